@@ -1,0 +1,15 @@
+# The lit suite: one directory a layer, mirrored by the folders beside this file.
+import os
+import lit.formats
+
+config.name = "routec"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".route", ".test"]
+config.excludes = ["Inputs", "lit.cfg.py", "CMakeLists.txt"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.route_build_dir, "test")
+config.environment["PATH"] = os.pathsep.join(
+    [os.path.join(config.route_build_dir, "bin"), config.llvm_tools_dir, os.environ["PATH"]]
+)
+config.substitutions.append(("%source", config.route_source_dir))
+config.substitutions.append(("%build", config.route_build_dir))
