@@ -1,0 +1,69 @@
+// Control flow of the route dialect: calls, bounded loops, conditionals, emitted metrics.
+#ifndef ROUTE_DIALECT_ROUTE_IR_ROUTECONTROLOPS_TD
+#define ROUTE_DIALECT_ROUTE_IR_ROUTECONTROLOPS_TD
+
+include "route/Dialect/Route/IR/RouteOpBase.td"
+
+def Route_YieldOp : Route_Op<"yield", [Pure, Terminator, ReturnLike]> {
+  let summary = "ends a region with values";
+  let arguments = (ins Variadic<AnyType>:$operands);
+  let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
+}
+
+def Route_CallOp : Route_Op<"call", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "calls a function of the module";
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyType>:$operands);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = "$callee `(` $operands `)` attr-dict `:` functional-type($operands, results)";
+}
+
+def Route_ForOp : Route_Op<"for", [RecursiveMemoryEffects]> {
+  let summary = "a bounded loop with carried values";
+  let description = [{
+    Runs `count` times, or once for each position of `axis`, in position order or
+    by ascending `order`. The region's arguments are the iteration (scalar i64, or
+    ref of the axis) and the carried values; it yields a scalar truth (stop after
+    this iteration) and the next carried values.
+
+    Example:
+    ```mlir
+    %r = route.for count(%c50 : !route.array<i64>) carry (%v : !route.array<f32 [@experts]>) {
+    ^bb0(%i: !route.array<i64>, %u: !route.array<f32 [@experts]>):
+      ...
+      route.yield %stop, %w : !route.array<i1>, !route.array<f32 [@experts]>
+    } -> !route.array<f32 [@experts]>
+    ```
+  }];
+  let arguments = (ins Optional<Route_AnyArray>:$count, Optional<Route_AnyArray>:$order,
+    OptionalAttr<FlatSymbolRefAttr>:$axis, Variadic<AnyType>:$carried);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let traits = [AttrSizedOperandSegments];
+  let assemblyFormat = [{
+    (`count` `(` $count^ `:` type($count) `)`)? (`in` $axis^)? (`order` `(` $order^ `:` type($order) `)`)?
+    (`carry` `(` $carried^ `:` type($carried) `)`)? $body (`->` type($results)^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Route_IfOp : Route_Op<"if", [RecursiveMemoryEffects]> {
+  let summary = "runs one of two regions";
+  let description = [{
+    The condition is a scalar truth; unknown counts as false.
+  }];
+  let arguments = (ins Route_TruthArray:$condition);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$thenRegion, MaxSizedRegion<1>:$elseRegion);
+  let assemblyFormat = [{
+    $condition `:` type($condition) $thenRegion (`else` $elseRegion^)? (`->` type($results)^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Route_EmitOp : Route_Op<"emit", [MemoryEffects<[MemWrite]>]> {
+  let summary = "gives the host a named metric";
+  let arguments = (ins StrAttr:$name, AnyType:$value);
+  let assemblyFormat = "$name `,` $value `:` type($value) attr-dict";
+}
+
+#endif

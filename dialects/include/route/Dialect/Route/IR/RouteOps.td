@@ -1,0 +1,10 @@
+// All ops of the route dialect.
+#ifndef ROUTE_DIALECT_ROUTE_IR_ROUTEOPS_TD
+#define ROUTE_DIALECT_ROUTE_IR_ROUTEOPS_TD
+
+include "route/Dialect/Route/IR/RouteSymbolOps.td"
+include "route/Dialect/Route/IR/RouteArrayOps.td"
+include "route/Dialect/Route/IR/RouteChoiceOps.td"
+include "route/Dialect/Route/IR/RouteControlOps.td"
+
+#endif
