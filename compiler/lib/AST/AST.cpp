@@ -1,0 +1,130 @@
+//===- AST.cpp - What the nodes of the syntax tree can answer ---*- C++ -*-===//
+//
+// Names of kinds and operators, values of numbers, and the members of nodes
+// that own later-declared classes.
+//
+//===----------------------------------------------------------------------===//
+#include "route/AST/AST.h"
+#include "llvm/ADT/StringExtras.h"
+#include <cstdlib>
+
+using namespace route;
+using namespace route::ast;
+
+llvm::StringRef ast::kindName(Kind kind) {
+  switch (kind) {
+#define ROUTE_TYPE(NAME)                                                       \
+  case Kind::NAME:                                                             \
+    return #NAME;
+#define ROUTE_EXPR(NAME) ROUTE_TYPE(NAME)
+#define ROUTE_STMT(NAME) ROUTE_TYPE(NAME)
+#define ROUTE_DECL(NAME) ROUTE_TYPE(NAME)
+#include "route/AST/Nodes.def"
+  }
+  return "";
+}
+
+llvm::StringRef ast::spelling(UnaryOp op) {
+  static constexpr llvm::StringLiteral names[] = {"-", "+", "not", "old", "up"};
+  return names[unsigned(op)];
+}
+
+llvm::StringRef ast::spelling(BinaryOp op) {
+  static constexpr llvm::StringLiteral names[] = {
+      "^", "*",  "/", "@",  "+",  "-",      "++", "??",  "..", "==",   "!=",
+      "<", "<=", ">", ">=", "in", "subset", "at", "and", "or", "where"};
+  return names[unsigned(op)];
+}
+
+llvm::StringRef ast::spelling(AssignOp op) {
+  static constexpr llvm::StringLiteral names[] = {"=", "+=", "-=", "*=", "/="};
+  return names[unsigned(op)];
+}
+
+double NumberExpr::value() const {
+  double number = llvm::StringRef(digits).starts_with("0x")
+                      ? double(std::strtoull(digits.c_str(), nullptr, 16))
+                      : std::strtod(digits.c_str(), nullptr);
+  // One rounding where the factor is a whole number or its inverse.
+  if (mulDen == 1)
+    return number * double(mulNum);
+  if (mulNum == 1)
+    return number / double(mulDen);
+  return double((long double)number * mulNum / mulDen);
+}
+
+/// Room for the product of two 64-bit factors.
+using Wide = unsigned __int128;
+
+/// Multiplies by ten `count` times (divides when negative); false when the
+/// result is not a whole number below 2^64.
+static bool scaleByTen(Wide &value, long count) {
+  for (; count > 0 && value != 0; --count)
+    if ((value *= 10) >> 124)
+      return false;
+  for (; count < 0 && value != 0; ++count) {
+    if (value % 10 != 0)
+      return false;
+    value /= 10;
+  }
+  return true;
+}
+
+std::optional<uint64_t> NumberExpr::asUnsigned() const {
+  Wide value = 0;
+  long exponent = 0;
+  if (llvm::StringRef(digits).starts_with("0x")) {
+    value = std::strtoull(digits.c_str(), nullptr, 16);
+  } else {
+    bool afterPoint = false;
+    size_t i = 0;
+    for (; i < digits.size() && digits[i] != 'e'; ++i) {
+      if (digits[i] == '.') {
+        afterPoint = true;
+        continue;
+      }
+      if (value >= Wide(1) << 96)
+        return std::nullopt;
+      value = value * 10 + unsigned(digits[i] - '0');
+      exponent -= afterPoint;
+    }
+    if (i < digits.size())
+      exponent += std::strtol(digits.c_str() + i + 1, nullptr, 10);
+  }
+  // Take out trailing zeros first so that 1.50k keeps its room.
+  while (exponent < 0 && value != 0 && value % 10 == 0) {
+    value /= 10;
+    ++exponent;
+  }
+  if (value >= Wide(1) << 64)
+    return std::nullopt;
+  value *= mulNum;
+  if (!scaleByTen(value, exponent) || value % mulDen != 0)
+    return std::nullopt;
+  value /= mulDen;
+  if (value >= Wide(1) << 64)
+    return std::nullopt;
+  return uint64_t(value);
+}
+
+llvm::StringRef CallExpr::calleeName() const { return plainName(callee.get()); }
+
+const Expr *ast::ignoreParens(const Expr *e) {
+  while (auto *paren = llvm::dyn_cast_or_null<ParenExpr>(e))
+    e = paren->inner.get();
+  return e;
+}
+
+llvm::StringRef ast::plainName(const Expr *e) {
+  auto *name = llvm::dyn_cast_or_null<NameExpr>(e);
+  return name ? name->name.str() : llvm::StringRef();
+}
+
+RecordType::RecordType() = default;
+RecordType::~RecordType() = default;
+ChooseExpr::ChooseExpr() = default;
+ChooseExpr::~ChooseExpr() = default;
+ForExpr::ForExpr() = default;
+ForExpr::~ForExpr() = default;
+ParExpr::ParExpr() = default;
+ParExpr::~ParExpr() = default;
