@@ -1,0 +1,95 @@
+// The ragged dialect: the grouped matmul and the terminator of its epilogue.
+#ifndef ROUTE_DIALECT_RAGGED_IR_RAGGEDMATMULOPS_TD
+#define ROUTE_DIALECT_RAGGED_IR_RAGGEDMATMULOPS_TD
+
+include "route/Dialect/Ragged/IR/RaggedOpBase.td"
+
+def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlock]> {
+  let summary = "each expert's rows times that expert's weights";
+  let description = [{
+    For every expert e, every row m of it and every column n,
+    `out[m, n] = epilogue(acc_0, .., acc_{w-1}, per_expert[e, n].., per_row[m]..)`
+    where `acc_i` is the f32 sum over k < K of `rows[m, k] * weights_i[e, n, k]`.
+    Several weights make a gated unit in one pass over the rows. Padding rows
+    keep what `outs` held. Without `offsets` there is one expert, and it has all
+    the rows: a plain dense matmul.
+
+    A sum's order is a function of K and the element type alone: not of the
+    number of rows, the row's place, or the number of threads. An item's result
+    is therefore the same in every batch. bf16 products are exact in f32.
+
+    Weights are plain, [E, N, K] or, when `transposed`, [E, K, N]; or panels as
+    `ragged.pack` makes them, and then `depth` is K. All weights have one type.
+    Rows may be wider than K; what lies beyond K is not read.
+
+    The epilogue takes f32 accumulators, then the elements of the `per_expert`
+    and `per_row` operands in their own types, and yields an element of `out`.
+    It may contain only elementwise ops without side effects, and constants; it
+    is run on whole vectors.
+
+    Constraints: (C1) at least one weight, all of one type, with the rows'
+    element type and static shape; (C2) panels have a `depth` that fits them,
+    plain weights have none; (C3) `transposed` is for plain weights; (C4)
+    `offsets` has one element more than there are experts, and without it there
+    is one expert; (C5) rows are at least K wide; (C6) `out` is N wide with as
+    many rows as `rows`; (C7) `per_expert` operands are [E, N]; (C8) `per_row`
+    operands have an element a row; (C9) the epilogue's arguments and yielded
+    value have the types above; (C10) its ops are elementwise.
+
+    Example:
+    ```mlir
+    %h = ragged.matmul rows(%a : tensor<?x64xbf16>) offsets(%o : tensor<5xi32>)
+        weights(%g, %u : tensor<4x32x64xbf16>, tensor<4x32x64xbf16>)
+        per_expert(%bias : tensor<4x32xf32>) outs(%h0 : tensor<?x32xbf16>) {
+    ^bb0(%x: f32, %y: f32, %b: f32):
+      %s = arith.addf %x, %b : f32
+      %p = arith.mulf %s, %y : f32
+      %r = arith.truncf %p : f32 to bf16
+      ragged.yield %r : bf16
+    } -> tensor<?x32xbf16>
+    ```
+  }];
+  let arguments = (ins Ragged_Float2:$rows, Optional<Ragged_Index1>:$offsets,
+    Variadic<Ragged_Weights>:$weights, Variadic<Ragged_Float2>:$perExpert,
+    Variadic<Ragged_Float1>:$perRow, Ragged_Float2:$out,
+    OptionalAttr<I64Attr>:$depth, UnitAttr:$transposed);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    `rows` `(` $rows `:` type($rows) `)` (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
+    `weights` `(` $weights `:` type($weights) `)`
+    (`depth` $depth^)? (`transposed` $transposed^)?
+    (`per_expert` `(` $perExpert^ `:` type($perExpert) `)`)?
+    (`per_row` `(` $perRow^ `:` type($perRow) `)`)?
+    `outs` `(` $out `:` type($out) `)` attr-dict-with-keyword $epilogue (`->` type($results)^)?
+  }];
+  let inits = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+    /// True when the weights are panels.
+    bool isPacked() { return weightType().getRank() != 3; }
+    /// The type of every weight.
+    ::mlir::ShapedType weightType() {
+      return ::llvm::cast<::mlir::ShapedType>(getWeights().front().getType());
+    }
+    /// Number of experts, of output columns, and of products in a sum.
+    int64_t getExperts() { return weightType().getDimSize(0); }
+    int64_t getColumns() {
+      return ::llvm::cast<::mlir::ShapedType>(getOut().getType()).getDimSize(1);
+    }
+    int64_t getInner() {
+      return getDepth() ? static_cast<int64_t>(*getDepth())
+                        : weightType().getDimSize(getTransposed() ? 1 : 2);
+    }
+  }];
+  let hasCanonicalizer = 1;
+}
+
+def Ragged_YieldOp : Op<Ragged_Dialect, "yield", [Pure, Terminator, HasParent<"MatmulOp">]> {
+  let summary = "the element that an epilogue makes";
+  let description = [{ Example: `ragged.yield %r : bf16` }];
+  let arguments = (ins AnyFloat:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+#endif
