@@ -6,6 +6,7 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
+#include "route/Dialect/Route/Transforms/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -13,6 +14,7 @@ int main(int argc, char **argv) {
   registry.insert<route::RouteDialect, route::ragged::RaggedDialect>();
   route::ragged::registerBufferizableOpInterfaceExternalModels(registry);
   mlir::registerAllPasses();
+  route::registerRoutePasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Routec's optimizer driver\n", registry));
 }

@@ -64,3 +64,30 @@ LogicalResult IfOp::verify() {
   }
   return success();
 }
+
+LogicalResult RowsOp::verify() {
+  FailureOr<TypeRange> yielded = getYieldedTypes(*this, getBody());
+  if (failed(yielded))
+    return failure();
+  if (*yielded != TypeRange(getResultTypes()))
+    return emitOpError("yields (")
+           << *yielded << ") but gives (" << getResultTypes() << ")";
+  SymbolTableCollection tables;
+  for (Operation &op : getBody().front().without_terminator())
+    for (Type type : op.getResultTypes())
+      if (!descendsFromItem(*this, type, getItemAttr(), tables))
+        return op.emitOpError("gives ")
+               << type << ", which does not descend from item axis "
+               << getItemAttr();
+  return success();
+}
+
+bool route::descendsFromItem(Operation *from, Type type, FlatSymbolRefAttr item,
+                             SymbolTableCollection &tables) {
+  if (auto plan = dyn_cast<PlanType>(type))
+    return descendsFrom(from, plan.getAxis(), item, tables);
+  auto array = dyn_cast<ArrayType>(type);
+  return array && llvm::any_of(array.getAxes(), [&](FlatSymbolRefAttr axis) {
+           return descendsFrom(from, axis, item, tables);
+         });
+}

@@ -60,6 +60,33 @@ def Route_IfOp : Route_Op<"if", [RecursiveMemoryEffects]> {
   let hasVerifier = 1;
 }
 
+def Route_RowsOp : Route_Op<"rows", [RecursiveMemoryEffects]> {
+  let summary = "a group of ops that is computed item by item";
+  let description = [{
+    Means what its region means, inlined: all values keep their types. It says
+    that every value computed inside has axis `item`, or descends from it, and
+    that no item's values depend on another's; so one kernel may run all of the
+    region for a few items at a time and keep what is not yielded in registers.
+
+    Constraints: (C1) each result has axis `item` or is a plan made per it; (C2)
+    no op inside reduces over `item`.
+
+    Example:
+    ```mlir
+    %p, %w = route.rows per @token {
+      %s = route.unary <sigmoid> %l : !route.array<f32 [@token, @experts]>
+      ...
+      route.yield %q, %v : !route.plan<@p>, !route.array<f32 [@p]>
+    } -> (!route.plan<@p>, !route.array<f32 [@p]>)
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$item);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "`per` $item $body (`->` type($results)^)? attr-dict";
+  let hasVerifier = 1;
+}
+
 def Route_EmitOp : Route_Op<"emit", [MemoryEffects<[MemWrite]>]> {
   let summary = "gives the host a named metric";
   let arguments = (ins StrAttr:$name, AnyType:$value);

@@ -24,6 +24,10 @@ AxisOp lookupAxis(mlir::Operation *from, mlir::FlatSymbolRefAttr name,
 bool descendsFrom(mlir::Operation *from, mlir::FlatSymbolRefAttr axis,
                   mlir::FlatSymbolRefAttr ancestor,
                   mlir::SymbolTableCollection &tables);
+/// True when a value of `type` has an axis that is `item` or descends from it.
+bool descendsFromItem(mlir::Operation *from, mlir::Type type,
+                      mlir::FlatSymbolRefAttr item,
+                      mlir::SymbolTableCollection &tables);
 /// Axes of `lhs`, then those of `rhs` that it lacks.
 llvm::SmallVector<mlir::FlatSymbolRefAttr> unionAxes(ArrayType lhs,
                                                      ArrayType rhs);

@@ -1,0 +1,200 @@
+// route-form-rows: groups what is computed item by item, so that one kernel
+// runs it for a few items at a time.
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/IR/Builders.h"
+#include "route/Dialect/Route/Transforms/Passes.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace route {
+#define GEN_PASS_DEF_ROUTEFORMROWS
+#include "route/Dialect/Route/Transforms/Passes.h.inc"
+} // namespace route
+
+using namespace mlir;
+using namespace route;
+
+namespace {
+/// The ops of one block that may run item by item along one axis, by level: two
+/// ops share a level unless something that must stay outside lies between.
+class ItemGroups {
+public:
+  ItemGroups(Block &block, FlatSymbolRefAttr item) : block(block), item(item) {}
+
+  /// Groups that contain a choice, in program order.
+  SmallVector<SetVector<Operation *>> find() {
+    computeLevels();
+    std::map<int, SetVector<Operation *>> groups;
+    for (Operation &op : block)
+      if (isa<ChooseOp>(op) && inside.contains(&op))
+        addWithProducers(&op, groups[inside[&op]]);
+    for (auto &[level, group] : groups)
+      addPlanColumns(level, group);
+    SmallVector<SetVector<Operation *>> result;
+    for (auto &[level, group] : groups)
+      result.push_back(std::move(group));
+    return result;
+  }
+
+private:
+  /// Whether `op` computes each item's values from that item's alone.
+  bool isItemwise(Operation *op) {
+    if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, KnownOp, BoundOp,
+             CoalesceOp, BroadcastOp, ReduceOp, PickOp, StackOp, RenameOp,
+             TextFnOp, ChooseOp, RankOp, MemberOp, ConcatOp, FirstPlanOp>(op))
+      return false;
+    if (llvm::any_of(op->getResultTypes(), [&](Type type) {
+          return !descendsFromItem(op, type, item, tables);
+        }))
+      return false;
+    if (auto rename = dyn_cast<RenameOp>(op))
+      return !llvm::is_contained(rename.getSource(), item) &&
+             !llvm::is_contained(rename.getTarget(), item);
+    if (auto pick = dyn_cast<PickOp>(op))
+      return pick.getAlongAttr() != item;
+    if (auto stack = dyn_cast<StackOp>(op))
+      return stack.getAlongAttr() != item;
+    if (auto choose = dyn_cast<ChooseOp>(op))
+      return llvm::is_contained(choose.getPer(), item) && !choose.getUnder() &&
+             choose.getCandidatesAttr() != item;
+    // A reduction that keeps the item axis by name, not an ancestor of it,
+    // keeps items apart.
+    if (auto reduce = dyn_cast<ReduceOp>(op))
+      return keepsItem(cast<ArrayType>(reduce.getType()));
+    return true;
+  }
+
+  bool keepsItem(ArrayType type) {
+    return llvm::any_of(type.getAxes(), [&](FlatSymbolRefAttr axis) {
+      return descendsFrom(block.getParentOp(), axis, item, tables);
+    });
+  }
+
+  /// An array over a plan axis and further axes is an expert's working value:
+  /// it is computed expert by expert, not item by item.
+  bool isExpertValue(Operation *op) {
+    return llvm::any_of(op->getResultTypes(), [&](Type type) {
+      auto array = dyn_cast<ArrayType>(type);
+      return array && array.getAxes().size() > 1 &&
+             llvm::any_of(array.getAxes(), [&](FlatSymbolRefAttr axis) {
+               AxisOp symbol = lookupAxis(op, axis, tables);
+               return symbol && symbol.getKind() == AxisKind::plan;
+             });
+    });
+  }
+
+  void computeLevels() {
+    for (Operation &op : block) {
+      int level = 0;
+      bool inner = isItemwise(&op) && !isExpertValue(&op);
+      op.walk([&](Operation *nested) {
+        for (Value operand : nested->getOperands()) {
+          Operation *def = operand.getDefiningOp();
+          if (!def || def->getBlock() != &block)
+            continue;
+          if (auto it = inside.find(def); it != inside.end())
+            level = std::max(level, it->second + (inner ? 0 : 1));
+          else if (auto outer = outside.find(def); outer != outside.end())
+            level = std::max(level, outer->second);
+        }
+      });
+      (inner ? inside : outside)[&op] = level;
+    }
+  }
+
+  void addWithProducers(Operation *op, SetVector<Operation *> &group) {
+    if (!group.insert(op))
+      return;
+    op->walk([&](Operation *nested) {
+      for (Value operand : nested->getOperands())
+        if (Operation *def = operand.getDefiningOp();
+            def && inside.contains(def) && inside[def] == inside[op])
+          addWithProducers(def, group);
+    });
+  }
+
+  /// Adds what is computed from the group's plans alone, such as weights.
+  void addPlanColumns(int level, SetVector<Operation *> &group) {
+    for (Operation &op : block)
+      if (inside.contains(&op) && inside[&op] == level &&
+          !group.contains(&op) &&
+          llvm::any_of(op.getOperands(), [&](Value operand) {
+            return operand.getDefiningOp() &&
+                   group.contains(operand.getDefiningOp());
+          }))
+        addWithProducers(&op, group);
+  }
+
+  Block &block;
+  FlatSymbolRefAttr item;
+  SymbolTableCollection tables;
+  /// Level of each op that may be grouped, and of each that may not: the number
+  /// of outside ops on the longest path from the block's start that leave a
+  /// group.
+  llvm::MapVector<Operation *, int> inside, outside;
+};
+
+/// Moves `group` into a new route.rows and yields what is used outside.
+void formRows(Block &block, const SetVector<Operation *> &group,
+              FlatSymbolRefAttr item) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : block)
+    if (group.contains(&op))
+      ops.push_back(&op);
+  SmallVector<Value> escaping;
+  for (Operation *op : ops)
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+            return !group.contains(block.findAncestorOpInBlock(*user));
+          }))
+        escaping.push_back(result);
+  OpBuilder builder(ops.back());
+  SmallVector<Location> locations =
+      llvm::map_to_vector(ops, [](Operation *op) { return op->getLoc(); });
+  auto rows = RowsOp::create(builder, builder.getFusedLoc(locations),
+                             TypeRange(ValueRange(escaping)), item);
+  Block *body = builder.createBlock(&rows.getBody());
+  for (Operation *op : ops)
+    op->moveBefore(body, body->end());
+  builder.setInsertionPointToEnd(body);
+  YieldOp::create(builder, rows.getLoc(), escaping);
+  for (auto [inner, outer] : llvm::zip(escaping, rows.getResults()))
+    inner.replaceUsesWithIf(outer, [&](OpOperand &use) {
+      return !rows->isAncestor(use.getOwner());
+    });
+}
+
+struct FormRows : route::impl::RouteFormRowsBase<FormRows> {
+  void runOnOperation() override {
+    getOperation().walk([&](Block *block) {
+      if (isa<RowsOp, ChooseOp>(block->getParentOp()))
+        return;
+      for (FlatSymbolRefAttr item : getItemAxes(*block))
+        for (const SetVector<Operation *> &group :
+             ItemGroups(*block, item).find()) {
+          formRows(*block, group, item);
+          ++numGroups;
+        }
+      sortTopologically(block);
+    });
+  }
+
+  /// The axes of the caller's items that choices in `block` are made for. Where
+  /// a choice has several, the first one: the other is computed within it.
+  static SmallVector<FlatSymbolRefAttr> getItemAxes(Block &block) {
+    SmallVector<FlatSymbolRefAttr> axes;
+    SymbolTableCollection tables;
+    for (auto choose : block.getOps<ChooseOp>())
+      for (auto axis : choose.getPer().getAsRange<FlatSymbolRefAttr>()) {
+        AxisOp symbol = lookupAxis(choose, axis, tables);
+        if (symbol.getKind() == AxisKind::index && !symbol.getSize()) {
+          if (!llvm::is_contained(axes, axis))
+            axes.push_back(axis);
+          break;
+        }
+      }
+    return axes;
+  }
+};
+} // namespace
