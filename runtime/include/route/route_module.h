@@ -28,8 +28,10 @@
  *
  * What an entry function promises
  *   - It is re-entrant, allocates nothing, does no input or output, never
- *     aborts and writes only its outputs, its workspace and, in an event, the
- *     state cells listed in `writes`. Equal inputs give equal bytes out.
+ *     aborts and writes only its outputs (every element of them), its workspace
+ *     and, in an event, the state cells listed in `writes`. Equal inputs give
+ *     equal bytes out, whatever the workspace held and however loops were
+ * shared out.
  *===----------------------------------------------------------------------===*/
 #ifndef ROUTE_ROUTE_MODULE_H
 #define ROUTE_ROUTE_MODULE_H
@@ -107,8 +109,8 @@ typedef struct route_axis_desc {
   const char *name;
   int64_t size;     /* >= 0: static; -1: known only at the call */
   int64_t max_size; /* bound of a dynamic size; -1: none */
-  /* For a dynamic axis no input carries: its size from the others (axes before
-   * this one in the table are filled in); null: taken from the tensors. */
+  /* For a dynamic axis no input has to carry: its size from axes that inputs
+   * carry and that stand before it in the table; null: taken from tensors. */
   int64_t (*derived_size)(const int64_t *axis_sizes);
   const char *const *members; /* `size` names in index order, or null */
   int32_t parent;             /* axis index or -1 */
@@ -231,7 +233,8 @@ enum route_port_role {
   /* Input, u64 over the item axis: what random draws are keyed by. Where the
    * host gives none, item i gets the call's id + i. */
   ROUTE_ROLE_ID = 2,
-  /* Outputs of plan number `subject` of this entry: */
+  /* Outputs of plan number `subject` of this entry, all rows of them written.
+   * As inputs (an event that takes a plan), the same columns handed back. */
   ROUTE_ROLE_PLAN_INDEX =
       3, /* i32, last axis the plan's rank axis; type.rows_of
             names the chosen axis; rows >= count are -1 */

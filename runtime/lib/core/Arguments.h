@@ -1,0 +1,76 @@
+//===- Arguments.h - Checking tensors before generated code sees them
+//------===//
+//
+// Generated code validates nothing: this is where a host's mistake is found,
+// axis by axis, without allocating.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_CORE_ARGUMENTS_H
+#define ROUTE_LIB_CORE_ARGUMENTS_H
+
+#include "CheckModule.h"
+#include "Context.h"
+
+namespace route {
+
+/// A call's arguments as an entry function takes them. Lives on the stack;
+/// nothing of it is read before it is written.
+struct Arguments {
+  int64_t sizes[maxAxes];
+  route_buffer buffers[maxPorts]; // inputs, then outputs
+  bool onDevice;
+};
+
+/// Part of the workspace from which absent arguments are made up.
+struct Scratch {
+  char *cursor;
+  uint64_t left;
+};
+
+/// Checks shapes, types and placement and fills sizes and the buffers that have
+/// tensors. With `partial`, outputs may be absent and axes unknown.
+route_status checkArguments(const route_context &context, uint32_t entry,
+                            const route_call &call, bool partial,
+                            Arguments &arguments, route_error *error);
+
+/// Makes up absent arguments in `scratch` and checks values. Errors: WORKSPACE,
+/// TENSOR_VALUE.
+route_status completeArguments(const route_context &context, uint32_t entry,
+                               const route_call &call, Scratch scratch,
+                               Arguments &arguments, route_error *error);
+
+/// Bytes of scratch that completeArguments may need at these sizes; false where
+/// that overflows.
+bool scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
+                  uint64_t &bytes);
+
+/// Number of elements of a port, or of the positions its known bytes are over.
+inline uint64_t countElements(const route_port_desc &port, const int64_t *sizes,
+                              uint64_t numAxes) {
+  uint64_t count = 1;
+  for (uint64_t i = 0; i < numAxes; ++i)
+    count *= static_cast<uint64_t>(sizes[port.axes[i]]);
+  return port.role == ROUTE_ROLE_OFFSETS ? count + 1 : count;
+}
+inline uint64_t countElements(const route_port_desc &port,
+                              const int64_t *sizes) {
+  return countElements(port, sizes, port.num_axes);
+}
+inline uint64_t countKnown(const route_port_desc &port, const int64_t *sizes) {
+  return countElements(port, sizes, port.known_axes);
+}
+inline bool mayBeUnknown(const route_port_desc &port) {
+  return port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN;
+}
+
+/// Checks the values that generated code indexes by: rows, members, offsets,
+/// bools, texts. Errors: TENSOR_VALUE.
+route_status checkValues(const route_module_desc &module,
+                         const route_entry_desc &entry,
+                         const route_port_desc &port,
+                         const route_buffer &buffer, const int64_t *sizes,
+                         route_error *error);
+
+} // namespace route
+
+#endif // ROUTE_LIB_CORE_ARGUMENTS_H

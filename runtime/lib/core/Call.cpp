@@ -1,0 +1,233 @@
+//===- Call.cpp - Deciding, forwarding and emitting
+//------------------------===//
+//
+// The hot path: check, choose the variant, call. No allocation and, but for
+// events, no lock.
+//
+//===----------------------------------------------------------------------===//
+#include "Call.h"
+
+using namespace route;
+
+static void runInline(void *, int64_t count, int64_t, route_body_fn body,
+                      void *argument) {
+  if (count > 0)
+    body(argument, 0, count, 0);
+}
+
+route_status route::workspaceBytes(const route_context &context, uint32_t index,
+                                   const int64_t *sizes, int64_t workers,
+                                   uint64_t &own, uint64_t &total,
+                                   route_error *error) {
+  const route_entry_desc &entry = context.desc().entries[index];
+  own = entry.workspace_size ? entry.workspace_size(sizes, workers) : 0;
+  uint64_t scratch = 0;
+  if (own > INT64_MAX - 64 || !scratchBytes(entry, sizes, scratch) ||
+      !add(alignUp(own), scratch, total))
+    return fail(error, ROUTE_ERROR_WORKSPACE,
+                "the workspace of entry '%.100s' at these sizes overflows",
+                entry.name);
+  own = alignUp(own);
+  return ROUTE_OK;
+}
+
+route_status route::runCall(const route_context &context, uint32_t index,
+                            const route_call &call, StateView state,
+                            route_error *error) {
+  const route_module_desc &module = context.desc();
+  const route_entry_desc &entry = module.entries[index];
+  const EntryInfo &info = context.entries[index];
+  Arguments arguments;
+  if (route_status status =
+          checkArguments(context, index, call, false, arguments, error))
+    return status;
+
+  int64_t workers = call.parallel_for ? call.workers : 1;
+  if (workers < 1)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "the call has %lld workers",
+                static_cast<long long>(workers));
+  uint64_t own =
+      entry.workspace_size ? entry.workspace_size(arguments.sizes, workers) : 0;
+  if (reinterpret_cast<uintptr_t>(call.workspace) % 64 ||
+      (call.workspace_size && !call.workspace))
+    return fail(error, ROUTE_ERROR_WORKSPACE,
+                "the workspace is not aligned to 64 bytes, or null");
+  if (own > call.workspace_size)
+    return fail(error, ROUTE_ERROR_WORKSPACE,
+                "the workspace has %llu bytes, entry '%.100s' needs %llu",
+                static_cast<unsigned long long>(call.workspace_size),
+                entry.name, static_cast<unsigned long long>(own));
+  uint64_t used = alignUp(own);
+  Scratch scratch = {nullptr, 0};
+  if (used < call.workspace_size)
+    scratch = {static_cast<char *>(call.workspace) + used,
+               call.workspace_size - used};
+  if (route_status status =
+          completeArguments(context, index, call, scratch, arguments, error))
+    return status;
+
+  const route_variant_desc *variant = arguments.onDevice ? info.cuda : info.cpu;
+  if (!variant && !context.execute)
+    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                "entry '%.100s' has no variant for tensors on the %s",
+                entry.name, arguments.onDevice ? "GPU" : "CPU");
+
+  route_env env = {
+      sizeof(route_env), call.parallel_for ? call.parallel_for : runInline,
+      call.pool,         workers,
+      call.seed,         call.now,
+      call.stream};
+  route_invocation invocation = {arguments.sizes,
+                                 arguments.buffers,
+                                 arguments.buffers + entry.num_inputs,
+                                 context.params.addresses(),
+                                 state.pointers,
+                                 call.workspace,
+                                 &env};
+  if (call.trace) {
+    if (arguments.onDevice)
+      return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                  "a call on the GPU cannot be traced");
+    call.trace->size = 0;
+    TraceWriter(*call.trace).begin(context, index, call, arguments, state);
+  }
+  int32_t result =
+      context.execute
+          ? context.execute(context.executeUser, &module, index, &invocation)
+          : variant->fn(&invocation);
+  if (result != 0)
+    return fail(error, ROUTE_ERROR_ENTRY_FAILED,
+                "entry '%.100s' failed with code %d", entry.name, result);
+  if (!call.trace)
+    return ROUTE_OK;
+  return TraceWriter(*call.trace).end(context, index, arguments, state, error);
+}
+
+static route_status checkCall(const route_context *context, uint32_t entry,
+                              const route_call *call, bool event,
+                              route_error *error) {
+  if (!context || !call)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "context or call is null");
+  if (call->struct_size != sizeof(route_call))
+    return fail(error, ROUTE_ERROR_ARGUMENT,
+                "the call has struct size %llu, expected %zu",
+                static_cast<unsigned long long>(call->struct_size),
+                sizeof(route_call));
+  if (entry >= context->entries.size())
+    return fail(error, ROUTE_ERROR_NO_ENTRY,
+                "there is no entry %u, the module has %zu", entry,
+                context->entries.size());
+  const route_entry_desc &desc = context->desc().entries[entry];
+  if (event != (desc.kind == ROUTE_ENTRY_EVENT))
+    return fail(error, ROUTE_ERROR_ENTRY_KIND, "entry '%.100s' is %s event",
+                desc.name, event ? "no" : "an");
+  if (call->trace && call->trace->capacity && !call->trace->data)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "the trace buffer is null");
+  return ROUTE_OK;
+}
+
+extern "C" route_status route_decide(route_context *context, uint32_t entry,
+                                     const route_call *call,
+                                     route_error *error) {
+  if (route_status status = checkCall(context, entry, call, false, error))
+    return status;
+  if (context->desc().entries[entry].num_reads == 0)
+    return runCall(*context, entry, *call, {nullptr, 0}, error);
+  State::Snapshot snapshot(context->state);
+  return runCall(*context, entry, *call,
+                 {snapshot.addresses(), snapshot.epoch()}, error);
+}
+
+extern "C" route_status route_forward(route_context *context, uint32_t entry,
+                                      const route_call *call,
+                                      route_error *error) {
+  return route_decide(context, entry, call, error);
+}
+
+extern "C" route_status route_emit(route_context *context, uint32_t entry,
+                                   const route_call *call, route_error *error) {
+  if (route_status status = checkCall(context, entry, call, true, error))
+    return status;
+  const route_entry_desc &desc = context->desc().entries[entry];
+  State::Update update(context->state, table(desc.writes, desc.num_writes));
+  if (route_status status = runCall(
+          *context, entry, *call, {update.addresses(), update.epoch()}, error))
+    return status;
+  update.publish();
+  return ROUTE_OK;
+}
+
+extern "C" route_status route_call_sizes(const route_context *context,
+                                         uint32_t entry, const route_call *call,
+                                         int64_t *axis_sizes,
+                                         route_error *error) {
+  if (!context || !call || !axis_sizes)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "context, call or sizes are null");
+  bool event = entry < context->entries.size() &&
+               context->desc().entries[entry].kind == ROUTE_ENTRY_EVENT;
+  if (route_status status = checkCall(context, entry, call, event, error))
+    return status;
+  Arguments arguments;
+  if (route_status status =
+          checkArguments(*context, entry, *call, true, arguments, error))
+    return status;
+  for (uint64_t i = 0; i < context->desc().num_axes; ++i)
+    axis_sizes[i] = arguments.sizes[i];
+  return ROUTE_OK;
+}
+
+extern "C" route_status route_complete_sizes(const route_module *module,
+                                             uint32_t entry,
+                                             int64_t *axis_sizes,
+                                             route_error *error) {
+  if (!module || !axis_sizes)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "module or sizes are null");
+  const route_module_desc &desc = *module->descriptor;
+  if (entry >= desc.num_entries)
+    return fail(error, ROUTE_ERROR_NO_ENTRY,
+                "there is no entry %u, the module has %llu", entry,
+                static_cast<unsigned long long>(desc.num_entries));
+  EntryInfo info(desc, desc.entries[entry], 0);
+  for (uint64_t i = 0; i < desc.num_axes; ++i)
+    if (info.baseSizes[i] >= 0 || axis_sizes[i] < 0)
+      axis_sizes[i] = info.baseSizes[i];
+  return deriveSizes(desc, info.dynamicAxes, axis_sizes, true, error);
+}
+
+extern "C" route_status route_port_shape(const route_module *module,
+                                         const route_port_desc *port,
+                                         const int64_t *axis_sizes,
+                                         int64_t *shape, route_error *error) {
+  if (!module || !port || !axis_sizes || (port->num_axes && !shape))
+    return fail(error, ROUTE_ERROR_ARGUMENT,
+                "module, port, sizes or shape is null");
+  for (uint64_t i = 0; i < port->num_axes; ++i) {
+    uint32_t axis = port->axes[i];
+    if (axis_sizes[axis] < 0)
+      return fail(error, ROUTE_ERROR_AXIS, "axis '%.100s' has no size",
+                  module->descriptor->axes[axis].name);
+    shape[i] = axis_sizes[axis] + (port->role == ROUTE_ROLE_OFFSETS ? 1 : 0);
+  }
+  return ROUTE_OK;
+}
+
+extern "C" route_status route_workspace_size(const route_context *context,
+                                             uint32_t entry,
+                                             const int64_t *axis_sizes,
+                                             int64_t workers, uint64_t *size,
+                                             route_error *error) {
+  if (!context || !axis_sizes || !size || workers < 1)
+    return fail(error, ROUTE_ERROR_ARGUMENT,
+                "context, sizes or size is null, or workers below 1");
+  if (entry >= context->entries.size())
+    return fail(error, ROUTE_ERROR_NO_ENTRY,
+                "there is no entry %u, the module has %zu", entry,
+                context->entries.size());
+  for (uint32_t axis : context->entries[entry].dynamicAxes)
+    if (axis_sizes[axis] < 0)
+      return fail(error, ROUTE_ERROR_AXIS, "axis '%.100s' has no size",
+                  context->desc().axes[axis].name);
+  uint64_t own;
+  return workspaceBytes(*context, entry, axis_sizes, workers, own, *size,
+                        error);
+}

@@ -1,0 +1,240 @@
+//===- Context.cpp - Bound parameters, state and chosen variants
+//-----------===//
+//
+// Everything that may fail or allocate happens here, so that calls need not.
+//
+//===----------------------------------------------------------------------===//
+#include "Context.h"
+#include "CheckModule.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+using namespace route;
+
+EntryInfo::EntryInfo(const route_module_desc &module,
+                     const route_entry_desc &entry, uint64_t features) {
+  for (const route_axis_desc &axis : table(module.axes, module.num_axes))
+    baseSizes.push_back(axis.size);
+  auto use = [&](uint32_t axis) {
+    if (module.axes[axis].size < 0)
+      dynamicAxes.push_back(axis);
+  };
+  auto usePorts = [&](std::span<const route_port_desc> ports) {
+    for (const route_port_desc &port : ports) {
+      for (uint32_t axis : table(port.axes, port.num_axes))
+        use(axis);
+      if (port.role == ROUTE_ROLE_OFFSETS)
+        use(static_cast<uint32_t>(port.subject));
+    }
+  };
+  usePorts(table(entry.inputs, entry.num_inputs));
+  usePorts(table(entry.outputs, entry.num_outputs));
+  std::sort(dynamicAxes.begin(), dynamicAxes.end());
+  dynamicAxes.erase(std::unique(dynamicAxes.begin(), dynamicAxes.end()),
+                    dynamicAxes.end());
+  for (const route_variant_desc &variant :
+       table(entry.variants, entry.num_variants)) {
+    if (variant.features & ~features)
+      continue;
+    auto &slot = variant.device == ROUTE_DEVICE_CPU ? cpu : cuda;
+    if (!slot)
+      slot = &variant;
+  }
+}
+
+route_status route::deriveSizes(const route_module_desc &module,
+                                std::span<const uint32_t> axes, int64_t *sizes,
+                                bool allKnown, route_error *error) {
+  for (uint32_t index : axes) {
+    const route_axis_desc &axis = module.axes[index];
+    if (axis.derived_size) {
+      int64_t size = axis.derived_size(sizes);
+      if (sizes[index] >= 0 && sizes[index] != size)
+        return fail(error, ROUTE_ERROR_TENSOR_SHAPE,
+                    "axis '%.100s' has size %lld, expected %lld", axis.name,
+                    static_cast<long long>(sizes[index]),
+                    static_cast<long long>(size));
+      sizes[index] = size;
+    }
+    if (sizes[index] < 0 && (allKnown || axis.derived_size))
+      return fail(error, ROUTE_ERROR_AXIS,
+                  "the size of axis '%.100s' cannot be told from the tensors",
+                  axis.name);
+    if (axis.max_size >= 0 && sizes[index] > axis.max_size)
+      return fail(error, ROUTE_ERROR_AXIS,
+                  "axis '%.100s' has size %lld, at most %lld is allowed",
+                  axis.name, static_cast<long long>(sizes[index]),
+                  static_cast<long long>(axis.max_size));
+  }
+  return ROUTE_OK;
+}
+
+static route_status build(route_context &context,
+                          const route_context_options &options,
+                          route_error *error) {
+  const route_module_desc &module = context.desc();
+  if (options.num_files && !options.files)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "options list null files");
+  if (options.flags & ~uint64_t(ROUTE_CONTEXT_ALLOW_EXTRA))
+    return fail(error, ROUTE_ERROR_ARGUMENT, "unknown context flags %#llx",
+                static_cast<unsigned long long>(options.flags));
+  context.execute = options.execute;
+  context.executeUser = options.execute_user;
+  uint64_t features = route_cpu_features();
+  if (options.features_mask)
+    features &= options.features_mask;
+  for (const route_entry_desc &entry :
+       table(module.entries, module.num_entries)) {
+    EntryInfo &info = context.entries.emplace_back(module, entry, features);
+    if (!context.execute && !info.cpu && !info.cuda)
+      return fail(error, ROUTE_ERROR_CPU,
+                  "entry '%.100s' has no variant that this machine can run",
+                  entry.name);
+  }
+  if (route_status status = context.checkpoint.open(
+          table(options.files, options.num_files), error))
+    return status;
+  if (route_status status =
+          context.params.bind(module, context.checkpoint, error))
+    return status;
+  if (route_status status =
+          context.state.initialise(module, context.checkpoint, error))
+    return status;
+  if (options.flags & ROUTE_CONTEXT_ALLOW_EXTRA)
+    return ROUTE_OK;
+  return context.checkpoint.checkAllUsed(error);
+}
+
+extern "C" route_status
+route_context_create(route_module *module, const route_context_options *options,
+                     route_context **context, route_error *error) {
+  if (!module || !context)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "module or context is null");
+  *context = nullptr;
+  route_context_options defaults = {};
+  defaults.struct_size = sizeof(defaults);
+  if (!options)
+    options = &defaults;
+  if (options->struct_size != sizeof(route_context_options))
+    return fail(error, ROUTE_ERROR_ARGUMENT,
+                "options have struct size %llu, expected %zu",
+                static_cast<unsigned long long>(options->struct_size),
+                sizeof(route_context_options));
+  auto *made = new (std::nothrow) route_context(module);
+  if (!made)
+    return fail(error, ROUTE_ERROR_MEMORY, "out of memory");
+  if (route_status status = build(*made, *options, error)) {
+    delete made;
+    return status;
+  }
+  *context = made;
+  return ROUTE_OK;
+}
+
+extern "C" void route_context_retain(route_context *context) {
+  context->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+extern "C" void route_context_release(route_context *context) {
+  if (context &&
+      context->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    delete context;
+}
+
+extern "C" route_module *route_context_module(const route_context *context) {
+  return context->module;
+}
+
+extern "C" const char *route_context_variant(const route_context *context,
+                                             uint32_t entry) {
+  if (entry >= context->entries.size() || !context->entries[entry].cpu)
+    return nullptr;
+  return context->entries[entry].cpu->name;
+}
+
+extern "C" uint64_t route_context_epoch(const route_context *context) {
+  return const_cast<route_context *>(context)->state.epoch();
+}
+
+extern "C" uint64_t route_state_size(const route_context *context,
+                                     uint32_t state) {
+  return state < context->state.count() ? context->state.size(state) : 0;
+}
+
+static route_status checkCell(const route_context *context, uint32_t state,
+                              const void *data, uint64_t size,
+                              route_error *error) {
+  if (!context || (!data && size))
+    return fail(error, ROUTE_ERROR_ARGUMENT, "context or data is null");
+  if (state >= context->state.count())
+    return fail(error, ROUTE_ERROR_NO_STATE,
+                "there is no state cell %u, the module has %llu", state,
+                static_cast<unsigned long long>(context->state.count()));
+  if (size != context->state.size(state))
+    return fail(error, ROUTE_ERROR_NO_STATE,
+                "state cell '%.100s' has %llu bytes, not %llu",
+                context->desc().states[state].name,
+                static_cast<unsigned long long>(context->state.size(state)),
+                static_cast<unsigned long long>(size));
+  return ROUTE_OK;
+}
+
+extern "C" route_status route_state_read(route_context *context, uint32_t state,
+                                         void *data, uint64_t size,
+                                         route_error *error) {
+  if (route_status status = checkCell(context, state, data, size, error))
+    return status;
+  State::Snapshot snapshot(context->state);
+  if (size)
+    memcpy(data, snapshot.addresses()[state], size);
+  return ROUTE_OK;
+}
+
+extern "C" route_status route_state_write(route_context *context,
+                                          uint32_t state, const void *data,
+                                          uint64_t size, route_error *error) {
+  if (route_status status = checkCell(context, state, data, size, error))
+    return status;
+  State::Update update(context->state, {&state, 1});
+  if (size)
+    memcpy(update.addresses()[state], data, size);
+  update.publish();
+  return ROUTE_OK;
+}
+
+static bool sameType(const route_type_desc &a, const route_type_desc &b) {
+  const char *unitA = a.unit ? a.unit : "", *unitB = b.unit ? b.unit : "";
+  return a.element == b.element && a.flags == b.flags &&
+         strcmp(unitA, unitB) == 0;
+}
+
+extern "C" route_status route_context_adopt(route_context *next,
+                                            route_context *previous,
+                                            uint64_t *carried,
+                                            route_error *error) {
+  if (!next || !previous || next == previous)
+    return fail(error, ROUTE_ERROR_ARGUMENT,
+                "adopting needs two different contexts");
+  const route_module_desc &to = next->desc(), &from = previous->desc();
+  std::vector<uint32_t> targets, sources;
+  for (uint32_t i = 0; i < to.num_states; ++i)
+    for (uint32_t j = 0; j < from.num_states; ++j)
+      if (strcmp(to.states[i].name, from.states[j].name) == 0 &&
+          sameType(to.states[i].type, from.states[j].type) &&
+          next->state.size(i) == previous->state.size(j)) {
+        targets.push_back(i);
+        sources.push_back(j);
+        break;
+      }
+  State::Snapshot snapshot(previous->state);
+  State::Update update(next->state, targets);
+  for (size_t i = 0; i < targets.size(); ++i)
+    memcpy(update.addresses()[targets[i]], snapshot.addresses()[sources[i]],
+           next->state.size(targets[i]));
+  update.publish();
+  if (carried)
+    *carried = targets.size();
+  return ROUTE_OK;
+}

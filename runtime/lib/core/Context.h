@@ -1,0 +1,56 @@
+//===- Context.h - Bound parameters, state and chosen variants
+//-------------===//
+//
+// The handle behind route_context, and what a call looks up in it.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_CORE_CONTEXT_H
+#define ROUTE_LIB_CORE_CONTEXT_H
+
+#include "Module.h"
+#include "Params.h"
+#include "State.h"
+
+namespace route {
+
+/// What does not change from call to call of one entry.
+struct EntryInfo {
+  /// By axis: the static size, or -1.
+  std::vector<int64_t> baseSizes;
+  /// Dynamic axes among those of the entry's ports, ascending.
+  std::vector<uint32_t> dynamicAxes;
+  /// First variant this machine can run; null without one.
+  const route_variant_desc *cpu = nullptr;
+  const route_variant_desc *cuda = nullptr;
+
+  EntryInfo(const route_module_desc &module, const route_entry_desc &entry,
+            uint64_t features);
+};
+
+/// Fills derived sizes among `axes` and checks that every one is known and
+/// within its bound. Errors: AXIS, TENSOR_SHAPE.
+route_status deriveSizes(const route_module_desc &module,
+                         std::span<const uint32_t> axes, int64_t *sizes,
+                         bool allKnown, route_error *error);
+
+} // namespace route
+
+struct route_context {
+  explicit route_context(route_module *module) : module(module) {
+    route_module_retain(module);
+  }
+  ~route_context() { route_module_release(module); }
+
+  const route_module_desc &desc() const { return *module->descriptor; }
+
+  route_module *module;
+  std::atomic<uint64_t> references{1};
+  route::Checkpoint checkpoint; // keeps the files mapped
+  route::Params params;
+  route::State state;
+  std::vector<route::EntryInfo> entries;
+  route_execute_fn execute = nullptr;
+  void *executeUser = nullptr;
+};
+
+#endif // ROUTE_LIB_CORE_CONTEXT_H

@@ -1,0 +1,203 @@
+//===- Params.cpp - Binding checkpoint tensors to parameters
+//---------------===//
+//
+// Every mistake in a checkpoint is found here, before the first call.
+//
+//===----------------------------------------------------------------------===//
+#include "Params.h"
+#include "CheckModule.h"
+
+#include <cstring>
+
+using namespace route;
+
+static const char *labelOf(const char *label) { return label ? label : ""; }
+
+route_status Checkpoint::open(std::span<const route_file> files,
+                              route_error *error) {
+  for (const route_file &file : files) {
+    if (!file.path && !file.data)
+      return fail(error, ROUTE_ERROR_ARGUMENT,
+                  "a parameter file has neither path nor data");
+    Shard &shard = shards.emplace_back();
+    shard.label = labelOf(file.label);
+    route_status status =
+        file.path ? shard.file.open(file.path, error)
+                  : shard.file.parse(file.data, file.size, "memory", error);
+    if (status)
+      return status;
+    shard.used.resize(shard.file.tensors().size());
+  }
+  return ROUTE_OK;
+}
+
+route_status Checkpoint::find(const Wanted &wanted, const std::string &name,
+                              const FileTensor *&tensor, route_error *error) {
+  const char *label = labelOf(wanted.file);
+  tensor = nullptr;
+  bool haveFile = false;
+  for (Shard &shard : shards) {
+    if (strcmp(shard.label, label) != 0)
+      continue;
+    haveFile = true;
+    const FileTensor *found = shard.file.find(name);
+    if (found && tensor)
+      return fail(error, ROUTE_ERROR_DUPLICATE,
+                  "two files of one checkpoint have a tensor named '%.200s'",
+                  name.c_str());
+    if (!found)
+      continue;
+    tensor = found;
+    shard.used[static_cast<size_t>(found - shard.file.tensors().data())] = true;
+  }
+  if (tensor)
+    return ROUTE_OK;
+  if (!haveFile && *label)
+    return fail(error, ROUTE_ERROR_PARAM_MISSING,
+                "%s '%.100s' is in file '%.200s', which was not given",
+                wanted.kind, wanted.name, label);
+  if (!haveFile)
+    return fail(error, ROUTE_ERROR_PARAM_MISSING,
+                "%s '%.100s' needs a parameter file, and none was given",
+                wanted.kind, wanted.name);
+  return fail(error, ROUTE_ERROR_PARAM_MISSING,
+              "%s '%.100s' is missing: the checkpoint has no tensor '%.200s'",
+              wanted.kind, wanted.name, name.c_str());
+}
+
+/// The tensor name of the slice whose placeholders' members are `indices`.
+static std::string sliceName(const route_module_desc &module,
+                             const Checkpoint::Wanted &wanted,
+                             const std::vector<int64_t> &indices) {
+  std::string name;
+  NamePiece piece;
+  uint64_t taken = 0; // placeholders already matched, as countPlaceholders does
+  for (const char *cursor = wanted.tensor; nextPiece(module, cursor, piece);) {
+    if (piece.axis < 0) {
+      name.append(piece.text, piece.size);
+      continue;
+    }
+    size_t position = 0;
+    while (wanted.axes[position] != static_cast<uint32_t>(piece.axis) ||
+           (taken >> position & 1))
+      ++position;
+    taken |= uint64_t(1) << position;
+    if (piece.byName)
+      name += module.axes[piece.axis].members[indices[position]];
+    else
+      name += std::to_string(indices[position]);
+  }
+  return name;
+}
+
+route_status Checkpoint::collect(const route_module_desc &module,
+                                 const Wanted &wanted,
+                                 std::vector<const FileTensor *> &tensors,
+                                 route_error *error) {
+  tensors.clear();
+  size_t stacked = static_cast<size_t>(countPlaceholders(
+      module, wanted.tensor, wanted.axes.data(), wanted.axes.size()));
+  std::vector<int64_t> expected;
+  for (uint32_t axis : wanted.axes.subspan(stacked))
+    expected.push_back(extent(module.axes[axis]));
+  for (uint32_t axis : wanted.axes.first(stacked))
+    if (extent(module.axes[axis]) == 0)
+      return ROUTE_OK;
+
+  std::vector<int64_t> indices(stacked, 0);
+  for (bool more = true; more;) {
+    std::string name = sliceName(module, wanted, indices);
+    const FileTensor *tensor;
+    if (route_status status = find(wanted, name, tensor, error))
+      return status;
+    uint32_t element = wanted.type.element;
+    if (tensor->element != element &&
+        !(element == ROUTE_HANDLE && tensor->element == ROUTE_U64))
+      return fail(error, ROUTE_ERROR_PARAM_TYPE,
+                  "%s '%.100s': tensor '%.150s' has type %s, expected %s",
+                  wanted.kind, wanted.name, name.c_str(), tensor->type.c_str(),
+                  safeTensorsType(element));
+    if (tensor->shape != expected)
+      return fail(
+          error, ROUTE_ERROR_PARAM_SHAPE,
+          "%s '%.80s': tensor '%.120s' has shape %s, expected %s", wanted.kind,
+          wanted.name, name.c_str(),
+          ShapeText(tensor->shape.data(), tensor->shape.size()).text,
+          ShapeText(module, wanted.axes.data() + stacked, expected.size())
+              .text);
+    tensors.push_back(tensor);
+    more = false;
+    for (size_t i = stacked; i-- > 0 && !more;) {
+      more = ++indices[i] < extent(module.axes[wanted.axes[i]]);
+      if (!more)
+        indices[i] = 0;
+    }
+  }
+  return ROUTE_OK;
+}
+
+route_status Checkpoint::checkAllUsed(route_error *error) const {
+  for (const Shard &shard : shards)
+    for (size_t i = 0; i < shard.used.size(); ++i)
+      if (!shard.used[i])
+        return fail(error, ROUTE_ERROR_PARAM_EXTRA,
+                    "nothing binds tensor '%.200s'%s%.200s",
+                    shard.file.tensors()[i].name.c_str(),
+                    *shard.label ? " of file " : "", shard.label);
+  return ROUTE_OK;
+}
+
+route_status Params::bind(const route_module_desc &module,
+                          Checkpoint &checkpoint, route_error *error) {
+  pointers.assign(module.num_params + 1, nullptr);
+  std::vector<const FileTensor *> tensors;
+  for (uint64_t i = 0; i < module.num_params; ++i) {
+    const route_param_desc &param = module.params[i];
+    Checkpoint::Wanted wanted{"parameter", param.name,
+                              param.file,  param.tensor,
+                              param.type,  table(param.axes, param.num_axes)};
+    if (route_status status =
+            checkpoint.collect(module, wanted, tensors, error))
+      return status;
+    uint64_t elementSize = route_element_size(param.type.element);
+    // Offsets in a file are any: packing and plain reads want whole elements.
+    auto aligned = [&](const FileTensor *tensor) {
+      return reinterpret_cast<uintptr_t>(tensor->data) % elementSize == 0;
+    };
+    if (!param.pack && tensors.size() == 1 && aligned(tensors[0])) {
+      pointers[i] = tensors[0]->data;
+      continue;
+    }
+    uint64_t size = 0;
+    for (const FileTensor *tensor : tensors)
+      size += tensor->size; // together at most what the module check allowed
+    AlignedMemory &memory = owned.emplace_back();
+    if (!memory.allocate(param.pack ? param.packed_size : size))
+      return fail(error, ROUTE_ERROR_MEMORY,
+                  "out of memory for parameter '%.100s': %llu bytes",
+                  param.name,
+                  static_cast<unsigned long long>(param.pack ? param.packed_size
+                                                             : size));
+    pointers[i] = memory.get();
+    char *cursor = memory.get();
+    for (size_t slice = 0; slice < tensors.size(); ++slice) {
+      const FileTensor *tensor = tensors[slice];
+      if (!param.pack) {
+        memcpy(cursor, tensor->data, tensor->size);
+        cursor += tensor->size;
+        continue;
+      }
+      AlignedMemory copy;
+      const void *source = tensor->data;
+      if (!aligned(tensor)) {
+        if (!copy.allocate(tensor->size))
+          return fail(error, ROUTE_ERROR_MEMORY,
+                      "out of memory for parameter '%.100s'", param.name);
+        memcpy(copy.get(), tensor->data, tensor->size);
+        source = copy.get();
+      }
+      param.pack(source, memory.get(), static_cast<int64_t>(slice));
+    }
+  }
+  return ROUTE_OK;
+}

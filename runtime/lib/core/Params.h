@@ -1,0 +1,74 @@
+//===- Params.h - Binding checkpoint tensors to parameters
+//-----------------===//
+//
+// Finds, checks, stacks and packs. Parameters that neither stack nor pack are
+// read straight from the mapped file.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_CORE_PARAMS_H
+#define ROUTE_LIB_CORE_PARAMS_H
+
+#include "Support.h"
+#include "route/io/SafeTensors.h"
+
+#include <vector>
+
+namespace route {
+
+/// The files a context was given, and which of their tensors are bound.
+class Checkpoint {
+public:
+  /// Opens every file. Two files of one label are shards of one checkpoint.
+  route_status open(std::span<const route_file> files, route_error *error);
+
+  /// A parameter or a state cell that takes its value from a file.
+  struct Wanted {
+    const char *kind; ///< "parameter" or "state cell", for messages
+    const char *name;
+    const char *file;
+    const char *tensor;
+    const route_type_desc &type;
+    std::span<const uint32_t> axes;
+  };
+
+  /// The tensors of `wanted` in order of its placeholders' members (one without
+  /// placeholders), each of the right type and shape. Errors: PARAM_MISSING,
+  /// PARAM_TYPE, PARAM_SHAPE.
+  route_status collect(const route_module_desc &module, const Wanted &wanted,
+                       std::vector<const FileTensor *> &tensors,
+                       route_error *error);
+
+  /// PARAM_EXTRA where a tensor was never collected.
+  route_status checkAllUsed(route_error *error) const;
+
+private:
+  struct Shard {
+    const char *label; ///< "" for the default; borrowed, valid while binding
+    SafeTensors file;
+    std::vector<bool> used; ///< by tensor
+  };
+
+  route_status find(const Wanted &wanted, const std::string &name,
+                    const FileTensor *&tensor, route_error *error);
+
+  std::vector<Shard> shards;
+};
+
+/// The parameters of a context.
+class Params {
+public:
+  /// Errors: those of Checkpoint::collect, MEMORY.
+  route_status bind(const route_module_desc &module, Checkpoint &checkpoint,
+                    route_error *error);
+
+  /// By parameter index, as route_invocation wants them.
+  const void *const *addresses() const { return pointers.data(); }
+
+private:
+  std::vector<const void *> pointers;
+  std::vector<AlignedMemory> owned;
+};
+
+} // namespace route
+
+#endif // ROUTE_LIB_CORE_PARAMS_H

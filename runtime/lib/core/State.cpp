@@ -1,0 +1,98 @@
+//===- State.cpp - State cells that readers never wait for
+//-----------------===//
+//
+// Why a reader is safe: it counts itself on a side and then sees that side
+// published. An update first sees no reader on the side it takes, which is not
+// published until it is done; a reader that counts itself later finds the other
+// side published and tries again. All four accesses are sequentially
+// consistent.
+//
+//===----------------------------------------------------------------------===//
+#include "State.h"
+#include "CheckModule.h"
+
+#include <cstring>
+#include <sched.h>
+
+using namespace route;
+
+State::Snapshot::Snapshot(State &state) : state(state) {
+  for (;;) {
+    side = state.published.load();
+    state.sides[side].readers.fetch_add(1);
+    if (state.published.load() == side)
+      return;
+    state.sides[side].readers.fetch_sub(1);
+  }
+}
+
+State::Update::Update(State &state, std::span<const uint32_t> writes)
+    : state(state), lock(state.mutex), side(1 - state.published.load()) {
+  Side &mine = state.sides[side];
+  const Side &theirs = state.sides[1 - side];
+  while (mine.readers.load() != 0)
+    sched_yield();
+  // A cell is stale where the last published update, or an abandoned one, wrote
+  // it: this copy lacks that value or holds one that never counted.
+  for (size_t i = 0; i < state.cells.size(); ++i) {
+    Cell &cell = state.cells[i];
+    if (cell.stale)
+      memcpy(mine.pointers[i], theirs.pointers[i], cell.size);
+    cell.stale = false;
+  }
+  for (uint32_t write : writes)
+    state.cells[write].stale = true;
+}
+
+void State::Update::publish() {
+  state.sides[side].epoch = state.sides[1 - side].epoch + 1;
+  state.published.store(side);
+}
+
+uint64_t State::epoch() { return Snapshot(*this).epoch(); }
+
+route_status State::initialise(const route_module_desc &module,
+                               Checkpoint &checkpoint, route_error *error) {
+  uint64_t total = 0;
+  for (const route_state_desc &desc : table(module.states, module.num_states)) {
+    uint64_t bytes = 0;
+    bool fits = arrayBytes(module, desc.type, desc.axes, desc.num_axes, bytes);
+    cells.push_back({total, bytes});
+    if (!fits || !add(total, alignUp(bytes), total))
+      return fail(error, ROUTE_ERROR_MEMORY, "the state is too large");
+  }
+  for (Side &side : sides) {
+    if (!side.memory.allocate(total))
+      return fail(error, ROUTE_ERROR_MEMORY,
+                  "out of memory for %llu bytes of state",
+                  static_cast<unsigned long long>(total));
+    for (const Cell &cell : cells)
+      side.pointers.push_back(side.memory.get() + cell.offset);
+    side.pointers.push_back(nullptr);
+  }
+  std::vector<const FileTensor *> tensors;
+  for (uint64_t i = 0; i < cells.size(); ++i) {
+    const route_state_desc &desc = module.states[i];
+    char *target = static_cast<char *>(sides[0].pointers[i]);
+    uint64_t elementSize = route_element_size(desc.type.element);
+    if (desc.tensor) {
+      Checkpoint::Wanted wanted{"state cell", desc.name,
+                                desc.file,    desc.tensor,
+                                desc.type,    table(desc.axes, desc.num_axes)};
+      if (route_status status =
+              checkpoint.collect(module, wanted, tensors, error))
+        return status;
+      for (const FileTensor *tensor : tensors) {
+        memcpy(target, tensor->data, tensor->size);
+        target += tensor->size;
+      }
+    } else if (desc.flags & ROUTE_STATE_SPLAT) {
+      for (uint64_t at = 0; at < cells[i].size; at += elementSize)
+        memcpy(target + at, desc.initial, elementSize);
+    } else if (desc.initial) {
+      memcpy(target, desc.initial, cells[i].size);
+    }
+  }
+  memcpy(sides[1].memory.get(), sides[0].memory.get(), total);
+  return ROUTE_OK;
+}
