@@ -7,14 +7,18 @@
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Target/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
-  registry.insert<route::RouteDialect, route::ragged::RaggedDialect>();
+  registry.insert<route::RouteDialect, route::ragged::RaggedDialect,
+                  route::row::RowDialect>();
   route::ragged::registerBufferizableOpInterfaceExternalModels(registry);
   mlir::registerAllPasses();
   route::registerRoutePasses();
+  route::registerRouteTargetPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Routec's optimizer driver\n", registry));
 }

@@ -1,0 +1,24 @@
+// Passes of the last stage before machine code.
+#ifndef ROUTE_TARGET_PASSES_TD
+#define ROUTE_TARGET_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def RouteExpandMath : Pass<"route-expand-math"> {
+  let summary = "write out functions as the operation sequences of numerics.h";
+  let description = [{
+    Replaces math.exp, exp2, log, log2, tanh, erf, rsqrt, powf and row.unary on
+    f32 scalars and vectors by the sequences of IEEE operations that
+    route/numerics_functions.h defines, so that generated code, the interpreter
+    and the constant folder give the same bits on every target and no object
+    calls a math library. On bf16 and f16 the function is computed in f32 and
+    rounded once. arith.truncf from f32 to bf16 becomes integer arithmetic: the
+    hardware's conversion flushes denormals.
+
+    Fast-math flags on the replaced operation are ignored. math.sqrt, fma,
+    roundings and absolute values are exact and stay.
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+}
+
+#endif // ROUTE_TARGET_PASSES_TD

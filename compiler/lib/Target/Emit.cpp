@@ -1,0 +1,232 @@
+// Translates LLVM-dialect modules to LLVM IR, optimises them for an ISA level
+// and emits objects: one place that fixes floating-point rules, visibility and
+// vector width for everything we generate.
+#include "route/Target/CPU.h"
+
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+using namespace mlir;
+
+namespace route {
+
+llvm::StringRef stringifyIsaLevel(IsaLevel level) {
+  switch (level) {
+  case IsaLevel::V3:
+    return "v3";
+  case IsaLevel::V4:
+    return "v4";
+  case IsaLevel::V4Bf16:
+    return "v4-bf16";
+  }
+  return "";
+}
+
+std::optional<IsaLevel> parseIsaLevel(llvm::StringRef text) {
+  for (IsaLevel level : {IsaLevel::V3, IsaLevel::V4, IsaLevel::V4Bf16})
+    if (text == stringifyIsaLevel(level))
+      return level;
+  return std::nullopt;
+}
+
+std::optional<IsaLevel> hostIsaLevel() {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  auto all = [&](std::initializer_list<llvm::StringRef> names) {
+    return llvm::all_of(names, [&](llvm::StringRef n) {
+      auto it = features.find(n);
+      return it != features.end() && it->second;
+    });
+  };
+  if (!all({"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}))
+    return std::nullopt;
+  if (!all({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}))
+    return IsaLevel::V3;
+  return all({"avx512bf16"}) ? IsaLevel::V4Bf16 : IsaLevel::V4;
+}
+
+unsigned vectorBits(IsaLevel level) {
+  return level == IsaLevel::V3 ? 256 : 512;
+}
+
+TargetOptions TargetOptions::forLevel(IsaLevel level) {
+  TargetOptions options;
+  if (level == IsaLevel::V3)
+    return options;
+  options.cpu = "x86-64-v4";
+  options.features = "-prefer-256-bit";
+  if (level == IsaLevel::V4Bf16)
+    options.features += ",+avx512bf16";
+  return options;
+}
+
+namespace {
+
+/// Collects back-end errors instead of printing and exiting.
+struct ErrorCollector : llvm::DiagnosticHandler {
+  explicit ErrorCollector(std::string &text) : text(text) {}
+  bool handleDiagnostics(const llvm::DiagnosticInfo &info) override {
+    if (info.getSeverity() == llvm::DS_Error) {
+      llvm::raw_string_ostream os(text);
+      llvm::DiagnosticPrinterRawOStream printer(os);
+      if (!text.empty())
+        os << "; ";
+      info.print(printer);
+    }
+    return true;
+  }
+  std::string &text;
+};
+
+void initializeTargets() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    llvm::InitializeNativeTargetAsmParser();
+  });
+}
+
+std::unique_ptr<llvm::TargetMachine> makeMachine(const TargetOptions &options,
+                                                 std::string &error) {
+  initializeTargets();
+  llvm::Triple triple(options.triple.empty()
+                          ? llvm::sys::getDefaultTargetTriple()
+                          : options.triple);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return nullptr;
+  llvm::TargetOptions rules;
+  rules.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  auto level =
+      static_cast<llvm::CodeGenOptLevel>(std::min(options.optLevel, 3u));
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(triple, options.cpu, options.features, rules,
+                                  llvm::Reloc::PIC_, std::nullopt, level));
+}
+
+/// Visibility and linkage of what the module defines.
+void restrictSymbols(llvm::Module &module, const TargetOptions &options) {
+  for (llvm::GlobalValue &value : module.global_values()) {
+    if (value.isDeclaration() || value.hasLocalLinkage())
+      continue;
+    value.setDSOLocal(true);
+    if (llvm::is_contained(options.exports, value.getName().str())) {
+      value.setVisibility(llvm::GlobalValue::DefaultVisibility);
+      continue;
+    }
+    if (options.exports.empty())
+      value.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    else
+      value.setLinkage(llvm::GlobalValue::InternalLinkage);
+  }
+}
+
+void setFunctionAttributes(llvm::Module &module,
+                           const llvm::TargetMachine &machine) {
+  bool wide = machine.getTargetFeatureString().contains("-prefer-256-bit");
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    function.addFnAttr("target-features", machine.getTargetFeatureString());
+    if (wide)
+      function.addFnAttr("prefer-vector-width", "512");
+  }
+}
+
+void optimize(llvm::Module &module, llvm::TargetMachine &machine,
+              unsigned level) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = level >= 2;
+  tuning.SLPVectorization = level >= 2;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  static const llvm::OptimizationLevel levels[] = {
+      llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
+      llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
+  llvm::OptimizationLevel chosen = levels[std::min(level, 3u)];
+  llvm::ModulePassManager passes =
+      level == 0 ? builder.buildO0DefaultPipeline(chosen)
+                 : builder.buildPerModuleDefaultPipeline(chosen);
+  passes.run(module, modules);
+}
+
+} // namespace
+
+LogicalResult emit(ModuleOp module, const TargetOptions &options,
+                   OutputKind kind, llvm::SmallVectorImpl<char> &out) {
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  module.getContext()->appendDialectRegistry(registry);
+
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(options, error);
+  if (!machine)
+    return module.emitError("no back end for this target: ") << error;
+
+  llvm::LLVMContext context;
+  context.setDiagnosticHandler(std::make_unique<ErrorCollector>(error));
+  std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(module, context);
+  if (!ir)
+    return module.emitError("the module does not translate to LLVM IR");
+  ir->setTargetTriple(machine->getTargetTriple());
+  ir->setDataLayout(machine->createDataLayout());
+  ir->setPICLevel(llvm::PICLevel::BigPIC);
+  restrictSymbols(*ir, options);
+  setFunctionAttributes(*ir, *machine);
+  llvm::raw_string_ostream text(error);
+  if (llvm::verifyModule(*ir, &text))
+    return module.emitError("the LLVM IR is malformed: ") << error;
+  optimize(*ir, *machine, options.optLevel);
+
+  llvm::raw_svector_ostream stream(out);
+  if (kind == OutputKind::LLVMIR) {
+    ir->print(stream, nullptr);
+    return success();
+  }
+  llvm::legacy::PassManager codegen;
+  auto file = kind == OutputKind::Object ? llvm::CodeGenFileType::ObjectFile
+                                         : llvm::CodeGenFileType::AssemblyFile;
+  if (machine->addPassesToEmitFile(codegen, stream, nullptr, file))
+    return module.emitError("the target emits no files of this kind");
+  codegen.run(*ir);
+  if (!error.empty())
+    return module.emitError("code generation failed: ") << error;
+  return success();
+}
+
+LogicalResult emitObject(ModuleOp module, const TargetOptions &options,
+                         llvm::SmallVectorImpl<char> &out) {
+  return emit(module, options, OutputKind::Object, out);
+}
+
+} // namespace route

@@ -1,0 +1,198 @@
+// route-expand-math: the functions of numerics.h as IR, on scalars and vectors,
+// by running the same templates over an operation set that builds operations.
+#include "route/Target/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/numerics_functions.h"
+
+using namespace mlir;
+
+namespace route {
+#define GEN_PASS_DEF_ROUTEEXPANDMATH
+#include "route/Target/Passes.h.inc"
+
+namespace {
+
+/// The operation set of numerics_functions.h that emits IR; values have the
+/// shape of `like`.
+class IROps {
+public:
+  using F = Value;
+  using I = Value;
+  using M = Value;
+
+  IROps(ImplicitLocOpBuilder &b, Type like) : b(b) {
+    if (auto shaped = dyn_cast<VectorType>(like))
+      vector = shaped;
+    f32 = typed(b.getF32Type());
+    i32 = typed(b.getI32Type());
+  }
+
+  F f(float v) { return splat(f32, b.getF32FloatAttr(v)); }
+  I i(int32_t v) { return splat(i32, b.getI32IntegerAttr(v)); }
+  F add(F x, F y) { return arith::AddFOp::create(b, x, y); }
+  F sub(F x, F y) { return arith::SubFOp::create(b, x, y); }
+  F mul(F x, F y) { return arith::MulFOp::create(b, x, y); }
+  F div(F x, F y) { return arith::DivFOp::create(b, x, y); }
+  F fma(F x, F y, F z) { return math::FmaOp::create(b, x, y, z); }
+  F sqrt(F x) { return math::SqrtOp::create(b, x); }
+  I bits(F x) { return arith::BitcastOp::create(b, i32, x); }
+  F fromBits(I x) { return arith::BitcastOp::create(b, f32, x); }
+  I iadd(I x, I y) { return arith::AddIOp::create(b, x, y); }
+  I isub(I x, I y) { return arith::SubIOp::create(b, x, y); }
+  I bitAnd(I x, I y) { return arith::AndIOp::create(b, x, y); }
+  I bitOr(I x, I y) { return arith::OrIOp::create(b, x, y); }
+  I bitXor(I x, I y) { return arith::XOrIOp::create(b, x, y); }
+  I shl(I x, int n) { return arith::ShLIOp::create(b, x, i(n)); }
+  I shrS(I x, int n) { return arith::ShRSIOp::create(b, x, i(n)); }
+  I shrU(I x, int n) { return arith::ShRUIOp::create(b, x, i(n)); }
+  F toFloat(I x) { return arith::SIToFPOp::create(b, f32, x); }
+  M lt(F x, F y) {
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, y);
+  }
+  M eq(F x, F y) {
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, y);
+  }
+  M logicAnd(M x, M y) { return arith::AndIOp::create(b, x, y); }
+  M logicOr(M x, M y) { return arith::OrIOp::create(b, x, y); }
+  M logicNot(M x) {
+    Value all = splat(typed(b.getI1Type()), b.getBoolAttr(true));
+    return arith::XOrIOp::create(b, x, all);
+  }
+  F select(M c, F x, F y) { return arith::SelectOp::create(b, c, x, y); }
+  I selectInt(M c, I x, I y) { return arith::SelectOp::create(b, c, x, y); }
+
+  /// `element` in the shape of the values.
+  Type typed(Type element) {
+    return vector ? Type(VectorType::get(vector.getShape(), element,
+                                         vector.getScalableDims()))
+                  : element;
+  }
+
+private:
+  Value splat(Type type, TypedAttr value) {
+    if (auto shaped = dyn_cast<VectorType>(type))
+      value = DenseElementsAttr::get(shaped, Attribute(value));
+    return arith::ConstantOp::create(b, value);
+  }
+
+  ImplicitLocOpBuilder &b;
+  VectorType vector;
+  Type f32, i32;
+};
+
+using Expansion = Value (*)(IROps &, ValueRange);
+
+/// bf16, f16 or f32, or a vector of them.
+bool isSmallFloat(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  return (element.isF32() || element.isBF16() || element.isF16()) &&
+         (type == element || isa<VectorType>(type));
+}
+
+/// Rewrites `op`, computing in f32 and rounding at the end.
+LogicalResult expand(Operation *op, Expansion expansion,
+                     PatternRewriter &rewriter) {
+  Type type = op->getResult(0).getType();
+  if (!isSmallFloat(type))
+    return rewriter.notifyMatchFailure(op, "not on f32, f16 or bf16");
+  ImplicitLocOpBuilder b(op->getLoc(), rewriter);
+  IROps ops(b, type);
+  Type wide = ops.typed(b.getF32Type());
+  SmallVector<Value> operands;
+  for (Value v : op->getOperands())
+    operands.push_back(type == wide ? v : arith::ExtFOp::create(b, wide, v));
+  Value result = expansion(ops, operands);
+  if (type != wide)
+    result = arith::TruncFOp::create(b, type, result);
+  rewriter.replaceOp(op, result);
+  return success();
+}
+
+template <typename Op> struct ExpandOp : OpRewritePattern<Op> {
+  ExpandOp(MLIRContext *context, Expansion expansion)
+      : OpRewritePattern<Op>(context), expansion(expansion) {}
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &r) const override {
+    return expand(op, expansion, r);
+  }
+  Expansion expansion;
+};
+
+#define ROUTE_EXPANSION(name)                                                  \
+  [](IROps &b, ValueRange x) -> Value { return num::name(b, Value(x[0])); }
+
+struct ExpandUnary : OpRewritePattern<row::UnaryOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(row::UnaryOp op,
+                                PatternRewriter &r) const override {
+    switch (op.getFunction()) {
+    case row::UnaryFunction::Sigmoid:
+      return expand(op, ROUTE_EXPANSION(sigmoid), r);
+    case row::UnaryFunction::Silu:
+      return expand(op, ROUTE_EXPANSION(silu), r);
+    case row::UnaryFunction::GeluTanh:
+      return expand(op, ROUTE_EXPANSION(geluTanh), r);
+    case row::UnaryFunction::GeluErf:
+      return expand(op, ROUTE_EXPANSION(geluErf), r);
+    case row::UnaryFunction::Softplus:
+      return expand(op, ROUTE_EXPANSION(softplus), r);
+    }
+    return failure();
+  }
+};
+
+/// f32 to bf16 by integer arithmetic.
+struct ExpandTruncation : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op,
+                                PatternRewriter &r) const override {
+    Type type = op.getType(), from = op.getIn().getType();
+    if (!getElementTypeOrSelf(type).isBF16() ||
+        !getElementTypeOrSelf(from).isF32() ||
+        (isa<ShapedType>(type) && !isa<VectorType>(type)))
+      return r.notifyMatchFailure(op, "not from f32 to bf16");
+    if (op.getRoundingmode().value_or(arith::RoundingMode::to_nearest_even) !=
+        arith::RoundingMode::to_nearest_even)
+      return r.notifyMatchFailure(op, "another rounding mode");
+    ImplicitLocOpBuilder b(op.getLoc(), r);
+    IROps ops(b, from);
+    Value wide = num::bf16Bits(ops, Value(op.getIn()));
+    Value bits = arith::TruncIOp::create(b, ops.typed(b.getI16Type()), wide);
+    r.replaceOpWithNewOp<arith::BitcastOp>(op, type, bits);
+    return success();
+  }
+};
+
+struct ExpandMathPass : impl::RouteExpandMathBase<ExpandMathPass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    populateExpandMathPatterns(patterns);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+
+void populateExpandMathPatterns(RewritePatternSet &patterns) {
+  MLIRContext *c = patterns.getContext();
+  patterns.add<ExpandOp<math::ExpOp>>(c, ROUTE_EXPANSION(exp));
+  patterns.add<ExpandOp<math::Exp2Op>>(c, ROUTE_EXPANSION(exp2));
+  patterns.add<ExpandOp<math::LogOp>>(c, ROUTE_EXPANSION(log));
+  patterns.add<ExpandOp<math::Log2Op>>(c, ROUTE_EXPANSION(log2));
+  patterns.add<ExpandOp<math::TanhOp>>(c, ROUTE_EXPANSION(tanh));
+  patterns.add<ExpandOp<math::ErfOp>>(c, ROUTE_EXPANSION(erf));
+  patterns.add<ExpandOp<math::RsqrtOp>>(c, ROUTE_EXPANSION(rsqrt));
+  patterns.add<ExpandOp<math::PowFOp>>(c, [](IROps &b, ValueRange x) -> Value {
+    return num::pow(b, Value(x[0]), Value(x[1]));
+  });
+  patterns.add<ExpandUnary, ExpandTruncation>(c);
+}
+
+} // namespace route

@@ -1,0 +1,55 @@
+// Functions become operation sequences: nothing of the math dialect that a
+// library would have to supply is left, whatever the shape or element type.
+// RUN: route-opt %s --route-expand-math | FileCheck %s
+
+// CHECK-LABEL: func @vectors
+// CHECK-NOT: math.{{exp|log|tanh|erf|rsqrt|powf}}
+// CHECK-NOT: row.unary
+func.func @vectors(%x: vector<8xf32>) -> vector<8xf32> {
+  %0 = math.exp %x fastmath<fast> : vector<8xf32>
+  %1 = math.exp2 %0 : vector<8xf32>
+  %2 = math.log %1 : vector<8xf32>
+  %3 = math.log2 %2 : vector<8xf32>
+  %4 = math.tanh %3 : vector<8xf32>
+  %5 = math.erf %4 : vector<8xf32>
+  %6 = math.rsqrt %5 : vector<8xf32>
+  %7 = math.powf %6, %x : vector<8xf32>
+  %8 = row.unary sigmoid %7 : vector<8xf32>
+  %9 = row.unary silu %8 : vector<8xf32>
+  %10 = row.unary gelu_tanh %9 : vector<8xf32>
+  %11 = row.unary gelu_erf %10 : vector<8xf32>
+  %12 = row.unary softplus %11 : vector<8xf32>
+  return %12 : vector<8xf32>
+}
+
+// The first steps of exp, and no flag kept.
+// CHECK-LABEL: func @exp
+// CHECK-SAME: (%[[X:.*]]: f32)
+// CHECK: arith.cmpf olt
+// CHECK: math.fma
+// CHECK-NOT: fastmath
+func.func @exp(%x: f32) -> f32 {
+  %0 = math.exp %x fastmath<fast> : f32
+  return %0 : f32
+}
+
+// bf16 computes in f32 and rounds by integer arithmetic.
+// CHECK-LABEL: func @small
+// CHECK: arith.extf %{{.*}} : bf16 to f32
+// CHECK-NOT: arith.truncf
+// CHECK: arith.trunci %{{.*}} : i32 to i16
+// CHECK: arith.bitcast %{{.*}} : i16 to bf16
+func.func @small(%x: bf16) -> bf16 {
+  %0 = math.tanh %x : bf16
+  return %0 : bf16
+}
+
+// f64 and tensors stay.
+// CHECK-LABEL: func @others
+// CHECK: math.exp %{{.*}} : f64
+// CHECK: math.exp %{{.*}} : tensor<4xf32>
+func.func @others(%x: f64, %t: tensor<4xf32>) -> (f64, tensor<4xf32>) {
+  %0 = math.exp %x : f64
+  %1 = math.exp %t : tensor<4xf32>
+  return %0, %1 : f64, tensor<4xf32>
+}
