@@ -1,0 +1,36 @@
+// Scripts of the interpreter: what to bind, run and print, written as
+// attributes of the module under test.
+#ifndef ROUTE_INTERPRETER_SCRIPT_H
+#define ROUTE_INTERPRETER_SCRIPT_H
+
+#include "route/Interpreter/Interpreter.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace route::interp {
+
+/// An array with anonymous axes from a dense attribute, a list of strings (one
+/// axis) or a single value.
+mlir::FailureOr<Array> arrayFromAttribute(mlir::Attribute value,
+                                          mlir::Location loc);
+
+/// Runs `module` as its attributes say and prints what comes out:
+///
+///   interp.axes   = {token = 4, item = [2, 0, 1]}   sizes, or counts per
+///   parent interp.inputs = {x = dense<...>, "request.prompt" = ["a", "b"]}
+///   interp.params = {"gate.w" = dense<...>}
+///   interp.host   = {topic = [dense<...>, 504, "timeout"]}   answers in turn
+///   interp.script = ["run gate", "emit commit gate", "state gate.bias",
+///                    "now 1000", "unknown e", "push models.queue 3",
+///                    "metrics"]
+///
+///   interp.pushes = {"models.queue" = dense<...>}   what push binds
+///   interp.seed, interp.max_bytes, interp.max_steps  as in Options
+///
+/// Without a script every route and router is run in order. `emit EVENT ROUTER`
+/// passes the results of the last run. Each result is one line `NAME: value`.
+mlir::LogicalResult runScript(mlir::ModuleOp module, Options options,
+                              llvm::raw_ostream &os);
+
+} // namespace route::interp
+
+#endif

@@ -1,0 +1,197 @@
+// The machine's axes: instances from declarations and inputs, and the axes of
+// results.
+#include "route/Interpreter/Machine.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+/// The instance of `name` of `size` positions under `parent` (null for none),
+/// spread evenly; null where the size is no multiple of the parent's.
+static AxisRef makeEven(StringAttr name, int64_t size, AxisRef parent) {
+  auto axis = std::make_shared<Axis>();
+  axis->name = name;
+  axis->size = size;
+  if (!parent)
+    return axis;
+  if (parent->size == 0 ? size != 0 : size % parent->size != 0)
+    return nullptr;
+  std::vector<int64_t> index(size);
+  for (int64_t p = 0; p < size; ++p)
+    index[p] = p / (size / parent->size);
+  axis->parents.push_back(
+      {parent, std::make_shared<const std::vector<int64_t>>(std::move(index))});
+  return axis;
+}
+
+FailureOr<AxisRef> Machine::axis(StringAttr name, Location loc) {
+  if (auto found = axes.find(name.getValue()); found != axes.end())
+    return found->second;
+  auto op = symbols.lookup<AxisOp>(name);
+  if (!op)
+    return emitError(loc, "axis '") << name.getValue() << "' is not declared";
+  if (auto original = op.getOriginalAttr()) {
+    FailureOr<AxisRef> source = axis(original.getAttr(), loc);
+    if (failed(source))
+      return failure();
+    auto copy = std::make_shared<Axis>(**source);
+    copy->name = name;
+    return axes[name.getValue()] = copy;
+  }
+  int64_t size = op.getStaticSize();
+  if (size < 0 && op.getLabels())
+    size = op.getLabels()->size();
+  if (op.getKind() == AxisKind::plan)
+    return emitError(loc, "no run of plan axis '")
+           << name.getValue() << "' is at hand";
+  if (size < 0)
+    return emitError(loc, "the size of axis '")
+           << name.getValue() << "' is not known; bind an input over it";
+  if (failed(bindAxis(op, size)))
+    return failure();
+  return axes[name.getValue()];
+}
+
+LogicalResult Machine::bindAxis(AxisOp op, int64_t size) {
+  AxisRef parent;
+  if (!op.getParentAxes().empty() && op.getKind() != AxisKind::plan) {
+    FailureOr<AxisRef> found =
+        axis(op.getParentAxes().front().getAttr(), op.getLoc());
+    if (failed(found))
+      return failure();
+    parent = *found;
+  }
+  int64_t fixed = op.getStaticSize();
+  if (size < 0 || (fixed >= 0 && size != fixed))
+    return op.emitError("axis '") << op.getSymName() << "' has " << fixed
+                                  << " positions, found " << size;
+  if (op.getBound() && size > static_cast<int64_t>(*op.getBound()))
+    return op.emitError("axis '")
+           << op.getSymName() << "' holds at most " << *op.getBound()
+           << " positions, found " << size;
+  if (size > meter->limit / static_cast<int64_t>(sizeof(int64_t)))
+    return op.emitError("axis '") << op.getSymName() << "' of " << size
+                                  << " positions exceeds the memory limit";
+  AxisRef made = makeEven(op.getSymNameAttr(), size, parent);
+  if (!made)
+    return op.emitError("axis '")
+           << op.getSymName() << "' has " << size
+           << " positions, no multiple of the " << parent->size << " of '"
+           << parent->label() << "'; give its counts per parent";
+  axes[op.getSymName()] = made;
+  return success();
+}
+
+LogicalResult Machine::bindAxisPerParent(AxisOp op, ArrayRef<int64_t> counts) {
+  if (op.getParentAxes().size() != 1)
+    return op.emitError("axis '")
+           << op.getSymName() << "' has no parent to count per";
+  auto parent = axes.find(op.getParentAxes().front().getValue());
+  AxisRef above;
+  if (parent != axes.end()) {
+    above = parent->second;
+  } else if (failed(bindAxis(
+                 symbols.lookup<AxisOp>(op.getParentAxes().front().getAttr()),
+                 counts.size()))) {
+    return failure();
+  } else {
+    above = axes[op.getParentAxes().front().getValue()];
+  }
+  if (above->size != static_cast<int64_t>(counts.size()))
+    return op.emitError("axis '")
+           << op.getSymName() << "' needs " << above->size
+           << " counts, one a position of '" << above->label() << "', found "
+           << counts.size();
+  std::vector<int64_t> index;
+  for (auto [p, count] : llvm::enumerate(counts)) {
+    if (count < 0 ||
+        count > (int64_t(1) << 40) - static_cast<int64_t>(index.size()))
+      return op.emitError("count ") << count << " is out of range";
+    if (static_cast<int64_t>(index.size()) + count >
+        meter->limit / static_cast<int64_t>(sizeof(int64_t)))
+      return op.emitError("axis '")
+             << op.getSymName() << "' exceeds the memory limit";
+    index.insert(index.end(), count, p);
+  }
+  auto made = std::make_shared<Axis>();
+  made->name = op.getSymNameAttr();
+  made->size = index.size();
+  made->parents.push_back(
+      {above, std::make_shared<const std::vector<int64_t>>(std::move(index))});
+  axes[op.getSymName()] = made;
+  return success();
+}
+
+FailureOr<Array> Machine::conform(const Array &value, ArrayType type,
+                                  StringRef name, Location loc) {
+  if (value.axes.size() != type.getAxes().size())
+    return emitError(loc, "'") << name << "' has " << type.getAxes().size()
+                               << " axes, found " << value.axes.size();
+  Array named = value;
+  named.elementType = type.getElementType();
+  for (auto [i, symbol] : llvm::enumerate(type.getAxes())) {
+    auto op = symbols.lookup<AxisOp>(symbol.getAttr());
+    if (!op)
+      return emitError(loc, "axis ") << symbol << " is not declared";
+    int64_t size = value.axes[i]->size;
+    if (!axes.contains(symbol.getValue()) && op.getStaticSize() < 0 &&
+        !op.getLabels() && !op.getOriginal() &&
+        op.getKind() != AxisKind::plan) {
+      if (failed(bindAxis(op, size)))
+        return failure();
+      openAxes.push_back(symbol.getValue().str());
+    }
+    FailureOr<AxisRef> instance = axis(symbol.getAttr(), loc);
+    if (failed(instance))
+      return failure();
+    if ((*instance)->size != size)
+      return emitError(loc, "'")
+             << name << "' has " << size << " positions along axis " << symbol
+             << ", expected " << (*instance)->size;
+    named.axes[i] = *instance;
+  }
+  return named;
+}
+
+FailureOr<SmallVector<AxisRef>>
+route::interp::resolveAxes(ArrayRef<FlatSymbolRefAttr> names,
+                           ArrayRef<RuntimeValue> sources, Machine &machine,
+                           Location loc) {
+  SmallVector<AxisRef> found;
+  auto within = [](const AxisRef &axis, StringAttr name, bool own) -> AxisRef {
+    return own ? (axis->name == name ? axis : nullptr)
+               : findAncestor(axis, name);
+  };
+  for (FlatSymbolRefAttr name : names) {
+    AxisRef instance;
+    // The sources' own axes first, then what they descend from.
+    for (bool own : {true, false})
+      for (const RuntimeValue &source : sources) {
+        if (instance)
+          break;
+        if (const Plan *plan = std::get_if<Plan>(&source))
+          instance = within(plan->axis, name.getAttr(), own);
+        else
+          for (const AxisRef &axis : std::get<Array>(source).axes)
+            if (!instance)
+              instance = within(axis, name.getAttr(), own);
+      }
+    if (!instance) {
+      FailureOr<AxisRef> declared = machine.axis(name.getAttr(), loc);
+      if (failed(declared))
+        return failure();
+      instance = *declared;
+    }
+    found.push_back(instance);
+  }
+  return found;
+}
+
+FailureOr<Array> route::interp::viewFor(Operation *op, const Array &array,
+                                        ArrayRef<AxisRef> axes) {
+  std::string why;
+  FailureOr<Array> view = viewOver(array, axes, why);
+  if (failed(view))
+    return op->emitError(why);
+  return view;
+}

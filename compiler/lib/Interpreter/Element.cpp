@@ -1,0 +1,213 @@
+// Elements and intervals: storage classes, zero and unknown values, comparison,
+// rounding, printing.
+#include "route/Interpreter/Element.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "route/Dialect/Route/IR/RouteDialect.h"
+#include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+llvm::StringRef Element::asText() const {
+  const auto *text = std::get_if<std::string>(this);
+  return text ? llvm::StringRef(*text) : llvm::StringRef();
+}
+
+const std::vector<Element> &Element::asList() const {
+  static const std::vector<Element> empty;
+  const auto *list =
+      std::get_if<std::shared_ptr<const std::vector<Element>>>(this);
+  return list && *list ? **list : empty;
+}
+
+const Range &Element::asRange() const {
+  static const Range unknown = {Element(), Element(), false};
+  const auto *range = std::get_if<std::shared_ptr<const Range>>(this);
+  return range && *range ? **range : unknown;
+}
+
+Storage route::interp::storageOf(Type elementType) {
+  if (isa<FloatType>(elementType))
+    return elementType.isF64() ? Storage::Double : Storage::Float;
+  if (isa<IntegerType, IndexType, EnumType, RefType, HandleType>(elementType))
+    return Storage::Int;
+  return Storage::Other;
+}
+
+bool route::interp::isTruthType(Type type) { return type.isInteger(1); }
+
+Type route::interp::stripRange(Type type) {
+  if (auto range = dyn_cast<RangeType>(type))
+    return range.getValueType();
+  return type;
+}
+
+bool route::interp::isRangeType(Type type) { return isa<RangeType>(type); }
+
+bool route::interp::hasInterval(Type type) {
+  return isa<FloatType, IntegerType, IndexType>(type);
+}
+
+Element route::interp::zeroOf(Type elementType) {
+  if (isa<RefType>(elementType))
+    return int64_t(-1);
+  switch (storageOf(elementType)) {
+  case Storage::Int:
+    return int64_t(0);
+  case Storage::Float:
+    return 0.0f;
+  case Storage::Double:
+    return 0.0;
+  case Storage::Other:
+    break;
+  }
+  if (isa<TextType>(elementType))
+    return std::string();
+  if (auto range = dyn_cast<RangeType>(elementType))
+    return knownRange(zeroOf(range.getValueType()));
+  return std::make_shared<const std::vector<Element>>();
+}
+
+Element route::interp::unknownOf(Type rangeType) {
+  Type type = stripRange(rangeType);
+  Range range{zeroOf(type), zeroOf(type), false};
+  if (isTruthType(type)) {
+    range.hi = int64_t(1);
+  } else if (hasInterval(type)) {
+    switch (storageOf(type)) {
+    case Storage::Float:
+      range.lo = -std::numeric_limits<float>::infinity();
+      range.hi = std::numeric_limits<float>::infinity();
+      break;
+    case Storage::Double:
+      range.lo = -std::numeric_limits<double>::infinity();
+      range.hi = std::numeric_limits<double>::infinity();
+      break;
+    default:
+      range.lo = std::numeric_limits<int64_t>::min();
+      range.hi = std::numeric_limits<int64_t>::max();
+    }
+  }
+  return std::make_shared<const Range>(std::move(range));
+}
+
+Element route::interp::knownRange(Element value) {
+  return std::make_shared<const Range>(Range{value, value, true});
+}
+
+Element route::interp::interval(Element lo, Element hi) {
+  bool known = equalElements(lo, hi);
+  return std::make_shared<const Range>(
+      Range{std::move(lo), std::move(hi), known});
+}
+
+bool route::interp::equalElements(const Element &lhs, const Element &rhs) {
+  if (lhs.index() != rhs.index())
+    return false;
+  if (const auto *value = std::get_if<float>(&lhs))
+    return *value == rhs.asFloat();
+  if (const auto *value = std::get_if<double>(&lhs))
+    return *value == rhs.asDouble();
+  if (const auto *range = std::get_if<std::shared_ptr<const Range>>(&lhs)) {
+    const Range &a = **range, &b = rhs.asRange();
+    return a.known && b.known && equalElements(a.lo, b.lo);
+  }
+  return compareElements(lhs, rhs) == 0;
+}
+
+int route::interp::compareElements(const Element &lhs, const Element &rhs) {
+  auto order = [](auto a, auto b) { return a < b ? -1 : b < a ? 1 : 0; };
+  if (std::holds_alternative<int64_t>(lhs))
+    return order(lhs.asInt(), rhs.asInt());
+  if (std::holds_alternative<float>(lhs))
+    return order(lhs.asFloat(), rhs.asFloat());
+  if (std::holds_alternative<double>(lhs))
+    return order(lhs.asDouble(), rhs.asDouble());
+  if (std::holds_alternative<std::string>(lhs))
+    return lhs.asText().compare(rhs.asText());
+  const std::vector<Element> &a = lhs.asList(), &b = rhs.asList();
+  for (size_t i = 0; i < a.size() && i < b.size(); ++i)
+    if (int c = compareElements(a[i], b[i]))
+      return c;
+  return order(a.size(), b.size());
+}
+
+float route::interp::roundTo(Type type, float value) {
+  auto floatType = dyn_cast<FloatType>(type);
+  if (!floatType || floatType.isF32() || floatType.isF64())
+    return value;
+  llvm::APFloat rounded(value);
+  bool losesInfo;
+  rounded.convert(floatType.getFloatSemantics(),
+                  llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  rounded.convert(llvm::APFloat::IEEEsingle(),
+                  llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  return rounded.convertToFloat();
+}
+
+int64_t route::interp::wrapTo(Type type, int64_t value) {
+  auto integer = dyn_cast<IntegerType>(type);
+  if (!integer || integer.getWidth() >= 64)
+    return value;
+  unsigned drop = 64 - integer.getWidth();
+  if (integer.getWidth() == 1 || integer.isUnsigned())
+    return static_cast<int64_t>(static_cast<uint64_t>(value) << drop >> drop);
+  return static_cast<int64_t>(static_cast<uint64_t>(value) << drop) >> drop;
+}
+
+/// The shortest decimal form that reads back as the same float.
+static std::string printDouble(double value, bool single) {
+  if (std::isnan(value))
+    return "nan";
+  if (std::isinf(value))
+    return value > 0 ? "inf" : "-inf";
+  char digits[64];
+  for (int precision = 1; precision <= 17; ++precision) {
+    snprintf(digits, sizeof digits, "%.*g", precision, value);
+    if (single ? strtof(digits, nullptr) == static_cast<float>(value)
+               : strtod(digits, nullptr) == value)
+      break;
+  }
+  return digits;
+}
+
+std::string route::interp::printElement(const Element &element, Type type) {
+  if (auto rangeType = dyn_cast<RangeType>(type)) {
+    const Range &range = element.asRange();
+    Type inner = rangeType.getValueType();
+    if (range.known)
+      return printElement(range.lo, inner);
+    if (!hasInterval(inner) || isTruthType(inner))
+      return "?";
+    return "[" + printElement(range.lo, inner) + ", " +
+           printElement(range.hi, inner) + "]";
+  }
+  if (isTruthType(type))
+    return element.asTruth() ? "true" : "false";
+  if (std::holds_alternative<int64_t>(element))
+    return std::to_string(element.asInt());
+  if (std::holds_alternative<float>(element))
+    return printDouble(element.asFloat(), /*single=*/true);
+  if (std::holds_alternative<double>(element))
+    return printDouble(element.asDouble(), /*single=*/false);
+  if (std::holds_alternative<std::string>(element)) {
+    std::string out = "\"";
+    llvm::raw_string_ostream os(out);
+    os.write_escaped(element.asText());
+    return out + "\"";
+  }
+  Type inner = type;
+  if (auto list = dyn_cast<ListType>(type))
+    inner = list.getValueType();
+  else if (auto set = dyn_cast<SetType>(type))
+    inner = set.getValueType();
+  std::string out = "{";
+  for (const Element &member : element.asList())
+    out += (out.size() > 1 ? ", " : "") + printElement(member, inner);
+  return out + "}";
+}

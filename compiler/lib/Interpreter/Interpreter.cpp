@@ -1,0 +1,225 @@
+// The interpreter's interface: binding, running, events, state.
+#include "route/Interpreter/Interpreter.h"
+#include "Scalars.h"
+#include "route/Interpreter/Machine.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+Interpreter::Interpreter(ModuleOp module, Options options)
+    : impl(std::make_unique<Machine>(module, options)) {}
+Interpreter::~Interpreter() = default;
+
+FailureOr<AxisRef> Interpreter::axis(StringRef name) {
+  return impl->axis(StringAttr::get(impl->module.getContext(), name),
+                    impl->module.getLoc());
+}
+
+static AxisOp lookupAxisNamed(Machine &machine, StringRef name) {
+  auto op = machine.symbols.lookup<AxisOp>(name);
+  if (!op)
+    emitError(machine.module.getLoc(), "axis '") << name << "' is not declared";
+  return op;
+}
+
+LogicalResult Interpreter::bindAxis(StringRef axis, int64_t size) {
+  AxisOp op = lookupAxisNamed(*impl, axis);
+  return op ? impl->bindAxis(op, size) : failure();
+}
+
+LogicalResult Interpreter::bindAxisPerParent(StringRef axis,
+                                             ArrayRef<int64_t> counts) {
+  AxisOp op = lookupAxisNamed(*impl, axis);
+  return op ? impl->bindAxisPerParent(op, counts) : failure();
+}
+
+LogicalResult Interpreter::bindParam(StringRef name, const Array &value) {
+  auto op = impl->symbols.lookup<ParamOp>(name);
+  if (!op)
+    return emitError(impl->module.getLoc(), "parameter '")
+           << name << "' is not declared";
+  FailureOr<Array> bound =
+      impl->conform(value, cast<ArrayType>(op.getType()), name, op.getLoc());
+  if (failed(bound))
+    return failure();
+  impl->params[name] = std::move(*bound);
+  return success();
+}
+
+/// The symbol `name` or `axis.column` stands for.
+static Operation *lookupDotted(Machine &machine, StringRef name) {
+  if (Operation *op = machine.symbols.lookup(name))
+    return op;
+  for (size_t dot = name.find('.'); dot != StringRef::npos;
+       dot = name.find('.', dot + 1))
+    if (auto axis = machine.symbols.lookup<AxisOp>(name.take_front(dot)))
+      if (Operation *column =
+              SymbolTable::lookupSymbolIn(axis, name.drop_front(dot + 1)))
+        return column;
+  return nullptr;
+}
+
+/// Ranges around elements that are none, where `type` wants them.
+static Array rangedAs(ArrayType type, Array value) {
+  if (!isRangeType(type.getElementType()) || value.size() == 0)
+    return value;
+  FailureOr<Array> ranged = Array::create(type.getElementType(), value.axes);
+  std::vector<Element> elements = value.elements();
+  for (size_t i = 0; succeeded(ranged) && i < elements.size(); ++i)
+    ranged->buffer->set(i, std::make_shared<const Range>(toRange(elements[i])));
+  return succeeded(ranged) ? *ranged : value;
+}
+
+LogicalResult Interpreter::bindInput(StringRef name, const Array &value) {
+  Operation *target = lookupDotted(*impl, name);
+  ArrayType type;
+  bool isState = false;
+  if (auto signal = dyn_cast_or_null<SignalOp>(target)) {
+    type = cast<ArrayType>(signal.getType());
+  } else if (auto state = dyn_cast_or_null<StateOp>(target)) {
+    type = cast<ArrayType>(state.getType());
+    isState = true;
+  } else if (auto column = dyn_cast_or_null<ColumnOp>(target)) {
+    type = cast<ArrayType>(column.getType());
+    isState = column.getKind() == ColumnKind::state;
+    if (column.getKind() == ColumnKind::constant)
+      return column.emitError("column '")
+             << name << "' is constant and takes no input";
+  } else {
+    return emitError(impl->module.getLoc(), "'")
+           << name << "' is no signal, column or state";
+  }
+  FailureOr<Array> bound = impl->conform(value, type, name, target->getLoc());
+  if (failed(bound))
+    return failure();
+  (isState ? impl->cells : impl->inputs)[name] =
+      rangedAs(type, std::move(*bound));
+  impl->pushedNs[name] = impl->nowNs;
+  return success();
+}
+
+LogicalResult Interpreter::bindUnknown(StringRef name) {
+  auto op = impl->symbols.lookup<SignalOp>(name);
+  if (!op)
+    return emitError(impl->module.getLoc(), "signal '")
+           << name << "' is not declared";
+  auto type = cast<ArrayType>(op.getType());
+  if (!isRangeType(type.getElementType()))
+    return op.emitError("signal '") << name << "' is always known";
+  auto axes = resolveAxes(type.getAxes(), {}, *impl, op.getLoc());
+  if (failed(axes))
+    return failure();
+  std::string why;
+  Array one =
+      Array::scalar(type.getElementType(), unknownOf(type.getElementType()));
+  impl->inputs[name] = *viewOver(one, *axes, why);
+  return success();
+}
+
+void Interpreter::clearInputs() {
+  impl->inputs.clear();
+  impl->pushedNs.clear();
+  for (const std::string &name : impl->openAxes)
+    impl->axes.erase(name);
+  impl->openAxes.clear();
+}
+
+/// The spec's name of argument `i`.
+static StringRef argumentName(FuncOp func, unsigned i) {
+  if (auto names = func->getAttrOfType<ArrayAttr>("arg_names");
+      names && i < names.size())
+    if (auto name = dyn_cast<StringAttr>(names[i]))
+      return name.getValue();
+  if (auto name = func.getArgAttrOfType<StringAttr>(i, "route.name"))
+    return name.getValue();
+  return {};
+}
+
+/// Values for the arguments of `func` from place `from` on, by name.
+static LogicalResult addNamedArguments(Machine &machine, FuncOp func,
+                                       SmallVectorImpl<RuntimeValue> &args) {
+  for (unsigned i = args.size(); i < func.getNumArguments(); ++i) {
+    StringRef name = argumentName(func, i);
+    Operation *target = name.empty() ? nullptr : lookupDotted(machine, name);
+    if (!target)
+      return func.emitError("argument ")
+             << i << (name.empty() ? "" : " ('") << name
+             << (name.empty() ? "" : "')") << " of '" << func.getSymName()
+             << "' is not given";
+    SymbolRefAttr symbol = FlatSymbolRefAttr::get(func.getContext(), name);
+    if (auto column = dyn_cast<ColumnOp>(target))
+      symbol = SymbolRefAttr::get(
+          cast<AxisOp>(column->getParentOp()).getSymNameAttr(),
+          {FlatSymbolRefAttr::get(column.getSymNameAttr())});
+    FailureOr<Array> value = machine.read(symbol, func.getLoc());
+    if (failed(value))
+      return failure();
+    args.push_back(std::move(*value));
+  }
+  return success();
+}
+
+FailureOr<SmallVector<RuntimeValue>>
+Interpreter::run(StringRef entry, ArrayRef<RuntimeValue> given) {
+  Operation *function = impl->symbols.lookup(entry);
+  if (!isa_and_nonnull<FunctionOpInterface>(function))
+    return emitError(impl->module.getLoc(), "'") << entry << "' is no function";
+  impl->steps = 0;
+  impl->computed.clear();
+  SmallVector<RuntimeValue> args(given.begin(), given.end());
+  if (auto func = dyn_cast<FuncOp>(function);
+      func && failed(addNamedArguments(*impl, func, args)))
+    return failure();
+  return impl->call(function, args);
+}
+
+FailureOr<SmallVector<RuntimeValue>> Interpreter::run(StringRef entry) {
+  return run(entry, {});
+}
+
+LogicalResult Interpreter::emit(StringRef event, StringRef of,
+                                ArrayRef<RuntimeValue> given) {
+  impl->steps = 0;
+  impl->computed.clear();
+  llvm::StringMap<Array> writes;
+  impl->writes = &writes;
+  LogicalResult done = success();
+  for (auto func : impl->module.getOps<FuncOp>()) {
+    if (func.getKind() != FuncKind::handler || func.getEvent() != event ||
+        (!of.empty() && func.getOf() != of))
+      continue;
+    SmallVector<RuntimeValue> args(given.begin(), given.end());
+    args.truncate(std::min<size_t>(args.size(), func.getNumArguments()));
+    if (failed(addNamedArguments(*impl, func, args)) ||
+        failed(impl->call(func, args))) {
+      done = failure();
+      break;
+    }
+  }
+  impl->writes = nullptr;
+  if (succeeded(done))
+    for (auto &entry : writes)
+      impl->cells[entry.getKey()] = entry.getValue();
+  return done;
+}
+
+FailureOr<Array> Interpreter::state(StringRef name) {
+  Operation *target = lookupDotted(*impl, name);
+  if (auto column = dyn_cast_or_null<ColumnOp>(target))
+    return impl->read(
+        SymbolRefAttr::get(cast<AxisOp>(column->getParentOp()).getSymNameAttr(),
+                           {FlatSymbolRefAttr::get(column.getSymNameAttr())}),
+        column.getLoc());
+  if (auto state = dyn_cast_or_null<StateOp>(target))
+    return impl->readState(state);
+  return emitError(impl->module.getLoc(), "'") << name << "' is no state";
+}
+
+std::vector<Metric> Interpreter::takeMetrics() {
+  return std::exchange(impl->metrics, {});
+}
+
+void Interpreter::setNow(int64_t nanoseconds) {
+  impl->nowNs = std::max(impl->nowNs, nanoseconds);
+}

@@ -1,0 +1,192 @@
+// The machine: running blocks and functions, limits, memory and constants.
+#include "route/Interpreter/Machine.h"
+#include "Scalars.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+Machine::Machine(ModuleOp module, Options options)
+    : module(module), options(options), symbols(module),
+      meter(std::make_shared<MemoryMeter>()) {
+  meter->limit = options.maxBytes;
+  addElementwiseOps(registry);
+  addMovementOps(registry);
+  addReductionOps(registry);
+  addChoiceOps(registry);
+  addPlanOps(registry);
+  addControlOps(registry);
+  addSymbolOps(registry);
+}
+
+LogicalResult Machine::charge(int64_t elements, Location loc) {
+  // A thousand elements cost about as much as dispatching one op.
+  if (elements < 0 || elements / 1024 > options.maxSteps - steps)
+    return emitError(loc, "the step limit of ")
+           << options.maxSteps << " is reached";
+  steps += elements / 1024;
+  int64_t room = meter->limit - meter->used;
+  if (elements > room / static_cast<int64_t>(sizeof(int64_t)))
+    return emitError(loc, "out of memory: ")
+           << elements << " elements exceed the limit of " << meter->limit
+           << " bytes";
+  return success();
+}
+
+LogicalResult Machine::runRegion(Region &region, ArrayRef<RuntimeValue> args,
+                                 Frame &frame,
+                                 SmallVectorImpl<RuntimeValue> &results) {
+  if (!region.hasOneBlock())
+    return emitError(region.getLoc(),
+                     "a region with several blocks cannot be interpreted");
+  Block &block = region.front();
+  for (auto [argument, value] : llvm::zip(block.getArguments(), args))
+    frame.set(argument, value);
+  for (Operation &op : block) {
+    if (++steps > options.maxSteps)
+      return op.emitError("the step limit of ")
+             << options.maxSteps << " is reached";
+    if (op.hasTrait<OpTrait::IsTerminator>()) {
+      for (Value operand : op.getOperands())
+        results.push_back(frame.get(operand));
+      return success();
+    }
+    const OpFunction *evaluate = registry.find(op.getName().getStringRef());
+    if (!evaluate)
+      return op.emitError("the interpreter does not know '")
+             << op.getName() << "'";
+    if (failed((*evaluate)(&op, frame)))
+      return failure();
+  }
+  return success();
+}
+
+FailureOr<SmallVector<RuntimeValue>>
+Machine::call(Operation *function, ArrayRef<RuntimeValue> args) {
+  auto interface = cast<FunctionOpInterface>(function);
+  if (interface.getFunctionBody().empty())
+    return function->emitError("'")
+           << interface.getName() << "' has no body to interpret";
+  if (interface.getNumArguments() != args.size())
+    return function->emitError("'")
+           << interface.getName() << "' takes " << interface.getNumArguments()
+           << " arguments, found " << args.size();
+  if (depth >= options.maxDepth)
+    return function->emitError("calls nest deeper than ") << options.maxDepth;
+  ++depth;
+  Frame frame(*this);
+  SmallVector<RuntimeValue> results;
+  LogicalResult done =
+      runRegion(interface.getFunctionBody(), args, frame, results);
+  --depth;
+  if (failed(done))
+    return failure();
+  return results;
+}
+
+FailureOr<Array> Machine::allocate(Type elementType, ArrayRef<AxisRef> axes,
+                                   Location loc) {
+  FailureOr<Array> array = Array::create(elementType, axes, meter);
+  if (succeeded(array)) {
+    steps += countPositions(axes) / 1024;
+    return array;
+  }
+  InFlightDiagnostic diag = emitError(loc, "out of memory: an array over (");
+  for (auto [i, axis] : llvm::enumerate(axes))
+    diag << (i ? ", " : "") << axis->label() << " = " << axis->size;
+  diag << ") exceeds the limit of " << meter->limit << " bytes";
+  return failure();
+}
+
+/// The element an attribute stands for; `type` has no range.
+static FailureOr<Element> elementOf(Attribute value, Type type, Location loc) {
+  if (auto floating = dyn_cast<FloatAttr>(value)) {
+    double wide = floating.getValueAsDouble();
+    if (storageOf(type) == Storage::Double)
+      return Element(wide);
+    if (storageOf(type) == Storage::Float)
+      return Element(static_cast<float>(wide));
+  }
+  if (auto integer = dyn_cast<IntegerAttr>(value);
+      integer && storageOf(type) == Storage::Int) {
+    bool isTruth = isTruthType(type) ||
+                   (isa<IntegerType>(type) && type.isUnsignedInteger());
+    return Element(isTruth
+                       ? static_cast<int64_t>(integer.getValue().getZExtValue())
+                       : integer.getValue().getSExtValue());
+  }
+  if (auto text = dyn_cast<StringAttr>(value); text && isa<TextType>(type))
+    return Element(text.getValue().str());
+  Type inner;
+  if (auto list = dyn_cast<ListType>(type))
+    inner = list.getValueType();
+  else if (auto set = dyn_cast<SetType>(type))
+    inner = set.getValueType();
+  if (auto array = dyn_cast<ArrayAttr>(value); array && inner) {
+    std::vector<Element> members;
+    for (Attribute member : array) {
+      FailureOr<Element> element = elementOf(member, inner, loc);
+      if (failed(element))
+        return failure();
+      members.push_back(std::move(*element));
+    }
+    return Element(
+        std::make_shared<const std::vector<Element>>(std::move(members)));
+  }
+  return emitError(loc, "a constant of type ")
+         << type << " cannot be made from " << value;
+}
+
+FailureOr<Array> Machine::materialize(Attribute value, Type elementType,
+                                      ArrayRef<AxisRef> axes, Location loc) {
+  Type plain = getValueType(elementType);
+  auto wrap = [&](Element element) {
+    return isRangeType(elementType) ? knownRange(std::move(element)) : element;
+  };
+  bool isListValue = isa<ListType, SetType>(plain);
+  auto members = dyn_cast<ArrayAttr>(value);
+  auto dense = dyn_cast<DenseElementsAttr>(value);
+  if (!dense && (!members || isListValue)) { // one value for every position
+    FailureOr<Element> element = elementOf(value, plain, loc);
+    if (failed(element))
+      return failure();
+    std::string why;
+    return viewOver(Array::scalar(elementType, wrap(*element)), axes, why);
+  }
+  FailureOr<Array> array = allocate(elementType, axes, loc);
+  if (failed(array))
+    return failure();
+  int64_t size = array->size(),
+          given = dense ? dense.getNumElements() : members.size();
+  bool splat = dense && dense.isSplat();
+  if (given != size)
+    return emitError(loc, "a constant of ")
+           << given << " elements for " << size << " positions";
+  for (int64_t i = 0; i < size; ++i) {
+    FailureOr<Element> element = failure();
+    if (members)
+      element = elementOf(members[i], plain, loc);
+    else if (isa<FloatType>(dense.getElementType()))
+      element = elementOf(FloatAttr::get(dense.getElementType(),
+                                         splat ? dense.getSplatValue<APFloat>()
+                                               : dense.getValues<APFloat>()[i]),
+                          plain, loc);
+    else if (isa<IntegerType>(dense.getElementType()))
+      element = elementOf(IntegerAttr::get(dense.getElementType(),
+                                           splat ? dense.getSplatValue<APInt>()
+                                                 : dense.getValues<APInt>()[i]),
+                          plain, loc);
+    else if (auto strings = dyn_cast<DenseStringElementsAttr>(value))
+      element = elementOf(
+          StringAttr::get(loc.getContext(),
+                          strings.getValues<StringRef>()[splat ? 0 : i]),
+          plain, loc);
+    else
+      return emitError(loc, "a constant of unknown form: ") << value;
+    if (failed(element))
+      return failure();
+    array->buffer->set(i, wrap(std::move(*element)));
+  }
+  return array;
+}
