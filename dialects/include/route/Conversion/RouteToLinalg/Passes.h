@@ -1,0 +1,25 @@
+// Declaration of the conversion from named axes to tensors.
+#ifndef ROUTE_CONVERSION_ROUTETOLINALG_PASSES_H
+#define ROUTE_CONVERSION_ROUTETOLINALG_PASSES_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace route {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "route/Conversion/RouteToLinalg/Passes.h.inc"
+
+/// Names of the attributes on the arguments of a converted entry.
+inline constexpr llvm::StringLiteral kRoleAttr = "route.role";
+inline constexpr llvm::StringLiteral kNameAttr = "route.name";
+inline constexpr llvm::StringLiteral kAxesAttr = "route.axes";
+/// On an output of a plan: its number among the entry's plans, and what it is
+/// (index, count, column).
+inline constexpr llvm::StringLiteral kPlanAttr = "route.plan";
+inline constexpr llvm::StringLiteral kPartAttr = "route.part";
+/// On a converted function: the route function it came from.
+inline constexpr llvm::StringLiteral kEntryAttr = "route.entry";
+} // namespace route
+
+#endif

@@ -1,0 +1,283 @@
+// Elementwise ops as linalg.generic, broadcasting by the names of dimensions.
+#include "Lowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::lowering;
+
+Value Lowering::map(ArrayRef<Axis> dims, Type type, ArrayRef<Operand> operands, Location loc, Body body) {
+  SmallVector<AffineMap> maps;
+  SmallVector<Value> tensors;
+  for (const Operand &operand : operands) {
+    SmallVector<AffineExpr> exprs;
+    for (Axis dim : dimsOf(operand.type))
+      exprs.push_back(b.getAffineDimExpr(llvm::find(dims, dim) - dims.begin()));
+    maps.push_back(AffineMap::get(dims.size(), 0, exprs, b.getContext()));
+    tensors.push_back(operand.tensor);
+  }
+  maps.push_back(b.getMultiDimIdentityMap(dims.size()));
+  SmallVector<utils::IteratorType> iterators(dims.size(), utils::IteratorType::parallel);
+  Value init = empty(dims, type, loc);
+  return linalg::GenericOp::create(b, loc, init.getType(), tensors, init, maps, iterators,
+                                   [&](OpBuilder &inner, Location at, ValueRange args) {
+                                     linalg::YieldOp::create(inner, at, body(inner, at, args.drop_back()));
+                                   })
+      .getResult(0);
+}
+
+LogicalResult Lowering::lowerConstant(ConstantOp op) {
+  auto type = cast<ArrayType>(op.getType());
+  RankedTensorType tensor = tensorType(type);
+  TypedAttr value;
+  if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue())) {
+    if (dense.getType().getShape() != tensor.getShape())
+      return op.emitOpError("has a value of shape ") << dense.getType() << " for " << tensor;
+    value = dense.isSplat() || dense.getElementType() == tensor.getElementType()
+                ? dense
+                : DenseElementsAttr();
+    if (auto integers = dyn_cast<DenseIntElementsAttr>(op.getValue()); integers && integers.getElementType() != tensor.getElementType())
+      value = integers.mapValues(tensor.getElementType(), [&](const APInt &element) {
+        return element.sextOrTrunc(tensor.getElementTypeBitWidth());
+      });
+  } else if (auto integer = dyn_cast<IntegerAttr>(op.getValue())) {
+    value = DenseElementsAttr::get(tensor.clone({}), integer.getValue().sextOrTrunc(tensor.getElementTypeBitWidth()));
+  } else if (auto number = dyn_cast<FloatAttr>(op.getValue())) {
+    value = DenseElementsAttr::get(tensor.clone({}), number.getValue());
+  }
+  if (!value)
+    return unsupported(op, "constants of this type");
+  Value result = arith::ConstantOp::create(b, op.getLoc(), value);
+  if (cast<RankedTensorType>(result.getType()).getRank() != tensor.getRank())
+    result = map(dimsOf(type), type.getElementType(), Operand{result, ArrayType::get(type.getElementType())}, op.getLoc(),
+                 [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+  set(op.getResult(), result);
+  return success();
+}
+
+static Value constantLike(OpBuilder &b, Location loc, Type type, double value) {
+  return arith::ConstantOp::create(b, loc, isa<FloatType>(type) ? cast<TypedAttr>(b.getFloatAttr(type, value))
+                                                                : cast<TypedAttr>(b.getIntegerAttr(type, value)));
+}
+
+static Value unaryOf(OpBuilder &b, UnaryOp op, Value x) {
+  Location loc = op.getLoc();
+  Type type = x.getType();
+  auto row = [&](row::UnaryFunction function) -> Value { return row::UnaryOp::create(b, loc, type, function, x); };
+  bool integer = isa<IntegerType>(type);
+  switch (op.getKind()) {
+  case UnaryKind::neg:
+    if (integer)
+      return arith::SubIOp::create(b, loc, constantLike(b, loc, type, 0), x);
+    return arith::NegFOp::create(b, loc, x);
+  case UnaryKind::abs:
+    if (integer)
+      return math::AbsIOp::create(b, loc, x);
+    return math::AbsFOp::create(b, loc, x);
+  case UnaryKind::sign: {
+    Value zero = constantLike(b, loc, type, 0), one = constantLike(b, loc, type, 1), less = constantLike(b, loc, type, -1);
+    Value above, below;
+    if (integer) {
+      above = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, x, zero);
+      below = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, zero);
+    } else {
+      above = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, zero);
+      below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, zero);
+    }
+    return arith::SelectOp::create(b, loc, above, one, arith::SelectOp::create(b, loc, below, less, x));
+  }
+  case UnaryKind::relu: {
+    Value zero = constantLike(b, loc, type, 0);
+    if (integer)
+      return arith::MaxSIOp::create(b, loc, x, zero);
+    return arith::MaximumFOp::create(b, loc, x, zero);
+  }
+  case UnaryKind::logical_not:
+    return arith::XOrIOp::create(b, loc, x, constantLike(b, loc, type, 1));
+  case UnaryKind::is_nan:
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
+  case UnaryKind::floor:
+    return math::FloorOp::create(b, loc, x);
+  case UnaryKind::ceil:
+    return math::CeilOp::create(b, loc, x);
+  case UnaryKind::round:
+    return math::RoundEvenOp::create(b, loc, x);
+  case UnaryKind::trunc:
+    return math::TruncOp::create(b, loc, x);
+  case UnaryKind::sqrt:
+    return math::SqrtOp::create(b, loc, x);
+  default:
+    break;
+  }
+  // numerics.h defines the rest for f32 alone.
+  if (!type.isF32())
+    return nullptr;
+  switch (op.getKind()) {
+  case UnaryKind::exp:
+    return math::ExpOp::create(b, loc, x);
+  case UnaryKind::exp2:
+    return math::Exp2Op::create(b, loc, x);
+  case UnaryKind::log:
+    return math::LogOp::create(b, loc, x);
+  case UnaryKind::log2:
+    return math::Log2Op::create(b, loc, x);
+  case UnaryKind::rsqrt:
+    return math::RsqrtOp::create(b, loc, x);
+  case UnaryKind::tanh:
+    return math::TanhOp::create(b, loc, x);
+  case UnaryKind::erf:
+    return math::ErfOp::create(b, loc, x);
+  case UnaryKind::sigmoid:
+    return row(row::UnaryFunction::Sigmoid);
+  case UnaryKind::softplus:
+    return row(row::UnaryFunction::Softplus);
+  case UnaryKind::silu:
+    return row(row::UnaryFunction::Silu);
+  case UnaryKind::gelu:
+    return row(row::UnaryFunction::GeluErf);
+  case UnaryKind::gelu_tanh:
+    return row(row::UnaryFunction::GeluTanh);
+  default:
+    return nullptr;
+  }
+}
+
+static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
+  Location loc = op.getLoc();
+  bool integer = isa<IntegerType>(x.getType());
+  auto pick = [&](auto ofFloats, auto ofIntegers) -> Value {
+    return integer ? Value(ofIntegers()) : Value(ofFloats());
+  };
+#define ROUTE_PICK(F, I) pick([&] { return F::create(b, loc, x, y); }, [&] { return I::create(b, loc, x, y); })
+  switch (op.getKind()) {
+  case BinaryKind::add:
+    return ROUTE_PICK(arith::AddFOp, arith::AddIOp);
+  case BinaryKind::sub:
+    return ROUTE_PICK(arith::SubFOp, arith::SubIOp);
+  case BinaryKind::mul:
+    return ROUTE_PICK(arith::MulFOp, arith::MulIOp);
+  case BinaryKind::min:
+    return ROUTE_PICK(arith::MinimumFOp, arith::MinSIOp);
+  case BinaryKind::max:
+    return ROUTE_PICK(arith::MaximumFOp, arith::MaxSIOp);
+#undef ROUTE_PICK
+  case BinaryKind::div:
+    return integer ? Value() : Value(arith::DivFOp::create(b, loc, x, y));
+  case BinaryKind::pow:
+    return x.getType().isF32() ? Value(math::PowFOp::create(b, loc, x, y)) : Value();
+  case BinaryKind::logical_and:
+  case BinaryKind::bit_and:
+    return arith::AndIOp::create(b, loc, x, y);
+  case BinaryKind::logical_or:
+  case BinaryKind::bit_or:
+    return arith::OrIOp::create(b, loc, x, y);
+  case BinaryKind::bit_xor:
+    return arith::XOrIOp::create(b, loc, x, y);
+  default:
+    return nullptr;
+  }
+}
+
+static Value compareOf(OpBuilder &b, CompareOp op, Value x, Value y) {
+  static constexpr arith::CmpFPredicate floats[] = {arith::CmpFPredicate::OEQ, arith::CmpFPredicate::UNE,
+                                                    arith::CmpFPredicate::OLT, arith::CmpFPredicate::OLE,
+                                                    arith::CmpFPredicate::OGT, arith::CmpFPredicate::OGE};
+  static constexpr arith::CmpIPredicate integers[] = {arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne,
+                                                      arith::CmpIPredicate::slt, arith::CmpIPredicate::sle,
+                                                      arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge};
+  auto kind = static_cast<unsigned>(op.getKind());
+  if (isa<FloatType>(x.getType()))
+    return arith::CmpFOp::create(b, op.getLoc(), floats[kind], x, y);
+  if (isa<IntegerType>(x.getType()))
+    return arith::CmpIOp::create(b, op.getLoc(), integers[kind], x, y);
+  return nullptr;
+}
+
+/// Float to integer: towards zero, saturating, NaN to 0.
+static Value floatToInteger(OpBuilder &b, Location loc, Value x, IntegerType to) {
+  unsigned width = to.getWidth();
+  auto from = cast<FloatType>(x.getType());
+  double limit = std::ldexp(1.0, width - 1);
+  Value low = constantLike(b, loc, from, -limit), high = constantLike(b, loc, from, limit);
+  Value tooHigh = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, high);
+  Value inside = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, low);
+  Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
+  // Out of range, the conversion itself is given 0 so that it stays defined.
+  Value zero = constantLike(b, loc, from, 0);
+  Value ok = arith::AndIOp::create(b, loc, inside,
+                                   arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, high));
+  Value result = arith::FPToSIOp::create(b, loc, to, arith::SelectOp::create(b, loc, ok, x, zero));
+  Value top = arith::ConstantOp::create(b, loc, b.getIntegerAttr(to, APInt::getSignedMaxValue(width)));
+  Value bottom = arith::ConstantOp::create(b, loc, b.getIntegerAttr(to, APInt::getSignedMinValue(width)));
+  Value none = constantLike(b, loc, to, 0);
+  Value edge = arith::SelectOp::create(b, loc, nan, none, arith::SelectOp::create(b, loc, tooHigh, top, bottom));
+  return arith::SelectOp::create(b, loc, ok, result, edge);
+}
+
+static Value castOf(OpBuilder &b, Location loc, Value x, Type to) {
+  Type from = x.getType();
+  if (from == to)
+    return x;
+  auto fromFloat = dyn_cast<FloatType>(from), toFloat = dyn_cast<FloatType>(to);
+  if (fromFloat && toFloat) {
+    if (fromFloat.getWidth() < toFloat.getWidth())
+      return arith::ExtFOp::create(b, loc, to, x);
+    if (fromFloat.getWidth() > toFloat.getWidth())
+      return arith::TruncFOp::create(b, loc, to, x);
+    return arith::TruncFOp::create(b, loc, to, arith::ExtFOp::create(b, loc, b.getF32Type(), x));
+  }
+  auto fromInteger = dyn_cast<IntegerType>(from), toInteger = dyn_cast<IntegerType>(to);
+  if (fromInteger && toInteger) {
+    if (fromInteger.getWidth() == 1)
+      return arith::ExtUIOp::create(b, loc, to, x);
+    if (toInteger.getWidth() == 1)
+      return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x, constantLike(b, loc, from, 0));
+    if (fromInteger.getWidth() < toInteger.getWidth())
+      return fromInteger.isUnsigned() ? Value(arith::ExtUIOp::create(b, loc, to, x)) : Value(arith::ExtSIOp::create(b, loc, to, x));
+    return arith::TruncIOp::create(b, loc, to, x);
+  }
+  if (fromInteger && toFloat)
+    return fromInteger.getWidth() == 1 || fromInteger.isUnsigned() ? Value(arith::UIToFPOp::create(b, loc, to, x))
+                                                                   : Value(arith::SIToFPOp::create(b, loc, to, x));
+  if (fromFloat && toInteger)
+    return floatToInteger(b, loc, x, toInteger);
+  return nullptr;
+}
+
+Value Lowering::scalarOf(OpBuilder &builder, Operation *op, ValueRange args) {
+  Value result =
+      llvm::TypeSwitch<Operation *, Value>(op)
+          .Case([&](UnaryOp unary) { return unaryOf(builder, unary, args[0]); })
+          .Case([&](BinaryOp binary) { return binaryOf(builder, binary, args[0], args[1]); })
+          .Case([&](CompareOp compare) { return compareOf(builder, compare, args[0], args[1]); })
+          .Case([&](SelectOp) { return arith::SelectOp::create(builder, op->getLoc(), args[0], args[1], args[2]); })
+          .Case([&](CastOp cast) {
+            return castOf(builder, op->getLoc(), args[0], element(llvm::cast<ArrayType>(cast.getType()).getElementType()));
+          })
+          .Default(nullptr);
+  if (!result)
+    (void)unsupported(op, "this function on these elements");
+  return result;
+}
+
+LogicalResult Lowering::lowerElementwise(Operation *op) {
+  auto type = cast<ArrayType>(op->getResult(0).getType());
+  SmallVector<Operand> operands;
+  for (Value operand : op->getOperands()) {
+    Value tensor = get(operand);
+    if (!tensor)
+      return failure();
+    operands.push_back({tensor, cast<ArrayType>(operand.getType())});
+  }
+  bool failed = false;
+  Value result = map(dimsOf(type), type.getElementType(), operands, op->getLoc(),
+                     [&](OpBuilder &inner, Location loc, ValueRange args) -> Value {
+                       Value scalar = scalarOf(inner, op, args);
+                       failed |= !scalar;
+                       return scalar ? scalar : Value(arith::ConstantOp::create(inner, loc, inner.getZeroAttr(element(type.getElementType()))));
+                     });
+  set(op->getResult(0), result);
+  return success(!failed);
+}
