@@ -4,6 +4,7 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
@@ -18,6 +19,7 @@ int main(int argc, char **argv) {
   route::ragged::registerBufferizableOpInterfaceExternalModels(registry);
   mlir::registerAllPasses();
   route::registerRoutePasses();
+  route::registerRouteToLinalgPasses();
   route::registerRouteTargetPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Routec's optimizer driver\n", registry));

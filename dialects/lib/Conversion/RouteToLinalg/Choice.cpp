@@ -10,7 +10,8 @@ using namespace route::lowering;
 /// A key or mask with the dimensions of the plan's items and then of its
 /// candidates; where an item axis is a parent of the candidates, only that
 /// parent's children are candidates, and the last dimension counts them.
-Value Lowering::candidatesLast(Value route, const Plan &plan, Type type, Location loc) {
+Value Lowering::candidatesLast(Value route, const Plan &plan, Type type,
+                               Location loc) {
   Value source = get(route);
   if (!source)
     return {};
@@ -21,7 +22,9 @@ Value Lowering::candidatesLast(Value route, const Plan &plan, Type type, Locatio
       dims.push_back(dim);
   dims.push_back(plan.candidates);
   if (dimsOf(from) != dims)
-    source = map(dims, type, Operand{source, from}, loc, [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+    source =
+        map(dims, type, Operand{source, from}, loc,
+            [](OpBuilder &, Location, ValueRange args) { return args[0]; });
   auto wide = cast<RankedTensorType>(tensorType(dimsOf(plan.per), type));
   if (wide.getRank() == static_cast<int64_t>(dims.size()) - 1)
     return source;
@@ -30,20 +33,24 @@ Value Lowering::candidatesLast(Value route, const Plan &plan, Type type, Locatio
   SmallVector<ReassociationIndices> groups;
   for (unsigned i = 0; i + 1 < dims.size(); ++i)
     groups.push_back({i});
-  groups.push_back({static_cast<int64_t>(dims.size()) - 1, static_cast<int64_t>(dims.size())});
-  return tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, element(type)), source, groups);
+  groups.push_back({static_cast<int64_t>(dims.size()) - 1,
+                    static_cast<int64_t>(dims.size())});
+  return tensor::ExpandShapeOp::create(
+      b, loc, RankedTensorType::get(shape, element(type)), source, groups);
 }
 
 /// Whether `value` is a broadcast to the plan axis of `prefix`, and of what.
 static Value takenAlong(Value value, Value prefix) {
   auto broadcast = value.getDefiningOp<BroadcastOp>();
-  return broadcast && broadcast.getPlan() == prefix ? broadcast.getOperand() : Value();
+  return broadcast && broadcast.getPlan() == prefix ? broadcast.getOperand()
+                                                    : Value();
 }
 
 /// Matches `sum(values over chosen) >= threshold` in the region of an until.
 static bool matchRunningSum(ChooseOp op, Value &values, Value &threshold) {
   Block &block = op.getBody().front();
-  auto compare = cast<YieldOp>(block.back()).getOperand(0).getDefiningOp<CompareOp>();
+  auto compare =
+      cast<YieldOp>(block.back()).getOperand(0).getDefiningOp<CompareOp>();
   if (!compare || compare.getKind() != CompareKind::ge)
     return false;
   auto sum = compare.getLhs().getDefiningOp<ReduceOp>();
@@ -51,7 +58,8 @@ static bool matchRunningSum(ChooseOp op, Value &values, Value &threshold) {
     return false;
   values = takenAlong(sum.getOperand(), block.getArgument(0));
   threshold = compare.getRhs();
-  if (Operation *def = threshold.getDefiningOp(); def && def->getBlock() == &block)
+  if (Operation *def = threshold.getDefiningOp();
+      def && def->getBlock() == &block)
     return false;
   return values && values.getParentBlock() != &block;
 }
@@ -67,12 +75,15 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
     return unsupported(op, "a choice outside a row program");
   if (op.getUnder())
     return unsupported(op, "budgets");
-  if (op.getGreedy() || op.getKind() == ChoiceKind::path || op.getKind() == ChoiceKind::listed)
+  if (op.getGreedy() || op.getKind() == ChoiceKind::path ||
+      op.getKind() == ChoiceKind::listed)
     return unsupported(op, "this form of choice");
   if (op.getSource())
     return unsupported(op, "a choice from a plan");
   SmallVector<Axis> batch = dimsOf(rows.per);
-  bool nested = llvm::any_of(rows.per, [&](Axis axis) { return axis != rows.candidates && descends(rows.candidates, axis); });
+  bool nested = llvm::any_of(rows.per, [&](Axis axis) {
+    return axis != rows.candidates && descends(rows.candidates, axis);
+  });
   if (nested && (batch.empty() || !descends(rows.candidates, batch.back())))
     return unsupported(op, "this order of item axes");
   int64_t candidates = staticSize(rows.candidates);
@@ -89,13 +100,15 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
       return failure();
     Type low = element(type);
     if (low.isBF16() || low.isF16()) {
-      auto wide = cast<RankedTensorType>(tensor.getType()).clone(b.getF32Type());
+      auto wide =
+          cast<RankedTensorType>(tensor.getType()).clone(b.getF32Type());
       tensor = arith::ExtFOp::create(b, loc, wide, tensor);
     }
     keys.push_back(tensor);
   }
   Value mask;
-  if (op.getMask() && !(mask = candidatesLast(op.getMask(), rows, b.getI1Type(), loc)))
+  if (op.getMask() &&
+      !(mask = candidatesLast(op.getMask(), rows, b.getI1Type(), loc)))
     return failure();
   Value count, values, threshold;
   rows.rank = candidates;
@@ -112,19 +125,29 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
       SmallVector<Axis> dims = dimsOf(type);
       if (!dims.empty() && dims != batch)
         return unsupported(op, "a count for some of the item axes");
-      count = map(dims, b.getI32Type(), Operand{wide, type}, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-        // Clamped first: the count may be any i64.
-        Value top = arith::ConstantOp::create(inner, at, inner.getI64IntegerAttr(candidates));
-        Value low = arith::ConstantOp::create(inner, at, inner.getI64IntegerAttr(0));
-        Value clamped = arith::MinSIOp::create(inner, at, arith::MaxSIOp::create(inner, at, args[0], low), top);
-        return arith::TruncIOp::create(inner, at, inner.getI32Type(), clamped);
-      });
+      count = map(dims, b.getI32Type(), Operand{wide, type}, loc,
+                  [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                    // Clamped first: the count may be any i64.
+                    Value top = arith::ConstantOp::create(
+                        inner, at, inner.getI64IntegerAttr(candidates));
+                    Value low = arith::ConstantOp::create(
+                        inner, at, inner.getI64IntegerAttr(0));
+                    Value clamped = arith::MinSIOp::create(
+                        inner, at,
+                        arith::MaxSIOp::create(inner, at, args[0], low), top);
+                    return arith::TruncIOp::create(inner, at,
+                                                   inner.getI32Type(), clamped);
+                  });
     }
   } else if (op.getKind() == ChoiceKind::until) {
     Value valuesOf, thresholdOf;
-    if (!matchRunningSum(op, valuesOf, thresholdOf) || !dimsOf(cast<ArrayType>(thresholdOf.getType())).empty())
-      return unsupported(op, "`until` with a predicate other than a running sum against a threshold");
-    values = candidatesLast(valuesOf, rows, cast<ArrayType>(valuesOf.getType()).getElementType(), loc);
+    if (!matchRunningSum(op, valuesOf, thresholdOf) ||
+        !dimsOf(cast<ArrayType>(thresholdOf.getType())).empty())
+      return unsupported(op, "`until` with a predicate other than a running "
+                             "sum against a threshold");
+    values = candidatesLast(
+        valuesOf, rows, cast<ArrayType>(valuesOf.getType()).getElementType(),
+        loc);
     threshold = get(thresholdOf);
     if (!values || !threshold)
       return failure();
@@ -132,8 +155,10 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
   SmallVector<int64_t> shape(tensorType(batch, b.getI32Type()).getShape());
   auto chosenType = RankedTensorType::get(shape, b.getI32Type());
   shape.push_back(rows.rank);
-  auto choose = row::ChooseOp::create(b, loc, RankedTensorType::get(shape, b.getI32Type()), chosenType, keys, mask, count, values, threshold,
-                                      keys.empty() ? DenseBoolArrayAttr() : op.getUpAttr());
+  auto choose = row::ChooseOp::create(
+      b, loc, RankedTensorType::get(shape, b.getI32Type()), chosenType, keys,
+      mask, count, values, threshold,
+      keys.empty() ? DenseBoolArrayAttr() : op.getUpAttr());
   rows.indices = choose.getIndices();
   rows.counts = choose.getChosen();
   plans[rows.axis.getValue()] = rows;
@@ -142,37 +167,55 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
     Plan &stored = plans[rows.axis.getValue()];
     auto type = ArrayType::get(b.getI32Type(), ArrayRef<Axis>(rows.axis));
     SmallVector<Axis> dims = dimsOf(type);
-    stored.indices = map(dims, b.getI32Type(), Operand{choose.getIndices(), type}, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-      Value parent = arith::IndexCastOp::create(inner, at, inner.getI32Type(), linalg::IndexOp::create(inner, at, batch.size() - 1));
-      Value first = arith::MulIOp::create(inner, at, parent, arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(candidates)));
-      Value there = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::sge, args[0], arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
-      return arith::SelectOp::create(inner, at, there, arith::AddIOp::create(inner, at, args[0], first), args[0]);
-    });
+    stored.indices = map(
+        dims, b.getI32Type(), Operand{choose.getIndices(), type}, loc,
+        [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+          Value parent = arith::IndexCastOp::create(
+              inner, at, inner.getI32Type(),
+              linalg::IndexOp::create(inner, at, batch.size() - 1));
+          Value first = arith::MulIOp::create(
+              inner, at, parent,
+              arith::ConstantOp::create(inner, at,
+                                        inner.getI32IntegerAttr(candidates)));
+          Value there = arith::CmpIOp::create(
+              inner, at, arith::CmpIPredicate::sge, args[0],
+              arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
+          return arith::SelectOp::create(
+              inner, at, there,
+              arith::AddIOp::create(inner, at, args[0], first), args[0]);
+        });
   }
   return success();
 }
 
 LogicalResult Lowering::lowerMember(MemberOp op) {
   Plan &rows = plan(op.getPlan());
-  SmallVector<Axis> dims = dimsOf(cast<ArrayType>(op.getType())), expected = dimsOf(rows.per);
+  SmallVector<Axis> dims = dimsOf(cast<ArrayType>(op.getType())),
+                    expected = dimsOf(rows.per);
   expected.push_back(rows.candidates);
   if (dims != expected)
     return unsupported(op, "membership at these positions");
-  set(op.getResult(), row::ContainsOp::create(b, op.getLoc(), tensorType(dims, b.getI1Type()), rows.indices));
+  set(op.getResult(),
+      row::ContainsOp::create(b, op.getLoc(), tensorType(dims, b.getI1Type()),
+                              rows.indices));
   return success();
 }
 
 LogicalResult Lowering::lowerRank(RankOp op) {
   auto type = cast<ArrayType>(op.getType());
   SmallVector<Axis> dims = dimsOf(type);
-  set(op.getResult(), map(dims, b.getI64Type(), {}, op.getLoc(), [&](OpBuilder &inner, Location at, ValueRange) -> Value {
-        return arith::IndexCastOp::create(inner, at, inner.getI64Type(), linalg::IndexOp::create(inner, at, dims.size() - 1));
-      }));
+  set(op.getResult(),
+      map(dims, b.getI64Type(), {}, op.getLoc(),
+          [&](OpBuilder &inner, Location at, ValueRange) -> Value {
+            return arith::IndexCastOp::create(
+                inner, at, inner.getI64Type(),
+                linalg::IndexOp::create(inner, at, dims.size() - 1));
+          }));
   return success();
 }
 
-/// Rules and else chains: for each item the rows of the first plan that may fire
-/// and has any.
+/// Rules and else chains: for each item the rows of the first plan that may
+/// fire and has any.
 LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
   Location loc = op.getLoc();
   SmallVector<Plan> sources;
@@ -197,16 +240,24 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
     operands.push_back({source.counts, batchType});
   }
   unsigned number = sources.size();
-  Value which = map(batch, b.getI32Type(), operands, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-    auto constant = [&](int32_t value) -> Value { return arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(value)); };
-    Value result = constant(-1);
-    for (unsigned i = number; i-- > 0;) {
-      Value some = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::sgt, args[2 * i + 1], constant(0));
-      Value fires = arith::AndIOp::create(inner, at, args[2 * i], some);
-      result = arith::SelectOp::create(inner, at, fires, constant(i), result);
-    }
-    return result;
-  });
+  Value which =
+      map(batch, b.getI32Type(), operands, loc,
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            auto constant = [&](int32_t value) -> Value {
+              return arith::ConstantOp::create(inner, at,
+                                               inner.getI32IntegerAttr(value));
+            };
+            Value result = constant(-1);
+            for (unsigned i = number; i-- > 0;) {
+              Value some =
+                  arith::CmpIOp::create(inner, at, arith::CmpIPredicate::sgt,
+                                        args[2 * i + 1], constant(0));
+              Value fires = arith::AndIOp::create(inner, at, args[2 * i], some);
+              result = arith::SelectOp::create(inner, at, fires, constant(i),
+                                               result);
+            }
+            return result;
+          });
   plans[rows.axis.getValue()] = rows;
   Plan &stored = plans[rows.axis.getValue()];
   // Everything by rank, padded to the longest plan.
@@ -214,26 +265,38 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
     if (rank == rows.rank)
       return tensor;
     auto type = cast<RankedTensorType>(tensor.getType());
-    SmallVector<OpFoldResult> low(type.getRank(), b.getIndexAttr(0)), high(type.getRank(), b.getIndexAttr(0));
+    SmallVector<OpFoldResult> low(type.getRank(), b.getIndexAttr(0)),
+        high(type.getRank(), b.getIndexAttr(0));
     high.back() = b.getIndexAttr(rows.rank - rank);
     SmallVector<int64_t> shape(type.getShape());
     shape.back() = rows.rank;
     Value fill = arith::ConstantOp::create(b, loc, cast<TypedAttr>(filler));
-    return tensor::PadOp::create(b, loc, RankedTensorType::get(shape, type.getElementType()), tensor, low, high, fill);
+    return tensor::PadOp::create(
+        b, loc, RankedTensorType::get(shape, type.getElementType()), tensor,
+        low, high, fill);
   };
-  auto axisType = [&](Type type) { return ArrayType::get(type, ArrayRef<Axis>(rows.axis)); };
-  auto merged = [&](ArrayRef<Value> tensors, ArrayRef<Axis> dims, ArrayType type, Attribute filler) -> Value {
+  auto axisType = [&](Type type) {
+    return ArrayType::get(type, ArrayRef<Axis>(rows.axis));
+  };
+  auto merged = [&](ArrayRef<Value> tensors, ArrayRef<Axis> dims,
+                    ArrayType type, Attribute filler) -> Value {
     SmallVector<Operand> all = {{which, batchType}};
     for (Value tensor : tensors)
       all.push_back({tensor, type});
-    return map(dims, type.getElementType(), all, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-      Value result = arith::ConstantOp::create(inner, at, cast<TypedAttr>(filler));
-      for (unsigned i = 0; i < number; ++i) {
-        Value mine = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::eq, args[0], arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(i)));
-        result = arith::SelectOp::create(inner, at, mine, args[i + 1], result);
-      }
-      return result;
-    });
+    return map(dims, type.getElementType(), all, loc,
+               [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                 Value result = arith::ConstantOp::create(
+                     inner, at, cast<TypedAttr>(filler));
+                 for (unsigned i = 0; i < number; ++i) {
+                   Value mine = arith::CmpIOp::create(
+                       inner, at, arith::CmpIPredicate::eq, args[0],
+                       arith::ConstantOp::create(inner, at,
+                                                 inner.getI32IntegerAttr(i)));
+                   result = arith::SelectOp::create(inner, at, mine,
+                                                    args[i + 1], result);
+                 }
+                 return result;
+               });
   };
   Attribute none = b.getI32IntegerAttr(-1), zero = b.getI32IntegerAttr(0);
   SmallVector<Value> indices, counts;
@@ -259,10 +322,14 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
     set(result, merged(parts, full, axisType(type), b.getZeroAttr(type)));
   }
   auto whichType = cast<ArrayType>(op.getWhich().getType());
-  set(op.getWhich(), map(batch, whichType.getElementType(), Operand{which, batchType}, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-        Type type = element(whichType.getElementType());
-        return type == args[0].getType() ? args[0] : Value(arith::ExtSIOp::create(inner, at, type, args[0]));
-      }));
+  set(op.getWhich(),
+      map(batch, whichType.getElementType(), Operand{which, batchType}, loc,
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            Type type = element(whichType.getElementType());
+            return type == args[0].getType() ? args[0]
+                                             : Value(arith::ExtSIOp::create(
+                                                   inner, at, type, args[0]));
+          }));
   return success();
 }
 
@@ -303,7 +370,8 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
       return;
     }
     SmallVector<Axis> front = {axis};
-    llvm::append_range(front, llvm::make_filter_range(dims, [&](Axis dim) { return dim != axis; }));
+    llvm::append_range(front, llvm::make_filter_range(
+                                  dims, [&](Axis dim) { return dim != axis; }));
     inputs.push_back(transposeTo(tensor, dims, front, loc));
     varyingOf.push_back(what);
   };
@@ -312,7 +380,8 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
       Plan &rows = plan(value);
       SmallVector<Axis> dims = dimsOf(ArrayRef<Axis>(rows.axis));
       enter(rows.indices, dims, {{}, rows.axis.getValue(), false});
-      enter(rows.counts, ArrayRef(dims).drop_back(), {{}, rows.axis.getValue(), true});
+      enter(rows.counts, ArrayRef(dims).drop_back(),
+            {{}, rows.axis.getValue(), true});
       continue;
     }
     Value tensor = get(value);
@@ -333,7 +402,8 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
   sizes.clear();
   b.setInsertionPointToStart(body);
   auto bind = [&](const Entering &what, Value tensor, bool varying) {
-    Value argument = body->addArgument(row::ProgramOp::rowType(tensor.getType(), varying), loc);
+    Value argument = body->addArgument(
+        row::ProgramOp::rowType(tensor.getType(), varying), loc);
     if (what.value)
       set(what.value, argument);
     else if (what.counts)
@@ -341,8 +411,10 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
     else
       plans[what.plan].indices = argument;
     if (what.value)
-      for (auto [i, dim] : llvm::enumerate(dimsOf(cast<ArrayType>(what.value.getType()))))
-        if (ShapedType::isDynamic(staticSize(dim)) && !sizes.contains(dim.getValue()))
+      for (auto [i, dim] :
+           llvm::enumerate(dimsOf(cast<ArrayType>(what.value.getType()))))
+        if (ShapedType::isDynamic(staticSize(dim)) &&
+            !sizes.contains(dim.getValue()))
           sizes[dim.getValue()] = tensor::DimOp::create(b, loc, argument, i);
   };
   for (auto [tensor, what] : llvm::zip(inputs, varyingOf))
@@ -398,14 +470,19 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
     auto type = cast<RankedTensorType>(tensor.getType());
     SmallVector<OpFoldResult> shape = {size(axis, loc)};
     SmallVector<int64_t> fixed = {staticSize(axis)};
-    for (auto [extent, dim] : llvm::zip(type.getShape(), ArrayRef(dims).drop_front())) {
+    for (auto [extent, dim] :
+         llvm::zip(type.getShape(), ArrayRef(dims).drop_front())) {
       fixed.push_back(extent);
-      shape.push_back(ShapedType::isDynamic(extent) ? size(dim, loc) : OpFoldResult(b.getIndexAttr(extent)));
+      shape.push_back(ShapedType::isDynamic(extent)
+                          ? size(dim, loc)
+                          : OpFoldResult(b.getIndexAttr(extent)));
     }
     types.push_back(RankedTensorType::get(fixed, type.getElementType()));
-    outs.push_back(tensor::EmptyOp::create(b, loc, shape, type.getElementType()));
+    outs.push_back(
+        tensor::EmptyOp::create(b, loc, shape, type.getElementType()));
   }
-  auto program = row::ProgramOp::create(b, loc, types, inputs, uniforms, outs, ValueRange{});
+  auto program = row::ProgramOp::create(b, loc, types, inputs, uniforms, outs,
+                                        ValueRange{});
   program.getBody().takeBody(holder);
   // Back outside: item axes return to where the array's type has them.
   unsigned next = 0;
@@ -417,15 +494,19 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
       plans[type.getAxis().getValue()] = rows;
       SmallVector<Axis> want = dimsOf(ArrayRef<Axis>(rows.axis));
       Plan &stored = plans[type.getAxis().getValue()];
-      stored.indices = transposeTo(rows.indices, leavingDims[next - 2], want, loc);
-      stored.counts = transposeTo(rows.counts, leavingDims[next - 1], ArrayRef(want).drop_back(), loc);
+      stored.indices =
+          transposeTo(rows.indices, leavingDims[next - 2], want, loc);
+      stored.counts = transposeTo(rows.counts, leavingDims[next - 1],
+                                  ArrayRef(want).drop_back(), loc);
       continue;
     }
     // A column may come before its plan in the list.
     for (Axis used : cast<ArrayType>(outer.getType()).getAxes())
-      if (innerPlans.contains(used.getValue()) && !plans.contains(used.getValue()))
+      if (innerPlans.contains(used.getValue()) &&
+          !plans.contains(used.getValue()))
         plans[used.getValue()] = innerPlans[used.getValue()];
-    set(outer, transposeTo(program.getResult(next), leavingDims[next], dimsOf(cast<ArrayType>(outer.getType())), loc));
+    set(outer, transposeTo(program.getResult(next), leavingDims[next],
+                           dimsOf(cast<ArrayType>(outer.getType())), loc));
     ++next;
   }
   return success();

@@ -8,7 +8,8 @@ using namespace mlir;
 using namespace route;
 using namespace route::lowering;
 
-Value Lowering::map(ArrayRef<Axis> dims, Type type, ArrayRef<Operand> operands, Location loc, Body body) {
+Value Lowering::map(ArrayRef<Axis> dims, Type type, ArrayRef<Operand> operands,
+                    Location loc, Body body) {
   SmallVector<AffineMap> maps;
   SmallVector<Value> tensors;
   for (const Operand &operand : operands) {
@@ -19,12 +20,15 @@ Value Lowering::map(ArrayRef<Axis> dims, Type type, ArrayRef<Operand> operands, 
     tensors.push_back(operand.tensor);
   }
   maps.push_back(b.getMultiDimIdentityMap(dims.size()));
-  SmallVector<utils::IteratorType> iterators(dims.size(), utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(dims.size(),
+                                             utils::IteratorType::parallel);
   Value init = empty(dims, type, loc);
-  return linalg::GenericOp::create(b, loc, init.getType(), tensors, init, maps, iterators,
-                                   [&](OpBuilder &inner, Location at, ValueRange args) {
-                                     linalg::YieldOp::create(inner, at, body(inner, at, args.drop_back()));
-                                   })
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), tensors, init, maps, iterators,
+             [&](OpBuilder &inner, Location at, ValueRange args) {
+               linalg::YieldOp::create(inner, at,
+                                       body(inner, at, args.drop_back()));
+             })
       .getResult(0);
 }
 
@@ -34,38 +38,50 @@ LogicalResult Lowering::lowerConstant(ConstantOp op) {
   TypedAttr value;
   if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue())) {
     if (dense.getType().getShape() != tensor.getShape())
-      return op.emitOpError("has a value of shape ") << dense.getType() << " for " << tensor;
+      return op.emitOpError("has a value of shape ")
+             << dense.getType() << " for " << tensor;
     value = dense.isSplat() || dense.getElementType() == tensor.getElementType()
                 ? dense
                 : DenseElementsAttr();
-    if (auto integers = dyn_cast<DenseIntElementsAttr>(op.getValue()); integers && integers.getElementType() != tensor.getElementType())
-      value = integers.mapValues(tensor.getElementType(), [&](const APInt &element) {
-        return element.sextOrTrunc(tensor.getElementTypeBitWidth());
-      });
+    if (auto integers = dyn_cast<DenseIntElementsAttr>(op.getValue());
+        integers && integers.getElementType() != tensor.getElementType())
+      value = integers.mapValues(
+          tensor.getElementType(), [&](const APInt &element) {
+            return element.sextOrTrunc(tensor.getElementTypeBitWidth());
+          });
   } else if (auto integer = dyn_cast<IntegerAttr>(op.getValue())) {
-    value = DenseElementsAttr::get(tensor.clone({}), integer.getValue().sextOrTrunc(tensor.getElementTypeBitWidth()));
+    value = DenseElementsAttr::get(
+        RankedTensorType::get({}, tensor.getElementType()),
+        integer.getValue().sextOrTrunc(tensor.getElementTypeBitWidth()));
   } else if (auto number = dyn_cast<FloatAttr>(op.getValue())) {
-    value = DenseElementsAttr::get(tensor.clone({}), number.getValue());
+    value = DenseElementsAttr::get(
+        RankedTensorType::get({}, tensor.getElementType()), number.getValue());
   }
   if (!value)
     return unsupported(op, "constants of this type");
   Value result = arith::ConstantOp::create(b, op.getLoc(), value);
   if (cast<RankedTensorType>(result.getType()).getRank() != tensor.getRank())
-    result = map(dimsOf(type), type.getElementType(), Operand{result, ArrayType::get(type.getElementType())}, op.getLoc(),
-                 [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+    result =
+        map(dimsOf(type), type.getElementType(),
+            Operand{result, ArrayType::get(type.getElementType())}, op.getLoc(),
+            [](OpBuilder &, Location, ValueRange args) { return args[0]; });
   set(op.getResult(), result);
   return success();
 }
 
 static Value constantLike(OpBuilder &b, Location loc, Type type, double value) {
-  return arith::ConstantOp::create(b, loc, isa<FloatType>(type) ? cast<TypedAttr>(b.getFloatAttr(type, value))
-                                                                : cast<TypedAttr>(b.getIntegerAttr(type, value)));
+  return arith::ConstantOp::create(
+      b, loc,
+      isa<FloatType>(type) ? cast<TypedAttr>(b.getFloatAttr(type, value))
+                           : cast<TypedAttr>(b.getIntegerAttr(type, value)));
 }
 
 static Value unaryOf(OpBuilder &b, UnaryOp op, Value x) {
   Location loc = op.getLoc();
   Type type = x.getType();
-  auto row = [&](row::UnaryFunction function) -> Value { return row::UnaryOp::create(b, loc, type, function, x); };
+  auto row = [&](row::UnaryFunction function) -> Value {
+    return row::UnaryOp::create(b, loc, type, function, x);
+  };
   bool integer = isa<IntegerType>(type);
   switch (op.getKind()) {
   case UnaryKind::neg:
@@ -77,7 +93,9 @@ static Value unaryOf(OpBuilder &b, UnaryOp op, Value x) {
       return math::AbsIOp::create(b, loc, x);
     return math::AbsFOp::create(b, loc, x);
   case UnaryKind::sign: {
-    Value zero = constantLike(b, loc, type, 0), one = constantLike(b, loc, type, 1), less = constantLike(b, loc, type, -1);
+    Value zero = constantLike(b, loc, type, 0),
+          one = constantLike(b, loc, type, 1),
+          less = constantLike(b, loc, type, -1);
     Value above, below;
     if (integer) {
       above = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, x, zero);
@@ -86,7 +104,8 @@ static Value unaryOf(OpBuilder &b, UnaryOp op, Value x) {
       above = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, zero);
       below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, zero);
     }
-    return arith::SelectOp::create(b, loc, above, one, arith::SelectOp::create(b, loc, below, less, x));
+    return arith::SelectOp::create(
+        b, loc, above, one, arith::SelectOp::create(b, loc, below, less, x));
   }
   case UnaryKind::relu: {
     Value zero = constantLike(b, loc, type, 0);
@@ -150,7 +169,9 @@ static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
   auto pick = [&](auto ofFloats, auto ofIntegers) -> Value {
     return integer ? Value(ofIntegers()) : Value(ofFloats());
   };
-#define ROUTE_PICK(F, I) pick([&] { return F::create(b, loc, x, y); }, [&] { return I::create(b, loc, x, y); })
+#define ROUTE_PICK(F, I)                                                       \
+  pick([&] { return F::create(b, loc, x, y); },                                \
+       [&] { return I::create(b, loc, x, y); })
   switch (op.getKind()) {
   case BinaryKind::add:
     return ROUTE_PICK(arith::AddFOp, arith::AddIOp);
@@ -166,7 +187,8 @@ static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
   case BinaryKind::div:
     return integer ? Value() : Value(arith::DivFOp::create(b, loc, x, y));
   case BinaryKind::pow:
-    return x.getType().isF32() ? Value(math::PowFOp::create(b, loc, x, y)) : Value();
+    return x.getType().isF32() ? Value(math::PowFOp::create(b, loc, x, y))
+                               : Value();
   case BinaryKind::logical_and:
   case BinaryKind::bit_and:
     return arith::AndIOp::create(b, loc, x, y);
@@ -181,12 +203,14 @@ static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
 }
 
 static Value compareOf(OpBuilder &b, CompareOp op, Value x, Value y) {
-  static constexpr arith::CmpFPredicate floats[] = {arith::CmpFPredicate::OEQ, arith::CmpFPredicate::UNE,
-                                                    arith::CmpFPredicate::OLT, arith::CmpFPredicate::OLE,
-                                                    arith::CmpFPredicate::OGT, arith::CmpFPredicate::OGE};
-  static constexpr arith::CmpIPredicate integers[] = {arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne,
-                                                      arith::CmpIPredicate::slt, arith::CmpIPredicate::sle,
-                                                      arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge};
+  static constexpr arith::CmpFPredicate floats[] = {
+      arith::CmpFPredicate::OEQ, arith::CmpFPredicate::UNE,
+      arith::CmpFPredicate::OLT, arith::CmpFPredicate::OLE,
+      arith::CmpFPredicate::OGT, arith::CmpFPredicate::OGE};
+  static constexpr arith::CmpIPredicate integers[] = {
+      arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne,
+      arith::CmpIPredicate::slt, arith::CmpIPredicate::sle,
+      arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge};
   auto kind = static_cast<unsigned>(op.getKind());
   if (isa<FloatType>(x.getType()))
     return arith::CmpFOp::create(b, op.getLoc(), floats[kind], x, y);
@@ -196,23 +220,32 @@ static Value compareOf(OpBuilder &b, CompareOp op, Value x, Value y) {
 }
 
 /// Float to integer: towards zero, saturating, NaN to 0.
-static Value floatToInteger(OpBuilder &b, Location loc, Value x, IntegerType to) {
+static Value floatToInteger(OpBuilder &b, Location loc, Value x,
+                            IntegerType to) {
   unsigned width = to.getWidth();
   auto from = cast<FloatType>(x.getType());
   double limit = std::ldexp(1.0, width - 1);
-  Value low = constantLike(b, loc, from, -limit), high = constantLike(b, loc, from, limit);
-  Value tooHigh = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, high);
-  Value inside = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, low);
+  Value low = constantLike(b, loc, from, -limit),
+        high = constantLike(b, loc, from, limit);
+  Value tooHigh =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, high);
+  Value inside =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, low);
   Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
   // Out of range, the conversion itself is given 0 so that it stays defined.
   Value zero = constantLike(b, loc, from, 0);
-  Value ok = arith::AndIOp::create(b, loc, inside,
-                                   arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, high));
-  Value result = arith::FPToSIOp::create(b, loc, to, arith::SelectOp::create(b, loc, ok, x, zero));
-  Value top = arith::ConstantOp::create(b, loc, b.getIntegerAttr(to, APInt::getSignedMaxValue(width)));
-  Value bottom = arith::ConstantOp::create(b, loc, b.getIntegerAttr(to, APInt::getSignedMinValue(width)));
+  Value ok = arith::AndIOp::create(
+      b, loc, inside,
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, high));
+  Value result = arith::FPToSIOp::create(
+      b, loc, to, arith::SelectOp::create(b, loc, ok, x, zero));
+  Value top = arith::ConstantOp::create(
+      b, loc, b.getIntegerAttr(to, APInt::getSignedMaxValue(width)));
+  Value bottom = arith::ConstantOp::create(
+      b, loc, b.getIntegerAttr(to, APInt::getSignedMinValue(width)));
   Value none = constantLike(b, loc, to, 0);
-  Value edge = arith::SelectOp::create(b, loc, nan, none, arith::SelectOp::create(b, loc, tooHigh, top, bottom));
+  Value edge = arith::SelectOp::create(
+      b, loc, nan, none, arith::SelectOp::create(b, loc, tooHigh, top, bottom));
   return arith::SelectOp::create(b, loc, ok, result, edge);
 }
 
@@ -226,21 +259,27 @@ static Value castOf(OpBuilder &b, Location loc, Value x, Type to) {
       return arith::ExtFOp::create(b, loc, to, x);
     if (fromFloat.getWidth() > toFloat.getWidth())
       return arith::TruncFOp::create(b, loc, to, x);
-    return arith::TruncFOp::create(b, loc, to, arith::ExtFOp::create(b, loc, b.getF32Type(), x));
+    return arith::TruncFOp::create(
+        b, loc, to, arith::ExtFOp::create(b, loc, b.getF32Type(), x));
   }
-  auto fromInteger = dyn_cast<IntegerType>(from), toInteger = dyn_cast<IntegerType>(to);
+  auto fromInteger = dyn_cast<IntegerType>(from),
+       toInteger = dyn_cast<IntegerType>(to);
   if (fromInteger && toInteger) {
     if (fromInteger.getWidth() == 1)
       return arith::ExtUIOp::create(b, loc, to, x);
     if (toInteger.getWidth() == 1)
-      return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x, constantLike(b, loc, from, 0));
+      return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x,
+                                   constantLike(b, loc, from, 0));
     if (fromInteger.getWidth() < toInteger.getWidth())
-      return fromInteger.isUnsigned() ? Value(arith::ExtUIOp::create(b, loc, to, x)) : Value(arith::ExtSIOp::create(b, loc, to, x));
+      return fromInteger.isUnsigned()
+                 ? Value(arith::ExtUIOp::create(b, loc, to, x))
+                 : Value(arith::ExtSIOp::create(b, loc, to, x));
     return arith::TruncIOp::create(b, loc, to, x);
   }
   if (fromInteger && toFloat)
-    return fromInteger.getWidth() == 1 || fromInteger.isUnsigned() ? Value(arith::UIToFPOp::create(b, loc, to, x))
-                                                                   : Value(arith::SIToFPOp::create(b, loc, to, x));
+    return fromInteger.getWidth() == 1 || fromInteger.isUnsigned()
+               ? Value(arith::UIToFPOp::create(b, loc, to, x))
+               : Value(arith::SIToFPOp::create(b, loc, to, x));
   if (fromFloat && toInteger)
     return floatToInteger(b, loc, x, toInteger);
   return nullptr;
@@ -250,11 +289,21 @@ Value Lowering::scalarOf(OpBuilder &builder, Operation *op, ValueRange args) {
   Value result =
       llvm::TypeSwitch<Operation *, Value>(op)
           .Case([&](UnaryOp unary) { return unaryOf(builder, unary, args[0]); })
-          .Case([&](BinaryOp binary) { return binaryOf(builder, binary, args[0], args[1]); })
-          .Case([&](CompareOp compare) { return compareOf(builder, compare, args[0], args[1]); })
-          .Case([&](SelectOp) { return arith::SelectOp::create(builder, op->getLoc(), args[0], args[1], args[2]); })
+          .Case([&](BinaryOp binary) {
+            return binaryOf(builder, binary, args[0], args[1]);
+          })
+          .Case([&](CompareOp compare) {
+            return compareOf(builder, compare, args[0], args[1]);
+          })
+          .Case([&](SelectOp) {
+            return arith::SelectOp::create(builder, op->getLoc(), args[0],
+                                           args[1], args[2]);
+          })
           .Case([&](CastOp cast) {
-            return castOf(builder, op->getLoc(), args[0], element(llvm::cast<ArrayType>(cast.getType()).getElementType()));
+            return castOf(
+                builder, op->getLoc(), args[0],
+                element(
+                    llvm::cast<ArrayType>(cast.getType()).getElementType()));
           })
           .Default(nullptr);
   if (!result)
@@ -272,12 +321,16 @@ LogicalResult Lowering::lowerElementwise(Operation *op) {
     operands.push_back({tensor, cast<ArrayType>(operand.getType())});
   }
   bool failed = false;
-  Value result = map(dimsOf(type), type.getElementType(), operands, op->getLoc(),
-                     [&](OpBuilder &inner, Location loc, ValueRange args) -> Value {
-                       Value scalar = scalarOf(inner, op, args);
-                       failed |= !scalar;
-                       return scalar ? scalar : Value(arith::ConstantOp::create(inner, loc, inner.getZeroAttr(element(type.getElementType()))));
-                     });
+  Value result = map(
+      dimsOf(type), type.getElementType(), operands, op->getLoc(),
+      [&](OpBuilder &inner, Location loc, ValueRange args) -> Value {
+        Value scalar = scalarOf(inner, op, args);
+        failed |= !scalar;
+        return scalar ? scalar
+                      : Value(arith::ConstantOp::create(
+                            inner, loc,
+                            inner.getZeroAttr(element(type.getElementType()))));
+      });
   set(op->getResult(0), result);
   return success(!failed);
 }

@@ -1,4 +1,5 @@
-// Products and the bodies of experts: rows sorted by expert, elementwise work in the products' epilogues.
+// Products and the bodies of experts: rows sorted by expert, elementwise work
+// in the products' epilogues.
 #include "Lowering.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "llvm/ADT/SetVector.h"
@@ -17,31 +18,51 @@ Grouping &Lowering::grouping(const Plan &rows, Location loc) {
   // Slots as a matrix, items x rank.
   Value slots = rows.indices;
   if (type.getRank() > 2) {
-    SmallVector<ReassociationIndices> groups = {llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1)), {type.getRank() - 1}};
+    SmallVector<ReassociationIndices> groups = {
+        llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1)),
+        {type.getRank() - 1}};
     slots = tensor::CollapseShapeOp::create(b, loc, slots, groups);
     type = cast<RankedTensorType>(slots.getType());
   }
   int64_t experts = staticSize(rows.candidates);
   group.slots = rows.rank;
   Value items = tensor::DimOp::create(b, loc, slots, 0);
-  group.rows = arith::MulIOp::create(b, loc, items, constantIndex(rows.rank, loc));
+  group.rows =
+      arith::MulIOp::create(b, loc, items, constantIndex(rows.rank, loc));
   Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
-  Value counts0 = linalg::FillOp::create(b, loc, zero, tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts}, i32).getResult()).getResult(0);
-  Value counts = ragged::CountOp::create(b, loc, TypeRange(counts0.getType()), slots, Value(), counts0)->getResult(0);
-  Value offsets0 = tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts + 1}, i32);
-  group.offsets = ragged::OffsetsOp::create(b, loc, TypeRange(offsets0.getType()), counts, offsets0)->getResult(0);
+  Value counts0 =
+      linalg::FillOp::create(
+          b, loc, zero,
+          tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts}, i32)
+              .getResult())
+          .getResult(0);
+  Value counts = ragged::CountOp::create(b, loc, TypeRange(counts0.getType()),
+                                         slots, Value(), counts0)
+                     ->getResult(0);
+  Value offsets0 =
+      tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts + 1}, i32);
+  group.offsets = ragged::OffsetsOp::create(
+                      b, loc, TypeRange(offsets0.getType()), counts, offsets0)
+                      ->getResult(0);
   bool fixed = !type.isDynamicDim(0);
-  OpFoldResult many = fixed ? OpFoldResult(b.getIndexAttr(type.getDimSize(0) * rows.rank)) : OpFoldResult(group.rows);
-  Value perm0 = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{many}, i32);
-  Value inv0 = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, slots), i32);
-  auto permute = ragged::PermuteOp::create(b, loc, TypeRange{perm0.getType(), inv0.getType()}, slots, group.offsets, Value(), perm0, inv0);
+  OpFoldResult many =
+      fixed ? OpFoldResult(b.getIndexAttr(type.getDimSize(0) * rows.rank))
+            : OpFoldResult(group.rows);
+  Value perm0 =
+      tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{many}, i32);
+  Value inv0 = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, slots), i32);
+  auto permute = ragged::PermuteOp::create(
+      b, loc, TypeRange{perm0.getType(), inv0.getType()}, slots, group.offsets,
+      Value(), perm0, inv0);
   group.perm = permute->getResult(0);
   group.inv = permute->getResult(1);
   return group;
 }
 
 /// Folds the dimensions of `tensor` into two: the first `leading` and the rest.
-static Value asMatrix(OpBuilder &b, Location loc, Value tensor, unsigned leading) {
+static Value asMatrix(OpBuilder &b, Location loc, Value tensor,
+                      unsigned leading) {
   auto type = cast<RankedTensorType>(tensor.getType());
   SmallVector<ReassociationIndices> groups(2);
   for (int64_t i = 0; i < type.getRank(); ++i)
@@ -66,7 +87,8 @@ static Value through(Value value) {
 /// `route`, the weights of a product, as [experts, columns, over] with over
 /// last. `columns` gets the axes of the columns. Null where the storage order
 /// does not allow it.
-Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over, SmallVectorImpl<Axis> &columns, Location loc) {
+Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
+                          SmallVectorImpl<Axis> &columns, Location loc) {
   Value tensor = get(route);
   if (!tensor)
     return {};
@@ -79,7 +101,9 @@ Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over, SmallV
       columns.push_back(dim);
   llvm::append_range(want, columns);
   llvm::append_range(want, over);
-  if (llvm::any_of(want, [&](Axis dim) { return ShapedType::isDynamic(staticSize(dim)); }))
+  if (llvm::any_of(want, [&](Axis dim) {
+        return ShapedType::isDynamic(staticSize(dim));
+      }))
     return {};
   tensor = transposeTo(tensor, dims, want, loc);
   int64_t n = 1, k = 1;
@@ -88,14 +112,17 @@ Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over, SmallV
   for (Axis dim : over)
     k *= staticSize(dim);
   int64_t e = experts ? staticSize(experts) : 1;
-  auto target = RankedTensorType::get({e, n, k}, element(type.getElementType()));
+  auto target =
+      RankedTensorType::get({e, n, k}, element(type.getElementType()));
   if (tensor.getType() == target)
     return tensor;
   auto flat = RankedTensorType::get({e * n * k}, target.getElementType());
-  SmallVector<ReassociationIndices> all = {llvm::to_vector(llvm::seq<int64_t>(0, cast<RankedTensorType>(tensor.getType()).getRank()))};
+  SmallVector<ReassociationIndices> all = {llvm::to_vector(llvm::seq<int64_t>(
+      0, cast<RankedTensorType>(tensor.getType()).getRank()))};
   if (cast<RankedTensorType>(tensor.getType()).getRank() > 1)
     tensor = tensor::CollapseShapeOp::create(b, loc, flat, tensor, all);
-  return tensor::ExpandShapeOp::create(b, loc, target, tensor, ArrayRef<ReassociationIndices>{{0, 1, 2}});
+  return tensor::ExpandShapeOp::create(
+      b, loc, target, tensor, ArrayRef<ReassociationIndices>{{0, 1, 2}});
 }
 
 namespace {
@@ -104,19 +131,24 @@ struct Epilogue {
   Value rows;                      // the products' common left operand
   llvm::SetVector<Value> products; // contractions
   llvm::SetVector<Value> perRow;   // arrays over the rows alone
-  llvm::SetVector<Value> perColumn; // arrays over columns, or experts and columns
+  llvm::SetVector<Value>
+      perColumn; // arrays over columns, or experts and columns
 };
 } // namespace
 
-static bool isElementwise(Operation *op) { return op && isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(op); }
+static bool isElementwise(Operation *op) {
+  return op && isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(op);
+}
 
 static bool isScalarConstant(Value value) {
   auto constant = value.getDefiningOp<ConstantOp>();
-  return constant && cast<ArrayType>(value.getType()).isScalar() && isa<FloatAttr, IntegerAttr>(constant.getValue());
+  return constant && cast<ArrayType>(value.getType()).isScalar() &&
+         isa<FloatAttr, IntegerAttr>(constant.getValue());
 }
 
 /// Sorts the leaves below `value`; false if they cannot share a kernel.
-static bool collect(Value value, Epilogue &epilogue, llvm::function_ref<int(Value)> classify) {
+static bool collect(Value value, Epilogue &epilogue,
+                    llvm::function_ref<int(Value)> classify) {
   if (isScalarConstant(value))
     return true;
   Operation *op = value.getDefiningOp();
@@ -136,21 +168,26 @@ static bool collect(Value value, Epilogue &epilogue, llvm::function_ref<int(Valu
     return true;
   }
   return isElementwise(op) &&
-         llvm::all_of(op->getOperands(), [&](Value operand) { return collect(operand, epilogue, classify); });
+         llvm::all_of(op->getOperands(), [&](Value operand) {
+           return collect(operand, epilogue, classify);
+         });
 }
 
-/// An array as a matrix: rows are the slots of its plan sorted by expert, or the
-/// positions of its item axes; columns everything else.
+/// An array as a matrix: rows are the slots of its plan sorted by expert, or
+/// the positions of its item axes; columns everything else.
 Value Lowering::matrixOf(Value route, Location loc) {
   auto type = cast<ArrayType>(route.getType());
   Axis expert = expertAxis(type);
   if (!expert) {
-    if (Operation *op = route.getDefiningOp(); isElementwise(op) && op->hasOneUse())
+    if (Operation *op = route.getDefiningOp();
+        isElementwise(op) && op->hasOneUse())
       if (Value fused = fusedMatrix(route, type.getElementType(), loc))
         return fused;
     Value tensor = get(route);
     return tensor && cast<RankedTensorType>(tensor.getType()).getRank() >= 2
-               ? asMatrix(b, loc, tensor, cast<RankedTensorType>(tensor.getType()).getRank() - 1)
+               ? asMatrix(b, loc, tensor,
+                          cast<RankedTensorType>(tensor.getType()).getRank() -
+                              1)
                : Value();
   }
   if (auto broadcast = route.getDefiningOp<BroadcastOp>()) {
@@ -161,16 +198,24 @@ Value Lowering::matrixOf(Value route, Location loc) {
     if (!source)
       return {};
     SmallVector<Axis> dims = dimsOf(from), items = dimsOf(rows.per);
-    if (llvm::is_contained(dims, rows.candidates) || ArrayRef(dims).take_front(items.size()) != ArrayRef(items))
+    if (llvm::is_contained(dims, rows.candidates) ||
+        ArrayRef(dims).take_front(items.size()) != ArrayRef(items))
       return {};
     source = asMatrix(b, loc, source, items.size());
-    if (!source || !isa<FloatType>(cast<RankedTensorType>(source.getType()).getElementType()))
+    if (!source ||
+        !isa<FloatType>(
+            cast<RankedTensorType>(source.getType()).getElementType()))
       return {};
     Grouping &group = grouping(rows, loc);
     auto sourceType = cast<RankedTensorType>(source.getType());
-    Value init = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, group.perm, 0), b.getIndexAttr(sourceType.getDimSize(1))},
-                                         sourceType.getElementType());
-    return ragged::GatherOp::create(b, loc, TypeRange(init.getType()), source, group.perm, init, rows.rank)->getResult(0);
+    Value init = tensor::EmptyOp::create(
+        b, loc,
+        ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, group.perm, 0),
+                               b.getIndexAttr(sourceType.getDimSize(1))},
+        sourceType.getElementType());
+    return ragged::GatherOp::create(b, loc, TypeRange(init.getType()), source,
+                                    group.perm, init, rows.rank)
+        ->getResult(0);
   }
   return fusedMatrix(route, type.getElementType(), loc);
 }
@@ -199,10 +244,12 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       return 1;
     if (array.getAxes() == ArrayRef<Axis>(columnAxes))
       return 2;
-    if (auto broadcast = value.getDefiningOp<BroadcastOp>(); broadcast && expert) {
+    if (auto broadcast = value.getDefiningOp<BroadcastOp>();
+        broadcast && expert) {
       SmallVector<Axis> want = {plans[expert.getValue()].candidates};
       llvm::append_range(want, columnAxes);
-      if (cast<ArrayType>(broadcast.getOperand().getType()).getAxes() == ArrayRef<Axis>(want))
+      if (cast<ArrayType>(broadcast.getOperand().getType()).getAxes() ==
+          ArrayRef<Axis>(want))
         return 2;
     }
     return 0;
@@ -242,7 +289,8 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
     }
     // Rows are as wide as what is summed over, in its order.
     auto left = cast<ArrayType>(contract.getLhs().getType());
-    if (ArrayRef<Axis>(left.getAxes()).take_back(over.size()) != ArrayRef<Axis>(over))
+    if (ArrayRef<Axis>(left.getAxes()).take_back(over.size()) !=
+        ArrayRef<Axis>(over))
       return fail("a product over other than the last axes");
     Value matrix = weightsOf(through(source), experts, over, columnsOf, loc);
     if (!matrix || columnsOf != columnAxes)
@@ -254,7 +302,10 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
         return fail("a product of these element types");
       auto wide = [&](Value narrow) -> Value {
         auto narrowType = cast<RankedTensorType>(narrow.getType());
-        return narrowType.getElementType().isF32() ? narrow : Value(arith::ExtFOp::create(b, loc, narrowType.clone(b.getF32Type()), narrow));
+        return narrowType.getElementType().isF32()
+                   ? narrow
+                   : Value(arith::ExtFOp::create(
+                         b, loc, narrowType.clone(b.getF32Type()), narrow));
       };
       matrix = wide(matrix);
       rows = wide(rows);
@@ -266,21 +317,29 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
   }
   for (Value value : epilogue.perColumn) {
     Value source = value;
-    if (auto broadcast = value.getDefiningOp<BroadcastOp>(); broadcast && expertAxis(value.getType()))
+    if (auto broadcast = value.getDefiningOp<BroadcastOp>();
+        broadcast && expertAxis(value.getType()))
       source = broadcast.getOperand();
     Value tensor = get(source);
     if (!tensor)
       return fail("this operand of an expert body");
     auto tensorType = cast<RankedTensorType>(tensor.getType());
-    int64_t experts = cast<RankedTensorType>(weights.front().getType()).getDimSize(0);
+    int64_t experts =
+        cast<RankedTensorType>(weights.front().getType()).getDimSize(0);
     bool shared = source == value;
     if (shared && experts != 1)
       return fail("an operand that experts share");
-    auto flat = RankedTensorType::get({tensorType.getNumElements()}, tensorType.getElementType());
+    auto flat = RankedTensorType::get({tensorType.getNumElements()},
+                                      tensorType.getElementType());
     if (tensorType.getRank() != 1)
-      tensor = tensor::CollapseShapeOp::create(b, loc, flat, tensor, ArrayRef<ReassociationIndices>{llvm::to_vector(llvm::seq<int64_t>(0, tensorType.getRank()))});
-    perColumn.push_back(tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get({experts, columns}, tensorType.getElementType()), tensor,
-                                                      ArrayRef<ReassociationIndices>{{0, 1}}));
+      tensor = tensor::CollapseShapeOp::create(
+          b, loc, flat, tensor,
+          ArrayRef<ReassociationIndices>{
+              llvm::to_vector(llvm::seq<int64_t>(0, tensorType.getRank()))});
+    perColumn.push_back(tensor::ExpandShapeOp::create(
+        b, loc,
+        RankedTensorType::get({experts, columns}, tensorType.getElementType()),
+        tensor, ArrayRef<ReassociationIndices>{{0, 1}}));
   }
   Value offsets;
   if (expert) {
@@ -292,20 +351,37 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       if (!tensor)
         return fail("this operand of an expert body");
       auto tensorType = cast<RankedTensorType>(tensor.getType());
-      Value flat = tensor::CollapseShapeOp::create(b, loc, tensor, ArrayRef<ReassociationIndices>{llvm::to_vector(llvm::seq<int64_t>(0, tensorType.getRank()))});
-      Value init = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, group.perm, 0)}, tensorType.getElementType());
-      perRow.push_back(ragged::GatherOp::create(b, loc, TypeRange(init.getType()), flat, group.perm, init, 1)->getResult(0));
+      Value flat = tensor::CollapseShapeOp::create(
+          b, loc, tensor,
+          ArrayRef<ReassociationIndices>{
+              llvm::to_vector(llvm::seq<int64_t>(0, tensorType.getRank()))});
+      Value init = tensor::EmptyOp::create(
+          b, loc,
+          ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, group.perm, 0)},
+          tensorType.getElementType());
+      perRow.push_back(ragged::GatherOp::create(b, loc,
+                                                TypeRange(init.getType()), flat,
+                                                group.perm, init, 1)
+                           ->getResult(0));
     }
   }
-  Value init = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, rows, 0), b.getIndexAttr(columns)}, element(type));
-  auto matmul = ragged::MatmulOp::create(b, loc, TypeRange(init.getType()), rows, offsets, weights, perColumn, perRow, init, IntegerAttr(), UnitAttr());
+  Value init = tensor::EmptyOp::create(
+      b, loc,
+      ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, rows, 0),
+                             b.getIndexAttr(columns)},
+      element(type));
+  auto matmul = ragged::MatmulOp::create(
+      b, loc, TypeRange(init.getType()), rows, offsets, weights, perColumn,
+      perRow, init, IntegerAttr(), UnitAttr());
   Block *body = b.createBlock(&matmul.getEpilogue());
   llvm::DenseMap<Value, Value> scalars;
   for (Value product : epilogue.products)
     scalars[product] = body->addArgument(b.getF32Type(), loc);
-  auto argumentsOf = [&](const llvm::SetVector<Value> &leaves, ArrayRef<Value> tensors) {
+  auto argumentsOf = [&](const llvm::SetVector<Value> &leaves,
+                         ArrayRef<Value> tensors) {
     for (auto [leaf, tensor] : llvm::zip(leaves, tensors))
-      scalars[leaf] = body->addArgument(cast<RankedTensorType>(tensor.getType()).getElementType(), loc);
+      scalars[leaf] = body->addArgument(
+          cast<RankedTensorType>(tensor.getType()).getElementType(), loc);
   };
   argumentsOf(epilogue.perColumn, perColumn);
   argumentsOf(epilogue.perRow, perRow);
@@ -315,7 +391,8 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       return scalar;
     Value scalar;
     if (auto constant = value.getDefiningOp<ConstantOp>()) {
-      scalar = arith::ConstantOp::create(b, constant.getLoc(), cast<TypedAttr>(constant.getValue()));
+      scalar = arith::ConstantOp::create(b, constant.getLoc(),
+                                         cast<TypedAttr>(constant.getValue()));
     } else {
       SmallVector<Value> operands;
       for (Value operand : value.getDefiningOp()->getOperands()) {
@@ -333,7 +410,8 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
   if (ok && result.getType() != element(type))
     result = arith::TruncFOp::create(b, loc, element(type), result);
   if (!ok)
-    result = arith::ConstantOp::create(b, loc, cast<TypedAttr>(b.getZeroAttr(element(type))));
+    result = arith::ConstantOp::create(
+        b, loc, cast<TypedAttr>(b.getZeroAttr(element(type))));
   ragged::YieldOp::create(b, loc, result);
   b.setInsertionPointAfter(matmul);
   if (!ok)
@@ -347,26 +425,37 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
   if (expertAxis(op.getType()))
     return success(); // computed on demand, with what surrounds it
   Location loc = op.getLoc();
-  auto type = cast<ArrayType>(op.getType()), left = cast<ArrayType>(op.getLhs().getType()), right = cast<ArrayType>(op.getRhs().getType());
+  auto type = cast<ArrayType>(op.getType()),
+       left = cast<ArrayType>(op.getLhs().getType()),
+       right = cast<ArrayType>(op.getRhs().getType());
   SmallVector<Axis> over, dims = dimsOf(type);
   for (auto axis : op.getOver().getAsRange<Axis>())
     over.push_back(axis);
   // A matrix product with static weights goes to the kernels for it.
-  bool shared = llvm::any_of(left.getAxes(), [&](Axis axis) { return !llvm::is_contained(over, axis) && right.hasAxis(axis); });
-  bool last = ArrayRef<Axis>(left.getAxes()).take_back(over.size()) == ArrayRef<Axis>(over);
-  if (!item && !shared && last && left.getAxes().size() > over.size() && isa<FloatType>(left.getElementType()) &&
-      llvm::none_of(right.getAxes(), [&](Axis axis) { return ShapedType::isDynamic(staticSize(axis)); }) &&
-      right.getAxes().size() > over.size() && !op.getExact() && left.getAxes().size() - over.size() == 1) {
+  bool shared = llvm::any_of(left.getAxes(), [&](Axis axis) {
+    return !llvm::is_contained(over, axis) && right.hasAxis(axis);
+  });
+  bool last = ArrayRef<Axis>(left.getAxes()).take_back(over.size()) ==
+              ArrayRef<Axis>(over);
+  if (!item && !shared && last && left.getAxes().size() > over.size() &&
+      isa<FloatType>(left.getElementType()) &&
+      llvm::none_of(
+          right.getAxes(),
+          [&](Axis axis) { return ShapedType::isDynamic(staticSize(axis)); }) &&
+      right.getAxes().size() > over.size() && !op.getExact() &&
+      left.getAxes().size() - over.size() == 1) {
     Value product = fusedMatrix(op.getResult(), b.getF32Type(), loc);
     if (!product)
       return failure();
     auto want = tensorType(type);
     if (product.getType() != want) {
-      SmallVector<ReassociationIndices> groups = {{0}, llvm::to_vector(llvm::seq<int64_t>(1, want.getRank()))};
+      SmallVector<ReassociationIndices> groups = {
+          {0}, llvm::to_vector(llvm::seq<int64_t>(1, want.getRank()))};
       SmallVector<OpFoldResult> shape;
       for (Axis dim : dims)
         shape.push_back(size(dim, loc));
-      product = tensor::ExpandShapeOp::create(b, loc, want, product, groups, shape);
+      product =
+          tensor::ExpandShapeOp::create(b, loc, want, product, groups, shape);
     }
     set(op.getResult(), product);
     return success();
@@ -385,32 +474,44 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
       exprs.push_back(b.getAffineDimExpr(llvm::find(all, axis) - all.begin()));
     return AffineMap::get(all.size(), 0, exprs, b.getContext());
   };
-  SmallVector<utils::IteratorType> iterators(dims.size(), utils::IteratorType::parallel);
+  SmallVector<utils::IteratorType> iterators(dims.size(),
+                                             utils::IteratorType::parallel);
   iterators.append(over.size(), utils::IteratorType::reduction);
   Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
-  Value init = linalg::FillOp::create(b, loc, zero, empty(dims, b.getF32Type(), loc)).getResult(0);
-  set(op.getResult(), linalg::GenericOp::create(b, loc, init.getType(), ValueRange{lhs, rhs}, init,
-                                                ArrayRef<AffineMap>{mapOf(dimsOf(left)), mapOf(dimsOf(right)), mapOf(dims)}, iterators,
-                                                [&](OpBuilder &inner, Location at, ValueRange args) {
-                                                  auto wide = [&](Value x) -> Value {
-                                                    auto from = cast<FloatType>(x.getType());
-                                                    if (from.getWidth() < 32)
-                                                      return arith::ExtFOp::create(inner, at, inner.getF32Type(), x);
-                                                    if (from.getWidth() > 32)
-                                                      return arith::TruncFOp::create(inner, at, inner.getF32Type(), x);
-                                                    return x;
-                                                  };
-                                                  Value product = arith::MulFOp::create(inner, at, wide(args[0]), wide(args[1]));
-                                                  linalg::YieldOp::create(inner, at, arith::AddFOp::create(inner, at, args[2], product).getResult());
-                                                })
-                           .getResult(0));
+  Value init =
+      linalg::FillOp::create(b, loc, zero, empty(dims, b.getF32Type(), loc))
+          .getResult(0);
+  set(op.getResult(),
+      linalg::GenericOp::create(
+          b, loc, init.getType(), ValueRange{lhs, rhs}, init,
+          ArrayRef<AffineMap>{mapOf(dimsOf(left)), mapOf(dimsOf(right)),
+                              mapOf(dims)},
+          iterators,
+          [&](OpBuilder &inner, Location at, ValueRange args) {
+            auto wide = [&](Value x) -> Value {
+              auto from = cast<FloatType>(x.getType());
+              if (from.getWidth() < 32)
+                return arith::ExtFOp::create(inner, at, inner.getF32Type(), x);
+              if (from.getWidth() > 32)
+                return arith::TruncFOp::create(inner, at, inner.getF32Type(),
+                                               x);
+              return x;
+            };
+            Value product =
+                arith::MulFOp::create(inner, at, wide(args[0]), wide(args[1]));
+            linalg::YieldOp::create(
+                inner, at,
+                arith::AddFOp::create(inner, at, args[2], product).getResult());
+          })
+          .getResult(0));
   return success();
 }
 
 /// The sum of experts' values over a plan's rows, back at the items.
 LogicalResult Lowering::lowerCombine(ReduceOp op) {
   Location loc = op.getLoc();
-  auto from = cast<ArrayType>(op.getOperand().getType()), to = cast<ArrayType>(op.getType());
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
   Axis expert = expertAxis(from);
   Plan &rows = plans[expert.getValue()];
   if (op.getKind() != ReduceKind::sum || !op.getPlan())
@@ -420,29 +521,41 @@ LogicalResult Lowering::lowerCombine(ReduceOp op) {
     return unsupported(op, "this reduction of experts' values");
   // `weight * value` is summed as it is: each product and sum rounded to f32.
   Value source = op.getOperand(), scale;
-  if (auto product = source.getDefiningOp<BinaryOp>(); product && product.getKind() == BinaryKind::mul)
-    for (auto [one, other] : {std::pair(product.getLhs(), product.getRhs()), std::pair(product.getRhs(), product.getLhs())})
-      if (cast<ArrayType>(one.getType()).getAxes() == ArrayRef<Axis>(expert) && cast<ArrayType>(one.getType()).getElementType().isF32()) {
+  if (auto product = source.getDefiningOp<BinaryOp>();
+      product && product.getKind() == BinaryKind::mul)
+    for (auto [one, other] : {std::pair(product.getLhs(), product.getRhs()),
+                              std::pair(product.getRhs(), product.getLhs())})
+      if (cast<ArrayType>(one.getType()).getAxes() == ArrayRef<Axis>(expert) &&
+          cast<ArrayType>(one.getType()).getElementType().isF32()) {
         scale = get(one);
         source = other;
         break;
       }
   // Widening before the sum is what combining does.
-  if (auto cast = source.getDefiningOp<CastOp>(); cast && llvm::cast<ArrayType>(cast.getType()).getElementType().isF32())
+  if (auto cast = source.getDefiningOp<CastOp>();
+      cast && llvm::cast<ArrayType>(cast.getType()).getElementType().isF32())
     source = cast.getOperand();
   Value y = matrixOf(source, loc);
   if (!y)
     return failure();
   Grouping &group = grouping(rows, loc);
   if (scale && cast<RankedTensorType>(scale.getType()).getRank() > 2)
-    scale = asMatrix(b, loc, scale, cast<RankedTensorType>(scale.getType()).getRank() - 1);
+    scale = asMatrix(b, loc, scale,
+                     cast<RankedTensorType>(scale.getType()).getRank() - 1);
   auto type = cast<RankedTensorType>(y.getType());
-  Value init = tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, group.inv, 0), b.getIndexAttr(type.getDimSize(1))}, b.getF32Type());
-  Value sum = ragged::CombineOp::create(b, loc, TypeRange(init.getType()), y, group.inv, scale, init)->getResult(0);
+  Value init = tensor::EmptyOp::create(
+      b, loc,
+      ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, group.inv, 0),
+                             b.getIndexAttr(type.getDimSize(1))},
+      b.getF32Type());
+  Value sum = ragged::CombineOp::create(b, loc, TypeRange(init.getType()), y,
+                                        group.inv, scale, init)
+                  ->getResult(0);
   auto want = tensorType(to);
   if (sum.getType() != want) {
-    SmallVector<ReassociationIndices> groups = {llvm::to_vector(llvm::seq<int64_t>(0, items.size())),
-                                                llvm::to_vector(llvm::seq<int64_t>(items.size(), want.getRank()))};
+    SmallVector<ReassociationIndices> groups = {
+        llvm::to_vector(llvm::seq<int64_t>(0, items.size())),
+        llvm::to_vector(llvm::seq<int64_t>(items.size(), want.getRank()))};
     SmallVector<OpFoldResult> shape;
     for (Axis dim : dims)
       shape.push_back(size(dim, loc));

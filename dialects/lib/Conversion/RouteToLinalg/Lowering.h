@@ -1,4 +1,5 @@
-// The state of one function's conversion from named axes to tensors, shared by the files of this folder.
+// The state of one function's conversion from named axes to tensors, shared by
+// the files of this folder.
 #ifndef ROUTE_LIB_CONVERSION_ROUTETOLINALG_LOWERING_H
 #define ROUTE_LIB_CONVERSION_ROUTETOLINALG_LOWERING_H
 
@@ -13,6 +14,9 @@
 #include "llvm/ADT/StringMap.h"
 
 namespace route::lowering {
+using llvm::ArrayRef;
+using llvm::SmallVector;
+using llvm::SmallVectorImpl;
 using mlir::Location;
 using mlir::LogicalResult;
 using mlir::OpBuilder;
@@ -20,8 +24,6 @@ using mlir::Operation;
 using mlir::Type;
 using mlir::Value;
 using mlir::ValueRange;
-using llvm::ArrayRef;
-using llvm::SmallVector;
 using Axis = mlir::FlatSymbolRefAttr;
 
 /// A plan at the tensor level.
@@ -55,7 +57,8 @@ using Body = llvm::function_ref<Value(OpBuilder &, Location, ValueRange)>;
 /// Converts one route.func. Every `lower` reports what it cannot do at the op.
 class Lowering {
 public:
-  Lowering(mlir::ModuleOp module, FuncOp func) : module(module), func(func), b(func.getContext()) {}
+  Lowering(mlir::ModuleOp module, FuncOp func)
+      : module(module), func(func), b(func.getContext()) {}
 
   /// Makes the converted function, named `name`, before `func`.
   LogicalResult run(llvm::StringRef name);
@@ -74,22 +77,30 @@ private:
   Value empty(ArrayRef<Axis> dims, Type element, Location loc);
   /// The element type that stands for a route element at the tensor level.
   Type element(Type type);
-  bool descends(Axis axis, Axis ancestor) { return descendsFrom(func, axis, ancestor, tables); }
-  AxisKind kindOf(Axis axis) { return lookupAxis(func, axis, tables).getKind(); }
+  bool descends(Axis axis, Axis ancestor) {
+    return descendsFrom(func, axis, ancestor, tables);
+  }
+  AxisKind kindOf(Axis axis) {
+    return lookupAxis(func, axis, tables).getKind();
+  }
   /// The plan axis of an array that has other axes besides, or null: such a
   /// value belongs to experts and is computed sorted by expert, on demand.
   Axis expertAxis(Type type);
 
-  //===--- Values ----------------------------------------------------------===//
+  //===--- Values
+  //----------------------------------------------------------===//
   Value get(Value route);
   void set(Value route, Value tensor) { values[route] = tensor; }
-  Plan &plan(Value route) { return plans[llvm::cast<PlanType>(route.getType()).getAxis().getValue()]; }
+  Plan &plan(Value route) {
+    return plans[llvm::cast<PlanType>(route.getType()).getAxis().getValue()];
+  }
   Value constantIndex(int64_t value, Location loc);
   /// The integer of a constant, or nothing.
   std::optional<int64_t> constantOf(Value route);
   LogicalResult unsupported(Operation *op, const llvm::Twine &what);
 
-  //===--- Ops --------------------------------------------------------------===//
+  //===--- Ops
+  //--------------------------------------------------------------===//
   LogicalResult lower(Operation *op);
   LogicalResult lowerBlock(mlir::Block &block);
   // Symbols.cpp
@@ -98,10 +109,12 @@ private:
   LogicalResult lowerBound(BoundOp op);
   LogicalResult lowerReturn(ReturnOp op);
   // Elementwise.cpp
-  Value map(ArrayRef<Axis> dims, Type element, ArrayRef<Operand> operands, Location loc, Body body);
+  Value map(ArrayRef<Axis> dims, Type element, ArrayRef<Operand> operands,
+            Location loc, Body body);
   LogicalResult lowerConstant(ConstantOp op);
   LogicalResult lowerElementwise(Operation *op);
-  /// The scalar meaning of an elementwise op on `args`, or null with a diagnostic.
+  /// The scalar meaning of an elementwise op on `args`, or null with a
+  /// diagnostic.
   Value scalarOf(OpBuilder &builder, Operation *op, ValueRange args);
   // Movement.cpp
   LogicalResult lowerBroadcast(BroadcastOp op);
@@ -111,7 +124,8 @@ private:
   LogicalResult lowerStack(StackOp op);
   LogicalResult lowerIota(IotaOp op);
   LogicalResult lowerSize(SizeOp op);
-  Value transposeTo(Value tensor, ArrayRef<Axis> from, ArrayRef<Axis> to, Location loc);
+  Value transposeTo(Value tensor, ArrayRef<Axis> from, ArrayRef<Axis> to,
+                    Location loc);
   Value floatSum(Value tensor, bool sequential, Location loc);
   // Choice.cpp
   LogicalResult lowerRows(RowsOp op);
@@ -119,13 +133,15 @@ private:
   LogicalResult lowerMember(MemberOp op);
   LogicalResult lowerRank(RankOp op);
   LogicalResult lowerFirstPlan(FirstPlanOp op);
-  Value candidatesLast(Value route, const Plan &plan, Type element, Location loc);
+  Value candidatesLast(Value route, const Plan &plan, Type element,
+                       Location loc);
   // Experts.cpp
   LogicalResult lowerContract(ContractOp op);
   LogicalResult lowerCombine(ReduceOp op);
   Value matrixOf(Value route, Location loc);
   Value fusedMatrix(Value route, Type element, Location loc);
-  Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over, SmallVectorImpl<Axis> &columns, Location loc);
+  Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
+                  SmallVectorImpl<Axis> &columns, Location loc);
   Grouping &grouping(const Plan &plan, Location loc);
   // Control.cpp
   LogicalResult lowerFor(ForOp op);

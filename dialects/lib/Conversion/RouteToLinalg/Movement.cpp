@@ -1,13 +1,16 @@
-// Movement along axes: gathers down to descendants, reductions up to ancestors, renames, picks and stacks.
+// Movement along axes: gathers down to descendants, reductions up to ancestors,
+// renames, picks and stacks.
 #include "Lowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 
 using namespace mlir;
 using namespace route;
 using namespace route::lowering;
 
-Value Lowering::transposeTo(Value tensor, ArrayRef<Axis> from, ArrayRef<Axis> to, Location loc) {
+Value Lowering::transposeTo(Value tensor, ArrayRef<Axis> from,
+                            ArrayRef<Axis> to, Location loc) {
   if (from == to)
     return tensor;
   SmallVector<int64_t> permutation;
@@ -15,7 +18,8 @@ Value Lowering::transposeTo(Value tensor, ArrayRef<Axis> from, ArrayRef<Axis> to
     permutation.push_back(llvm::find(from, dim) - from.begin());
   auto type = cast<RankedTensorType>(tensor.getType());
   Value init = empty(to, type.getElementType(), loc);
-  return linalg::TransposeOp::create(b, loc, tensor, init, permutation)->getResult(0);
+  return linalg::TransposeOp::create(b, loc, tensor, init, permutation)
+      ->getResult(0);
 }
 
 /// `array of axes` given to each row of a plan: by rank for the items' axes, by
@@ -24,7 +28,8 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
   if (expertAxis(op.getType()))
     return success(); // computed sorted by expert, on demand
   Location loc = op.getLoc();
-  auto from = cast<ArrayType>(op.getOperand().getType()), to = cast<ArrayType>(op.getType());
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
   Value source = get(op.getOperand());
   if (!source)
     return failure();
@@ -33,10 +38,12 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
   if (op.getPlan()) {
     Plan &rows = plan(op.getPlan());
     // What remains are arrays over the plan axis alone.
-    bool gathers = llvm::any_of(fromDims, [&](Axis dim) { return !llvm::is_contained(toDims, dim); });
+    bool gathers = llvm::any_of(
+        fromDims, [&](Axis dim) { return !llvm::is_contained(toDims, dim); });
     if (!gathers) {
-      set(op.getResult(), map(toDims, to.getElementType(), Operand{source, from}, loc,
-                              [](OpBuilder &, Location, ValueRange args) { return args[0]; }));
+      set(op.getResult(),
+          map(toDims, to.getElementType(), Operand{source, from}, loc,
+              [](OpBuilder &, Location, ValueRange args) { return args[0]; }));
       return success();
     }
     if (fromDims.empty() || fromDims.back() != rows.candidates) {
@@ -46,20 +53,28 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
       SmallVector<Axis> axes(from.getAxes());
       axes.back() = rows.candidates;
       SmallVector<Axis> wide = dimsOf(ArrayRef<Axis>(axes));
-      int64_t factor = staticSize(rows.candidates) / staticSize(fromDims.back());
+      int64_t factor =
+          staticSize(rows.candidates) / staticSize(fromDims.back());
       SmallVector<AffineExpr> exprs;
       for (unsigned i = 0; i < wide.size(); ++i)
         exprs.push_back(b.getAffineDimExpr(i));
       Value init = empty(wide, from.getElementType(), loc);
       source = linalg::GenericOp::create(
-                   b, loc, init.getType(), ValueRange{}, init, b.getMultiDimIdentityMap(wide.size()),
-                   SmallVector<utils::IteratorType>(wide.size(), utils::IteratorType::parallel),
+                   b, loc, init.getType(), ValueRange{}, init,
+                   b.getMultiDimIdentityMap(wide.size()),
+                   SmallVector<utils::IteratorType>(
+                       wide.size(), utils::IteratorType::parallel),
                    [&](OpBuilder &inner, Location at, ValueRange) {
                      SmallVector<Value> at_;
                      for (unsigned i = 0; i < wide.size(); ++i)
                        at_.push_back(linalg::IndexOp::create(inner, at, i));
-                     at_.back() = arith::DivUIOp::create(inner, at, at_.back(), arith::ConstantIndexOp::create(inner, at, factor));
-                     linalg::YieldOp::create(inner, at, tensor::ExtractOp::create(inner, at, source, at_).getResult());
+                     at_.back() = arith::DivUIOp::create(
+                         inner, at, at_.back(),
+                         arith::ConstantIndexOp::create(inner, at, factor));
+                     linalg::YieldOp::create(
+                         inner, at,
+                         tensor::ExtractOp::create(inner, at, source, at_)
+                             .getResult());
                    })
                    .getResult(0);
       fromDims = wide;
@@ -67,16 +82,21 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
     Type elementType = element(to.getElementType());
     auto type = tensorType(to);
     auto take = [&](Value table) -> Value {
-      return row::TakeOp::create(b, loc, RankedTensorType::get(cast<RankedTensorType>(rows.indices.getType()).getShape(), elementType),
-                                 table, rows.indices);
+      return row::TakeOp::create(
+          b, loc,
+          RankedTensorType::get(
+              cast<RankedTensorType>(rows.indices.getType()).getShape(),
+              elementType),
+          table, rows.indices);
     };
     // row.take wants all the item dimensions or none of them.
     if (fromDims.size() != 1) {
       SmallVector<Axis> full = dimsOf(rows.per);
       full.push_back(rows.candidates);
       if (fromDims != full)
-        source = map(full, from.getElementType(), Operand{source, from}, loc,
-                     [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+        source =
+            map(full, from.getElementType(), Operand{source, from}, loc,
+                [](OpBuilder &, Location, ValueRange args) { return args[0]; });
     }
     Value result = take(source);
     if (result.getType() != type)
@@ -85,8 +105,8 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
     return success();
   }
 
-  // Without a plan: new axes by name, or from parents that all have equally many
-  // children, position / children.
+  // Without a plan: new axes by name, or from parents that all have equally
+  // many children, position / children.
   SmallVector<int64_t> factors(fromDims.size(), 0);
   SmallVector<unsigned> positions;
   for (auto [i, dim] : llvm::enumerate(fromDims)) {
@@ -95,28 +115,34 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
       positions.push_back(same - toDims.begin());
       continue;
     }
-    auto child = llvm::find_if(toDims, [&](Axis candidate) { return descends(candidate, dim); });
-    if (child == toDims.end() || ShapedType::isDynamic(staticSize(dim)) || ShapedType::isDynamic(staticSize(*child)))
+    auto child = llvm::find_if(
+        toDims, [&](Axis candidate) { return descends(candidate, dim); });
+    if (child == toDims.end() || ShapedType::isDynamic(staticSize(dim)) ||
+        ShapedType::isDynamic(staticSize(*child)))
       return unsupported(op, "axes whose sizes differ from parent to parent");
     positions.push_back(child - toDims.begin());
     factors[i] = staticSize(*child) / staticSize(dim);
   }
   if (llvm::all_of(factors, [](int64_t factor) { return factor == 0; })) {
-    set(op.getResult(), map(toDims, to.getElementType(), Operand{source, from}, loc,
-                            [](OpBuilder &, Location, ValueRange args) { return args[0]; }));
+    set(op.getResult(),
+        map(toDims, to.getElementType(), Operand{source, from}, loc,
+            [](OpBuilder &, Location, ValueRange args) { return args[0]; }));
     return success();
   }
   // A parent's dimension and its children's: children = parent x factor, so the
   // result is made with both and the two are collapsed.
   if (llvm::count_if(factors, [](int64_t factor) { return factor != 0; }) != 1)
     return unsupported(op, "a broadcast down two axes at once");
-  unsigned which = llvm::find_if(factors, [](int64_t factor) { return factor != 0; }) - factors.begin();
+  unsigned which =
+      llvm::find_if(factors, [](int64_t factor) { return factor != 0; }) -
+      factors.begin();
   unsigned split = positions[which];
   SmallVector<OpFoldResult> shape;
   SmallVector<ReassociationIndices> groups;
   for (auto [i, dim] : llvm::enumerate(toDims)) {
     if (i == split) {
-      groups.push_back({static_cast<int64_t>(shape.size()), static_cast<int64_t>(shape.size()) + 1});
+      groups.push_back({static_cast<int64_t>(shape.size()),
+                        static_cast<int64_t>(shape.size()) + 1});
       shape.push_back(b.getIndexAttr(staticSize(fromDims[which])));
       shape.push_back(b.getIndexAttr(factors[which]));
     } else {
@@ -126,17 +152,24 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
   }
   SmallVector<AffineExpr> exprs;
   for (unsigned position : positions)
-    exprs.push_back(b.getAffineDimExpr(position > split ? position + 1 : position));
+    exprs.push_back(
+        b.getAffineDimExpr(position > split ? position + 1 : position));
   unsigned rank = shape.size();
-  Value init = tensor::EmptyOp::create(b, loc, shape, element(to.getElementType()));
-  Value wide = linalg::GenericOp::create(b, loc, init.getType(), source, init,
-                                         ArrayRef<AffineMap>{AffineMap::get(rank, 0, exprs, b.getContext()), b.getMultiDimIdentityMap(rank)},
-                                         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-                                         [](OpBuilder &inner, Location at, ValueRange args) {
-                                           linalg::YieldOp::create(inner, at, args[0]);
-                                         })
-                   .getResult(0);
-  set(op.getResult(), tensor::CollapseShapeOp::create(b, loc, tensorType(to), wide, groups).getResult());
+  Value init =
+      tensor::EmptyOp::create(b, loc, shape, element(to.getElementType()));
+  Value wide =
+      linalg::GenericOp::create(
+          b, loc, init.getType(), source, init,
+          ArrayRef<AffineMap>{AffineMap::get(rank, 0, exprs, b.getContext()),
+                              b.getMultiDimIdentityMap(rank)},
+          SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+          [](OpBuilder &inner, Location at, ValueRange args) {
+            linalg::YieldOp::create(inner, at, args[0]);
+          })
+          .getResult(0);
+  set(op.getResult(),
+      tensor::CollapseShapeOp::create(b, loc, tensorType(to), wide, groups)
+          .getResult());
   return success();
 }
 
@@ -144,25 +177,35 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
 /// row program the sum becomes one of its own.
 Value Lowering::floatSum(Value tensor, bool sequential, Location loc) {
   auto type = cast<RankedTensorType>(tensor.getType());
-  auto order = sequential ? row::SumOrder::Sequential : row::SumOrder::Butterfly;
+  auto order =
+      sequential ? row::SumOrder::Sequential : row::SumOrder::Butterfly;
   auto sumOf = [&](OpBuilder &builder, Value value) -> Value {
     auto from = cast<RankedTensorType>(value.getType());
-    auto to = RankedTensorType::get(from.getShape().drop_back(), from.getElementType());
+    auto to = RankedTensorType::get(from.getShape().drop_back(),
+                                    from.getElementType());
     return row::SumOp::create(builder, loc, to, order, value);
   };
   if (item)
     return sumOf(b, tensor);
-  auto to = RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
+  auto to =
+      RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
   if (type.getRank() == 1) {
-    SmallVector<OpFoldResult> shape = {b.getIndexAttr(1), tensor::getMixedSize(b, loc, tensor, 0)};
-    Value one = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get({1, type.getDimSize(0)}, type.getElementType()), tensor,
-                                              ArrayRef<ReassociationIndices>{{0, 1}}, shape);
+    SmallVector<OpFoldResult> shape = {b.getIndexAttr(1),
+                                       tensor::getMixedSize(b, loc, tensor, 0)};
+    Value one = tensor::ExpandShapeOp::create(
+        b, loc,
+        RankedTensorType::get({1, type.getDimSize(0)}, type.getElementType()),
+        tensor, ArrayRef<ReassociationIndices>{{0, 1}}, shape);
     Value sum = floatSum(one, sequential, loc);
-    return tensor::CollapseShapeOp::create(b, loc, to, sum, ArrayRef<ReassociationIndices>{});
+    return tensor::CollapseShapeOp::create(b, loc, to, sum,
+                                           ArrayRef<ReassociationIndices>{});
   }
   SmallVector<OpFoldResult> shape = tensor::getMixedSizes(b, loc, tensor);
-  Value init = tensor::EmptyOp::create(b, loc, ArrayRef(shape).drop_back(), type.getElementType());
-  auto program = row::ProgramOp::create(b, loc, TypeRange(to), ValueRange(tensor), ValueRange{}, ValueRange(init), ValueRange{});
+  Value init = tensor::EmptyOp::create(b, loc, ArrayRef(shape).drop_back(),
+                                       type.getElementType());
+  auto program =
+      row::ProgramOp::create(b, loc, TypeRange(to), ValueRange(tensor),
+                             ValueRange{}, ValueRange(init), ValueRange{});
   Block *body = b.createBlock(&program.getBody());
   Value argument = body->addArgument(row::ProgramOp::rowType(type, true), loc);
   row::YieldOp::create(b, loc, sumOf(b, argument));
@@ -178,22 +221,27 @@ static TypedAttr identityOf(OpBuilder &b, ReduceKind kind, Type type) {
   case ReduceKind::min: {
     bool low = kind == ReduceKind::max;
     if (auto floating = dyn_cast<FloatType>(type))
-      return b.getFloatAttr(type, APFloat::getInf(floating.getFloatSemantics(), low));
+      return b.getFloatAttr(type,
+                            APFloat::getInf(floating.getFloatSemantics(), low));
     unsigned width = type.getIntOrFloatBitWidth();
-    return b.getIntegerAttr(type, low ? APInt::getSignedMinValue(width) : APInt::getSignedMaxValue(width));
+    return b.getIntegerAttr(type, low ? APInt::getSignedMinValue(width)
+                                      : APInt::getSignedMaxValue(width));
   }
   case ReduceKind::all:
     return b.getIntegerAttr(type, 1);
   case ReduceKind::product:
-    return isFloat ? cast<TypedAttr>(b.getFloatAttr(type, 1.0)) : cast<TypedAttr>(b.getIntegerAttr(type, 1));
+    return isFloat ? cast<TypedAttr>(b.getFloatAttr(type, 1.0))
+                   : cast<TypedAttr>(b.getIntegerAttr(type, 1));
   default:
     return b.getZeroAttr(type);
   }
 }
 
-static Value combineOf(OpBuilder &b, Location loc, ReduceKind kind, Value x, Value y) {
+static Value combineOf(OpBuilder &b, Location loc, ReduceKind kind, Value x,
+                       Value y) {
   bool isFloat = isa<FloatType>(x.getType());
-#define ROUTE_PICK(F, I) (isFloat ? Value(F::create(b, loc, x, y)) : Value(I::create(b, loc, x, y)))
+#define ROUTE_PICK(F, I)                                                       \
+  (isFloat ? Value(F::create(b, loc, x, y)) : Value(I::create(b, loc, x, y)))
   switch (kind) {
   case ReduceKind::max:
     return ROUTE_PICK(arith::MaximumFOp, arith::MaxSIOp);
@@ -213,7 +261,8 @@ static Value combineOf(OpBuilder &b, Location loc, ReduceKind kind, Value x, Val
 
 LogicalResult Lowering::lowerReduce(ReduceOp op) {
   Location loc = op.getLoc();
-  auto from = cast<ArrayType>(op.getOperand().getType()), to = cast<ArrayType>(op.getType());
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
   if (expertAxis(from))
     return lowerCombine(op);
   Value source = get(op.getOperand());
@@ -227,26 +276,43 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
   // Rows past a plan's count hold nothing: they take the identity.
   if (op.getPlan()) {
     Plan &rows = plan(op.getPlan());
-    if (llvm::is_contained(kept, rows.candidates) || llvm::any_of(kept, [&](Axis dim) { return !llvm::is_contained(dims, dim); })) {
-      if (kind != ReduceKind::count || item || kept.size() != 1 || kept.front() != rows.candidates)
+    if (llvm::is_contained(kept, rows.candidates) ||
+        llvm::any_of(
+            kept, [&](Axis dim) { return !llvm::is_contained(dims, dim); })) {
+      if (kind != ReduceKind::count || item || kept.size() != 1 ||
+          kept.front() != rows.candidates)
         return unsupported(op, "this reduction to what was chosen");
       // How often each candidate was chosen.
-      Value zero = linalg::FillOp::create(b, loc, Value(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0))), empty(kept, b.getI32Type(), loc)).getResult(0);
-      Value counts = ragged::CountOp::create(b, loc, TypeRange(zero.getType()), rows.indices, Value(), zero)->getResult(0);
-      set(op.getResult(), map(kept, resultType, Operand{counts, to}, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-            return arith::ExtSIOp::create(inner, at, resultType, args[0]);
-          }));
+      Value zero =
+          linalg::FillOp::create(
+              b, loc,
+              Value(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0))),
+              empty(kept, b.getI32Type(), loc))
+              .getResult(0);
+      Value counts = ragged::CountOp::create(b, loc, TypeRange(zero.getType()),
+                                             rows.indices, Value(), zero)
+                         ->getResult(0);
+      set(op.getResult(),
+          map(kept, resultType, Operand{counts, to}, loc,
+              [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                return arith::ExtSIOp::create(inner, at, resultType, args[0]);
+              }));
       return success();
     }
     Attribute identity = identityOf(b, kind, type);
     auto indices = ArrayType::get(b.getI32Type(), ArrayRef<Axis>(rows.axis));
-    source = map(dims, type, {Operand{source, from}, Operand{rows.indices, indices}}, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-      Value none = arith::ConstantOp::create(inner, at, cast<TypedAttr>(identity));
-      Value there = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::sge, args[1], arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
-      if (kind == ReduceKind::count && type.isInteger(1))
-        return arith::AndIOp::create(inner, at, there, args[0]);
-      return arith::SelectOp::create(inner, at, there, args[0], none);
-    });
+    source = map(
+        dims, type, {Operand{source, from}, Operand{rows.indices, indices}},
+        loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+          Value none =
+              arith::ConstantOp::create(inner, at, cast<TypedAttr>(identity));
+          Value there = arith::CmpIOp::create(
+              inner, at, arith::CmpIPredicate::sge, args[1],
+              arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
+          if (kind == ReduceKind::count && type.isInteger(1))
+            return arith::AndIOp::create(inner, at, there, args[0]);
+          return arith::SelectOp::create(inner, at, there, args[0], none);
+        });
   }
 
   // A static parent in the result splits its child's dimension.
@@ -254,9 +320,12 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
   for (Axis dim : kept) {
     if (llvm::is_contained(dims, dim))
       continue;
-    auto child = llvm::find_if(dims, [&](Axis candidate) { return descends(candidate, dim); });
-    if (child == dims.end() || ShapedType::isDynamic(staticSize(dim)) || ShapedType::isDynamic(staticSize(*child)))
-      return unsupported(op, "reductions to parents with different numbers of children");
+    auto child = llvm::find_if(
+        dims, [&](Axis candidate) { return descends(candidate, dim); });
+    if (child == dims.end() || ShapedType::isDynamic(staticSize(dim)) ||
+        ShapedType::isDynamic(staticSize(*child)))
+      return unsupported(
+          op, "reductions to parents with different numbers of children");
     SmallVector<ReassociationIndices> groups;
     SmallVector<int64_t> shape;
     auto sourceType = cast<RankedTensorType>(source.getType());
@@ -272,7 +341,8 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
       }
     }
     split.insert(split.begin() + (child - dims.begin()), dim);
-    source = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get(shape, type), source, groups);
+    source = tensor::ExpandShapeOp::create(
+        b, loc, RankedTensorType::get(shape, type), source, groups);
     dims = split;
   }
 
@@ -292,7 +362,8 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     for (int64_t at : permutation)
       shape.push_back(tensor::getMixedSize(b, loc, source, at));
     Value init = tensor::EmptyOp::create(b, loc, shape, type);
-    source = linalg::TransposeOp::create(b, loc, source, init, permutation)->getResult(0);
+    source = linalg::TransposeOp::create(b, loc, source, init, permutation)
+                 ->getResult(0);
     sourceType = cast<RankedTensorType>(source.getType());
   }
   if (reducedAt.empty()) {
@@ -303,59 +374,95 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     SmallVector<ReassociationIndices> groups;
     for (unsigned i = 0; i < kept.size(); ++i)
       groups.push_back({i});
-    groups.push_back(llvm::to_vector(llvm::seq<int64_t>(kept.size(), sourceType.getRank())));
+    groups.push_back(
+        llvm::to_vector(llvm::seq<int64_t>(kept.size(), sourceType.getRank())));
     source = tensor::CollapseShapeOp::create(b, loc, source, groups);
   }
   Value result;
-  if ((kind == ReduceKind::sum || kind == ReduceKind::mean) && (type.isF32() || kind == ReduceKind::mean)) {
+  if ((kind == ReduceKind::sum || kind == ReduceKind::mean) &&
+      (type.isF32() || kind == ReduceKind::mean)) {
     if (!type.isF32()) {
       // Means of integers and truths are means of the f32 values.
       auto wide = cast<RankedTensorType>(source.getType());
-      Value init = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, source), b.getF32Type());
+      Value init = tensor::EmptyOp::create(
+          b, loc, tensor::getMixedSizes(b, loc, source), b.getF32Type());
       unsigned rank = wide.getRank();
-      source = linalg::GenericOp::create(b, loc, init.getType(), source, init,
-                                         ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank), b.getMultiDimIdentityMap(rank)},
-                                         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-                                         [&](OpBuilder &inner, Location at, ValueRange args) {
-                                           Value number = type.isInteger(1) ? Value(arith::UIToFPOp::create(inner, at, inner.getF32Type(), args[0]))
-                                                          : isa<IntegerType>(type) ? Value(arith::SIToFPOp::create(inner, at, inner.getF32Type(), args[0]))
-                                                                                   : Value(arith::TruncFOp::create(inner, at, inner.getF32Type(), args[0]));
-                                           linalg::YieldOp::create(inner, at, number);
-                                         })
+      source = linalg::GenericOp::create(
+                   b, loc, init.getType(), source, init,
+                   ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank),
+                                       b.getMultiDimIdentityMap(rank)},
+                   SmallVector<utils::IteratorType>(
+                       rank, utils::IteratorType::parallel),
+                   [&](OpBuilder &inner, Location at, ValueRange args) {
+                     Value number =
+                         type.isInteger(1)
+                             ? Value(arith::UIToFPOp::create(
+                                   inner, at, inner.getF32Type(), args[0]))
+                         : isa<IntegerType>(type)
+                             ? Value(arith::SIToFPOp::create(
+                                   inner, at, inner.getF32Type(), args[0]))
+                             : Value(arith::TruncFOp::create(
+                                   inner, at, inner.getF32Type(), args[0]));
+                     linalg::YieldOp::create(inner, at, number);
+                   })
                    .getResult(0);
     }
-    result = floatSum(source, /*sequential=*/static_cast<bool>(op.getPlan()), loc);
+    result =
+        floatSum(source, /*sequential=*/static_cast<bool>(op.getPlan()), loc);
     if (kind == ReduceKind::mean) {
       SmallVector<Operand> operands = {{result, to}};
       Value extent;
       if (op.getPlan())
         operands.push_back({plan(op.getPlan()).counts, to});
       else
-        extent = tensor::DimOp::create(b, loc, source, cast<RankedTensorType>(source.getType()).getRank() - 1);
-      result = map(kept, to.getElementType(), operands, loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-        Value count = extent ? Value(arith::IndexCastOp::create(inner, at, inner.getI32Type(), extent)) : args[1];
-        return arith::DivFOp::create(inner, at, args[0], arith::SIToFPOp::create(inner, at, inner.getF32Type(), count));
-      });
+        extent = tensor::DimOp::create(
+            b, loc, source,
+            cast<RankedTensorType>(source.getType()).getRank() - 1);
+      result = map(
+          kept, to.getElementType(), operands, loc,
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            Value count = extent ? Value(arith::IndexCastOp::create(
+                                       inner, at, inner.getI32Type(), extent))
+                                 : args[1];
+            return arith::DivFOp::create(
+                inner, at, args[0],
+                arith::SIToFPOp::create(inner, at, inner.getF32Type(), count));
+          });
     }
-  } else if (kind == ReduceKind::argmax || kind == ReduceKind::argmin || kind == ReduceKind::mode) {
+  } else if (kind == ReduceKind::argmax || kind == ReduceKind::argmin ||
+             kind == ReduceKind::mode) {
     return unsupported(op, stringifyReduceKind(kind));
   } else {
     bool counts = kind == ReduceKind::count;
     if (counts && !type.isInteger(1))
       return unsupported(op, "counts of what is no truth");
-    Value identity = arith::ConstantOp::create(b, loc, counts ? cast<TypedAttr>(b.getIntegerAttr(resultType, 0)) : identityOf(b, kind, type));
-    Value init = linalg::FillOp::create(b, loc, identity, empty(kept, to.getElementType(), loc)).getResult(0);
+    Value identity = arith::ConstantOp::create(
+        b, loc,
+        counts ? cast<TypedAttr>(b.getIntegerAttr(resultType, 0))
+               : identityOf(b, kind, type));
+    Value init = linalg::FillOp::create(b, loc, identity,
+                                        empty(kept, to.getElementType(), loc))
+                     .getResult(0);
     unsigned rank = kept.size() + 1;
-    SmallVector<utils::IteratorType> iterators(kept.size(), utils::IteratorType::parallel);
+    SmallVector<utils::IteratorType> iterators(kept.size(),
+                                               utils::IteratorType::parallel);
     iterators.push_back(utils::IteratorType::reduction);
-    AffineMap out = AffineMap::getMultiDimIdentityMap(rank, b.getContext()).getMajorSubMap(kept.size());
-    result = linalg::GenericOp::create(b, loc, init.getType(), source, init, ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank), out}, iterators,
-                                       [&](OpBuilder &inner, Location at, ValueRange args) {
-                                         Value next = counts ? Value(arith::AddIOp::create(inner, at, args[1], arith::ExtUIOp::create(inner, at, resultType, args[0])))
-                                                             : combineOf(inner, at, kind, args[1], args[0]);
-                                         linalg::YieldOp::create(inner, at, next);
-                                       })
-                 .getResult(0);
+    AffineMap out = AffineMap::getMultiDimIdentityMap(rank, b.getContext())
+                        .getMajorSubMap(kept.size());
+    result =
+        linalg::GenericOp::create(
+            b, loc, init.getType(), source, init,
+            ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank), out}, iterators,
+            [&](OpBuilder &inner, Location at, ValueRange args) {
+              Value next =
+                  counts ? Value(arith::AddIOp::create(
+                               inner, at, args[1],
+                               arith::ExtUIOp::create(inner, at, resultType,
+                                                      args[0])))
+                         : combineOf(inner, at, kind, args[1], args[0]);
+              linalg::YieldOp::create(inner, at, next);
+            })
+            .getResult(0);
   }
   set(op.getResult(), result);
   return success();
@@ -372,7 +479,8 @@ LogicalResult Lowering::lowerRename(RenameOp op) {
 LogicalResult Lowering::lowerPick(PickOp op) {
   if (expertAxis(op.getType()))
     return success();
-  auto from = cast<ArrayType>(op.getOperand().getType()), to = cast<ArrayType>(op.getType());
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
   auto positionType = cast<ArrayType>(op.getPosition().getType());
   Value source = get(op.getOperand()), position = get(op.getPosition());
   if (!source || !position)
@@ -382,17 +490,29 @@ LogicalResult Lowering::lowerPick(PickOp op) {
   Type type = element(to.getElementType());
   if (!isa<IntegerType, FloatType>(type))
     return unsupported(op, "picking elements of this type");
-  Value result = map(toDims, to.getElementType(), Operand{position, positionType}, op.getLoc(), [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-    Value where = arith::IndexCastOp::create(inner, at, inner.getIndexType(), args[0]);
-    // Unsigned, so that a negative position is outside too.
-    Value inside = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::ult, where, extent);
-    Value safe = arith::SelectOp::create(inner, at, inside, where, arith::ConstantIndexOp::create(inner, at, 0));
-    SmallVector<Value> indices;
-    for (Axis dim : fromDims)
-      indices.push_back(dim == op.getAlongAttr() ? safe : Value(linalg::IndexOp::create(inner, at, llvm::find(toDims, dim) - toDims.begin())));
-    Value found = tensor::ExtractOp::create(inner, at, source, indices);
-    return arith::SelectOp::create(inner, at, inside, found, arith::ConstantOp::create(inner, at, inner.getZeroAttr(type)));
-  });
+  Value result = map(
+      toDims, to.getElementType(), Operand{position, positionType}, op.getLoc(),
+      [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+        Value where = arith::IndexCastOp::create(inner, at,
+                                                 inner.getIndexType(), args[0]);
+        // Unsigned, so that a negative position is outside too.
+        Value inside = arith::CmpIOp::create(
+            inner, at, arith::CmpIPredicate::ult, where, extent);
+        Value safe = arith::SelectOp::create(
+            inner, at, inside, where,
+            arith::ConstantIndexOp::create(inner, at, 0));
+        SmallVector<Value> indices;
+        for (Axis dim : fromDims)
+          indices.push_back(
+              dim == op.getAlongAttr()
+                  ? safe
+                  : Value(linalg::IndexOp::create(
+                        inner, at, llvm::find(toDims, dim) - toDims.begin())));
+        Value found = tensor::ExtractOp::create(inner, at, source, indices);
+        return arith::SelectOp::create(
+            inner, at, inside, found,
+            arith::ConstantOp::create(inner, at, inner.getZeroAttr(type)));
+      });
   set(op.getResult(), result);
   return success();
 }
@@ -400,7 +520,8 @@ LogicalResult Lowering::lowerPick(PickOp op) {
 LogicalResult Lowering::lowerStack(StackOp op) {
   auto to = cast<ArrayType>(op.getType());
   SmallVector<Axis> dims = dimsOf(to);
-  SmallVector<OpFoldResult> offsets(dims.size(), b.getIndexAttr(0)), strides(dims.size(), b.getIndexAttr(1)), shape;
+  SmallVector<OpFoldResult> offsets(dims.size(), b.getIndexAttr(0)),
+      strides(dims.size(), b.getIndexAttr(1)), shape;
   for (Axis dim : dims)
     shape.push_back(size(dim, op.getLoc()));
   shape.back() = b.getIndexAttr(1);
@@ -410,7 +531,8 @@ LogicalResult Lowering::lowerStack(StackOp op) {
     if (!part)
       return failure();
     offsets.back() = b.getIndexAttr(i);
-    result = tensor::InsertSliceOp::create(b, op.getLoc(), part, result, offsets, shape, strides);
+    result = tensor::InsertSliceOp::create(b, op.getLoc(), part, result,
+                                           offsets, shape, strides);
   }
   set(op.getResult(), result);
   return success();
@@ -421,15 +543,21 @@ LogicalResult Lowering::lowerIota(IotaOp op) {
   Type type = element(to.getElementType());
   if (op.getPlan())
     return unsupported(op, "the position along a plan");
-  set(op.getResult(), map(dimsOf(to), to.getElementType(), {}, op.getLoc(), [&](OpBuilder &inner, Location at, ValueRange) -> Value {
-        return arith::IndexCastOp::create(inner, at, type, linalg::IndexOp::create(inner, at, 0));
-      }));
+  set(op.getResult(),
+      map(dimsOf(to), to.getElementType(), {}, op.getLoc(),
+          [&](OpBuilder &inner, Location at, ValueRange) -> Value {
+            return arith::IndexCastOp::create(
+                inner, at, type, linalg::IndexOp::create(inner, at, 0));
+          }));
   return success();
 }
 
 LogicalResult Lowering::lowerSize(SizeOp op) {
   Location loc = op.getLoc();
-  Value number = arith::IndexCastOp::create(b, loc, b.getI64Type(), sizeValue(op.getAxisAttr(), loc));
-  set(op.getResult(), tensor::FromElementsOp::create(b, loc, RankedTensorType::get({}, b.getI64Type()), number));
+  Value number = arith::IndexCastOp::create(b, loc, b.getI64Type(),
+                                            sizeValue(op.getAxisAttr(), loc));
+  set(op.getResult(),
+      tensor::FromElementsOp::create(
+          b, loc, RankedTensorType::get({}, b.getI64Type()), number));
   return success();
 }

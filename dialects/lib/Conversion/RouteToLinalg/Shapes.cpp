@@ -19,7 +19,9 @@ SmallVector<Axis> Lowering::dimsOf(ArrayRef<Axis> axes) {
   return dims;
 }
 
-SmallVector<Axis> Lowering::dimsOf(ArrayType type) { return dimsOf(type.getAxes()); }
+SmallVector<Axis> Lowering::dimsOf(ArrayType type) {
+  return dimsOf(type.getAxes());
+}
 
 int64_t Lowering::staticSize(Axis dim) {
   if (auto plan = plans.find(dim.getValue()); plan != plans.end())
@@ -27,7 +29,8 @@ int64_t Lowering::staticSize(Axis dim) {
   AxisOp axis = lookupAxis(func, dim, tables);
   if (axis.getOriginalAttr())
     return staticSize(axis.getOriginalAttr());
-  return axis.getSize() ? static_cast<int64_t>(*axis.getSize()) : ShapedType::kDynamic;
+  return axis.getSize() ? static_cast<int64_t>(*axis.getSize())
+                        : ShapedType::kDynamic;
 }
 
 OpFoldResult Lowering::size(Axis dim, Location loc) {
@@ -35,7 +38,8 @@ OpFoldResult Lowering::size(Axis dim, Location loc) {
   if (!ShapedType::isDynamic(fixed))
     return b.getIndexAttr(fixed);
   AxisOp axis = lookupAxis(func, dim, tables);
-  return sizes.lookup(axis.getOriginalAttr() ? axis.getOriginalAttr().getValue() : dim.getValue());
+  return sizes.lookup(axis.getOriginalAttr() ? axis.getOriginalAttr().getValue()
+                                             : dim.getValue());
 }
 
 Value Lowering::sizeValue(Axis dim, Location loc) {
@@ -46,13 +50,18 @@ Value Lowering::sizeValue(Axis dim, Location loc) {
 }
 
 RankedTensorType Lowering::tensorType(ArrayRef<Axis> dims, Type type) {
-  return RankedTensorType::get(llvm::map_to_vector(dims, [&](Axis dim) { return staticSize(dim); }), element(type));
+  return RankedTensorType::get(
+      llvm::map_to_vector(dims, [&](Axis dim) { return staticSize(dim); }),
+      element(type));
 }
 
-RankedTensorType Lowering::tensorType(ArrayType type) { return tensorType(dimsOf(type), type.getElementType()); }
+RankedTensorType Lowering::tensorType(ArrayType type) {
+  return tensorType(dimsOf(type), type.getElementType());
+}
 
 Value Lowering::empty(ArrayRef<Axis> dims, Type type, Location loc) {
-  SmallVector<OpFoldResult> shape = llvm::map_to_vector(dims, [&](Axis dim) { return size(dim, loc); });
+  SmallVector<OpFoldResult> shape =
+      llvm::map_to_vector(dims, [&](Axis dim) { return size(dim, loc); });
   return tensor::EmptyOp::create(b, loc, shape, element(type));
 }
 
@@ -74,7 +83,9 @@ Axis Lowering::expertAxis(Type type) {
   return {};
 }
 
-Value Lowering::constantIndex(int64_t value, Location loc) { return arith::ConstantIndexOp::create(b, loc, value); }
+Value Lowering::constantIndex(int64_t value, Location loc) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
 
 std::optional<int64_t> Lowering::constantOf(Value route) {
   if (auto constant = route.getDefiningOp<ConstantOp>())
@@ -84,7 +95,8 @@ std::optional<int64_t> Lowering::constantOf(Value route) {
 }
 
 LogicalResult Lowering::unsupported(Operation *op, const Twine &what) {
-  return op->emitError() << "compiled code does not cover " << what << " yet; the interpreter does";
+  return op->emitError() << "compiled code does not cover " << what
+                         << " yet; the interpreter does";
 }
 
 Value Lowering::get(Value route) {
@@ -92,6 +104,7 @@ Value Lowering::get(Value route) {
     return tensor;
   // Expert values and what only they use are computed on demand.
   if (expertAxis(route.getType()))
-    return fusedMatrix(route, cast<ArrayType>(route.getType()).getElementType(), route.getLoc());
+    return fusedMatrix(route, cast<ArrayType>(route.getType()).getElementType(),
+                       route.getLoc());
   return {};
 }

@@ -37,7 +37,8 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       if (op.getOriginalAttr())
         op = lookupAxis(func, op.getOriginalAttr(), tables);
       if (op.getKind() != AxisKind::plan && !op.getSize())
-        dynamic.insert({op.getSymNameAttr(), FlatSymbolRefAttr::get(op.getSymNameAttr())});
+        dynamic.insert(
+            {op.getSymNameAttr(), FlatSymbolRefAttr::get(op.getSymNameAttr())});
     }
   };
   func.walk([&](Operation *op) {
@@ -50,72 +51,59 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   auto bufferOf = [&](ArrayType type) -> Type {
     RankedTensorType tensor = tensorType(type);
     Type element = tensor.getElementType();
-    return MemRefType::get(tensor.getShape(), element.isInteger(1) ? b.getI8Type() : element);
+    return MemRefType::get(tensor.getShape(),
+                           element.isInteger(1) ? b.getI8Type() : element);
   };
   auto add = [&](StringRef role, Twine what, ArrayType type) {
     useAxes(type.getAxes());
     bool ranged = isa<RangeType>(type.getElementType());
     ArrayType plain = type.withElement(getValueType(type.getElementType()));
-    all.push_back({role, what.str(), bufferOf(plain), llvm::to_vector(type.getAxes()), {}});
-    all.back().extra.push_back(b.getNamedAttr("route.type", TypeAttr::get(type)));
+    all.push_back({role,
+                   what.str(),
+                   bufferOf(plain),
+                   llvm::to_vector(type.getAxes()),
+                   {}});
+    all.back().extra.push_back(
+        b.getNamedAttr("route.type", TypeAttr::get(type)));
     if (ranged) {
-      all.push_back({"known", what.str(), bufferOf(plain.withElement(b.getI8Type())), llvm::to_vector(type.getAxes()), {}});
-      all.back().extra.push_back(b.getNamedAttr("route.type", TypeAttr::get(type)));
+      all.push_back({"known",
+                     what.str(),
+                     bufferOf(plain.withElement(b.getI8Type())),
+                     llvm::to_vector(type.getAxes()),
+                     {}});
+      all.back().extra.push_back(
+          b.getNamedAttr("route.type", TypeAttr::get(type)));
     }
   };
   for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
     auto type = dyn_cast<ArrayType>(argument.getType());
     if (!type)
-      return func.emitError("argument ") << i << " of @" << func.getSymName() << " is no array";
+      return func.emitError("argument ")
+             << i << " of @" << func.getSymName() << " is no array";
     auto given = func.getArgAttrOfType<StringAttr>(i, "route.name");
-    add("input", given ? given.getValue() : StringRef("arg" + std::to_string(i)), type);
+    add("input",
+        given ? given.getValue() : StringRef("arg" + std::to_string(i)), type);
   }
   llvm::MapVector<Attribute, GetOp> reads;
   func.walk([&](GetOp get) { reads.insert({get.getSymbol(), get}); });
   for (auto &[symbol, get] : reads) {
-    Operation *target = tables.lookupSymbolIn(module, cast<SymbolRefAttr>(symbol));
+    Operation *target =
+        tables.lookupSymbolIn(module, cast<SymbolRefAttr>(symbol));
     auto type = cast<ArrayType>(get.getType());
     auto column = dyn_cast<ColumnOp>(target);
     if (isa<ParamOp>(target))
       add("param", nameOf(get.getSymbol()), type);
-    else if (isa<StateOp>(target) || (column && (column.getKind() == ColumnKind::state || column.getKind() == ColumnKind::live)))
+    else if (isa<StateOp>(target) ||
+             (column && (column.getKind() == ColumnKind::state ||
+                         column.getKind() == ColumnKind::live)))
       add("state", nameOf(get.getSymbol()), type);
     else if (!column || column.getKind() == ColumnKind::input)
       add("input", nameOf(get.getSymbol()), type);
   }
-  unsigned firstOutput = all.size();
-  // Outputs: an array each; a plan's positions and counts.
-  llvm::StringMap<int64_t> planNumber;
-  auto returned = cast<ReturnOp>(func.getBody().front().getTerminator());
-  for (auto [i, value] : llvm::enumerate(returned.getOperands()))
-    if (auto type = dyn_cast<PlanType>(value.getType()))
-      planNumber.try_emplace(type.getAxis().getValue(), planNumber.size());
-  for (auto [i, value] : llvm::enumerate(returned.getOperands())) {
-    auto given = func.getResultAttrOfType<StringAttr>(i, "route.name");
-    std::string what = given ? given.getValue().str() : "result" + std::to_string(i);
-    auto planOf = [&](Axis axis, StringRef part) {
-      return SmallVector<NamedAttribute>{b.getNamedAttr(kPlanAttr, b.getI64IntegerAttr(planNumber.lookup(axis.getValue()))), b.getNamedAttr(kPartAttr, b.getStringAttr(part))};
-    };
-    if (auto type = dyn_cast<PlanType>(value.getType())) {
-      all.push_back({"output", what, Type(), {type.getAxis()}, planOf(type.getAxis(), "index")});
-      all.push_back({"output", what, Type(), {type.getAxis()}, planOf(type.getAxis(), "count")});
-      continue;
-    }
-    auto type = dyn_cast<ArrayType>(value.getType());
-    if (!type)
-      return func.emitError("result ") << i << " of @" << func.getSymName() << " is neither plan nor array";
-    all.push_back({"output", what, Type(), llvm::to_vector(type.getAxes()), {}});
-    all.back().extra.push_back(b.getNamedAttr("route.type", TypeAttr::get(type)));
-    for (Axis axis : type.getAxes())
-      if (planNumber.contains(axis.getValue()))
-        llvm::append_range(all.back().extra, planOf(axis, "column"));
-  }
-  for (auto [i, argument] : llvm::enumerate(all))
-    useAxes({});
   SmallVector<Argument> signature;
   for (auto &[symbol, axis] : dynamic)
     signature.push_back({"size", symbol.str(), b.getIndexType(), {axis}, {}});
-  signature.append(all.begin(), all.begin() + firstOutput);
+  llvm::append_range(signature, all);
 
   // Output types depend on plans' ranks, known once the body is converted; the
   // arguments are added by lowerReturn.
@@ -123,7 +111,8 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   for (const Argument &argument : signature)
     types.push_back(argument.type);
   b.setInsertionPoint(func);
-  entry = func::FuncOp::create(b, func.getLoc(), name, b.getFunctionType(types, {}));
+  entry = func::FuncOp::create(b, func.getLoc(), name,
+                               b.getFunctionType(types, {}));
   entry->setAttr(kEntryAttr, FlatSymbolRefAttr::get(func.getSymNameAttr()));
   Block *body = entry.addEntryBlock();
   b.setInsertionPointToStart(body);
@@ -131,7 +120,10 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     entry.setArgAttr(i, kRoleAttr, b.getStringAttr(argument.role));
     entry.setArgAttr(i, kNameAttr, b.getStringAttr(argument.name));
     if (argument.role != "size") {
-      entry.setArgAttr(i, kAxesAttr, b.getArrayAttr(llvm::map_to_vector(argument.axes, [](Axis axis) -> Attribute { return axis; })));
+      entry.setArgAttr(
+          i, kAxesAttr,
+          b.getArrayAttr(llvm::map_to_vector(
+              argument.axes, [](Axis axis) -> Attribute { return axis; })));
       for (NamedAttribute extra : argument.extra)
         entry.setArgAttr(i, extra.getName(), extra.getValue());
     }
@@ -141,20 +133,27 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       continue;
     }
     auto memref = cast<MemRefType>(argument.type);
-    Value tensor = bufferization::ToTensorOp::create(b, func.getLoc(), RankedTensorType::get(memref.getShape(), memref.getElementType()), value, /*restrict=*/true);
+    Value tensor = bufferization::ToTensorOp::create(
+        b, func.getLoc(),
+        RankedTensorType::get(memref.getShape(), memref.getElementType()),
+        value, /*restrict=*/true);
     arguments[(argument.role + ":" + argument.name).str()] = tensor;
   }
   // What the function takes by position.
   for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
     auto given = func.getArgAttrOfType<StringAttr>(i, "route.name");
-    std::string what = given ? given.getValue().str() : "arg" + std::to_string(i);
+    std::string what =
+        given ? given.getValue().str() : "arg" + std::to_string(i);
     auto type = cast<ArrayType>(argument.getType());
     Value tensor = arguments.lookup("input:" + what);
     if (!isa<RangeType>(type.getElementType()))
       set(argument, type.getElementType().isInteger(1)
-                        ? map(dimsOf(type), type.getElementType(), Operand{tensor, type}, func.getLoc(),
-                              [](OpBuilder &inner, Location at, ValueRange args) -> Value {
-                                return arith::TruncIOp::create(inner, at, inner.getI1Type(), args[0]);
+                        ? map(dimsOf(type), type.getElementType(),
+                              Operand{tensor, type}, func.getLoc(),
+                              [](OpBuilder &inner, Location at,
+                                 ValueRange args) -> Value {
+                                return arith::TruncIOp::create(
+                                    inner, at, inner.getI1Type(), args[0]);
                               })
                         : tensor);
   }
@@ -166,13 +165,18 @@ LogicalResult Lowering::lowerGet(GetOp op) {
   if (isa<RangeType>(type.getElementType()))
     return success(); // read through route.bound
   Operation *target = tables.lookupSymbolIn(module, op.getSymbol());
-  if (auto column = dyn_cast<ColumnOp>(target); column && column.getKind() == ColumnKind::constant) {
+  if (auto column = dyn_cast<ColumnOp>(target);
+      column && column.getKind() == ColumnKind::constant) {
     RankedTensorType tensor = tensorType(type);
     auto dense = dyn_cast<DenseElementsAttr>(*column.getValue());
     if (!dense)
       return unsupported(op, "constant columns of this type");
-    if (auto integers = dyn_cast<DenseIntElementsAttr>(dense); integers && integers.getElementType() != tensor.getElementType())
-      dense = integers.mapValues(tensor.getElementType(), [&](const APInt &element) { return element.sextOrTrunc(tensor.getElementTypeBitWidth()); });
+    if (auto integers = dyn_cast<DenseIntElementsAttr>(dense);
+        integers && integers.getElementType() != tensor.getElementType())
+      dense = integers.mapValues(
+          tensor.getElementType(), [&](const APInt &element) {
+            return element.sextOrTrunc(tensor.getElementTypeBitWidth());
+          });
     if (dense.getType() != tensor)
       return unsupported(op, "constant columns of this shape");
     set(op.getResult(), arith::ConstantOp::create(b, op.getLoc(), dense));
@@ -182,13 +186,20 @@ LogicalResult Lowering::lowerGet(GetOp op) {
   for (StringRef role : {"input", "param", "state"})
     if (Value tensor = arguments.lookup((role + ":" + name).str())) {
       if (type.getElementType().isInteger(1))
-        tensor = map(dimsOf(type), type.getElementType(), Operand{tensor, type}, op.getLoc(), [](OpBuilder &inner, Location at, ValueRange args) -> Value {
-          return arith::CmpIOp::create(inner, at, arith::CmpIPredicate::ne, args[0], arith::ConstantOp::create(inner, at, inner.getI8IntegerAttr(0)));
-        });
+        tensor =
+            map(dimsOf(type), type.getElementType(), Operand{tensor, type},
+                op.getLoc(),
+                [](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                  return arith::CmpIOp::create(
+                      inner, at, arith::CmpIPredicate::ne, args[0],
+                      arith::ConstantOp::create(inner, at,
+                                                inner.getI8IntegerAttr(0)));
+                });
       set(op.getResult(), tensor);
       return success();
     }
-  return op.emitOpError("reads ") << op.getSymbol() << ", which is no argument of the entry";
+  return op.emitOpError("reads ")
+         << op.getSymbol() << ", which is no argument of the entry";
 }
 
 /// An end of the interval of an input that may be unknown.
@@ -197,34 +208,49 @@ LogicalResult Lowering::lowerBound(BoundOp op) {
   std::string name;
   if (auto read = source.getDefiningOp<GetOp>()) {
     name = nameOf(read.getSymbol());
-  } else if (auto argument = dyn_cast<BlockArgument>(source); argument && argument.getOwner() == &func.getBody().front()) {
-    auto given = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "route.name");
-    name = given ? given.getValue().str() : "arg" + std::to_string(argument.getArgNumber());
+  } else if (auto argument = dyn_cast<BlockArgument>(source);
+             argument && argument.getOwner() == &func.getBody().front()) {
+    auto given = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
+                                                   "route.name");
+    name = given ? given.getValue().str()
+                 : "arg" + std::to_string(argument.getArgNumber());
   } else {
     return unsupported(op, "the bounds of a computed range");
   }
-  Value value = arguments.lookup("input:" + name), known = arguments.lookup("known:" + name);
+  Value value = arguments.lookup("input:" + name),
+        known = arguments.lookup("known:" + name);
   if (!value || !known)
     return unsupported(op, "unknown values from here");
   auto type = cast<ArrayType>(op.getType());
   Type to = element(type.getElementType());
   bool upper = op.getUpper();
-  set(op.getResult(), map(dimsOf(type), type.getElementType(), {Operand{value, type}, Operand{known, type}}, op.getLoc(), [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-        Value zero = arith::ConstantOp::create(inner, at, inner.getI8IntegerAttr(0));
-        Value isKnown = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::ne, args[1], zero);
-        Value given = args[0];
-        TypedAttr edge;
-        if (to.isInteger(1)) {
-          given = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::ne, given, zero);
-          edge = inner.getBoolAttr(upper);
-        } else if (auto floating = dyn_cast<FloatType>(to)) {
-          edge = inner.getFloatAttr(to, APFloat::getInf(floating.getFloatSemantics(), !upper));
-        } else {
-          unsigned width = to.getIntOrFloatBitWidth();
-          edge = inner.getIntegerAttr(to, upper ? APInt::getSignedMaxValue(width) : APInt::getSignedMinValue(width));
-        }
-        return arith::SelectOp::create(inner, at, isKnown, given, arith::ConstantOp::create(inner, at, edge));
-      }));
+  set(op.getResult(),
+      map(dimsOf(type), type.getElementType(),
+          {Operand{value, type}, Operand{known, type}}, op.getLoc(),
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            Value zero =
+                arith::ConstantOp::create(inner, at, inner.getI8IntegerAttr(0));
+            Value isKnown = arith::CmpIOp::create(
+                inner, at, arith::CmpIPredicate::ne, args[1], zero);
+            Value given = args[0];
+            TypedAttr edge;
+            if (to.isInteger(1)) {
+              given = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::ne,
+                                            given, zero);
+              edge = inner.getBoolAttr(upper);
+            } else if (auto floating = dyn_cast<FloatType>(to)) {
+              edge = inner.getFloatAttr(
+                  to, APFloat::getInf(floating.getFloatSemantics(), !upper));
+            } else {
+              unsigned width = to.getIntOrFloatBitWidth();
+              edge = inner.getIntegerAttr(
+                  to, upper ? APInt::getSignedMaxValue(width)
+                            : APInt::getSignedMinValue(width));
+            }
+            return arith::SelectOp::create(
+                inner, at, isKnown, given,
+                arith::ConstantOp::create(inner, at, edge));
+          }));
   return success();
 }
 
@@ -234,44 +260,70 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
   for (Value value : op.getOperands())
     if (auto type = dyn_cast<PlanType>(value.getType()))
       planNumber.try_emplace(type.getAxis().getValue(), planNumber.size());
-  auto output = [&](Value tensor, StringRef name, ArrayRef<Axis> axes, SmallVector<NamedAttribute> extra) {
+  auto output = [&](Value tensor, StringRef name, ArrayRef<Axis> axes,
+                    SmallVector<NamedAttribute> extra) {
     auto type = cast<RankedTensorType>(tensor.getType());
     if (type.getElementType().isInteger(1)) {
       // Truths leave as bytes.
       unsigned rank = type.getRank();
-      Value init = tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, tensor), b.getI8Type());
-      tensor = linalg::GenericOp::create(b, loc, init.getType(), tensor, init, ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank), b.getMultiDimIdentityMap(rank)},
-                                         SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-                                         [](OpBuilder &inner, Location at, ValueRange args) {
-                                           linalg::YieldOp::create(inner, at, arith::ExtUIOp::create(inner, at, inner.getI8Type(), args[0]).getResult());
-                                         })
+      Value init = tensor::EmptyOp::create(
+          b, loc, tensor::getMixedSizes(b, loc, tensor), b.getI8Type());
+      tensor = linalg::GenericOp::create(
+                   b, loc, init.getType(), tensor, init,
+                   ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank),
+                                       b.getMultiDimIdentityMap(rank)},
+                   SmallVector<utils::IteratorType>(
+                       rank, utils::IteratorType::parallel),
+                   [](OpBuilder &inner, Location at, ValueRange args) {
+                     linalg::YieldOp::create(
+                         inner, at,
+                         arith::ExtUIOp::create(inner, at, inner.getI8Type(),
+                                                args[0])
+                             .getResult());
+                   })
                    .getResult(0);
       type = cast<RankedTensorType>(tensor.getType());
     }
     unsigned index = entry.getNumArguments();
-    SmallVector<NamedAttribute> attrs = {b.getNamedAttr(kRoleAttr, b.getStringAttr("output")), b.getNamedAttr(kNameAttr, b.getStringAttr(name)),
-                                         b.getNamedAttr(kAxesAttr, b.getArrayAttr(llvm::map_to_vector(axes, [](Axis axis) -> Attribute { return axis; })))};
+    SmallVector<NamedAttribute> attrs = {
+        b.getNamedAttr(kRoleAttr, b.getStringAttr("output")),
+        b.getNamedAttr(kNameAttr, b.getStringAttr(name)),
+        b.getNamedAttr(kAxesAttr, b.getArrayAttr(llvm::map_to_vector(
+                                      axes, [](Axis axis) -> Attribute {
+                                        return axis;
+                                      })))};
     llvm::append_range(attrs, extra);
-    (void)entry.insertArgument(index, MemRefType::get(type.getShape(), type.getElementType()), b.getDictionaryAttr(attrs), loc);
-    bufferization::MaterializeInDestinationOp::create(b, loc, TypeRange(), tensor, entry.getArgument(index), /*restrict=*/true, /*writable=*/true);
+    (void)entry.insertArgument(
+        index, MemRefType::get(type.getShape(), type.getElementType()),
+        b.getDictionaryAttr(attrs), loc);
+    bufferization::MaterializeInDestinationOp::create(
+        b, loc, TypeRange(), tensor, entry.getArgument(index),
+        /*restrict=*/true, /*writable=*/true);
   };
-  auto planAttrs = [&](Axis axis, StringRef part) -> SmallVector<NamedAttribute> {
-    return {b.getNamedAttr(kPlanAttr, b.getI64IntegerAttr(planNumber.lookup(axis.getValue()))), b.getNamedAttr(kPartAttr, b.getStringAttr(part))};
+  auto planAttrs = [&](Axis axis,
+                       StringRef part) -> SmallVector<NamedAttribute> {
+    return {b.getNamedAttr(kPlanAttr, b.getI64IntegerAttr(
+                                          planNumber.lookup(axis.getValue()))),
+            b.getNamedAttr(kPartAttr, b.getStringAttr(part))};
   };
   for (auto [i, value] : llvm::enumerate(op.getOperands())) {
     auto given = func.getResultAttrOfType<StringAttr>(i, "route.name");
-    std::string name = given ? given.getValue().str() : "result" + std::to_string(i);
+    std::string name =
+        given ? given.getValue().str() : "result" + std::to_string(i);
     if (auto type = dyn_cast<PlanType>(value.getType())) {
       Plan &rows = plan(value);
-      output(rows.indices, name, type.getAxis(), planAttrs(type.getAxis(), "index"));
-      output(rows.counts, name + ".count", type.getAxis(), planAttrs(type.getAxis(), "count"));
+      output(rows.indices, name, type.getAxis(),
+             planAttrs(type.getAxis(), "index"));
+      output(rows.counts, name + ".count", type.getAxis(),
+             planAttrs(type.getAxis(), "count"));
       continue;
     }
     auto type = cast<ArrayType>(value.getType());
     Value tensor = get(value);
     if (!tensor)
       return failure();
-    SmallVector<NamedAttribute> extra = {b.getNamedAttr("route.type", TypeAttr::get(type))};
+    SmallVector<NamedAttribute> extra = {
+        b.getNamedAttr("route.type", TypeAttr::get(type))};
     for (Axis axis : type.getAxes())
       if (planNumber.contains(axis.getValue()))
         llvm::append_range(extra, planAttrs(axis, "column"));

@@ -1,0 +1,91 @@
+// convert-route-to-linalg: named axes become dimensions, one function at a
+// time.
+#include "Lowering.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace route {
+#define GEN_PASS_DEF_CONVERTROUTETOLINALG
+#include "route/Conversion/RouteToLinalg/Passes.h.inc"
+} // namespace route
+
+using namespace mlir;
+using namespace route;
+using namespace route::lowering;
+
+LogicalResult Lowering::run(StringRef name) {
+  if (!func.getBody().hasOneBlock())
+    return func.emitError("@") << func.getSymName() << " has no single block";
+  if (failed(buildSignature(name)) ||
+      failed(lowerBlock(func.getBody().front())))
+    return failure();
+  return lowerReturn(cast<ReturnOp>(func.getBody().front().getTerminator()));
+}
+
+LogicalResult Lowering::lowerBlock(Block &block) {
+  for (Operation &op : block.without_terminator())
+    if (failed(lower(&op)))
+      return failure();
+  return success();
+}
+
+LogicalResult Lowering::lower(Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](GetOp op) { return lowerGet(op); })
+      .Case([&](BoundOp op) { return lowerBound(op); })
+      .Case([&](ConstantOp op) { return lowerConstant(op); })
+      .Case<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(
+          [&](Operation *op) -> LogicalResult {
+            // Experts' values are computed sorted by expert, where they are
+            // used.
+            return expertAxis(op->getResult(0).getType())
+                       ? success()
+                       : lowerElementwise(op);
+          })
+      .Case([&](BroadcastOp op) { return lowerBroadcast(op); })
+      .Case([&](ReduceOp op) { return lowerReduce(op); })
+      .Case([&](ContractOp op) { return lowerContract(op); })
+      .Case([&](RenameOp op) { return lowerRename(op); })
+      .Case([&](PickOp op) { return lowerPick(op); })
+      .Case([&](StackOp op) { return lowerStack(op); })
+      .Case([&](IotaOp op) { return lowerIota(op); })
+      .Case([&](SizeOp op) { return lowerSize(op); })
+      .Case([&](RowsOp op) { return lowerRows(op); })
+      .Case([&](ChooseOp op) { return lowerChoose(op); })
+      .Case([&](MemberOp op) { return lowerMember(op); })
+      .Case([&](RankOp op) { return lowerRank(op); })
+      .Case([&](FirstPlanOp op) { return lowerFirstPlan(op); })
+      .Case([&](ForOp op) { return lowerFor(op); })
+      .Case([&](IfOp op) { return lowerIf(op); })
+      .Default([&](Operation *op) {
+        return unsupported(op, "'" + op->getName().getStringRef() + "'");
+      });
+}
+
+namespace {
+struct ConvertRouteToLinalg
+    : route::impl::ConvertRouteToLinalgBase<ConvertRouteToLinalg> {
+  void runOnOperation() override {
+    for (FuncOp func :
+         llvm::make_early_inc_range(getOperation().getOps<FuncOp>())) {
+      std::string name = func.getSymName().str();
+      // The converted function takes the name over.
+      if (failed(SymbolTable(getOperation())
+                     .rename(func, StringAttr::get(&getContext(),
+                                                   "route." + name))) ||
+          failed(Lowering(getOperation(), func).run(name)))
+        return signalPassFailure();
+    }
+    // The route functions have served; symbols stay, for the descriptor.
+    for (FuncOp func :
+         llvm::make_early_inc_range(getOperation().getOps<FuncOp>()))
+      func.erase();
+  }
+};
+} // namespace
