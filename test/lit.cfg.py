@@ -13,3 +13,5 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%source", config.route_source_dir))
 config.substitutions.append(("%build", config.route_build_dir))
+if config.route_sanitize:
+    config.available_features.add("sanitize")

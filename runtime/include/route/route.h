@@ -86,7 +86,7 @@ typedef enum route_status {
 
 /* The enumerator's name, e.g. "ROUTE_ERROR_PARAM_SHAPE"; "unknown" for others.
  * The string is constant. */
-ROUTE_API const char *route_status_name(route_status status);
+ROUTE_API const char *route_status_name(int32_t status);
 
 /* Filled on failure and left alone on success. Any parameter of this type may
  * be null. */

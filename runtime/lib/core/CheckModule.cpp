@@ -66,8 +66,7 @@ int64_t route::countPlaceholders(const route_module_desc &module,
       continue;
     uint64_t position = 0;
     while (position < numAxes &&
-           (axes[position] != static_cast<uint32_t>(piece.axis) ||
-            (seen >> position & 1)))
+           axes[position] != static_cast<uint32_t>(piece.axis))
       ++position;
     if (position == numAxes)
       return -1;

@@ -71,17 +71,14 @@ static std::string sliceName(const route_module_desc &module,
                              const std::vector<int64_t> &indices) {
   std::string name;
   NamePiece piece;
-  uint64_t taken = 0; // placeholders already matched, as countPlaceholders does
   for (const char *cursor = wanted.tensor; nextPiece(module, cursor, piece);) {
     if (piece.axis < 0) {
       name.append(piece.text, piece.size);
       continue;
     }
     size_t position = 0;
-    while (wanted.axes[position] != static_cast<uint32_t>(piece.axis) ||
-           (taken >> position & 1))
+    while (wanted.axes[position] != static_cast<uint32_t>(piece.axis))
       ++position;
-    taken |= uint64_t(1) << position;
     if (piece.byName)
       name += module.axes[piece.axis].members[indices[position]];
     else

@@ -114,7 +114,7 @@ AlignedMemory::~AlignedMemory() { free(data); }
 
 extern "C" const char *route_version(void) { return ROUTE_VERSION; }
 
-extern "C" const char *route_status_name(route_status status) {
+extern "C" const char *route_status_name(int32_t status) {
 #define CASE(NAME)                                                             \
   case NAME:                                                                   \
     return #NAME;

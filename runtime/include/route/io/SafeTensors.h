@@ -10,6 +10,7 @@
 
 #include "route/route.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,28 @@ inline constexpr uint64_t maxSafeTensorsHeader = 100'000'000;
 
 /// The file's name for an element, or null where the format has none.
 const char *safeTensorsType(uint32_t element);
+
+/// Collects tensors and writes them as one file, aligned so that a mapped file
+/// can be read in place.
+class SafeTensorsWriter {
+public:
+  /// Copies `size` bytes. `element` must have a safeTensorsType.
+  void add(std::string name, uint32_t element, std::span<const int64_t> shape,
+           const void *data, uint64_t size);
+  /// The file's bytes.
+  std::string serialise() const;
+  /// Errors: FILE.
+  route_status write(const char *path, route_error *error) const;
+
+private:
+  struct Item {
+    std::string name;
+    uint32_t element;
+    std::vector<int64_t> shape;
+    std::string bytes;
+  };
+  std::vector<Item> items;
+};
 
 } // namespace route
 
