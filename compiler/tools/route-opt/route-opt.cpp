@@ -6,6 +6,7 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
@@ -18,6 +19,7 @@ int main(int argc, char **argv) {
                   route::row::RowDialect>();
   route::ragged::registerBufferizableOpInterfaceExternalModels(registry);
   mlir::registerAllPasses();
+  route::ragged::registerRaggedPasses();
   route::registerRoutePasses();
   route::registerRouteToLinalgPasses();
   route::registerRouteTargetPasses();

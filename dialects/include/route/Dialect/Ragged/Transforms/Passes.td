@@ -1,0 +1,50 @@
+// The ragged dialect: declarations of its passes.
+#ifndef ROUTE_DIALECT_RAGGED_TRANSFORMS_PASSES_TD
+#define ROUTE_DIALECT_RAGGED_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def RaggedPackWeights : Pass<"ragged-pack-weights"> {
+  let summary = "give every grouped matmul its weights as panels";
+  let description = [{
+    Rewrites matmuls on plain weights into matmuls on the panels that a
+    `ragged.pack` makes of them, one pack for each weight and function. The
+    packs come right after what defines the weights, in reach of whoever splits
+    the binding of parameters from their use. Works on tensors; on memrefs it
+    would have to allocate, so those are left alone.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numPacked", "packed", "weights given as panels">
+  ];
+}
+
+def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
+  let summary = "lower ragged ops on memrefs to loops over vectors";
+  let description = [{
+    `ragged.count`, `offsets` and `permute` become loops in place. `gather`,
+    `combine`, `pack` and `matmul` become a private function over a range of
+    independent work items, `(begin, end, operands...)`, marked `ragged.work`,
+    and a call of it over all items, marked `ragged.parallel`: whoever has
+    threads may split the range at will, and gets the same bits. Nothing is
+    allocated but small buffers on the stack.
+
+    Matmuls need panels (see `ragged-pack-weights`). Their kernel keeps a tile
+    of rows by 16 or 32 columns of every weight in registers for the whole sum,
+    in one variant for each number of rows, so that no group is padded, reads
+    each panel from memory once, and fetches the next panel while it computes.
+
+    `isa` chooses the forks: `v4-bf16` has dot products of bf16 pairs,
+    `v4` and `v3` widen bf16 to f32, odd element first, which gives the
+    same bits but for subnormal numbers (the dot product takes them as zeros).
+  }];
+  let options = [
+    Option<"isa", "isa", "std::string", "\"v3\"", "v4-bf16, v4 or v3">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::x86vector::X86VectorDialect"
+  ];
+}
+
+#endif

@@ -1,0 +1,293 @@
+// Lowers the grouped matmul: work items of panels, tiles of rows, and the
+// epilogue on vectors.
+#include "MicroKernel.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace route::ragged {
+namespace {
+
+using arith::CmpIPredicate;
+
+/// Panels up to this many bytes are fetched a whole group ahead; larger ones
+/// would push each other out of the second-level cache.
+constexpr int64_t groupAheadBytes = 320 * 1024;
+/// How far ahead of itself a larger panel is fetched.
+constexpr int64_t nearAheadLines = 64;
+
+class MatmulEmitter {
+public:
+  MatmulEmitter(Emit &e, MatmulOp op, const MatmulShape &shape, WorkBody work)
+      : e(e), op(op), shape(shape), begin(work.begin), end(work.end) {
+    ValueRange rest = work.operands;
+    auto take = [&](size_t count) {
+      ValueRange taken = rest.take_front(count);
+      rest = rest.drop_front(count);
+      return taken;
+    };
+    rows = take(1).front();
+    offsets = op.getOffsets() ? take(1).front() : Value();
+    weightOperands = take(op.getWeights().size());
+    perExpert = take(op.getPerExpert().size());
+    perRow = take(op.getPerRow().size());
+    out = rest.front();
+  }
+
+  void run() {
+    flatRows = e.flatten(rows);
+    for (Value weight : weightOperands)
+      lines.push_back(e.flatten(weight).line);
+    tile =
+        e.stack({shape.maxRows, shape.sums(), panelColumns}, e.b.getF32Type());
+    last = e.sub(end, e.index(1));
+    e.loop(begin, end, 1, [&](Value item) { emitItem(item); });
+  }
+
+private:
+  /// First row of expert `expert`, given that it is at most E.
+  Value offsetOf(Value expert) { return e.toIndex(e.load(offsets, expert)); }
+
+  void emitItem(Value item) {
+    Value expert = e.div(item, shape.groups());
+    Value group = e.rem(item, shape.groups());
+    Value from = e.index(0), to;
+    if (offsets) {
+      from = offsetOf(expert);
+      to = offsetOf(e.add(expert, 1));
+    } else {
+      to = e.dim(rows, 0);
+    }
+    Value count = e.sub(to, from);
+    e.when(e.cmp(CmpIPredicate::sgt, count, e.index(0)), [&] {
+      Value next = emitNext(item, expert, group);
+      Value ahead = e.mul(next, shape.groupElements());
+      // Tiles of nearly equal numbers of rows.
+      Value tiles = e.div(e.add(count, shape.maxRows - 1), shape.maxRows);
+      e.loop(e.index(0), tiles, 1, [&](Value t) {
+        auto bound = [&](Value i) {
+          return e.add(from, e.b.createOrFold<arith::DivUIOp>(
+                                 e.loc, e.mul(count, i), tiles));
+        };
+        Value first = bound(t);
+        Value rowCount = e.sub(bound(e.add(t, 1)), first);
+        emitTileOf(expert, group, e.mul(item, shape.groupElements()), first,
+                   rowCount, t, tiles, ahead);
+        emitEpilogue(expert, group, first, rowCount);
+      });
+    });
+  }
+
+  /// The item whose panels will be wanted next: the next one of an expert that
+  /// has rows, or this one at the end of the range.
+  Value emitNext(Value item, Value expert, Value group) {
+    Value next = e.add(item, 1);
+    if (offsets) {
+      Value lastGroup =
+          e.cmp(CmpIPredicate::eq, group, e.index(shape.groups() - 1));
+      auto branch = scf::IfOp::create(e.b, e.loc, e.b.getIndexType(), lastGroup,
+                                      /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(e.b);
+      e.b.setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(e.b, e.loc, next);
+      e.b.setInsertionPointToStart(branch.thenBlock());
+      Value experts = e.index(shape.experts);
+      auto scan = scf::WhileOp::create(
+          e.b, e.loc, e.b.getIndexType(), e.add(expert, 1),
+          [&](OpBuilder &, Location, ValueRange at) {
+            Value inside = e.cmp(CmpIPredicate::ult, at[0], experts);
+            // Reads stay inside the buffer at the end, where both are equal.
+            Value upper = e.select(inside, e.add(at[0], 1), experts);
+            Value empty = e.cmp(CmpIPredicate::eq, e.load(offsets, at[0]),
+                                e.load(offsets, upper));
+            scf::ConditionOp::create(e.b, e.loc, e.both(inside, empty), at);
+          },
+          [&](OpBuilder &, Location, ValueRange at) {
+            scf::YieldOp::create(e.b, e.loc, e.add(at[0], 1));
+          });
+      scf::YieldOp::create(e.b, e.loc,
+                           e.mul(scan.getResult(0), shape.groups()));
+      next = branch.getResult(0);
+    }
+    Value inside = e.cmp(CmpIPredicate::ule, next, last);
+    e.b.setInsertionPointAfterValue(inside);
+    return e.select(inside, next, item);
+  }
+
+  void emitTileOf(Value expert, Value group, Value panel, Value first,
+                  Value rowCount, Value t, Value tiles, Value ahead) {
+    TileSource source;
+    source.rows = flatRows;
+    source.firstRow = e.mul(first, flatRows.rowStride);
+    source.lines = lines;
+    source.panel = panel;
+    emitPrefetch(source, t, tiles, ahead);
+
+    SmallVector<int64_t> cases;
+    for (int64_t i = 1; i < shape.maxRows; ++i)
+      cases.push_back(i);
+    auto choice = scf::IndexSwitchOp::create(e.b, e.loc, TypeRange(), rowCount,
+                                             cases, cases.size());
+    OpBuilder::InsertionGuard guard(e.b);
+    for (int64_t i = 1; i <= shape.maxRows; ++i) {
+      Region &region = i < shape.maxRows ? choice.getCaseRegions()[i - 1]
+                                         : choice.getDefaultRegion();
+      e.b.createBlock(&region);
+      emitTile(e, shape, source, i, tile);
+      scf::YieldOp::create(e.b, e.loc);
+    }
+  }
+
+  /// Each tile of a group fetches its share of the next group.
+  void emitPrefetch(TileSource &source, Value t, Value tiles, Value ahead) {
+    Value step = e.index(shape.stepElements());
+    int64_t bytes = shape.sums() * shape.panelElements() *
+                    (op.weightType().getElementTypeBitWidth() / 8);
+    if (bytes > groupAheadBytes) {
+      source.prefetch =
+          e.add(source.panel, nearAheadLines * shape.stepElements());
+      source.prefetchStep = step;
+      return;
+    }
+    Value share = e.b.createOrFold<arith::DivUIOp>(
+        e.loc, e.index(shape.panelElements()), tiles);
+    source.prefetch = e.add(ahead, e.mul(share, t));
+    source.prefetchStep =
+        e.b.createOrFold<arith::CeilDivUIOp>(e.loc, step, tiles);
+  }
+
+  void emitEpilogue(Value expert, Value group, Value first, Value rowCount) {
+    Value column = e.mul(group, shape.width * panelColumns);
+    for (int64_t p = 0; p < shape.width; ++p) {
+      Value n = e.add(column, p * panelColumns);
+      if (shape.columns % panelColumns == 0) {
+        emitPanel(expert, n, first, rowCount, p, Value());
+        continue;
+      }
+      Value rest = e.sub(e.index(shape.columns), n);
+      e.when(
+          e.cmp(CmpIPredicate::sge, rest, e.index(panelColumns)),
+          [&] { emitPanel(expert, n, first, rowCount, p, Value()); },
+          [&] { emitPanel(expert, n, first, rowCount, p, rest); });
+    }
+  }
+
+  /// The epilogue of panel `p` of the tile; `rest` columns where it is cut.
+  void emitPanel(Value expert, Value n, Value first, Value rowCount, int64_t p,
+                 Value rest) {
+    SmallVector<Value> experts;
+    for (Value operand : perExpert)
+      experts.push_back(loadCut(operand, {expert, n}, rest));
+    auto f32 = VectorType::get({panelColumns}, e.b.getF32Type());
+    e.loop(e.index(0), rowCount, 1, [&](Value r) {
+      Value row = e.add(first, r);
+      SmallVector<Value> arguments;
+      for (int64_t w = 0; w < shape.weights; ++w)
+        arguments.push_back(e.loadVector(
+            f32, tile, {r, e.index(w * shape.width + p), e.index(0)}));
+      llvm::append_range(arguments, experts);
+      for (Value operand : perRow) {
+        Value scalar = e.load(operand, row);
+        arguments.push_back(
+            e.splat(VectorType::get({panelColumns}, scalar.getType()), scalar));
+      }
+      Value result = emitBody(arguments);
+      if (!rest) {
+        e.storeVector(result, out, {row, n});
+        return;
+      }
+      Value line =
+          cutBuffer(cast<VectorType>(result.getType()).getElementType());
+      e.storeVector(result, line, e.index(0));
+      e.loop(e.index(0), rest, 1, [&](Value i) {
+        e.store(e.load(line, i), out, {row, e.add(n, i)});
+      });
+    });
+  }
+
+  /// 16 elements of a row, or `rest` of them followed by what is not used.
+  Value loadCut(Value buffer, ValueRange at, Value rest) {
+    Type element = cast<MemRefType>(buffer.getType()).getElementType();
+    auto type = VectorType::get({panelColumns}, element);
+    if (!rest)
+      return e.loadVector(type, buffer, at);
+    Value line = cutBuffer(element);
+    e.loop(e.index(0), rest, 1, [&](Value i) {
+      e.store(e.load(buffer, {at[0], e.add(at[1], i)}), line, i);
+    });
+    return e.loadVector(type, line, e.index(0));
+  }
+
+  Value cutBuffer(Type element) {
+    Value &buffer = cuts[element];
+    if (!buffer)
+      buffer = e.stack({panelColumns}, element);
+    return buffer;
+  }
+
+  /// The epilogue's ops on vectors of 16 columns.
+  Value emitBody(ValueRange arguments) {
+    Block &body = op.getEpilogue().front();
+    IRMapping map;
+    map.map(body.getArguments(), arguments);
+    auto widen = [](Type type) {
+      return VectorType::get({panelColumns}, type);
+    };
+    for (Operation &inner : body.without_terminator()) {
+      if (inner.hasTrait<OpTrait::ConstantLike>()) {
+        Operation *scalar = e.b.clone(inner);
+        map.map(inner.getResult(0), e.splat(widen(inner.getResult(0).getType()),
+                                            scalar->getResult(0)));
+        continue;
+      }
+      SmallVector<Value> operands;
+      for (Value operand : inner.getOperands())
+        operands.push_back(map.lookup(operand));
+      SmallVector<Type> types =
+          llvm::map_to_vector(inner.getResultTypes(),
+                              [&](Type type) -> Type { return widen(type); });
+      OperationState state(inner.getLoc(), inner.getName(), operands, types,
+                           inner.getAttrs());
+      state.propertiesAttr = inner.getPropertiesAsAttribute();
+      map.map(inner.getResults(), e.b.create(state)->getResults());
+    }
+    return map.lookup(cast<YieldOp>(body.getTerminator()).getValue());
+  }
+
+  Emit &e;
+  MatmulOp op;
+  const MatmulShape &shape;
+  Value begin, end, last;
+  Value rows, offsets, out, tile;
+  ValueRange weightOperands, perExpert, perRow;
+  FlatBuffer flatRows;
+  SmallVector<Value> lines;
+  llvm::DenseMap<Type, Value> cuts;
+};
+
+/// True when the elements of `type` lie next to each other, in order.
+bool isContiguous(MemRefType type) {
+  auto [strides, offset] = type.getStridesAndOffset();
+  return strides == computeStrides(type.getShape());
+}
+
+} // namespace
+
+LogicalResult convert(MatmulOp op, RewriterBase &rewriter, CPUTarget target) {
+  if (!op.isPacked())
+    return op.emitOpError("needs its weights as panels; run "
+                          "ragged-pack-weights");
+  for (Type type : op.getWeights().getTypes())
+    if (!isContiguous(cast<MemRefType>(type)))
+      return op.emitOpError("needs contiguous panels, found ") << type;
+  MatmulShape shape(op, target);
+  Value items =
+      Emit(rewriter, op.getLoc()).index(shape.experts * shape.groups());
+  outlineWork(rewriter, op, items, [&](Emit &e, WorkBody work) {
+    MatmulEmitter(e, op, shape, work).run();
+  });
+  return success();
+}
+
+} // namespace route::ragged

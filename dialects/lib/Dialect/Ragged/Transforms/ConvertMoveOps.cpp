@@ -1,0 +1,195 @@
+// Lowers gather, combine and pack to work bodies over rows, items and panels.
+#include "Emit.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
+
+using namespace mlir;
+
+namespace route::ragged {
+constexpr int64_t lanes = 16;
+
+/// Emits `block(h, lanes)` for blocks of `step` columns, then of 1, up to
+/// `width`.
+static void forColumns(Emit &e, Value width, ArrayRef<int64_t> steps,
+                       llvm::function_ref<void(Value, int64_t)> block) {
+  Value from = e.index(0);
+  for (int64_t step : steps) {
+    Value to = e.mul(e.div(width, step), step);
+    e.loop(from, to, step, [&](Value h) { block(h, step); });
+    from = to;
+  }
+}
+
+LogicalResult convert(GatherOp op, RewriterBase &rewriter) {
+  auto type = cast<MemRefType>(op.getX().getType());
+  int64_t slots = op.getSlots();
+  Value items = Emit(rewriter, op.getLoc()).dim(op.getPerm(), 0);
+  outlineWork(rewriter, op, items, [&](Emit &e, WorkBody work) {
+    Value x = work.operands[0], perm = work.operands[1], out = work.operands[2];
+    e.loop(work.begin, work.end, 1, [&](Value m) {
+      Value slot = e.load(perm, m);
+      e.when(e.cmp(arith::CmpIPredicate::sge, slot, e.i32(0)), [&] {
+        Value from = e.div(e.toIndex(slot), slots);
+        if (type.getRank() == 1) {
+          e.store(e.load(x, from), out, m);
+          return;
+        }
+        forColumns(e, e.dim(x, 1), {4 * lanes, 1}, [&](Value h, int64_t step) {
+          if (step == 1) {
+            e.store(e.load(x, {from, h}), out, {m, h});
+            return;
+          }
+          auto vector = VectorType::get({step}, type.getElementType());
+          e.storeVector(e.loadVector(vector, x, {from, h}), out, {m, h});
+        });
+      });
+    });
+  });
+  return success();
+}
+
+static Value widen(Emit &e, Value value, Type to) {
+  if (value.getType() == to)
+    return value;
+  return arith::ExtFOp::create(e.b, e.loc, to, value);
+}
+
+static void emitCombine(Emit &e, WorkBody work, bool scaled) {
+  Value y = work.operands[0], inv = work.operands[1],
+        scale = scaled ? work.operands[2] : Value(), out = work.operands.back();
+  Type f32 = e.b.getF32Type();
+  Type yType = cast<MemRefType>(y.getType()).getElementType();
+  Type outType = cast<MemRefType>(out.getType()).getElementType();
+  Value zero = e.index(0), ranks = e.dim(inv, 1);
+  Value plus = e.zero(f32);
+  Value minus =
+      arith::ConstantOp::create(e.b, e.loc, e.b.getF32FloatAttr(-0.0f));
+  e.loop(work.begin, work.end, 1, [&](Value t) {
+    // -0 + x is x for every x, so a sum from -0 starts from its first term.
+    Value start = e.loop(zero, ranks, 1, plus,
+                         [&](Value k, ValueRange any) -> SmallVector<Value> {
+                           Value chosen = e.cmp(arith::CmpIPredicate::sge,
+                                                e.load(inv, {t, k}), e.i32(0));
+                           return {e.select(chosen, minus, any[0])};
+                         })[0];
+    forColumns(e, e.dim(out, 1), {4 * lanes, 1}, [&](Value h, int64_t step) {
+      auto vector = [&](Type element) -> Type {
+        return step == 1 ? element : VectorType::get({lanes}, element);
+      };
+      int64_t width = step == 1 ? 1 : lanes, parts = step / width;
+      auto wide = [&](Value scalar) {
+        return step == 1 ? scalar
+                         : e.splat(cast<VectorType>(vector(f32)), scalar);
+      };
+      SmallVector<Value> sums(parts, wide(start));
+      sums = e.loop(
+          zero, ranks, 1, sums,
+          [&](Value k, ValueRange sum) -> SmallVector<Value> {
+            Value row = e.load(inv, {t, k});
+            Value chosen = e.cmp(arith::CmpIPredicate::sge, row, e.i32(0));
+            auto branch =
+                scf::IfOp::create(e.b, e.loc, TypeRange(sum), chosen, true);
+            OpBuilder::InsertionGuard guard(e.b);
+            e.b.setInsertionPointToStart(branch.elseBlock());
+            scf::YieldOp::create(e.b, e.loc, sum);
+            e.b.setInsertionPointToStart(branch.thenBlock());
+            Value m = e.toIndex(row), factor;
+            if (scale)
+              factor = wide(widen(e, e.load(scale, {t, k}), f32));
+            SmallVector<Value> next;
+            for (int64_t i = 0; i < parts; ++i) {
+              Value at = e.add(h, i * width);
+              Value term = step == 1
+                               ? e.load(y, {m, at})
+                               : e.loadVector(cast<VectorType>(vector(yType)),
+                                              y, {m, at});
+              term = widen(e, term, vector(f32));
+              if (scale)
+                term = arith::MulFOp::create(e.b, e.loc, term, factor);
+              next.push_back(arith::AddFOp::create(e.b, e.loc, sum[i], term));
+            }
+            scf::YieldOp::create(e.b, e.loc, next);
+            return llvm::to_vector(ValueRange(branch.getResults()));
+          });
+      for (int64_t i = 0; i < parts; ++i) {
+        Value sum = sums[i], at = e.add(h, i * width);
+        if (outType != f32)
+          sum = arith::TruncFOp::create(e.b, e.loc, vector(outType), sum);
+        if (step == 1)
+          e.store(sum, out, {t, at});
+        else
+          e.storeVector(sum, out, {t, at});
+      }
+    });
+  });
+}
+
+LogicalResult convert(CombineOp op, RewriterBase &rewriter) {
+  bool scaled = static_cast<bool>(op.getScale());
+  Value items = Emit(rewriter, op.getLoc()).dim(op.getInv(), 0);
+  outlineWork(rewriter, op, items,
+              [&](Emit &e, WorkBody work) { emitCombine(e, work, scaled); });
+  return success();
+}
+
+/// The smaller of two indices.
+static Value least(Emit &e, Value x, Value y) {
+  return e.select(e.cmp(arith::CmpIPredicate::ult, x, y), x, y);
+}
+
+static void emitPack(Emit &e, WorkBody work, bool transposed) {
+  Value w = work.operands[0], panels = work.operands[1];
+  auto plain = cast<MemRefType>(w.getType());
+  auto type = cast<MemRefType>(panels.getType());
+  int64_t pair = getPanelPair(type.getElementType());
+  int64_t steps = type.getDimSize(2), elements = panelColumns * pair;
+  int64_t columns = plain.getDimSize(transposed ? 2 : 1);
+  int64_t inner = plain.getDimSize(transposed ? 1 : 2);
+  bool cut = columns % panelColumns || inner % pair;
+  Value zero = e.index(0), whole = e.index(inner / pair);
+  Value line = cut ? e.flatten(panels).line : Value();
+  e.loop(work.begin, work.end, 1, [&](Value item) {
+    Value expert = e.div(item, type.getDimSize(1));
+    Value panel = e.rem(item, type.getDimSize(1));
+    Value first = e.mul(panel, panelColumns), lanes = e.index(panelColumns);
+    if (cut) {
+      auto step = VectorType::get({elements}, type.getElementType());
+      Value from = e.mul(item, steps * elements);
+      e.loop(from, e.add(from, steps * elements), elements,
+             [&](Value at) { e.storeVector(e.zero(step), line, at); });
+      lanes = least(e, lanes, e.sub(e.index(columns), first));
+    }
+    auto copy = [&](Value lane, Value step, int64_t i) {
+      Value n = e.add(first, lane), k = e.add(e.mul(step, pair), i);
+      SmallVector<Value> at = {expert, panel, step, lane};
+      if (pair > 1)
+        at.push_back(e.index(i));
+      e.store(transposed ? e.load(w, {expert, k, n})
+                         : e.load(w, {expert, n, k}),
+              panels, at);
+    };
+    // A few steps of every column at a time, so that lines are read whole.
+    e.loop(zero, whole, 16, [&](Value block) {
+      Value stop = least(e, e.add(block, 16), whole);
+      e.loop(zero, lanes, 1, [&](Value lane) {
+        e.loop(block, stop, 1, [&](Value step) {
+          for (int64_t i = 0; i < pair; ++i)
+            copy(lane, step, i);
+        });
+      });
+    });
+    if (inner % pair)
+      e.loop(zero, lanes, 1, [&](Value lane) { copy(lane, whole, 0); });
+  });
+}
+
+LogicalResult convert(PackOp op, RewriterBase &rewriter) {
+  auto type = cast<MemRefType>(op.getPanels().getType());
+  bool transposed = op.getTransposed();
+  Value items = Emit(rewriter, op.getLoc())
+                    .index(type.getDimSize(0) * type.getDimSize(1));
+  outlineWork(rewriter, op, items,
+              [&](Emit &e, WorkBody work) { emitPack(e, work, transposed); });
+  return success();
+}
+
+} // namespace route::ragged
