@@ -1,0 +1,320 @@
+//===- ByteTable.cpp - automata over bytes, packed ------------------------===//
+// Spells a character automaton in UTF-8, sharing the states inside characters
+// between all that lead to the same places, groups equal bytes, and fits the
+// rows into one array where the gaps of one take the entries of another.
+//===----------------------------------------------------------------------===//
+#include "route/Text/ByteTable.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <unordered_map>
+
+namespace route::text {
+
+size_t ByteTable::bytes() const {
+  return classes.size() + 2 * check.size() + 4 * next.size() + 4 * rows.size() +
+         2 * reports.size() + 2 * outcomes.size() + 4 * resume.size();
+}
+
+namespace {
+using Row = std::array<uint32_t, 256>;
+using Entries =
+    std::vector<std::pair<uint32_t, uint32_t>>; // byte or class, target
+
+struct ByteState {
+  uint32_t row = 0;
+  Entries entries;
+  uint32_t report = 0; // inCharacter, or bit 15 if final
+};
+
+struct ContinuationHash {
+  size_t operator()(const std::vector<uint32_t> &row) const {
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (uint32_t value : row)
+      hash = (hash ^ value) * 0x100000001B3u;
+    return hash ^ hash >> 32;
+  }
+};
+
+/// The report of states inside characters.
+constexpr uint32_t inCharacter = 0xFFFF;
+/// Entries up to which no nearer row is looked for, and above which a state
+/// takes a row of its own while rows last.
+constexpr unsigned nearEnough = 6, maxEntries = 24;
+constexpr size_t maxRowEntries = 32767;
+
+class Packer {
+public:
+  Packer(const CharDfa &dfa, const Alphabet &alphabet, ByteTable &table)
+      : dfa(dfa), alphabet(alphabet), table(table) {}
+
+  bool run() {
+    table = ByteTable();
+    rowLimit = maxRowEntries / (countColumns() + 1);
+    spell();
+    classify();
+    return place();
+  }
+
+private:
+  static uint32_t byteState(uint32_t charState) { return charState + 1; }
+
+  /// The bytes that the alphabet tells apart: no table has more classes.
+  size_t countColumns() const {
+    std::set<std::vector<Alphabet::Edge>> columns;
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      std::vector<Alphabet::Edge> column{alphabet.first(byte)};
+      if ((byte & 0xC0) == 0x80)
+        for (const Alphabet::TrieNode &node : alphabet.getTrie())
+          column.push_back(node[byte & 0x3F]);
+      columns.insert(std::move(column));
+    }
+    return columns.size();
+  }
+
+  uint32_t addRow(const Row &row) {
+    auto [entry, fresh] = rowNumbers.try_emplace(row, rows.size());
+    if (fresh)
+      rows.push_back(row);
+    return entry->second;
+  }
+
+  /// Describes `row` by the common row nearest to it, or makes it one when all
+  /// are far and there is room.
+  void describe(const Row &row, ByteState &state) {
+    uint32_t best = state.row;
+    unsigned fewest = distance(row, rows[best], 256);
+    for (uint32_t r = rows.size(); fewest > nearEnough && r-- > 0;) {
+      unsigned entries = distance(row, rows[r], fewest);
+      if (entries < fewest) {
+        fewest = entries;
+        best = r;
+      }
+    }
+    if (fewest > maxEntries && rows.size() < rowLimit)
+      best = addRow(row);
+    state.row = best;
+    state.entries.clear();
+    for (unsigned byte = 0; byte < 256; ++byte)
+      if (row[byte] != rows[best][byte])
+        state.entries.push_back({byte, row[byte]});
+  }
+
+  /// The bytes in which two rows differ, or `limit` if that many do.
+  static unsigned distance(const Row &a, const Row &b, unsigned limit) {
+    unsigned count = 0;
+    for (unsigned byte = 0; byte < 256 && count < limit; ++byte)
+      count += a[byte] != b[byte];
+    return count;
+  }
+
+  /// The state inside a character in which `targets` are what the continuation
+  /// bytes lead to.
+  uint32_t insideState(std::vector<uint32_t> targets) {
+    auto [entry, fresh] =
+        insideNumbers.try_emplace(std::move(targets), states.size());
+    if (!fresh)
+      return entry->second;
+    Row row{};
+    std::copy(entry->first.begin(), entry->first.end(), row.begin() + 0x80);
+    // A row that leads everywhere to the most frequent target serves others.
+    std::map<uint32_t, unsigned> counts;
+    for (uint32_t target : entry->first)
+      ++counts[target];
+    auto common =
+        std::max_element(counts.begin(), counts.end(),
+                         [](auto &a, auto &b) { return a.second < b.second; });
+    Row even{};
+    std::fill(even.begin() + 0x80, even.begin() + 0xC0, common->first);
+    ByteState state;
+    state.report = inCharacter;
+    if (common->second >= 32 &&
+        (rowNumbers.count(even) || rows.size() < rowLimit))
+      state.row = addRow(even);
+    describe(row, state);
+    states.push_back(std::move(state));
+    return entry->second;
+  }
+
+  /// The byte state for trie node `node` when class c leads to targets[c].
+  uint32_t spellNode(uint32_t node, const std::vector<uint32_t> &targets,
+                     std::vector<uint32_t> &memo) {
+    if (memo[node] != UINT32_MAX)
+      return memo[node];
+    std::vector<uint32_t> row(64, 0);
+    const Alphabet::TrieNode &edges = alphabet.getTrie()[node];
+    for (unsigned i = 0; i < 64; ++i) {
+      if (edges[i].kind == Alphabet::Edge::Class)
+        row[i] = byteState(targets[edges[i].index]);
+      else if (edges[i].kind == Alphabet::Edge::Node)
+        row[i] = spellNode(edges[i].index, targets, memo);
+    }
+    return memo[node] = insideState(std::move(row));
+  }
+
+  uint32_t spellFirst(unsigned byte, const std::vector<uint32_t> &targets,
+                      std::vector<uint32_t> &memo) {
+    const Alphabet::Edge &edge = alphabet.first(byte);
+    if (edge.kind == Alphabet::Edge::Class)
+      return byteState(targets[edge.index]);
+    return edge.kind == Alphabet::Edge::Node
+               ? spellNode(edge.index, targets, memo)
+               : 0;
+  }
+
+  void spell() {
+    addRow(Row{}); // row 0: ill-formed
+    states.resize(1 + dfa.states.size());
+    states[0].report = inCharacter;
+    size_t nodes = alphabet.getTrie().size();
+    // The common rows and, for each, its states inside characters.
+    std::vector<std::vector<uint32_t>> memos;
+    std::vector<uint32_t> rowOf;
+    for (const std::vector<uint32_t> &charRow : dfa.rows) {
+      memos.emplace_back(nodes, UINT32_MAX);
+      Row row{};
+      for (unsigned byte = 0; byte < 256; ++byte)
+        row[byte] = spellFirst(byte, charRow, memos.back());
+      rowOf.push_back(addRow(row));
+    }
+    std::vector<uint32_t> targets, memo;
+    for (uint32_t i = 0; i < dfa.states.size(); ++i) {
+      const CharDfa::State &from = dfa.states[i];
+      Row row = rows[rowOf[from.row]];
+      targets = dfa.rows[from.row];
+      memo = memos[from.row];
+      for (auto [cls, target] : from.overrides) {
+        targets[cls] = target;
+        for (uint32_t node : alphabet.nodesWith(cls))
+          memo[node] = UINT32_MAX;
+      }
+      for (unsigned byte = 0; byte < 256; ++byte)
+        row[byte] = spellFirst(byte, targets, memo);
+      ByteState &state = states[byteState(i)];
+      state.row = rowOf[from.row];
+      state.report = from.report | (from.final ? 0x8000 : 0);
+      describe(row, state);
+    }
+  }
+
+  /// Groups the bytes that no state tells apart.
+  void classify() {
+    std::array<Entries, 256> columns;
+    for (uint32_t r = 0; r < rows.size(); ++r)
+      for (unsigned byte = 0; byte < 256; ++byte)
+        columns[byte].push_back({r, rows[r][byte]});
+    for (uint32_t s = 0; s < states.size(); ++s)
+      for (auto [byte, target] : states[s].entries)
+        columns[byte].push_back(
+            {static_cast<uint32_t>(rows.size()) + s, target});
+    std::map<Entries, uint8_t> numbers;
+    table.classes.resize(256);
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      auto [entry, fresh] = numbers.try_emplace(
+          columns[byte], static_cast<uint8_t>(examples.size()));
+      if (fresh)
+        examples.push_back(byte);
+      table.classes[byte] = entry->second;
+    }
+    table.classCount = examples.size();
+    for (ByteState &state : states) {
+      Entries byClass;
+      for (auto [byte, target] : state.entries)
+        if (examples[table.classes[byte]] == byte)
+          byClass.push_back({table.classes[byte], target});
+      state.entries = std::move(byClass);
+    }
+  }
+
+  bool place() {
+    uint32_t classCount = table.classCount;
+    table.stateCount = states.size();
+    if (rows.size() * classCount > maxRowEntries ||
+        dfa.reports.size() >= 0x7FFE || dfa.outcomes.size() > 0xFFFF)
+      return false;
+    // The fullest states first; state 0 keeps base 0.
+    std::vector<uint32_t> order(states.size());
+    for (uint32_t i = 0; i < order.size(); ++i)
+      order[i] = i;
+    std::stable_sort(
+        order.begin() + 1, order.end(), [&](uint32_t a, uint32_t b) {
+          return states[a].entries.size() > states[b].entries.size();
+        });
+    constexpr uint32_t maxBase = 0xFFFE;
+    std::vector<uint8_t> baseTaken(maxBase + 1), slotTaken(maxBase + 257);
+    std::vector<uint32_t> base(states.size());
+    uint32_t firstFree = 0, highest = 0;
+    for (uint32_t s : order) {
+      const Entries &entries = states[s].entries;
+      uint32_t b = s == 0 ? 0 : firstFree;
+      auto fits = [&] {
+        if (baseTaken[b])
+          return false;
+        for (auto [cls, target] : entries)
+          if (slotTaken[b + cls])
+            return false;
+        return true;
+      };
+      while (b <= maxBase && !fits())
+        ++b;
+      if (b > maxBase)
+        return false;
+      base[s] = b;
+      baseTaken[b] = 1;
+      for (auto [cls, target] : entries)
+        slotTaken[b + cls] = 1;
+      while (firstFree <= maxBase && baseTaken[firstFree])
+        ++firstFree;
+      highest = std::max(highest, b);
+    }
+
+    auto word = [&](uint32_t s) {
+      bool reporting = states[s].report && states[s].report != inCharacter;
+      return base[s] | states[s].row * classCount << 16 |
+             (reporting ? 1u << 31 : 0);
+    };
+    table.check.assign(highest + classCount, 0xFFFF);
+    table.next.assign(highest + classCount, 0);
+    table.reports.assign(highest + 1, 0);
+    for (uint32_t s = 0; s < states.size(); ++s) {
+      table.reports[base[s]] = states[s].report;
+      for (auto [cls, target] : states[s].entries) {
+        table.check[base[s] + cls] = base[s];
+        table.next[base[s] + cls] = word(target);
+      }
+    }
+    for (const Row &row : rows)
+      for (uint32_t cls = 0; cls < classCount; ++cls)
+        table.rows.push_back(word(row[examples[cls]]));
+    table.start = word(byteState(dfa.start));
+    table.middle = word(byteState(dfa.middle));
+    for (const CharDfa::Report &report : dfa.reports) {
+      // Elements 0 and 4 differ in context::word alone.
+      table.readsWords |= report[0] != report[4] || report[3] != report[5];
+      table.outcomes.insert(table.outcomes.end(), report.begin(), report.end());
+    }
+    for (const CharDfa::Outcome &outcome : dfa.outcomes)
+      table.resume.push_back(word(byteState(outcome.resume)));
+    return true;
+  }
+
+  const CharDfa &dfa;
+  const Alphabet &alphabet;
+  ByteTable &table;
+  size_t rowLimit = 0;
+  std::vector<Row> rows;
+  std::map<Row, uint32_t> rowNumbers;
+  std::vector<ByteState> states;
+  std::unordered_map<std::vector<uint32_t>, uint32_t, ContinuationHash>
+      insideNumbers;
+  std::vector<unsigned> examples;
+};
+} // namespace
+
+bool packTable(const CharDfa &dfa, const Alphabet &alphabet,
+               ByteTable &result) {
+  return Packer(dfa, alphabet, result).run();
+}
+
+} // namespace route::text

@@ -1,0 +1,235 @@
+/*===- KernelsScan.c - walking automaton tables over a text ---------------===*/
+/* The loops behind signal.scan, signal.count and signal.density. A step is two
+   loads that depend on the state, so one walk is bound by latency: the scan
+   keeps four walks through four quarters of a block in flight. A quarter begins
+   in the state that a short run in front of it ends in; automata forget fast,
+   so this is nearly always right, and when it is not the quarter is walked
+   again. */
+/*===----------------------------------------------------------------------===*/
+#include "KernelChars.h"
+#include "route/Text/Kernels.h"
+
+enum { quarter = 2048, smallQuarter = 128, warm = 48 };
+
+typedef struct {
+  const uint8_t *classes;
+  const uint16_t *check;
+  const uint32_t *next, *rows;
+  const uint16_t *reports, *outcomes;
+  const uint8_t *wordBlocks, *wordBits;
+  const uint8_t *end; /* of the text */
+  const uint64_t *masks;
+  int64_t words;
+} Table;
+
+INLINE uint32_t step(const Table *t, uint32_t state, uint8_t byte) {
+  uint32_t cls = t->classes[byte];
+  uint32_t slot = (state & 0xFFFF) + cls;
+  uint32_t common = t->rows[(state >> 16 & 0x7FFF) + cls];
+  uint32_t own = t->next[slot];
+  return __builtin_unpredictable(t->check[slot] == (uint16_t)state) ? own
+                                                                    : common;
+}
+
+/* What `state`, entered in front of p, has to say about what follows there. */
+INLINE uint16_t outcome(const Table *t, uint32_t report, const uint8_t *p) {
+  uint32_t ctx = contextAt(p, t->end, t->wordBlocks, t->wordBits);
+  return t->outcomes[report * 6 + ctx];
+}
+
+static __attribute__((noinline)) void
+report(const Table *t, uint32_t state, const uint8_t *p, uint64_t *found) {
+  const uint64_t *mask =
+      t->masks + (int64_t)outcome(t, t->reports[state & 0xFFFF], p) * t->words;
+  for (int64_t w = 0; w < t->words; ++w)
+    found[w] |= mask[w];
+}
+
+INLINE uint32_t walk(const Table *t, const uint8_t *p, const uint8_t *end,
+                     uint32_t state, uint64_t *found) {
+  while (p != end) {
+    state = step(t, state, *p++);
+    if (UNLIKELY(state >> 31))
+      report(t, state, p, found);
+  }
+  return state;
+}
+
+/* The state in front of `p` if nothing longer than `warm` bytes is going on. */
+INLINE uint32_t guess(const Table *t, const uint8_t *p, uint32_t middle) {
+  const uint8_t *from = p - warm;
+  for (int i = 0; i < 3 && (*from & 0xC0) == 0x80; ++i)
+    ++from;
+  for (; from != p; ++from)
+    middle = step(t, middle, *from);
+  return middle;
+}
+
+INLINE void merge(const Table *t, uint64_t *found, const uint64_t *other) {
+  for (int64_t w = 0; w < t->words; ++w)
+    found[w] |= other[w];
+}
+
+INLINE int allFound(const Table *t, const uint64_t *found) {
+  uint64_t missing = 0;
+  for (int64_t w = 0; w < t->words; ++w)
+    missing |= t->masks[t->words + w] & ~found[w];
+  return missing == 0;
+}
+
+/* Walks p[0 .. 4 * length) and adds the quarters that were guessed wrong to
+ *misses. */
+INLINE uint32_t walkBlock(const Table *t, const uint8_t *p, int64_t length,
+                          uint32_t state, uint32_t middle, uint64_t *found,
+                          int *misses) {
+  const int64_t words = t->words;
+  uint64_t *found1 = found + words, *found2 = found + 2 * words,
+           *found3 = found + 3 * words;
+  for (int64_t w = words; w < 4 * words; ++w)
+    found[w] = 0;
+  const uint8_t *p1 = p + length, *p2 = p1 + length, *p3 = p2 + length;
+  uint32_t guess1 = guess(t, p1, middle), guess2 = guess(t, p2, middle),
+           guess3 = guess(t, p3, middle);
+  uint32_t s0 = state, s1 = guess1, s2 = guess2, s3 = guess3;
+  for (int64_t i = 0; i < length; ++i) {
+    s0 = step(t, s0, p[i]);
+    s1 = step(t, s1, p1[i]);
+    s2 = step(t, s2, p2[i]);
+    s3 = step(t, s3, p3[i]);
+    if (UNLIKELY((s0 | s1 | s2 | s3) >> 31)) {
+      if (s0 >> 31)
+        report(t, s0, p + i + 1, found);
+      if (s1 >> 31)
+        report(t, s1, p1 + i + 1, found1);
+      if (s2 >> 31)
+        report(t, s2, p2 + i + 1, found2);
+      if (s3 >> 31)
+        report(t, s3, p3 + i + 1, found3);
+    }
+  }
+  if (UNLIKELY(s0 != guess1)) {
+    ++*misses;
+    s1 = walk(t, p1, p2, s0, found);
+  } else {
+    merge(t, found, found1);
+  }
+  if (UNLIKELY(s1 != guess2)) {
+    ++*misses;
+    s2 = walk(t, p2, p3, s1, found);
+  } else {
+    merge(t, found, found2);
+  }
+  if (UNLIKELY(s2 != guess3)) {
+    ++*misses;
+    s3 = walk(t, p3, p3 + length, s2, found);
+  } else {
+    merge(t, found, found3);
+  }
+  return s3;
+}
+
+/* One character from the state; *size becomes its bytes. */
+INLINE uint32_t stepChar(const Table *t, uint32_t state, const uint8_t *p,
+                         int64_t left, int64_t *size) {
+  int formed;
+  readChar(p, left, size, &formed);
+  if (UNLIKELY(!formed))
+    return step(t, step(t, step(t, state, 0xEF), 0xBF), 0xBD);
+  for (int64_t i = 0; i < *size; ++i)
+    state = step(t, state, p[i]);
+  return state;
+}
+
+void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
+                     const uint64_t *masks, uint32_t start, uint32_t middle,
+                     int64_t words, uint64_t *found) {
+  const uint8_t *p = text, *end = text + size;
+  const Table table = {classes,    check,    next, rows,  reports, outcomes,
+                       wordBlocks, wordBits, end,  masks, words};
+  const Table *t = &table;
+  for (int64_t w = 0; w < words; ++w)
+    found[w] = 0;
+  uint32_t state = start;
+  if (start >> 31)
+    report(t, start, p, found);
+  int misses = 0;
+  while (end - p >= 4 * smallQuarter && misses < 6) {
+    int64_t length = (end - p) / 4;
+    if (length > quarter)
+      length = quarter;
+    state = walkBlock(t, p, length, state, middle, found, &misses);
+    p += 4 * length;
+    if (allFound(t, found) && state != 0)
+      return;
+  }
+  state = walk(t, p, end, state, found);
+  if (__builtin_expect(reports[state & 0xFFFF] != 0xFFFF, 1))
+    return;
+  /* Not UTF-8: once more, a character at a time. */
+  for (int64_t w = 0; w < words; ++w)
+    found[w] = 0;
+  state = start;
+  if (start >> 31)
+    report(t, start, text, found);
+  for (p = text; p != end;) {
+    int64_t length;
+    state = stepChar(t, state, p, end - p, &length);
+    p += length;
+    if (state >> 31)
+      report(t, state, p, found);
+  }
+}
+
+/* Where the `count` characters before text[end] begin. */
+INLINE int64_t back(const uint8_t *text, int64_t end, uint32_t count) {
+  for (; count > 0 && end > 0; --count) {
+    int64_t size = 1;
+    if (text[end - 1] >= 0x80)
+      for (int64_t k = 2; k <= 4 && k <= end; ++k) {
+        int64_t length;
+        int formed;
+        readChar(text + end - k, k, &length, &formed);
+        if (formed && length == k)
+          size = k;
+      }
+    end -= size;
+  }
+  return end;
+}
+
+int64_t route_text_find(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
+                        uint32_t start, const uint32_t *resume,
+                        const uint32_t *lengths, int64_t *covered) {
+  const uint8_t *end = text + size;
+  const Table table = {classes,    check,    next, rows, reports, outcomes,
+                       wordBlocks, wordBits, end,  0,    0};
+  const Table *t = &table;
+  int64_t count = 0, inside = 0, matchEnd = 0;
+  uint32_t state = start, match = 0;
+  for (int64_t at = 0; at < size;) {
+    int64_t length;
+    state = stepChar(t, state, text + at, size - at, &length);
+    at += length;
+    int final = 0;
+    if (UNLIKELY(state >> 31)) {
+      uint16_t report = reports[state & 0xFFFF];
+      final = report >> 15;
+      uint32_t now = outcome(t, report & 0x7FFF, text + at);
+      if (now) {
+        match = now;
+        matchEnd = at;
+      }
+    }
+    if (match && (final || at == size)) {
+      ++count;
+      if (lengths)
+        inside += matchEnd - back(text, matchEnd, lengths[match]);
+      at = matchEnd;
+      state = resume[match];
+      match = 0;
+    }
+  }
+  if (covered)
+    *covered = inside;
+  return count;
+}

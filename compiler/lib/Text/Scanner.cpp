@@ -1,0 +1,286 @@
+//===- Scanner.cpp - text predicates as automaton tables ------------------===//
+// Numbers the bits, builds one automaton for all patterns, and divides them
+// where one would grow past the limit.
+//===----------------------------------------------------------------------===//
+#include "route/Text/Scanner.h"
+
+#include "route/Text/Kernels.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace route::text {
+
+static std::string quoted(const Pattern &pattern) {
+  return (pattern.kind == Pattern::Keyword ? "keyword '"
+                                           : "regular expression '") +
+         pattern.text + "'";
+}
+
+static std::string tooLarge(const Pattern &pattern, AutomatonLimits limits) {
+  return quoted(pattern) + " needs an automaton of more than " +
+         std::to_string(limits.states) + " states";
+}
+
+namespace {
+/// A pattern and the bits that it sets.
+struct Job {
+  Pattern pattern;
+  std::vector<uint32_t> bits;
+};
+
+class ScannerBuilder {
+public:
+  ScannerBuilder(AutomatonLimits limits, std::string &error)
+      : limits(limits), error(error) {}
+
+  std::optional<Scanner> run(const std::vector<Predicate> &predicates) {
+    number(predicates);
+    scanner.words = std::max<uint32_t>(1, (bitCount + 63) / 64);
+    if (!jobs.empty() && !build(0, jobs.size()))
+      return std::nullopt;
+    return std::move(scanner);
+  }
+
+private:
+  uint32_t jobFor(const Pattern &pattern) {
+    for (uint32_t i = 0; i < jobs.size(); ++i)
+      if (jobs[i].pattern == pattern)
+        return i;
+    jobs.push_back({pattern, {}});
+    return jobs.size() - 1;
+  }
+
+  void number(const std::vector<Predicate> &predicates) {
+    std::map<uint32_t, uint32_t> single; // a job's own bit
+    for (const Predicate &predicate : predicates) {
+      Scanner::Answer answer{predicate.mode, {}};
+      bool together =
+          predicate.mode == Mode::Any && predicate.patterns.size() > 1;
+      if (together)
+        answer.bits.push_back(bitCount++);
+      for (const Pattern &pattern : predicate.patterns) {
+        uint32_t job = jobFor(pattern);
+        if (together) {
+          jobs[job].bits.push_back(answer.bits[0]);
+          continue;
+        }
+        auto [entry, fresh] = single.try_emplace(job, bitCount);
+        if (fresh) {
+          jobs[job].bits.push_back(bitCount++);
+        }
+        answer.bits.push_back(entry->second);
+      }
+      // Equal patterns in one list count once.
+      std::sort(answer.bits.begin(), answer.bits.end());
+      answer.bits.erase(std::unique(answer.bits.begin(), answer.bits.end()),
+                        answer.bits.end());
+      scanner.answers.push_back(std::move(answer));
+    }
+  }
+
+  bool build(size_t begin, size_t end) {
+    Nfa nfa;
+    for (size_t job = begin; job < end; ++job) {
+      std::string problem = nfa.add(jobs[job].pattern, job);
+      if (!problem.empty()) {
+        error = quoted(jobs[job].pattern) + ": " + problem;
+        return false;
+      }
+    }
+    Alphabet alphabet(nfa);
+    CharDfa dfa;
+    Scanner::Pass pass;
+    if (determinizeScan(nfa, alphabet, limits.states, dfa) &&
+        packTable(dfa, alphabet, pass.table)) {
+      addMasks(dfa, begin, end, pass);
+      scanner.passes.push_back(std::move(pass));
+      return true;
+    }
+    if (end - begin == 1) {
+      error = tooLarge(jobs[begin].pattern, limits);
+      return false;
+    }
+    size_t middle = begin + (end - begin) / 2;
+    return build(begin, middle) && build(middle, end);
+  }
+
+  /// Outcome i of the automaton becomes row i + 1, outcome 0 row 0: row 1 is
+  /// kept for the bits of all patterns.
+  void addMasks(const CharDfa &dfa, size_t begin, size_t end,
+                Scanner::Pass &pass) {
+    uint32_t words = scanner.words;
+    pass.masks.assign((dfa.outcomes.size() + 1) * words, 0);
+    auto set = [&](size_t row, size_t job) {
+      for (uint32_t bit : jobs[job].bits)
+        pass.masks[row * words + bit / 64] |= uint64_t(1) << (bit % 64);
+    };
+    for (size_t job = begin; job < end; ++job)
+      set(1, job);
+    for (size_t outcome = 1; outcome < dfa.outcomes.size(); ++outcome)
+      for (uint32_t job : dfa.outcomes[outcome].ids)
+        set(outcome + 1, job);
+    for (uint16_t &outcome : pass.table.outcomes)
+      outcome += outcome != 0;
+  }
+
+  AutomatonLimits limits;
+  std::string &error;
+  std::vector<Job> jobs;
+  uint32_t bitCount = 0;
+  Scanner scanner;
+};
+} // namespace
+
+std::optional<Scanner> buildScanner(const std::vector<Predicate> &predicates,
+                                    AutomatonLimits limits,
+                                    std::string &error) {
+  return ScannerBuilder(limits, error).run(predicates);
+}
+
+static const uint8_t *bytesOf(std::string_view text) {
+  return reinterpret_cast<const uint8_t *>(text.data());
+}
+
+std::vector<int64_t> Scanner::scan(std::string_view text) const {
+  std::vector<uint64_t> found(words), scratch(4 * words);
+  const WordTables &cuts = wordTables();
+  for (const Pass &pass : passes) {
+    const ByteTable &t = pass.table;
+    route_text_scan(bytesOf(text), text.size(), t.classes.data(),
+                    t.check.data(), t.next.data(), t.rows.data(),
+                    t.reports.data(), t.outcomes.data(), cuts.blocks.data(),
+                    cuts.bits.data(), pass.masks.data(), t.start, t.middle,
+                    words, scratch.data());
+    for (uint32_t w = 0; w < words; ++w)
+      found[w] |= scratch[w];
+  }
+  std::vector<int64_t> result;
+  for (const Answer &answer : answers) {
+    int64_t hits = 0;
+    for (uint32_t bit : answer.bits)
+      hits += found[bit / 64] >> (bit % 64) & 1;
+    result.push_back(answer.mode == Mode::Count ? hits
+                     : answer.mode == Mode::All
+                         ? hits == static_cast<int64_t>(answer.bits.size())
+                         : hits > 0);
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Finders
+//===----------------------------------------------------------------------===//
+
+static bool buildFinder(const Nfa &nfa, AutomatonLimits limits, CharDfa &dfa,
+                        Finder &finder) {
+  Alphabet alphabet(nfa);
+  return determinizeFind(nfa, alphabet, limits.states, dfa) &&
+         packTable(dfa, alphabet, finder.table);
+}
+
+std::optional<Finder> buildFinder(const Pattern &pattern,
+                                  AutomatonLimits limits, std::string &error) {
+  if (pattern.kind == Pattern::Expression) {
+    RegexPtr tree =
+        parseRegex(pattern.text, pattern.fold == Fold::Simple, error);
+    if (!tree) {
+      error = quoted(pattern) + ": " + error;
+      return std::nullopt;
+    }
+    if (shortestMatch(*tree) == 0) {
+      error =
+          quoted(pattern) +
+          " may match the empty text, of which every text has endlessly many";
+      return std::nullopt;
+    }
+  }
+  Nfa nfa;
+  std::string problem = nfa.add(pattern, 0);
+  if (!problem.empty()) {
+    error = quoted(pattern) + ": " + problem;
+    return std::nullopt;
+  }
+  CharDfa dfa;
+  Finder finder;
+  if (!buildFinder(nfa, limits, dfa, finder)) {
+    error = tooLarge(pattern, limits);
+    return std::nullopt;
+  }
+  return finder;
+}
+
+std::optional<Finder> buildKeywordFinder(std::vector<Pattern> keywords,
+                                         AutomatonLimits limits,
+                                         std::string &error) {
+  // Earlier alternatives win, so the longest go first.
+  keywords = longestFirst(keywords);
+  Nfa nfa;
+  for (size_t i = 0; i < keywords.size(); ++i) {
+    std::string problem = nfa.add(keywords[i], i);
+    if (keywords[i].kind != Pattern::Keyword)
+      problem = "a regular expression has no fixed length; keywords only";
+    else if (keywords[i].fold == Fold::Full || keywords[i].fold == Fold::Nfkc)
+      problem =
+          "the fold changes the number of characters; exact or simple only";
+    if (!problem.empty()) {
+      error = quoted(keywords[i]) + ": " + problem;
+      return std::nullopt;
+    }
+  }
+  CharDfa dfa;
+  Finder finder;
+  if (!buildFinder(nfa, limits, dfa, finder)) {
+    error = std::to_string(keywords.size()) +
+            " keywords need an automaton of more than " +
+            std::to_string(limits.states) + " states";
+    return std::nullopt;
+  }
+  for (const CharDfa::Outcome &outcome : dfa.outcomes)
+    finder.lengths.push_back(
+        outcome.ids.empty() ? 0
+                            : decodeAll(keywords[outcome.ids[0]].text).size());
+  return finder;
+}
+
+const Finder &wordFinder() {
+  static const Finder finder = [] {
+    auto run = std::make_unique<Regex>(Regex::Repeat);
+    run->min = 1;
+    run->max = Regex::unbounded;
+    run->children.push_back(makeSet(wordCharacters()));
+    Regex either(Regex::Alternate);
+    either.children.push_back(std::move(run));
+    either.children.push_back(makeSet(cjkCharacters()));
+    Nfa nfa;
+    nfa.add(either, 0);
+    CharDfa dfa;
+    Finder result;
+    buildFinder(nfa, AutomatonLimits(), dfa, result);
+    return result;
+  }();
+  return finder;
+}
+
+static int64_t find(const Finder &finder, std::string_view text,
+                    int64_t *covered) {
+  const WordTables &cuts = wordTables();
+  const ByteTable &t = finder.table;
+  return route_text_find(
+      bytesOf(text), text.size(), t.classes.data(), t.check.data(),
+      t.next.data(), t.rows.data(), t.reports.data(), t.outcomes.data(),
+      cuts.blocks.data(), cuts.bits.data(), t.start, t.resume.data(),
+      covered ? finder.lengths.data() : nullptr, covered);
+}
+
+int64_t Finder::count(std::string_view text) const {
+  return find(*this, text, nullptr);
+}
+
+int64_t Finder::covered(std::string_view text) const {
+  int64_t bytes = 0;
+  find(*this, text, &bytes);
+  return bytes;
+}
+
+} // namespace route::text
