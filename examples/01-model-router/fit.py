@@ -72,14 +72,13 @@ def main():
     prompts, scores, tasks = load(args.data, "train", rows)
     policy = fit_policy(np.stack([features.ngrams(p) for p in prompts]), scores, tasks)
     origin = hashlib.sha256((args.data / "train.json").read_bytes()).hexdigest()
-    metadata = {
-        "source": "ulab-uiuc/LLMRouter, MIT",
-        "train.json sha256": origin,
-        "topics": " ".join(sorted(set(tasks))),
-        "models": " ".join(r["name"] for r in rows),
-        "features": f"ngrams n={features.GRAM} bytes dim={features.DIM} fnv1a binary l2",
-    }
-    save_file(policy, args.out, metadata)
+    about = (
+        f"fitted from ulab-uiuc/LLMRouter (MIT), train.json sha256 {origin}; topics {' '.join(sorted(set(tasks)))}; "
+        f"models {' '.join(r['name'] for r in rows)}; features ngrams n={features.GRAM} bytes dim={features.DIM} fnv1a binary l2"
+    )
+    # One entry: several would be written in an order that changes from run to run.
+    save_file(policy, args.out, {"about": about})
+    args.out.chmod(0o644)
     print(f"{args.out}: {sum(t.nbytes for t in policy.values())} bytes of weights from {len(prompts)} queries")
 
 
