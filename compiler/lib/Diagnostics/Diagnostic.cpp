@@ -76,7 +76,7 @@ void route::printExplanation(const DiagnosticInfo &info,
 std::optional<std::string>
 route::nearestName(llvm::StringRef name,
                    llvm::ArrayRef<std::string> candidates) {
-  unsigned best = std::max<unsigned>(1, name.size() / 3) + 1;
+  unsigned best = unsigned(name.size() + 2) / 3 + 1;
   std::optional<std::string> result;
   for (const std::string &candidate : candidates) {
     unsigned distance =

@@ -83,7 +83,7 @@ struct Diagnostic {
 };
 
 /// The candidate nearest to a misspelt name, if one is near enough to be meant:
-/// at most a third of its letters (at least one) differ. Ties: the earlier.
+/// at most a third of its letters, rounded up, differ. Ties: the earlier.
 std::optional<std::string> nearestName(llvm::StringRef name,
                                        llvm::ArrayRef<std::string> candidates);
 

@@ -1,0 +1,130 @@
+//===- Brackets.cpp - Pairing brackets before parsing -----------*- C++ -*-===//
+//
+// An unclosed bracket makes every later message wrong, so brackets are paired
+// first. When the file as a whole is unbalanced, a declaration that begins at
+// the left margin shows where a bracket should have been closed.
+//
+//===----------------------------------------------------------------------===//
+#include "RouteParser.h"
+#include "Tokens.h"
+#include "route/Frontend/Parser.h"
+
+using namespace route;
+using P = grammar::RouteParser;
+
+namespace {
+
+/// The kind that closes an opening bracket; 0 for anything else.
+uint16_t closerOf(uint16_t kind) {
+  switch (kind) {
+  case P::LPAREN:
+  case P::GROUP_PAREN:
+    return P::RPAREN;
+  case P::LBRACKET:
+  case P::GROUP_BRACKET:
+    return P::RBRACKET;
+  case P::LBRACE:
+    return P::RBRACE;
+  default:
+    return 0;
+  }
+}
+
+bool isCloser(uint16_t kind) {
+  return kind == P::RPAREN || kind == P::RBRACKET || kind == P::RBRACE;
+}
+
+} // namespace
+
+BracketCheck route::checkBrackets(const SourceManager &sources,
+                                  const TokenList &list,
+                                  DiagnosticEngine &diags) {
+  BracketCheck result;
+  const std::vector<Token> &tokens = list.tokens;
+  auto spell = [&](const Token &token) {
+    return ("'" + sources.text(list.range(token)) + "'").str();
+  };
+
+  // First pass: is the file balanced and shallow?
+  std::vector<size_t> open;
+  bool balanced = true;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (closerOf(tokens[i].kind)) {
+      open.push_back(i);
+      if (open.size() > maxNesting) {
+        diags
+            .report(diag::nestedTooDeeply, list.range(tokens[i]),
+                    "brackets are nested more than " + llvm::Twine(maxNesting) +
+                        " deep")
+            .note("name parts with 'let'");
+        result.tooDeep = true;
+        return result;
+      }
+    } else if (isCloser(tokens[i].kind)) {
+      if (open.empty() ||
+          closerOf(tokens[open.back()].kind) != tokens[i].kind) {
+        balanced = false;
+        break;
+      }
+      open.pop_back();
+    }
+  }
+  if (balanced && open.empty())
+    return result;
+
+  // Second pass: one message a place, starting afresh at each declaration at
+  // the left margin.
+  open.clear();
+  auto markBroken = [&](size_t from, size_t to) {
+    result.broken.push_back({from, to});
+  };
+  size_t region = 0;
+  bool bad = false;
+  auto unclosed = [&](size_t end) {
+    if (open.empty())
+      return;
+    size_t at = open.back();
+    auto message = diags.report(diag::unbalancedBracket, list.range(tokens[at]),
+                                spell(tokens[at]) + " is never closed");
+    if (end < tokens.size())
+      message.label(list.range(tokens[end]),
+                    "the next declaration begins here");
+    open.clear();
+    bad = true;
+  };
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    bool atMargin = tokens[i].lineStart && beginsDeclaration(tokens[i].kind) &&
+                    (tokens[i].begin == 0 ||
+                     sources.text(list.file)[tokens[i].begin - 1] == '\n');
+    if (atMargin) {
+      unclosed(i);
+      if (bad)
+        markBroken(region, i);
+      region = i;
+      bad = false;
+    }
+    if (closerOf(tokens[i].kind)) {
+      open.push_back(i);
+    } else if (isCloser(tokens[i].kind)) {
+      if (!open.empty() &&
+          closerOf(tokens[open.back()].kind) == tokens[i].kind) {
+        open.pop_back();
+      } else if (!bad) {
+        auto message =
+            diags.report(diag::unbalancedBracket, list.range(tokens[i]),
+                         open.empty() ? spell(tokens[i]) + " closes nothing"
+                                      : spell(tokens[i]) + " does not close " +
+                                            spell(tokens[open.back()]));
+        if (!open.empty())
+          message.label(list.range(tokens[open.back()]), "opened here");
+        bad = true;
+        open.clear();
+      }
+    }
+  }
+  if (!bad)
+    unclosed(tokens.size());
+  if (bad)
+    markBroken(region, tokens.size());
+  return result;
+}

@@ -1,0 +1,170 @@
+//===- Parser.cpp - From text to syntax tree --------------------*- C++ -*-===//
+//
+// Parses declaration by declaration, so that one run shows an error of each and
+// no parse tree outlives its declaration. Each is tried with the fast
+// prediction mode first; only a declaration that fails is parsed again to say
+// why.
+//
+//===----------------------------------------------------------------------===//
+#include "route/Frontend/Parser.h"
+#include "Builder.h"
+#include "SyntaxErrors.h"
+
+using namespace route;
+using grammar::RouteParser;
+
+namespace {
+
+struct NestedTooDeeply {
+  size_t token;
+};
+
+/// Counts how deep rules that nest without brackets are in each other, before
+/// the generated parser recurses into them.
+class DepthGuard : public antlr4::tree::ParseTreeListener {
+public:
+  void enterEveryRule(antlr4::ParserRuleContext *context) override {
+    if (counts(context) && ++depth > maxNesting)
+      throw NestedTooDeeply{context->getStart()->getTokenIndex()};
+  }
+  void exitEveryRule(antlr4::ParserRuleContext *context) override {
+    depth -= counts(context);
+  }
+  void visitTerminal(antlr4::tree::TerminalNode *) override {}
+  void visitErrorNode(antlr4::tree::ErrorNode *) override {}
+  void reset() { depth = 0; }
+
+private:
+  static bool counts(antlr4::ParserRuleContext *context) {
+    size_t rule = context->getRuleIndex();
+    return rule == RouteParser::RuleForm || rule == RouteParser::RuleBaseType ||
+           rule == RouteParser::RuleIfForm;
+  }
+  unsigned depth = 0;
+};
+
+class ModuleParser {
+public:
+  ModuleParser(const SourceManager &sources, FileId file,
+               DiagnosticEngine &diags)
+      : sources(sources), diags(diags), list(tokenize(sources, file, diags)) {}
+
+  void run(ast::Module &module) {
+    if (!list.usable)
+      return;
+    BracketCheck brackets = checkBrackets(sources, list, diags);
+    if (brackets.tooDeep)
+      return;
+    for (Chunk chunk : splitDeclarations(list.tokens, brackets.broken)) {
+      if (diags.reachedErrorLimit())
+        return;
+      if (beginsDeclaration(list.tokens[chunk.first].kind))
+        parse(chunk, module);
+      else
+        reportStray(chunk);
+    }
+  }
+
+private:
+  /// Words at the top level that begin no declaration.
+  void reportStray(Chunk chunk) {
+    const Token &token = list.tokens[chunk.first];
+    llvm::StringRef text = sources.text(list.range(token));
+    diags
+        .report(diag::expectedDeclaration, list.range(token),
+                "expected a declaration, found '" +
+                    (text.size() > 40 ? text.take_front(40) : text) + "'")
+        .suggest(isWord(token.kind) ? text : "", declarationWords());
+  }
+
+  std::vector<std::unique_ptr<antlr4::Token>> generatedTokens(Chunk chunk) {
+    std::vector<std::unique_ptr<antlr4::Token>> result;
+    result.reserve(chunk.last - chunk.first + 1);
+    for (size_t i = chunk.first; i < chunk.last; ++i) {
+      auto token =
+          std::make_unique<antlr4::CommonToken>(size_t(list.tokens[i].kind));
+      token->setStartIndex(list.tokens[i].begin);
+      token->setStopIndex(list.tokens[i].end - 1);
+      result.push_back(std::move(token));
+    }
+    auto end = std::make_unique<antlr4::CommonToken>(antlr4::Token::EOF);
+    end->setStartIndex(list.tokens[chunk.last - 1].end);
+    end->setStopIndex(list.tokens[chunk.last - 1].end - 1);
+    result.push_back(std::move(end));
+    return result;
+  }
+
+  void parse(Chunk chunk, ast::Module &module) {
+    using antlr4::atn::PredictionMode;
+    try {
+      antlr4::ListTokenSource source(generatedTokens(chunk));
+      antlr4::CommonTokenStream stream(&source);
+      RouteParser parser(&stream);
+      parser.removeErrorListeners();
+      DepthGuard guard;
+      parser.addParseListener(&guard);
+      auto *simulator =
+          parser.getInterpreter<antlr4::atn::ParserATNSimulator>();
+      RouteParser::TopLevelContext *tree = nullptr;
+      try {
+        simulator->setPredictionMode(PredictionMode::SLL);
+        parser.setErrorHandler(std::make_shared<antlr4::BailErrorStrategy>());
+        tree = parser.topLevel();
+      } catch (const antlr4::ParseCancellationException &) {
+        // Full prediction of something huge and wrong could take long; the
+        // grammar does not need it, so only ordinary sizes get it.
+        bool ordinary = chunk.last - chunk.first <= 20000;
+        guard.reset();
+        parser.reset();
+        simulator->setPredictionMode(ordinary ? PredictionMode::LL
+                                              : PredictionMode::SLL);
+        parser.setErrorHandler(
+            std::make_shared<SyntaxErrors>(sources, list, chunk, diags));
+        tree = parser.topLevel();
+      }
+      Builder(sources, list.file, diags)
+          .addDeclarations(*tree->declaration(), module.decls);
+    } catch (const NestedTooDeeply &deep) {
+      diags
+          .report(diag::nestedTooDeeply,
+                  list.range(list.tokens[chunk.first + deep.token]),
+                  "this is nested more than " + llvm::Twine(maxNesting) +
+                      " deep")
+          .note("name parts with 'let'");
+    } catch (const ParseStopped &) {
+      // Reported where it was found.
+    } catch (const std::exception &) {
+      diags.report(diag::unexpectedToken, list.range(list.tokens[chunk.first]),
+                   "this declaration cannot be read");
+    }
+  }
+
+  const SourceManager &sources;
+  DiagnosticEngine &diags;
+  TokenList list;
+};
+
+} // namespace
+
+std::unique_ptr<ast::Module> route::parseModule(const SourceManager &sources,
+                                                FileId file,
+                                                DiagnosticEngine &diags) {
+  auto module = std::make_unique<ast::Module>();
+  module->file = file;
+  // Characters, brackets and declarations are checked one after the other; the
+  // reader wants messages in the order of the text.
+  DiagnosticEngine local(sources);
+  ModuleParser(sources, file, local).run(*module);
+  std::vector<Diagnostic> messages = local.diagnostics();
+  std::vector<size_t> order(messages.size());
+  for (size_t i = 0; i < order.size(); ++i)
+    order[i] = i;
+  auto rank = [&](size_t i) {
+    return std::tuple(messages[i].code == diag::tooManyErrors,
+                      messages[i].range.begin, i);
+  };
+  llvm::sort(order, [&](size_t a, size_t b) { return rank(a) < rank(b); });
+  for (size_t i : order)
+    diags.take(std::move(messages[i]));
+  return module;
+}

@@ -1,0 +1,248 @@
+//===- SyntaxErrors.cpp - Parser failures in plain words --------*- C++ -*-===//
+//
+// Maps the parser's state at a failure to one message. Sets of token kinds
+// never reach the user: they are summed up as an expression, a type, a name, a
+// statement, or the one or two signs that could stand there.
+//
+//===----------------------------------------------------------------------===//
+#include "SyntaxErrors.h"
+#include "RouteParser.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace route;
+using P = grammar::RouteParser;
+
+namespace {
+
+/// The tokens that could have stood at the point of failure.
+class Expected {
+public:
+  Expected(antlr4::Parser *parser, bool valid)
+      : vocabulary(parser->getVocabulary()) {
+    if (valid)
+      set = parser->getExpectedTokens();
+  }
+  bool has(size_t kind) const { return set.contains(kind); }
+  bool end() const { return set.contains(antlr4::Token::EOF); }
+  bool expression() const {
+    return has(P::NUMBER) && has(P::STRING) && has(P::CASE);
+  }
+  bool statement() const { return expression() && has(P::LET); }
+  bool type() const { return has(P::ENUM) && has(P::DOLLAR); }
+  bool operators() const { return has(P::STAR); }
+  bool declaration() const { return has(P::LET) && !expression(); }
+  bool name() const {
+    return has(P::ID) && llvm::all_of(set.toList(), [](ssize_t kind) {
+             return kind == P::ID || kind == P::NONE ||
+                    kind == P::GROUP_PAREN || kind == P::LPAREN ||
+                    kind == P::EXACT;
+           });
+  }
+  /// Words, without quotes, for suggestions.
+  std::vector<std::string> words() const {
+    std::vector<std::string> list;
+    for (ssize_t kind : set.toList())
+      if (kind >= P::ALL && kind < P::ID)
+        list.push_back(unquoted(kind));
+    return list;
+  }
+  /// "')' or ','" for the signs and words among `kinds` that are expected;
+  /// empty when there are none or too many to help.
+  std::string list(llvm::ArrayRef<size_t> kinds) const {
+    std::vector<std::string> parts;
+    for (size_t kind : kinds)
+      if (has(kind))
+        parts.push_back(describe(kind));
+    return join(parts);
+  }
+  std::string everything() const {
+    std::vector<std::string> parts;
+    for (ssize_t kind : set.toList())
+      if (kind != P::GROUP_PAREN && kind != P::GROUP_BRACKET)
+        parts.push_back(describe(size_t(kind)));
+    return join(parts);
+  }
+
+private:
+  std::string unquoted(size_t kind) const {
+    return llvm::StringRef(vocabulary.getLiteralName(kind)).trim('\'').str();
+  }
+  std::string describe(size_t kind) const {
+    switch (kind) {
+    case P::ID:
+      return "a name";
+    case P::NUMBER:
+      return "a number";
+    case P::STRING:
+      return "a string";
+    default:
+      return "'" + unquoted(kind) + "'";
+    }
+  }
+  static std::string join(const std::vector<std::string> &parts) {
+    if (parts.empty() || parts.size() > 4)
+      return "";
+    std::string text = parts.front();
+    for (size_t i = 1; i < parts.size(); ++i)
+      text += (i + 1 == parts.size() ? " or " : ", ") + parts[i];
+    return text;
+  }
+
+  const antlr4::dfa::Vocabulary &vocabulary;
+  antlr4::misc::IntervalSet set;
+};
+
+} // namespace
+
+void SyntaxErrors::reportError(antlr4::Parser *parser,
+                               const antlr4::RecognitionException &error) {
+  antlr4::Token *offending = error.getOffendingToken();
+  size_t found = offending ? offending->getTokenIndex()
+                           : parser->getCurrentToken()->getTokenIndex();
+  // The expected set belongs to the token where a decision began.
+  report(parser, found, found == parser->getCurrentToken()->getTokenIndex());
+}
+
+antlr4::Token *SyntaxErrors::recoverInline(antlr4::Parser *parser) {
+  report(parser, parser->getCurrentToken()->getTokenIndex(), true);
+  throw ParseStopped();
+}
+
+void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
+                          bool setIsValid) {
+  size_t at = chunk.first + found;
+  Place place(sources, list, chunk, at);
+  if (reportMisspeltWord(place))
+    return;
+  Expected expected(parser, setIsValid);
+  size_t rule = parser->getContext()->getRuleIndex();
+  auto say = [&](diag::Code code, const llvm::Twine &what) {
+    auto message =
+        diags.report(code, place.range(), what + ", found " + place.found());
+    if (size_t open = place.openBracket(); open < list.tokens.size())
+      message.label(list.range(list.tokens[open]), "opened here");
+    return message;
+  };
+  auto unexpected = [&] {
+    auto message =
+        place.atEnd()
+            ? diags.report(diag::unexpectedToken, place.range(),
+                           "something is missing" + place.after() + " before " +
+                               place.found())
+            : diags.report(diag::unexpectedToken, place.range(),
+                           "unexpected " + place.found() + place.after());
+    message.suggest(place.word(), expected.words());
+    if (place.followsNumber())
+      message.note("units are ns, us, ms, s, min, h, tok, ktok, Mtok, Gtok, B, "
+                   "kB, MB, GB, TB, KiB, MiB, GiB, TiB");
+    return message;
+  };
+  auto nameHelp = [&](DiagnosticBuilder &message) {
+    if (place.isKeyword())
+      message.help("to use this word as a name, write `" + place.word() + "`");
+  };
+
+  // Places with words of their own.
+  if (rule == P::RuleBudgetDecl && expected.has(P::RBRACE)) {
+    say(diag::unknownWord, "expected a clause of the budget")
+        .note("the clauses are reserve, charge, per, window, limit, lease and "
+              "warn")
+        .suggest(place.word(), {"reserve", "charge", "per", "window", "limit",
+                                "lease", "warn"});
+    return;
+  }
+  if (rule == P::RulePoolBraces || expected.has(P::BODY)) {
+    say(diag::expectedDeclaration,
+        "expected a row, an attribute or a declaration of the pool")
+        .suggest(place.word(),
+                 {"attr", "const", "live", "state", "body", "param", "pool",
+                  "route", "router", "index", "expire", "quota", "evict",
+                  "require", "let", "axis"});
+    return;
+  }
+  if (rule == P::RuleArmBraces) {
+    say(diag::badCase, "expected an arm 'pattern -> value' or '}'");
+    return;
+  }
+  if (rule == P::RuleCaseForm && expected.has(P::OTHERWISE)) {
+    say(diag::badCase, "expected another arm or 'otherwise'" + place.after())
+        .note("a case without braces ends with 'otherwise'");
+    return;
+  }
+  if (expected.end() && place.beginsLine()) {
+    auto message = say(diag::expectedDeclaration, "expected a declaration");
+    message.suggest(place.word(), declarationWords());
+    return;
+  }
+  if (rule == P::RuleBraces && expected.has(P::RBRACE) &&
+      place.followsOperand()) {
+    unexpected();
+    return;
+  }
+
+  // What could stand here, summed up.
+  if (expected.operators() || expected.end()) {
+    std::string next =
+        expected.list({P::RPAREN, P::RBRACKET, P::RBRACE, P::COMMA, P::ASSIGN,
+                       P::THEN, P::LBRACE, P::ARROW});
+    if (next.empty() || expected.statement() || expected.end())
+      unexpected();
+    else
+      say(diag::unexpectedToken, "expected " + next + place.after())
+          .suggest(place.word(), expected.words());
+    return;
+  }
+  if (expected.statement() ||
+      (rule == P::RuleBraces && expected.has(P::RBRACE))) {
+    say(diag::expectedStatement, "expected a statement or '}'" + place.after());
+    return;
+  }
+  if (expected.expression()) {
+    auto message =
+        say(diag::expectedExpression, "expected an expression" + place.after());
+    nameHelp(message);
+    return;
+  }
+  if (expected.type()) {
+    auto message = say(diag::expectedType, "expected a type" + place.after());
+    nameHelp(message);
+    return;
+  }
+  if (expected.name()) {
+    auto message = say(diag::expectedName, "expected a name" + place.after());
+    nameHelp(message);
+    return;
+  }
+  std::string all = expected.everything();
+  if (all.empty())
+    unexpected();
+  else
+    say(diag::unexpectedToken, "expected " + all + place.after())
+        .suggest(place.word(), expected.words());
+}
+
+bool SyntaxErrors::reportMisspeltWord(const Place &place) {
+  // `choose 2 of experts whre x > 3 by s`: two operands side by side before the
+  // failure, on its line, the second one nearly a word of the language.
+  const auto &tokens = list.tokens;
+  for (size_t i = std::min(place.index(), chunk.last); i-- > chunk.first + 1;) {
+    bool suspicious =
+        tokens[i].kind == P::ID && !tokens[i].lineStart &&
+        endsOperand(tokens[i - 1].kind) && i + 1 < chunk.last &&
+        !tokens[i + 1].lineStart &&
+        (isWord(tokens[i + 1].kind) || tokens[i + 1].kind == P::NUMBER);
+    if (suspicious) {
+      std::string text = sources.text(list.range(tokens[i])).str();
+      if (auto near = nearestName(text, clauseWords())) {
+        diags
+            .report(diag::unexpectedToken, list.range(tokens[i]),
+                    "unexpected '" + text + "' after an operand")
+            .help("did you mean '" + *near + "'?");
+        return true;
+      }
+    }
+    if (tokens[i].lineStart)
+      return false;
+  }
+  return false;
+}

@@ -1,0 +1,80 @@
+//===- SyntaxErrors.h - Parser failures in plain words ----------*- C++ -*-===//
+//
+// The error strategy of the second parsing stage: says what was found and what
+// was expected in the language's own words, then gives up on the declaration.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_FRONTEND_SYNTAXERRORS_H
+#define ROUTE_LIB_FRONTEND_SYNTAXERRORS_H
+
+#include "Tokens.h"
+#include "antlr4-runtime.h"
+
+namespace route {
+
+/// Thrown inside this library to leave the generated parser.
+struct ParseStopped {};
+
+/// Where parsing failed, in words for a message.
+class Place {
+public:
+  Place(const SourceManager &sources, const TokenList &list, Chunk chunk,
+        size_t at)
+      : sources(sources), list(list), chunk(chunk), at(at) {}
+
+  size_t index() const { return at; }
+  /// The declaration ends here.
+  bool atEnd() const { return at >= chunk.last; }
+  SourceRange range() const;
+  /// "'x'", "a string", "the end of the file".
+  std::string found() const;
+  /// " after 'x'", or nothing at the beginning.
+  std::string after() const;
+  /// The word found, for suggestions; empty for anything else.
+  std::string word() const;
+  bool isKeyword() const;
+  bool beginsLine() const;
+  bool followsOperand() const;
+  bool followsNumber() const;
+  /// The innermost open bracket when it stands on an earlier line, else a
+  /// number past the last token.
+  size_t openBracket() const;
+
+private:
+  std::string quote(const Token &token) const;
+  const Token *before() const {
+    return at > chunk.first ? &list.tokens[at - 1] : nullptr;
+  }
+  const SourceManager &sources;
+  const TokenList &list;
+  Chunk chunk;
+  size_t at;
+};
+
+class SyntaxErrors : public antlr4::DefaultErrorStrategy {
+public:
+  SyntaxErrors(const SourceManager &sources, const TokenList &list, Chunk chunk,
+               DiagnosticEngine &diags)
+      : sources(sources), list(list), chunk(chunk), diags(diags) {}
+
+  void reportError(antlr4::Parser *parser,
+                   const antlr4::RecognitionException &error) override;
+  void recover(antlr4::Parser *, std::exception_ptr) override {
+    throw ParseStopped();
+  }
+  antlr4::Token *recoverInline(antlr4::Parser *parser) override;
+  void sync(antlr4::Parser *) override {}
+
+private:
+  void report(antlr4::Parser *parser, size_t found, bool setIsValid);
+  bool reportMisspeltWord(const Place &place);
+
+  const SourceManager &sources;
+  const TokenList &list;
+  Chunk chunk;
+  DiagnosticEngine &diags;
+};
+
+} // namespace route
+
+#endif
