@@ -86,17 +86,17 @@ LogicalResult Machine::bindAxisPerParent(AxisOp op, ArrayRef<int64_t> counts) {
   if (op.getParentAxes().size() != 1)
     return op.emitError("axis '")
            << op.getSymName() << "' has no parent to count per";
-  auto parent = axes.find(op.getParentAxes().front().getValue());
-  AxisRef above;
-  if (parent != axes.end()) {
-    above = parent->second;
-  } else if (failed(bindAxis(
-                 symbols.lookup<AxisOp>(op.getParentAxes().front().getAttr()),
-                 counts.size()))) {
+  StringAttr parent = op.getParentAxes().front().getAttr();
+  auto parentOp = symbols.lookup<AxisOp>(parent);
+  bool open = !axes.contains(parent.getValue()) &&
+              parentOp.getStaticSize() < 0 && !parentOp.getLabels() &&
+              !parentOp.getOriginal();
+  if (open && failed(bindAxis(parentOp, counts.size())))
     return failure();
-  } else {
-    above = axes[op.getParentAxes().front().getValue()];
-  }
+  FailureOr<AxisRef> found = axis(parent, op.getLoc());
+  if (failed(found))
+    return failure();
+  AxisRef above = *found;
   if (above->size != static_cast<int64_t>(counts.size()))
     return op.emitError("axis '")
            << op.getSymName() << "' needs " << above->size

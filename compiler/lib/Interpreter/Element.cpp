@@ -6,6 +6,7 @@
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -160,20 +161,13 @@ int64_t route::interp::wrapTo(Type type, int64_t value) {
   return static_cast<int64_t>(static_cast<uint64_t>(value) << drop) >> drop;
 }
 
-/// The shortest decimal form that reads back as the same float.
-static std::string printDouble(double value, bool single) {
+/// The shortest decimal form that reads back as the same number.
+template <typename Float> static std::string printFloat(Float value) {
   if (std::isnan(value))
     return "nan";
-  if (std::isinf(value))
-    return value > 0 ? "inf" : "-inf";
   char digits[64];
-  for (int precision = 1; precision <= 17; ++precision) {
-    snprintf(digits, sizeof digits, "%.*g", precision, value);
-    if (single ? strtof(digits, nullptr) == static_cast<float>(value)
-               : strtod(digits, nullptr) == value)
-      break;
-  }
-  return digits;
+  auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  return std::string(digits, end);
 }
 
 std::string route::interp::printElement(const Element &element, Type type) {
@@ -192,9 +186,9 @@ std::string route::interp::printElement(const Element &element, Type type) {
   if (std::holds_alternative<int64_t>(element))
     return std::to_string(element.asInt());
   if (std::holds_alternative<float>(element))
-    return printDouble(element.asFloat(), /*single=*/true);
+    return printFloat(element.asFloat());
   if (std::holds_alternative<double>(element))
-    return printDouble(element.asDouble(), /*single=*/false);
+    return printFloat(element.asDouble());
   if (std::holds_alternative<std::string>(element)) {
     std::string out = "\"";
     llvm::raw_string_ostream os(out);

@@ -22,6 +22,7 @@ static LogicalResult runPart(std::unique_ptr<llvm::MemoryBuffer> buffer,
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   MLIRContext context(dialects, MLIRContext::Threading::DISABLED);
+  context.printOpOnDiagnostic(false);
   auto run = [&]() -> LogicalResult {
     OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
     return module ? route::interp::runScript(*module, {}, os) : failure();
