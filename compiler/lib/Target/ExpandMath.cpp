@@ -9,6 +9,7 @@
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Dialect/Row/Transforms/IROps.h"
 #include "route/numerics_functions.h"
 
 using namespace mlir;
@@ -18,74 +19,6 @@ namespace route {
 #include "route/Target/Passes.h.inc"
 
 namespace {
-
-/// The operation set of numerics_functions.h that emits IR; values have the
-/// shape of `like`.
-class IROps {
-public:
-  using F = Value;
-  using I = Value;
-  using M = Value;
-
-  IROps(ImplicitLocOpBuilder &b, Type like) : b(b) {
-    if (auto shaped = dyn_cast<VectorType>(like))
-      vector = shaped;
-    f32 = typed(b.getF32Type());
-    i32 = typed(b.getI32Type());
-  }
-
-  F f(float v) { return splat(f32, b.getF32FloatAttr(v)); }
-  I i(int32_t v) { return splat(i32, b.getI32IntegerAttr(v)); }
-  F add(F x, F y) { return arith::AddFOp::create(b, x, y); }
-  F sub(F x, F y) { return arith::SubFOp::create(b, x, y); }
-  F mul(F x, F y) { return arith::MulFOp::create(b, x, y); }
-  F div(F x, F y) { return arith::DivFOp::create(b, x, y); }
-  F fma(F x, F y, F z) { return math::FmaOp::create(b, x, y, z); }
-  F sqrt(F x) { return math::SqrtOp::create(b, x); }
-  I bits(F x) { return arith::BitcastOp::create(b, i32, x); }
-  F fromBits(I x) { return arith::BitcastOp::create(b, f32, x); }
-  I iadd(I x, I y) { return arith::AddIOp::create(b, x, y); }
-  I isub(I x, I y) { return arith::SubIOp::create(b, x, y); }
-  I bitAnd(I x, I y) { return arith::AndIOp::create(b, x, y); }
-  I bitOr(I x, I y) { return arith::OrIOp::create(b, x, y); }
-  I bitXor(I x, I y) { return arith::XOrIOp::create(b, x, y); }
-  I shl(I x, int n) { return arith::ShLIOp::create(b, x, i(n)); }
-  I shrS(I x, int n) { return arith::ShRSIOp::create(b, x, i(n)); }
-  I shrU(I x, int n) { return arith::ShRUIOp::create(b, x, i(n)); }
-  F toFloat(I x) { return arith::SIToFPOp::create(b, f32, x); }
-  M lt(F x, F y) {
-    return arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, y);
-  }
-  M eq(F x, F y) {
-    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, y);
-  }
-  M logicAnd(M x, M y) { return arith::AndIOp::create(b, x, y); }
-  M logicOr(M x, M y) { return arith::OrIOp::create(b, x, y); }
-  M logicNot(M x) {
-    Value all = splat(typed(b.getI1Type()), b.getBoolAttr(true));
-    return arith::XOrIOp::create(b, x, all);
-  }
-  F select(M c, F x, F y) { return arith::SelectOp::create(b, c, x, y); }
-  I selectInt(M c, I x, I y) { return arith::SelectOp::create(b, c, x, y); }
-
-  /// `element` in the shape of the values.
-  Type typed(Type element) {
-    return vector ? Type(VectorType::get(vector.getShape(), element,
-                                         vector.getScalableDims()))
-                  : element;
-  }
-
-private:
-  Value splat(Type type, TypedAttr value) {
-    if (auto shaped = dyn_cast<VectorType>(type))
-      value = DenseElementsAttr::get(shaped, Attribute(value));
-    return arith::ConstantOp::create(b, value);
-  }
-
-  ImplicitLocOpBuilder &b;
-  VectorType vector;
-  Type f32, i32;
-};
 
 using Expansion = Value (*)(IROps &, ValueRange);
 

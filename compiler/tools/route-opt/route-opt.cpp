@@ -10,6 +10,7 @@
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Target/Passes.h"
 
 int main(int argc, char **argv) {
@@ -23,6 +24,7 @@ int main(int argc, char **argv) {
   route::registerRoutePasses();
   route::registerRouteToLinalgPasses();
   route::registerRouteTargetPasses();
+  route::row::registerRowPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Routec's optimizer driver\n", registry));
 }

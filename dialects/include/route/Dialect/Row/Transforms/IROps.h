@@ -1,0 +1,88 @@
+// The operation set of numerics_functions.h that emits IR, so that generated
+// code runs the very sequences that the header runs.
+#ifndef ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H
+#define ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace route {
+
+/// Emits f32 and i32 operations on scalars, or on vectors of the shape of
+/// `like`.
+class IROps {
+public:
+  using Value = mlir::Value;
+  using F = Value;
+  using I = Value;
+  using M = Value;
+
+  IROps(mlir::ImplicitLocOpBuilder &b, mlir::Type like) : b(b) {
+    if (auto shaped = mlir::dyn_cast<mlir::VectorType>(like))
+      vector = shaped;
+    f32 = typed(b.getF32Type());
+    i32 = typed(b.getI32Type());
+  }
+
+  F f(float v) { return splat(f32, b.getF32FloatAttr(v)); }
+  I i(int32_t v) { return splat(i32, b.getI32IntegerAttr(v)); }
+  F add(F x, F y) { return mlir::arith::AddFOp::create(b, x, y); }
+  F sub(F x, F y) { return mlir::arith::SubFOp::create(b, x, y); }
+  F mul(F x, F y) { return mlir::arith::MulFOp::create(b, x, y); }
+  F div(F x, F y) { return mlir::arith::DivFOp::create(b, x, y); }
+  F fma(F x, F y, F z) { return mlir::math::FmaOp::create(b, x, y, z); }
+  F sqrt(F x) { return mlir::math::SqrtOp::create(b, x); }
+  I bits(F x) { return mlir::arith::BitcastOp::create(b, i32, x); }
+  F fromBits(I x) { return mlir::arith::BitcastOp::create(b, f32, x); }
+  I iadd(I x, I y) { return mlir::arith::AddIOp::create(b, x, y); }
+  I isub(I x, I y) { return mlir::arith::SubIOp::create(b, x, y); }
+  I bitAnd(I x, I y) { return mlir::arith::AndIOp::create(b, x, y); }
+  I bitOr(I x, I y) { return mlir::arith::OrIOp::create(b, x, y); }
+  I bitXor(I x, I y) { return mlir::arith::XOrIOp::create(b, x, y); }
+  I shl(I x, int n) { return mlir::arith::ShLIOp::create(b, x, i(n)); }
+  I shrS(I x, int n) { return mlir::arith::ShRSIOp::create(b, x, i(n)); }
+  I shrU(I x, int n) { return mlir::arith::ShRUIOp::create(b, x, i(n)); }
+  F toFloat(I x) { return mlir::arith::SIToFPOp::create(b, f32, x); }
+  M lt(F x, F y) {
+    return mlir::arith::CmpFOp::create(b, mlir::arith::CmpFPredicate::OLT, x,
+                                       y);
+  }
+  M eq(F x, F y) {
+    return mlir::arith::CmpFOp::create(b, mlir::arith::CmpFPredicate::OEQ, x,
+                                       y);
+  }
+  M logicAnd(M x, M y) { return mlir::arith::AndIOp::create(b, x, y); }
+  M logicOr(M x, M y) { return mlir::arith::OrIOp::create(b, x, y); }
+  M logicNot(M x) {
+    Value all = splat(typed(b.getI1Type()), b.getBoolAttr(true));
+    return mlir::arith::XOrIOp::create(b, x, all);
+  }
+  F select(M c, F x, F y) { return mlir::arith::SelectOp::create(b, c, x, y); }
+  I selectInt(M c, I x, I y) {
+    return mlir::arith::SelectOp::create(b, c, x, y);
+  }
+
+  /// `element` in the shape of the values.
+  mlir::Type typed(mlir::Type element) {
+    return vector ? mlir::Type(mlir::VectorType::get(vector.getShape(), element,
+                                                     vector.getScalableDims()))
+                  : element;
+  }
+
+private:
+  Value splat(mlir::Type type, mlir::TypedAttr value) {
+    if (auto shaped = mlir::dyn_cast<mlir::VectorType>(type))
+      value = mlir::DenseElementsAttr::get(shaped, mlir::Attribute(value));
+    return mlir::arith::ConstantOp::create(b, value);
+  }
+
+  mlir::ImplicitLocOpBuilder &b;
+  mlir::VectorType vector;
+  mlir::Type f32, i32;
+};
+
+} // namespace route
+
+#endif // ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H

@@ -1,0 +1,280 @@
+// row-distribute: row programs become functions over ranges of items, several
+// items side by side in vector lanes.
+#include "Emitter.h"
+#include "route/Dialect/Row/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace route::row {
+#define GEN_PASS_DEF_ROWDISTRIBUTE
+#include "route/Dialect/Row/Transforms/Passes.h.inc"
+
+namespace {
+
+/// Brings a body into the few forms that the emitter knows: linalg.generic with
+/// elementwise producers fused into their only user.
+void normalizeBody(ProgramOp program) {
+  IRRewriter rewriter(program.getContext());
+  SmallVector<linalg::LinalgOp> named;
+  program->walk([&](linalg::LinalgOp op) {
+    if (!isa<linalg::GenericOp, linalg::FillOp>(op.getOperation()))
+      named.push_back(op);
+  });
+  for (linalg::LinalgOp op : named) {
+    rewriter.setInsertionPoint(op);
+    (void)linalg::generalizeNamedOp(rewriter, op);
+  }
+  RewritePatternSet toLinalg(program.getContext());
+  linalg::populateElementwiseToLinalgConversionPatterns(toLinalg);
+  (void)applyPatternsGreedily(program.getBody(), std::move(toLinalg));
+
+  RewritePatternSet fusion(program.getContext());
+  linalg::populateElementwiseOpsFusionPatterns(fusion, [](OpOperand *operand) {
+    Operation *producer = operand->get().getDefiningOp();
+    auto from = dyn_cast_or_null<linalg::GenericOp>(producer);
+    auto to = dyn_cast<linalg::GenericOp>(operand->getOwner());
+    // A producer of fewer loops would run again for every element.
+    return from && to && producer->hasOneUse() &&
+           from.getNumLoops() == to.getNumLoops();
+  });
+  (void)applyPatternsGreedily(program.getBody(), std::move(fusion));
+}
+
+bool isStatic(ProgramOp program) {
+  bool result = true;
+  program.getBody().walk([&](Operation *op) {
+    for (Type type : op->getResultTypes())
+      if (auto tensor = dyn_cast<RankedTensorType>(type))
+        result &= tensor.hasStaticShape();
+  });
+  for (BlockArgument argument : program.getBody().getArguments())
+    result &= cast<RankedTensorType>(argument.getType()).hasStaticShape();
+  return result;
+}
+
+struct DistributePass : impl::RowDistributeBase<DistributePass> {
+  using RowDistributeBase::RowDistributeBase;
+
+  void runOnOperation() override {
+    if (!llvm::is_contained({1, 4, 8, 16}, int64_t(lanes)) ||
+        !llvm::is_contained({4, 8}, int64_t(lanes64))) {
+      getOperation().emitError("row-distribute takes 1, 4, 8 or 16 lanes, and "
+                               "4 or 8 lanes of 64 bits");
+      return signalPassFailure();
+    }
+    SmallVector<ProgramOp> programs;
+    getOperation().walk([&](ProgramOp op) { programs.push_back(op); });
+    for (ProgramOp program : programs)
+      if (failed(lower(program)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult lower(ProgramOp program);
+  /// Buffers for the program's operands; accumulators hold their initial value.
+  Values makeBuffers(ProgramOp program, ImplicitLocOpBuilder &b);
+  func::FuncOp outline(ProgramOp program, TypeRange types);
+  LogicalResult emitLoop(ProgramOp program, ImplicitLocOpBuilder &b,
+                         int64_t width, Value begin, Value end,
+                         ValueRange buffers);
+};
+
+Values DistributePass::makeBuffers(ProgramOp program, ImplicitLocOpBuilder &b) {
+  Values buffers;
+  unsigned firstInit =
+      program.getInputs().size() + program.getUniforms().size();
+  unsigned firstAcc = firstInit + program.getOutputs().size();
+  for (auto [i, value] : llvm::enumerate(program->getOperands())) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor) {
+      buffers.push_back(value);
+      continue;
+    }
+    auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+    Value buffer;
+    if (i < firstInit || i >= firstAcc)
+      buffer = bufferization::ToBufferOp::create(b, type, value,
+                                                 /*read_only=*/true);
+    if (i >= firstInit) {
+      Values dynamic;
+      for (int64_t d = 0; d < tensor.getRank(); ++d)
+        if (tensor.isDynamicDim(d))
+          dynamic.push_back(tensor::DimOp::create(b, value, d));
+      Value fresh =
+          memref::AllocOp::create(b, type, dynamic, b.getI64IntegerAttr(64));
+      if (i >= firstAcc)
+        memref::CopyOp::create(b, buffer, fresh);
+      buffer = fresh;
+    }
+    buffers.push_back(buffer);
+  }
+  return buffers;
+}
+
+/// Accumulators that ranges of items may add to at the same time: integers,
+/// counted apart first.
+bool isCounted(ProgramOp program, unsigned i) {
+  auto type = cast<ShapedType>(program.getAccumulators()[i].getType());
+  return type.getElementType().isInteger() && type.hasStaticShape();
+}
+
+LogicalResult DistributePass::emitLoop(ProgramOp program,
+                                       ImplicitLocOpBuilder &b, int64_t width,
+                                       Value begin, Value end,
+                                       ValueRange buffers) {
+  auto index = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, v);
+  };
+  unsigned inputs = program.getInputs().size(),
+           uniforms = program.getUniforms().size(),
+           outputs = program.getOutputs().size();
+  Values accumulators(buffers.drop_front(inputs + uniforms + outputs));
+
+  // Own counters, so that items need no atomic additions.
+  Values shared = accumulators;
+  for (unsigned i = 0; i < accumulators.size(); ++i) {
+    if (!isCounted(program, i))
+      continue;
+    auto type = cast<MemRefType>(accumulators[i].getType());
+    SmallVector<int64_t> shape(type.getShape());
+    if (Emitter::directTally(program, i))
+      ++shape[0]; // padding is counted in front
+    Value own = memref::AllocaOp::create(
+        b, MemRefType::get(shape, type.getElementType()),
+        b.getI64IntegerAttr(64));
+    linalg::FillOp::create(b,
+                           ValueRange{arith::ConstantOp::create(
+                               b, b.getIntegerAttr(type.getElementType(), 0))},
+                           ValueRange{own});
+    accumulators[i] = own;
+  }
+
+  Value last = arith::SubIOp::create(b, end, index(1));
+  auto loop = scf::ForOp::create(b, begin, end, index(width));
+  {
+    OpBuilder::InsertPoint front(b.getBlock(), Block::iterator(loop));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value item = loop.getInductionVar();
+    Value left = arith::SubIOp::create(b, end, item);
+    Value valid = arith::MinSIOp::create(b, left, index(width));
+    Emitter emitter(program, width, lanes64, b, front);
+    if (failed(emitter.emit({item, valid, last}, buffers.take_front(inputs),
+                            buffers.slice(inputs, uniforms),
+                            buffers.slice(inputs + uniforms, outputs),
+                            accumulators)))
+      return failure();
+    numNetworks += emitter.numNetworks;
+  }
+  b.setInsertionPointAfter(loop);
+
+  for (unsigned i = 0; i < accumulators.size(); ++i) {
+    if (!isCounted(program, i))
+      continue;
+    bool padded = bool(Emitter::directTally(program, i));
+    auto type = cast<MemRefType>(shared[i].getType());
+    OpBuilder::InsertionGuard guard(b);
+    Values at;
+    for (int64_t n : type.getShape()) {
+      auto each = scf::ForOp::create(b, index(0), index(n), index(1));
+      at.push_back(each.getInductionVar());
+      b.setInsertionPointToStart(each.getBody());
+    }
+    Values from = at;
+    if (padded)
+      from[0] = arith::AddIOp::create(b, from[0], index(1));
+    Value count = memref::LoadOp::create(b, accumulators[i], from);
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(count.getType()));
+    Value some =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ne, count, zero);
+    auto add = scf::IfOp::create(b, some, false);
+    b.setInsertionPointToStart(&add.getThenRegion().front());
+    memref::AtomicRMWOp::create(b, count.getType(), arith::AtomicRMWKind::addi,
+                                count, shared[i], at);
+  }
+  return success();
+}
+
+func::FuncOp DistributePass::outline(ProgramOp program, TypeRange types) {
+  ModuleOp module = getOperation();
+  std::string stem = "program";
+  if (auto parent = program->getParentOfType<FunctionOpInterface>())
+    stem = parent.getName().str();
+  std::string name;
+  for (unsigned i = 0; name.empty() || module.lookupSymbol(name); ++i)
+    name = stem + "_rows" + std::to_string(i);
+  // Right behind the function it comes from.
+  Operation *caller = program;
+  while (caller->getParentOp() != module)
+    caller = caller->getParentOp();
+  OpBuilder b(module.getContext());
+  b.setInsertionPointAfter(caller);
+  SmallVector<Type> arguments(2, b.getIndexType());
+  arguments.append(types.begin(), types.end());
+  auto function = func::FuncOp::create(b, program.getLoc(), name,
+                                       b.getFunctionType(arguments, {}));
+  function.setPrivate();
+  function->setAttr("row.body", b.getUnitAttr());
+  bool parallel = true;
+  for (unsigned i = 0; i < program.getAccumulators().size(); ++i)
+    parallel &= isCounted(program, i);
+  if (parallel)
+    function->setAttr("row.parallel", b.getUnitAttr());
+  function.addEntryBlock();
+  return function;
+}
+
+LogicalResult DistributePass::lower(ProgramOp program) {
+  normalizeBody(program);
+  ImplicitLocOpBuilder b(program.getLoc(), program);
+  Values buffers = makeBuffers(program, b);
+  auto index = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, v);
+  };
+  unsigned any =
+      program.getOutputs().empty()
+          ? 0
+          : program.getInputs().size() + program.getUniforms().size();
+  Value items = memref::DimOp::create(b, buffers[any], 0);
+  if (isStatic(program)) {
+    func::FuncOp function = outline(program, ValueRange(buffers).getTypes());
+    Values arguments{index(0), items};
+    arguments.append(buffers);
+    func::CallOp::create(b, function, arguments);
+    Block &entry = function.getBody().front();
+    auto inner = ImplicitLocOpBuilder::atBlockEnd(program.getLoc(), &entry);
+    if (failed(emitLoop(program, inner, lanes, entry.getArgument(0),
+                        entry.getArgument(1),
+                        ValueRange(entry.getArguments()).drop_front(2))))
+      return failure();
+    func::ReturnOp::create(inner);
+  } else if (failed(emitLoop(program, b, 1, index(0), items, buffers))) {
+    return failure();
+  }
+
+  Values results;
+  b.setInsertionPoint(program);
+  unsigned firstInit =
+      program.getInputs().size() + program.getUniforms().size();
+  for (auto [i, init] : llvm::enumerate(program.getDpsInits()))
+    if (isa<RankedTensorType>(init.getType()))
+      results.push_back(bufferization::ToTensorOp::create(
+          b, init.getType(), buffers[firstInit + i], /*restrict=*/true,
+          /*writable=*/true));
+  program->replaceAllUsesWith(results);
+  program->erase();
+  ++numPrograms;
+  return success();
+}
+
+} // namespace
+} // namespace route::row

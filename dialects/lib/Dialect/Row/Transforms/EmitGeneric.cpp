@@ -1,0 +1,342 @@
+// linalg.generic and scalar operations of a row program as loops over lanes.
+#include "Emitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace route::row {
+
+Value Emitter::cloneInLanes(Operation *op,
+                            llvm::function_ref<Value(Value)> find) {
+  if (auto constantOp = dyn_cast<arith::ConstantOp>(op)) {
+    TypedAttr attr = constantOp.getValue();
+    if (lanes != 1)
+      attr = DenseElementsAttr::get(cast<ShapedType>(laneType(attr.getType())),
+                                    Attribute(attr));
+    return arith::ConstantOp::create(b, attr);
+  }
+  if (op->getNumResults() != 1 || op->getNumRegions() ||
+      !OpTrait::hasElementwiseMappableTraits(op))
+    return nullptr;
+  IRMapping mapping;
+  for (Value operand : op->getOperands()) {
+    Value v = find(operand);
+    if (!v)
+      return nullptr;
+    mapping.map(operand, v);
+  }
+  Operation *copy = b.clone(*op, mapping);
+  copy->getResult(0).setType(laneType(op->getResult(0).getType()));
+  return copy->getResult(0);
+}
+
+FailureOr<Values> Emitter::emitBody(linalg::GenericOp op, ValueRange arguments,
+                                    ValueRange at) {
+  DenseMap<Value, Value> map;
+  for (auto [argument, value] :
+       llvm::zip_equal(op.getBody()->getArguments(), arguments))
+    map[argument] = value;
+  auto find = [&](Value v) -> Value {
+    if (Value known = map.lookup(v))
+      return known;
+    return scalars.lookup(v);
+  };
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    Value result;
+    if (auto position = dyn_cast<linalg::IndexOp>(&inner))
+      result = inLanes(at[position.getDim()]);
+    else
+      result = cloneInLanes(&inner, find);
+    if (!result)
+      return inner.emitError("row programs do not lower '")
+             << inner.getName() << "' inside 'linalg.generic'";
+    map[inner.getResult(0)] = result;
+  }
+  Values results;
+  for (Value v : op.getBody()->getTerminator()->getOperands()) {
+    Value known = find(v);
+    if (!known)
+      return op.emitError("yields a value from outside that is unknown here");
+    results.push_back(known);
+  }
+  return results;
+}
+
+/// The operation that joins the accumulator of a reduction with a new value, if
+/// neither order nor repetition matters to the result; else null.
+static Operation *idempotentStep(linalg::GenericOp op) {
+  if (op.getNumDpsInits() != 1)
+    return nullptr;
+  BlockArgument acc = op.getRegionOutputArgs()[0];
+  Operation *step =
+      op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  if (!step || !acc.hasOneUse() || *acc.getUsers().begin() != step)
+    return nullptr;
+  if (isa<arith::MaximumFOp, arith::MinimumFOp, arith::MaxSIOp, arith::MinSIOp,
+          arith::MaxUIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp>(step))
+    return step;
+  return nullptr;
+}
+
+LogicalResult Emitter::emitGeneric(linalg::GenericOp op) {
+  unsigned numLoops = op.getNumLoops();
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  Values bounds(numLoops);
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = maps[operand.getOperandNumber()];
+    for (auto [i, e] : llvm::enumerate(map.getResults())) {
+      if (auto dim = dyn_cast<AffineDimExpr>(e)) {
+        if (!bounds[dim.getPosition()])
+          bounds[dim.getPosition()] = sizeOf(operand.get(), i);
+      } else if (!isa<AffineConstantExpr>(e)) {
+        return op.emitError("row programs lower indexing by dimensions and "
+                            "constants only");
+      }
+    }
+  }
+  if (llvm::any_of(bounds, [](Value v) { return !v; }))
+    return op.emitError("a loop whose bound no operand gives");
+
+  auto place = [&](unsigned operand, ValueRange at) {
+    Values result;
+    for (AffineExpr e : maps[operand].getResults()) {
+      if (auto dim = dyn_cast<AffineDimExpr>(e))
+        result.push_back(at[dim.getPosition()]);
+      else
+        result.push_back(index(cast<AffineConstantExpr>(e).getValue()));
+    }
+    return result;
+  };
+
+  // Results may take the place of an operand that is read at the same element
+  // for the last time.
+  bool parallel = op.getNumReductionLoops() == 0;
+  SmallVector<RowValue> results;
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    auto type = cast<RankedTensorType>(init.get().getType());
+    Values sizes;
+    for (unsigned i = 0; i < type.getRank(); ++i)
+      sizes.push_back(sizeOf(init.get(), i));
+    if (parallel && maps[init.getOperandNumber()].isIdentity()) {
+      for (OpOperand &in : op->getOpOperands()) {
+        if (!isa<RankedTensorType>(in.get().getType()) ||
+            !maps[in.getOperandNumber()].isIdentity() || !diesAt(in.get(), op))
+          continue;
+        bool once = llvm::count(op->getOperands(), in.get()) == 1;
+        if (once) {
+          pending[in.get()] = 0;
+          release(row(in.get()).scratch);
+          break;
+        }
+      }
+    }
+    results.push_back(allocate(type, sizes));
+  }
+
+  auto operandsAt = [&](ValueRange at) {
+    Values values;
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (op.isDpsInit(&operand))
+        break;
+      Value v = operand.get();
+      values.push_back(isa<RankedTensorType>(v.getType())
+                           ? load(row(v), place(operand.getOperandNumber(), at))
+                           : scalars.lookup(v));
+    }
+    return values;
+  };
+  auto initAt = [&](unsigned i, ValueRange at) {
+    OpOperand &init = op.getDpsInitsMutable()[i];
+    return load(row(init.get()), place(init.getOperandNumber(), at));
+  };
+  unsigned firstInit = op.getNumDpsInputs();
+
+  // Parallel loops outside, reductions inside.
+  SmallVector<unsigned> outer, inner;
+  for (auto [i, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+    (kind == utils::IteratorType::parallel ? outer : inner).push_back(i);
+  Values outerBounds;
+  for (unsigned d : outer)
+    outerBounds.push_back(bounds[d]);
+
+  bool failedBody = false;
+  auto step = [&](ValueRange at, ValueRange accumulators) -> Values {
+    Values arguments = operandsAt(at);
+    arguments.append(accumulators.begin(), accumulators.end());
+    FailureOr<Values> yielded = emitBody(op, arguments, at);
+    if (failed(yielded)) {
+      failedBody = true;
+      return Values(accumulators);
+    }
+    return *yielded;
+  };
+
+  forEach(outerBounds, [&](ValueRange outerAt) {
+    Values at(numLoops);
+    for (auto [d, v] : llvm::zip_equal(outer, outerAt))
+      at[d] = v;
+    Values accumulators;
+    for (unsigned i = 0; i < results.size(); ++i) {
+      bool read = !op.getRegionOutputArgs()[i].use_empty();
+      accumulators.push_back(
+          read ? initAt(i, at) : constant(results[i].type.getElementType(), 0));
+    }
+    // One static reduction loop whose order does not matter: four chains.
+    std::optional<int64_t> n;
+    if (inner.size() == 1)
+      n = getConstantIntValue(bounds[inner[0]]);
+    Operation *join = n && *n >= 8 ? idempotentStep(op) : nullptr;
+    Values finals;
+    if (join) {
+      const int64_t chains = 4;
+      unsigned d = inner[0];
+      auto stepAt = [&](Value iv, Value acc) {
+        at[d] = iv;
+        return step(at, acc)[0];
+      };
+      Value zeroth = stepAt(index(0), accumulators[0]);
+      Values chain{zeroth};
+      for (int64_t c = 1; c < chains; ++c)
+        chain.push_back(stepAt(index(c), zeroth));
+      // Every chain starts with the zeroth element too: a repetition.
+      auto loop = scf::ForOp::create(
+          b, index(chains), index(*n / chains * chains), index(chains), chain);
+      {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(loop.getBody());
+        Values next;
+        for (int64_t c = 0; c < chains; ++c)
+          next.push_back(
+              stepAt(arith::AddIOp::create(b, loop.getInductionVar(), index(c)),
+                     loop.getRegionIterArgs()[c]));
+        scf::YieldOp::create(b, next);
+      }
+      Value all = loop.getResult(0);
+      for (int64_t c = 1; c < chains; ++c) {
+        IRMapping mapping;
+        mapping.map(join->getOperand(0), all);
+        mapping.map(join->getOperand(1), loop.getResult(c));
+        Operation *copy = b.clone(*join, mapping);
+        copy->getResult(0).setType(all.getType());
+        all = copy->getResult(0);
+      }
+      for (int64_t i = *n / chains * chains; i < *n; ++i)
+        all = stepAt(index(i), all);
+      finals.push_back(all);
+    } else {
+      std::function<Values(unsigned, Values)> nest = [&](unsigned level,
+                                                         Values acc) {
+        if (level == inner.size())
+          return step(at, acc);
+        auto loop = scf::ForOp::create(b, index(0), bounds[inner[level]],
+                                       index(1), acc);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(loop.getBody());
+        at[inner[level]] = loop.getInductionVar();
+        Values next = nest(level + 1, Values(loop.getRegionIterArgs()));
+        scf::YieldOp::create(b, next);
+        return Values(loop.getResults());
+      };
+      finals = nest(0, accumulators);
+    }
+    for (unsigned i = 0; i < results.size(); ++i)
+      store(results[i], place(firstInit + i, at), finals[i]);
+  });
+  if (failedBody)
+    return failure();
+  for (auto [result, value] : llvm::zip_equal(op->getResults(), results))
+    define(result, value);
+  return success();
+}
+
+LogicalResult Emitter::emitScalarOp(Operation *op) {
+  auto find = [&](Value v) { return scalars.lookup(v); };
+  if (auto constantOp = dyn_cast<arith::ConstantOp>(op)) {
+    if (auto dense = dyn_cast<DenseElementsAttr>(constantOp.getValue())) {
+      auto type = dyn_cast<RankedTensorType>(constantOp.getType());
+      if (!type)
+        return op->emitError("a constant that is neither scalar nor tensor");
+      RowValue value;
+      for (int64_t n : type.getShape())
+        value.sizes.push_back(index(n));
+      if (dense.isSplat()) {
+        Attribute attr = dense.getSplatValue<Attribute>();
+        TypedAttr typed = cast<TypedAttr>(attr);
+        if (lanes != 1)
+          typed = DenseElementsAttr::get(
+              cast<ShapedType>(laneType(type.getElementType())), attr);
+        value.splat = arith::ConstantOp::create(b, typed);
+      } else {
+        value.uniform = true;
+        value.buffer = constantTable(dense);
+      }
+      define(op->getResult(0), value);
+      return success();
+    }
+  }
+  if (op->getNumResults() == 1 && op->getResult(0).getType().isIndex()) {
+    // Sizes are the same for all items: computed in front of the loop.
+    OpBuilder::InsertionGuard guard(b);
+    b.restoreInsertionPoint(allocations);
+    IRMapping mapping;
+    for (Value operand : op->getOperands()) {
+      Value v = find(operand);
+      if (!v || !v.getType().isIndex())
+        return op->emitError("row programs do not lower '")
+               << op->getName() << "' on this operand";
+      mapping.map(operand, v);
+    }
+    scalars[op->getResult(0)] = b.clone(*op, mapping)->getResult(0);
+    return success();
+  }
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    Values at;
+    for (Value v : extract.getIndices())
+      at.push_back(find(v));
+    if (llvm::all_of(at, [](Value v) { return v && v.getType().isIndex(); })) {
+      scalars[extract] = load(row(extract.getTensor()), at);
+      return success();
+    }
+  }
+  if (auto make = dyn_cast<tensor::FromElementsOp>(op)) {
+    RankedTensorType type = make.getType();
+    if (type.getRank() <= 1) {
+      Values sizes;
+      for (int64_t n : type.getShape())
+        sizes.push_back(index(n));
+      RowValue value = allocate(type, sizes);
+      for (auto [i, element] : llvm::enumerate(make.getElements())) {
+        Value x = find(element);
+        if (!x)
+          return op->emitError("an element unknown here");
+        store(value, type.getRank() ? ValueRange(index(i)) : ValueRange(), x);
+      }
+      define(make, value);
+      return success();
+    }
+  }
+  if (auto splat = dyn_cast<tensor::SplatOp>(op)) {
+    if (Value x = find(splat.getInput());
+        x && splat.getType().hasStaticShape()) {
+      RowValue value;
+      for (int64_t n : splat.getType().getShape())
+        value.sizes.push_back(index(n));
+      value.splat = x;
+      define(splat, value);
+      return success();
+    }
+  }
+  Value result;
+  if (op->getNumResults() == 1 && !isa<ShapedType>(op->getResult(0).getType()))
+    result = cloneInLanes(op, find);
+  if (!result)
+    return op->emitError("row programs do not lower '") << op->getName() << "'";
+  scalars[op->getResult(0)] = result;
+  return success();
+}
+
+} // namespace route::row

@@ -1,0 +1,173 @@
+// Times compiled row programs on one core against a plain C++ router compiled
+// by clang -O3 for this machine, from item-major logits in memory.
+//   build/bin/bench-rows [v3|v4|v4-bf16]
+// Prints ns an item (medians), the floor (bytes moved over the measured read
+// bandwidth) and the ratios. Inputs rotate through 64 MB.
+#include "Jit.h"
+#include "Programs.h"
+#include "route/numerics.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <vector>
+
+using namespace route;
+using namespace route::test;
+
+static double now() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// The median over `rounds` of the seconds that f(round) takes.
+template <typename F> static double median(int rounds, F f) {
+  std::vector<double> times;
+  f(0);
+  for (int i = 0; i < rounds; ++i) {
+    double start = now();
+    f(i);
+    times.push_back(now() - start);
+  }
+  std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
+  return times[rounds / 2];
+}
+
+/// The peer: one item at a time, repeated argmax, libm's expf. Its inner loops
+/// are plain enough for the compiler's vectoriser.
+__attribute__((noinline)) static void peerSoftmax(const float *x, int *idx,
+                                                  float *w, int *counts,
+                                                  int64_t items, int experts,
+                                                  int k) {
+  std::vector<float> p(experts);
+  for (int64_t t = 0; t < items; ++t, x += experts) {
+    float best = x[0], sum = 0;
+    for (int e = 1; e < experts; ++e)
+      best = x[e] > best ? x[e] : best;
+    for (int e = 0; e < experts; ++e)
+      sum += p[e] = std::exp(x[e] - best);
+    for (int r = 0; r < k; ++r) {
+      int at = 0;
+      float top = p[0];
+      for (int e = 1; e < experts; ++e)
+        if (p[e] > top)
+          top = p[e], at = e;
+      idx[t * k + r] = at;
+      w[t * k + r] = top / sum;
+      p[at] = -1;
+      ++counts[at];
+    }
+  }
+}
+
+static double readBandwidth(const std::vector<float> &data) {
+  volatile double sink = 0;
+  double seconds = median(9, [&](int) {
+    double sums[8] = {};
+    for (size_t i = 0; i + 8 <= data.size(); i += 8)
+      for (int j = 0; j < 8; ++j)
+        sums[j] += data[i + j];
+    sink = sink + sums[0];
+  });
+  return double(data.size()) * sizeof(float) / seconds;
+}
+
+int main(int argc, char **argv) {
+  std::optional<IsaLevel> level =
+      argc > 1 ? parseIsaLevel(argv[1]) : hostIsaLevel();
+  if (!level) {
+    std::fprintf(stderr, "usage: bench-rows [v3|v4|v4-bf16]\n");
+    return 1;
+  }
+  JitOptions options = JitOptions::wide(*level);
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> data(size_t(16) << 20);
+  for (float &x : data)
+    x = normal(random);
+  double bandwidth = readBandwidth(data);
+  std::printf("%s, %lld lanes; read %.1f GB/s\n",
+              stringifyIsaLevel(*level).str().c_str(), (long long)options.lanes,
+              bandwidth / 1e9);
+  std::printf("%-28s %6s %9s %9s %9s %9s %7s %7s\n", "program", "E", "T",
+              "ns/item", "peer", "floor", "x peer", "x floor");
+
+  const int k = 8;
+  for (int experts : {128, 144, 256, 384}) {
+    auto jit = Jit::compile(softmaxTop(experts, k), options);
+    if (!jit)
+      return 1;
+    auto *run =
+        jit->function<void(MemRef<float, 2> *, MemRef<int, 2> *,
+                           MemRef<float, 2> *, MemRef<int, 1> *)>("softmax");
+    for (int64_t items : {4096, 16, 1}) {
+      std::vector<int> idx(items * k), counts(experts), other(items * k);
+      std::vector<float> w(items * k), v(items * k);
+      int64_t sets = int64_t(data.size()) / (items * experts);
+      int64_t inner = std::max<int64_t>(1, 4096 / items);
+      auto at = [&](int64_t i) {
+        return data.data() + (i * 7919 % sets) * items * experts;
+      };
+      auto ours = [&](int round) {
+        for (int64_t j = 0; j < inner; ++j) {
+          MemRef<float, 2> x(at(round * inner + j), items, experts),
+              y(w.data(), items, k);
+          MemRef<int, 2> i(idx.data(), items, k);
+          MemRef<int, 1> c(counts.data(), experts);
+          run(&x, &i, &y, &c);
+        }
+      };
+      auto peer = [&](int round) {
+        for (int64_t j = 0; j < inner; ++j)
+          peerSoftmax(at(round * inner + j), other.data(), v.data(),
+                      counts.data(), items, experts, k);
+      };
+      ours(3), peer(3);
+      if (idx != other) // exact ties do not occur in these inputs
+        std::printf("results differ from the peer's\n");
+      double a = median(31, ours) / inner / items * 1e9;
+      double p = median(9, peer) / inner / items * 1e9;
+      double floor = (experts * 4 + k * 8) / bandwidth * 1e9;
+      std::printf("%-28s %6d %9lld %9.1f %9.1f %9.1f %7.2f %7.2f\n",
+                  "softmax top-8", experts, (long long)items, a, p, floor,
+                  p / a, a / floor);
+    }
+  }
+
+  auto jit = Jit::compile(groupedSigmoid(), options);
+  if (!jit)
+    return 1;
+  auto *run =
+      jit->function<void(MemRef<float, 2> *, MemRef<float, 1> *,
+                         MemRef<int, 2> *, MemRef<float, 2> *)>("grouped");
+  for (int64_t items : {4096, 16, 1}) {
+    std::vector<int> idx(items * k);
+    std::vector<float> w(items * k), bias(256);
+    for (float &x : bias)
+      x = 0.01f * normal(random);
+    int64_t sets = int64_t(data.size()) / (items * 256);
+    int64_t inner = std::max<int64_t>(1, 4096 / items);
+    double a = median(31,
+                      [&](int round) {
+                        for (int64_t j = 0; j < inner; ++j) {
+                          float *in =
+                              data.data() +
+                              ((round * inner + j) * 7919 % sets) * items * 256;
+                          MemRef<float, 2> x(in, items, 256),
+                              y(w.data(), items, k);
+                          MemRef<float, 1> c(bias.data(), 256);
+                          MemRef<int, 2> i(idx.data(), items, k);
+                          run(&x, &c, &i, &y);
+                        }
+                      }) /
+               inner / items * 1e9;
+    double floor = (256 * 4 + k * 8) / bandwidth * 1e9;
+    std::printf("%-28s %6d %9lld %9.1f %9s %9.1f %7s %7.2f\n",
+                "grouped sigmoid 4/8, 8/256", 256, (long long)items, a, "-",
+                floor, "-", a / floor);
+  }
+  return 0;
+}

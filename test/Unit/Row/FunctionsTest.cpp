@@ -1,0 +1,245 @@
+// The functions of numerics.h, host against compiled code: the same bits for
+// every input (any NaN equals any NaN), on scalars and on vectors.
+//   functions-test               a strided subset with every exponent
+//   functions-test --all         all 2^32 inputs
+//   functions-test --error       errors against libm in double, as a table
+#include "Jit.h"
+#include "Programs.h"
+#include "route/numerics.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+using namespace route;
+using namespace route::test;
+
+namespace {
+
+struct Function {
+  const char *name;
+  const char *ir; ///< from %a : f32
+  float (*host)(float);
+  double (*exact)(double);
+};
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+const Function functions[] = {
+    {"exp", "math.exp %a", num::exp, std::exp},
+    {"exp2", "math.exp2 %a", num::exp2, std::exp2},
+    {"log", "math.log %a", num::log, std::log},
+    {"log2", "math.log2 %a", num::log2, std::log2},
+    {"tanh", "math.tanh %a", num::tanh, std::tanh},
+    {"erf", "math.erf %a", num::erf, std::erf},
+    {"rsqrt", "math.rsqrt %a", num::rsqrt,
+     [](double x) { return 1 / std::sqrt(x); }},
+    {"sqrt", "math.sqrt %a", num::sqrt, std::sqrt},
+    {"floor", "math.floor %a", num::floor, std::floor},
+    {"ceil", "math.ceil %a", num::ceil, std::ceil},
+    {"roundeven", "math.roundeven %a", num::roundEven, std::nearbyint},
+    {"sigmoid", "row.unary sigmoid %a", num::sigmoid, sigmoid},
+    {"silu", "row.unary silu %a", num::silu,
+     [](double x) { return x == -INFINITY ? -0.0 : x * sigmoid(x); }},
+    {"gelu_tanh", "row.unary gelu_tanh %a", num::geluTanh,
+     [](double x) {
+       double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+       return x == -INFINITY ? -0.0 : x * sigmoid(2 * u);
+     }},
+    {"gelu_erf", "row.unary gelu_erf %a", num::geluErf,
+     [](double x) {
+       return x == -INFINITY ? -0.0 : x * 0.5 * std::erfc(-x / std::sqrt(2.0));
+     }},
+    {"softplus", "row.unary softplus %a", num::softplus,
+     [](double x) { return x > 40 ? x : std::log1p(std::exp(x)); }},
+};
+
+float fromBits(uint32_t u) {
+  float x;
+  std::memcpy(&x, &u, sizeof x);
+  return x;
+}
+uint32_t toBits(float x) {
+  uint32_t u;
+  std::memcpy(&u, &x, sizeof u);
+  return u;
+}
+
+constexpr int kRow = 64;
+
+/// Every function applied to rows of 64 values.
+std::string program() {
+  std::string ir = "#id = affine_map<(d0) -> (d0)>\n";
+  auto add = [&](const std::string &name, const std::string &body,
+                 const std::string &to) {
+    ir += fill(R"(
+func.func @${NAME}(%x: memref<?x64xf32>, %y: memref<?x64x${TO}>) {
+  row.program ins(%x : memref<?x64xf32>) outs(%y : memref<?x64x${TO}>) {
+  ^bb0(%r: tensor<64xf32>):
+    %e = tensor.empty() : tensor<64x${TO}>
+    %s = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+      ins(%r : tensor<64xf32>) outs(%e : tensor<64x${TO}>) {
+    ^bb0(%a: f32, %o: ${TO}):
+      %c = ${BODY}
+      linalg.yield %c : ${TO}
+    } -> tensor<64x${TO}>
+    row.yield %s : tensor<64x${TO}>
+  }
+  return
+}
+)",
+               {{"NAME", name}, {"BODY", body}, {"TO", to}});
+  };
+  for (const Function &f : functions)
+    add(f.name, f.ir + std::string(" : f32"), "f32");
+  add("bf16", "arith.truncf %a : f32 to bf16", "bf16");
+  add("f16", "arith.truncf %a : f32 to f16", "f16");
+  ir += R"(
+func.func @pow(%x: memref<?x64xf32>, %z: memref<?x64xf32>, %y: memref<?x64xf32>) {
+  row.program ins(%x, %z : memref<?x64xf32>, memref<?x64xf32>) outs(%y : memref<?x64xf32>) {
+  ^bb0(%r: tensor<64xf32>, %q: tensor<64xf32>):
+    %s = math.powf %r, %q : tensor<64xf32>
+    row.yield %s : tensor<64xf32>
+  }
+  return
+}
+)";
+  return ir;
+}
+
+int failures = 0;
+
+void mismatch(const char *name, const JitOptions &options, float x,
+              uint32_t got, uint32_t want) {
+  ++failures;
+  std::printf("%s(%a): compiled %08x, host %08x (lanes %d, level %s)\n", name,
+              x, got, want, int(options.lanes),
+              stringifyIsaLevel(options.level).str().c_str());
+}
+
+void compare(Jit &jit, const JitOptions &options, uint64_t step) {
+  const int64_t rows = 256, n = rows * kRow;
+  std::vector<float> x(n), y(n), z(n);
+  std::vector<uint16_t> h(n);
+  MemRef<float, 2> in(x.data(), rows, kRow), out(y.data(), rows, kRow),
+      second(z.data(), rows, kRow);
+  MemRef<uint16_t, 2> half(h.data(), rows, kRow);
+  auto forInputs = [&](auto body) {
+    bool good = true;
+    for (uint64_t first = 0; good && first < (1ull << 32); first += n * step) {
+      for (int64_t i = 0; i < n; ++i)
+        x[i] = fromBits(uint32_t(first + i * step));
+      good = body();
+    }
+  };
+  for (const Function &f : functions) {
+    auto *run = jit.function<void(void *, void *)>(f.name);
+    forInputs([&] {
+      run(&in, &out);
+      for (int64_t i = 0; i < n; ++i) {
+        float want = f.host(x[i]);
+        if (toBits(want) != toBits(y[i]) && (want == want || y[i] == y[i])) {
+          mismatch(f.name, options, x[i], toBits(y[i]), toBits(want));
+          return false;
+        }
+      }
+      return true;
+    });
+  }
+  for (bool b : {true, false}) {
+    const char *name = b ? "bf16" : "f16";
+    auto *run = jit.function<void(void *, void *)>(name);
+    forInputs([&] {
+      run(&in, &half);
+      for (int64_t i = 0; i < n; ++i) {
+        uint16_t want = b ? num::toBf16(x[i]) : num::toF16(x[i]);
+        float back = b ? num::fromBf16(h[i]) : num::fromF16(h[i]);
+        if (want != h[i] && (x[i] == x[i] || back == back)) {
+          mismatch(name, options, x[i], h[i], want);
+          return false;
+        }
+      }
+      return true;
+    });
+  }
+  auto *run = jit.function<void(void *, void *, void *)>("pow");
+  const float specials[] = {0.0f,  -0.0f,    1.0f,      -1.0f, 2.0f, 0.5f,
+                            3.0f,  -3.0f,    INFINITY,  NAN,   7.5f, 1e-40f,
+                            -2.5f, 16777216, -INFINITY, 88.0f};
+  uint32_t round = 0;
+  forInputs([&] {
+    for (int64_t i = 0; i < n; ++i)
+      z[i] = specials[(i + round) % 16] *
+             (round % 2 ? 1.0f : 1.0f + float(i) / float(n));
+    ++round;
+    run(&in, &second, &out);
+    for (int64_t i = 0; i < n; ++i) {
+      float want = num::pow(x[i], z[i]);
+      if (toBits(want) != toBits(y[i]) && (want == want || y[i] == y[i])) {
+        mismatch("pow", options, x[i], toBits(y[i]), toBits(want));
+        return false;
+      }
+    }
+    return true;
+  });
+}
+
+/// One unit in the last place of an f32 near `exact`.
+double unit(double exact) {
+  int e;
+  std::frexp(exact, &e);
+  return std::ldexp(1.0, std::max(e, -125) - 24);
+}
+
+void errors(uint64_t step) {
+  std::printf("| function | largest error, ulp | at |\n|---|---|---|\n");
+  for (const Function &f : functions) {
+    double worst = 0;
+    float at = 0;
+    for (uint64_t u = 0; u < (1ull << 32); u += step) {
+      float x = fromBits(uint32_t(u)), y = f.host(x);
+      double exact = f.exact(x);
+      if (y != y || exact != exact || std::isinf(y) ||
+          std::fabs(exact) > 0x1.fffffep127) {
+        bool alike = (y != y) == (exact != exact) &&
+                     (y != y || std::fabs(y) >= 0x1.fffffep127);
+        if (!alike)
+          std::printf("%s(%a) is %a, not %a\n", f.name, x, y, exact);
+        continue;
+      }
+      double error = std::fabs(y - exact) / unit(exact);
+      if (error > worst)
+        worst = error, at = x;
+    }
+    std::printf("| %s | %.3f | %a |\n", f.name, worst, at);
+  }
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  std::string mode = argc > 1 ? argv[1] : "";
+  std::optional<IsaLevel> host = hostIsaLevel();
+  if (!host) {
+    std::printf("no AVX2 here: nothing to compare\n");
+    return 0;
+  }
+  if (mode == "--error") {
+    errors(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
+    return 0;
+  }
+  std::vector<JitOptions> all = {JitOptions::scalar(IsaLevel::V3),
+                                 JitOptions::wide(IsaLevel::V3)};
+  if (*host != IsaLevel::V3)
+    all.push_back(JitOptions::wide(*host));
+  for (const JitOptions &options : all) {
+    auto jit = Jit::compile(program(), options);
+    if (!jit)
+      return 1;
+    compare(*jit, options, mode == "--all" ? 1 : 16411);
+  }
+  std::printf(failures ? "%d functions differ\n" : "ok\n", failures);
+  return failures != 0;
+}
