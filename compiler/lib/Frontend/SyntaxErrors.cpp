@@ -183,7 +183,7 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
   // What could stand here, summed up.
   if (expected.operators() || expected.end()) {
     std::string next =
-        expected.list({P::RPAREN, P::RBRACKET, P::RBRACE, P::COMMA, P::ASSIGN,
+        expected.list({P::COMMA, P::RPAREN, P::RBRACKET, P::RBRACE, P::ASSIGN,
                        P::THEN, P::LBRACE, P::ARROW});
     if (next.empty() || expected.statement() || expected.end())
       unexpected();
