@@ -1,5 +1,6 @@
 # The lit suite: one directory a layer, mirrored by the folders beside this file.
 import os
+import sys
 import lit.formats
 
 config.name = "routec"
@@ -13,5 +14,6 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%source", config.route_source_dir))
 config.substitutions.append(("%build", config.route_build_dir))
+config.substitutions.append(("%python", sys.executable))
 if config.route_sanitize:
     config.available_features.add("sanitize")

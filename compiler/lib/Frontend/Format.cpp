@@ -17,10 +17,12 @@ using P = grammar::RouteParser;
 namespace {
 
 bool opens(uint16_t kind) {
-  return kind == P::LPAREN || kind == P::GROUP_PAREN || kind == P::LBRACKET || kind == P::GROUP_BRACKET ||
-         kind == P::LBRACE;
+  return kind == P::LPAREN || kind == P::GROUP_PAREN || kind == P::LBRACKET ||
+         kind == P::GROUP_BRACKET || kind == P::LBRACE;
 }
-bool closes(uint16_t kind) { return kind == P::RPAREN || kind == P::RBRACKET || kind == P::RBRACE; }
+bool closes(uint16_t kind) {
+  return kind == P::RPAREN || kind == P::RBRACKET || kind == P::RBRACE;
+}
 
 /// Tokens that go on with what stands before them.
 bool continues(uint16_t kind) {
@@ -63,12 +65,15 @@ bool continues(uint16_t kind) {
 
 class Formatter {
 public:
-  Formatter(const SourceManager &sources, const TokenList &list) : text(sources.text(list.file)), list(list) {}
+  Formatter(const SourceManager &sources, const TokenList &list)
+      : text(sources.text(list.file)), list(list) {}
 
   std::string run() {
     size_t comment = 0;
     for (at = 0; at < list.tokens.size(); ++at) {
-      for (; comment < list.comments.size() && list.comments[comment].begin < list.tokens[at].begin; ++comment)
+      for (; comment < list.comments.size() &&
+             list.comments[comment].begin < list.tokens[at].begin;
+           ++comment)
         addComment(list.comments[comment]);
       addToken(list.tokens[at]);
     }
@@ -93,8 +98,8 @@ private:
   uint16_t before() const { return at > 0 ? list.tokens[at - 1].kind : 0; }
   Level &level() { return levels.back(); }
 
-  /// Does a token begin a statement, row, arm or entry of its own when it begins
-  /// a line? At the top level only declarations do.
+  /// Does a token begin a statement, row, arm or entry of its own when it
+  /// begins a line? At the top level only declarations do.
   bool beginsItem(uint16_t kind) {
     uint16_t last = before();
     if (levels.size() == 1)
@@ -112,7 +117,8 @@ private:
     if (kind == P::WHEN)
       return !inRuleHead;
     bool afterWindow = at > 1 && list.tokens[at - 2].kind == P::WINDOW &&
-                       (kind == P::ID || kind == P::NUMBER || kind == P::STRING || kind == P::GROUP_PAREN);
+                       (kind == P::ID || kind == P::NUMBER ||
+                        kind == P::STRING || kind == P::GROUP_PAREN);
     return !afterWindow && !continues(kind);
   }
 
@@ -124,7 +130,9 @@ private:
   }
 
   /// Lines between the last thing printed and a position: 0 is the same line.
-  unsigned newlinesBefore(uint32_t begin) const { return unsigned(text.slice(lastEnd, begin).count('\n')); }
+  unsigned newlinesBefore(uint32_t begin) const {
+    return unsigned(text.slice(lastEnd, begin).count('\n'));
+  }
 
   void addComment(SourceRange range) {
     unsigned lines = newlinesBefore(range.begin);
@@ -133,7 +141,9 @@ private:
     if (lines > 0)
       startLine(level().innerIndent, lines > 1 && !afterOpening());
     else if (!out.empty())
-      out += llvm::StringRef(out).ends_with("\n") ? "" : text.substr(range.begin, 2) == "//" ? "  " : " ";
+      out += llvm::StringRef(out).ends_with("\n")  ? ""
+             : text.substr(range.begin, 2) == "//" ? "  "
+                                                   : " ";
     out += text.slice(range.begin, range.end).rtrim().str();
     lastEnd = range.end;
     lastIsComment = true;
@@ -152,7 +162,8 @@ private:
       bool alignedElse = token.kind == P::ELSE && before() == P::RBRACE;
       if (closes(token.kind))
         indent = level().openIndent;
-      else if (!opens(before()) && (!item || (waiting && token.kind != P::COMMA)) && !alignedElse)
+      else if (!opens(before()) &&
+               (!item || (waiting && token.kind != P::COMMA)) && !alignedElse)
         indent += 2;
       startLine(indent, lines > 1 && !afterOpening() && !closes(token.kind));
     } else if (lastIsComment) {
@@ -174,7 +185,8 @@ private:
 
   void track(uint16_t kind) {
     if (opens(kind)) {
-      bool budget = kind == P::LBRACE && at > 1 && list.tokens[at - 2].kind == P::BUDGET;
+      bool budget =
+          kind == P::LBRACE && at > 1 && list.tokens[at - 2].kind == P::BUDGET;
       if (kind == P::LBRACE && !level().cases.empty() && !level().cases.back())
         level().cases.pop_back(); // `case subject {`
       levels.push_back({lineIndent, lineIndent + 2, budget, {}});
@@ -185,7 +197,8 @@ private:
       level().cases.push_back(false);
     } else if (kind == P::ARROW && !level().cases.empty()) {
       level().cases.back() = true;
-    } else if (kind == P::OTHERWISE && !level().cases.empty() && level().cases.back()) {
+    } else if (kind == P::OTHERWISE && !level().cases.empty() &&
+               level().cases.back()) {
       level().cases.pop_back();
     }
     if (kind == P::RULE)
@@ -237,8 +250,11 @@ private:
     const Token &left = list.tokens[slash - 1], &right = list.tokens[slash + 1];
     if (left.kind == P::DOLLAR)
       return true;
-    auto isUnit = [&](const Token &t) { return isWord(t.kind) && isUnitWord(text.slice(t.begin, t.end)); };
-    return isUnit(left) && isUnit(right) && list.tokens[slash].glued && right.glued;
+    auto isUnit = [&](const Token &t) {
+      return isWord(t.kind) && isUnitWord(text.slice(t.begin, t.end));
+    };
+    return isUnit(left) && isUnit(right) && list.tokens[slash].glued &&
+           right.glued;
   }
 
   llvm::StringRef text;
@@ -254,7 +270,9 @@ private:
 
 } // namespace
 
-std::optional<std::string> route::formatSource(const SourceManager &sources, FileId file, DiagnosticEngine &diags) {
+std::optional<std::string> route::formatSource(const SourceManager &sources,
+                                               FileId file,
+                                               DiagnosticEngine &diags) {
   unsigned before = diags.errorCount();
   parseModule(sources, file, diags);
   if (diags.errorCount() != before)

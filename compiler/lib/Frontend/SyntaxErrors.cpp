@@ -79,9 +79,11 @@ private:
       return "'" + unquoted(kind) + "'";
     }
   }
-  static std::string join(const std::vector<std::string> &parts) {
+  static std::string join(std::vector<std::string> parts) {
     if (parts.empty() || parts.size() > 4)
       return "";
+    // "',' or ')'" reads better than the other way round.
+    std::rotate(parts.begin(), llvm::find(parts, "','"), parts.end());
     std::string text = parts.front();
     for (size_t i = 1; i < parts.size(); ++i)
       text += (i + 1 == parts.size() ? " or " : ", ") + parts[i];

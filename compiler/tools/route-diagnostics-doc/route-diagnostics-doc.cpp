@@ -1,8 +1,8 @@
 //===- route-diagnostics-doc.cpp - docs/diagnostics.md ----------*- C++ -*-===//
 //
-// Prints the page of all diagnostic codes from their table, so that the page and
-// `routec --explain` cannot disagree. utils/update-diagnostics-doc.sh runs it; a
-// test compares the page with it.
+// Prints the page of all diagnostic codes from their table, so that the page
+// and `routec --explain` cannot disagree. utils/update-diagnostics-doc.sh runs
+// it; a test compares the page with it.
 //
 //===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Diagnostic.h"
@@ -12,11 +12,14 @@ using namespace route;
 
 int main() {
   llvm::raw_ostream &os = llvm::outs();
-  os << "<!-- Written by utils/update-diagnostics-doc.sh from compiler/include/route/Diagnostics/*.def -->\n"
+  os << "<!-- Written by utils/update-diagnostics-doc.sh from "
+        "compiler/include/route/Diagnostics/*.def -->\n"
         "# Diagnostics\n\n"
-        "Every message of the compiler has a code. `routec --explain R0013` prints its entry.\n";
+        "Every message of the compiler has a code. `routec --explain R0013` "
+        "prints its entry.\n";
   for (const DiagnosticInfo &info : allDiagnostics()) {
-    os << "\n## " << codeName(info.code) << (info.severity == Severity::Warning ? " (warning)" : "") << ": "
+    os << "\n## " << codeName(info.code)
+       << (info.severity == Severity::Warning ? " (warning)" : "") << ": "
        << info.summary << "\n\n";
     std::string text;
     llvm::raw_string_ostream stream(text);

@@ -14,14 +14,20 @@ using namespace route;
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("route-fmt options");
-static cl::list<std::string> inputs(cl::Positional, cl::desc("<files, - for standard input>"), cl::cat(category));
-static cl::opt<bool> inPlace("i", cl::desc("rewrite the files"), cl::cat(category));
-static cl::opt<bool> check("check", cl::desc("name files that would change and exit with 1"), cl::cat(category));
+static cl::list<std::string> inputs(cl::Positional,
+                                    cl::desc("<files, - for standard input>"),
+                                    cl::cat(category));
+static cl::opt<bool> inPlace("i", cl::desc("rewrite the files"),
+                             cl::cat(category));
+static cl::opt<bool>
+    check("check", cl::desc("name files that would change and exit with 1"),
+          cl::cat(category));
 
-/// Writes `text` next to `path` and moves it there, so that a failure leaves the
-/// old file. Returns the reason of a failure.
+/// Writes `text` next to `path` and moves it there, so that a failure leaves
+/// the old file. Returns the reason of a failure.
 static std::string rewrite(llvm::StringRef path, llvm::StringRef text) {
-  llvm::Expected<llvm::sys::fs::TempFile> file = llvm::sys::fs::TempFile::create(path + ".%%%%%%");
+  llvm::Expected<llvm::sys::fs::TempFile> file =
+      llvm::sys::fs::TempFile::create(path + ".%%%%%%");
   if (!file)
     return llvm::toString(file.takeError());
   {
@@ -62,7 +68,8 @@ int main(int argc, char **argv) {
     std::string error;
     std::optional<FileId> file = sources.openFile(path, error);
     if (!file) {
-      diags.report(diag::cannotRead, SourceRange(), "cannot read '" + path + "': " + error);
+      diags.report(diag::cannotRead, SourceRange(),
+                   "cannot read '" + path + "': " + error);
       continue;
     }
     std::optional<std::string> text = formatSource(sources, *file, diags);
@@ -76,7 +83,8 @@ int main(int argc, char **argv) {
     } else if (inPlace && path != "-") {
       std::string reason = same ? "" : rewrite(path, *text);
       if (!reason.empty()) {
-        llvm::errs() << "route-fmt: cannot write '" << path << "': " << reason << '\n';
+        llvm::errs() << "route-fmt: cannot write '" << path << "': " << reason
+                     << '\n';
         failed = true;
       }
     } else {
