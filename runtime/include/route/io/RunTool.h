@@ -1,0 +1,34 @@
+//===- RunTool.h - The command line that runs a module
+//---------------------===//
+//
+// route-run without its main: a compiler build adds the interpreter by a hook,
+// and everything about files and arguments stays the same.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_IO_RUNTOOL_H
+#define ROUTE_IO_RUNTOOL_H
+
+#include "route/route.h"
+
+namespace route {
+
+/// What `--interpret FILE` needs. `load` reads FILE and gives a descriptor that
+/// lives until the process ends (its entries need no variants, its parameters
+/// no pack functions) and the function that executes its entries.
+struct RunToolHooks {
+  struct Interpreted {
+    const route_module_desc *descriptor = nullptr;
+    route_execute_fn execute = nullptr;
+    void *user = nullptr;
+  };
+  route_status (*load)(const char *path, Interpreted &result,
+                       route_error *error) = nullptr;
+};
+
+/// Runs the tool; returns the process's exit code: 0, 1 for an error of the
+/// user's, 2 for a wrong command line.
+int runTool(int argc, const char *const *argv, const RunToolHooks &hooks);
+
+} // namespace route
+
+#endif // ROUTE_IO_RUNTOOL_H

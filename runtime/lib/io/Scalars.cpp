@@ -1,0 +1,280 @@
+//===- Scalars.cpp - One element to and from JSON
+//--------------------------===//
+//
+// Out of range, fractional where whole is needed, or a name that no member has:
+// each is refused with what was expected.
+//
+//===----------------------------------------------------------------------===//
+#include "Scalars.h"
+#include "route/numerics.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+using namespace route;
+
+namespace {
+/// Names of an enum's or an axis's members, if it has names.
+struct Members {
+  const char *const *names = nullptr;
+  uint64_t count = 0;
+  const char *owner = "";
+};
+} // namespace
+
+static Members membersOf(const route_module_desc &module,
+                         const route_type_desc &type) {
+  if (type.enumeration >= 0) {
+    const route_enum_desc &desc = module.enums[type.enumeration];
+    return {desc.members, desc.num_members, desc.name};
+  }
+  if (type.rows_of >= 0 && module.axes[type.rows_of].members) {
+    const route_axis_desc &axis = module.axes[type.rows_of];
+    return {axis.members, static_cast<uint64_t>(axis.size), axis.name};
+  }
+  return {};
+}
+
+static std::string listOf(const Members &members) {
+  std::string list = "a member of '" + std::string(members.owner) + "':";
+  for (uint64_t i = 0; i < members.count && list.size() < 160; ++i)
+    list += std::string(i ? ", " : " ") + members.names[i];
+  return list;
+}
+
+template <typename T>
+static bool readInteger(const Json &json, char *target, std::string &expected) {
+  bool fits;
+  T value;
+  if constexpr (std::is_unsigned_v<T>) {
+    fits = json.kind == Json::Kind::Unsigned &&
+           json.natural <= std::numeric_limits<T>::max();
+    value = fits ? static_cast<T>(json.natural) : 0;
+  } else {
+    fits = json.kind == Json::Kind::Signed
+               ? json.integer >= std::numeric_limits<T>::min()
+               : json.kind == Json::Kind::Unsigned &&
+                     json.natural <= uint64_t(std::numeric_limits<T>::max());
+    value = fits ? static_cast<T>(json.integer) : 0; // the same bits, >= 0
+  }
+  if (!fits) {
+    expected = "a whole number from " +
+               std::to_string(std::numeric_limits<T>::min()) + " to " +
+               std::to_string(std::numeric_limits<T>::max());
+    return false;
+  }
+  memcpy(target, &value, sizeof(T));
+  return true;
+}
+
+static bool readFloat(const Json &json, uint32_t element, char *target,
+                      std::string &expected) {
+  double value = 0;
+  if (json.isNumber()) {
+    value = json.asDouble();
+  } else if (json.kind == Json::Kind::String) {
+    std::string_view text = json.text;
+    if (text == "inf" || text == "-inf")
+      value = text[0] == '-' ? -INFINITY : INFINITY;
+    else if (text == "nan")
+      value = NAN;
+    else
+      expected = "?";
+  } else {
+    expected = "?";
+  }
+  if (!expected.empty()) {
+    expected = "a number, \"inf\", \"-inf\" or \"nan\"";
+    return false;
+  }
+  // Half types round from f32, as everywhere in the language.
+  float single = static_cast<float>(value);
+  uint16_t half;
+  switch (element) {
+  case ROUTE_F64:
+    memcpy(target, &value, sizeof(value));
+    return true;
+  case ROUTE_F32:
+    memcpy(target, &single, sizeof(single));
+    return true;
+  case ROUTE_BF16:
+    half = num::toBf16(single);
+    break;
+  default:
+    half = num::toF16(single);
+    break;
+  }
+  memcpy(target, &half, sizeof(half));
+  return true;
+}
+
+bool route::readElement(const route_module_desc &module,
+                        const route_port_desc &port, const Json &json,
+                        char *target, std::deque<std::string> &texts,
+                        std::string &expected) {
+  Members members = membersOf(module, port.type);
+  if (members.names && json.kind == Json::Kind::String) {
+    for (uint64_t i = 0; i < members.count; ++i)
+      if (json.text == members.names[i]) {
+        int32_t index = static_cast<int32_t>(i);
+        memcpy(target, &index, sizeof(index));
+        return true;
+      }
+    expected = listOf(members);
+    return false;
+  }
+  switch (port.type.element) {
+  case ROUTE_BOOL:
+    if (json.kind != Json::Kind::Bool) {
+      expected = "true or false";
+      return false;
+    }
+    *target = json.boolean;
+    return true;
+  case ROUTE_TEXT: {
+    if (json.kind != Json::Kind::String) {
+      expected = "a string";
+      return false;
+    }
+    texts.push_back(json.text);
+    route_text text = {texts.back().data(),
+                       static_cast<int64_t>(texts.back().size())};
+    memcpy(target, &text, sizeof(text));
+    return true;
+  }
+  case ROUTE_I8:
+    return readInteger<int8_t>(json, target, expected);
+  case ROUTE_I16:
+    return readInteger<int16_t>(json, target, expected);
+  case ROUTE_I32:
+    if (readInteger<int32_t>(json, target, expected))
+      return true;
+    if (members.names)
+      expected = listOf(members);
+    return false;
+  case ROUTE_I64:
+    return readInteger<int64_t>(json, target, expected);
+  case ROUTE_U8:
+    return readInteger<uint8_t>(json, target, expected);
+  case ROUTE_U16:
+    return readInteger<uint16_t>(json, target, expected);
+  case ROUTE_U32:
+    return readInteger<uint32_t>(json, target, expected);
+  case ROUTE_U64:
+  case ROUTE_HANDLE:
+    return readInteger<uint64_t>(json, target, expected);
+  default:
+    return readFloat(json, port.type.element, target, expected);
+  }
+}
+
+void route::writeString(std::string_view bytes, std::string &text) {
+  static const char hex[] = "0123456789abcdef";
+  text += '"';
+  for (size_t i = 0; i < bytes.size();) {
+    unsigned char c = static_cast<unsigned char>(bytes[i]);
+    if (c < 0x80) {
+      ++i;
+      if (c == '"' || c == '\\')
+        (text += '\\') += static_cast<char>(c);
+      else if (c == '\n')
+        text += "\\n";
+      else if (c < 0x20 || c == 0x7f)
+        ((text += "\\u00") += hex[c >> 4]) += hex[c & 15];
+      else
+        text += static_cast<char>(c);
+      continue;
+    }
+    // The bounds of a sequence's second byte rule out overlong forms,
+    // surrogates and what lies past U+10FFFF.
+    size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+    unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    size_t good = 1;
+    if (c >= 0xc2 && c <= 0xf4)
+      while (good < length && i + good < bytes.size()) {
+        unsigned char next = static_cast<unsigned char>(bytes[i + good]);
+        if (next < low || next > high)
+          break;
+        low = 0x80;
+        high = 0xbf;
+        ++good;
+      }
+    if (c >= 0xc2 && c <= 0xf4 && good == length)
+      text.append(bytes.substr(i, length));
+    else
+      text += "\xef\xbf\xbd";
+    i += good;
+  }
+  text += '"';
+}
+
+template <typename T> static void writeNumber(T value, std::string &text) {
+  char buffer[64];
+  auto end = std::to_chars(buffer, buffer + sizeof(buffer), value);
+  text.append(buffer, end.ptr);
+}
+
+template <typename T> static void writeFloat(T value, std::string &text) {
+  if (std::isnan(value))
+    text += "\"nan\"";
+  else if (std::isinf(value))
+    text += value < 0 ? "\"-inf\"" : "\"inf\"";
+  else
+    writeNumber(value, text);
+}
+
+template <typename T> static T load(const char *source) {
+  T value;
+  memcpy(&value, source, sizeof(T));
+  return value;
+}
+
+void route::writeElement(const route_module_desc &module,
+                         const route_type_desc &type, const char *source,
+                         std::string &text) {
+  Members members = membersOf(module, type);
+  switch (type.element) {
+  case ROUTE_BOOL:
+    text += *source ? "true" : "false";
+    return;
+  case ROUTE_TEXT: {
+    auto value = load<route_text>(source);
+    writeString({value.data ? value.data : "", static_cast<size_t>(value.size)},
+                text);
+    return;
+  }
+  case ROUTE_I8:
+    return writeNumber(load<int8_t>(source), text);
+  case ROUTE_I16:
+    return writeNumber(load<int16_t>(source), text);
+  case ROUTE_I32: {
+    int32_t value = load<int32_t>(source);
+    if (members.names && value >= 0 &&
+        static_cast<uint64_t>(value) < members.count)
+      return writeString(members.names[value], text);
+    return writeNumber(value, text);
+  }
+  case ROUTE_I64:
+    return writeNumber(load<int64_t>(source), text);
+  case ROUTE_U8:
+    return writeNumber(load<uint8_t>(source), text);
+  case ROUTE_U16:
+    return writeNumber(load<uint16_t>(source), text);
+  case ROUTE_U32:
+    return writeNumber(load<uint32_t>(source), text);
+  case ROUTE_U64:
+  case ROUTE_HANDLE:
+    return writeNumber(load<uint64_t>(source), text);
+  case ROUTE_F16:
+    return writeFloat(num::fromF16(load<uint16_t>(source)), text);
+  case ROUTE_BF16:
+    return writeFloat(num::fromBf16(load<uint16_t>(source)), text);
+  case ROUTE_F32:
+    return writeFloat(load<float>(source), text);
+  default:
+    return writeFloat(load<double>(source), text);
+  }
+}

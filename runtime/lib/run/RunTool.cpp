@@ -1,0 +1,56 @@
+//===- RunTool.cpp - route-run from its arguments to its exit code
+//---------===//
+//
+// The order of things: describe; or replay; or run, emit, save.
+//
+//===----------------------------------------------------------------------===//
+#include "Session.h"
+#include "route/io/Describe.h"
+#include "route/io/Files.h"
+
+#include <cstdio>
+
+using namespace route;
+
+static bool runSession(Session &session, const RunOptions &options) {
+  if (!session.open(!options.describe))
+    return false;
+  if (options.describe) {
+    std::string text = options.json ? describeJson(session.desc())
+                                    : describeText(session.desc());
+    return writeFile("-", text, &session.error) == ROUTE_OK;
+  }
+  if (!options.replay.empty() && !session.replay())
+    return false;
+  if (!options.entry.empty() && !session.runEntry())
+    return false;
+  for (const RunOptions::Named &event : options.emits)
+    if (!session.emit(event))
+      return false;
+  return options.stateOut.empty() || session.saveState();
+}
+
+int route::runTool(int argc, const char *const *argv,
+                   const RunToolHooks &hooks) {
+  RunOptions options;
+  std::string problem;
+  if (!options.parse(argc, argv, problem)) {
+    fprintf(stderr, "route-run: error: %s\n%s", problem.c_str(),
+            "run 'route-run --help' for how to call it\n");
+    return 2;
+  }
+  if (options.help) {
+    fputs(runUsage, stdout);
+    return 0;
+  }
+  if (options.version) {
+    printf("route-run %s, module ABI version %u\n", route_version(),
+           ROUTE_MODULE_ABI_VERSION);
+    return 0;
+  }
+  Session session(options, hooks);
+  if (runSession(session, options))
+    return 0;
+  fprintf(stderr, "route-run: error: %s\n", session.error.message);
+  return 1;
+}

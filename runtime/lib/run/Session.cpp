@@ -1,0 +1,120 @@
+//===- Session.cpp - Loading, binding, state
+//-------------------------------===//
+//
+// What comes before and after the calls of route-run.
+//
+//===----------------------------------------------------------------------===//
+#include "Session.h"
+#include "route/io/Files.h"
+
+using namespace route;
+
+Session::~Session() {
+  route_context_release(context);
+  route_module_release(module);
+  route_threads_destroy(threads);
+}
+
+bool Session::open(bool bind) {
+  route_context_options contextOptions = {};
+  contextOptions.struct_size = sizeof(contextOptions);
+  if (options.interpret) {
+    if (!hooks.load)
+      return check(
+          fail(&error, ROUTE_ERROR_ARGUMENT,
+               "this build has no interpreter: '--interpret' needs one "
+               "with the compiler"));
+    RunToolHooks::Interpreted loaded;
+    if (!check(hooks.load(options.library.c_str(), loaded, &error)) ||
+        !check(route_module_link(loaded.descriptor, &module, &error)))
+      return false;
+    contextOptions.execute = loaded.execute;
+    contextOptions.execute_user = loaded.user;
+  } else if (!check(
+                 route_module_load(options.library.c_str(), &module, &error))) {
+    return false;
+  }
+  if (!bind)
+    return true;
+  std::vector<route_file> files;
+  for (const RunOptions::Named &param : options.params)
+    files.push_back({param.name.empty() ? nullptr : param.name.c_str(),
+                     param.file.c_str(), nullptr, 0});
+  contextOptions.files = files.data();
+  contextOptions.num_files = files.size();
+  if (options.allowExtra)
+    contextOptions.flags |= ROUTE_CONTEXT_ALLOW_EXTRA;
+  if (!check(route_context_create(module, &contextOptions, &context, &error)))
+    return false;
+  if (options.threads > 1 &&
+      !check(route_threads_create(options.threads, &threads, &error)))
+    return false;
+  return loadState();
+}
+
+bool Session::findEntry(const std::string &name, uint32_t &entry) {
+  route_status status =
+      route_module_entry(module, name.c_str(), &entry, &error);
+  if (!status)
+    return true;
+  std::string list;
+  for (const route_entry_desc &item : table(desc().entries, desc().num_entries))
+    list += (list.empty() ? "" : ", ") + std::string(item.name);
+  std::string message = error.message;
+  return check(
+      fail(&error, status, "%s; it has %.300s", message.c_str(), list.c_str()));
+}
+
+bool Session::loadState() {
+  if (options.stateIn.empty())
+    return true;
+  const char *path = options.stateIn.c_str();
+  SafeTensors file;
+  if (!check(file.open(path, &error)))
+    return false;
+  for (const FileTensor &tensor : file.tensors()) {
+    uint32_t cell = 0;
+    while (cell < desc().num_states && tensor.name != desc().states[cell].name)
+      ++cell;
+    if (cell == desc().num_states)
+      return check(fail(&error, ROUTE_ERROR_NO_STATE,
+                        "%.100s: the module has no state cell '%.100s'", path,
+                        tensor.name.c_str()));
+    const char *expected = safeTensorsType(desc().states[cell].type.element);
+    if (tensor.type != expected)
+      return check(fail(&error, ROUTE_ERROR_NO_STATE,
+                        "%.100s: state cell '%.100s' has type %s, expected %s",
+                        path, tensor.name.c_str(), tensor.type.c_str(),
+                        expected));
+    if (!check(
+            route_state_write(context, cell, tensor.data, tensor.size, &error)))
+      return false;
+  }
+  return true;
+}
+
+bool Session::saveState() {
+  SafeTensorsWriter writer;
+  for (uint32_t cell = 0; cell < desc().num_states; ++cell) {
+    const route_state_desc &state = desc().states[cell];
+    std::vector<int64_t> shape;
+    for (uint32_t axis : table(state.axes, state.num_axes)) {
+      const route_axis_desc &item = desc().axes[axis];
+      shape.push_back(item.size >= 0 ? item.size : item.max_size);
+    }
+    std::string bytes(route_state_size(context, cell), '\0');
+    if (!check(route_state_read(context, cell, bytes.data(), bytes.size(),
+                                &error)))
+      return false;
+    writer.add(state.name, state.type.element, shape, bytes.data(),
+               bytes.size());
+  }
+  return check(writer.write(options.stateOut.c_str(), &error));
+}
+
+bool Session::replay() {
+  std::string trace;
+  return check(readFile(options.replay.c_str(), uint64_t(1) << 32, trace,
+                        &error)) &&
+         check(route_replay(context, trace.data(), trace.size(), &error));
+}
