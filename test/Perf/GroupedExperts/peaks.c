@@ -4,9 +4,10 @@
 #include <stdint.h>
 #include <time.h>
 
+// Time of this thread: others on the machine do not lower a ceiling.
 static double now(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 

@@ -15,6 +15,14 @@ void MatmulOp::getEffects(
   addEffects(*this, effects);
 }
 
+int64_t MatmulOp::getOutputs() {
+  if (getColumns())
+    return static_cast<int64_t>(*getColumns());
+  if (!isPacked())
+    return weightType().getDimSize(getTransposed() ? 2 : 1);
+  return dimOf(getOut(), 1);
+}
+
 static LogicalResult verifyWeights(MatmulOp op) {
   if (op.getWeights().empty()) // C1
     return op.emitOpError("needs at least one weight");
@@ -31,12 +39,13 @@ static LogicalResult verifyWeights(MatmulOp op) {
     return op.emitOpError("rows are of ")
            << rowElement << ", weights of " << type.getElementType();
 
-  if (ShapedType::isDynamic(op.getColumns()))
+  if (ShapedType::isDynamic(dimOf(op.getOut(), 1)))
     return op.emitOpError("'out' needs a static width, found ")
            << op.getOut().getType();
   if (!op.isPacked()) {
-    if (op.getDepth()) // C2
-      return op.emitOpError("'depth' is for panels, but the weights are ")
+    if (op.getDepth() || op.getColumns()) // C2
+      return op.emitOpError("'depth' and 'columns' are for panels, but the "
+                            "weights are ")
              << type;
     return success();
   }
@@ -46,12 +55,12 @@ static LogicalResult verifyWeights(MatmulOp op) {
     return op.emitOpError("panels need a 'depth', the number of products in "
                           "a sum");
   SmallVector<int64_t> shape = getPanelShape(
-      type.getDimSize(0), op.getColumns(), op.getInner(), rowElement);
+      type.getDimSize(0), op.getOutputs(), op.getInner(), rowElement);
   if (type.getShape() != ArrayRef(shape))
     return op.emitOpError("panels are ")
            << type << ", expected the shape of "
            << RankedTensorType::get(shape, rowElement) << " for 'depth' "
-           << op.getInner() << " and " << op.getColumns() << " columns";
+           << op.getInner() << " and " << op.getOutputs() << " columns";
   return success();
 }
 
@@ -100,18 +109,16 @@ LogicalResult MatmulOp::verify() {
   if (!ShapedType::isDynamic(width) && width < getInner()) // C5
     return emitOpError("rows are ")
            << width << " wide, expected at least " << getInner();
-  if (!isPacked()) {
-    int64_t columns = weightType().getDimSize(getTransposed() ? 2 : 1);
-    if (failed(verifyDim(*this, getOut(), "out", 1, columns, // C6
-                         "columns of the weights")))
-      return failure();
-  }
+  if (dimOf(getOut(), 1) < getOutputs()) // C6
+    return emitOpError("'out' is ")
+           << dimOf(getOut(), 1) << " wide, expected at least " << getOutputs()
+           << " (columns of the weights)";
   if (failed(verifyDim(*this, getOut(), "out", 0, rows, "rows")))
     return failure();
   for (Value value : getPerExpert()) // C7
     if (failed(verifyDim(*this, value, "per_expert", 0, experts, "experts")) ||
-        failed(verifyDim(*this, value, "per_expert", 1, getColumns(),
-                         "columns of 'out'")))
+        failed(verifyDim(*this, value, "per_expert", 1, getOutputs(),
+                         "columns of the weights")))
       return failure();
   for (Value value : getPerRow()) // C8
     if (failed(verifyDim(*this, value, "per_row", 0, rows, "rows")))

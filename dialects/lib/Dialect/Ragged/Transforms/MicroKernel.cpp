@@ -7,8 +7,11 @@ using namespace mlir;
 
 namespace route::ragged {
 
+/// Rows in a tile when all of them compete for the same ways of the cache.
+constexpr int64_t maxAliasingRows = 8;
+
 MatmulShape::MatmulShape(MatmulOp op, CPUTarget target)
-    : experts(op.getExperts()), columns(op.getColumns()), inner(op.getInner()),
+    : experts(op.getExperts()), columns(op.getOutputs()), inner(op.getInner()),
       weights(op.getWeights().size()) {
   Type element = op.weightType().getElementType();
   panels = llvm::divideCeil(columns, panelColumns);
@@ -25,6 +28,12 @@ MatmulShape::MatmulShape(MatmulOp op, CPUTarget target)
   if (widened)
     others = roomy ? 2 * sums() + 3 : 3;
   maxRows = std::clamp<int64_t>((target.registers - others) / sums(), 1, 24);
+  // Rows a page apart share the sets of the first-level cache.
+  auto [strides, offset] =
+      cast<MemRefType>(op.getRows().getType()).getStridesAndOffset();
+  int64_t bytes = strides.front() * (element.getIntOrFloatBitWidth() / 8);
+  if (ShapedType::isDynamic(strides.front()) || bytes % 4096 == 0)
+    maxRows = std::min(maxRows, maxAliasingRows);
 }
 
 namespace {
