@@ -4,6 +4,22 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RouteExpandRanges : Pass<"route-expand-ranges", "::route::FuncOp"> {
+  let summary = "turns values that may be unknown into the ends of their intervals";
+  let description = [{
+    A value of `range<T>` becomes two values of T, its least and its greatest;
+    truths: surely and possibly true (Kleene's logic). Elements without an order
+    (text, enums, refs) become the value and whether it is known. Elementwise ops
+    become interval arithmetic as compiler/lib/Interpreter/Intervals.cpp defines
+    it. Masks, rules' conditions and loops' ends keep what is surely true; keys
+    that are unknown rank last.
+
+    What remains are `route.bound` and `route.known` of `route.get` and of the
+    function's arguments. A result that may be unknown leaves as two results,
+    `x.lower` and `x.upper`, or `x` and `x.known`.
+  }];
+}
+
 def RouteFormRows : Pass<"route-form-rows", "::route::FuncOp"> {
   let summary = "groups what is computed item by item around choices";
   let description = [{
