@@ -37,8 +37,10 @@ INLINE uint16_t outcome(const Table *t, uint32_t report, const uint8_t *p) {
   return t->outcomes[report * 6 + ctx];
 }
 
-static __attribute__((noinline)) void
-report(const Table *t, uint32_t state, const uint8_t *p, uint64_t *found) {
+static __attribute__((noinline)) void route_text_report(const Table *t,
+                                                        uint32_t state,
+                                                        const uint8_t *p,
+                                                        uint64_t *found) {
   const uint64_t *mask =
       t->masks + (int64_t)outcome(t, t->reports[state & 0xFFFF], p) * t->words;
   for (int64_t w = 0; w < t->words; ++w)
@@ -50,7 +52,7 @@ INLINE uint32_t walk(const Table *t, const uint8_t *p, const uint8_t *end,
   while (p != end) {
     state = step(t, state, *p++);
     if (UNLIKELY(state >> 31))
-      report(t, state, p, found);
+      route_text_report(t, state, p, found);
   }
   return state;
 }
@@ -98,13 +100,13 @@ INLINE uint32_t walkBlock(const Table *t, const uint8_t *p, int64_t length,
     s3 = step(t, s3, p3[i]);
     if (UNLIKELY((s0 | s1 | s2 | s3) >> 31)) {
       if (s0 >> 31)
-        report(t, s0, p + i + 1, found);
+        route_text_report(t, s0, p + i + 1, found);
       if (s1 >> 31)
-        report(t, s1, p1 + i + 1, found1);
+        route_text_report(t, s1, p1 + i + 1, found1);
       if (s2 >> 31)
-        report(t, s2, p2 + i + 1, found2);
+        route_text_report(t, s2, p2 + i + 1, found2);
       if (s3 >> 31)
-        report(t, s3, p3 + i + 1, found3);
+        route_text_report(t, s3, p3 + i + 1, found3);
     }
   }
   if (UNLIKELY(s0 != guess1)) {
@@ -151,7 +153,7 @@ void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
     found[w] = 0;
   uint32_t state = start;
   if (start >> 31)
-    report(t, start, p, found);
+    route_text_report(t, start, p, found);
   int misses = 0;
   while (end - p >= 4 * smallQuarter && misses < 6) {
     int64_t length = (end - p) / 4;
@@ -170,13 +172,13 @@ void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
     found[w] = 0;
   state = start;
   if (start >> 31)
-    report(t, start, text, found);
+    route_text_report(t, start, text, found);
   for (p = text; p != end;) {
     int64_t length;
     state = stepChar(t, state, p, end - p, &length);
     p += length;
     if (state >> 31)
-      report(t, state, p, found);
+      route_text_report(t, state, p, found);
   }
 }
 

@@ -5,26 +5,31 @@
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Conversion/SignalToLLVM/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
+#include "route/Dialect/Signal/Transforms/Passes.h"
 #include "route/Target/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   registry.insert<route::RouteDialect, route::ragged::RaggedDialect,
-                  route::row::RowDialect>();
+                  route::row::RowDialect, route::signal::SignalDialect>();
   route::ragged::registerBufferizableOpInterfaceExternalModels(registry);
+  route::signal::registerBufferizableOpInterfaceExternalModels(registry);
   mlir::registerAllPasses();
   route::ragged::registerRaggedPasses();
   route::registerRoutePasses();
   route::registerRouteToLinalgPasses();
   route::registerRouteTargetPasses();
   route::row::registerRowPasses();
+  route::registerSignalToLLVMPasses();
+  route::signal::registerSignalPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Routec's optimizer driver\n", registry));
 }

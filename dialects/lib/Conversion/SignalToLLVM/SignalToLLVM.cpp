@@ -1,0 +1,383 @@
+// convert-signal-to-llvm: the type of texts, and each question as a call.
+#include "Kernels.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/ControlFlow/Transforms/StructuralTypeConversions.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Func/Transforms/FuncConversions.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/Transforms/Patterns.h"
+#include "mlir/Transforms/DialectConversion.h"
+#include "route/Conversion/SignalToLLVM/Passes.h"
+#include "route/Dialect/Signal/IR/Signal.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::signal;
+
+namespace route {
+#define GEN_PASS_DEF_CONVERTSIGNALTOLLVM
+#include "route/Conversion/SignalToLLVM/Passes.h.inc"
+} // namespace route
+
+namespace {
+/// A buffer of texts as one of pairs of words.
+std::optional<Type> convertBuffer(MemRefType type) {
+  if (!isa<TextType>(type.getElementType()))
+    return type;
+  SmallVector<int64_t> shape(type.getShape());
+  shape.push_back(2);
+  Type word = IntegerType::get(type.getContext(), 64);
+  MemRefLayoutAttrInterface layout;
+  if (!type.getLayout().isIdentity()) {
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    if (failed(type.getStridesAndOffset(strides, offset)))
+      return std::nullopt;
+    auto twice = [](int64_t value) {
+      return ShapedType::isDynamic(value) ? value : 2 * value;
+    };
+    for (int64_t &stride : strides)
+      stride = twice(stride);
+    strides.push_back(1);
+    layout = StridedLayoutAttr::get(type.getContext(), twice(offset), strides);
+  }
+  return MemRefType::get(shape, word, layout, type.getMemorySpace());
+}
+
+template <typename OpTy> struct QuestionPattern : OpConversionPattern<OpTy> {
+  QuestionPattern(const TypeConverter &converter, MLIRContext *context,
+                  QuestionEmitter &emitter)
+      : OpConversionPattern<OpTy>(converter, context), emitter(emitter) {}
+
+  /// The pointer and the size of a converted text.
+  static SmallVector<Value> parts(OpBuilder &builder, Location loc,
+                                  Value text) {
+    auto part = [&](int64_t which) -> Value {
+      return LLVM::ExtractValueOp::create(builder, loc, text,
+                                          ArrayRef<int64_t>{which});
+    };
+    return {part(0), part(1)};
+  }
+
+  QuestionEmitter &emitter;
+};
+
+Value truth(OpBuilder &builder, Location loc, Value number) {
+  Value zero = LLVM::ConstantOp::create(builder, loc, builder.getI64Type(),
+                                        builder.getI64IntegerAttr(0));
+  return LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne, number,
+                              zero);
+}
+
+struct ConstantPattern : QuestionPattern<ConstantOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(ConstantOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value pointer = LLVM::AddressOfOp::create(rewriter, loc,
+                                              emitter.getText(op.getValue()));
+    Value size = LLVM::ConstantOp::create(
+        rewriter, loc, rewriter.getI64Type(),
+        rewriter.getI64IntegerAttr(op.getValue().size()));
+    Value text = LLVM::PoisonOp::create(
+        rewriter, loc, getTypeConverter()->convertType(op.getType()));
+    text = LLVM::InsertValueOp::create(rewriter, loc, text, pointer,
+                                       ArrayRef<int64_t>{0});
+    rewriter.replaceOpWithNewOp<LLVM::InsertValueOp>(op, text, size, 1);
+    return success();
+  }
+};
+
+struct MeasurePattern : QuestionPattern<MeasureOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(MeasureOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    SmallVector<Value> text = parts(rewriter, op.getLoc(), adaptor.getText());
+    if (op.getWhat() == MeasureKind::Bytes) {
+      rewriter.replaceOp(op, text[1]);
+      return success();
+    }
+    LLVM::LLVMFuncOp function =
+        op.getWhat() == MeasureKind::Words
+            ? emitter.getWords()
+            : emitter.getKernels().get(
+                  ("route_text_" + stringifyMeasureKind(op.getWhat())).str());
+    rewriter.replaceOpWithNewOp<LLVM::CallOp>(op, function, text);
+    return success();
+  }
+};
+
+struct EstimatePattern : QuestionPattern<EstimateOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(EstimateOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value size = parts(rewriter, loc, adaptor.getText())[1];
+    Type f64 = rewriter.getF64Type();
+    Value bytes = LLVM::SIToFPOp::create(rewriter, loc, f64, size);
+    Value ratio =
+        LLVM::ConstantOp::create(rewriter, loc, f64, op.getBytesPerTokenAttr());
+    Value tokens = LLVM::FDivOp::create(rewriter, loc, bytes, ratio);
+    tokens = LLVM::FCeilOp::create(rewriter, loc, tokens);
+    rewriter.replaceOpWithNewOp<LLVM::FPToSIOp>(op, rewriter.getI64Type(),
+                                                tokens);
+    return success();
+  }
+};
+
+struct EqualPattern : QuestionPattern<EqualOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(EqualOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    SmallVector<Value> both = parts(rewriter, op.getLoc(), adaptor.getLhs());
+    both.append(parts(rewriter, op.getLoc(), adaptor.getRhs()));
+    Value same =
+        LLVM::CallOp::create(rewriter, op.getLoc(),
+                             emitter.getKernels().get("route_text_equal"), both)
+            .getResult();
+    rewriter.replaceOp(op, truth(rewriter, op.getLoc(), same));
+    return success();
+  }
+};
+
+/// The answer from the found words: a test of one bit, a test of all, or a
+/// population count.
+Value answer(OpBuilder &builder, Location loc,
+             const text::Scanner::Answer &answer, Value found) {
+  Type i64 = builder.getI64Type();
+  auto number = [&](uint64_t value) -> Value {
+    return LLVM::ConstantOp::create(
+        builder, loc, i64,
+        builder.getI64IntegerAttr(static_cast<int64_t>(value)));
+  };
+  std::map<uint32_t, uint64_t> masks;
+  for (uint32_t bit : answer.bits)
+    masks[bit / 64] |= uint64_t(1) << (bit % 64);
+  Value hits = number(0), missing = number(0);
+  for (auto [word, mask] : masks) {
+    Value value = LLVM::ExtractValueOp::create(builder, loc, found,
+                                               ArrayRef<int64_t>{word});
+    Value bits = LLVM::AndOp::create(builder, loc, value, number(mask));
+    Value absent = LLVM::XOrOp::create(builder, loc, bits, number(mask));
+    missing = LLVM::OrOp::create(builder, loc, missing, absent);
+    Value count = answer.mode == text::Mode::Count
+                      ? LLVM::CtPopOp::create(builder, loc, i64, bits)
+                      : bits;
+    hits = answer.mode == text::Mode::Count
+               ? Value(LLVM::AddOp::create(builder, loc, hits, count))
+               : Value(LLVM::OrOp::create(builder, loc, hits, count));
+  }
+  if (answer.mode == text::Mode::Count)
+    return hits;
+  return LLVM::ICmpOp::create(
+      builder, loc,
+      answer.mode == text::Mode::Any ? LLVM::ICmpPredicate::ne
+                                     : LLVM::ICmpPredicate::eq,
+      answer.mode == text::Mode::Any ? hits : missing, number(0));
+}
+
+/// signal.match and signal.scan.
+template <typename OpTy> struct ScanPattern : QuestionPattern<OpTy> {
+  using QuestionPattern<OpTy>::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(OpTy op, typename OpTy::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    ArrayAttr predicates;
+    if constexpr (std::is_same_v<OpTy, MatchOp>)
+      predicates = rewriter.getArrayAttr({op.getPredicate()});
+    else
+      predicates = op.getPredicates();
+    const QuestionEmitter::Scan *scan = this->emitter.getScan(op, predicates);
+    if (!scan)
+      return failure();
+    SmallVector<Value> text = this->parts(rewriter, loc, adaptor.getText());
+    Value found =
+        LLVM::CallOp::create(rewriter, loc, scan->function, text).getResult();
+    SmallVector<Value> results;
+    for (const text::Scanner::Answer &entry : scan->scanner.answers)
+      results.push_back(answer(rewriter, loc, entry, found));
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+struct CountPattern : QuestionPattern<CountOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(CountOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    LLVM::LLVMFuncOp function = emitter.getCount(op, op.getPattern());
+    if (!function)
+      return failure();
+    rewriter.replaceOpWithNewOp<LLVM::CallOp>(
+        op, function, parts(rewriter, op.getLoc(), adaptor.getText()));
+    return success();
+  }
+};
+
+struct DensityPattern : QuestionPattern<DensityOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(DensityOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    LLVM::LLVMFuncOp function = emitter.getDensity(op, op.getPatterns());
+    if (!function)
+      return failure();
+    rewriter.replaceOpWithNewOp<LLVM::CallOp>(
+        op, function, parts(rewriter, op.getLoc(), adaptor.getText()));
+    return success();
+  }
+};
+
+struct NgramsPattern : QuestionPattern<NgramsOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(NgramsOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (op.getResult())
+      return rewriter.notifyMatchFailure(op, "bufferize first");
+    Location loc = op.getLoc();
+    auto number = [&](unsigned width, int64_t value) -> Value {
+      Type type = rewriter.getIntegerType(width);
+      return LLVM::ConstantOp::create(rewriter, loc, type,
+                                      rewriter.getIntegerAttr(type, value));
+    };
+    auto metadata =
+        memref::ExtractStridedMetadataOp::create(rewriter, loc, op.getOut());
+    Value base = memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc,
+                                                                op.getOut());
+    Value four = arith::ConstantIndexOp::create(rewriter, loc, 4);
+    Value offset =
+        arith::MulIOp::create(rewriter, loc, metadata.getOffset(), four);
+    Value address = arith::AddIOp::create(rewriter, loc, base, offset);
+    address = arith::IndexCastOp::create(rewriter, loc, rewriter.getI64Type(),
+                                         address);
+    Value out = LLVM::IntToPtrOp::create(
+        rewriter, loc, LLVM::LLVMPointerType::get(getContext()), address);
+
+    SmallVector<Value> arguments = parts(rewriter, loc, adaptor.getText());
+    bool words = op.getUnit() == UnitKind::Words;
+    if (words) {
+      arguments.push_back(
+          LLVM::AddressOfOp::create(rewriter, loc, emitter.getWordBlocks()));
+      arguments.push_back(
+          LLVM::AddressOfOp::create(rewriter, loc, emitter.getWordBits()));
+    }
+    arguments.append(
+        {number(64, op.getLo()), number(64, op.getHi()),
+         number(64, cast<MemRefType>(op.getOut().getType()).getDimSize(0)),
+         number(32, static_cast<int>(op.getHash())), number(64, op.getSeed()),
+         number(32, static_cast<int>(op.getWeighting())),
+         number(32, static_cast<int>(op.getNorm())), out});
+    LLVM::CallOp::create(
+        rewriter, loc,
+        emitter.getKernels().get(words ? "route_text_word_ngrams"
+                                       : "route_text_byte_ngrams"),
+        arguments);
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+/// A text in memory: two words.
+struct LoadPattern : OpConversionPattern<memref::LoadOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(memref::LoadOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isa<TextType>(op.getType()))
+      return failure();
+    Location loc = op.getLoc();
+    auto word = [&](int64_t which) -> Value {
+      SmallVector<Value> indices(adaptor.getIndices());
+      indices.push_back(arith::ConstantIndexOp::create(rewriter, loc, which));
+      return memref::LoadOp::create(rewriter, loc, adaptor.getMemref(),
+                                    indices);
+    };
+    Value pointer = LLVM::IntToPtrOp::create(
+        rewriter, loc, LLVM::LLVMPointerType::get(getContext()), word(0));
+    Value text = LLVM::PoisonOp::create(
+        rewriter, loc, getTypeConverter()->convertType(op.getType()));
+    text = LLVM::InsertValueOp::create(rewriter, loc, text, pointer,
+                                       ArrayRef<int64_t>{0});
+    rewriter.replaceOpWithNewOp<LLVM::InsertValueOp>(op, text, word(1), 1);
+    return success();
+  }
+};
+
+struct DimPattern : OpConversionPattern<memref::DimOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(memref::DimOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<memref::DimOp>(op, adaptor.getSource(),
+                                               adaptor.getIndex());
+    return success();
+  }
+};
+
+struct CastPattern : OpConversionPattern<memref::CastOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(memref::CastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<memref::CastOp>(
+        op, getTypeConverter()->convertType(op.getType()), adaptor.getSource());
+    return success();
+  }
+};
+
+struct ConvertSignalPass
+    : route::impl::ConvertSignalToLLVMBase<ConvertSignalPass> {
+  using ConvertSignalToLLVMBase::ConvertSignalToLLVMBase;
+
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    TypeConverter converter;
+    converter.addConversion([](Type type) { return type; });
+    converter.addConversion(
+        [](MemRefType type) { return convertBuffer(type); });
+    converter.addConversion([](TextType type) -> Type {
+      return LLVM::LLVMStructType::getLiteral(
+          type.getContext(), {LLVM::LLVMPointerType::get(type.getContext()),
+                              IntegerType::get(type.getContext(), 64)});
+    });
+
+    text::AutomatonLimits limits;
+    limits.states = maxStates;
+    QuestionEmitter emitter(getOperation(), limits);
+    RewritePatternSet patterns(context);
+    patterns.add<ConstantPattern, MeasurePattern, EstimatePattern, EqualPattern,
+                 ScanPattern<MatchOp>, ScanPattern<ScanOp>, CountPattern,
+                 DensityPattern, NgramsPattern>(converter, context, emitter);
+    patterns.add<LoadPattern, DimPattern, CastPattern>(converter, context);
+
+    ConversionTarget target(*context);
+    target.markUnknownOpDynamicallyLegal(
+        [&](Operation *op) { return converter.isLegal(op); });
+    target.addLegalDialect<LLVM::LLVMDialect>();
+    target.addIllegalDialect<SignalDialect>();
+    target.addDynamicallyLegalOp<func::FuncOp>([&](func::FuncOp op) {
+      return converter.isSignatureLegal(op.getFunctionType()) &&
+             converter.isLegal(&op.getBody());
+    });
+    populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,
+                                                                   converter);
+    populateCallOpTypeConversionPattern(patterns, converter);
+    populateReturnOpTypeConversionPattern(patterns, converter);
+    scf::populateSCFStructuralTypeConversions(converter, patterns);
+    cf::populateCFStructuralTypeConversions(converter, patterns);
+    if (failed(
+            applyFullConversion(getOperation(), target, std::move(patterns))))
+      return signalPassFailure();
+    passes += emitter.passes;
+    tableBytes += emitter.tableBytes;
+  }
+};
+} // namespace
