@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Support/Policy.h"
 #include "Support/Top2.h"
+#include "route/io/Records.h"
 
 #include <random>
 
@@ -130,6 +131,35 @@ int main(int argc, char **argv) {
                        bytes.size(), &error),
           error);
   }
+  const std::string records =
+      R"({"prompt": "def f",
+                    "tier" : "free", "jail" : false, "id" : 3
+})"
+      "\n"
+      R"({"prompt": "h\u0001i", "tier": 1, "jail": null, "max_out": -5, "id": 4})"
+      "\n"
+      R"({"tier": "pro", "prompt": "x", "embed": [1e30, "inf", -2], "id": 5})";
+  const route_entry_desc &entry = policy_module.entries[policy::Pick];
+  for (uint64_t i = 0; i < rounds; ++i) {
+    std::string bytes = mutate(records);
+    route_error error = {};
+    route::RecordLines lines(bytes);
+    route::Values inputs(entry.inputs, entry.num_inputs);
+    route::ReadOptions options;
+    options.allowExtra = below(2);
+    route_status status = route::readRecords(policy_module, entry, lines.lines,
+                                             options, inputs, &error);
+    judge(status, error);
+    if (status || lines.lines.size() != 3)
+      continue;
+    // What was read fits the entry.
+    const route_argument *arguments = inputs.arguments();
+    for (size_t port = 0; port < entry.num_inputs; ++port)
+      pick.inputs[port] = arguments[port];
+    pick.call.trace = nullptr;
+    CHECK_OK(route_decide(p.context, policy::Pick, &pick.call, &error));
+  }
+
   printf("fuzz: %llu read, %llu refused\n",
          static_cast<unsigned long long>(read),
          static_cast<unsigned long long>(refused));

@@ -1,4 +1,5 @@
-//===- route-run.cpp - Runs a compiled .route library on files -------------===//
+//===- route-run.cpp - Runs a compiled .route library on files
+//-------------===//
 //
 // The tool is runtime/lib/run; it needs neither LLVM nor the compiler.
 //

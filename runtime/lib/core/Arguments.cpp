@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
+#include "Elements.h"
 
 #include <cstring>
 
@@ -28,7 +29,7 @@ constexpr int32_t deviceCpu = 1, deviceCuda = 2, deviceCudaHost = 3;
        named.port.name __VA_OPT__(, ) __VA_ARGS__)
 
 static bool fitsType(const route_tensor &tensor, uint32_t element) {
-  route_dtype expected = route_element_dtype(element);
+  const ElementInfo &expected = elementTable[element];
   auto is = [&](uint8_t code, uint8_t bits) {
     return tensor.dtype.code == code && tensor.dtype.bits == bits &&
            tensor.dtype.lanes == 1;
@@ -90,7 +91,7 @@ static route_status checkPlacement(Named named, const route_tensor &tensor,
     return FAIL(ROUTE_ERROR_TENSOR_MISSING, "has elements but no data");
   data = static_cast<char *>(tensor.data) + tensor.byte_offset;
   uint64_t alignment = elementSize > 8 ? 8 : elementSize;
-  if (count && reinterpret_cast<uintptr_t>(data) % alignment)
+  if (count && (reinterpret_cast<uintptr_t>(data) & (alignment - 1)))
     return FAIL(ROUTE_ERROR_TENSOR_ALIGNMENT,
                 "is not aligned to its element of %llu bytes",
                 static_cast<unsigned long long>(elementSize));
@@ -128,8 +129,8 @@ static route_status checkTensor(const route_module_desc &module, Named named,
                   expected < 0 ? " or more" : "");
     expected = size;
   }
-  return checkPlacement(named, tensor, route_element_size(port.type.element),
-                        device, data, error);
+  return checkPlacement(named, tensor, elementSize(port.type.element), device,
+                        data, error);
 }
 
 /// Checks the known bytes that came with a tensor.

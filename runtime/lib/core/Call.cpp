@@ -58,7 +58,9 @@ route_status route::runCall(const route_context &context, uint32_t index,
                 static_cast<unsigned long long>(call.workspace_size),
                 entry.name, static_cast<unsigned long long>(own));
   uint64_t used = alignUp(own);
-  Scratch scratch = {nullptr, 0};
+  // A default or two of a single item need no workspace of the caller's.
+  alignas(64) char small[512];
+  Scratch scratch = {small, sizeof(small)};
   if (used < call.workspace_size)
     scratch = {static_cast<char *>(call.workspace) + used,
                call.workspace_size - used};

@@ -65,9 +65,10 @@ route_status route::checkValues(const route_module_desc &module,
   uint64_t count = countElements(port, sizes);
   if (count == 0)
     return ROUTE_OK;
-  uint64_t numKnown = buffer.known ? countKnown(port, sizes) : 1;
-  uint64_t perKnown = count / numKnown;
+  uint64_t perKnown = 1;
   if (buffer.known) {
+    uint64_t numKnown = countKnown(port, sizes);
+    perKnown = numKnown == count ? 1 : count / numKnown;
     uint64_t bad = findBad(buffer.known, numKnown, nullptr, 1,
                            [](uint8_t byte) { return byte > 1; });
     if (bad < numKnown)
