@@ -23,14 +23,15 @@ func.func @indices(%idx: memref<?x2xi32>, %counts: memref<4xi32>, %offsets: memr
   return
 }
 
-// A row a work item; 64 elements at a time, then one.
+// A row a work item, copied as memory.
 // CHECK-LABEL: func.func private @move_gather
 // CHECK-SAME: (%[[BEGIN:.*]]: index, %[[END:.*]]: index, %[[X:.*]]: memref<?x100xbf16>, %[[PERM:.*]]: memref<?xi32>, %[[A:.*]]: memref<?x100xbf16>) attributes {ragged.work}
 // CHECK: scf.for %[[M:.*]] = %[[BEGIN]] to %[[END]]
 // CHECK: %[[SLOT:.*]] = memref.load %[[PERM]][%[[M]]]
 // CHECK: arith.cmpi sge, %[[SLOT]]
-// CHECK: vector.load %[[X]]{{.*}} : memref<?x100xbf16>, vector<64xbf16>
-// CHECK: memref.load %[[X]]
+// CHECK: %[[FROM:.*]] = memref.subview %[[X]][%{{.*}}, 0] [1, 100] [1, 1]
+// CHECK: %[[TO:.*]] = memref.subview %[[A]][%[[M]], 0] [1, 100] [1, 1]
+// CHECK: memref.copy %[[FROM]], %[[TO]]
 // The sum over ranks starts from -0 where there are terms, product and sum apart.
 // CHECK-LABEL: func.func private @move_combine
 // CHECK: arith.mulf %{{.*}} : vector<16xf32>

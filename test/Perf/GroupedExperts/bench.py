@@ -133,16 +133,18 @@ def main():
             peaks.append(peak)
             reads.append(read)
             actives.append(torch.unique(idx).numel())
-        peak, read = max(peaks), max(reads)
-        active = statistics.mean(actives)
         flops = 6.0 * T * K * H * I
-        moved = active * 3 * H * I * size + T * K * (3 * H + 2 * I) * size + 2 * T * H * size
-        floor = max(flops / (peak * 1e9), moved / (read * 1e9))
+        moved = [n * 3 * H * I * size + T * K * (3 * H + 2 * I) * size + 2 * T * H * size for n in actives]
+        # Each run is held against the ceilings measured right after it.
+        floors = [max(flops / p, m / r) / 1e9 for m, p, r in zip(moved, peaks, reads)]
         mid, low = statistics.median(ours), min(ours)
         tmid, tlow = (statistics.median(theirs), min(theirs)) if theirs else (float("nan"),) * 2
-        print(f"{T:6d} {mid*1e3:9.3f} ({low*1e3:8.3f}) {tmid*1e3:9.3f} ({tlow*1e3:8.3f}) {tmid/mid:9.2f} {floor*1e3:12.3f}"
-              f" {100*floor/mid:7.0f} {flops/mid/1e9:9.0f} {100*flops/mid/1e9/peak:6.0f} {moved/mid/1e9:7.1f} {100*moved/mid/1e9/read:6.0f}"
-              f" {error:10.2e}  (peak {peak:.0f} GFLOP/s, read {read:.1f} GB/s)")
+        middle = statistics.median
+        print(f"{T:6d} {mid*1e3:9.3f} ({low*1e3:8.3f}) {tmid*1e3:9.3f} ({tlow*1e3:8.3f}) {tmid/mid:10.2f} {middle(floors)*1e3:10.3f}"
+              f" {100*middle(f/o for f, o in zip(floors, ours)):8.0f} {flops/mid/1e9:9.0f}"
+              f" {100*middle(flops/o/1e9/p for o, p in zip(ours, peaks)):6.0f} {middle(moved)/mid/1e9:7.1f}"
+              f" {100*middle(m/o/1e9/r for m, o, r in zip(moved, ours, reads)):6.0f} {error:11.2e}"
+              f"  (peak {middle(peaks):.0f} GFLOP/s, read {middle(reads):.1f} GB/s)")
 
 
 main()

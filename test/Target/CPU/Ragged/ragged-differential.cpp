@@ -328,7 +328,7 @@ int main(int argc, char **argv) {
         l.run(library);
         check(l);
         if (library != libraries.front() && out != l.out.bytes)
-          fail(l, "ISA levels differ");
+          fail(l, "libraries differ");
         out = l.out.bytes;
       }
       if (items == 7 || items == 29)

@@ -33,14 +33,11 @@ LogicalResult convert(GatherOp op, RewriterBase &rewriter) {
           e.store(e.load(x, from), out, m);
           return;
         }
-        forColumns(e, e.dim(x, 1), {4 * lanes, 1}, [&](Value h, int64_t step) {
-          if (step == 1) {
-            e.store(e.load(x, {from, h}), out, {m, h});
-            return;
-          }
-          auto vector = VectorType::get({step}, type.getElementType());
-          e.storeVector(e.loadVector(vector, x, {from, h}), out, {m, h});
-        });
+        // A copy of memory, not of vectors: those of bf16 fall apart into
+        // elements where the target has no such type.
+        Value width = e.dim(x, 1);
+        memref::CopyOp::create(e.b, e.loc, e.row(x, from, width),
+                               e.row(out, m, width));
       });
     });
   });

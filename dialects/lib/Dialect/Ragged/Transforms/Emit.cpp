@@ -87,6 +87,19 @@ FlatBuffer Emit::flatten(Value buffer) {
   return {line, rowStride};
 }
 
+Value Emit::row(Value buffer, Value at, Value width) {
+  auto type = cast<MemRefType>(buffer.getType());
+  OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
+  SmallVector<OpFoldResult> offsets = {at, zero}, strides = {one, one};
+  SmallVector<OpFoldResult> sizes = {one, getAsOpFoldResult(width)};
+  MemRefType line = memref::SubViewOp::inferRankReducedResultType(
+      ArrayRef(sizes[1].is<Attribute>() ? *getConstantIntValue(width)
+                                        : ShapedType::kDynamic),
+      type, offsets, sizes, strides);
+  return memref::SubViewOp::create(b, loc, line, buffer, offsets, sizes,
+                                   strides);
+}
+
 Value Emit::stack(ArrayRef<int64_t> shape, Type element) {
   OpBuilder::InsertionGuard guard(b);
   Operation *parent = b.getInsertionBlock()->getParentOp();

@@ -55,6 +55,8 @@ public:
   Value dim(Value buffer, unsigned dim);
   /// `buffer`, contiguous but for its rows, as a line of elements.
   FlatBuffer flatten(Value buffer);
+  /// The first `width` elements of row `at` of a matrix.
+  Value row(Value buffer, Value at, Value width);
   /// Stack space at the entry of the function being emitted.
   Value stack(llvm::ArrayRef<int64_t> shape, mlir::Type element);
 
