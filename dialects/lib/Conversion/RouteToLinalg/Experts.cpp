@@ -125,6 +125,28 @@ Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
       b, loc, target, tensor, ArrayRef<ReassociationIndices>{{0, 1, 2}});
 }
 
+/// Floats of fewer bits as f32, exactly.
+Value Lowering::widen(Value tensor, Location loc) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (type.getElementType().isF32())
+    return tensor;
+  unsigned rank = type.getRank();
+  AffineMap identity = b.getMultiDimIdentityMap(rank);
+  Value init = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, tensor), b.getF32Type());
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), tensor, init,
+             ArrayRef<AffineMap>{identity, identity}, iterators,
+             [](OpBuilder &inner, Location at, ValueRange args) {
+               Value wide = arith::ExtFOp::create(inner, at, inner.getF32Type(),
+                                                  args[0]);
+               linalg::YieldOp::create(inner, at, wide);
+             })
+      .getResult(0);
+}
+
 namespace {
 /// A product and the elementwise ops on it that can share one kernel.
 struct Epilogue {
@@ -300,18 +322,11 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       // One type for both: the wider.
       if (!rowsType.getElementType().isF32() && !have.isF32())
         return fail("a product of these element types");
-      auto wide = [&](Value narrow) -> Value {
-        auto narrowType = cast<RankedTensorType>(narrow.getType());
-        return narrowType.getElementType().isF32()
-                   ? narrow
-                   : Value(arith::ExtFOp::create(
-                         b, loc, narrowType.clone(b.getF32Type()), narrow));
-      };
-      matrix = wide(matrix);
-      rows = wide(rows);
+      matrix = widen(matrix, loc);
+      rows = widen(rows, loc);
       rowsType = cast<RankedTensorType>(rows.getType());
       for (Value &earlier : weights)
-        earlier = wide(earlier);
+        earlier = widen(earlier, loc);
     }
     weights.push_back(matrix);
   }

@@ -138,6 +138,7 @@ private:
   // Experts.cpp
   LogicalResult lowerContract(ContractOp op);
   LogicalResult lowerCombine(ReduceOp op);
+  Value widen(Value tensor, Location loc);
   Value matrixOf(Value route, Location loc);
   Value fusedMatrix(Value route, Type element, Location loc);
   Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,

@@ -1,0 +1,50 @@
+// From a module of tensors to a library: objects for each processor level, the
+// description, the header, the archive or shared object.
+#ifndef ROUTE_LIBRARY_LIBRARY_H
+#define ROUTE_LIBRARY_LIBRARY_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "route/Library/Schema.h"
+#include "route/Target/CPU.h"
+#include <string>
+#include <vector>
+
+namespace route {
+
+/// What to compile for and what to say of it.
+struct LibraryOptions {
+  std::string name;       ///< the module's name
+  std::string sourceHash; ///< hex SHA-256 of the sources
+  /// Levels to compile for, best last; a library carries one variant a level.
+  std::vector<IsaLevel> levels = {IsaLevel::V3, IsaLevel::V4, IsaLevel::V4Bf16};
+};
+
+/// One object file in memory.
+struct ObjectFile {
+  std::string name;
+  llvm::SmallVector<char, 0> bytes;
+};
+
+/// Compiles `module`, which has left convert-route-to-linalg, to the objects of
+/// a library: one a level and one with the description. Reports through the
+/// module's context.
+mlir::FailureOr<std::vector<ObjectFile>>
+compileLibrary(mlir::ModuleOp module, const LibraryOptions &options);
+
+/// The object that holds route_module_v1.
+mlir::FailureOr<ObjectFile> emitDescription(mlir::MLIRContext &context,
+                                            const Schema &schema,
+                                            const LibraryOptions &options);
+
+/// A C and C++ header for the library: constants for entries, inputs, outputs,
+/// rows and enums, and inline wrappers with typed arguments.
+std::string emitHeader(const Schema &schema, const LibraryOptions &options);
+
+/// Writes objects as `path`, by its ending: .so, .a or .o. Gives an error text,
+/// empty on success.
+std::string writeLibrary(llvm::ArrayRef<ObjectFile> objects,
+                         llvm::StringRef path);
+
+} // namespace route
+
+#endif

@@ -1,0 +1,15 @@
+// Declarations of the passes that give entries the calling convention of a
+// compiled library.
+#ifndef ROUTE_LIBRARY_PASSES_H
+#define ROUTE_LIBRARY_PASSES_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace route {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "route/Library/Passes.h.inc"
+} // namespace route
+
+#endif

@@ -1,0 +1,81 @@
+// Runs the phases and writes what was asked for.
+#include "route/Driver/Output.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Pass/PassManager.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Route/IR/RouteDialect.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+using namespace route;
+
+void route::registerForCompilation(DialectRegistry &registry) {
+  registerAllDialects(registry);
+  registerAllExtensions(registry);
+  registry.insert<RouteDialect, ragged::RaggedDialect, row::RowDialect>();
+  ragged::registerBufferizableOpInterfaceExternalModels(registry);
+}
+
+LogicalResult route::printPhase(ModuleOp module, Phase phase,
+                                const LibraryOptions &options,
+                                raw_ostream &out) {
+  PassManager pm(module.getContext());
+  addPassesTo(pm, phase, options.levels.back());
+  if (failed(pm.run(module)))
+    return failure();
+  module.print(out);
+  return success();
+}
+
+LogicalResult route::printCode(ModuleOp module, OutputKind kind,
+                               const LibraryOptions &options,
+                               raw_ostream &out) {
+  PassManager pm(module.getContext());
+  addPassesTo(pm, Phase::LLVM, options.levels.back());
+  if (failed(pm.run(module)))
+    return failure();
+  TargetOptions target = TargetOptions::forLevel(options.levels.back());
+  module.walk([&](Operation *op) {
+    if (op->hasAttr("route.export"))
+      target.exports.push_back(op->getAttrOfType<StringAttr>("sym_name").str());
+  });
+  SmallVector<char> bytes;
+  if (failed(emit(module, target, kind, bytes)))
+    return failure();
+  out.write(bytes.data(), bytes.size());
+  return success();
+}
+
+LogicalResult route::writeOutputs(ModuleOp module,
+                                  const OutputOptions &options) {
+  PassManager pm(module.getContext());
+  addPassesTo(pm, Phase::Linalg, options.library.levels.back());
+  if (failed(pm.run(module)))
+    return failure();
+  FailureOr<std::vector<ObjectFile>> objects =
+      compileLibrary(module, options.library);
+  if (failed(objects))
+    return failure();
+  FailureOr<Schema> schema = buildSchema(module);
+  if (failed(schema))
+    return failure();
+  if (!options.libraryPath.empty())
+    if (std::string error = writeLibrary(*objects, options.libraryPath);
+        !error.empty())
+      return emitError(UnknownLoc::get(module.getContext())) << error;
+  if (options.headerPath.empty())
+    return success();
+  std::error_code error;
+  llvm::ToolOutputFile header(options.headerPath, error,
+                              llvm::sys::fs::OF_Text);
+  if (error)
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "cannot write '" << options.headerPath
+           << "': " << error.message();
+  header.os() << emitHeader(*schema, options.library);
+  header.keep();
+  return success();
+}

@@ -1,0 +1,62 @@
+// Compiles a module of tensors to the objects of a library, one for each
+// processor level.
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "route/Library/Library.h"
+#include "route/Library/Passes.h"
+#include "route/Pipelines/Pipelines.h"
+
+using namespace mlir;
+using namespace route;
+
+/// Functions that others call: everything else may become internal.
+static std::vector<std::string> exportsOf(ModuleOp module) {
+  std::vector<std::string> names;
+  module.walk([&](Operation *op) {
+    if (op->hasAttr("route.export"))
+      names.push_back(op->getAttrOfType<StringAttr>("sym_name").str());
+  });
+  return names;
+}
+
+FailureOr<std::vector<ObjectFile>>
+route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
+  MLIRContext &context = *module.getContext();
+  PassManager shared(&context);
+  addPackingPasses(shared);
+  if (failed(shared.run(module)))
+    return failure();
+  FailureOr<Schema> schema = buildSchema(module);
+  if (failed(schema))
+    return failure();
+  std::vector<ObjectFile> objects;
+  for (IsaLevel level : options.levels) {
+    OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
+    // Parameters are packed once for all levels.
+    if (level != options.levels.front())
+      for (auto function :
+           llvm::make_early_inc_range(copy->getOps<func::FuncOp>()))
+        if (function->hasAttr("route.pack"))
+          function.erase();
+    PassManager pm(&context);
+    addBufferPasses(pm, level);
+    addLLVMPasses(pm, level);
+    if (failed(pm.run(*copy)))
+      return failure();
+    TargetOptions target = TargetOptions::forLevel(level);
+    target.exports = exportsOf(*copy);
+    ObjectFile object{
+        options.name + "." + stringifyIsaLevel(level).str() + ".o", {}};
+    SmallVector<char> bytes;
+    if (failed(emitObject(*copy, target, bytes)))
+      return failure();
+    object.bytes.append(bytes.begin(), bytes.end());
+    objects.push_back(std::move(object));
+  }
+  FailureOr<ObjectFile> description =
+      emitDescription(context, *schema, options);
+  if (failed(description))
+    return failure();
+  objects.push_back(std::move(*description));
+  return objects;
+}

@@ -1,0 +1,307 @@
+// The constant that describes a compiled library, route_module_v1, as LLVM IR.
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/MLIRContext.h"
+#include "route/Library/Library.h"
+#include "route/route_module.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace route;
+using llvm::Constant;
+
+namespace {
+/// Builds the tables field by field, in the order of route_module.h; no struct
+/// there has implicit padding, so literal structs are the same bytes.
+class Describer {
+public:
+  Describer(llvm::Module &module, const Schema &schema,
+            const LibraryOptions &options)
+      : module(module), context(module.getContext()), schema(schema),
+        options(options) {}
+
+  void run() {
+    Constant *description = structOf({
+        u32(ROUTE_MODULE_MAGIC),
+        u32(ROUTE_MODULE_ABI_VERSION),
+        u64(sizeof(route_module_desc)),
+        text(options.name),
+        text(options.sourceHash),
+        text("routec " ROUTE_VERSION),
+        text(""),
+        text(module.getTargetTriple().str()),
+        u64(ROUTE_CPU_X86_64_V3),
+        table(schema.axes, [&](const AxisSchema &row) { return axis(row); }),
+        u64(schema.axes.size()),
+        table(schema.enums,
+              [&](const EnumSchema &row) {
+                return structOf({text(row.name), texts(row.members),
+                                 u64(row.members.size())});
+              }),
+        u64(schema.enums.size()),
+        table(schema.pools, [&](const PoolSchema &row) { return pool(row); }),
+        u64(schema.pools.size()),
+        table(schema.params,
+              [&](const ParamSchema &row) { return param(row); }),
+        u64(schema.params.size()),
+        table(schema.states,
+              [&](const StateSchema &row) { return state(row); }),
+        u64(schema.states.size()),
+        null(),
+        u64(0), // notes
+        null(),
+        u64(0), // budgets
+        null(),
+        u64(0), // reject reasons
+        table(schema.entries,
+              [&](const EntrySchema &row) { return entry(row); }),
+        u64(schema.entries.size()),
+    });
+    auto *global = new llvm::GlobalVariable(
+        module, description->getType(), true,
+        llvm::GlobalValue::ExternalLinkage, description, ROUTE_MODULE_SYMBOL);
+    global->setAlignment(llvm::Align(8));
+  }
+
+private:
+  Constant *u32(uint32_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value);
+  }
+  Constant *u64(uint64_t value) {
+    return llvm::ConstantInt::get(llvm::Type::getInt64Ty(context), value);
+  }
+  Constant *null() {
+    return llvm::ConstantPointerNull::get(llvm::PointerType::get(context, 0));
+  }
+  Constant *structOf(llvm::ArrayRef<Constant *> fields) {
+    return llvm::ConstantStruct::getAnon(context, fields);
+  }
+
+  Constant *hidden(Constant *value, llvm::Align alignment = llvm::Align(8)) {
+    auto *global =
+        new llvm::GlobalVariable(module, value->getType(), true,
+                                 llvm::GlobalValue::PrivateLinkage, value);
+    global->setAlignment(alignment);
+    return global;
+  }
+
+  Constant *text(llvm::StringRef value) {
+    llvm::GlobalVariable *&known = strings[value];
+    if (!known) {
+      known = llvm::cast<llvm::GlobalVariable>(hidden(
+          llvm::ConstantDataArray::getString(context, value), llvm::Align(1)));
+      known->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+    }
+    return known;
+  }
+
+  Constant *textOrNull(llvm::StringRef value) {
+    return value.empty() ? null() : text(value);
+  }
+
+  Constant *texts(const std::vector<std::string> &values) {
+    return table(values, [&](const std::string &value) { return text(value); });
+  }
+
+  template <class Rows, class Make>
+  Constant *table(const Rows &rows, Make make) {
+    if (rows.empty())
+      return null();
+    std::vector<Constant *> constants;
+    for (const auto &row : rows)
+      constants.push_back(make(row));
+    return hidden(llvm::ConstantArray::get(
+        llvm::ArrayType::get(constants.front()->getType(), constants.size()),
+        constants));
+  }
+
+  Constant *indices(const std::vector<uint32_t> &values) {
+    return table(values, [&](uint32_t value) { return u32(value); });
+  }
+
+  Constant *type(const TypeSchema &row) {
+    return structOf({u32(row.element), u32(row.flags), u32(row.enumeration),
+                     u32(row.rowsOf), textOrNull(row.unit)});
+  }
+
+  Constant *axis(const AxisSchema &row) {
+    return structOf({text(row.name), u64(row.size), u64(row.maxSize), null(),
+                     texts(row.members), u32(row.parent), u32(0)});
+  }
+
+  /// Elements in memory order.
+  Constant *elements(mlir::DenseElementsAttr values) {
+    if (!values)
+      return null();
+    std::vector<Constant *> constants;
+    if (llvm::isa<mlir::FloatType>(values.getElementType())) {
+      for (const llvm::APFloat &value : values.getValues<llvm::APFloat>())
+        constants.push_back(llvm::ConstantFP::get(context, value));
+    } else {
+      for (const llvm::APInt &value : values.getValues<llvm::APInt>()) {
+        unsigned width = value.getBitWidth() == 1 ? 8 : value.getBitWidth();
+        constants.push_back(
+            llvm::ConstantInt::get(context, value.zextOrTrunc(width)));
+      }
+    }
+    return hidden(llvm::ConstantArray::get(
+        llvm::ArrayType::get(constants.front()->getType(), constants.size()),
+        constants));
+  }
+
+  Constant *attribute(const AttributeSchema &row) {
+    return structOf({text(row.name), type(row.type), indices(row.axes),
+                     u64(row.axes.size()), elements(row.values), u32(row.kind),
+                     u32(row.state)});
+  }
+
+  Constant *pool(const PoolSchema &row) {
+    return structOf(
+        {text(row.name),
+         table(row.attributes,
+               [&](const AttributeSchema &attr) { return attribute(attr); }),
+         u64(row.attributes.size()), u32(row.axis), u32(0)});
+  }
+
+  Constant *function(const std::string &name, llvm::FunctionType *signature) {
+    auto callee = module.getOrInsertFunction(name, signature);
+    auto *result = llvm::cast<llvm::Function>(callee.getCallee());
+    if (result->isDeclaration())
+      result->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    return result;
+  }
+
+  std::string suffix(IsaLevel level) {
+    return "." + stringifyIsaLevel(level).str();
+  }
+
+  Constant *param(const ParamSchema &row) {
+    Constant *pack = null();
+    auto pointer = llvm::PointerType::get(context, 0);
+    if (row.packedSize)
+      pack = function("bind." + row.name + suffix(options.levels.front()),
+                      llvm::FunctionType::get(
+                          llvm::Type::getVoidTy(context),
+                          {pointer, pointer, llvm::Type::getInt64Ty(context)},
+                          false));
+    return structOf({text(row.name), textOrNull(row.file), text(row.tensor),
+                     type(row.type), indices(row.axes), u64(row.axes.size()),
+                     u64(row.packedSize), pack, u32(row.layout), u32(0)});
+  }
+
+  Constant *state(const StateSchema &row) {
+    return structOf({text(row.name), null(), textOrNull(row.tensor),
+                     type(row.type), indices(row.axes), u64(row.axes.size()),
+                     null(), u32(0), u32(0)});
+  }
+
+  Constant *port(const PortSchema &row) {
+    return structOf({text(row.name), type(row.type), indices(row.axes),
+                     u64(row.axes.size()), null(), u64(0), u32(row.knownAxes),
+                     u32(row.role), u32(row.subject), u32(0)});
+  }
+
+  static uint64_t featuresOf(IsaLevel level) {
+    switch (level) {
+    case IsaLevel::V3:
+      return ROUTE_CPU_X86_64_V3;
+    case IsaLevel::V4:
+      return ROUTE_CPU_X86_64_V3 | ROUTE_CPU_X86_64_V4;
+    case IsaLevel::V4Bf16:
+      return ROUTE_CPU_X86_64_V3 | ROUTE_CPU_X86_64_V4 | ROUTE_CPU_AVX512_BF16;
+    }
+    return 0;
+  }
+
+  Constant *variant(const EntrySchema &row, IsaLevel level) {
+    auto pointer = llvm::PointerType::get(context, 0);
+    Constant *fn =
+        function("entry." + row.symbol + suffix(level),
+                 llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
+                                         {pointer}, false));
+    return structOf({text(("x86-64-" + stringifyIsaLevel(level)).str()), fn,
+                     u64(featuresOf(level)), u32(ROUTE_DEVICE_CPU), u32(0)});
+  }
+
+  /// The workspace that suffices for every variant.
+  Constant *workspace(const EntrySchema &row) {
+    llvm::Type *i64 = llvm::Type::getInt64Ty(context);
+    auto *signature = llvm::FunctionType::get(
+        i64, {llvm::PointerType::get(context, 0), i64}, false);
+    auto *most =
+        llvm::Function::Create(signature, llvm::GlobalValue::InternalLinkage,
+                               "bytes." + row.symbol, module);
+    llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", most));
+    llvm::Value *result = b.getInt64(0);
+    for (IsaLevel level : options.levels) {
+      auto *callee = llvm::cast<llvm::Function>(
+          function("bytes." + row.symbol + suffix(level), signature));
+      llvm::Value *bytes =
+          b.CreateCall(callee, {most->getArg(0), most->getArg(1)});
+      result = b.CreateBinaryIntrinsic(llvm::Intrinsic::umax, result, bytes);
+    }
+    b.CreateRet(result);
+    return most;
+  }
+
+  Constant *entry(const EntrySchema &row) {
+    std::vector<IsaLevel> bestFirst(options.levels.rbegin(),
+                                    options.levels.rend());
+    auto ports = [&](const std::vector<PortSchema> &rows) {
+      return table(rows, [&](const PortSchema &each) { return port(each); });
+    };
+    return structOf(
+        {text(row.name), null(), ports(row.inputs), u64(row.inputs.size()),
+         ports(row.outputs), u64(row.outputs.size()), indices(row.reads),
+         u64(row.reads.size()), indices(row.writes), u64(row.writes.size()),
+         workspace(row),
+         table(bestFirst, [&](IsaLevel level) { return variant(row, level); }),
+         u64(bestFirst.size()), u32(row.kind), u32(row.itemAxis)});
+  }
+
+  llvm::Module &module;
+  llvm::LLVMContext &context;
+  const Schema &schema;
+  const LibraryOptions &options;
+  llvm::StringMap<llvm::GlobalVariable *> strings;
+};
+} // namespace
+
+mlir::FailureOr<ObjectFile>
+route::emitDescription(mlir::MLIRContext &mlirContext, const Schema &schema,
+                       const LibraryOptions &options) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  auto fail = [&](const llvm::Twine &what) -> mlir::FailureOr<ObjectFile> {
+    return mlir::emitError(mlir::UnknownLoc::get(&mlirContext))
+           << "cannot write the library's description: " << what;
+  };
+  llvm::LLVMContext context;
+  llvm::Module module(options.name, context);
+  llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
+  std::string error;
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return fail(error);
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, "x86-64-v3", "", {}, llvm::Reloc::PIC_));
+  module.setTargetTriple(triple);
+  module.setDataLayout(machine->createDataLayout());
+  Describer(module, schema, options).run();
+  ObjectFile object{options.name + ".description.o", {}};
+  llvm::raw_svector_ostream stream(object.bytes);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr,
+                                   llvm::CodeGenFileType::ObjectFile))
+    return fail("this target emits no objects");
+  passes.run(module);
+  return object;
+}

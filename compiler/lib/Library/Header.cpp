@@ -1,0 +1,171 @@
+// The C and C++ header of a compiled library.
+#include "route/Library/Library.h"
+#include "route/route_module.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace route;
+
+/// `name` as a C identifier: other characters become underscores.
+static std::string identifier(llvm::StringRef name) {
+  std::string result;
+  for (char c : name)
+    result += llvm::isAlnum(c) ? c : '_';
+  if (result.empty() || llvm::isDigit(result.front()))
+    result.insert(0, "_");
+  return result;
+}
+
+static std::string upper(llvm::StringRef name) {
+  return llvm::StringRef(identifier(name)).upper();
+}
+
+static llvm::StringRef elementName(uint32_t element) {
+  static constexpr llvm::StringLiteral names[] = {
+      "?",   "bool", "i8",  "i16",  "i32", "i64", "u8",   "u16",
+      "u32", "u64",  "f16", "bf16", "f32", "f64", "text", "handle"};
+  return element < std::size(names) ? names[element] : names[0];
+}
+
+namespace {
+class HeaderWriter {
+public:
+  HeaderWriter(llvm::raw_ostream &out, const Schema &schema,
+               const LibraryOptions &options)
+      : out(out), schema(schema), prefix(identifier(options.name)),
+        name(options.name) {}
+
+  void write() {
+    std::string guard = upper(name) + "_ROUTE_H";
+    out << "/* " << name
+        << ": what routec compiled, for C and C++ hosts. Generated; do not "
+           "edit. */\n"
+        << "#ifndef " << guard << "\n#define " << guard
+        << "\n\n#include \"route/route.h\"\n\n"
+        << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+    writeRows();
+    for (auto [i, entry] : llvm::enumerate(schema.entries))
+      writeEntry(entry, i);
+    out << "#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* "
+        << guard << " */\n";
+  }
+
+private:
+  void writeNames(llvm::StringRef what,
+                  const std::vector<std::string> &members) {
+    if (members.empty())
+      return;
+    out << "enum " << prefix << '_' << identifier(what) << " {\n";
+    for (auto [i, member] : llvm::enumerate(members))
+      out << "  " << upper(prefix) << '_' << upper(what) << '_' << upper(member)
+          << " = " << i << (i + 1 < members.size() ? ",\n" : "\n");
+    out << "};\n\n";
+  }
+
+  /// Named positions: rows of pools, labels of axes and enums.
+  void writeRows() {
+    for (const AxisSchema &axis : schema.axes)
+      writeNames(axis.name, axis.members);
+    for (const EnumSchema &enumeration : schema.enums)
+      writeNames(enumeration.name, enumeration.members);
+  }
+
+  void writePort(const PortSchema &port) {
+    out << "   *   " << port.name << ": " << elementName(port.type.element)
+        << '[';
+    llvm::interleaveComma(port.axes, out, [&](uint32_t axis) {
+      out << schema.axes[axis].name;
+      if (schema.axes[axis].size >= 0)
+        out << " = " << schema.axes[axis].size;
+    });
+    out << ']';
+    if (!port.type.unit.empty())
+      out << " in " << port.type.unit;
+    if (port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN)
+      out << ", may be unknown";
+    switch (port.role) {
+    case ROUTE_ROLE_PLAN_INDEX:
+      out << ", chosen positions on "
+          << (port.type.rowsOf >= 0 ? schema.axes[port.type.rowsOf].name : "?")
+          << ", -1 past the count";
+      break;
+    case ROUTE_ROLE_PLAN_COUNT:
+      out << ", how many are chosen";
+      break;
+    case ROUTE_ROLE_PLAN_COLUMN:
+      out << ", a column of the plan";
+      break;
+    }
+    out << '\n';
+  }
+
+  void writeEntry(const EntrySchema &entry, unsigned number) {
+    std::string stem = prefix + "_" + identifier(entry.name),
+                constant = upper(stem);
+    out << "/*===--- " << entry.name << " ---===*/\n\n";
+    out << "enum { " << constant << " = " << number << " };\n";
+    auto ports = [&](llvm::StringRef kind,
+                     const std::vector<PortSchema> &list) {
+      out << "enum {\n";
+      for (auto [i, port] : llvm::enumerate(list))
+        out << "  " << constant << '_' << upper(kind) << '_' << upper(port.name)
+            << " = " << i << ",\n";
+      out << "  " << constant << "_NUM_" << upper(kind) << "S = " << list.size()
+          << "\n};\n";
+    };
+    ports("input", entry.inputs);
+    ports("output", entry.outputs);
+    bool decides = entry.kind == ROUTE_ENTRY_ROUTER;
+    out << "\n/* Runs " << entry.name
+        << " on borrowed tensors; a null output is not wanted.\n   * In:\n";
+    for (const PortSchema &port : entry.inputs)
+      writePort(port);
+    out << "   * Out:\n";
+    for (const PortSchema &port : entry.outputs)
+      writePort(port);
+    out << "   * `call` carries workspace, seed, time and threads; its "
+           "arguments are set here. */\n";
+    out << "static inline route_status " << stem
+        << "(route_context *context, route_call call";
+    auto parameters = [&](llvm::StringRef kind,
+                          const std::vector<PortSchema> &list) {
+      for (const PortSchema &port : list)
+        out << ",\n    const route_tensor *" << kind << '_'
+            << identifier(port.name);
+    };
+    parameters("in", entry.inputs);
+    parameters("out", entry.outputs);
+    out << ",\n    route_error *error) {\n";
+    auto arguments = [&](llvm::StringRef kind, llvm::StringRef field,
+                         const std::vector<PortSchema> &list) {
+      if (list.empty())
+        return;
+      out << "  route_argument " << field << '[' << list.size() << "] = {";
+      llvm::interleaveComma(list, out, [&](const PortSchema &port) {
+        out << '{' << kind << '_' << identifier(port.name) << ", 0}";
+      });
+      out << "};\n  call." << field << " = " << field << ";\n";
+    };
+    arguments("in", "inputs", entry.inputs);
+    arguments("out", "outputs", entry.outputs);
+    out << "  call.struct_size = sizeof call;\n  call.num_inputs = "
+        << entry.inputs.size()
+        << ";\n  call.num_outputs = " << entry.outputs.size() << ";\n  return "
+        << (decides ? "route_decide" : "route_forward") << "(context, "
+        << number << ", &call, error);\n}\n\n";
+  }
+
+  llvm::raw_ostream &out;
+  const Schema &schema;
+  std::string prefix;
+  llvm::StringRef name;
+};
+} // namespace
+
+std::string route::emitHeader(const Schema &schema,
+                              const LibraryOptions &options) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  HeaderWriter(stream, schema, options).write();
+  return text;
+}

@@ -1,0 +1,274 @@
+// route-plan-workspace: temporary buffers become views of memory that the
+// caller gives.
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/DataLayoutInterfaces.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Library/Passes.h"
+
+namespace route {
+#define GEN_PASS_DEF_ROUTEPLANWORKSPACE
+#include "route/Library/Passes.h.inc"
+} // namespace route
+
+using namespace mlir;
+using namespace route;
+
+namespace {
+constexpr int64_t kAlignment = 64;
+
+/// A buffer, the operations of the entry's block between which it is live, and
+/// the slot it gets.
+struct Buffer {
+  memref::AllocOp op;
+  unsigned begin, end;
+  unsigned slot;
+  Value bytes;
+};
+
+class Planner {
+public:
+  Planner(func::FuncOp entry) : entry(entry), b(entry.getContext()) {}
+
+  LogicalResult run(int64_t &numBuffers, int64_t &numSlots) {
+    entry.walk(
+        [&](memref::AllocOp op) { buffers.push_back({op, 0, 0, 0, {}}); });
+    entry.walk([](memref::DeallocOp op) { op.erase(); });
+    unsigned argument = entry.getNumArguments();
+    auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type());
+    if (failed(
+            entry.insertArgument(argument, bytes,
+                                 b.getDictionaryAttr(b.getNamedAttr(
+                                     kRoleAttr, b.getStringAttr("workspace"))),
+                                 entry.getLoc())))
+      return failure();
+    assignSlots();
+    b.setInsertionPointToStart(&entry.getBody().front());
+    IRMapping none;
+    SmallVector<Value> sizes;
+    if (failed(emitSizes(entry.getBody().front(), none, sizes)))
+      return failure();
+    Value offset = arith::ConstantIndexOp::create(b, entry.getLoc(), 0);
+    SmallVector<Value> offsets;
+    for (Value size : sizes) {
+      offsets.push_back(offset);
+      offset = arith::AddIOp::create(b, entry.getLoc(), offset, size);
+    }
+    emitWorkspaceFunction();
+    for (Buffer &buffer : buffers) {
+      MemRefType type = buffer.op.getType();
+      b.setInsertionPoint(buffer.op);
+      Value view = memref::ViewOp::create(
+          b, buffer.op.getLoc(),
+          MemRefType::get(type.getShape(), type.getElementType()),
+          entry.getArgument(argument), offsets[buffer.slot],
+          buffer.op.getDynamicSizes());
+      buffer.op.getResult().replaceAllUsesWith(view);
+      buffer.op.erase();
+    }
+    numBuffers += buffers.size();
+    numSlots += slots;
+    return success();
+  }
+
+private:
+  /// First fit over live ranges, in the order of the block.
+  void assignSlots() {
+    BufferViewFlowAnalysis aliases(entry);
+    Block &block = entry.getBody().front();
+    llvm::DenseMap<Operation *, unsigned> order;
+    for (auto [i, op] : llvm::enumerate(block))
+      order[&op] = i;
+    SmallVector<unsigned> freeFrom;
+    for (Buffer &buffer : buffers) {
+      buffer.begin = buffer.end =
+          order[block.findAncestorOpInBlock(*buffer.op)];
+      for (Value alias : aliases.resolve(buffer.op.getResult()))
+        for (Operation *user : alias.getUsers())
+          buffer.end =
+              std::max(buffer.end, order[block.findAncestorOpInBlock(*user)]);
+    }
+    llvm::sort(buffers, [](const Buffer &x, const Buffer &y) {
+      return x.begin < y.begin;
+    });
+    for (Buffer &buffer : buffers) {
+      unsigned slot = 0;
+      // A buffer may start where another's last reader ends, not within it.
+      while (slot < freeFrom.size() &&
+             (freeFrom[slot] >= buffer.begin || !sameShape(slot, buffer)))
+        ++slot;
+      if (slot == freeFrom.size())
+        freeFrom.push_back(0);
+      freeFrom[slot] = buffer.end;
+      buffer.slot = slot;
+    }
+    slots = freeFrom.size();
+  }
+
+  /// Static and dynamic sizes do not share: one would not bound the other.
+  bool sameShape(unsigned slot, Buffer &buffer) {
+    for (Buffer &other : buffers)
+      if (other.slot == slot && other.begin < buffer.begin)
+        return other.op.getDynamicSizes().empty() ==
+               buffer.op.getDynamicSizes().empty();
+    return true;
+  }
+
+  /// Emits at the builder's place the bytes of each slot; what the sizes are
+  /// computed from is cloned there, under `mapping`.
+  LogicalResult emitSizes(Block &where, IRMapping &mapping,
+                          SmallVector<Value> &sizes) {
+    sizes.resize(slots);
+    for (Buffer &buffer : buffers) {
+      Location loc = buffer.op.getLoc();
+      MemRefType type = buffer.op.getType();
+      int64_t fixed = elementBytes(type.getElementType());
+      for (int64_t extent : type.getShape())
+        if (!ShapedType::isDynamic(extent))
+          fixed *= extent;
+      Value bytes = arith::ConstantIndexOp::create(b, loc, fixed);
+      for (Value extent : buffer.op.getDynamicSizes()) {
+        FailureOr<Value> copy = cloneAt(extent, mapping, buffer.op);
+        if (failed(copy))
+          return failure();
+        bytes = arith::MulIOp::create(b, loc, bytes, *copy);
+      }
+      Value up = arith::AddIOp::create(
+          b, loc, bytes,
+          arith::ConstantIndexOp::create(b, loc, kAlignment - 1));
+      Value units = arith::DivUIOp::create(
+          b, loc, up, arith::ConstantIndexOp::create(b, loc, kAlignment));
+      bytes = arith::MulIOp::create(
+          b, loc, units, arith::ConstantIndexOp::create(b, loc, kAlignment));
+      Value &size = sizes[buffer.slot];
+      size = size ? Value(arith::MaxUIOp::create(b, loc, size, bytes)) : bytes;
+    }
+    return success();
+  }
+
+  static int64_t elementBytes(Type type) {
+    if (auto vector = dyn_cast<VectorType>(type))
+      return vector.getNumElements() * elementBytes(vector.getElementType());
+    if (type.isIndex())
+      return 8;
+    return type.isIntOrFloat()
+               ? llvm::divideCeil(type.getIntOrFloatBitWidth(), 8)
+               : 16;
+  }
+
+  FailureOr<Value> cloneAt(Value value, IRMapping &mapping, Operation *user) {
+    if (Value known = mapping.lookupOrNull(value))
+      return known;
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      if (argument.getOwner() == &entry.getBody().front() &&
+          argument.getType().isIndex())
+        return value;
+      return user->emitError(
+          "compiled code needs a buffer whose size depends on data");
+    }
+    Operation *op = value.getDefiningOp();
+    if (auto dim = dyn_cast<memref::DimOp>(op))
+      if (std::optional<int64_t> index = dim.getConstantIndex())
+        return sizeOf(dim.getSource(), *index, mapping, user);
+    if (!isPure(op) || op->getNumRegions() != 0 ||
+        !isa<arith::ArithDialect>(op->getDialect()))
+      return user->emitError(
+          "compiled code needs a buffer whose size depends on data");
+    for (Value operand : op->getOperands()) {
+      FailureOr<Value> copy = cloneAt(operand, mapping, user);
+      if (failed(copy))
+        return failure();
+      mapping.map(operand, *copy);
+    }
+    return b.clone(*op, mapping)
+        ->getResult(cast<OpResult>(value).getResultNumber());
+  }
+
+  /// Dimension `index` of a buffer, from the sizes of the entry's axes.
+  FailureOr<Value> sizeOf(Value buffer, int64_t index, IRMapping &mapping,
+                          Operation *user) {
+    auto type = cast<MemRefType>(buffer.getType());
+    if (!type.isDynamicDim(index))
+      return Value(arith::ConstantIndexOp::create(b, user->getLoc(),
+                                                  type.getDimSize(index)));
+    unsigned dynamic = type.getDynamicDimIndex(index);
+    if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
+      return cloneAt(alloc.getDynamicSizes()[dynamic], mapping, user);
+    if (auto argument = dyn_cast<BlockArgument>(buffer);
+        argument && argument.getOwner() == &entry.getBody().front()) {
+      auto axes =
+          entry.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), kAxesAttr);
+      if (axes && index < static_cast<int64_t>(axes.size())) {
+        StringRef axis = cast<FlatSymbolRefAttr>(axes[index]).getValue();
+        for (unsigned i = 0; i < entry.getNumArguments(); ++i)
+          if (auto name = entry.getArgAttrOfType<StringAttr>(i, kNameAttr);
+              name && entry.getArgument(i).getType().isIndex() &&
+              name.getValue() == axis) {
+            Value mapped = mapping.lookupOrDefault(Value(entry.getArgument(i)));
+            return mapped;
+          }
+      }
+    }
+    return user->emitError(
+        "compiled code needs a buffer whose size depends on data");
+  }
+
+  void emitWorkspaceFunction() {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfter(entry);
+    SmallVector<unsigned> arguments;
+    SmallVector<Type> types;
+    SmallVector<Attribute> names;
+    for (unsigned i = 0; i < entry.getNumArguments(); ++i)
+      if (entry.getArgument(i).getType().isIndex()) {
+        arguments.push_back(i);
+        types.push_back(b.getIndexType());
+        names.push_back(entry.getArgAttrOfType<StringAttr>(i, kNameAttr));
+      }
+    auto function = func::FuncOp::create(
+        b, entry.getLoc(), ("workspace." + entry.getSymName()).str(),
+        b.getFunctionType(types, b.getIndexType()));
+    function->setAttr("route.workspace",
+                      FlatSymbolRefAttr::get(entry.getSymNameAttr()));
+    function->setAttr("route.sizes", b.getArrayAttr(names));
+    Block *body = function.addEntryBlock();
+    b.setInsertionPointToStart(body);
+    IRMapping mapping;
+    for (auto [i, argument] : llvm::enumerate(arguments))
+      mapping.map(entry.getArgument(argument), body->getArgument(i));
+    SmallVector<Value> sizes;
+    (void)emitSizes(*body, mapping, sizes);
+    Value total = arith::ConstantIndexOp::create(b, entry.getLoc(), 0);
+    for (Value size : sizes)
+      total = arith::AddIOp::create(b, entry.getLoc(), total, size);
+    func::ReturnOp::create(b, entry.getLoc(), total);
+  }
+
+  func::FuncOp entry;
+  OpBuilder b;
+  SmallVector<Buffer> buffers;
+  unsigned slots = 0;
+};
+
+struct PlanWorkspace : route::impl::RoutePlanWorkspaceBase<PlanWorkspace> {
+  void runOnOperation() override {
+    int64_t planned = 0, shared = 0;
+    for (auto entry :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (entry->hasAttr(kEntryAttr) &&
+          failed(Planner(entry).run(planned, shared)))
+        return signalPassFailure();
+    // Nothing else may allocate.
+    getOperation().walk([&](memref::AllocOp op) {
+      op.emitError("compiled code allocates here");
+      signalPassFailure();
+    });
+    numBuffers += planned;
+    numSlots += shared;
+  }
+};
+} // namespace

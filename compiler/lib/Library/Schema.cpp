@@ -1,0 +1,329 @@
+// Reads what a library says of itself from the symbols and entries of its
+// module.
+#include "route/Library/Schema.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/route_module.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace route;
+
+template <class Table> static int32_t find(const Table &table, StringRef name) {
+  for (auto [i, row] : llvm::enumerate(table))
+    if (row.name == name)
+      return i;
+  return -1;
+}
+
+int32_t Schema::findAxis(StringRef name) const { return find(axes, name); }
+int32_t Schema::findParam(StringRef name) const { return find(params, name); }
+int32_t Schema::findState(StringRef name) const { return find(states, name); }
+
+SmallVector<func::FuncOp> route::getEntries(ModuleOp module) {
+  SmallVector<func::FuncOp> entries;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function->hasAttr(kEntryAttr))
+      entries.push_back(function);
+  return entries;
+}
+
+/// enum route_element of a type, 0 where it has none.
+static uint32_t elementOf(Type type) {
+  if (isa<EnumType, RefType>(type))
+    return ROUTE_I32;
+  if (isa<TextType>(type))
+    return ROUTE_TEXT;
+  if (isa<HandleType>(type))
+    return ROUTE_HANDLE;
+  if (type.isBF16())
+    return ROUTE_BF16;
+  if (type.isF16())
+    return ROUTE_F16;
+  if (type.isF32())
+    return ROUTE_F32;
+  if (type.isF64())
+    return ROUTE_F64;
+  auto integer = dyn_cast<IntegerType>(type);
+  if (!integer)
+    return 0;
+  bool isUnsigned = integer.isUnsigned();
+  switch (integer.getWidth()) {
+  case 1:
+    return ROUTE_BOOL;
+  case 8:
+    return isUnsigned ? ROUTE_U8 : ROUTE_I8;
+  case 16:
+    return isUnsigned ? ROUTE_U16 : ROUTE_I16;
+  case 32:
+    return isUnsigned ? ROUTE_U32 : ROUTE_I32;
+  case 64:
+    return isUnsigned ? ROUTE_U64 : ROUTE_I64;
+  }
+  return 0;
+}
+
+namespace {
+class SchemaBuilder {
+public:
+  SchemaBuilder(ModuleOp module) : module(module), symbols(module) {}
+
+  FailureOr<Schema> build() {
+    for (auto axis : module.getOps<AxisOp>())
+      addAxis(axis);
+    for (auto enumeration : module.getOps<EnumOp>())
+      schema.enums.push_back(
+          {enumeration.getSymName().str(), strings(enumeration.getLabels())});
+    // Entries first, so that states of columns are known to the pools.
+    for (func::FuncOp entry : getEntries(module))
+      if (failed(collectSymbols(entry)))
+        return failure();
+    for (auto axis : module.getOps<AxisOp>())
+      if (axis.getKind() == AxisKind::pool && failed(addPool(axis)))
+        return failure();
+    for (func::FuncOp entry : getEntries(module))
+      if (failed(addEntry(entry)))
+        return failure();
+    return std::move(schema);
+  }
+
+private:
+  static std::vector<std::string> strings(ArrayAttr array) {
+    std::vector<std::string> result;
+    for (auto text : array.getAsRange<StringAttr>())
+      result.push_back(text.getValue().str());
+    return result;
+  }
+
+  void addAxis(AxisOp axis) {
+    if (axis.getKind() == AxisKind::plan || axis.getKind() == AxisKind::copy)
+      return;
+    AxisSchema row;
+    row.name = axis.getSymName().str();
+    row.size = axis.getStaticSize();
+    if (axis.getBound())
+      row.maxSize = *axis.getBound();
+    if (axis.getLabels())
+      row.members = strings(*axis.getLabels());
+    SmallVector<FlatSymbolRefAttr> parents = axis.getParentAxes();
+    if (!parents.empty())
+      row.parent = schema.findAxis(parents.front().getValue());
+    schema.axes.push_back(std::move(row));
+  }
+
+  FailureOr<TypeSchema> typeOf(Operation *at, Type type, StringRef unit = {}) {
+    TypeSchema result;
+    if (auto range = dyn_cast<RangeType>(type)) {
+      result.flags = ROUTE_TYPE_MAY_BE_UNKNOWN;
+      type = range.getValueType();
+    }
+    result.element = elementOf(type);
+    result.unit = unit.str();
+    if (!result.element)
+      return at->emitError("a library cannot pass elements of type ") << type;
+    if (auto enumeration = dyn_cast<EnumType>(type))
+      for (auto [i, row] : llvm::enumerate(schema.enums))
+        if (row.name == enumeration.getSymbol().getValue())
+          result.enumeration = i;
+    if (auto ref = dyn_cast<RefType>(type))
+      result.rowsOf = schema.findAxis(ref.getAxis().getValue());
+    return result;
+  }
+
+  /// Indices of the axes of a buffer; copies stand for what they copy, plan
+  /// axes for the axes they descend from and their rank.
+  std::vector<uint32_t> axesOf(ArrayRef<FlatSymbolRefAttr> axes,
+                               func::FuncOp entry = {}, int64_t rank = 0) {
+    std::vector<uint32_t> result;
+    for (FlatSymbolRefAttr name : axes) {
+      auto axis = symbols.lookup<AxisOp>(name.getValue());
+      if (axis.getKind() == AxisKind::copy)
+        axis = symbols.lookup<AxisOp>(*axis.getOriginal());
+      if (axis.getKind() != AxisKind::plan) {
+        result.push_back(schema.findAxis(axis.getSymName()));
+        continue;
+      }
+      SmallVector<FlatSymbolRefAttr> parents = axis.getParentAxes();
+      parents.pop_back();
+      llvm::append_range(result, axesOf(parents, entry, rank));
+      result.push_back(rankAxis(axis.getSymName(), rank));
+    }
+    return result;
+  }
+
+  uint32_t rankAxis(StringRef plan, int64_t rank) {
+    std::string name = (plan + ".rank").str();
+    int32_t known = schema.findAxis(name);
+    if (known >= 0)
+      return known;
+    schema.axes.push_back({name, rank, -1, {}, -1});
+    return schema.axes.size() - 1;
+  }
+
+  static SmallVector<FlatSymbolRefAttr> axisNames(ArrayAttr axes) {
+    return llvm::map_to_vector(
+        axes, [](Attribute axis) { return cast<FlatSymbolRefAttr>(axis); });
+  }
+
+  StringRef unitOf(StringRef name) {
+    auto [axis, column] = name.split('.');
+    if (auto op = symbols.lookup<AxisOp>(axis); op && !column.empty())
+      if (auto found = dyn_cast_or_null<ColumnOp>(
+              SymbolTable::lookupSymbolIn(op, column)))
+        return found.getUnit().value_or("");
+    if (auto signal = symbols.lookup<SignalOp>(name))
+      return signal.getUnit().value_or("");
+    return {};
+  }
+
+  LogicalResult collectSymbols(func::FuncOp entry) {
+    for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
+      StringRef role = text(entry, i, kRoleAttr),
+                name = text(entry, i, kNameAttr);
+      auto typeAttr = entry.getArgAttrOfType<TypeAttr>(i, "route.type");
+      if (!typeAttr || (role != "param" && role != "state"))
+        continue;
+      auto array = cast<ArrayType>(typeAttr.getValue());
+      FailureOr<TypeSchema> type =
+          typeOf(entry, array.getElementType(), unitOf(name));
+      if (failed(type))
+        return failure();
+      auto packed = cast<MemRefType>(entry.getArgument(i).getType());
+      if (role == "param" && schema.findParam(name) < 0) {
+        auto param = symbols.lookup<ParamOp>(name);
+        ParamSchema row{name.str(),
+                        param.getFrom().str(),
+                        param.getFile().value_or("").str(),
+                        *type,
+                        axesOf(array.getAxes()),
+                        0,
+                        ROUTE_LAYOUT_ROW_MAJOR};
+        if (entry.getArgAttr(i, "route.packed")) {
+          row.packedSize =
+              packed.getNumElements() * packed.getElementTypeBitWidth() / 8;
+          row.layout = packed.getElementType().isF32()
+                           ? ROUTE_LAYOUT_PANELS_F32
+                           : ROUTE_LAYOUT_PANELS_BF16;
+        }
+        schema.params.push_back(std::move(row));
+      } else if (role == "state" && schema.findState(name) < 0) {
+        auto state = symbols.lookup<StateOp>(name);
+        schema.states.push_back(
+            {name.str(), state ? state.getFrom().value_or("").str() : "", *type,
+             axesOf(array.getAxes())});
+      }
+    }
+    return success();
+  }
+
+  LogicalResult addPool(AxisOp axis) {
+    PoolSchema pool;
+    pool.name = axis.getSymName().str();
+    pool.axis = schema.findAxis(pool.name);
+    for (auto column : axis.getColumns().getOps<ColumnOp>()) {
+      auto array = cast<ArrayType>(column.getType());
+      FailureOr<TypeSchema> type =
+          typeOf(column, array.getElementType(), column.getUnit().value_or(""));
+      if (failed(type))
+        return failure();
+      AttributeSchema row;
+      row.name = column.getSymName().str();
+      row.type = *type;
+      row.axes = axesOf(array.getAxes());
+      if (column.getKind() == ColumnKind::constant) {
+        row.kind = ROUTE_ATTRIBUTE_CONST;
+        row.values = dyn_cast<DenseElementsAttr>(*column.getValue());
+        // Text columns are constants of the code, not of the description.
+        if (!row.values || !row.values.getElementType().isIntOrFloat())
+          continue;
+      } else {
+        row.kind = column.getKind() == ColumnKind::live ? ROUTE_ATTRIBUTE_LIVE
+                                                        : ROUTE_ATTRIBUTE_STATE;
+        row.state = schema.findState((pool.name + "." + row.name));
+        if (row.state < 0)
+          continue; // no entry reads it
+      }
+      pool.attributes.push_back(std::move(row));
+    }
+    schema.pools.push_back(std::move(pool));
+    return success();
+  }
+
+  static StringRef text(func::FuncOp entry, unsigned i, StringRef attribute) {
+    auto value = entry.getArgAttrOfType<StringAttr>(i, attribute);
+    return value ? value.getValue() : StringRef();
+  }
+
+  LogicalResult addEntry(func::FuncOp entry) {
+    EntrySchema row;
+    row.symbol = row.name = entry.getSymName().str();
+    row.kind = ROUTE_ENTRY_ROUTE;
+    for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
+      StringRef role = text(entry, i, kRoleAttr),
+                name = text(entry, i, kNameAttr);
+      if (role == "size" || role == "param" || role == "workspace" ||
+          role == "env")
+        continue;
+      if (role == "known") {
+        row.inputs.back().knownAxes = row.inputs.back().axes.size();
+        continue;
+      }
+      if (role == "state") {
+        uint32_t state = schema.findState(name);
+        if (!llvm::is_contained(row.reads, state))
+          row.reads.push_back(state);
+        continue;
+      }
+      PortSchema port;
+      port.name = name.str();
+      SmallVector<FlatSymbolRefAttr> axes =
+          axisNames(entry.getArgAttrOfType<ArrayAttr>(i, kAxesAttr));
+      auto buffer = cast<MemRefType>(entry.getArgument(i).getType());
+      StringRef part = text(entry, i, kPartAttr);
+      if (auto plan = entry.getArgAttrOfType<IntegerAttr>(i, kPlanAttr)) {
+        row.kind = ROUTE_ENTRY_ROUTER;
+        port.subject = plan.getInt();
+        port.role = part == "index"   ? ROUTE_ROLE_PLAN_INDEX
+                    : part == "count" ? ROUTE_ROLE_PLAN_COUNT
+                                      : ROUTE_ROLE_PLAN_COLUMN;
+      }
+      if (part == "index" || part == "count") {
+        auto plan = symbols.lookup<AxisOp>(axes.front().getValue());
+        SmallVector<FlatSymbolRefAttr> parents = plan.getParentAxes();
+        port.type.element = ROUTE_I32;
+        port.axes = axesOf(ArrayRef(parents).drop_back());
+        if (part == "index") {
+          port.type.rowsOf = schema.findAxis(parents.back().getValue());
+          port.axes.push_back(
+              rankAxis(plan.getSymName(), buffer.getShape().back()));
+        }
+      } else {
+        auto array = cast<ArrayType>(
+            entry.getArgAttrOfType<TypeAttr>(i, "route.type").getValue());
+        FailureOr<TypeSchema> type =
+            typeOf(entry, array.getElementType(), unitOf(name));
+        if (failed(type))
+          return failure();
+        port.type = *type;
+        port.axes = axesOf(axes, entry,
+                           buffer.getRank() ? buffer.getShape().back() : 1);
+      }
+      (role == "output" ? row.outputs : row.inputs).push_back(std::move(port));
+    }
+    llvm::sort(row.reads);
+    // Items are decided independently where everything has the item's axis.
+    if (!row.outputs.empty() && !row.outputs.front().axes.empty() &&
+        schema.axes[row.outputs.front().axes.front()].size < 0)
+      row.itemAxis = row.outputs.front().axes.front();
+    schema.entries.push_back(std::move(row));
+    return success();
+  }
+
+  ModuleOp module;
+  SymbolTable symbols;
+  Schema schema;
+};
+} // namespace
+
+FailureOr<Schema> route::buildSchema(ModuleOp module) {
+  return SchemaBuilder(module).build();
+}

@@ -1,0 +1,96 @@
+// Writes a library's objects as a shared object, an archive or one object.
+#include "route/Library/Library.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Object/ArchiveWriter.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace route;
+
+/// Runs the linker on the objects; its errors are the caller's.
+static std::string link(llvm::ArrayRef<ObjectFile> objects,
+                        llvm::StringRef path, bool relocatable) {
+  llvm::ErrorOr<std::string> linker =
+      std::make_error_code(std::errc::no_such_file_or_directory);
+  for (llvm::StringRef name : {"ld.lld-22", "ld.lld", "ld"})
+    if ((linker = llvm::sys::findProgramByName(name)))
+      break;
+  if (!linker)
+    return "no linker found: install lld-22, or write a .a instead";
+  llvm::SmallVector<std::string> files;
+  auto cleanup = llvm::make_scope_exit([&] {
+    for (const std::string &file : files)
+      llvm::sys::fs::remove(file);
+  });
+  for (const ObjectFile &object : objects) {
+    llvm::SmallString<128> file;
+    int handle;
+    if (std::error_code error =
+            llvm::sys::fs::createTemporaryFile("routec", "o", handle, file))
+      return "cannot write a temporary file: " + error.message();
+    files.push_back(file.str().str());
+    llvm::raw_fd_ostream stream(handle, /*shouldClose=*/true);
+    stream.write(object.bytes.data(), object.bytes.size());
+  }
+  llvm::SmallString<128> messages;
+  if (std::error_code error =
+          llvm::sys::fs::createTemporaryFile("routec", "txt", messages))
+    return "cannot write a temporary file: " + error.message();
+  files.push_back(messages.str().str());
+  llvm::SmallVector<llvm::StringRef> arguments = {*linker};
+  if (relocatable)
+    arguments.push_back("-r");
+  else
+    llvm::append_range(arguments, llvm::ArrayRef<llvm::StringRef>{
+                                      "-shared", "--no-undefined", "-z",
+                                      "noexecstack", "--gc-sections", "-s"});
+  llvm::append_range(arguments, llvm::ArrayRef<llvm::StringRef>{"-o", path});
+  for (unsigned i = 0; i + 1 < files.size(); ++i)
+    arguments.push_back(files[i]);
+  if (!relocatable)
+    arguments.push_back("-lc");
+  // Where the C library lives differs from system to system.
+  for (llvm::StringRef directory :
+       {"-L/lib/x86_64-linux-gnu", "-L/usr/lib/x86_64-linux-gnu",
+        "-L/usr/lib64", "-L/lib64", "-L/usr/lib"})
+    if (!relocatable)
+      arguments.push_back(directory);
+  std::optional<llvm::StringRef> redirects[] = {std::nullopt, messages.str(),
+                                                messages.str()};
+  std::string failure;
+  if (llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, redirects, 0,
+                                0, &failure) == 0)
+    return "";
+  auto said = llvm::MemoryBuffer::getFile(messages);
+  return "the linker failed: " + (failure.empty() && said
+                                      ? (*said)->getBuffer().trim().str()
+                                      : failure);
+}
+
+static std::string archive(llvm::ArrayRef<ObjectFile> objects,
+                           llvm::StringRef path) {
+  std::vector<llvm::NewArchiveMember> members;
+  for (const ObjectFile &object : objects) {
+    members.emplace_back(llvm::MemoryBufferRef(
+        llvm::StringRef(object.bytes.data(), object.bytes.size()),
+        object.name));
+  }
+  llvm::Error error = llvm::writeArchive(
+      path, members, llvm::SymtabWritingMode::NormalSymtab,
+      llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+  return error ? llvm::toString(std::move(error)) : "";
+}
+
+std::string route::writeLibrary(llvm::ArrayRef<ObjectFile> objects,
+                                llvm::StringRef path) {
+  llvm::StringRef extension = llvm::sys::path::extension(path);
+  if (extension == ".a")
+    return archive(objects, path);
+  if (extension == ".so" || extension == ".o")
+    return link(objects, path, extension == ".o");
+  return "cannot tell what to write from '" + path.str() +
+         "': expected a name ending in .so, .a or .o";
+}
