@@ -182,6 +182,22 @@ void testReplayPolicy() {
                ROUTE_ERROR_TENSOR_VALUE, "has member 3 at 0, expected 0 to 2");
 }
 
+/// A trace of no items has no bytes for its outputs, and replays.
+void testReplayOfNoItems() {
+  policy::Fixture f;
+  policy::PickCall p;
+  for (route_argument *list : {p.inputs, p.outputs})
+    for (int i = 0; i < (list == p.inputs ? 6 : 7); ++i)
+      list[i].tensor->shape[0] = 0;
+  for (route_tensor *known :
+       {&p.jailKnown.tensor, &p.embedKnown.tensor, &p.scoreKnown.tensor})
+    known->shape[0] = 0;
+  std::string trace = traced(p.call, [&](route_error *error) {
+    return route_decide(f.context, policy::Pick, &p.call, error);
+  });
+  CHECK_OK(route_replay(f.context, trace.data(), trace.size(), &error));
+}
+
 } // namespace
 
 int main() {
@@ -189,5 +205,6 @@ int main() {
   testAdopt();
   testReplayGate();
   testReplayPolicy();
+  testReplayOfNoItems();
   return finish("state");
 }

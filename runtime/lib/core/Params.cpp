@@ -65,8 +65,7 @@ route_status Checkpoint::find(const Wanted &wanted, const std::string &name,
               wanted.kind, wanted.name, name.c_str());
 }
 
-/// The tensor name of the slice whose placeholders' members are `indices`.
-static std::string sliceName(const route_module_desc &module,
+std::string route::sliceName(const route_module_desc &module,
                              const Checkpoint::Wanted &wanted,
                              const std::vector<int64_t> &indices) {
   std::string name;

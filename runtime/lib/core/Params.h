@@ -54,6 +54,12 @@ private:
   std::vector<Shard> shards;
 };
 
+/// The tensor name of the slice whose placeholders' members are `indices`, in
+/// order of the stacked axes.
+std::string sliceName(const route_module_desc &module,
+                      const Checkpoint::Wanted &wanted,
+                      const std::vector<int64_t> &indices);
+
 /// The parameters of a context.
 class Params {
 public:
