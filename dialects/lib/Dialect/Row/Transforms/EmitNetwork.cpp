@@ -36,35 +36,28 @@ Value Emitter::lowHalves(int64_t n) {
 }
 
 /// Signed keys, in lanes: masked INT32_MIN, then NaN, then -inf and up.
-RowValue Emitter::networkKeys(ChooseOp op) {
-  RowValue from = row(op.getKeys()[0]);
-  auto type = RankedTensorType::get(from.type.getShape(), b.getI32Type());
-  RowValue keys = allocate(type, from.sizes);
+Value Emitter::networkKey(ChooseOp op, ValueRange at) {
+  RowValue &from = row(op.getKeys()[0]);
   bool up = op.isUp(0), isFloat = from.type.getElementType().isF32();
-  forEach(from.sizes, [&](ValueRange at) {
-    Value x = load(from, at);
-    Value ones = constant(b.getI32Type(), -1);
-    Value k = x;
+  Type i32 = b.getI32Type();
+  Value x = load(from, at), k = x;
+  if (isFloat) {
+    IROps ops(b, x.getType());
+    k = num::orderedKey(ops, x);
+  }
+  if (up) {
+    k = arith::XOrIOp::create(b, k, constant(i32, -1));
     if (isFloat) {
-      IROps ops(b, x.getType());
-      k = num::orderedKey(ops, x);
+      Value nan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
+      k = arith::SelectOp::create(b, nan, constant(i32, INT32_MIN), k);
     }
-    if (up) {
-      k = arith::XOrIOp::create(b, k, ones);
-      if (isFloat) {
-        Value nan = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
-        k = arith::SelectOp::create(b, nan, constant(b.getI32Type(), INT32_MIN),
-                                    k);
-      }
-    }
-    if (op.getMask()) {
-      Value least = constant(b.getI32Type(), INT32_MIN);
-      k = arith::MaxSIOp::create(b, k, constant(b.getI32Type(), INT32_MIN + 1));
-      k = arith::SelectOp::create(b, load(row(op.getMask()), at), k, least);
-    }
-    store(keys, at, k);
-  });
-  return keys;
+  }
+  if (op.getMask()) {
+    k = arith::MaxSIOp::create(b, k, constant(i32, INT32_MIN + 1));
+    k = arith::SelectOp::create(b, load(row(op.getMask()), at), k,
+                                constant(i32, INT32_MIN));
+  }
+  return k;
 }
 
 namespace {
@@ -98,62 +91,63 @@ struct Network {
 };
 } // namespace
 
-Values Emitter::networkTop(const RowValue &keys, ValueRange batch, Value half,
-                           int64_t width, int64_t k) {
-  auto type = VectorType::get({width}, b.getI64Type());
-  auto narrow = VectorType::get({width}, b.getI32Type());
-  auto splat64 = [&](int64_t v) -> Value {
-    return arith::ConstantOp::create(
-        b, DenseElementsAttr::get(type, b.getI64IntegerAttr(v)));
-  };
-  int64_t n = keys.type.getShape().back();
-  Value low = lowHalves(n);
-  auto candidate = [&](Value e) -> Value {
-    Values at(batch);
-    at.push_back(e);
-    at.push_back(half);
-    Value key = vector::LoadOp::create(b, narrow, keys.buffer, at);
-    Value wide = arith::ExtUIOp::create(b, type, key);
-    Value high = arith::ShLIOp::create(b, wide, splat64(32));
-    Value i =
-        vector::BroadcastOp::create(b, type, memref::LoadOp::create(b, low, e));
-    return arith::OrIOp::create(b, high, i);
-  };
-
+Values Emitter::networkTop(int64_t n, int64_t k, bool withNext, VectorType type,
+                           llvm::function_ref<Value(Value)> candidate) {
+  Type element = type.getElementType();
+  Value least = arith::ConstantOp::create(
+      b, DenseElementsAttr::get(
+             type, Attribute(b.getIntegerAttr(
+                       element, APInt::getSignedMinValue(
+                                    element.getIntOrFloatBitWidth())))));
   // Few: each candidate passes down the list. More: blocks are sorted, then
-  // merged with the best so far.
-  bool insertion = k <= 2;
-  int64_t list = insertion ? k : int64_t(llvm::PowerOf2Ceil(k));
+  // merged with the best so far; `lost` is the best of those that fell out.
+  bool insertion = k + withNext <= 3;
+  int64_t list = insertion ? k + withNext : int64_t(llvm::PowerOf2Ceil(k));
   int64_t block = insertion ? 4 : list;
+  bool track = withNext && k == list;
+  auto high = [&](Value x, Value y) -> Value {
+    return arith::MaxSIOp::create(b, x, y);
+  };
+  auto low = [&](Value x, Value y) -> Value {
+    return arith::MinSIOp::create(b, x, y);
+  };
   auto join = [&](Values best, Values next) {
     if (insertion) {
-      if (k == 1) {
-        while (next.size() > 1) {
-          Value last = next.pop_back_val();
-          next[0] = arith::MaxSIOp::create(b, next[0], last);
-        }
+      while (list == 1 && next.size() > 1) {
+        Value last = next.pop_back_val();
+        next[0] = high(next[0], last);
       }
       for (Value x : next) {
-        for (int64_t i = 0; i < k; ++i) {
-          Value high = arith::MaxSIOp::create(b, best[i], x);
-          if (i + 1 < k)
-            x = arith::MinSIOp::create(b, best[i], x);
-          best[i] = high;
+        for (int64_t i = 0; i < list; ++i) {
+          Value larger = high(best[i], x);
+          if (i + 1 < list)
+            x = low(best[i], x);
+          best[i] = larger;
         }
       }
       return best;
     }
+    Value lost = track ? best.pop_back_val() : Value();
     Network sorter{b, std::move(next)};
     sorter.sort();
-    Network merge{b, std::move(best)};
-    for (int64_t i = 0; i < list; ++i)
-      merge.v[i] =
-          arith::MaxSIOp::create(b, merge.v[i], sorter.v[list - 1 - i]);
+    Network merge{b, best};
+    Values fallen;
+    for (int64_t i = 0; i < list; ++i) {
+      merge.v[i] = high(best[i], sorter.v[list - 1 - i]);
+      if (track)
+        fallen.push_back(low(best[i], sorter.v[list - 1 - i]));
+    }
     merge.mergeBitonic();
+    if (track) {
+      for (; fallen.size() > 1; fallen.truncate(fallen.size() / 2))
+        for (size_t i = 0; i < fallen.size() / 2; ++i)
+          fallen[i] = high(fallen[i], fallen[i + fallen.size() / 2]);
+      merge.v.push_back(high(lost, fallen[0]));
+    }
     return merge.v;
   };
 
-  Values best(list, splat64(INT64_MIN));
+  Values best(list + track, least);
   int64_t whole = n / block * block;
   if (whole) {
     auto loop =
@@ -173,52 +167,138 @@ Values Emitter::networkTop(const RowValue &keys, ValueRange batch, Value half,
     for (int64_t i = whole; i < n; ++i)
       next.push_back(candidate(index(i)));
     if (!insertion)
-      next.append(block - (n - whole), splat64(INT64_MIN));
+      next.append(block - (n - whole), least);
     best = join(std::move(best), std::move(next));
   }
-  best.truncate(k);
+  best.truncate(k + withNext);
   return best;
+}
+
+/// The best of all candidates by 64-bit numbers, exact.
+void Emitter::emitExact(ChooseOp op, const RowValue &keys, ValueRange at,
+                        const RowValue &indices) {
+  int64_t k = indices.type.getShape().back();
+  int64_t n = keys.type.getShape().back();
+  int64_t width = std::min(lanes64, lanes);
+  auto wide = VectorType::get({width}, b.getI64Type());
+  auto narrow = VectorType::get({width}, b.getI32Type());
+  auto splat = [&](VectorType type, int64_t v) -> Value {
+    return arith::ConstantOp::create(
+        b, DenseElementsAttr::get(
+               type, Attribute(b.getIntegerAttr(type.getElementType(), v))));
+  };
+  Value low = lowHalves(n);
+  OpBuilder::InsertionGuard guard(b);
+  Value half = index(0);
+  if (width < lanes) {
+    auto loop = scf::ForOp::create(b, half, index(lanes), index(width));
+    half = loop.getInductionVar();
+    b.setInsertionPointToStart(loop.getBody());
+  }
+  auto candidate = [&](Value e) -> Value {
+    Values place(at);
+    place.push_back(e);
+    place.push_back(half);
+    Value key = vector::LoadOp::create(b, narrow, keys.buffer, place);
+    Value high = arith::ShLIOp::create(b, arith::ExtUIOp::create(b, wide, key),
+                                       splat(wide, 32));
+    Value i =
+        vector::BroadcastOp::create(b, wide, memref::LoadOp::create(b, low, e));
+    return arith::OrIOp::create(b, high, i);
+  };
+  Values best = networkTop(n, k, /*withNext=*/false, wide, candidate);
+  for (int64_t r = 0; r < k; ++r) {
+    Value i = arith::TruncIOp::create(b, narrow, best[r]);
+    i = arith::XOrIOp::create(b, i, splat(narrow, -1));
+    if (op.getMask()) {
+      Value least = splat(wide, int64_t(INT32_MIN + 1) * (1ll << 32));
+      Value absent =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, best[r], least);
+      i = arith::SelectOp::create(b, absent, splat(narrow, kAbsent), i);
+    }
+    Values place(at);
+    place.push_back(index(r));
+    place.push_back(half);
+    vector::StoreOp::create(b, i, indices.buffer, place);
+  }
+}
+
+/// A guess by 32-bit numbers, twice as many in a vector: the key's high bits
+/// above ~index. It is right if the high bits of the best k and of the next all
+/// differ; returns whether that holds for all items.
+Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices) {
+  RowValue from = row(op.getKeys()[0]);
+  int64_t k = indices.type.getShape().back();
+  int64_t n = from.type.getShape().back();
+  int64_t bits = std::max(1u, llvm::Log2_64_Ceil(n));
+  int32_t lowMask = (1 << bits) - 1;
+  Type i32 = b.getI32Type();
+  SmallVector<int32_t> table(n);
+  for (int64_t i = 0; i < n; ++i)
+    table[i] = lowMask - int32_t(i);
+  Value low = constantTable(DenseElementsAttr::get(
+      RankedTensorType::get({n}, i32), ArrayRef<int32_t>(table)));
+  auto candidate = [&](Value e) -> Value {
+    Values place(at);
+    place.push_back(e);
+    Value high = arith::AndIOp::create(b, networkKey(op, place),
+                                       constant(i32, ~lowMask));
+    return arith::OrIOp::create(b, high,
+                                inLanes(memref::LoadOp::create(b, low, e)));
+  };
+  Values best = networkTop(n, k, /*withNext=*/true,
+                           cast<VectorType>(laneType(i32)), candidate);
+  Value certain;
+  for (int64_t r = 0; r <= k; ++r) {
+    if (r < k) {
+      Value i = arith::AndIOp::create(b, best[r], constant(i32, lowMask));
+      Values place(at);
+      place.push_back(index(r));
+      store(indices, place,
+            arith::SubIOp::create(b, constant(i32, lowMask), i));
+    }
+    best[r] = arith::ShRSIOp::create(b, best[r], constant(i32, bits));
+    if (r == 0)
+      continue;
+    Value distinct = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt,
+                                           best[r - 1], best[r]);
+    certain =
+        certain ? Value(arith::AndIOp::create(b, certain, distinct)) : distinct;
+  }
+  return vector::ReductionOp::create(b, vector::CombiningKind::AND, certain);
 }
 
 void Emitter::emitNetwork(ChooseOp op, const RowValue &indices,
                           const RowValue &chosen) {
   ++numNetworks;
-  RowValue keys = networkKeys(op);
+  RowValue from = row(op.getKeys()[0]);
   int64_t k = indices.type.getShape().back();
-  int64_t width = std::min(lanes64, lanes);
-  ValueRange batch = ValueRange(keys.sizes).drop_back();
-  auto wide = VectorType::get({width}, b.getI64Type());
-  auto narrow = VectorType::get({width}, b.getI32Type());
-  auto ones = [&]() -> Value {
-    return arith::ConstantOp::create(
-        b, DenseElementsAttr::get(narrow, b.getI32IntegerAttr(-1)));
-  };
+  ValueRange batch = ValueRange(from.sizes).drop_back();
+  // A guess leaves bits for the index only among few candidates, and small
+  // float inputs tie too often for it.
+  bool guess = from.type.getElementType().isF32() &&
+               from.type.getShape().back() <= 1024 && k > 1 &&
+               llvm::none_of(program.getInputs(), [](Value v) {
+                 Type t = cast<ShapedType>(v.getType()).getElementType();
+                 return t.isBF16() || t.isF16();
+               });
+  RowValue keys = allocate(
+      RankedTensorType::get(from.type.getShape(), b.getI32Type()), from.sizes);
   forEach(batch, [&](ValueRange at) {
     OpBuilder::InsertionGuard guard(b);
-    Value half = index(0);
-    if (width < lanes) {
-      auto loop = scf::ForOp::create(b, half, index(lanes), index(width));
-      half = loop.getInductionVar();
-      b.setInsertionPointToStart(loop.getBody());
+    if (guess) {
+      Value certain = emitGuess(op, at, indices);
+      Value yes = arith::ConstantOp::create(b, b.getBoolAttr(true));
+      auto again =
+          scf::IfOp::create(b, arith::XOrIOp::create(b, certain, yes), false);
+      b.setInsertionPointToStart(&again.getThenRegion().front());
     }
-    Values best = networkTop(keys, at, half, width, k);
-    for (int64_t r = 0; r < k; ++r) {
-      Value i = arith::TruncIOp::create(b, narrow, best[r]);
-      i = arith::XOrIOp::create(b, i, ones());
-      if (op.getMask()) {
-        Value least = arith::ConstantOp::create(
-            b, DenseElementsAttr::get(
-                   wide,
-                   b.getI64IntegerAttr(int64_t(INT32_MIN + 1) * (1ll << 32))));
-        Value absent =
-            arith::CmpIOp::create(b, arith::CmpIPredicate::slt, best[r], least);
-        i = arith::SelectOp::create(b, absent, ones(), i);
-      }
+    forEach(from.sizes.back(), [&](ValueRange e) {
       Values place(at);
-      place.push_back(index(r));
-      place.push_back(half);
-      vector::StoreOp::create(b, i, indices.buffer, place);
-    }
+      place.push_back(e[0]);
+      store(keys, place, networkKey(op, place));
+    });
+    emitExact(op, keys, at, indices);
   });
   release(keys.scratch);
 

@@ -117,9 +117,14 @@ private:
   bool fitsNetwork(ChooseOp op);
   void emitNetwork(ChooseOp op, const RowValue &indices,
                    const RowValue &chosen);
-  RowValue networkKeys(ChooseOp op);
-  Values networkTop(const RowValue &keys, mlir::ValueRange batch,
-                    mlir::Value half, int64_t width, int64_t k);
+  mlir::Value networkKey(ChooseOp op, mlir::ValueRange at);
+  mlir::Value emitGuess(ChooseOp op, mlir::ValueRange batch,
+                        const RowValue &indices);
+  void emitExact(ChooseOp op, const RowValue &keys, mlir::ValueRange batch,
+                 const RowValue &indices);
+  /// The best k (and the next) of n candidates, vectors of `type`, best first.
+  Values networkTop(int64_t n, int64_t k, bool withNext, mlir::VectorType type,
+                    llvm::function_ref<mlir::Value(mlir::Value)> candidate);
   mlir::Value lowHalves(int64_t n);
 
   // EmitChoose.cpp: any other choice, and what all have in common.
