@@ -31,12 +31,12 @@ bool isSmallFloat(Type type) {
 
 /// Rewrites `op`, computing in f32 and rounding at the end.
 LogicalResult expand(Operation *op, Expansion expansion,
-                     PatternRewriter &rewriter) {
+                     PatternRewriter &rewriter, bool avx512) {
   Type type = op->getResult(0).getType();
   if (!isSmallFloat(type))
     return rewriter.notifyMatchFailure(op, "not on f32, f16 or bf16");
   ImplicitLocOpBuilder b(op->getLoc(), rewriter);
-  IROps ops(b, type);
+  IROps ops(b, type, avx512);
   Type wide = ops.typed(b.getF32Type());
   SmallVector<Value> operands;
   for (Value v : op->getOperands())
@@ -49,35 +49,38 @@ LogicalResult expand(Operation *op, Expansion expansion,
 }
 
 template <typename Op> struct ExpandOp : OpRewritePattern<Op> {
-  ExpandOp(MLIRContext *context, Expansion expansion)
-      : OpRewritePattern<Op>(context), expansion(expansion) {}
+  ExpandOp(MLIRContext *context, Expansion expansion, bool avx512)
+      : OpRewritePattern<Op>(context), expansion(expansion), avx512(avx512) {}
   LogicalResult matchAndRewrite(Op op, PatternRewriter &r) const override {
-    return expand(op, expansion, r);
+    return expand(op, expansion, r, avx512);
   }
   Expansion expansion;
+  bool avx512;
 };
 
 #define ROUTE_EXPANSION(name)                                                  \
   [](IROps &b, ValueRange x) -> Value { return num::name(b, Value(x[0])); }
 
 struct ExpandUnary : OpRewritePattern<row::UnaryOp> {
-  using OpRewritePattern::OpRewritePattern;
+  ExpandUnary(MLIRContext *context, bool avx512)
+      : OpRewritePattern(context), avx512(avx512) {}
   LogicalResult matchAndRewrite(row::UnaryOp op,
                                 PatternRewriter &r) const override {
     switch (op.getFunction()) {
     case row::UnaryFunction::Sigmoid:
-      return expand(op, ROUTE_EXPANSION(sigmoid), r);
+      return expand(op, ROUTE_EXPANSION(sigmoid), r, avx512);
     case row::UnaryFunction::Silu:
-      return expand(op, ROUTE_EXPANSION(silu), r);
+      return expand(op, ROUTE_EXPANSION(silu), r, avx512);
     case row::UnaryFunction::GeluTanh:
-      return expand(op, ROUTE_EXPANSION(geluTanh), r);
+      return expand(op, ROUTE_EXPANSION(geluTanh), r, avx512);
     case row::UnaryFunction::GeluErf:
-      return expand(op, ROUTE_EXPANSION(geluErf), r);
+      return expand(op, ROUTE_EXPANSION(geluErf), r, avx512);
     case row::UnaryFunction::Softplus:
-      return expand(op, ROUTE_EXPANSION(softplus), r);
+      return expand(op, ROUTE_EXPANSION(softplus), r, avx512);
     }
     return failure();
   }
+  bool avx512;
 };
 
 /// f32 to bf16 by integer arithmetic.
@@ -103,9 +106,10 @@ struct ExpandTruncation : OpRewritePattern<arith::TruncFOp> {
 };
 
 struct ExpandMathPass : impl::RouteExpandMathBase<ExpandMathPass> {
+  using RouteExpandMathBase::RouteExpandMathBase;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    populateExpandMathPatterns(patterns);
+    populateExpandMathPatterns(patterns, avx512);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
@@ -113,19 +117,23 @@ struct ExpandMathPass : impl::RouteExpandMathBase<ExpandMathPass> {
 
 } // namespace
 
-void populateExpandMathPatterns(RewritePatternSet &patterns) {
+void populateExpandMathPatterns(RewritePatternSet &patterns, bool avx512) {
   MLIRContext *c = patterns.getContext();
-  patterns.add<ExpandOp<math::ExpOp>>(c, ROUTE_EXPANSION(exp));
-  patterns.add<ExpandOp<math::Exp2Op>>(c, ROUTE_EXPANSION(exp2));
-  patterns.add<ExpandOp<math::LogOp>>(c, ROUTE_EXPANSION(log));
-  patterns.add<ExpandOp<math::Log2Op>>(c, ROUTE_EXPANSION(log2));
-  patterns.add<ExpandOp<math::TanhOp>>(c, ROUTE_EXPANSION(tanh));
-  patterns.add<ExpandOp<math::ErfOp>>(c, ROUTE_EXPANSION(erf));
-  patterns.add<ExpandOp<math::RsqrtOp>>(c, ROUTE_EXPANSION(rsqrt));
-  patterns.add<ExpandOp<math::PowFOp>>(c, [](IROps &b, ValueRange x) -> Value {
-    return num::pow(b, Value(x[0]), Value(x[1]));
-  });
-  patterns.add<ExpandUnary, ExpandTruncation>(c);
+  patterns.add<ExpandOp<math::ExpOp>>(c, ROUTE_EXPANSION(exp), avx512);
+  patterns.add<ExpandOp<math::Exp2Op>>(c, ROUTE_EXPANSION(exp2), avx512);
+  patterns.add<ExpandOp<math::LogOp>>(c, ROUTE_EXPANSION(log), avx512);
+  patterns.add<ExpandOp<math::Log2Op>>(c, ROUTE_EXPANSION(log2), avx512);
+  patterns.add<ExpandOp<math::TanhOp>>(c, ROUTE_EXPANSION(tanh), avx512);
+  patterns.add<ExpandOp<math::ErfOp>>(c, ROUTE_EXPANSION(erf), avx512);
+  patterns.add<ExpandOp<math::RsqrtOp>>(c, ROUTE_EXPANSION(rsqrt), avx512);
+  patterns.add<ExpandOp<math::PowFOp>>(
+      c,
+      [](IROps &b, ValueRange x) -> Value {
+        return num::pow(b, Value(x[0]), Value(x[1]));
+      },
+      avx512);
+  patterns.add<ExpandUnary>(c, avx512);
+  patterns.add<ExpandTruncation>(c);
 }
 
 } // namespace route

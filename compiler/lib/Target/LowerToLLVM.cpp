@@ -13,13 +13,15 @@ using namespace mlir;
 
 namespace route {
 
-void addLowerToLLVMPasses(OpPassManager &pm) {
+void addLowerToLLVMPasses(OpPassManager &pm, IsaLevel level) {
   OpPassManager &functions = pm.nest<func::FuncOp>();
   functions.addPass(createConvertLinalgToLoopsPass());
   VectorTransferToSCFOptions toLoops;
   toLoops.enableFullUnroll(); // else allocas stay inside loops
   functions.addPass(createConvertVectorToSCFPass(toLoops));
-  pm.addPass(createRouteExpandMath());
+  RouteExpandMathOptions math;
+  math.avx512 = level != IsaLevel::V3;
+  pm.addPass(createRouteExpandMath(math));
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());

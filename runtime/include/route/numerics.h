@@ -61,6 +61,7 @@ struct ScalarOps {
   I shl(I a, int n) { return I(uint32_t(a) << n); }
   I shrS(I a, int n) { return a >> n; }
   I shrU(I a, int n) { return I(uint32_t(a) >> n); }
+  F scaled(F ms, F s2, F, F) { return mul(ms, s2); }
   F toFloat(I a) { return F(a); }
   M lt(F a, F b) { return a < b; }
   M eq(F a, F b) { return a == b; }

@@ -79,17 +79,24 @@ template <class Ops> typename Ops::F ceil(Ops &b, typename Ops::F x) {
 template <class Ops> struct Scaled {
   typename Ops::F ms; // m * s1
   typename Ops::F s2;
+  typename Ops::F m, n; // the value as m * 2^n, n an integer in floating point
 };
 
-/// m * 2^n, -252 <= n <= 254, n given as an integer value.
+/// m * 2^n, -252 <= n <= 254, n given as an integer and in floating point.
 template <class Ops>
-Scaled<Ops> scaleByPower(Ops &b, typename Ops::F m, typename Ops::I n) {
+Scaled<Ops> scaleByPower(Ops &b, typename Ops::F m, typename Ops::I n,
+                         typename Ops::F nf) {
   typename Ops::I h = b.shrS(n, 1);
   typename Ops::I l = b.isub(n, h);
   typename Ops::I one = b.i(0x3f800000);
   typename Ops::F s1 = b.fromBits(b.iadd(b.shl(h, 23), one));
   typename Ops::F s2 = b.fromBits(b.iadd(b.shl(l, 23), one));
-  return {b.mul(m, s1), s2};
+  return {b.mul(m, s1), s2, m, nf};
+}
+
+/// The value, rounded once. Operation sets may know one operation for it.
+template <class Ops> typename Ops::F product(Ops &b, const Scaled<Ops> &s) {
+  return b.scaled(s.ms, s.s2, s.m, s.n);
 }
 
 /// Adding this and taking it away rounds |x| < 2^22 to an integer, which then
@@ -113,13 +120,13 @@ Scaled<Ops> expScaled(Ops &b, typename Ops::F x, typename Ops::F tail,
     r = b.add(r, tail);
   typename Ops::F t = b.fma(b.mul(r, r), polynomial(b, r, c), r);
   typename Ops::I ni = b.isub(b.bits(k), b.i(kRoundMagicBits));
-  return scaleByPower(b, b.add(t, b.f(1.0f)), ni);
+  return scaleByPower(b, b.add(t, b.f(1.0f)), ni, n);
 }
 
 /// e^x.
 template <class Ops> typename Ops::F exp(Ops &b, typename Ops::F x) {
   Scaled<Ops> e = expScaled(b, clampAbove(b, x, 89.0f), x, false);
-  return b.mul(e.ms, e.s2);
+  return product(b, e);
 }
 
 /// 2^(x + tail), |tail| <= 2^-12.
@@ -131,12 +138,14 @@ typename Ops::F exp2Tail(Ops &b, typename Ops::F x, typename Ops::F tail,
                             0x1.62e43p-1f};
   typename Ops::F y = clampBelow(b, clampAbove(b, x, 129.0f), -151.0f);
   typename Ops::F k = b.add(y, b.f(kRoundMagic));
-  typename Ops::F r = b.sub(y, b.sub(k, b.f(kRoundMagic)));
+  typename Ops::F n = b.sub(k, b.f(kRoundMagic));
+  typename Ops::F r = b.sub(y, n);
   if (hasTail)
     r = b.add(r, tail);
   typename Ops::F m = b.fma(r, polynomial(b, r, c), b.f(1.0f));
-  Scaled<Ops> e = scaleByPower(b, m, b.isub(b.bits(k), b.i(kRoundMagicBits)));
-  return b.mul(e.ms, e.s2);
+  Scaled<Ops> e =
+      scaleByPower(b, m, b.isub(b.bits(k), b.i(kRoundMagicBits)), n);
+  return product(b, e);
 }
 
 /// 2^x.
@@ -200,7 +209,7 @@ template <class Ops> typename Ops::F log2(Ops &b, typename Ops::F x) {
 /// 1 / (1 + e^-x).
 template <class Ops> typename Ops::F sigmoid(Ops &b, typename Ops::F x) {
   Scaled<Ops> s = expScaled(b, neg(b, abs(b, x)), x, false);
-  typename Ops::F e = b.mul(s.ms, s.s2);
+  typename Ops::F e = product(b, s);
   typename Ops::F n = b.select(b.lt(x, b.f(0.0f)), e, b.f(1.0f));
   return b.div(n, b.add(e, b.f(1.0f)));
 }
@@ -213,7 +222,7 @@ typename Ops::F gated(Ops &b, typename Ops::F x, typename Ops::F v,
   if (hasTail)
     tail = b.select(below, tail, neg(b, tail));
   Scaled<Ops> s = expScaled(b, neg(b, abs(b, v)), tail, hasTail);
-  typename Ops::F d = b.add(b.mul(s.ms, s.s2), b.f(1.0f));
+  typename Ops::F d = b.add(product(b, s), b.f(1.0f));
   typename Ops::F one = b.f(1.0f);
   typename Ops::F n = b.mul(x, b.select(below, s.ms, one));
   return b.mul(b.div(n, d), b.select(below, s.s2, one));
@@ -271,7 +280,7 @@ template <class Ops> typename Ops::F geluErf(Ops &b, typename Ops::F x) {
 /// log(1 + e^x): x itself from 20 on, where the two round alike.
 template <class Ops> typename Ops::F softplus(Ops &b, typename Ops::F x) {
   Scaled<Ops> s = expScaled(b, neg(b, abs(b, x)), x, false);
-  typename Ops::F u = b.mul(s.ms, s.s2); // 0 < u <= 1
+  typename Ops::F u = product(b, s); // 0 < u <= 1
   // 1 + u = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2).
   typename Ops::M low = b.lt(u, b.f(0x1.a8279ap-2f));
   typename Ops::F f = b.select(low, u, b.mul(b.sub(u, b.f(1.0f)), b.f(0.5f)));

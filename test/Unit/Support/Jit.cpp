@@ -53,7 +53,7 @@ std::unique_ptr<Jit> Jit::compile(const std::string &ir,
   pm.addPass(row::createRowDistribute(rows));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  addLowerToLLVMPasses(pm);
+  addLowerToLLVMPasses(pm, options.level);
   if (failed(pm.run(*module)))
     return nullptr;
   llvm::SmallVector<char> object;

@@ -3,6 +3,7 @@
 #define ROUTE_TARGET_PASSES_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/Pass.h"
 
@@ -13,7 +14,8 @@ class RewritePatternSet;
 namespace route {
 
 /// The patterns of route-expand-math.
-void populateExpandMathPatterns(mlir::RewritePatternSet &patterns);
+void populateExpandMathPatterns(mlir::RewritePatternSet &patterns,
+                                bool avx512 = false);
 
 #define GEN_PASS_DECL
 #include "route/Target/Passes.h.inc"

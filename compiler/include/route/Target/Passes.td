@@ -18,7 +18,11 @@ def RouteExpandMath : Pass<"route-expand-math"> {
     Fast-math flags on the replaced operation are ignored. math.sqrt, fma,
     roundings and absolute values are exact and stay.
   }];
-  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+  let options = [Option<"avx512", "avx512", "bool", "false",
+      "use AVX-512's scaling by powers of two in vectors of 16; same results">];
+  let dependentDialects = ["mlir::arith::ArithDialect",
+                           "mlir::LLVM::LLVMDialect",
+                           "mlir::math::MathDialect"];
 }
 
 #endif // ROUTE_TARGET_PASSES_TD

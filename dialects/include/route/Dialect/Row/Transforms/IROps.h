@@ -4,6 +4,7 @@
 #define ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -19,7 +20,10 @@ public:
   using I = Value;
   using M = Value;
 
-  IROps(mlir::ImplicitLocOpBuilder &b, mlir::Type like) : b(b) {
+  /// With `avx512`, scaling by a power of two is the hardware's VSCALEF, which
+  /// rounds as the two products of the general sequence do.
+  IROps(mlir::ImplicitLocOpBuilder &b, mlir::Type like, bool avx512 = false)
+      : b(b), avx512(avx512) {
     if (auto shaped = mlir::dyn_cast<mlir::VectorType>(like))
       vector = shaped;
     f32 = typed(b.getF32Type());
@@ -44,6 +48,17 @@ public:
   I shl(I x, int n) { return mlir::arith::ShLIOp::create(b, x, i(n)); }
   I shrS(I x, int n) { return mlir::arith::ShRSIOp::create(b, x, i(n)); }
   I shrU(I x, int n) { return mlir::arith::ShRUIOp::create(b, x, i(n)); }
+  F scaled(F ms, F s2, F m, F n) {
+    if (!avx512 || !vector || vector.getRank() != 1 || vector.isScalable() ||
+        vector.getNumElements() != 16)
+      return mul(ms, s2);
+    Value all = mlir::arith::ConstantOp::create(b, b.getI16IntegerAttr(-1));
+    Value current = mlir::arith::ConstantOp::create(b, b.getI32IntegerAttr(4));
+    return mlir::LLVM::CallIntrinsicOp::create(
+               b, f32, b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+               mlir::ValueRange{m, n, m, all, current})
+        .getResult(0);
+  }
   F toFloat(I x) { return mlir::arith::SIToFPOp::create(b, f32, x); }
   M lt(F x, F y) {
     return mlir::arith::CmpFOp::create(b, mlir::arith::CmpFPredicate::OLT, x,
@@ -79,6 +94,7 @@ private:
   }
 
   mlir::ImplicitLocOpBuilder &b;
+  bool avx512;
   mlir::VectorType vector;
   mlir::Type f32, i32;
 };
