@@ -6,14 +6,14 @@
 //     neighbours (most keywords can therefore name a column);
 //   - a number and its unit (`5 ms`, `$5/Mtok`) become one NUMBER;
 //   - a sign that means one thing after an operand and another elsewhere gets two
-//     tokens: '(' and '[' call and index, GROUP_PAREN and GROUP_BRACKET begin
-//     something; '+' and '-' join, PREFIX_PLUS and PREFIX_MINUS are signs. On a
+//     tokens: '(' and '[' call and index, '{' is a body, GROUP_PAREN,
+//     GROUP_BRACKET and GROUP_BRACE begin something; '+' and '-' join, PREFIX_PLUS and PREFIX_MINUS are signs. On a
 //     new line '(' and '[' begin something, '+' and '-' go on.
 // Operators stand in flat lists here; the tree builder knows their precedence.
 // Braces hold statements or entries and are told apart by where they stand.
 grammar Route;
 
-tokens { GROUP_PAREN, GROUP_BRACKET, PREFIX_PLUS, PREFIX_MINUS, LIST_COMMA, POLICY }
+tokens { GROUP_PAREN, GROUP_BRACKET, GROUP_BRACE, PREFIX_PLUS, PREFIX_MINUS, LIST_COMMA, POLICY }
 
 // ---- Declarations ---------------------------------------------------------
 
@@ -24,14 +24,14 @@ declaration
   | useDecl | budgetDecl | notesDecl | requireDecl | onDecl | testDecl ;
 
 importDecl : 'import' (STRING | path) ('as' ID)? importItems? ;
-importItems : '{' importItem (',' importItem)* ','? '}' ;
+importItems : openBrace importItem (',' importItem)* ','? '}' ;
 importItem : ID ('as' ID)? ;
 path : ID ('.' ID)* ;
 
 axisDecl : 'axis' axisItem (',' axisItem)* ;
 axisItem : ID ('=' arith)? ('in' ID)? columnBraces? ;
 
-columnBraces : '{' (column (',' column)* ','?)? '}' ;
+columnBraces : openBrace (column (',' column)* ','?)? '}' ;
 columns : column (',' column)* ;
 column : 'trusted'? columnName (':' type)? ('=' expr)? ('stale' arith ('else' expr)?)? ('from' STRING)? ;
 columnName : ID | 'none' ;
@@ -56,13 +56,13 @@ requireDecl : 'require' cond ('where' cond)? ('else' expr)? ;
 onDecl : 'on' ID (openParen (ID (',' ID)* ','?)? ')')? ('every' arith)? braces ;
 testDecl : 'test' STRING ('of' ID)? braces ('->' expr)? ;
 
-budgetDecl : 'budget' ID '{' budgetClause* '}' ;
+budgetDecl : 'budget' ID openBrace budgetClause* '}' ;
 budgetClause
   : 'reserve' expr | 'charge' expr | 'per' arith | 'window' ID arith? | 'limit' expr | 'lease' arith | 'warn' arith ;
 
 poolDecl : 'pool' ID poolSize? ('in' ID)? ('=' expr)? poolBraces? ;
 poolSize : openBracket 'max'? arith ']' ;
-poolBraces : '{' poolItem* '}' ;
+poolBraces : openBrace poolItem* '}' ;
 poolItem : attributes | bodyDecl | poolClause | member ','? | declaration ;
 attributes : ('attr' | 'const' | 'live') columns ;
 bodyDecl : 'body' ID parameters ('->' type)? ;
@@ -75,7 +75,7 @@ type : baseType '?'? ;
 baseType
   : '$' ('/' ID)?
   | path ('/' ID)? dims?
-  | 'enum' (ID | '{' (columnName (',' columnName)* ','?)? '}')
+  | 'enum' (ID | openBrace (columnName (',' columnName)* ','?)? '}')
   | 'ref' baseType
   | 'set' baseType ('max' arith POLICY?)?
   | openBracket type ']'
@@ -86,7 +86,8 @@ dim : NUMBER | path | 'dim' (NUMBER | ID ('=' arith)?) | openParen dim (',' dim)
 
 // ---- Statements -----------------------------------------------------------
 
-braces : '{' braceItem* '}' ;
+braces : openBrace braceItem* '}' ;
+literal : GROUP_BRACE braceItem* '}' ;
 braceItem : columnName ':' expr ','? | simple ','? | statement ;
 body : simple | statement ;
 simple : expr (assignOp expr ('->' type)?)? ;
@@ -121,10 +122,10 @@ arguments : (argument (',' argument)* ','?)? ;
 argument : (columnName ':')? expr ('over' arith)? ('of' arith)? ('per' arith)? ;
 indexArg : (columnName ':')? expr ('as' ID)? ;
 
-form : braces | ifForm | caseForm | chooseForm | forForm | callForm | parForm | returnForm ;
+form : literal | ifForm | caseForm | chooseForm | forForm | callForm | parForm | returnForm ;
 ifForm : 'if' expr (braces ('else' (ifForm | braces))? | 'then' expr 'else' expr) ;
 caseForm : 'case' expr (armBraces | '->' expr (expr '->' expr)* 'otherwise' '->' expr) ;
-armBraces : '{' arm* '}' ;
+armBraces : openBrace arm* '}' ;
 arm : (expr | 'otherwise') '->' body ;
 chooseForm : 'choose' count chooseClause* ('else' expr)? ;
 count : 'all' | 'first' | 'until' cond | 'listed' arith | 'path' arith '->' arith | arith ;
@@ -141,6 +142,7 @@ returnForm : 'return' expr ;
 
 openParen : '(' | GROUP_PAREN ;
 openBracket : '[' | GROUP_BRACKET ;
+openBrace : '{' | GROUP_BRACE ;
 
 // ---- Words ----------------------------------------------------------------
 

@@ -24,6 +24,7 @@ uint16_t closerOf(uint16_t kind) {
   case P::GROUP_BRACKET:
     return P::RBRACKET;
   case P::LBRACE:
+  case P::GROUP_BRACE:
     return P::RBRACE;
   default:
     return 0;

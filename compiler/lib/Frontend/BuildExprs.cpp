@@ -188,7 +188,7 @@ ExprPtr Builder::expr(P::ExprContext *ctx, Return mayReturn) {
   if (ctx->WITH()) {
     auto node = make<WithExpr>(ctx);
     node->value = std::move(result);
-    node->notes = fields(ctx->braces());
+    node->notes = fields(ctx->braces()->braceItem());
     result = std::move(node);
   }
   return result;

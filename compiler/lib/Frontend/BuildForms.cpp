@@ -12,7 +12,7 @@ ExprPtr Builder::form(P::FormContext &ctx, Return mayReturn) {
   Depth guard(*this, 1);
   if (tooDeep(&ctx))
     return missing(range(&ctx));
-  if (auto *f = ctx.braces())
+  if (auto *f = ctx.literal())
     return braceLiteral(*f);
   if (auto *f = ctx.ifForm())
     return ifValue(*f);
@@ -127,13 +127,13 @@ CaseArm Builder::arm(P::ArmContext &ctx) {
   P::SimpleContext *plain = ctx.body()->simple();
   P::FormContext *sole =
       plain && !plain->assignOp() ? soleForm(*plain->expr(0)) : nullptr;
-  if (sole && sole->braces() && !hasCommas(*sole->braces())) {
-    std::vector<P::BraceItemContext *> items = sole->braces()->braceItem();
-    bool record = items.size() == 1 && items.front()->columnName();
-    if (record)
-      result.value = braceLiteral(*sole->braces());
+  P::LiteralContext *braces = sole ? sole->literal() : nullptr;
+  if (braces && !hasCommas(braces->braceItem())) {
+    Items items = braces->braceItem();
+    if (items.size() == 1 && items.front()->columnName())
+      result.value = braceLiteral(*braces);
     else
-      result.body = block(sole->braces());
+      result.body = block(braces, items);
   } else if (plain) {
     bool statement = plain->assignOp() ||
                      (sole && (sole->returnForm() ||

@@ -60,7 +60,8 @@ void Builder::poolItem(P::PoolItemContext &ctx, PoolDecl &pool) {
     node->name = name(member->ID());
     node->size = arith(member->arith());
     node->value = expr(member->expr());
-    node->fields = fields(member->braces());
+    if (member->braces())
+      node->fields = fields(member->braces()->braceItem());
     pool.members.push_back(std::move(node));
   } else if (P::DeclarationContext *declaration = ctx.declaration()) {
     // State of a pool's rows is an attribute; with a capacity it is a table.

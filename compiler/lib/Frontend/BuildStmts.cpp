@@ -10,12 +10,13 @@
 using namespace route;
 using namespace route::ast;
 
-std::unique_ptr<BlockStmt> Builder::block(P::BracesContext *ctx) {
+std::unique_ptr<BlockStmt> Builder::block(antlr4::ParserRuleContext *ctx,
+                                          const Items &items) {
   auto node = make<BlockStmt>(ctx);
   Depth guard(*this, 1);
   if (tooDeep(ctx))
     return node;
-  for (P::BraceItemContext *item : ctx->braceItem()) {
+  for (P::BraceItemContext *item : items) {
     if (item->columnName())
       diags
           .report(diag::expectedStatement, range(item->columnName()),
@@ -45,13 +46,21 @@ void Builder::checkUnused(const BlockStmt &block) {
     if (!statement)
       continue;
     const Expr *value = ignoreParens(statement->value.get());
-    if (!llvm::isa<NameExpr, NumberExpr, StringExpr, BoolExpr, MemberExpr,
-                   IndexExpr, TupleExpr, ListExpr, SetExpr>(value))
+    auto *binary = llvm::dyn_cast<BinaryExpr>(value);
+    bool plain =
+        binary
+            ? binary->op != BinaryOp::Coalesce
+            : llvm::isa<NameExpr, NumberExpr, StringExpr, BoolExpr, MemberExpr,
+                        IndexExpr, TupleExpr, ListExpr, SetExpr, UnaryExpr>(
+                  value);
+    if (!plain)
       continue;
     auto message =
         diags.report(diag::unusedValue, value->range, "this value is not used");
-    if (auto *plain = llvm::dyn_cast<NameExpr>(value))
-      message.suggest(plain->name.str(), clauseWords());
+    if (auto *word = llvm::dyn_cast<NameExpr>(value))
+      message.suggest(word->name.str(), clauseWords());
+    else if (binary && binary->op == BinaryOp::Eq)
+      message.help("an assignment is written with '='");
     return;
   }
 }
@@ -65,8 +74,8 @@ Builder::P::FormContext *Builder::soleForm(P::ExprContext &ctx) {
   return arith->operand(0)->form();
 }
 
-bool Builder::hasCommas(P::BracesContext &ctx) {
-  return llvm::any_of(ctx.braceItem(), [](P::BraceItemContext *item) {
+bool Builder::hasCommas(const Items &items) {
+  return llvm::any_of(items, [](P::BraceItemContext *item) {
     return item->COMMA() != nullptr;
   });
 }
@@ -192,12 +201,12 @@ StmtPtr Builder::ifStatement(P::IfFormContext &ctx) {
   return node;
 }
 
-ExprPtr Builder::braceLiteral(P::BracesContext &ctx) {
+ExprPtr Builder::braceLiteral(P::LiteralContext &ctx) {
   std::vector<P::BraceItemContext *> items = ctx.braceItem();
   bool record = !items.empty() && items.front()->columnName();
   if (record) {
     auto node = make<RecordExpr>(&ctx);
-    node->fields = fields(&ctx);
+    node->fields = fields(items);
     return node;
   }
   auto node = make<SetExpr>(&ctx);
@@ -219,11 +228,9 @@ ExprPtr Builder::braceLiteral(P::BracesContext &ctx) {
   return node;
 }
 
-std::vector<Arg> Builder::fields(P::BracesContext *ctx) {
+std::vector<Arg> Builder::fields(const Items &items) {
   std::vector<Arg> result;
-  if (!ctx)
-    return result;
-  for (P::BraceItemContext *item : ctx->braceItem()) {
+  for (P::BraceItemContext *item : items) {
     if (!item->columnName()) {
       diags.report(diag::unexpectedToken, range(item),
                    "expected a field 'name: value'");

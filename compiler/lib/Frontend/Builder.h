@@ -83,7 +83,12 @@ private:
   ast::Dim dim(P::DimContext &ctx);
 
   // Statements and braces (BuildStmts.cpp).
-  std::unique_ptr<ast::BlockStmt> block(P::BracesContext *ctx);
+  using Items = std::vector<P::BraceItemContext *>;
+  std::unique_ptr<ast::BlockStmt> block(P::BracesContext *ctx) {
+    return block(ctx, ctx->braceItem());
+  }
+  std::unique_ptr<ast::BlockStmt> block(antlr4::ParserRuleContext *ctx,
+                                        const Items &items);
   void addStatement(P::StatementContext &ctx, std::vector<ast::StmtPtr> &out);
   ast::StmtPtr simple(P::SimpleContext &ctx);
   /// Reports values that nothing uses.
@@ -91,11 +96,11 @@ private:
   ast::StmtPtr expressionStatement(P::ExprContext &ctx);
   ast::StmtPtr assignment(P::SimpleContext &ctx);
   ast::StmtPtr ifStatement(P::IfFormContext &ctx);
-  ast::ExprPtr braceLiteral(P::BracesContext &ctx);
+  ast::ExprPtr braceLiteral(P::LiteralContext &ctx);
   /// Entries `name: value`; a statement among them is an error.
-  std::vector<ast::Arg> fields(P::BracesContext *ctx);
+  std::vector<ast::Arg> fields(const Items &items);
   std::vector<ast::TestDecl::Input> inputs(P::BracesContext &ctx);
-  static bool hasCommas(P::BracesContext &ctx);
+  static bool hasCommas(const Items &items);
 
   // Expressions (BuildExprs.cpp).
   enum class Return { Forbidden, Allowed };

@@ -16,9 +16,12 @@ using P = grammar::RouteParser;
 
 namespace {
 
+bool isBrace(uint16_t kind) {
+  return kind == P::LBRACE || kind == P::GROUP_BRACE;
+}
 bool opens(uint16_t kind) {
   return kind == P::LPAREN || kind == P::GROUP_PAREN || kind == P::LBRACKET ||
-         kind == P::GROUP_BRACKET || kind == P::LBRACE;
+         kind == P::GROUP_BRACKET || isBrace(kind);
 }
 bool closes(uint16_t kind) {
   return kind == P::RPAREN || kind == P::RBRACKET || kind == P::RBRACE;
@@ -104,7 +107,7 @@ private:
     uint16_t last = before();
     if (levels.size() == 1)
       return last == 0 || beginsDeclaration(kind);
-    return last == P::LBRACE || last == P::COMMA || followsItem(kind);
+    return isBrace(last) || last == P::COMMA || followsItem(kind);
   }
 
   /// Does something new begin right after a complete operand?
@@ -186,8 +189,8 @@ private:
   void track(uint16_t kind) {
     if (opens(kind)) {
       bool budget =
-          kind == P::LBRACE && at > 1 && list.tokens[at - 2].kind == P::BUDGET;
-      if (kind == P::LBRACE && !level().cases.empty() && !level().cases.back())
+          isBrace(kind) && at > 1 && list.tokens[at - 2].kind == P::BUDGET;
+      if (isBrace(kind) && !level().cases.empty() && !level().cases.back())
         level().cases.pop_back(); // `case subject {`
       levels.push_back({lineIndent, lineIndent + 2, budget, {}});
     } else if (closes(kind)) {
@@ -223,7 +226,7 @@ private:
     case P::LBRACKET:
       return false;
     case P::RBRACE:
-      return last != P::LBRACE;
+      return !isBrace(last);
     default:
       break;
     }

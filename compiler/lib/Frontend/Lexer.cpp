@@ -137,7 +137,7 @@ TokenList route::tokenize(const SourceManager &sources, FileId file,
   antlr4::ANTLRInputStream input(text.str());
   grammar::RouteLexer lexer(&input);
   lexer.removeErrorListeners();
-  uint32_t previousEnd = 0;
+  uint32_t previousEnd = 0, unexpectedEnd = 0;
   unsigned unexpected = 0;
   bool newline = true, spaced = true;
   for (;;) {
@@ -168,8 +168,10 @@ TokenList route::tokenize(const SourceManager &sources, FileId file,
       continue;
     case RouteParser::UNEXPECTED:
       // A run of signs is one error; a file full of them is no source file.
-      if (unexpected == 0 || newline || spaced)
+      if (unexpected == 0 || begin != unexpectedEnd)
         reportUnexpected(text.slice(begin, end), range, diags);
+      unexpectedEnd = end;
+      list.dropped.push_back(range.begin);
       if (++unexpected >= 1000 || diags.reachedErrorLimit())
         return fail();
       continue;

@@ -55,28 +55,25 @@ public:
     BracketCheck brackets = checkBrackets(sources, list, diags);
     if (brackets.tooDeep)
       return;
-    for (Chunk chunk : splitDeclarations(list.tokens, brackets.broken)) {
-      if (diags.reachedErrorLimit())
-        return;
-      if (beginsDeclaration(list.tokens[chunk.first].kind))
-        parse(chunk, module);
+    std::vector<Chunk> chunks = splitDeclarations(list.tokens, brackets.broken);
+    for (size_t i = 0; i < chunks.size() && !diags.reachedErrorLimit(); ++i) {
+      // A sign that was dropped has been reported; what its declaration lacks
+      // without it is not news.
+      uint32_t begin = i == 0 ? 0 : list.tokens[chunks[i].first].begin;
+      uint32_t end = i + 1 < chunks.size()
+                         ? list.tokens[chunks[i + 1].first].begin
+                         : UINT32_MAX;
+      if (llvm::any_of(list.dropped,
+                       [&](uint32_t at) { return at >= begin && at < end; }))
+        continue;
+      if (beginsDeclaration(list.tokens[chunks[i].first].kind))
+        parse(chunks[i], module);
       else
-        reportStray(chunk);
+        reportStray(Place(sources, list, chunks[i], chunks[i].first), diags);
     }
   }
 
 private:
-  /// Words at the top level that begin no declaration.
-  void reportStray(Chunk chunk) {
-    const Token &token = list.tokens[chunk.first];
-    llvm::StringRef text = sources.text(list.range(token));
-    diags
-        .report(diag::expectedDeclaration, list.range(token),
-                "expected a declaration, found '" +
-                    (text.size() > 40 ? text.take_front(40) : text) + "'")
-        .suggest(isWord(token.kind) ? text : "", declarationWords());
-  }
-
   std::vector<std::unique_ptr<antlr4::Token>> generatedTokens(Chunk chunk) {
     std::vector<std::unique_ptr<antlr4::Token>> result;
     result.reserve(chunk.last - chunk.first + 1);

@@ -9,6 +9,37 @@
 using namespace route;
 using P = grammar::RouteParser;
 
+bool Place::isClauseWithoutOperand() const {
+  if (atEnd() || !followsOperand())
+    return false;
+  switch (list.tokens[at].kind) {
+  case P::OF:
+  case P::PER:
+  case P::WHERE:
+  case P::UNDER:
+  case P::BY:
+  case P::OVER:
+  case P::IN:
+  case P::AND:
+  case P::OR:
+    break;
+  default:
+    return false;
+  }
+  if (at + 1 >= chunk.last)
+    return true;
+  switch (list.tokens[at + 1].kind) {
+  case P::RPAREN:
+  case P::RBRACKET:
+  case P::RBRACE:
+  case P::COMMA:
+  case P::ARROW:
+    return true;
+  default:
+    return false;
+  }
+}
+
 SourceRange Place::range() const {
   // What is missing at the end of a declaration is missing after its last
   // token.
@@ -52,7 +83,7 @@ bool Place::followsOperand() const {
 
 bool Place::followsNumber() const {
   return before() && before()->kind == P::NUMBER && !word().empty() &&
-         !list.tokens[at].lineStart;
+         !isKeyword() && !list.tokens[at].lineStart;
 }
 
 size_t Place::openBracket() const {
@@ -77,6 +108,7 @@ size_t Place::openBracket() const {
       return nowhere;
     }
     case P::LBRACE:
+    case P::GROUP_BRACE:
       if (depth-- == 0)
         return nowhere; // a block, whose beginning says little
       break;

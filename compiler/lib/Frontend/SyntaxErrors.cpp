@@ -31,6 +31,11 @@ public:
   bool type() const { return has(P::ENUM) && has(P::DOLLAR); }
   bool operators() const { return has(P::STAR); }
   bool declaration() const { return has(P::LET) && !expression(); }
+  bool onlyCloser() const {
+    return set.size() > 0 && llvm::all_of(set.toList(), [](ssize_t kind) {
+             return kind == P::RPAREN || kind == P::RBRACKET;
+           });
+  }
   bool name() const {
     return has(P::ID) && llvm::all_of(set.toList(), [](ssize_t kind) {
              return kind == P::ID || kind == P::NONE ||
@@ -58,7 +63,8 @@ public:
   std::string everything() const {
     std::vector<std::string> parts;
     for (ssize_t kind : set.toList())
-      if (kind != P::GROUP_PAREN && kind != P::GROUP_BRACKET)
+      if (kind != P::GROUP_PAREN && kind != P::GROUP_BRACKET &&
+          kind != P::GROUP_BRACE)
         parts.push_back(describe(size_t(kind)));
     return join(parts);
   }
@@ -95,6 +101,27 @@ private:
 };
 
 } // namespace
+
+void route::reportStray(const Place &place, DiagnosticEngine &diags) {
+  std::string word = place.word();
+  // A word of the language that does not begin what it should.
+  if (llvm::is_contained(declarationWords(), word)) {
+    Place next = place.next();
+    llvm::StringRef missing = word == "test"      ? "a string"
+                              : word == "import"  ? "a path or a file"
+                              : word == "notes"   ? "'{'"
+                              : word == "require" ? "a condition"
+                                                  : "a name";
+    diags.report(diag::expectedName, next.range(),
+                 "expected " + missing + next.after() + ", found " +
+                     next.found());
+    return;
+  }
+  diags
+      .report(diag::expectedDeclaration, place.range(),
+              "expected a declaration, found " + place.found())
+      .suggest(word, declarationWords());
+}
 
 void SyntaxErrors::reportError(antlr4::Parser *parser,
                                const antlr4::RecognitionException &error) {
@@ -144,6 +171,21 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
       message.help("to use this word as a name, write `" + place.word() + "`");
   };
 
+  // `choose 2 of experts per` and nothing more: the word is not the mistake.
+  if (place.isClauseWithoutOperand()) {
+    Place next = place.next();
+    diags.report(diag::expectedExpression, next.range(),
+                 "expected an expression" + next.after() + ", found " +
+                     next.found());
+    return;
+  }
+  if (!place.followsOperand() && expected.onlyCloser()) {
+    auto message =
+        say(diag::expectedExpression, "expected an expression" + place.after());
+    nameHelp(message);
+    return;
+  }
+
   // Places with words of their own.
   if (rule == P::RuleBudgetDecl && expected.has(P::RBRACE)) {
     say(diag::unknownWord, "expected a clause of the budget")
@@ -172,8 +214,7 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
     return;
   }
   if (expected.end() && place.beginsLine()) {
-    auto message = say(diag::expectedDeclaration, "expected a declaration");
-    message.suggest(place.word(), declarationWords());
+    reportStray(place, diags);
     return;
   }
   if (rule == P::RuleBraces && expected.has(P::RBRACE) &&
@@ -227,18 +268,24 @@ bool SyntaxErrors::reportMisspeltWord(const Place &place) {
   // `choose 2 of experts whre x > 3 by s`: two operands side by side before the
   // failure, on its line, the second one nearly a word of the language.
   const auto &tokens = list.tokens;
-  for (size_t i = std::min(place.index(), chunk.last); i-- > chunk.first + 1;) {
-    bool suspicious =
-        tokens[i].kind == P::ID && !tokens[i].lineStart &&
-        endsOperand(tokens[i - 1].kind) && i + 1 < chunk.last &&
-        !tokens[i + 1].lineStart &&
-        (isWord(tokens[i + 1].kind) || tokens[i + 1].kind == P::NUMBER);
+  for (size_t i = std::min(place.index() + 1, chunk.last);
+       i-- > chunk.first + 1;) {
+    bool suspicious = tokens[i].kind == P::ID && !tokens[i].lineStart &&
+                      endsOperand(tokens[i - 1].kind) && i + 1 < chunk.last &&
+                      !tokens[i + 1].lineStart &&
+                      (i == place.index() || isWord(tokens[i + 1].kind) ||
+                       tokens[i + 1].kind == P::NUMBER);
     if (suspicious) {
       std::string text = sources.text(list.range(tokens[i])).str();
-      if (auto near = nearestName(text, clauseWords())) {
+      auto near = nearestName(text, clauseWords());
+      // Names stand next to each other for other reasons too: be strict.
+      if (near && text.size() > 2 &&
+          llvm::StringRef(text).edit_distance(*near) <=
+              std::max<size_t>(1, text.size() / 3)) {
         diags
             .report(diag::unexpectedToken, list.range(tokens[i]),
-                    "unexpected '" + text + "' after an operand")
+                    "unexpected '" + text + "'" +
+                        Place(sources, list, chunk, i).after())
             .help("did you mean '" + *near + "'?");
         return true;
       }

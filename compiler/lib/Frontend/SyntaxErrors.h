@@ -23,6 +23,7 @@ public:
       : sources(sources), list(list), chunk(chunk), at(at) {}
 
   size_t index() const { return at; }
+  Place next() const { return Place(sources, list, chunk, at + 1); }
   /// The declaration ends here.
   bool atEnd() const { return at >= chunk.last; }
   SourceRange range() const;
@@ -36,6 +37,8 @@ public:
   bool beginsLine() const;
   bool followsOperand() const;
   bool followsNumber() const;
+  /// A clause such as 'per' or 'where' whose value does not follow.
+  bool isClauseWithoutOperand() const;
   /// The innermost open bracket when it stands on an earlier line, else a
   /// number past the last token.
   size_t openBracket() const;
@@ -50,6 +53,9 @@ private:
   Chunk chunk;
   size_t at;
 };
+
+/// Reports something at the top level that begins no declaration.
+void reportStray(const Place &place, DiagnosticEngine &diags);
 
 class SyntaxErrors : public antlr4::DefaultErrorStrategy {
 public:

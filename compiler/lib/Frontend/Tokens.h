@@ -25,6 +25,7 @@ struct TokenList {
   FileId file;
   std::vector<Token> tokens;         // without an end marker
   std::vector<SourceRange> comments; // in order
+  std::vector<uint32_t> dropped;     // offsets of signs that were left out
   bool usable = true; // false: the text could not be cut into tokens
 
   SourceRange range(const Token &token) const {

@@ -117,6 +117,9 @@ bool opensParen(uint16_t kind) {
 bool opensBracket(uint16_t kind) {
   return kind == P::LBRACKET || kind == P::GROUP_BRACKET;
 }
+bool opensBrace(uint16_t kind) {
+  return kind == P::LBRACE || kind == P::GROUP_BRACE;
+}
 bool isAssignment(uint16_t kind) {
   return kind >= P::ASSIGN && kind <= P::DIV_BY;
 }
@@ -154,6 +157,9 @@ private:
     return at + 1 < tokens.size() && tokens[at + 1].glued;
   }
   bool nextIsWord() const { return isWord(next()); }
+  bool nextOnNewLine() const {
+    return at + 1 < tokens.size() && tokens[at + 1].lineStart;
+  }
 
   /// Can an operand begin with the next token? Words count: they may be names.
   bool nextBeginsOperand() const {
@@ -174,7 +180,7 @@ private:
   /// At the beginning of a statement, a row or a clause.
   bool atBoundary() const {
     uint16_t before = previous();
-    return before == none || before == P::LBRACE || before == P::COMMA ||
+    return before == none || opensBrace(before) || before == P::COMMA ||
            endsOperand(before);
   }
   /// A clause that could also be a call or an index of something of its name.
@@ -193,6 +199,8 @@ private:
       return suffix ? P::LPAREN : P::GROUP_PAREN;
     case P::LBRACKET:
       return suffix ? P::LBRACKET : P::GROUP_BRACKET;
+    case P::LBRACE:
+      return after ? P::LBRACE : P::GROUP_BRACE;
     case P::PLUS:
       return after ? P::PLUS : P::PREFIX_PLUS;
     case P::MINUS:
@@ -318,13 +326,12 @@ private:
              nextBeginsOperand();
     // Forms.
     case P::CALL:
-      return nextIsWord();
+      return nextIsWord() && !nextOnNewLine();
     case P::PAR:
-      return nextIsWord() || after == P::NUMBER || after == P::LPAREN;
+      return (nextIsWord() || after == P::NUMBER || after == P::LPAREN) &&
+             !nextOnNewLine();
     case P::OLD:
-      return !endsOperand(before) && nextIsWord();
-    case P::RETURN:
-      return nextBeginsOperand();
+      return !endsOperand(before) && nextIsWord() && !nextOnNewLine();
     // Types.
     case P::ENUM:
       return inType() && (nextIsWord() || after == P::LBRACE);
@@ -426,6 +433,7 @@ std::vector<Chunk> route::splitDeclarations(const std::vector<Token> &tokens,
     case P::LBRACKET:
     case P::GROUP_BRACKET:
     case P::LBRACE:
+    case P::GROUP_BRACE:
       ++depth;
       break;
     case P::RPAREN:
