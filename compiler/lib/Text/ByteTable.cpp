@@ -13,8 +13,8 @@
 namespace route::text {
 
 size_t ByteTable::bytes() const {
-  return classes.size() + 2 * check.size() + 4 * next.size() + 4 * rows.size() +
-         2 * reports.size() + 2 * outcomes.size() + 4 * resume.size();
+  return 4 * common.size() + 8 * comb.size() + 2 * reports.size() +
+         2 * outcomes.size() + 4 * resume.size();
 }
 
 namespace {
@@ -42,7 +42,7 @@ constexpr uint32_t inCharacter = 0xFFFF;
 /// Entries up to which no nearer row is looked for, and above which a state
 /// takes a row of its own while rows last.
 constexpr unsigned nearEnough = 6, maxEntries = 24;
-constexpr size_t maxRowEntries = 32767;
+constexpr size_t maxRowEntries = 65000;
 
 class Packer {
 public:
@@ -209,46 +209,47 @@ private:
         columns[byte].push_back(
             {static_cast<uint32_t>(rows.size()) + s, target});
     std::map<Entries, uint8_t> numbers;
-    table.classes.resize(256);
+    classes.resize(256);
     for (unsigned byte = 0; byte < 256; ++byte) {
       auto [entry, fresh] = numbers.try_emplace(
           columns[byte], static_cast<uint8_t>(examples.size()));
       if (fresh)
         examples.push_back(byte);
-      table.classes[byte] = entry->second;
+      classes[byte] = entry->second;
     }
     table.classCount = examples.size();
     for (ByteState &state : states) {
       Entries byClass;
       for (auto [byte, target] : state.entries)
-        if (examples[table.classes[byte]] == byte)
-          byClass.push_back({table.classes[byte], target});
+        if (examples[classes[byte]] == byte)
+          byClass.push_back({classes[byte], target});
       state.entries = std::move(byClass);
     }
   }
 
-  bool place() {
-    uint32_t classCount = table.classCount;
-    table.stateCount = states.size();
-    if (rows.size() * classCount > maxRowEntries ||
-        dfa.reports.size() >= 0x7FFE || dfa.outcomes.size() > 0xFFFF)
-      return false;
-    // The fullest states first; state 0 keeps base 0.
+  bool reporting(uint32_t s) const {
+    return states[s].report && states[s].report != inCharacter;
+  }
+
+  /// Chooses a base for each state, the fullest first; state 0 keeps base 0.
+  bool chooseBases(std::vector<uint32_t> &base) {
     std::vector<uint32_t> order(states.size());
     for (uint32_t i = 0; i < order.size(); ++i)
       order[i] = i;
-    std::stable_sort(
-        order.begin() + 1, order.end(), [&](uint32_t a, uint32_t b) {
-          return states[a].entries.size() > states[b].entries.size();
-        });
+    std::sort(order.begin() + 1, order.end(), [&](uint32_t a, uint32_t b) {
+      size_t sizeA = states[a].entries.size(), sizeB = states[b].entries.size();
+      return sizeA != sizeB ? sizeA > sizeB : a < b;
+    });
     constexpr uint32_t maxBase = 0xFFFE;
-    std::vector<uint8_t> baseTaken(maxBase + 1), slotTaken(maxBase + 257);
-    std::vector<uint32_t> base(states.size());
-    uint32_t firstFree = 0, highest = 0;
+    std::vector<uint8_t> baseTaken(maxBase + 2), slotTaken(maxBase + 258);
+    uint32_t firstFree[2] = {0, 1}; // by parity
+    base.assign(states.size(), 0);
     for (uint32_t s : order) {
       const Entries &entries = states[s].entries;
-      uint32_t b = s == 0 ? 0 : firstFree;
-      auto fits = [&] {
+      uint32_t &first = firstFree[reporting(s)];
+      while (first <= maxBase && baseTaken[first])
+        first += 2;
+      auto fits = [&](uint32_t b) {
         if (baseTaken[b])
           return false;
         for (auto [cls, target] : entries)
@@ -256,37 +257,46 @@ private:
             return false;
         return true;
       };
-      while (b <= maxBase && !fits())
-        ++b;
+      uint32_t b = first;
+      while (b <= maxBase && !fits(b))
+        b += 2;
       if (b > maxBase)
         return false;
       base[s] = b;
       baseTaken[b] = 1;
       for (auto [cls, target] : entries)
         slotTaken[b + cls] = 1;
-      while (firstFree <= maxBase && baseTaken[firstFree])
-        ++firstFree;
-      highest = std::max(highest, b);
     }
+    return true;
+  }
 
+  bool place() {
+    uint32_t classCount = table.classCount;
+    table.stateCount = states.size();
+    table.rowCount = rows.size();
+    std::vector<uint32_t> base;
+    if (rows.size() * classCount > maxRowEntries ||
+        dfa.reports.size() >= 0x7FFE || dfa.outcomes.size() > 0xFFFF ||
+        !chooseBases(base))
+      return false;
+    // Rows follow the 64 words of classes.
     auto word = [&](uint32_t s) {
-      bool reporting = states[s].report && states[s].report != inCharacter;
-      return base[s] | states[s].row * classCount << 16 |
-             (reporting ? 1u << 31 : 0);
+      return base[s] | (64 + states[s].row * classCount) << 16;
     };
-    table.check.assign(highest + classCount, 0xFFFF);
-    table.next.assign(highest + classCount, 0);
-    table.reports.assign(highest + 1, 0);
+    uint32_t bases = *std::max_element(base.begin(), base.end()) + 1;
+    table.comb.assign(bases + classCount, uint64_t(UINT32_MAX) << 32);
+    table.reports.assign(bases, 0);
     for (uint32_t s = 0; s < states.size(); ++s) {
       table.reports[base[s]] = states[s].report;
-      for (auto [cls, target] : states[s].entries) {
-        table.check[base[s] + cls] = base[s];
-        table.next[base[s] + cls] = word(target);
-      }
+      for (auto [cls, target] : states[s].entries)
+        table.comb[base[s] + cls] = word(target) | uint64_t(word(s)) << 32;
     }
+    for (unsigned byte = 0; byte < 256; byte += 4)
+      table.common.push_back(classes[byte] | classes[byte + 1] << 8 |
+                             classes[byte + 2] << 16 | classes[byte + 3] << 24);
     for (const Row &row : rows)
       for (uint32_t cls = 0; cls < classCount; ++cls)
-        table.rows.push_back(word(row[examples[cls]]));
+        table.common.push_back(word(row[examples[cls]]));
     table.start = word(byteState(dfa.start));
     table.middle = word(byteState(dfa.middle));
     for (const CharDfa::Report &report : dfa.reports) {
@@ -308,7 +318,8 @@ private:
   std::vector<ByteState> states;
   std::unordered_map<std::vector<uint32_t>, uint32_t, ContinuationHash>
       insideNumbers;
-  std::vector<unsigned> examples;
+  std::vector<uint8_t> classes;
+  std::vector<unsigned> examples; // a byte of each class
 };
 } // namespace
 

@@ -9,12 +9,11 @@
 #include "KernelChars.h"
 #include "route/Text/Kernels.h"
 
-enum { quarter = 2048, smallQuarter = 128, warm = 48 };
+enum { longestQuarter = 2048, shortestQuarter = 24, longestWarm = 48 };
 
 typedef struct {
-  const uint8_t *classes;
-  const uint16_t *check;
-  const uint32_t *next, *rows;
+  const uint32_t *common; /* begins with the classes of bytes */
+  const uint64_t *comb;
   const uint16_t *reports, *outcomes;
   const uint8_t *wordBlocks, *wordBits;
   const uint8_t *end; /* of the text */
@@ -23,12 +22,11 @@ typedef struct {
 } Table;
 
 INLINE uint32_t step(const Table *t, uint32_t state, uint8_t byte) {
-  uint32_t cls = t->classes[byte];
-  uint32_t slot = (state & 0xFFFF) + cls;
-  uint32_t common = t->rows[(state >> 16 & 0x7FFF) + cls];
-  uint32_t own = t->next[slot];
-  return __builtin_unpredictable(t->check[slot] == (uint16_t)state) ? own
-                                                                    : common;
+  uint32_t cls = ((const uint8_t *)t->common)[byte];
+  uint64_t own = t->comb[(state & 0xFFFF) + cls];
+  uint32_t common = t->common[(state >> 16) + cls];
+  return __builtin_unpredictable((uint32_t)(own >> 32) == state) ? (uint32_t)own
+                                                                 : common;
 }
 
 /* What `state`, entered in front of p, has to say about what follows there. */
@@ -51,20 +49,18 @@ INLINE uint32_t walk(const Table *t, const uint8_t *p, const uint8_t *end,
                      uint32_t state, uint64_t *found) {
   while (p != end) {
     state = step(t, state, *p++);
-    if (UNLIKELY(state >> 31))
+    if (UNLIKELY(state & 1))
       route_text_report(t, state, p, found);
   }
   return state;
 }
 
-/* The state in front of `p` if nothing longer than `warm` bytes is going on. */
-INLINE uint32_t guess(const Table *t, const uint8_t *p, uint32_t middle) {
+/* Where a run of at most `warm` bytes in front of p begins: at a character. */
+INLINE const uint8_t *runUp(const uint8_t *p, int64_t warm) {
   const uint8_t *from = p - warm;
   for (int i = 0; i < 3 && (*from & 0xC0) == 0x80; ++i)
     ++from;
-  for (; from != p; ++from)
-    middle = step(t, middle, *from);
-  return middle;
+  return from;
 }
 
 INLINE void merge(const Table *t, uint64_t *found, const uint64_t *other) {
@@ -90,23 +86,31 @@ INLINE uint32_t walkBlock(const Table *t, const uint8_t *p, int64_t length,
   for (int64_t w = words; w < 4 * words; ++w)
     found[w] = 0;
   const uint8_t *p1 = p + length, *p2 = p1 + length, *p3 = p2 + length;
-  uint32_t guess1 = guess(t, p1, middle), guess2 = guess(t, p2, middle),
-           guess3 = guess(t, p3, middle);
-  uint32_t s0 = state, s1 = guess1, s2 = guess2, s3 = guess3;
-  for (int64_t i = 0; i < length; ++i) {
-    s0 = step(t, s0, p[i]);
-    s1 = step(t, s1, p1[i]);
-    s2 = step(t, s2, p2[i]);
-    s3 = step(t, s3, p3[i]);
-    if (UNLIKELY((s0 | s1 | s2 | s3) >> 31)) {
-      if (s0 >> 31)
-        route_text_report(t, s0, p + i + 1, found);
-      if (s1 >> 31)
-        route_text_report(t, s1, p1 + i + 1, found1);
-      if (s2 >> 31)
-        route_text_report(t, s2, p2 + i + 1, found2);
-      if (s3 >> 31)
-        route_text_report(t, s3, p3 + i + 1, found3);
+  /* The runs in front differ by what is cut off a character at their begin. */
+  int64_t warm = length < 2 * longestWarm ? length / 2 : longestWarm;
+  const uint8_t *r1 = runUp(p1, warm), *r2 = runUp(p2, warm),
+                *r3 = runUp(p3, warm);
+  uint32_t s0 = state, s1 = middle, s2 = middle, s3 = middle;
+  for (int64_t i = -warm; i < 0; ++i) {
+    s1 = p1 + i < r1 ? s1 : step(t, s1, p1[i]);
+    s2 = p2 + i < r2 ? s2 : step(t, s2, p2[i]);
+    s3 = p3 + i < r3 ? s3 : step(t, s3, p3[i]);
+  }
+  uint32_t guess1 = s1, guess2 = s2, guess3 = s3;
+  for (const uint8_t *q = p; q != p1; ++q) {
+    s0 = step(t, s0, q[0]);
+    s1 = step(t, s1, q[length]);
+    s2 = step(t, s2, q[2 * length]);
+    s3 = step(t, s3, q[3 * length]);
+    if (UNLIKELY((s0 | s1 | s2 | s3) & 1)) {
+      if (s0 & 1)
+        route_text_report(t, s0, q + 1, found);
+      if (s1 & 1)
+        route_text_report(t, s1, q + length + 1, found1);
+      if (s2 & 1)
+        route_text_report(t, s2, q + 2 * length + 1, found2);
+      if (s3 & 1)
+        route_text_report(t, s3, q + 3 * length + 1, found3);
     }
   }
   if (UNLIKELY(s0 != guess1)) {
@@ -146,22 +150,22 @@ void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
                      const uint64_t *masks, uint32_t start, uint32_t middle,
                      int64_t words, uint64_t *found) {
   const uint8_t *p = text, *end = text + size;
-  const Table table = {classes,    check,    next, rows,  reports, outcomes,
-                       wordBlocks, wordBits, end,  masks, words};
+  const Table table = {common,   comb, reports, outcomes, wordBlocks,
+                       wordBits, end,  masks,   words};
   const Table *t = &table;
   for (int64_t w = 0; w < words; ++w)
     found[w] = 0;
   uint32_t state = start;
-  if (start >> 31)
+  if (start & 1)
     route_text_report(t, start, p, found);
   int misses = 0;
-  while (end - p >= 4 * smallQuarter && misses < 6) {
+  while (end - p >= 4 * shortestQuarter && misses < 6) {
     int64_t length = (end - p) / 4;
-    if (length > quarter)
-      length = quarter;
+    if (length > longestQuarter)
+      length = longestQuarter;
     state = walkBlock(t, p, length, state, middle, found, &misses);
     p += 4 * length;
-    if (allFound(t, found) && state != 0)
+    if (allFound(t, found) && (state & 0xFFFF) != 0)
       return;
   }
   state = walk(t, p, end, state, found);
@@ -171,13 +175,13 @@ void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
   for (int64_t w = 0; w < words; ++w)
     found[w] = 0;
   state = start;
-  if (start >> 31)
+  if (start & 1)
     route_text_report(t, start, text, found);
   for (p = text; p != end;) {
     int64_t length;
     state = stepChar(t, state, p, end - p, &length);
     p += length;
-    if (state >> 31)
+    if (state & 1)
       route_text_report(t, state, p, found);
   }
 }
@@ -203,8 +207,8 @@ int64_t route_text_find(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
                         uint32_t start, const uint32_t *resume,
                         const uint32_t *lengths, int64_t *covered) {
   const uint8_t *end = text + size;
-  const Table table = {classes,    check,    next, rows, reports, outcomes,
-                       wordBlocks, wordBits, end,  0,    0};
+  const Table table = {common,   comb, reports, outcomes, wordBlocks,
+                       wordBits, end,  0,       0};
   const Table *t = &table;
   int64_t count = 0, inside = 0, matchEnd = 0;
   uint32_t state = start, match = 0;
@@ -213,7 +217,7 @@ int64_t route_text_find(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
     state = stepChar(t, state, text + at, size - at, &length);
     at += length;
     int final = 0;
-    if (UNLIKELY(state >> 31)) {
+    if (UNLIKELY(state & 1)) {
       uint16_t report = reports[state & 0xFFFF];
       final = report >> 15;
       uint32_t now = outcome(t, report & 0x7FFF, text + at);

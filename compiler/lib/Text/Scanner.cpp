@@ -142,19 +142,24 @@ static const uint8_t *bytesOf(std::string_view text) {
   return reinterpret_cast<const uint8_t *>(text.data());
 }
 
-std::vector<int64_t> Scanner::scan(std::string_view text) const {
-  std::vector<uint64_t> found(words), scratch(4 * words);
+void Scanner::scanBits(std::string_view text, uint64_t *found) const {
   const WordTables &cuts = wordTables();
+  uint64_t *scratch = passes.size() == 1 ? found : found + words;
+  std::fill(found, found + words, 0);
   for (const Pass &pass : passes) {
     const ByteTable &t = pass.table;
-    route_text_scan(bytesOf(text), text.size(), t.classes.data(),
-                    t.check.data(), t.next.data(), t.rows.data(),
+    route_text_scan(bytesOf(text), text.size(), t.common.data(), t.comb.data(),
                     t.reports.data(), t.outcomes.data(), cuts.blocks.data(),
                     cuts.bits.data(), pass.masks.data(), t.start, t.middle,
-                    words, scratch.data());
+                    words, scratch);
     for (uint32_t w = 0; w < words; ++w)
       found[w] |= scratch[w];
   }
+}
+
+std::vector<int64_t> Scanner::scan(std::string_view text) const {
+  std::vector<uint64_t> found(5 * words);
+  scanBits(text, found.data());
   std::vector<int64_t> result;
   for (const Answer &answer : answers) {
     int64_t hits = 0;
@@ -266,11 +271,11 @@ static int64_t find(const Finder &finder, std::string_view text,
                     int64_t *covered) {
   const WordTables &cuts = wordTables();
   const ByteTable &t = finder.table;
-  return route_text_find(
-      bytesOf(text), text.size(), t.classes.data(), t.check.data(),
-      t.next.data(), t.rows.data(), t.reports.data(), t.outcomes.data(),
-      cuts.blocks.data(), cuts.bits.data(), t.start, t.resume.data(),
-      covered ? finder.lengths.data() : nullptr, covered);
+  return route_text_find(bytesOf(text), text.size(), t.common.data(),
+                         t.comb.data(), t.reports.data(), t.outcomes.data(),
+                         cuts.blocks.data(), cuts.bits.data(), t.start,
+                         t.resume.data(),
+                         covered ? finder.lengths.data() : nullptr, covered);
 }
 
 int64_t Finder::count(std::string_view text) const {

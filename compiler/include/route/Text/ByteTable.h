@@ -9,17 +9,18 @@
 
 namespace route::text {
 
-/// A state is a word: bits 0..15 its base, unique to it; bits 16..30 the offset
-/// of its common row; bit 31 whether entering it reports something. On a byte
-/// of class c it moves to next[base + c] when check[base + c] is its base, else
-/// to rows[row + c]. State 0 is where ill-formed UTF-8 leads, and stays.
+/// A state is a word: bits 0..15 its base, unique to it and odd when entering
+/// it reports something; bits 16..31 where its common row begins. On a byte of
+/// class c it moves to the low word of comb[base + c] when the high word is the
+/// state itself, else to common[row + c]. The state with base 0
+/// is where ill-formed UTF-8 leads, and stays.
 struct ByteTable {
-  uint32_t classCount = 0, stateCount = 0;
+  uint32_t classCount = 0, stateCount = 0, rowCount = 0;
   bool readsWords = false; ///< whether a report depends on wordCharacters()
-  std::vector<uint8_t> classes; ///< [256]
-  std::vector<uint16_t> check;  ///< [bases + classes]
-  std::vector<uint32_t> next;   ///< [bases + classes]
-  std::vector<uint32_t> rows;   ///< [common rows * classes]
+  /// The classes of the 256 bytes, four a word, lowest byte first; then the
+  /// common rows.
+  std::vector<uint32_t> common;
+  std::vector<uint64_t> comb; ///< [bases + classes]
   /// [bases] what a state reports, an index into outcomes; bit 15 marks a
   /// finder's states in which a match is final; 0xFFFF a state inside a
   /// character.
@@ -34,8 +35,8 @@ struct ByteTable {
   size_t bytes() const;
 };
 
-/// Packs `dfa`. Returns false when it does not fit the format: more than 65,535
-/// bases, 32,767 row entries or reports.
+/// Packs `dfa`. Returns false when it does not fit the format: more than 65,534
+/// bases, 65,000 row entries or 32,765 reports.
 bool packTable(const CharDfa &dfa, const Alphabet &alphabet, ByteTable &result);
 
 } // namespace route::text

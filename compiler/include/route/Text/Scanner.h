@@ -34,6 +34,10 @@ struct Scanner {
   std::vector<Pass> passes;
   std::vector<Answer> answers;
 
+  /// The found bits of a text, into found[0 .. words). `found` has 4 * words
+  /// elements, or 5 * words when there are several passes; the rest is scratch.
+  void scanBits(std::string_view text, uint64_t *found) const;
+
   /// The answers for a text, in the order of the predicates: 0 or 1, or a
   /// number for Mode::Count. What compiled code computes, by the same loops.
   std::vector<int64_t> scan(std::string_view text) const;

@@ -87,10 +87,8 @@ QuestionEmitter::tableArguments(OpBuilder &builder, StringRef name,
   auto add = [&](LLVM::GlobalOp global) {
     result.push_back(LLVM::AddressOfOp::create(builder, loc, global));
   };
-  add(addTable<uint8_t>(name + "_classes", table.classes));
-  add(addTable<uint16_t>(name + "_check", table.check));
-  add(addTable<uint32_t>(name + "_next", table.next));
-  add(addTable<uint32_t>(name + "_rows", table.rows));
+  add(addTable<uint32_t>(name + "_common", table.common));
+  add(addTable<uint64_t>(name + "_comb", table.comb));
   add(addTable<uint16_t>(name + "_reports", table.reports));
   add(addTable<uint16_t>(name + "_outcomes", table.outcomes));
   if (table.readsWords) {
