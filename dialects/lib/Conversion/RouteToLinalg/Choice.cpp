@@ -21,10 +21,14 @@ Value Lowering::candidatesLast(Value route, const Plan &plan, Type type,
     if (!descends(plan.candidates, dim))
       dims.push_back(dim);
   dims.push_back(plan.candidates);
-  if (dimsOf(from) != dims)
-    source =
-        map(dims, type, Operand{source, from}, loc,
-            [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+  if (dimsOf(from) != dims) {
+    source = giveDown(source, dimsOf(from), dims, loc);
+    if (!source) {
+      (void)unsupported(route.getDefiningOp() ? route.getDefiningOp() : func,
+                        "a key or mask over these axes");
+      return {};
+    }
+  }
   auto wide = cast<RankedTensorType>(tensorType(dimsOf(plan.per), type));
   if (wide.getRank() == static_cast<int64_t>(dims.size()) - 1)
     return source;

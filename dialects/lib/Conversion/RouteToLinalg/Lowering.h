@@ -118,6 +118,8 @@ private:
   Value scalarOf(OpBuilder &builder, Operation *op, ValueRange args);
   // Movement.cpp
   LogicalResult lowerBroadcast(BroadcastOp op);
+  Value giveDown(Value source, ArrayRef<Axis> from, ArrayRef<Axis> to,
+                 Location loc);
   LogicalResult lowerReduce(ReduceOp op);
   LogicalResult lowerRename(RenameOp op);
   LogicalResult lowerPick(PickOp op);

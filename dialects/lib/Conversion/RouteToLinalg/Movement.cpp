@@ -22,6 +22,67 @@ Value Lowering::transposeTo(Value tensor, ArrayRef<Axis> from,
       ->getResult(0);
 }
 
+/// `source` over `from`, given to dimensions `to`: by name, or down from a
+/// parent whose children are equally many, position / children. Null where
+/// sizes differ from parent to parent.
+Value Lowering::giveDown(Value source, ArrayRef<Axis> fromDims,
+                         ArrayRef<Axis> toDims, Location loc) {
+  Type type = cast<RankedTensorType>(source.getType()).getElementType();
+  SmallVector<unsigned> positions;
+  std::optional<unsigned> nested;
+  for (auto [i, dim] : llvm::enumerate(fromDims)) {
+    auto same = llvm::find(toDims, dim);
+    if (same != toDims.end()) {
+      positions.push_back(same - toDims.begin());
+      continue;
+    }
+    auto child = llvm::find_if(
+        toDims, [&](Axis candidate) { return descends(candidate, dim); });
+    if (child == toDims.end() || nested ||
+        ShapedType::isDynamic(staticSize(dim)) ||
+        ShapedType::isDynamic(staticSize(*child)))
+      return {};
+    positions.push_back(child - toDims.begin());
+    nested = i;
+  }
+  // A parent's dimension and its children's are made apart, then collapsed.
+  unsigned split = nested ? positions[*nested] : toDims.size();
+  SmallVector<OpFoldResult> shape;
+  SmallVector<ReassociationIndices> groups;
+  for (auto [i, dim] : llvm::enumerate(toDims)) {
+    int64_t at = shape.size();
+    groups.push_back({at});
+    if (i != split) {
+      shape.push_back(size(dim, loc));
+      continue;
+    }
+    int64_t parents = staticSize(fromDims[*nested]);
+    groups.back().push_back(at + 1);
+    shape.push_back(b.getIndexAttr(parents));
+    shape.push_back(b.getIndexAttr(staticSize(dim) / parents));
+  }
+  SmallVector<AffineExpr> exprs;
+  for (unsigned position : positions)
+    exprs.push_back(
+        b.getAffineDimExpr(position > split ? position + 1 : position));
+  unsigned rank = shape.size();
+  Value init = tensor::EmptyOp::create(b, loc, shape, type);
+  Value wide =
+      linalg::GenericOp::create(
+          b, loc, init.getType(), source, init,
+          ArrayRef<AffineMap>{AffineMap::get(rank, 0, exprs, b.getContext()),
+                              b.getMultiDimIdentityMap(rank)},
+          SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+          [](OpBuilder &inner, Location at, ValueRange args) {
+            linalg::YieldOp::create(inner, at, args[0]);
+          })
+          .getResult(0);
+  if (!nested)
+    return wide;
+  return tensor::CollapseShapeOp::create(b, loc, tensorType(toDims, type), wide,
+                                         groups);
+}
+
 /// `array of axes` given to each row of a plan: by rank for the items' axes, by
 /// the chosen position for the candidates' axis.
 LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
@@ -53,30 +114,9 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
       SmallVector<Axis> axes(from.getAxes());
       axes.back() = rows.candidates;
       SmallVector<Axis> wide = dimsOf(ArrayRef<Axis>(axes));
-      int64_t factor =
-          staticSize(rows.candidates) / staticSize(fromDims.back());
-      SmallVector<AffineExpr> exprs;
-      for (unsigned i = 0; i < wide.size(); ++i)
-        exprs.push_back(b.getAffineDimExpr(i));
-      Value init = empty(wide, from.getElementType(), loc);
-      source = linalg::GenericOp::create(
-                   b, loc, init.getType(), ValueRange{}, init,
-                   b.getMultiDimIdentityMap(wide.size()),
-                   SmallVector<utils::IteratorType>(
-                       wide.size(), utils::IteratorType::parallel),
-                   [&](OpBuilder &inner, Location at, ValueRange) {
-                     SmallVector<Value> at_;
-                     for (unsigned i = 0; i < wide.size(); ++i)
-                       at_.push_back(linalg::IndexOp::create(inner, at, i));
-                     at_.back() = arith::DivUIOp::create(
-                         inner, at, at_.back(),
-                         arith::ConstantIndexOp::create(inner, at, factor));
-                     linalg::YieldOp::create(
-                         inner, at,
-                         tensor::ExtractOp::create(inner, at, source, at_)
-                             .getResult());
-                   })
-                   .getResult(0);
+      source = giveDown(source, fromDims, wide, loc);
+      if (!source)
+        return unsupported(op, "axes whose sizes differ from parent to parent");
       fromDims = wide;
     }
     Type elementType = element(to.getElementType());
@@ -105,71 +145,10 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
     return success();
   }
 
-  // Without a plan: new axes by name, or from parents that all have equally
-  // many children, position / children.
-  SmallVector<int64_t> factors(fromDims.size(), 0);
-  SmallVector<unsigned> positions;
-  for (auto [i, dim] : llvm::enumerate(fromDims)) {
-    auto same = llvm::find(toDims, dim);
-    if (same != toDims.end()) {
-      positions.push_back(same - toDims.begin());
-      continue;
-    }
-    auto child = llvm::find_if(
-        toDims, [&](Axis candidate) { return descends(candidate, dim); });
-    if (child == toDims.end() || ShapedType::isDynamic(staticSize(dim)) ||
-        ShapedType::isDynamic(staticSize(*child)))
-      return unsupported(op, "axes whose sizes differ from parent to parent");
-    positions.push_back(child - toDims.begin());
-    factors[i] = staticSize(*child) / staticSize(dim);
-  }
-  if (llvm::all_of(factors, [](int64_t factor) { return factor == 0; })) {
-    set(op.getResult(),
-        map(toDims, to.getElementType(), Operand{source, from}, loc,
-            [](OpBuilder &, Location, ValueRange args) { return args[0]; }));
-    return success();
-  }
-  // A parent's dimension and its children's: children = parent x factor, so the
-  // result is made with both and the two are collapsed.
-  if (llvm::count_if(factors, [](int64_t factor) { return factor != 0; }) != 1)
-    return unsupported(op, "a broadcast down two axes at once");
-  unsigned which =
-      llvm::find_if(factors, [](int64_t factor) { return factor != 0; }) -
-      factors.begin();
-  unsigned split = positions[which];
-  SmallVector<OpFoldResult> shape;
-  SmallVector<ReassociationIndices> groups;
-  for (auto [i, dim] : llvm::enumerate(toDims)) {
-    if (i == split) {
-      groups.push_back({static_cast<int64_t>(shape.size()),
-                        static_cast<int64_t>(shape.size()) + 1});
-      shape.push_back(b.getIndexAttr(staticSize(fromDims[which])));
-      shape.push_back(b.getIndexAttr(factors[which]));
-    } else {
-      groups.push_back({static_cast<int64_t>(shape.size())});
-      shape.push_back(size(dim, loc));
-    }
-  }
-  SmallVector<AffineExpr> exprs;
-  for (unsigned position : positions)
-    exprs.push_back(
-        b.getAffineDimExpr(position > split ? position + 1 : position));
-  unsigned rank = shape.size();
-  Value init =
-      tensor::EmptyOp::create(b, loc, shape, element(to.getElementType()));
-  Value wide =
-      linalg::GenericOp::create(
-          b, loc, init.getType(), source, init,
-          ArrayRef<AffineMap>{AffineMap::get(rank, 0, exprs, b.getContext()),
-                              b.getMultiDimIdentityMap(rank)},
-          SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
-          [](OpBuilder &inner, Location at, ValueRange args) {
-            linalg::YieldOp::create(inner, at, args[0]);
-          })
-          .getResult(0);
-  set(op.getResult(),
-      tensor::CollapseShapeOp::create(b, loc, tensorType(to), wide, groups)
-          .getResult());
+  Value result = giveDown(source, fromDims, toDims, loc);
+  if (!result)
+    return unsupported(op, "axes whose sizes differ from parent to parent");
+  set(op.getResult(), result);
   return success();
 }
 
@@ -447,8 +426,10 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     SmallVector<utils::IteratorType> iterators(kept.size(),
                                                utils::IteratorType::parallel);
     iterators.push_back(utils::IteratorType::reduction);
-    AffineMap out = AffineMap::getMultiDimIdentityMap(rank, b.getContext())
-                        .getMajorSubMap(kept.size());
+    SmallVector<AffineExpr> keptExprs;
+    for (unsigned i = 0; i < kept.size(); ++i)
+      keptExprs.push_back(b.getAffineDimExpr(i));
+    AffineMap out = AffineMap::get(rank, 0, keptExprs, b.getContext());
     result =
         linalg::GenericOp::create(
             b, loc, init.getType(), source, init,
