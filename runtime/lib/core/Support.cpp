@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 
 using namespace route;
 
@@ -92,12 +93,17 @@ ShapeText::ShapeText(const route_module_desc &module, const uint32_t *axes,
 bool AlignedMemory::allocate(uint64_t size) {
   free(data);
   data = nullptr;
-  if (size > INT64_MAX - 64)
+  if (size > INT64_MAX - (4 << 20))
     return false;
-  uint64_t rounded = size ? alignUp(size) : 64;
-  data = static_cast<char *>(aligned_alloc(64, rounded));
+  // Weights of gigabytes are read end to end: huge pages spare the TLB.
+  constexpr uint64_t hugePage = 2 << 20;
+  uint64_t alignment = size >= 2 * hugePage ? hugePage : 64;
+  uint64_t rounded = size ? (size + alignment - 1) & ~(alignment - 1) : 64;
+  data = static_cast<char *>(aligned_alloc(alignment, rounded));
   if (!data)
     return false;
+  if (alignment == hugePage)
+    madvise(data, rounded, MADV_HUGEPAGE);
   memset(data, 0, rounded);
   return true;
 }

@@ -1,0 +1,213 @@
+"""Python values to and from the arrays a call takes.
+
+Inputs: anything with the buffer protocol or __array_interface__ (NumPy arrays, array.array, memoryview) of the port's
+element type is borrowed as it is; lists, numbers, strings and None are converted. Outputs: NumPy arrays where NumPy is
+installed, else nested lists.
+"""
+
+import array
+import ctypes as c
+import math
+import struct
+
+from . import _abi
+
+try:
+    import numpy
+except ImportError:  # everything works without it, on lists
+    numpy = None
+
+
+class Made:
+    """One argument: its tensors and whatever keeps their memory alive."""
+
+    def __init__(self, runtime, port, shape, buffer, known=None):
+        self.port, self.shape, self.buffer, self.known = port, tuple(shape), buffer, known
+        self.keep = []
+        self._runtime = runtime
+        self.argument = _abi.Argument()
+        self.argument.tensor = self._tensor(port.type.element, self.shape, buffer)
+        if known is not None:
+            self.argument.known = self._tensor(1, self.shape[: port.known_axes], known)
+
+    def _tensor(self, element, shape, buffer):
+        sizes = (c.c_int64 * max(1, len(shape)))(*shape)
+        tensor = _abi.Tensor(address(buffer), 1, 0, len(shape), self._runtime.route_element_dtype(element), sizes, None, 0)
+        self.keep += [sizes, tensor, buffer]
+        return c.pointer(tensor)
+
+
+def address(buffer):
+    """The address of a writable or read-only buffer's first byte."""
+    if numpy is not None and isinstance(buffer, numpy.ndarray):
+        return buffer.ctypes.data
+    if isinstance(buffer, c.Array):
+        return c.addressof(buffer)
+    view = memoryview(buffer)
+    if view.nbytes == 0:
+        return None
+    if view.readonly:
+        raise TypeError("read-only memory: pass a copy")
+    return c.addressof(c.c_char.from_buffer(buffer))
+
+
+def shape_of(value, rank):
+    """The shape of nested lists, None standing for any."""
+    shape = []
+    while len(shape) < rank:
+        if not isinstance(value, (list, tuple)):
+            raise TypeError(f"a list of rank {rank} is expected, found one of rank {len(shape)}")
+        shape.append(len(value))
+        value = next((item for item in value if item is not None), [])
+    return shape
+
+
+def pack_scalar(element, value):
+    """The bytes of one number of a type that array.array does not have."""
+    if element == 10:
+        return struct.pack("<e", value)
+    bits = struct.unpack("<I", struct.pack("<f", value))[0]
+    if math.isnan(value):
+        return struct.pack("<H", bits >> 16 | 0x40)
+    return struct.pack("<H", (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 & 0xFFFF)
+
+
+def borrow(runtime, port, value):
+    """A Made over the value's own memory, or None where it has none."""
+    name, code, numpy_name = _abi.ELEMENTS[port.type.element]
+    if numpy is not None and hasattr(value, "__array_interface__"):
+        found = numpy.asarray(value)
+        if found.dtype != numpy.dtype(numpy_name or "void"):
+            raise TypeError(f"has type {found.dtype}, expected {name} ({numpy_name})")
+        if not found.flags.c_contiguous or not found.flags.writeable:
+            found = numpy.array(found, order="C")
+        return Made(runtime, port, found.shape, found)
+    if isinstance(value, (array.array, memoryview)):
+        view = memoryview(value)
+        if view.format not in (code, "?" if name == "bool" else code):
+            raise TypeError(f"has format '{view.format}', expected {name} ('{code}')")
+        return Made(runtime, port, view.shape, value)
+    return None
+
+
+def make_input(runtime, port, value, members):
+    """A Made for an input; `members` maps names of its enum or axis, or is None."""
+    unknown = bool(port.type.flags & _abi.MAY_BE_UNKNOWN)
+    known = None
+    if isinstance(value, tuple) and len(value) == 2 and unknown and not isinstance(value[0], (int, float, str)):
+        value, known = value  # (values, known)
+    made = borrow(runtime, port, value)
+    if made is not None:
+        if known is None:
+            return made
+        bits = (c.c_uint8 * max(1, len(known)))(*(int(bool(item)) for item in known))
+        return Made(runtime, port, made.shape, made.buffer, bits)
+
+    rank, element = port.num_axes, port.type.element
+    shape = shape_of(value, rank)
+    known_bytes, flat = bytearray(), []
+
+    def walk(item, axis):
+        if item is None:
+            if not unknown or axis > port.known_axes:
+                raise TypeError("None where nothing may be unknown")
+            count = math.prod(shape[axis:])
+            known_bytes.extend(bytes(math.prod(shape[axis : port.known_axes])))
+            flat.extend([None] * count)
+            return
+        if axis == port.known_axes and unknown:
+            known_bytes.append(1)
+        if axis == rank:
+            flat.append(item)
+            return
+        if len(item) != shape[axis]:
+            raise TypeError(f"lists of {shape[axis]} and of {len(item)} on one axis")
+        for part in item:
+            walk(part, axis + 1)
+
+    walk(value, 0)
+    keep = []
+    if element == 14:
+        texts = (_abi.Text * max(1, len(flat)))()
+        for slot, item in zip(texts, flat):
+            data = b"" if item is None else item.encode() if isinstance(item, str) else bytes(item)
+            held = c.create_string_buffer(data, max(1, len(data)))
+            keep.append(held)
+            slot.data, slot.size = c.addressof(held), len(data)
+        buffer = texts
+    else:
+        if members:
+            flat = [member(item, members) for item in flat]
+        flat = [0 if item is None else item for item in flat]
+        code = _abi.ELEMENTS[element][1]
+        raw = array.array(code, flat).tobytes() if code else b"".join(pack_scalar(element, item) for item in flat)
+        buffer = (c.c_uint64 * max(1, (len(raw) + 7) // 8))()
+        c.memmove(buffer, raw, len(raw))
+    bits = (c.c_uint8 * max(1, len(known_bytes)))(*known_bytes) if unknown else None
+    made = Made(runtime, port, shape, buffer, bits)
+    made.keep += keep
+    return made
+
+
+def member(item, members):
+    """An enum's or a pool's member by name; numbers pass."""
+    if not isinstance(item, (str, bytes)):
+        return item
+    name = item.decode() if isinstance(item, bytes) else item
+    if name not in members:
+        raise ValueError(f"'{name}' is not one of {', '.join(members)}")
+    return members.index(name)
+
+
+def make_output(runtime, port, shape):
+    """A Made with zeroed memory."""
+    count = math.prod(shape)
+    size = count * runtime.route_element_size(port.type.element)
+    numpy_name = _abi.ELEMENTS[port.type.element][2]
+    known = None
+    if port.type.flags & _abi.MAY_BE_UNKNOWN:
+        known = (c.c_uint8 * max(1, math.prod(shape[: port.known_axes])))()
+    if numpy is not None and numpy_name:
+        return Made(runtime, port, shape, numpy.zeros(shape, numpy_name), known)
+    return Made(runtime, port, shape, (c.c_uint64 * max(1, (size + 7) // 8))(), known)
+
+
+def read_output(made):
+    """An output as NumPy or nested lists: texts as str, unknown values as None (with NumPy: a masked array)."""
+    port, shape, element = made.port, made.shape, made.port.type.element
+    if numpy is not None and isinstance(made.buffer, numpy.ndarray):
+        if made.known is None:
+            return made.buffer
+        known = numpy.frombuffer(made.known, dtype="uint8", count=math.prod(shape[: port.known_axes]))
+        known = known.reshape(shape[: port.known_axes] + (1,) * (len(shape) - port.known_axes)) != 0
+        return numpy.ma.array(made.buffer, mask=numpy.broadcast_to(~known, shape))
+    count = math.prod(shape)
+    if element == 14:
+        texts = (_abi.Text * max(1, count)).from_buffer(made.buffer)
+        flat = [c.string_at(t.data, t.size).decode(errors="replace") if t.data else "" for t in texts[:count]]
+    else:
+        name, code, _ = _abi.ELEMENTS[element]
+        raw = bytes(made.buffer)
+        if code:
+            values = array.array(code)
+            values.frombytes(raw[: count * values.itemsize])
+            flat = [bool(v) for v in values] if name == "bool" else list(values)
+        elif element == 10:
+            flat = list(struct.unpack(f"<{count}e", raw[: 2 * count]))
+        else:
+            halves = struct.unpack(f"<{count}H", raw[: 2 * count])
+            flat = [struct.unpack("<f", struct.pack("<I", half << 16))[0] for half in halves]
+    if made.known is not None:
+        inner = math.prod(shape[port.known_axes :])
+        flat = [item if made.known[i // inner] else None for i, item in enumerate(flat)]
+    return nest(flat, shape)
+
+
+def nest(flat, shape):
+    """Nested lists of this shape; the value itself for rank 0."""
+    if not shape:
+        return flat[0]
+    if len(shape) == 1:
+        return list(flat)
+    step = math.prod(shape[1:])
+    return [nest(flat[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
