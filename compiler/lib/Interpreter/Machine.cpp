@@ -18,6 +18,7 @@ Machine::Machine(ModuleOp module, Options options)
   addPlanOps(registry);
   addControlOps(registry);
   addSymbolOps(registry);
+  addTextOps(registry);
 }
 
 LogicalResult Machine::charge(int64_t elements, Location loc) {

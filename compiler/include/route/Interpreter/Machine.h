@@ -139,6 +139,7 @@ void addChoiceOps(Registry &registry);
 void addPlanOps(Registry &registry);
 void addControlOps(Registry &registry);
 void addSymbolOps(Registry &registry);
+void addTextOps(Registry &registry);
 
 } // namespace route::interp
 
