@@ -48,7 +48,7 @@ module attributes {interp.inputs = {x = dense<[1.0, 2.0]> : tensor<2xf32>}} {
 
 // -----
 
-// expected-error @below {{'z' is no signal, column or state}}
+// expected-error @below {{'z' is no signal, column, state or argument}}
 module attributes {interp.inputs = {z = 1.0 : f32}} {
 }
 
@@ -269,7 +269,7 @@ module attributes {interp.script = ["run nothing"]} {
 // -----
 
 module attributes {interp.script = ["run f"]} {
-  // expected-error @below {{argument 0 of 'f' is not given}}
+  // expected-error @below {{argument 0 ('arg0') of 'f' is not given}}
   route.func @f <route> (%x: !route.array<f32>) -> !route.array<f32> {
     route.return %x : !route.array<f32>
   }

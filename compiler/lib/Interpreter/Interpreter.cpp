@@ -47,8 +47,7 @@ LogicalResult Interpreter::bindParam(StringRef name, const Array &value) {
   return success();
 }
 
-/// The symbol `name` or `axis.column` stands for.
-static Operation *lookupDotted(Machine &machine, StringRef name) {
+Operation *route::interp::lookupDotted(Machine &machine, StringRef name) {
   if (Operation *op = machine.symbols.lookup(name))
     return op;
   for (size_t dot = name.find('.'); dot != StringRef::npos;
@@ -57,6 +56,28 @@ static Operation *lookupDotted(Machine &machine, StringRef name) {
       if (Operation *column =
               SymbolTable::lookupSymbolIn(axis, name.drop_front(dot + 1)))
         return column;
+  return nullptr;
+}
+
+/// The spec's name of argument `i`, or argI.
+static std::string argumentName(FunctionOpInterface func, unsigned i) {
+  if (auto name = func.getArgAttrOfType<StringAttr>(i, "route.name"))
+    return name.getValue().str();
+  return "arg" + std::to_string(i);
+}
+
+/// The type of the argument of that name in some function, routes and their
+/// lowered forms alike; null when there is none.
+static ArrayType findArgument(ModuleOp module, StringRef name) {
+  for (auto func : module.getOps<FunctionOpInterface>())
+    for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+      if (argumentName(func, i) != name)
+        continue;
+      if (auto type = dyn_cast<ArrayType>(func.getArgumentTypes()[i]))
+        return type;
+      if (auto type = func.getArgAttrOfType<TypeAttr>(i, "route.type"))
+        return dyn_cast<ArrayType>(type.getValue());
+    }
   return nullptr;
 }
 
@@ -86,11 +107,14 @@ LogicalResult Interpreter::bindInput(StringRef name, const Array &value) {
     if (column.getKind() == ColumnKind::constant)
       return column.emitError("column '")
              << name << "' is constant and takes no input";
+  } else if (ArrayType argument = findArgument(impl->module, name)) {
+    type = argument;
   } else {
     return emitError(impl->module.getLoc(), "'")
-           << name << "' is no signal, column or state";
+           << name << "' is no signal, column, state or argument";
   }
-  FailureOr<Array> bound = impl->conform(value, type, name, target->getLoc());
+  Location loc = target ? target->getLoc() : impl->module.getLoc();
+  FailureOr<Array> bound = impl->conform(value, type, name, loc);
   if (failed(bound))
     return failure();
   (isState ? impl->cells : impl->inputs)[name] =
@@ -125,27 +149,19 @@ void Interpreter::clearInputs() {
   impl->openAxes.clear();
 }
 
-/// The spec's name of argument `i`.
-static StringRef argumentName(FuncOp func, unsigned i) {
-  if (auto names = func->getAttrOfType<ArrayAttr>("arg_names");
-      names && i < names.size())
-    if (auto name = dyn_cast<StringAttr>(names[i]))
-      return name.getValue();
-  if (auto name = func.getArgAttrOfType<StringAttr>(i, "route.name"))
-    return name.getValue();
-  return {};
-}
-
 /// Values for the arguments of `func` from place `from` on, by name.
 static LogicalResult addNamedArguments(Machine &machine, FuncOp func,
                                        SmallVectorImpl<RuntimeValue> &args) {
   for (unsigned i = args.size(); i < func.getNumArguments(); ++i) {
-    StringRef name = argumentName(func, i);
-    Operation *target = name.empty() ? nullptr : lookupDotted(machine, name);
+    std::string name = argumentName(func, i);
+    if (auto found = machine.inputs.find(name); found != machine.inputs.end()) {
+      args.push_back(found->second);
+      continue;
+    }
+    Operation *target = lookupDotted(machine, name);
     if (!target)
       return func.emitError("argument ")
-             << i << (name.empty() ? "" : " ('") << name
-             << (name.empty() ? "" : "')") << " of '" << func.getSymName()
+             << i << " ('" << name << "') of '" << func.getSymName()
              << "' is not given";
     SymbolRefAttr symbol = FlatSymbolRefAttr::get(func.getContext(), name);
     if (auto column = dyn_cast<ColumnOp>(target))
@@ -168,10 +184,19 @@ Interpreter::run(StringRef entry, ArrayRef<RuntimeValue> given) {
   impl->steps = 0;
   impl->computed.clear();
   SmallVector<RuntimeValue> args(given.begin(), given.end());
+  if (isLowered(function))
+    return runLowered(*impl, function);
   if (auto func = dyn_cast<FuncOp>(function);
       func && failed(addNamedArguments(*impl, func, args)))
     return failure();
-  return impl->call(function, args);
+  auto results = impl->call(function, args);
+  // Builtin scalars leave as arrays of no axes, which know their type.
+  if (succeeded(results))
+    for (auto [result, type] : llvm::zip(
+             *results, cast<FunctionOpInterface>(function).getResultTypes()))
+      if (auto *element = std::get_if<Element>(&result))
+        result = Array::scalar(type, *element);
+  return results;
 }
 
 FailureOr<SmallVector<RuntimeValue>> Interpreter::run(StringRef entry) {

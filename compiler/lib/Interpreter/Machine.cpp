@@ -19,6 +19,14 @@ Machine::Machine(ModuleOp module, Options options)
   addControlOps(registry);
   addSymbolOps(registry);
   addTextOps(registry);
+  addArithOps(registry);
+  addMathOps(registry);
+  addTensorOps(registry);
+  addLinalgOps(registry);
+  addScfOps(registry);
+  addBufferOps(registry);
+  addRowOps(registry);
+  addRaggedOps(registry);
 }
 
 LogicalResult Machine::charge(int64_t elements, Location loc) {
@@ -53,7 +61,7 @@ LogicalResult Machine::runRegion(Region &region, ArrayRef<RuntimeValue> args,
         results.push_back(frame.get(operand));
       return success();
     }
-    const OpFunction *evaluate = registry.find(op.getName().getStringRef());
+    const OpFunction *evaluate = registry.find(&op);
     if (!evaluate)
       return op.emitError("the interpreter does not know '")
              << op.getName() << "'";

@@ -6,7 +6,9 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Support/ToolUtilities.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Interpreter/Script.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
@@ -53,7 +55,8 @@ int main(int argc, char **argv) {
   }
   DialectRegistry dialects;
   registerAllDialects(dialects);
-  dialects.insert<route::RouteDialect>();
+  dialects.insert<route::RouteDialect, route::ragged::RaggedDialect,
+                  route::row::RowDialect>();
   auto part = [&](std::unique_ptr<llvm::MemoryBuffer> buffer,
                   llvm::raw_ostream &os) {
     return runPart(std::move(buffer), dialects, verifyDiagnostics, os);

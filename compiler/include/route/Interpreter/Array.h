@@ -30,6 +30,9 @@ public:
   Element get(int64_t index) const;
   void set(int64_t index, Element element);
 
+  /// Takes over the elements of a buffer of the same type and size.
+  void assign(const Buffer &other) { data = other.data; }
+
   /// Direct access; null when stored otherwise.
   float *floats() {
     return std::get_if<1>(&data) ? std::get_if<1>(&data)->data() : nullptr;

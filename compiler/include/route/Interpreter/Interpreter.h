@@ -16,8 +16,9 @@ struct Plan {
   AxisRef axis;
 };
 
-/// A value of the program: an array (tensors have anonymous axes) or a plan.
-using RuntimeValue = std::variant<Array, Plan>;
+/// A value of the program: an array (tensors and memrefs have anonymous axes,
+/// and memrefs share their buffer), a plan, or a builtin scalar.
+using RuntimeValue = std::variant<Array, Plan, Element>;
 
 /// Bounds that turn runaway programs into errors, and the inputs `now` and
 /// seed.

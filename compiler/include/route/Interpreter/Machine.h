@@ -7,6 +7,7 @@
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Interpreter.h"
 #include "llvm/ADT/StringMap.h"
+#include <unordered_map>
 
 namespace route::interp {
 
@@ -27,15 +28,21 @@ public:
   const AxisRef &plan(mlir::Value value) const {
     return std::get<Plan>(values.at(value)).axis;
   }
+  /// The builtin scalar `value` holds.
+  const Element &scalar(mlir::Value value) const {
+    return std::get<Element>(values.at(value));
+  }
   void set(mlir::Value value, RuntimeValue runtime) {
-    values[value] = std::move(runtime);
+    values.insert_or_assign(value, std::move(runtime));
   }
 
 private:
-  std::map<mlir::Value, RuntimeValue, bool (*)(mlir::Value, mlir::Value)>
-      values{[](mlir::Value a, mlir::Value b) {
-        return a.getAsOpaquePointer() < b.getAsOpaquePointer();
-      }};
+  struct Hash {
+    size_t operator()(mlir::Value value) const {
+      return mlir::hash_value(value);
+    }
+  };
+  std::unordered_map<mlir::Value, RuntimeValue, Hash> values;
 };
 
 /// Evaluates one op: reads operands from the frame and sets its results there.
@@ -52,13 +59,24 @@ public:
       return function(mlir::cast<OpT>(op), frame);
     };
   }
-  const OpFunction *find(llvm::StringRef name) const {
-    auto found = functions.find(name);
-    return found == functions.end() ? nullptr : &found->second;
+  /// An evaluator for every op that `matches`, tried when no name fits.
+  void addFor(bool (*matches)(mlir::Operation *), OpFunction function) {
+    fallbacks.push_back({matches, std::move(function)});
+  }
+  /// The evaluator of `op`, or null.
+  const OpFunction *find(mlir::Operation *op) const {
+    auto found = functions.find(op->getName().getStringRef());
+    if (found != functions.end())
+      return &found->second;
+    for (const auto &[matches, function] : fallbacks)
+      if (matches(op))
+        return &function;
+    return nullptr;
   }
 
 private:
   llvm::StringMap<OpFunction> functions;
+  std::vector<std::pair<bool (*)(mlir::Operation *), OpFunction>> fallbacks;
 };
 
 /// Everything one interpreter holds.
@@ -75,6 +93,8 @@ public:
   int depth = 0;
   int64_t nowNs = 0;
   std::vector<Metric> metrics;
+  /// Positions of the linalg loops under way, innermost last.
+  std::vector<std::vector<int64_t>> loops;
 
   /// Values of params, given signals and input or live columns by full name
   /// (`axis.column`), state cells, and computed signals of the current run.
@@ -131,6 +151,16 @@ resolveAxes(llvm::ArrayRef<mlir::FlatSymbolRefAttr> names,
 mlir::FailureOr<Array> viewFor(mlir::Operation *op, const Array &array,
                                llvm::ArrayRef<AxisRef> axes);
 
+/// True for a function that convert-route-to-linalg made: its arguments say
+/// what they are by `route.role`.
+bool isLowered(mlir::Operation *function);
+/// Runs such a function on the bound inputs, params and state, and gives its
+/// outputs in the form that the route it came from gives: arrays and plans.
+mlir::FailureOr<llvm::SmallVector<RuntimeValue>>
+runLowered(Machine &machine, mlir::Operation *function);
+/// The symbol that `name` or `axis.column` stands for; null when there is none.
+mlir::Operation *lookupDotted(Machine &machine, llvm::StringRef name);
+
 // One function a file of evaluators.
 void addElementwiseOps(Registry &registry);
 void addMovementOps(Registry &registry);
@@ -140,6 +170,15 @@ void addPlanOps(Registry &registry);
 void addControlOps(Registry &registry);
 void addSymbolOps(Registry &registry);
 void addTextOps(Registry &registry);
+// The tensor level.
+void addArithOps(Registry &registry);
+void addMathOps(Registry &registry);
+void addTensorOps(Registry &registry);
+void addLinalgOps(Registry &registry);
+void addScfOps(Registry &registry);
+void addBufferOps(Registry &registry);
+void addRowOps(Registry &registry);
+void addRaggedOps(Registry &registry);
 
 } // namespace route::interp
 
