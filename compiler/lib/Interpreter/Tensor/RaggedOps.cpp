@@ -148,7 +148,7 @@ static LogicalResult evalCombine(ragged::CombineOp op, Frame &frame) {
           continue;
         if (row >= y.axes[0]->size)
           return op.emitError("row ") << row << " of " << y.axes[0]->size;
-        float term = y.buffer->get(row * width + h).asFloat();
+        float term = y.buffer->get(row * y.axes[1]->size + h).asFloat();
         if (scale)
           term *= scale->buffer->get(t * slots + k).asFloat();
         sum = first ? term : sum + term;
@@ -176,9 +176,10 @@ static LogicalResult evalMatmul(ragged::MatmulOp op, Frame &frame) {
   auto out = initOf(op, frame, op.getOut());
   if (failed(out))
     return failure();
-  int64_t columns = op.getColumns(), inner = op.getInner(),
+  int64_t columns = op.getOutputs(), inner = op.getInner(),
           experts = op.getExperts();
   int64_t rowWidth = rows.axes[1]->size, rowCount = rows.axes[0]->size;
+  int64_t outWidth = out->axes[1]->size;
   SmallVector<int64_t> weightShape(op.weightType().getShape());
   SmallVector<const Array *> weights;
   for (Value weight : op.getWeights())
@@ -213,7 +214,7 @@ static LogicalResult evalMatmul(ragged::MatmulOp op, Frame &frame) {
         if (failed(frame.machine.runRegion(op.getEpilogue(), args, frame,
                                            yielded)))
           return failure();
-        out->buffer->set(m * columns + n, std::get<Element>(yielded.front()));
+        out->buffer->set(m * outWidth + n, std::get<Element>(yielded.front()));
       }
   }
   setResults(op, frame, {*out});
