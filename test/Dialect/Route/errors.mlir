@@ -121,3 +121,25 @@ route.func @f <route> (%c: !route.array<!route.range<f32>>) {
   %x = route.cast %c : !route.array<!route.range<f32>> to !route.array<f32>
   route.return
 }
+
+// -----
+route.axis @models <pool> size(2) {}
+// expected-error @+1 {{needs a zone exactly when its window is a day or a month}}
+route.budget @daily of @models window "day" reserve {
+  %w = route.constant 4.0e9 : f64 as !route.array<f64>
+  route.yield %w : !route.array<f64>
+} limit {
+  %l = route.constant 2.0e12 : f64 as !route.array<f64>
+  route.yield %l : !route.array<f64>
+}
+
+// -----
+route.axis @models <pool> size(2) {}
+// expected-error @+1 {{limit must yield one f64 array}}
+route.budget @few of @models window "call" reserve {
+  %w = route.constant 4.0e9 : f64 as !route.array<f64>
+  route.yield %w : !route.array<f64>
+} limit {
+  %l = route.constant 2 : i64 as !route.array<i64>
+  route.yield %l : !route.array<i64>
+}

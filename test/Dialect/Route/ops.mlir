@@ -65,3 +65,13 @@ route.func @loop <route> (%v: !route.array<f32 [@experts]>) -> !route.array<f32 
   } -> !route.array<f32 [@experts]>
   route.return %r : !route.array<f32 [@experts]>
 }
+
+// CHECK: route.budget @daily of @models window "day" zone "UTC" unit "p$" reserve {
+route.budget @daily of @models window "day" zone "UTC" unit "p$" reserve {
+  %w = route.constant 4.0e9 : f64 as !route.array<f64>
+  route.yield %w : !route.array<f64>
+// CHECK: } limit {
+} limit {
+  %l = route.constant 2.0e12 : f64 as !route.array<f64>
+  route.yield %l : !route.array<f64>
+}

@@ -6,5 +6,6 @@ include "route/Dialect/Route/IR/RouteSymbolOps.td"
 include "route/Dialect/Route/IR/RouteArrayOps.td"
 include "route/Dialect/Route/IR/RouteChoiceOps.td"
 include "route/Dialect/Route/IR/RouteControlOps.td"
+include "route/Dialect/Route/IR/RouteStepOps.td"
 
 #endif

@@ -1,0 +1,134 @@
+//===- Driver.cpp - The command routec -------------------------------------===//
+//
+// Reads the command line, runs phases up to the one asked for, prints messages
+// and the result.
+//
+//===----------------------------------------------------------------------===//
+#include "route/Driver/Driver.h"
+#include "route/Diagnostics/Render.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace route;
+namespace cl = llvm::cl;
+
+#ifndef ROUTE_VERSION
+#define ROUTE_VERSION "unknown"
+#endif
+
+namespace {
+
+/// The options of routec.
+struct CommandLine {
+  cl::OptionCategory category{"routec options"};
+  cl::opt<std::string> input{cl::Positional, cl::desc("<file, - for standard input>"), cl::cat(category)};
+  cl::opt<std::string> emit{"emit", cl::desc("print what a phase makes and stop"), cl::value_desc("phase"),
+                            cl::cat(category)};
+  cl::alias compileTo{"compile-to", cl::desc("the same as --emit"), cl::aliasopt(emit)};
+  cl::opt<std::string> output{"o", cl::desc("where to write"), cl::value_desc("file"), cl::init("-"),
+                              cl::cat(category)};
+  cl::list<std::string> defines{"D", cl::desc("give an axis or a pool a size"), cl::value_desc("axis=N"), cl::Prefix,
+                                cl::cat(category)};
+  cl::list<std::string> folders{"I", cl::desc("look for imported modules here"), cl::value_desc("folder"), cl::Prefix,
+                                cl::cat(category)};
+  cl::opt<std::string> explain{"explain", cl::desc("explain a code such as R0141"), cl::value_desc("code"),
+                               cl::cat(category)};
+  cl::opt<std::string> diagnostics{"diagnostics", cl::desc("text or json"), cl::init("text"), cl::value_desc("form"),
+                                   cl::cat(category)};
+  cl::opt<bool> locations{"locations", cl::desc("print places in the source with the IR"), cl::cat(category)};
+  cl::opt<bool> werror{"Werror", cl::desc("treat warnings as errors"), cl::cat(category)};
+  cl::opt<unsigned> errorLimit{"error-limit", cl::desc("stop after this many errors"), cl::init(100),
+                               cl::cat(category)};
+};
+
+} // namespace
+
+static int misused(const llvm::Twine &why) {
+  llvm::errs() << "routec: " << why << '\n';
+  return 2;
+}
+
+static int explainCode(llvm::StringRef text) {
+  const DiagnosticInfo *info = findDiagnostic(text);
+  if (!info)
+    return misused("there is no code '" + text + "'");
+  printExplanation(*info, llvm::outs());
+  return 0;
+}
+
+/// Reads `axis=N` options; false after a message.
+static bool readSizes(const cl::list<std::string> &defines, CompileOptions &options) {
+  for (const std::string &define : defines) {
+    auto [name, value] = llvm::StringRef(define).split('=');
+    int64_t size = 0;
+    if (name.empty() || value.getAsInteger(10, size) || size < 1) {
+      misused("expected axis=N with N from 1, found '" + define + "'");
+      return false;
+    }
+    options.axisSizes[name.str()] = size;
+  }
+  return true;
+}
+
+int route::runDriver(int argc, char **argv) {
+  CommandLine line;
+  cl::HideUnrelatedOptions(line.category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "routec " ROUTE_VERSION "\n"; });
+  std::string overview = "compiles a routing specification\n\nphases:\n";
+  for (const PhaseInfo &phase : phases())
+    overview += ("  " + phase.name + llvm::StringRef("            ").take_front(12 - phase.name.size()) +
+                 phase.description + "\n")
+                    .str();
+  if (!cl::ParseCommandLineOptions(argc, argv, overview, &llvm::errs()))
+    return 2;
+  if (!line.explain.empty())
+    return explainCode(line.explain);
+  if (line.input.empty())
+    return misused("no input file; see routec --help");
+  if (line.diagnostics != "text" && line.diagnostics != "json")
+    return misused("diagnostics are 'text' or 'json', found '" + line.diagnostics + "'");
+  const PhaseInfo *last = line.emit.empty() ? &phases().back() : findPhase(line.emit);
+  if (!last)
+    return misused("there is no phase '" + line.emit + "'; see routec --help");
+
+  Compilation compilation;
+  if (!readSizes(line.defines, compilation.options))
+    return 2;
+  compilation.options.importPaths.assign(line.folders.begin(), line.folders.end());
+  compilation.locations = line.locations;
+  DiagnosticEngine &diags = compilation.diags;
+  diags.setErrorLimit(line.errorLimit);
+  diags.setWarningsAsErrors(line.werror);
+  TextRenderer text(compilation.sources, llvm::errs(), llvm::sys::Process::StandardErrHasColors());
+  diags.setConsumer([&](const Diagnostic &diagnostic) {
+    if (line.diagnostics == "json")
+      renderJSON(diagnostic, compilation.sources, llvm::errs());
+    else
+      text.render(diagnostic);
+  });
+
+  std::string why;
+  auto file = compilation.sources.openFile(line.input, why);
+  if (!file) {
+    diags.report(diag::cannotRead, {}, "cannot read '" + line.input + "': " + why);
+    return 1;
+  }
+  compilation.file = *file;
+  // The checker parses for itself, as it does with imported modules.
+  for (const PhaseInfo &phase : phases()) {
+    bool wanted = &phase == last;
+    if ((wanted || phase.name != "ast") && !phase.run(compilation))
+      return 1;
+    if (wanted)
+      break;
+  }
+  std::error_code failure;
+  llvm::ToolOutputFile out(line.output, failure, llvm::sys::fs::OF_Text);
+  if (failure)
+    return misused("cannot write '" + line.output + "': " + failure.message());
+  last->print(compilation, out.os());
+  out.keep();
+  return diags.hasErrors() ? 1 : 0;
+}

@@ -1,0 +1,264 @@
+//===- Axes.cpp - Axes and their columns -----------------------------------===//
+//
+// Declares axes as symbols of the module: sizes (and `-D axis=N`), parents,
+// members, columns, copies with primes, and axes known only by their size.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+void Elaborator::atModuleLevel() {
+  if (topOp)
+    e.builder.setInsertionPoint(topOp);
+  else
+    e.builder.setInsertionPointToEnd(module->getBody());
+}
+
+AxisInfo *Elaborator::makeAxis(StringRef name, StringRef symbol, AxisKind kind, SourceRange range) {
+  axes.emplace_back();
+  AxisInfo &axis = axes.back();
+  axis.name = name.str();
+  axis.symbol = mlir::FlatSymbolRefAttr::get(&context, freshSymbol(symbol));
+  axis.kind = kind;
+  axis.range = range;
+  e.registerAxis(&axis);
+  return &axis;
+}
+
+route::AxisOp Elaborator::emitAxis(AxisInfo &axis, int64_t bound) {
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  atModuleLevel();
+  auto &b = e.builder;
+  auto index = [&](int64_t value) { return value < 0 ? mlir::IntegerAttr() : b.getI64IntegerAttr(value); };
+  mlir::ArrayAttr labels, parents;
+  if (!axis.labels.empty())
+    labels = b.getStrArrayAttr(llvm::to_vector_of<StringRef>(axis.labels));
+  if (!axis.parents.empty())
+    parents = e.axisAttrs(axis.parents);
+  auto op = AxisOp::create(b, locationOf(axis.range), axis.symbol.getValue(), axis.kind, index(axis.size), index(bound),
+                           parents, axis.original ? axis.original->symbol : mlir::FlatSymbolRefAttr(), labels);
+  op.getColumns().emplaceBlock();
+  return op;
+}
+
+std::optional<double> Elaborator::evalConstant(const Expr &expr, Unit *unit) {
+  Value value = eval(expr);
+  if (value.isError())
+    return std::nullopt;
+  if (!value.is(Kind::Number)) {
+    error(diag::notConstant, expr.range, "expected a constant, found " + describe(value));
+    return std::nullopt;
+  }
+  if (unit)
+    *unit = value.unit;
+  else if (!value.unit.isNone()) {
+    error(diag::unitMismatch, expr.range, "expected a plain number, found a quantity in " + value.unit.str());
+    return std::nullopt;
+  }
+  return value.number;
+}
+
+std::optional<int64_t> Elaborator::constantSize(const Expr &expr, StringRef what) {
+  auto value = evalConstant(expr);
+  if (!value)
+    return std::nullopt;
+  if (*value < 1 || *value > double(int64_t(1) << 40) || *value != double(int64_t(*value))) {
+    error(diag::badSize, expr.range, what + " must be a whole number from 1 to 2^40");
+    return std::nullopt;
+  }
+  return int64_t(*value);
+}
+
+Value Elaborator::elaborateAxis(const AxisDecl &decl, Scope &scope) {
+  AxisInfo *parent = nullptr;
+  if (decl.parent && !(parent = axisNamed(decl.parent)))
+    return Value();
+  std::optional<int64_t> size;
+  if (auto given = options.axisSizes.find(decl.name.text); given != options.axisSizes.end()) {
+    size = given->second;
+  } else if (decl.size && !(size = constantSize(*decl.size, "the size of an axis"))) {
+    return Value();
+  }
+  std::string path = pathOf(scope);
+  AxisInfo *axis = makeAxis(decl.name.text, path.empty() ? decl.name.text : path + "." + decl.name.text,
+                            AxisKind::index, decl.name.range);
+  if (parent)
+    axis->parents.push_back(parent);
+  for (const Name &member : decl.members) {
+    if (llvm::is_contained(axis->labels, member.text)) {
+      error(diag::duplicateName, member.range, "member '" + member.text + "' is listed twice");
+      continue;
+    }
+    axis->labels.push_back(member.text);
+  }
+  if (!decl.members.empty())
+    axis->size = decl.members.size();
+  int64_t perParent = size.value_or(-1);
+  if (size)
+    axis->size = !parent ? *size : parent->size > 0 ? *size * parent->size : -1;
+  if (size && !axis->labels.empty() && *size != int64_t(axis->labels.size()))
+    return fail(diag::badSize, decl.name.range,
+                "axis '" + decl.name.text + "' has size " + llvm::Twine(*size) + " but lists " +
+                    llvm::Twine(axis->labels.size()) + " members");
+  AxisOp op = emitAxis(*axis);
+  if (size && axis->size < 0)
+    op->setAttr("per_parent", e.builder.getI64IntegerAttr(perParent));
+  for (const ColumnPtr &column : decl.columns)
+    addColumn(*axis, *column, ColumnKind::input, {});
+  if (!decl.columns.empty())
+    itemAxes.push_back(axis);
+  return Value::ofAxis(Kind::Axis, axis);
+}
+
+AxisInfo *Elaborator::copyOf(AxisInfo *axis, unsigned primes) {
+  if (primes == 0)
+    return axis;
+  AxisInfo *&copy = copies[{axis, primes}];
+  if (copy)
+    return copy;
+  std::string suffix(primes, '\'');
+  copy = makeAxis(axis->name + suffix, axis->symbol.getValue().str() + suffix, AxisKind::copy, axis->range);
+  copy->size = axis->size;
+  copy->original = axis;
+  copy->labels = axis->labels;
+  copy->columns = axis->columns;
+  copy->pool = axis->pool;
+  // The copy of an axis inside a copied parent would need both; a copy keeps
+  // the parents of its original.
+  copy->parents = axis->parents;
+  emitAxis(*copy);
+  return copy;
+}
+
+AxisInfo *Elaborator::sizedAxis(int64_t size, SourceRange range) {
+  AxisInfo *&axis = sizedAxes[size];
+  if (axis)
+    return axis;
+  std::string name = "dim" + std::to_string(size);
+  axis = makeAxis(name, name, AxisKind::index, range);
+  axis->size = size;
+  emitAxis(*axis);
+  return axis;
+}
+
+std::optional<int64_t> Elaborator::nanoseconds(const Expr &expr) {
+  Unit unit;
+  auto value = evalConstant(expr, &unit);
+  if (!value)
+    return std::nullopt;
+  if (unit != Unit::of(Unit::Time)) {
+    error(diag::unitMismatch, expr.range, "expected a time, found " + (unit.isNone() ? "a plain number" : unit.str()))
+        .help("write a unit of time, for example 5 ms");
+    return std::nullopt;
+  }
+  double ns = *value * 1e9;
+  if (!(ns >= 0) || ns > 9e18) {
+    error(diag::badSize, expr.range, "a time must lie between 0 and 292 years");
+    return std::nullopt;
+  }
+  return int64_t(ns + 0.5);
+}
+
+mlir::Attribute Elaborator::constantAttr(const Expr &expr, const TypeInfo &type) {
+  mlir::Type element = getValueType(type.element);
+  if (isa<UnknownExpr>(expr))
+    return e.builder.getUnitAttr();
+  if (auto text = dyn_cast<StringExpr>(&expr)) {
+    if (isa<TextType, HandleType>(element))
+      return e.builder.getStringAttr(text->value);
+  } else if (auto truth = dyn_cast<BoolExpr>(&expr)) {
+    if (element.isInteger(1))
+      return e.builder.getBoolAttr(truth->value);
+  } else if (auto coded = dyn_cast<route::EnumType>(element)) {
+    auto &labels = enumLabels[mlir::TypeAttr::get(element)];
+    if (auto *name = dyn_cast<NameExpr>(&expr)) {
+      auto found = llvm::find(labels, name->name.text);
+      if (found != labels.end())
+        return e.builder.getI64IntegerAttr(found - labels.begin());
+      unknownName(name->name, "label", labels);
+      return {};
+    }
+  } else if (isNumber(element)) {
+    Unit unit;
+    auto value = evalConstant(expr, &unit);
+    if (!value)
+      return {};
+    if (unit != type.unit && !(unit.isNone() && (type.unit.counts() || *value == 0))) {
+      error(diag::unitMismatch, expr.range, "expected " + type.unit.str() + ", found " + unit.str());
+      return {};
+    }
+    if (isa<mlir::FloatType>(element))
+      return e.builder.getFloatAttr(element, *value);
+    return e.builder.getIntegerAttr(element, int64_t(*value));
+  }
+  error(diag::typeMismatch, expr.range, "expected a constant of type " + describeElement(element));
+  return {};
+}
+
+void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl, ColumnKind kind, mlir::Attribute value) {
+  if (axis.findColumn(decl.name.text)) {
+    error(diag::duplicateName, decl.name.range, "column '" + decl.name.text + "' is declared twice");
+    return;
+  }
+  if (!decl.type) {
+    error(diag::missingType, decl.name.range, "column '" + decl.name.text + "' needs a type");
+    return;
+  }
+  TypeInfo type = resolveType(*decl.type, axis.name + "." + decl.name.text);
+  if (type.kind != TypeInfo::Kind::Array) {
+    if (type.kind != TypeInfo::Kind::None)
+      error(diag::wrongKind, decl.type->range, "a column holds elements or arrays of them");
+    return;
+  }
+  ColumnInfo column;
+  column.name = decl.name.text;
+  column.kind = kind;
+  column.unit = type.unit;
+  column.trusted = decl.trusted;
+  column.range = decl.name.range;
+  column.axes.push_back(&axis);
+  column.axes.insert(column.axes.end(), type.axes.begin(), type.axes.end());
+  mlir::Attribute fallback;
+  mlir::IntegerAttr stale;
+  if (decl.stale)
+    if (auto ns = nanoseconds(*decl.stale))
+      stale = e.builder.getI64IntegerAttr(*ns);
+  if (decl.fallback)
+    fallback = constantAttr(*decl.fallback, type);
+  else if (decl.init && kind != ColumnKind::constant)
+    fallback = constantAttr(*decl.init, type);
+  // A live value that may go stale without a fallback may be unknown.
+  type.optional |= kind == ColumnKind::live && decl.stale && !decl.fallback;
+  column.type = e.arrayType(storageType(type), column.axes);
+  auto op = module->lookupSymbol<AxisOp>(axis.symbol);
+  column.symbol =
+      mlir::SymbolRefAttr::get(axis.symbol.getAttr(), {mlir::FlatSymbolRefAttr::get(&context, column.name)});
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToEnd(&op.getColumns().front());
+  ColumnOp::create(e.builder, locationOf(decl.name.range), column.name, kind, column.type, value, fallback, stale,
+                   column.unit.isNone() ? mlir::StringAttr() : e.builder.getStringAttr(column.unit.baseStr()),
+                   column.trusted);
+  axis.columns.push_back(std::move(column));
+}
+
+void Elaborator::addConstantColumn(AxisInfo &axis, const Name &name, const TypeInfo &type, mlir::Attribute value) {
+  ColumnInfo column;
+  column.name = name.text;
+  column.kind = ColumnKind::constant;
+  column.unit = type.unit;
+  column.range = name.range;
+  column.axes.push_back(&axis);
+  column.type = e.arrayType(type.element, {&axis});
+  auto op = module->lookupSymbol<AxisOp>(axis.symbol);
+  column.symbol =
+      mlir::SymbolRefAttr::get(axis.symbol.getAttr(), {mlir::FlatSymbolRefAttr::get(&context, column.name)});
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToEnd(&op.getColumns().front());
+  ColumnOp::create(e.builder, locationOf(name.range), column.name, column.kind, column.type, value, mlir::Attribute(),
+                   mlir::IntegerAttr(),
+                   column.unit.isNone() ? mlir::StringAttr() : e.builder.getStringAttr(column.unit.baseStr()), false);
+  axis.columns.push_back(std::move(column));
+}

@@ -1,0 +1,299 @@
+//===- Builtins.cpp - Functions of the language ----------------------------===//
+//
+// Elementwise functions, draws, matches and text functions. Reductions are in
+// Reductions.cpp; what can be written in the language is in the library.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+static std::optional<UnaryKind> unaryNamed(StringRef name) {
+  return llvm::StringSwitch<std::optional<UnaryKind>>(name)
+      .Case("abs", UnaryKind::abs)
+      .Case("sign", UnaryKind::sign)
+      .Case("exp", UnaryKind::exp)
+      .Case("exp2", UnaryKind::exp2)
+      .Cases({"log", "ln"}, UnaryKind::log)
+      .Case("log2", UnaryKind::log2)
+      .Case("sqrt", UnaryKind::sqrt)
+      .Case("rsqrt", UnaryKind::rsqrt)
+      .Case("tanh", UnaryKind::tanh)
+      .Case("sigmoid", UnaryKind::sigmoid)
+      .Case("softplus", UnaryKind::softplus)
+      .Case("silu", UnaryKind::silu)
+      .Case("gelu", UnaryKind::gelu)
+      .Case("gelu_tanh", UnaryKind::gelu_tanh)
+      .Case("relu", UnaryKind::relu)
+      .Case("erf", UnaryKind::erf)
+      .Case("floor", UnaryKind::floor)
+      .Case("ceil", UnaryKind::ceil)
+      .Case("round", UnaryKind::round)
+      .Case("trunc", UnaryKind::trunc)
+      .Case("is_nan", UnaryKind::is_nan)
+      .Default(std::nullopt);
+}
+
+/// Functions that keep the unit of their operand.
+static bool keepsUnit(UnaryKind kind) {
+  switch (kind) {
+  case UnaryKind::abs:
+  case UnaryKind::floor:
+  case UnaryKind::ceil:
+  case UnaryKind::round:
+  case UnaryKind::trunc:
+  case UnaryKind::relu:
+    return true;
+  default:
+    return false;
+  }
+}
+
+static bool isTextFunction(StringRef name) {
+  return llvm::is_contained({"regex", "keywords", "contains", "starts_with", "ends_with", "bytes", "chars", "words",
+                             "lines", "estimate", "density", "ngrams", "script_share", "hash"},
+                            name);
+}
+
+bool Elaborator::isBuiltin(StringRef name) {
+  return unaryNamed(name) || isReductionName(name) || isTextFunction(name) ||
+         llvm::is_contained({"combine", "clamp", "pow", "mod", "known", "hit", "conf", "stop", "random", "gumbel",
+                             "normal", "reject", "float", "int", "identity", "skip"},
+                            name);
+}
+
+Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
+  if (isTextFunction(name))
+    return textFunction(name, expr);
+  if (name == "reject") {
+    Value refusal = Value::ofKind(Kind::Refusal);
+    refusal.number = 403;
+    for (const Arg &arg : expr.args) {
+      if (StringRef reason = plainName(arg.value.get()); !reason.empty()) {
+        refusal.text = reason.str();
+        continue;
+      }
+      auto code = evalConstant(*arg.value);
+      if (!code)
+        return Value();
+      if (*code < 1 || *code > 999 || *code != int(*code))
+        return fail(diag::badSize, arg.value->range, "a refusal's code is a whole number from 1 to 999");
+      refusal.number = *code;
+    }
+    return refusal;
+  }
+  if (isReductionName(name) && !((name == "max" || name == "min") && expr.args.size() == 2))
+    return evalReduction(name, expr);
+  std::vector<Value> args;
+  if (!evalArgs(expr, args))
+    return Value();
+  for (const Value &arg : args)
+    if (arg.is(Kind::Lazy) && !cx.along && !cx.forceDense)
+      return lazily(expr);
+  auto expects = [&](size_t count) {
+    if (args.size() == count)
+      return true;
+    error(diag::argumentMismatch, expr.range,
+          "'" + name + "' takes " + llvm::Twine(count) + " argument" + (count == 1 ? "" : "s") + ", found " +
+              llvm::Twine(args.size()));
+    return false;
+  };
+  if (auto kind = unaryNamed(name)) {
+    if (!expects(1))
+      return Value();
+    mlir::Value ir = asArray(args[0], expr.args[0].value->range, e.f32());
+    if (!ir)
+      return Value();
+    if (!isNumber(e.elementOf(ir)))
+      return fail(diag::typeMismatch, expr.args[0].value->range,
+                  "'" + name + "' takes a number, found " + describe(args[0]));
+    if (!args[0].unit.isNone() && !keepsUnit(*kind) && *kind != UnaryKind::sign && *kind != UnaryKind::is_nan)
+      return fail(diag::unitMismatch, expr.args[0].value->range,
+                  "'" + name + "' takes a plain number, found " + args[0].unit.str());
+    bool whole = isa<mlir::IntegerType>(e.valueTypeOf(ir));
+    bool rounds =
+        *kind == UnaryKind::floor || *kind == UnaryKind::ceil || *kind == UnaryKind::round || *kind == UnaryKind::trunc;
+    if (whole && rounds)
+      return args[0];
+    if (whole && *kind != UnaryKind::abs && *kind != UnaryKind::sign)
+      ir = e.cast(ir, e.f32());
+    return Value::array(e.unary(*kind, ir), keepsUnit(*kind) ? args[0].unit : Unit());
+  }
+  if (name == "max" || name == "min" || name == "pow" || name == "mod") {
+    if (!expects(2))
+      return Value();
+    if (name == "pow")
+      return arithmetic(ast::BinaryOp::Pow, args[0], args[1], expr.range, expr.args[0].value->range,
+                        expr.args[1].value->range);
+    mlir::Value a, b;
+    Unit unit;
+    if (!prepare(args[0], args[1], expr.args[0].value->range, expr.args[1].value->range, a, b, &unit, true, expr.range,
+                 ("'" + name + "'").str()))
+      return Value();
+    if (!isNumber(e.elementOf(a)))
+      return fail(diag::typeMismatch, expr.range, "'" + name + "' takes numbers, found " + describe(args[0]));
+    auto kind = name == "max" ? BinaryKind::max : name == "min" ? BinaryKind::min : BinaryKind::mod;
+    return Value::array(e.binary(kind, a, b), unit);
+  }
+  if (name == "clamp") {
+    if (!expects(3))
+      return Value();
+    Value value = args[0];
+    for (unsigned i : {1u, 2u}) {
+      mlir::Value a, b;
+      Unit unit;
+      if (!prepare(value, args[i], expr.args[0].value->range, expr.args[i].value->range, a, b, &unit, true, expr.range,
+                   "'clamp'"))
+        return Value();
+      if (!isNumber(e.elementOf(a)))
+        return fail(diag::typeMismatch, expr.range, "'clamp' takes numbers, found " + describe(args[0]));
+      value = Value::array(e.binary(i == 1 ? BinaryKind::max : BinaryKind::min, a, b), unit);
+    }
+    return value;
+  }
+  if (name == "known") {
+    if (!expects(1))
+      return Value();
+    mlir::Value ir = asArray(args[0], expr.args[0].value->range);
+    if (!ir)
+      return Value();
+    if (!e.isRange(ir))
+      return Value::array(e.constantInt(e.i1(), 1));
+    return Value::array(KnownOp::create(e.builder, e.loc, e.typeOf(ir).withElement(e.i1()), ir));
+  }
+  if (name == "hit" || name == "conf") {
+    if (!expects(1))
+      return Value();
+    if (name == "conf" && args[0].is(Kind::Match))
+      return Value::array(e.computing((*args[0].parts)[1].ir));
+    mlir::Value truth = asArray(args[0], expr.range, e.i1());
+    if (!truth)
+      return Value();
+    if (!isTruth(e.elementOf(truth)))
+      return fail(diag::typeMismatch, expr.range,
+                  "'" + name + "' takes a match or a condition, found " + describe(args[0]));
+    return Value::array(e.cast(truth, e.f32()));
+  }
+  if (name == "stop" || name == "identity") {
+    if (!expects(1))
+      return Value();
+    return args[0];
+  }
+  if (name == "float" || name == "int") {
+    if (!expects(1))
+      return Value();
+    mlir::Value ir = asArray(args[0], expr.range, e.f32());
+    if (!ir)
+      return Value();
+    if (!isNumber(e.elementOf(ir)) && !isTruth(e.elementOf(ir)))
+      return fail(diag::typeMismatch, expr.range, "'" + name + "' takes a number, found " + describe(args[0]));
+    return Value::array(e.cast(ir, name == "int" ? e.i64() : e.f32()));
+  }
+  if (name == "random" || name == "gumbel" || name == "normal") {
+    // The first constant is the site; the rest are keys of the draw.
+    int64_t site = -1;
+    llvm::SmallVector<mlir::Value> keys;
+    AxisList axes;
+    for (size_t i = 0; i < args.size(); ++i) {
+      if (i == 0 && args[i].is(Kind::Number)) {
+        site = int64_t(args[i].number);
+        continue;
+      }
+      mlir::Value key = asArray(args[i], expr.args[i].value->range, e.i64());
+      if (!key)
+        return Value();
+      for (AxisInfo *axis : e.axesOf(key))
+        if (!e.has(axes, axis))
+          axes.push_back(axis);
+      keys.push_back(key);
+    }
+    if (site < 0)
+      site = (int64_t(1) << 32) + drawSites++;
+    auto kind = name == "gumbel" ? DrawKind::gumbel : name == "normal" ? DrawKind::normal : DrawKind::uniform;
+    return Value::array(DrawOp::create(e.builder, e.loc, e.arrayType(e.f32(), axes), kind, site, keys));
+  }
+  return unsupported(expr.range, "'" + name + "'");
+}
+
+Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
+  llvm::SmallVector<mlir::Value> operands;
+  llvm::SmallVector<mlir::NamedAttribute> arguments;
+  auto add = [&](StringRef key, mlir::Attribute value) { arguments.push_back(e.builder.getNamedAttr(key, value)); };
+  bool counts = llvm::is_contained({"bytes", "estimate", "chars", "words", "lines"}, name);
+  mlir::Value total;
+  for (const Arg &arg : expr.args) {
+    const Expr &written = *arg.value;
+    if (auto *text = dyn_cast<StringExpr>(&written)) {
+      StringRef key = arg.name ? StringRef(arg.name.text) : name == "regex" ? "pattern" : "text";
+      add(key, e.builder.getStringAttr(text->value));
+      continue;
+    }
+    if (auto *list = dyn_cast<ListExpr>(&written)) {
+      llvm::SmallVector<mlir::Attribute> values;
+      for (const Arg &entry : list->entries) {
+        auto *text = dyn_cast<StringExpr>(entry.value.get());
+        if (!text)
+          return fail(diag::typeMismatch, entry.value->range, "expected text");
+        values.push_back(e.builder.getStringAttr(text->value));
+      }
+      add(arg.name ? StringRef(arg.name.text) : "words", e.builder.getArrayAttr(values));
+      continue;
+    }
+    if (arg.name) {
+      if (StringRef word = plainName(&written); !word.empty()) {
+        add(arg.name.text, e.builder.getStringAttr(word));
+      } else if (auto *truth = dyn_cast<BoolExpr>(&written)) {
+        add(arg.name.text, e.builder.getBoolAttr(truth->value));
+      } else {
+        auto number = evalConstant(written);
+        if (!number)
+          return Value();
+        if (*number == double(int64_t(*number)))
+          add(arg.name.text, e.builder.getI64IntegerAttr(int64_t(*number)));
+        else
+          add(arg.name.text, e.builder.getF64FloatAttr(*number));
+      }
+      continue;
+    }
+    Value value = eval(written);
+    mlir::Value ir = asArray(value, written.range);
+    if (!ir)
+      return Value();
+    if (!isa<TextType>(e.valueTypeOf(ir)))
+      return fail(diag::typeMismatch, written.range, "'" + name + "' reads text, found " + describe(value));
+    if (e.isRange(ir))
+      return unsupported(written.range, "a text function on text that may be unknown");
+    operands.push_back(ir);
+  }
+  if (operands.empty())
+    return fail(diag::argumentMismatch, expr.range, "'" + name + "' reads text, found none");
+  mlir::Type element = llvm::is_contained({"regex", "keywords", "contains", "starts_with", "ends_with"}, name) ? e.i1()
+                       : name == "density" || name == "script_share" ? e.f32()
+                                                                     : e.i64();
+  if (name == "ngrams")
+    return unsupported(expr.range, "'ngrams'");
+  auto dictionary = arguments.empty() ? mlir::DictionaryAttr() : e.builder.getDictionaryAttr(arguments);
+  auto call = [&](llvm::ArrayRef<mlir::Value> inputs) -> mlir::Value {
+    AxisList axes;
+    for (mlir::Value input : inputs)
+      for (AxisInfo *axis : e.axesOf(input))
+        if (!e.has(axes, axis))
+          axes.push_back(axis);
+    return TextFnOp::create(e.builder, e.loc, e.arrayType(element, axes), name, inputs, dictionary);
+  };
+  if (!counts)
+    return gatherIfAlong(Value::array(call(operands)));
+  // Counts of several texts add up; bytes and tokens are quantities.
+  for (mlir::Value operand : operands) {
+    mlir::Value one = call({operand});
+    total = total ? e.binary(BinaryKind::add, total, one) : one;
+  }
+  if (name == "bytes")
+    return gatherIfAlong(Value::array(e.cast(total, e.f64()), Unit::of(Unit::Byte)));
+  if (name == "estimate")
+    return gatherIfAlong(Value::array(e.cast(total, e.f64()), Unit::of(Unit::Token)));
+  return gatherIfAlong(Value::array(total));
+}

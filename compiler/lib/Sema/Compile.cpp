@@ -1,0 +1,147 @@
+//===- Compile.cpp - The whole of a file -----------------------------------===//
+//
+// Loads the prelude and the file, elaborates every declaration so that one run
+// shows all errors, emits the entry points and verifies the module.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Transforms/CSE.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+Elaborator::Elaborator(SourceManager &sources, DiagnosticEngine &diags, mlir::MLIRContext &context,
+                       const CompileOptions &options)
+    : sources(sources), diags(diags), context(context), options(options), e(context) {}
+
+/// The library's `prelude.route`, whose names need no import.
+ScopePtr Elaborator::loadPrelude() {
+  for (const std::string &folder : options.importPaths) {
+    llvm::SmallString<256> path(folder);
+    llvm::sys::path::append(path, "prelude.route");
+    if (!llvm::sys::fs::exists(path))
+      continue;
+    std::string why;
+    if (auto file = sources.openFile(path, why))
+      return loaded[sources.name(*file).str()] = loadModule(*file);
+  }
+  return std::make_shared<Scope>();
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
+  module = mlir::ModuleOp::create(mlir::FileLineColLoc::get(&context, sources.name(file), 1, 1));
+  prelude = loadPrelude();
+  root = loadModule(file);
+  cx.scope = root;
+  const ast::Module &tree = *parsed.back();
+  auto force = [&](const Name &name) {
+    if (auto found = root->entries.find(name.text); found != root->entries.end())
+      resolve(found->second, *root, name.range);
+  };
+  // Axes first: columns of items are names everywhere.
+  for (const DeclPtr &decl : tree.decls)
+    if (auto *axis = dyn_cast<AxisDecl>(decl.get()))
+      force(axis->name);
+  for (const DeclPtr &decl : tree.decls)
+    if (auto *notes = dyn_cast<NotesDecl>(decl.get()))
+      for (const ColumnPtr &column : notes->columns) {
+        if (!column->type) {
+          error(diag::missingType, column->name.range, "note '" + column->name.text + "' needs a type");
+          continue;
+        }
+        noteColumns.push_back(column.get());
+        noteTypes[column->name.text] = resolveType(*column->type, "note." + column->name.text);
+      }
+  for (const DeclPtr &decl : tree.decls)
+    switch (decl->kind()) {
+    case ast::Kind::PoolDecl:
+      force(cast<PoolDecl>(*decl).name);
+      break;
+    case ast::Kind::SignalDecl:
+      force(cast<SignalDecl>(*decl).name);
+      break;
+    case ast::Kind::ParamDecl:
+      force(cast<ParamDecl>(*decl).name);
+      break;
+    case ast::Kind::StateDecl:
+      force(cast<StateDecl>(*decl).name);
+      break;
+    case ast::Kind::UseDecl:
+      force(cast<UseDecl>(*decl).name);
+      break;
+    default:
+      break;
+    }
+  for (const DeclPtr &decl : tree.decls) {
+    auto *route = dyn_cast<RouteDecl>(decl.get());
+    if (!route || diags.reachedErrorLimit())
+      continue;
+    auto found = root->entries.find(route->name.text);
+    if (found == root->entries.end() || found->second.range != route->name.range)
+      continue;
+    Value value = resolve(found->second, *root, route->name.range);
+    if (value.is(Kind::Route) && isEntry(*value.route))
+      emitEntry(*value.route, route->name.range);
+  }
+  for (const DeclPtr &decl : tree.decls)
+    if (auto *on = dyn_cast<OnDecl>(decl.get()))
+      unsupported(on->event.range, "'on " + on->event.text + "' outside a router");
+  if (diags.hasErrors())
+    return nullptr;
+  // What the checker lets through must verify; a user never sees the reason.
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+    std::string text = diagnostic.str();
+    error(diag::internal, rangeOf(diagnostic.getLocation()), "the compiler made a module that is wrong: " + text)
+        .note("this is a defect of the compiler; please report it with this file");
+    return mlir::success();
+  });
+  if (mlir::failed(mlir::verify(*module)))
+    return nullptr;
+  // Reads are emitted at each use and values that nobody asked for are dropped.
+  mlir::IRRewriter rewriter(&context);
+  mlir::DominanceInfo dominance(*module);
+  mlir::eliminateCommonSubExpressions(rewriter, dominance, *module);
+  return std::move(module);
+}
+
+SourceRange Elaborator::rangeOf(mlir::Location location) {
+  if (auto at = dyn_cast<mlir::FileLineColLoc>(location))
+    for (unsigned index = 1; index <= sources.numFiles(); ++index) {
+      FileId file{index};
+      if (sources.name(file) != at.getFilename().getValue() || at.getLine() > sources.numLines(file))
+        continue;
+      uint32_t begin = sources.lineStart(file, at.getLine());
+      return {file, begin, uint32_t(begin + sources.lineText(file, at.getLine()).size())};
+    }
+  return {};
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> route::compileToRouteIR(SourceManager &sources, FileId file,
+                                                          const CompileOptions &options, DiagnosticEngine &diags,
+                                                          mlir::MLIRContext &context) {
+  context.getOrLoadDialect<RouteDialect>();
+  CompileOptions complete = options;
+#ifdef ROUTE_STDLIB_DIR
+  if (complete.importPaths.empty())
+    complete.importPaths.push_back(ROUTE_STDLIB_DIR);
+#endif
+  return Elaborator(sources, diags, context, complete).run(file);
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> route::compileToRouteIR(llvm::StringRef path, SourceManager &sources,
+                                                          const CompileOptions &options, DiagnosticEngine &diags,
+                                                          mlir::MLIRContext &context) {
+  std::string why;
+  auto file = sources.openFile(path, why);
+  if (!file) {
+    diags.report(diag::cannotRead, {}, "cannot read '" + path + "': " + why);
+    return nullptr;
+  }
+  return compileToRouteIR(sources, *file, options, diags, context);
+}

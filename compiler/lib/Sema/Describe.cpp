@@ -1,0 +1,95 @@
+//===- Describe.cpp - Values in the words of the language ------------------===//
+//
+// How messages name types, axes and things; nothing of the IR may show.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace route;
+using namespace route::sema;
+
+std::string Elaborator::describeAxes(llvm::ArrayRef<AxisInfo *> axes) {
+  std::string text;
+  for (const AxisInfo *axis : axes)
+    text += (text.empty() ? "" : ", ") + axis->name;
+  return text;
+}
+
+std::string Elaborator::describeElement(mlir::Type element) {
+  using namespace mlir;
+  return llvm::TypeSwitch<mlir::Type, std::string>(element)
+      .Case<RangeType>([](auto range) { return describeElement(range.getValueType()) + "?"; })
+      .Case<TextType>([](auto) { return "text"; })
+      .Case<HandleType>([](auto) { return "handle"; })
+      .Case<route::EnumType>([](auto type) { return "enum " + type.getSymbol().getValue().str(); })
+      .Case<RefType>([](auto type) { return "ref " + type.getAxis().getValue().str(); })
+      .Case<ListType>([](auto type) { return "[" + describeElement(type.getValueType()) + "]"; })
+      .Case<SetType>([](auto type) { return "set " + describeElement(type.getValueType()); })
+      .Case<mlir::Float4E2M1FNType>([](auto) { return "mxfp4"; })
+      .Case<mlir::Float8E4M3FNType>([](auto) { return "f8e4m3"; })
+      .Case<mlir::Float8E5M2Type>([](auto) { return "f8e5m2"; })
+      .Case<mlir::IntegerType>([](auto type) {
+        if (type.getWidth() == 1)
+          return std::string("bool");
+        return (type.isUnsigned() ? "u" : "i") + std::to_string(type.getWidth());
+      })
+      .Default([](mlir::Type type) {
+        std::string text;
+        llvm::raw_string_ostream(text) << type;
+        return text;
+      });
+}
+
+std::string Elaborator::describe(const Value &value) {
+  switch (value.kind) {
+  case Kind::Error:
+    return "an error";
+  case Kind::Number:
+    return value.unit.isNone() ? "a number" : "a quantity in " + value.unit.str();
+  case Kind::Text:
+    return "text";
+  case Kind::Array: {
+    std::string text = describeElement(e.elementOf(value.ir));
+    if (!value.unit.isNone())
+      text = value.unit.str() + (e.isRange(value.ir) ? "?" : "");
+    AxisList axes = e.axesOf(value.ir);
+    return axes.empty() ? text : text + "[" + describeAxes(axes) + "]";
+  }
+  case Kind::Match:
+    return "a match";
+  case Kind::Plan:
+    return "a plan of '" + value.axis->candidates()->name + "'";
+  case Kind::Row:
+    return "a row of '" + value.axis->name + "'";
+  case Kind::Axis:
+    return (value.axis->pool ? "pool '" : "axis '") + value.axis->name + "'";
+  case Kind::Enum:
+    return "an enumeration";
+  case Kind::Tuple:
+    return std::to_string(value.parts->size()) + " values";
+  case Kind::Record:
+    return "a record";
+  case Kind::Storage:
+    return "'" + value.storage->name + "'";
+  case Kind::Function:
+  case Kind::Builtin:
+    return "a function";
+  case Kind::Route:
+    return value.route->decl && value.route->decl->isRouter ? "a router" : "a route";
+  case Kind::Module:
+    return "a module";
+  case Kind::Lazy:
+    return "a call of a pool";
+  case Kind::Member:
+    return "'" + value.text + "', a row of '" + value.axis->name + "'";
+  case Kind::Unknown:
+    return "unknown";
+  case Kind::None:
+    return "none";
+  case Kind::Refusal:
+    return "a refusal";
+  }
+  return "";
+}

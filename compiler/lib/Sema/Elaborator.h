@@ -1,0 +1,326 @@
+//===- Elaborator.h - From syntax tree to route IR --------------*- C++ -*-===//
+//
+// One typed walk: names are resolved, axes and units checked and ops emitted
+// together. Each concern has a file of its own beside this header.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_SEMA_ELABORATOR_H
+#define ROUTE_LIB_SEMA_ELABORATOR_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "route/Diagnostics/Diagnostic.h"
+#include "route/IRGen/Emitter.h"
+#include "route/Sema/Compile.h"
+#include "route/Sema/Value.h"
+#include <deque>
+#include <functional>
+#include <set>
+
+namespace route::sema {
+
+using irgen::AxisList;
+using llvm::cast;
+using llvm::dyn_cast;
+using llvm::dyn_cast_or_null;
+using llvm::isa;
+using llvm::StringRef;
+
+/// A handler of a router that was inlined into the entry being emitted.
+struct PendingHandler {
+  const ast::OnDecl *decl = nullptr;
+  RouteInstance *router = nullptr;
+  ScopePtr scope; // the router's locals, with its lets and plan
+  Value plan;     // what the router returned
+  std::vector<Frame> frames;
+  AxisList items;
+  std::vector<std::pair<std::string, Value>> kept; // names of the router it reads
+};
+
+/// A return inside the body being inlined.
+struct ReturnSlot {
+  bool done = false;
+  Value value;
+};
+
+/// What surrounds the expression being elaborated.
+struct Context {
+  ScopePtr scope;
+  std::vector<Frame> frames;
+  AxisInfo *along = nullptr;      // leaves are gathered to the rows of this plan
+  AxisInfo *chosen = nullptr;     // what `chosen` means
+  AxisList items;                 // `per` where it is left out
+  AxisInfo *candidate = nullptr;  // the axis being chosen from; its columns are in scope
+  PoolInfo *resultPool = nullptr; // of the router's result: rules name its members
+  ReturnSlot *returns = nullptr;
+  RouteInstance *route = nullptr;            // whose body this is
+  llvm::StringMap<Value> *carried = nullptr; // what the loop around may change
+  mlir::Value writeMask;                     // of the `if` around, in a handler
+  bool exact = false;                        // of the `let` around
+  llvm::StringMap<Value> *old = nullptr;     // values at the start of the iteration
+  bool handler = false;
+  mlir::Value ruleMask; // of the rules around, and their budgets
+  llvm::SmallVector<mlir::Attribute, 2> ruleUnder;
+  std::string planName;    // of the `let` whose value this is
+  bool forceDense = false; // a pool without a plan runs on all rows
+};
+
+class Elaborator {
+public:
+  Elaborator(SourceManager &sources, DiagnosticEngine &diags, mlir::MLIRContext &context,
+             const CompileOptions &options);
+
+  mlir::OwningOpRef<mlir::ModuleOp> run(FileId file);
+
+private:
+  using Kind = Value::Kind;
+
+  // Diagnostics.cpp
+  DiagnosticBuilder error(diag::Code code, SourceRange range, const llvm::Twine &message) {
+    return diags.report(code, range, message);
+  }
+  Value fail(diag::Code code, SourceRange range, const llvm::Twine &message) {
+    error(code, range, message);
+    return Value();
+  }
+  Value unsupported(SourceRange range, const llvm::Twine &what);
+  Value unknownName(const ast::Name &name, StringRef what, llvm::ArrayRef<std::string> candidates);
+  mlir::Location locationOf(SourceRange range);
+  /// Describes a value for messages: "f32[token, experts]", "a plan".
+  std::string describe(const Value &value);
+  static std::string describeAxes(llvm::ArrayRef<AxisInfo *> axes);
+  static std::string describeElement(mlir::Type element);
+
+  // Compile.cpp
+  ScopePtr loadPrelude();
+  SourceRange rangeOf(mlir::Location location);
+
+  // Modules.cpp
+  ScopePtr loadModule(FileId file);
+  void declareAll(const ast::Module &module, Scope &scope);
+  void declare(const ast::Decl &decl, Scope &scope);
+  bool bindName(Scope &scope, const ast::Name &name, Scope::Entry entry);
+  ScopePtr importModule(const ast::ImportDecl &decl);
+  void declareImport(const ast::ImportDecl &decl, Scope &scope);
+  std::optional<FileId> findModule(const ast::ImportDecl &decl);
+
+  // Names.cpp
+  Value resolve(Scope::Entry &entry, Scope &scope, SourceRange use);
+  /// The value of a name, or an error. `quiet` gives an error value unreported.
+  Value lookup(const ast::Name &name, bool quiet = false);
+  AxisInfo *axisNamed(const ast::Name &name, bool report = true);
+  AxisInfo *axisOfPath(llvm::ArrayRef<ast::Name> path);
+  AxisInfo *axisFrom(const ast::Expr &expr);
+  bool axesFrom(const std::vector<ast::ExprPtr> &exprs, AxisList &axes);
+  AxisInfo *copyOf(AxisInfo *axis, unsigned primes);
+  std::string freshSymbol(StringRef wanted);
+
+  // Declarations: Axes.cpp, Pools.cpp, Storage.cpp, Enums.cpp
+  Value elaborate(const ast::Decl &decl, Scope &scope);
+  Value elaborateAxis(const ast::AxisDecl &decl, Scope &scope);
+  Value elaboratePool(const ast::PoolDecl &decl, Scope &scope);
+  Value elaborateParam(const ast::ParamDecl &decl, Scope &scope);
+  Value elaborateSignal(const ast::SignalDecl &decl, Scope &scope);
+  Value elaborateState(const ast::StateDecl &decl, Scope &scope);
+  Value elaborateUse(const ast::UseDecl &decl, Scope &scope);
+  Value elaborateLet(const ast::LetDecl &decl, Scope &scope);
+  AxisInfo *makeAxis(StringRef name, StringRef symbol, AxisKind kind, SourceRange range);
+  route::AxisOp emitAxis(AxisInfo &axis, int64_t bound = -1);
+  AxisInfo *sizedAxis(int64_t size, SourceRange range);
+  void addColumn(AxisInfo &axis, const ast::ColumnDecl &decl, ColumnKind kind, mlir::Attribute value);
+  void addConstantColumn(AxisInfo &axis, const ast::Name &name, const TypeInfo &type, mlir::Attribute value);
+  std::optional<int64_t> constantSize(const ast::Expr &expr, StringRef what);
+  mlir::Attribute constantAttr(const ast::Expr &expr, const TypeInfo &type);
+  std::optional<int64_t> nanoseconds(const ast::Expr &expr);
+  std::string enumSymbol(const ast::EnumType &type, StringRef hint);
+  std::vector<AxisInfo *> enclosingPools(const Scope &scope);
+  std::string pathOf(const Scope &scope);
+  RouteInstance *instantiate(const ast::Expr &expr, StringRef path, std::vector<AxisInfo *> pools);
+  RouteInstance *makeInstance(const ast::RouteDecl &decl, ScopePtr scope, StringRef path,
+                              std::vector<AxisInfo *> pools);
+  Value load(Storage &storage);
+  Value loadColumn(AxisInfo &axis, const ColumnInfo &column);
+  mlir::Value applyFrames(mlir::Value value);
+
+  // Types.cpp
+  TypeInfo resolveType(const ast::TypeExpr &type, StringRef hint = "");
+  mlir::Type elementNamed(StringRef name, Unit &unit, double &scale);
+  bool resolveDims(const std::vector<ast::Dim> &dims, TypeInfo &type);
+  mlir::Type storageType(const TypeInfo &type) { return irgen::Emitter::ranged(type.optional, type.element); }
+  /// Converts a value to a written type: the one place that rounds.
+  Value convert(Value value, const TypeInfo &type, SourceRange range);
+
+  // Expressions.cpp
+  Value eval(const ast::Expr &expr);
+  Value evalNumber(const ast::NumberExpr &expr);
+  Value evalName(const ast::NameExpr &expr);
+  Value evalMember(const ast::MemberExpr &expr);
+  Value evalIndex(const ast::IndexExpr &expr);
+  Value evalIf(const ast::IfExpr &expr);
+  Value evalCase(const ast::CaseExpr &expr);
+  /// Reads storage, gathers to the rows at hand: what a use of `value` means.
+  Value use(Value value, SourceRange range);
+  /// The value as an array, or null after an error. `like` is the element type
+  /// that a number adapts to.
+  mlir::Value asArray(const Value &value, SourceRange range, mlir::Type like = {});
+  mlir::Value evalArray(const ast::Expr &expr, mlir::Type like = {});
+  mlir::Value evalTruth(const ast::Expr &expr);
+  std::optional<double> evalConstant(const ast::Expr &expr, Unit *unit = nullptr);
+  Value lazily(const ast::Expr &expr);
+  Value force(const Value &value);
+  mlir::Value mergePlans(mlir::Value condition, Value a, Value b);
+  Value gatherIfAlong(Value value);
+  Value selectValues(mlir::Value condition, const Value &a, const Value &b, SourceRange range);
+
+  // Operators.cpp
+  Value evalUnary(const ast::UnaryExpr &expr);
+  Value evalBinary(const ast::BinaryExpr &expr);
+  Value arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range, SourceRange left,
+                   SourceRange right);
+  Value compareValues(ast::BinaryOp op, Value lhs, Value rhs, SourceRange range, SourceRange left, SourceRange right);
+  Value evalComparison(const ast::BinaryExpr &expr);
+  Value logic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range);
+  Value contract(const ast::BinaryExpr &expr, bool exact);
+  Value coalesceValues(const ast::BinaryExpr &expr);
+  Value evalIn(const ast::BinaryExpr &expr);
+  Value evalConcat(const ast::BinaryExpr &expr);
+  Value labelOf(const ast::Expr &expr, const Value &like);
+  bool unify(mlir::Value &lhs, mlir::Value &rhs);
+  bool prepare(const Value &lhs, const Value &rhs, SourceRange left, SourceRange right, mlir::Value &a, mlir::Value &b,
+               Unit *unit, bool sameUnit, SourceRange range, StringRef what);
+
+  // Calls.cpp, Builtins.cpp, Reductions.cpp
+  Value evalCall(const ast::CallExpr &expr);
+  Value callFunction(const FunctionInfo &function, const std::vector<Value> &args, SourceRange range);
+  Value callBuiltin(StringRef name, const ast::CallExpr &expr);
+  Value textFunction(StringRef name, const ast::CallExpr &expr);
+  Value evalReduction(StringRef name, const ast::CallExpr &expr);
+  Value evalCombine(const ast::CallExpr &expr);
+  bool evalArgs(const ast::CallExpr &expr, std::vector<Value> &args);
+  static bool isReductionName(StringRef name);
+  static bool isBuiltin(StringRef name);
+  mlir::Value softmax(mlir::Value value, llvm::ArrayRef<AxisInfo *> kept);
+
+  // Choose.cpp, Rules.cpp
+  Value evalChoose(const ast::ChooseExpr &expr);
+  struct Candidates { // what is chosen from
+    AxisInfo *axis = nullptr;
+    Value source;                // a plan that is chosen from
+    mlir::Value mask;            // may be null
+    std::vector<int64_t> listed; // by name, in order
+  };
+  bool evalCandidates(const ast::Expr &expr, Candidates &out);
+  bool evalKeys(const ast::Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys, llvm::SmallVectorImpl<bool> &up);
+  AxisInfo *planAxis(AxisList per, AxisInfo *candidates, SourceRange range);
+  Value finishPlan(AxisInfo *axis, mlir::Value plan, const ast::ChooseExpr &expr);
+  Value makePlan(AxisInfo *axis, mlir::Value plan, Value weight);
+  mlir::Value rowPosition(AxisInfo *axis);
+  mlir::Value andMask(mlir::Value a, mlir::Value b);
+  Value evalRules(const ast::ChooseExpr &expr);
+  Value ruleTarget(const ast::Expr &target);
+  Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
+  Value firstPlan(llvm::ArrayRef<mlir::Value> whens, llvm::ArrayRef<Value> plans, SourceRange range);
+  Value elseChain(Value plan, const ast::Expr &otherwise, SourceRange range);
+  Value asPlan(const Value &value, SourceRange range);
+  mlir::Value hasRows(AxisInfo *plan);
+  bool orderRules(const ast::ChooseExpr &expr, llvm::SmallVectorImpl<mlir::Value> &whens,
+                  llvm::ArrayRef<mlir::Value> confidences, llvm::ArrayRef<Value> plans);
+  const ast::ColumnDecl *noteNamed(StringRef name);
+  mlir::Value noteValue(const ast::ColumnDecl &note, const TypeInfo &type, const ast::Expr *written);
+  bool addNotes(Value &plan, llvm::ArrayRef<const ast::WithExpr *> notes);
+  void lintRule(const ast::RuleDecl &rule, mlir::Value when, bool first);
+  mlir::FlatSymbolRefAttr budgetSymbol(const ast::Name &name);
+  bool budgetsFrom(const std::vector<ast::ExprPtr> &exprs, llvm::SmallVectorImpl<mlir::Attribute> &symbols);
+
+  // Routes.cpp
+  struct Result {
+    mlir::Value value;
+    std::string name, role; // plan, weight, status, which, note, value, kept
+  };
+  Value callRoute(RouteInstance &route, std::vector<Value> args, SourceRange range);
+  Value inlineRoute(RouteInstance &route, const std::vector<Value> &args, SourceRange range);
+  bool checkResultAxes(const Value &value, const TypeInfo &type, bool exactly, SourceRange range);
+  Value execute(const ast::BlockStmt &block, ReturnSlot &slot);
+  void emitEntry(RouteInstance &route, SourceRange range);
+  bool bindEntryParams(RouteInstance &route, std::vector<Value> &args, mlir::Block &block,
+                       std::vector<std::string> &names);
+  void flattenResult(const Value &value, StringRef name, std::vector<Result> &results, SourceRange range);
+  bool isEntry(const RouteInstance &route);
+
+  // Pools.cpp
+  Value callPool(PoolInfo &pool, const std::vector<ast::Arg> &args, AxisInfo *plan, SourceRange range);
+  Value callPoolRow(PoolInfo &pool, mlir::Value position, const std::vector<Value> &args, SourceRange range);
+  Value runBody(RouteInstance &body, const std::vector<Frame> &frames, AxisInfo *along, const std::vector<Value> &args,
+                SourceRange range);
+  Value runGroups(PoolInfo &pool, AxisInfo *plan, const std::vector<Value> &args, SourceRange range);
+  bool elaborateColumns(PoolInfo &pool);
+  bool elaborateBodies(PoolInfo &pool);
+  mlir::Attribute constantColumn(llvm::ArrayRef<const ast::Expr *> values, const TypeInfo &type);
+  /// Moves the builder to where symbols of the module go.
+  void atModuleLevel();
+
+  // Budgets.cpp
+  bool elaborateBudget(const ast::BudgetDecl &decl, AxisInfo *pool);
+  bool budgetRegion(mlir::Region &region, llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body);
+  bool chargeRegion(route::BudgetOp op, const ast::BudgetDecl &decl, AxisInfo *pool, Unit unit);
+
+  // Statements.cpp, Loops.cpp
+  bool executeStmt(const ast::Stmt &stmt);
+  bool executeAssign(const ast::AssignStmt &stmt);
+  bool executeIf(const ast::IfStmt &stmt);
+  bool executeEmit(const ast::EmitStmt &stmt);
+  bool assignName(const ast::Name &name, Value value, SourceRange range);
+  bool bindLet(const ast::LetDecl &decl);
+  Value evalFor(const ast::ForExpr &expr);
+
+  // Handlers.cpp
+  void noteHandlers(RouteInstance &route, const Value &plan);
+  void keepForHandlers(std::vector<Result> &results);
+  void emitHandlers(route::FuncOp entry, const std::vector<Result> &results);
+  bool writeState(Storage &storage, Value value, SourceRange range);
+
+  /// Runs `body` in another context and insertion point, and restores both.
+  template <typename Body> auto inContext(Context next, Body &&body) {
+    std::swap(cx, next);
+    auto saved = e.loc;
+    auto result = body();
+    e.loc = saved;
+    std::swap(cx, next);
+    return result;
+  }
+
+  SourceManager &sources;
+  DiagnosticEngine &diags;
+  mlir::MLIRContext &context;
+  const CompileOptions &options;
+  irgen::Emitter e;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  Context cx;
+  unsigned depth = 0;
+
+  std::deque<AxisInfo> axes;
+  std::deque<PoolInfo> pools;
+  std::deque<Storage> storages;
+  std::deque<RouteInstance> instances;
+  std::map<int64_t, AxisInfo *> sizedAxes;
+  std::map<std::pair<AxisInfo *, unsigned>, AxisInfo *> copies;
+  std::map<std::string, unsigned> usedSymbols;
+  std::vector<std::unique_ptr<ast::Module>> parsed;
+  std::map<std::string, ScopePtr> loaded; // by file name
+  std::vector<std::string> loading;       // for cycles
+  ScopePtr prelude, root;
+  std::vector<PendingHandler> handlers;
+  std::vector<AxisInfo *> itemAxes; // index axes with columns
+  llvm::DenseMap<mlir::Attribute, std::vector<std::string>> enumLabels;
+  mlir::Operation *topOp = nullptr; // the symbol being filled: others go before it
+  std::vector<const ast::ColumnDecl *> noteColumns;
+  std::map<std::string, TypeInfo> noteTypes;
+  std::map<const ast::BudgetDecl *, mlir::FlatSymbolRefAttr> budgets;
+  std::map<const ast::BudgetDecl *, AxisInfo *> budgetPools;
+  std::set<const ast::BudgetDecl *> brokenBudgets;
+  unsigned drawSites = 0;
+  std::vector<const ast::LetDecl *> expanding; // functions being expanded
+};
+
+} // namespace route::sema
+
+#endif

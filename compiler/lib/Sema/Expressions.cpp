@@ -1,0 +1,444 @@
+//===- Expressions.cpp - Elaboration of expressions ------------------------===//
+//
+// The dispatcher, literals, names, members and subscripts, and what it takes to
+// use a thing as an array.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include <limits>
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+Value Elaborator::eval(const Expr &expr) {
+  if (++depth > 2000) {
+    --depth;
+    return fail(diag::recursion, expr.range, "expressions nest too deeply here");
+  }
+  auto savedLoc = e.loc;
+  e.loc = locationOf(expr.range);
+  Value value = [&]() -> Value {
+    switch (expr.kind()) {
+    case ast::Kind::NumberExpr:
+      return evalNumber(cast<NumberExpr>(expr));
+    case ast::Kind::StringExpr: {
+      Value text = Value::ofKind(Kind::Text);
+      text.text = cast<StringExpr>(expr).value;
+      return text;
+    }
+    case ast::Kind::BoolExpr:
+      return Value::array(e.constantInt(e.i1(), cast<BoolExpr>(expr).value));
+    case ast::Kind::UnknownExpr:
+      return Value::ofKind(Kind::Unknown);
+    case ast::Kind::NoneExpr:
+      return Value::ofKind(Kind::None);
+    case ast::Kind::NameExpr:
+      return evalName(cast<NameExpr>(expr));
+    case ast::Kind::MemberExpr:
+      return evalMember(cast<MemberExpr>(expr));
+    case ast::Kind::CallExpr:
+      return evalCall(cast<CallExpr>(expr));
+    case ast::Kind::IndexExpr:
+      return evalIndex(cast<IndexExpr>(expr));
+    case ast::Kind::UnaryExpr:
+      return evalUnary(cast<UnaryExpr>(expr));
+    case ast::Kind::BinaryExpr:
+      return evalBinary(cast<BinaryExpr>(expr));
+    case ast::Kind::ParenExpr:
+      return eval(*cast<ParenExpr>(expr).inner);
+    case ast::Kind::TupleExpr: {
+      std::vector<Value> parts;
+      for (const ExprPtr &element : cast<TupleExpr>(expr).elements)
+        if (parts.emplace_back(eval(*element)); parts.back().isError())
+          return Value();
+      return Value::group(Kind::Tuple, std::move(parts));
+    }
+    case ast::Kind::RecordExpr: {
+      std::vector<Value> parts;
+      std::vector<std::string> names;
+      for (const Arg &field : cast<RecordExpr>(expr).fields) {
+        if (parts.emplace_back(eval(*field.value)); parts.back().isError())
+          return Value();
+        names.push_back(field.name.text);
+      }
+      return Value::group(Kind::Record, std::move(parts), std::move(names));
+    }
+    case ast::Kind::IfExpr:
+      return evalIf(cast<IfExpr>(expr));
+    case ast::Kind::CaseExpr:
+      return evalCase(cast<CaseExpr>(expr));
+    case ast::Kind::ChooseExpr:
+      return evalChoose(cast<ChooseExpr>(expr));
+    case ast::Kind::ForExpr:
+      return evalFor(cast<ForExpr>(expr));
+    case ast::Kind::CallOutExpr:
+      return unsupported(expr.range, "a call of the host from a step");
+    case ast::Kind::ParExpr:
+      return unsupported(expr.range, "'par'");
+    case ast::Kind::WithExpr:
+      return unsupported(expr.range, "'with'");
+    case ast::Kind::ReturnExpr:
+      return unsupported(expr.range, "'return' inside an expression");
+    case ast::Kind::SetExpr:
+      return unsupported(expr.range, "a set here");
+    case ast::Kind::ListExpr:
+      return unsupported(expr.range, "a list here");
+    case ast::Kind::PartialExpr:
+      return unsupported(expr.range, "a comparison without its left side here");
+    default:
+      return unsupported(expr.range, "this expression");
+    }
+  }();
+  e.loc = savedLoc;
+  --depth;
+  return value;
+}
+
+Value Elaborator::evalNumber(const NumberExpr &expr) {
+  Unit unit;
+  double scale = 1, value = expr.value();
+  if (expr.hasUnit() && expr.unit != "%") {
+    auto found = unitFromWord(expr.unit, scale);
+    if (!found)
+      return fail(diag::unknownName, expr.range, "unknown unit '" + expr.unit + "'");
+    unit = *found;
+    // Multiply before dividing: $0.15/Mtok is 150000 picodollars a token exactly.
+    if (scale != 1)
+      value = double(std::strtold(expr.digits.c_str(), nullptr) * (long double)(expr.mulNum) * (long double)(scale) /
+                     (long double)(expr.mulDen));
+  }
+  if (!expr.per.empty()) {
+    auto below = unitFromWord(expr.per, scale);
+    if (!below)
+      return fail(diag::unknownName, expr.range, "unknown unit '" + expr.per + "'");
+    unit = unit / *below;
+  }
+  return Value::literal(value, expr.integral && unit.isNone() && expr.unit != "%", unit);
+}
+
+Value Elaborator::gatherIfAlong(Value value) {
+  if (cx.along && value.is(Kind::Array))
+    value.ir = e.gather(value.ir, cx.along);
+  return value;
+}
+
+Value Elaborator::use(Value value, SourceRange range) {
+  if (value.is(Kind::Storage)) {
+    value = load(*value.storage);
+    if (value.is(Kind::Match) && cx.along)
+      return Value::group(Kind::Match, {gatherIfAlong((*value.parts)[0]), gatherIfAlong((*value.parts)[1])});
+  }
+  if (value.is(Kind::Function) && cx.candidate && value.function->decl->params.size() == 1)
+    return callFunction(*value.function, {Value::ofAxis(Kind::Row, cx.candidate)}, range);
+  return gatherIfAlong(value);
+}
+
+Value Elaborator::evalName(const NameExpr &expr) {
+  if (expr.name.text == "this" && cx.candidate)
+    return Value::ofAxis(Kind::Row, cx.candidate);
+  if (expr.name.text == "chosen" && cx.chosen)
+    return Value::ofAxis(Kind::Plan, cx.chosen, cx.chosen->plan);
+  if (expr.name.text == "now" && !cx.scope->lookup("now").first)
+    return Value::array(NowOp::create(e.builder, e.loc, route::ArrayType::get(e.f64())), Unit::of(Unit::Time));
+  if (expr.name.text == "inf" && !cx.scope->lookup("inf").first)
+    return Value::literal(std::numeric_limits<double>::infinity(), false);
+  return use(lookup(expr.name), expr.range);
+}
+
+mlir::Value Elaborator::asArray(const Value &value, SourceRange range, mlir::Type like) {
+  switch (value.kind) {
+  case Kind::Error:
+    return {};
+  case Kind::Number: {
+    mlir::Type element = like ? irgen::Emitter::computingType(getValueType(like)) : mlir::Type();
+    if (!value.unit.isNone())
+      element = e.f64();
+    else if (!element || !isNumber(element))
+      element = value.integral ? e.i64() : e.f32();
+    else if (isa<mlir::IntegerType>(element) && !value.integral)
+      element = e.f32();
+    return e.constant(element, value.number);
+  }
+  case Kind::Text:
+    return e.constantText(value.text);
+  case Kind::Array:
+    return value.ir;
+  case Kind::Match:
+    return (*value.parts)[0].ir;
+  case Kind::Row:
+    if (value.ir)
+      return value.ir;
+    return gatherIfAlong(Value::array(applyFrames(e.iota(value.axis, /*asRef=*/true)))).ir;
+  case Kind::Axis:
+    return gatherIfAlong(Value::array(applyFrames(e.iota(value.axis, /*asRef=*/false)))).ir;
+  case Kind::Member:
+    return e.constantInt(RefType::get(&context, value.axis->symbol), int64_t(value.number));
+  case Kind::Storage:
+    return asArray(load(*value.storage), range, like);
+  case Kind::Lazy:
+    return asArray(force(value), range, like);
+  case Kind::Unknown:
+    if (like)
+      return e.unknown(getValueType(like));
+    break;
+  case Kind::None:
+    if (like && isa<RefType>(getValueType(like)))
+      return e.constantInt(getValueType(like), -1);
+    break;
+  case Kind::Function:
+    if (cx.candidate && value.function->decl->params.size() == 1)
+      return asArray(use(value, range), range, like);
+    error(diag::wrongKind, range,
+          "expected a value, found a function of " + llvm::Twine(value.function->decl->params.size()) + " arguments")
+        .help("call it");
+    return {};
+  default:
+    break;
+  }
+  error(diag::wrongKind, range, "expected a value, found " + describe(value));
+  return {};
+}
+
+mlir::Value Elaborator::evalArray(const Expr &expr, mlir::Type like) { return asArray(eval(expr), expr.range, like); }
+
+mlir::Value Elaborator::evalTruth(const Expr &expr) {
+  mlir::Value value = evalArray(expr, e.i1());
+  if (value && !isTruth(e.elementOf(value))) {
+    error(diag::typeMismatch, expr.range, "expected a condition, found " + describe(Value::array(value)));
+    return {};
+  }
+  return value;
+}
+
+Value Elaborator::lazily(const Expr &expr) {
+  Value value = Value::ofKind(Kind::Lazy);
+  value.lazy = std::make_shared<LazyExpr>(LazyExpr{&expr, cx.scope, cx.frames});
+  return value;
+}
+
+/// Without a plan to run along a pool runs on all of its rows.
+Value Elaborator::force(const Value &value) {
+  Context next = cx;
+  next.scope = value.lazy->scope;
+  next.frames = value.lazy->frames;
+  next.forceDense = !cx.along;
+  return inContext(std::move(next), [&] { return eval(*value.lazy->expr); });
+}
+
+Value Elaborator::evalMember(const MemberExpr &expr) {
+  // `host` and `run` are no values; only calls of them mean something.
+  StringRef baseName = plainName(expr.base.get());
+  if (baseName == "host" && !cx.scope->lookup("host").first)
+    return fail(diag::wrongKind, expr.range, "the host is called in a signal or with 'call'");
+  if (baseName == "run" && !cx.scope->lookup("run").first)
+    return unsupported(expr.range, "'run." + expr.member.text + "'");
+  Value base = eval(*expr.base);
+  const std::string &name = expr.member.text;
+  switch (base.kind) {
+  case Kind::Error:
+    return base;
+  case Kind::Module: {
+    auto found = base.scope->entries.find(name);
+    if (found == base.scope->entries.end()) {
+      std::vector<std::string> names;
+      for (auto &[known, entry] : base.scope->entries)
+        names.push_back(known);
+      return unknownName(expr.member, "name in this module", names);
+    }
+    return use(resolve(found->second, *base.scope, expr.member.range), expr.range);
+  }
+  case Kind::Record:
+    if (const Value *part = base.part(name))
+      return *part;
+    return unknownName(expr.member, "field", *base.names);
+  case Kind::Plan: {
+    if (const Value *part = base.part(name))
+      return *part;
+    if (name == "rank")
+      return Value::array(RankOp::create(e.builder, e.loc, e.arrayType(e.i64(), {base.axis}), base.axis->plan));
+    if (const ColumnInfo *column = base.axis->candidates()->findColumn(name)) {
+      Value value = loadColumn(*base.axis->candidates(), *column);
+      return Value::array(e.gather(value.ir, base.axis), value.unit);
+    }
+    std::vector<std::string> names = {"rank"};
+    if (base.names)
+      names.insert(names.end(), base.names->begin(), base.names->end());
+    for (const ColumnInfo &column : base.axis->candidates()->columns)
+      names.push_back(column.name);
+    return unknownName(expr.member, "column", names);
+  }
+  case Kind::Row:
+  case Kind::Axis:
+  case Kind::Member: {
+    if (const ColumnInfo *column = base.axis->findColumn(name)) {
+      Value value = loadColumn(*base.axis, *column);
+      mlir::Value position = base.is(Kind::Member) ? asArray(base, expr.range) : base.ir;
+      if (position)
+        value.ir = e.pick(value.ir, base.axis, position);
+      return gatherIfAlong(value);
+    }
+    if (base.axis->pool) {
+      auto &entries = base.axis->pool->scope->entries;
+      if (auto found = entries.find(name); found != entries.end()) {
+        Value value = resolve(found->second, *base.axis->pool->scope, expr.member.range);
+        if (!base.is(Kind::Row) || !base.ir)
+          return use(value, expr.range);
+        Context next = cx;
+        next.frames.push_back({base.axis, nullptr, base.ir, 0});
+        return inContext(std::move(next), [&] { return use(value, expr.range); });
+      }
+      auto &labels = base.axis->labels;
+      if (auto found = llvm::find(labels, name); found != labels.end()) {
+        Value member = Value::ofAxis(Kind::Member, base.axis);
+        member.number = found - labels.begin();
+        member.text = name;
+        return member;
+      }
+    }
+    std::vector<std::string> names;
+    for (const ColumnInfo &column : base.axis->columns)
+      names.push_back(column.name);
+    if (base.axis->pool)
+      for (auto &[known, entry] : base.axis->pool->scope->entries)
+        names.push_back(known);
+    return unknownName(expr.member, "column of '" + base.axis->name + "'", names);
+  }
+  case Kind::Lazy:
+    return lazily(expr);
+  case Kind::Array: {
+    // `h.gate`: the position of an axis with members.
+    AxisInfo *found = nullptr;
+    int64_t position = -1;
+    std::vector<std::string> names;
+    for (AxisInfo *axis : e.axesOf(base.ir)) {
+      names.insert(names.end(), axis->labels.begin(), axis->labels.end());
+      auto label = llvm::find(axis->labels, name);
+      if (label == axis->labels.end())
+        continue;
+      if (found)
+        return fail(diag::wrongKind, expr.member.range,
+                    "'" + name + "' is a member of both '" + found->name + "' and '" + axis->name + "'");
+      found = axis;
+      position = label - axis->labels.begin();
+    }
+    // A ref: a column of the row it names.
+    if (auto ref = dyn_cast<RefType>(e.valueTypeOf(base.ir)); ref && !found) {
+      AxisInfo *axis = e.axisOf(ref.getAxis());
+      if (const ColumnInfo *column = axis->findColumn(name)) {
+        Value value = loadColumn(*axis, *column);
+        return Value::array(e.pick(value.ir, axis, base.ir), value.unit);
+      }
+      for (const ColumnInfo &column : axis->columns)
+        names.push_back(column.name);
+    }
+    if (!found)
+      return unknownName(expr.member, "member", names);
+    return Value::array(e.pick(base.ir, found, e.constantInt(e.i64(), position)), base.unit);
+  }
+  default:
+    return fail(diag::wrongKind, expr.range, describe(base) + " has no members");
+  }
+}
+
+Value Elaborator::evalIndex(const IndexExpr &expr) {
+  Value base = eval(*expr.base);
+  if (base.isError())
+    return base;
+  if (base.is(Kind::Lazy))
+    return lazily(expr);
+  if (base.is(Kind::Route) || base.is(Kind::Builtin))
+    return fail(diag::wrongKind, expr.range, "a route with axes stands after 'use' or as the body of a pool");
+  // `1.0[token]`: the same everywhere along the axes. A draw gets axes likewise.
+  auto spreads = [&](const IndexArg &arg) {
+    StringRef name = plainName(arg.value.get());
+    if (name.empty() || arg.rename || arg.name)
+      return false;
+    Value value = lookup(cast<NameExpr>(*arg.value).name, /*quiet=*/true);
+    return value.is(Kind::Axis) || value.is(Kind::Plan);
+  };
+  if (base.is(Kind::Number) || llvm::all_of(expr.args, spreads)) {
+    AxisList axes;
+    std::vector<mlir::Value> plans;
+    for (const IndexArg &arg : expr.args) {
+      AxisInfo *axis = axisFrom(*arg.value);
+      if (!axis)
+        return Value();
+      axes.push_back(axis);
+    }
+    if (base.is(Kind::Number)) {
+      bool plan = llvm::any_of(axes, [](AxisInfo *axis) { return axis->isPlan(); });
+      mlir::Type element = base.unit.isNone() ? base.integral ? e.i64() : e.f32() : e.f64();
+      if (!plan)
+        return Value::array(e.constant(element, base.number, axes), base.unit);
+    }
+    mlir::Value ir = asArray(base, expr.range);
+    if (!ir)
+      return Value();
+    if (auto draw = ir.getDefiningOp<DrawOp>(); draw && draw->use_empty()) {
+      draw.getResult().setType(e.arrayType(e.elementOf(ir), axes));
+      return base;
+    }
+    for (AxisInfo *axis : axes)
+      ir = e.broadcastTo(ir, axis);
+    return Value::array(ir, base.unit);
+  }
+  mlir::Value ir = asArray(base, expr.range);
+  if (!ir)
+    return Value();
+  for (const IndexArg &arg : expr.args) {
+    if (arg.rename) {
+      AxisInfo *from = axisFrom(*arg.value), *to = axisNamed(arg.rename);
+      if (!from || !to)
+        return Value();
+      if (!e.typeOf(ir).hasAxis(from->symbol))
+        return fail(diag::missingAxis, arg.value->range,
+                    "there is no axis '" + from->name + "' here: found " + describe(Value::array(ir, base.unit)));
+      if (e.typeOf(ir).hasAxis(to->symbol))
+        return fail(diag::duplicateName, arg.rename.range, "axis '" + to->name + "' is there already");
+      if (from->size > 0 && to->size > 0 && from->size != to->size)
+        return fail(diag::badSize, arg.rename.range,
+                    "axis '" + to->name + "' has size " + llvm::Twine(to->size) + ", but '" + from->name + "' has " +
+                        llvm::Twine(from->size));
+      ir = e.rename(ir, from, to);
+      continue;
+    }
+    // A position: a row or ref knows its axis, `name: position` says it.
+    AxisInfo *along = nullptr;
+    if (arg.name && !(along = axisNamed(arg.name)))
+      return Value();
+    Value index = eval(*arg.value);
+    if (index.isError())
+      return index;
+    if (!along && index.axis)
+      along = index.axis;
+    mlir::Value position = asArray(index, arg.value->range, e.i64());
+    if (!position)
+      return Value();
+    if (auto ref = dyn_cast<RefType>(e.valueTypeOf(position)); ref && !along)
+      along = e.axisOf(ref.getAxis());
+    // With as many positions as axes left a plain number goes by order.
+    if (!along && e.typeOf(ir).getAxes().size() == 1)
+      along = e.axesOf(ir).front();
+    if (!along) {
+      AxisList left;
+      for (AxisInfo *axis : e.axesOf(ir))
+        if (axis->columns.empty() && !axis->pool && !axis->isPlan())
+          left.push_back(axis);
+      if (left.size() == 1)
+        along = left.front();
+    }
+    if (!along)
+      return fail(diag::missingAxis, arg.value->range, "say along which axis this picks");
+    if (!e.typeOf(ir).hasAxis(along->symbol))
+      return fail(diag::missingAxis, arg.value->range,
+                  "there is no axis '" + along->name + "' here: found " + describe(Value::array(ir, base.unit)));
+    mlir::Type element = e.valueTypeOf(position);
+    if (isa<mlir::FloatType>(element))
+      position = e.cast(position, e.i64());
+    else if (isTruth(element) || (!isNumber(element) && !isa<RefType, route::EnumType>(element)))
+      return fail(diag::typeMismatch, arg.value->range, "expected a position, found " + describe(index));
+    ir = e.pick(ir, along, position);
+  }
+  return Value::array(ir, base.unit);
+}

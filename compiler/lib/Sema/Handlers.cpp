@@ -1,0 +1,194 @@
+//===- Handlers.cpp - What events change -----------------------------------===//
+//
+// A handler of a router sees the router's plan and lets. They become results of
+// the entry point (role `kept`) and arguments of the handler's function, so that
+// the handler works on what was decided and not on what would be decided now.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "Walk.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
+  if (!cx.handler) {
+    error(diag::stateOutsideHandler, range, "state '" + storage.name + "' changes only in handlers")
+        .note("deciding reads a snapshot and is pure, so that decisions replay")
+        .help("write on commit { " + storage.name + " = … }");
+    return false;
+  }
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Array;
+  type.element = storage.type.getElementType();
+  type.unit = storage.unit;
+  value = convert(value, type, range);
+  if (value.isError())
+    return false;
+  AxisList axes;
+  for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
+    axes.push_back(e.axisOf(symbol));
+  for (AxisInfo *axis : e.axesOf(value.ir))
+    if (!e.has(axes, axis)) {
+      error(diag::resultAxes, range,
+            "state '" + storage.name + "' has no axis '" + axis->name + "': found " + describe(value))
+          .help("reduce it first");
+      return false;
+    }
+  for (const Frame &frame : cx.frames)
+    if (e.has(axes, frame.axis)) {
+      unsupported(range, "a handler of a router inside a pool");
+      return false;
+    }
+  mlir::Value next = e.broadcastTo(value.ir, axes);
+  next = e.cast(next, storage.type.getElementType());
+  if (cx.writeMask) // below an `if`: elsewhere the old value stays
+    next = e.select(cx.writeMask, next, e.get(storage.symbol, storage.type));
+  if (next.getType() != storage.type) {
+    error(diag::typeMismatch, range, "state '" + storage.name + "' must be known, found " + describe(value))
+        .help("say what holds otherwise with '\?\?'");
+    return false;
+  }
+  SetOp::create(e.builder, e.loc, storage.symbol, next);
+  return true;
+}
+
+/// Adds to the results what the handlers of inlined routers will need.
+void Elaborator::keepForHandlers(std::vector<Result> &results) {
+  llvm::SetVector<AxisInfo *> planAxes;
+  auto add = [&](mlir::Value value, const std::string &name) {
+    for (const Result &result : results)
+      if (result.value == value)
+        return;
+    results.push_back({value, "keep." + name, "kept"});
+  };
+  for (PendingHandler &handler : handlers) {
+    std::vector<std::string> names = namesIn(*handler.decl->body);
+    for (const std::string &name : names) {
+      auto found = handler.scope->entries.find(name);
+      if (found == handler.scope->entries.end() || found->second.pending)
+        continue;
+      const Value &value = found->second.value;
+      if (value.is(Kind::Plan)) {
+        planAxes.insert(value.axis);
+        Value plan = Value::ofAxis(Kind::Plan, value.axis);
+        plan.parts = std::make_shared<std::vector<Value>>();
+        plan.names = std::make_shared<std::vector<std::string>>();
+        for (size_t i = 0; i < value.parts->size(); ++i) {
+          std::string part = name + "." + (*value.names)[i];
+          if (!llvm::is_contained(names, part))
+            continue;
+          add((*value.parts)[i].ir, part);
+          plan.parts->push_back((*value.parts)[i]);
+          plan.names->push_back((*value.names)[i]);
+        }
+        handler.kept.push_back({name, plan});
+        continue;
+      } else if (value.is(Kind::Array)) {
+        for (AxisInfo *axis : e.axesOf(value.ir))
+          if (axis->isPlan())
+            planAxes.insert(axis);
+        add(value.ir, name);
+      } else {
+        continue;
+      }
+      handler.kept.push_back({name, value});
+    }
+  }
+  // Rows of a plan made from a plan need both.
+  for (size_t i = 0; i < planAxes.size(); ++i)
+    for (AxisInfo *parent : planAxes[i]->parents)
+      if (parent->isPlan())
+        planAxes.insert(parent);
+  for (AxisInfo *axis : planAxes)
+    add(axis->plan, axis->name);
+}
+
+void Elaborator::emitHandlers(FuncOp entry, const std::vector<Result> &results) {
+  for (PendingHandler &handler : handlers) {
+    const OnDecl &decl = *handler.decl;
+    if (decl.event.text != "commit") {
+      unsupported(decl.event.range, "'on " + decl.event.text + "' inside a router");
+      continue;
+    }
+    if (!decl.params.empty()) {
+      error(diag::argumentMismatch, decl.params.front().range, "'on commit' takes nothing: it sees the router's names");
+      continue;
+    }
+    mlir::OpBuilder::InsertionGuard guard(e.builder);
+    e.builder.setInsertionPointToEnd(module->getBody());
+    e.loc = locationOf(decl.range);
+    std::string name = entry.getSymName().str();
+    if (handler.router->decl->name.text != name)
+      name += "." + handler.router->decl->name.text;
+    auto func = FuncOp::create(e.builder, e.loc, freshSymbol(name + ".commit"), FuncKind::handler,
+                               e.builder.getFunctionType({}, {}));
+    func.setEventAttr(e.builder.getStringAttr("commit"));
+    func.setOfAttr(mlir::FlatSymbolRefAttr::get(entry.getSymNameAttr()));
+    mlir::Block &block = func.getBody().emplaceBlock();
+    e.builder.setInsertionPointToStart(&block);
+    topOp = func;
+    llvm::SmallVector<mlir::Attribute> argAttrs;
+    llvm::DenseMap<mlir::Value, mlir::Value> moved;
+    auto argumentFor = [&](mlir::Value value) -> mlir::Value {
+      mlir::Value &argument = moved[value];
+      if (argument)
+        return argument;
+      argument = block.addArgument(value.getType(), e.loc);
+      for (const Result &result : results)
+        if (result.value == value)
+          argAttrs.push_back(e.builder.getDictionaryAttr(
+              {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(result.name))}));
+      return argument;
+    };
+    std::vector<std::pair<AxisInfo *, mlir::Value>> saved;
+    auto movePlan = [&](AxisInfo *axis, auto &&self) -> void {
+      if (llvm::any_of(saved, [&](auto &entry) { return entry.first == axis; }))
+        return;
+      saved.push_back({axis, axis->plan});
+      axis->plan = argumentFor(axis->plan);
+      for (AxisInfo *parent : axis->parents)
+        if (parent->isPlan())
+          self(parent, self);
+    };
+    Context next;
+    next.scope = std::make_shared<Scope>(handler.router->locals);
+    next.frames = handler.frames;
+    next.items = handler.items;
+    next.route = handler.router;
+    next.handler = true;
+    for (auto &[keptName, value] : handler.kept) {
+      Value copy = value;
+      if (value.is(Kind::Plan)) {
+        movePlan(value.axis, movePlan);
+        copy.parts = std::make_shared<std::vector<Value>>(*value.parts);
+        for (Value &part : *copy.parts)
+          part.ir = argumentFor(part.ir);
+      } else {
+        for (AxisInfo *axis : e.axesOf(value.ir))
+          if (axis->isPlan())
+            movePlan(axis, movePlan);
+        copy.ir = argumentFor(value.ir);
+      }
+      next.scope->bind(keptName, copy);
+    }
+    bool good = inContext(std::move(next), [&] {
+      for (const StmtPtr &stmt : decl.body->stmts)
+        if (!executeStmt(*stmt))
+          return false;
+      return true;
+    });
+    route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
+    func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), {}));
+    if (!argAttrs.empty())
+      func.setArgAttrsAttr(e.builder.getArrayAttr(argAttrs));
+    for (auto [axis, plan] : saved)
+      axis->plan = plan;
+    topOp = nullptr;
+    if (!good)
+      func.erase();
+  }
+  handlers.clear();
+}

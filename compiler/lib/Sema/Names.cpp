@@ -1,0 +1,197 @@
+//===- Names.cpp - What a name means ---------------------------------------===//
+//
+// Look-up: columns of the candidates first, then blocks, routes, pools and the
+// module outwards, then columns of the items, then functions of the language.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+Value Elaborator::unsupported(SourceRange range, const llvm::Twine &what) {
+  error(diag::notSupported, range, what + " is not supported yet by the compiler");
+  return Value();
+}
+
+Value Elaborator::unknownName(const Name &name, StringRef what, llvm::ArrayRef<std::string> candidates) {
+  error(diag::unknownName, name.range, "unknown " + what + " '" + name.text + "'").suggest(name.text, candidates);
+  return Value();
+}
+
+mlir::Location Elaborator::locationOf(SourceRange range) {
+  if (!range)
+    return mlir::UnknownLoc::get(&context);
+  LineColumn at = sources.lineColumn(range.file, range.begin);
+  return mlir::FileLineColLoc::get(&context, sources.name(range.file), at.line, at.column);
+}
+
+std::string Elaborator::freshSymbol(StringRef wanted) {
+  unsigned &count = usedSymbols[wanted.str()];
+  ++count;
+  if (count == 1)
+    return wanted.str();
+  return freshSymbol((wanted + "_" + llvm::Twine(count - 1)).str());
+}
+
+Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
+  if (!entry.pending) {
+    if (entry.value.is(Kind::Module) && !entry.value.text.empty()) {
+      Scope &target = *entry.value.scope;
+      return resolve(target.entries[entry.value.text], target, use);
+    }
+    return entry.value;
+  }
+  const Decl &decl = *entry.pending;
+  if (entry.busy) {
+    error(diag::recursion, use, "this is defined by itself")
+        .label(entry.range, "while this is being defined")
+        .note("definitions are expanded where they are used, so that a circle would never end");
+    return Value();
+  }
+  // A value is elaborated where it is used, everything else once.
+  auto *let = dyn_cast<LetDecl>(&decl);
+  bool inPlace = let && !let->isFunction;
+  entry.busy = true;
+  Value value;
+  if (inPlace) {
+    Context next = cx;
+    next.scope = scope.shared_from_this();
+    next.candidate = nullptr;
+    value = inContext(std::move(next), [&] { return elaborateLet(*let, scope); });
+    if (let->names.size() > 1 && value.is(Kind::Tuple))
+      for (size_t i = 0; i < let->names.size() && i < value.parts->size(); ++i)
+        if (let->names[i].range == entry.range) {
+          Value part = (*value.parts)[i];
+          value = part;
+          break;
+        }
+    entry.busy = false;
+    return value;
+  }
+  Context fresh;
+  fresh.scope = scope.shared_from_this();
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  value = inContext(std::move(fresh), [&] { return elaborate(decl, scope); });
+  entry.busy = false;
+  entry.value = value;
+  entry.pending = nullptr;
+  return value;
+}
+
+Value Elaborator::lookup(const Name &name, bool quiet) {
+  if (cx.candidate && !cx.candidate->isPlan())
+    if (const ColumnInfo *column = cx.candidate->findColumn(name.text))
+      return loadColumn(*cx.candidate, *column);
+  auto [entry, scope] = cx.scope->lookup(name.text);
+  if (entry)
+    return resolve(*entry, *scope, name.range);
+  if (unsigned primes = name.primes()) {
+    auto [base, owner] = cx.scope->lookup(name.base());
+    if (base) {
+      Value value = resolve(*base, *owner, name.range);
+      if (value.is(Kind::Axis))
+        return Value::ofAxis(Kind::Axis, copyOf(value.axis, primes));
+      if (value.isError())
+        return value;
+    }
+  }
+  for (AxisInfo *axis : itemAxes)
+    if (const ColumnInfo *column = axis->findColumn(name.text))
+      return loadColumn(*axis, *column);
+  if (isBuiltin(name.text)) {
+    Value value = Value::ofKind(Kind::Builtin);
+    value.text = name.text;
+    return value;
+  }
+  if (quiet)
+    return Value();
+  std::vector<std::string> names = cx.scope->visibleNames();
+  for (AxisInfo *axis : itemAxes)
+    for (const ColumnInfo &column : axis->columns)
+      names.push_back(column.name);
+  if (cx.candidate)
+    for (const ColumnInfo &column : cx.candidate->columns)
+      names.push_back(column.name);
+  return unknownName(name, "name", names);
+}
+
+AxisInfo *Elaborator::axisNamed(const Name &name, bool report) {
+  if (name.text == "chosen" && cx.chosen)
+    return cx.chosen;
+  Value value = lookup(name, /*quiet=*/!report);
+  if ((value.is(Kind::Axis) || value.is(Kind::Plan) || value.is(Kind::Row)) && value.axis)
+    return value.axis;
+  if (!value.isError() && report)
+    error(diag::wrongKind, name.range, "expected an axis, a pool or a plan, found " + describe(value));
+  return nullptr;
+}
+
+AxisInfo *Elaborator::axisOfPath(llvm::ArrayRef<Name> path) {
+  if (path.size() == 1)
+    return axisNamed(path.front());
+  Value value = lookup(path.front());
+  for (const Name &part : path.drop_front()) {
+    Scope *scope = value.is(Kind::Module)                     ? value.scope.get()
+                   : value.is(Kind::Axis) && value.axis->pool ? value.axis->pool->scope.get()
+                                                              : nullptr;
+    if (!scope) {
+      if (!value.isError())
+        error(diag::wrongKind, part.range, "nothing is declared inside " + describe(value));
+      return nullptr;
+    }
+    auto found = scope->entries.find(part.text);
+    if (found == scope->entries.end()) {
+      unknownName(part, "axis", scope->visibleNames());
+      return nullptr;
+    }
+    value = resolve(found->second, *scope, part.range);
+  }
+  if (value.is(Kind::Axis))
+    return value.axis;
+  if (!value.isError())
+    error(diag::wrongKind, path.back().range, "expected an axis, found " + describe(value));
+  return nullptr;
+}
+
+AxisInfo *Elaborator::axisFrom(const Expr &expr) {
+  const Expr *plain = ignoreParens(&expr);
+  if (auto *name = dyn_cast<NameExpr>(plain))
+    return axisNamed(name->name);
+  std::vector<Name> path;
+  for (const Expr *at = plain;;) {
+    if (auto *member = dyn_cast<MemberExpr>(at)) {
+      path.insert(path.begin(), member->member);
+      at = member->base.get();
+    } else if (auto *name = dyn_cast<NameExpr>(at)) {
+      path.insert(path.begin(), name->name);
+      return axisOfPath(path);
+    } else {
+      break;
+    }
+  }
+  error(diag::wrongKind, expr.range, "expected the name of an axis, a pool or a plan");
+  return nullptr;
+}
+
+bool Elaborator::axesFrom(const std::vector<ExprPtr> &exprs, AxisList &axes) {
+  bool good = true;
+  auto add = [&](const Expr &expr) {
+    AxisInfo *axis = axisFrom(expr);
+    if (axis && e.has(axes, axis))
+      error(diag::duplicateName, expr.range, "axis '" + axis->name + "' stands here twice");
+    else if (axis)
+      axes.push_back(axis);
+    good &= axis != nullptr;
+  };
+  for (const ExprPtr &expr : exprs) {
+    if (auto *tuple = dyn_cast<TupleExpr>(expr.get()))
+      for (const ExprPtr &element : tuple->elements)
+        add(*element);
+    else
+      add(*expr);
+  }
+  return good;
+}

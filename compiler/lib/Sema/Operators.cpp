@@ -1,0 +1,360 @@
+//===- Operators.cpp - Arithmetic, comparison and logic --------------------===//
+//
+// Operands are brought to one element type and unit. Numbers in the text adapt;
+// between values i64 gives way to f32 and f32 to f64. Constants fold in f64.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include <cmath>
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+bool Elaborator::unify(mlir::Value &lhs, mlir::Value &rhs) {
+  lhs = e.computing(lhs);
+  rhs = e.computing(rhs);
+  mlir::Type a = e.valueTypeOf(lhs), b = e.valueTypeOf(rhs);
+  if (a == b)
+    return true;
+  auto rank = [](mlir::Type type) {
+    if (type.isF64())
+      return 3;
+    if (isa<mlir::FloatType>(type))
+      return 2;
+    return type.isInteger(64) ? 1 : 0;
+  };
+  if (rank(a) == 0 || rank(b) == 0)
+    return false;
+  mlir::Type common = rank(a) > rank(b) ? a : b;
+  lhs = e.cast(lhs, common);
+  rhs = e.cast(rhs, common);
+  return true;
+}
+
+bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left, SourceRange right, mlir::Value &a,
+                         mlir::Value &b, Unit *unit, bool sameUnit, SourceRange range, StringRef what) {
+  Value l = lhs, r = rhs;
+  if (sameUnit) {
+    // A bare number takes on a counting unit; zero takes on any.
+    auto adapt = [](Value &number, const Value &other) {
+      if (number.is(Kind::Number) && number.unit.isNone() &&
+          (other.unit.counts() || number.number == 0 || std::isinf(number.number)))
+        number.unit = other.unit;
+    };
+    adapt(l, r);
+    adapt(r, l);
+  }
+  mlir::Type likeL = r.is(Kind::Array) ? e.elementOf(r.ir) : mlir::Type();
+  mlir::Type likeR = l.is(Kind::Array) ? e.elementOf(l.ir) : mlir::Type();
+  a = asArray(l, left, likeL);
+  b = asArray(r, right, likeR ? likeR : a ? e.elementOf(a) : mlir::Type());
+  if (!a || !b)
+    return false;
+  // A reference or an unknown on the left adapts to what stands on the right.
+  if (l.is(Kind::Unknown) && !likeL)
+    a = asArray(l, left, e.elementOf(b));
+  if (sameUnit && l.unit != r.unit) {
+    error(diag::unitMismatch, range,
+          what + " needs one unit on both sides, found " + l.unit.str() + " and " + r.unit.str())
+        .label(left, l.unit.str())
+        .label(right, r.unit.str());
+    return false;
+  }
+  if (!unify(a, b)) {
+    error(diag::typeMismatch, range,
+          what + " takes values of one type, found " + describe(Value::array(a, l.unit)) + " and " +
+              describe(Value::array(b, r.unit)))
+        .label(left, describe(l))
+        .label(right, describe(r));
+    return false;
+  }
+  AxisInfo *first = nullptr, *second = nullptr;
+  mlir::Value both[] = {a, b};
+  if (!e.align(both, &first, &second)) {
+    error(diag::ambiguousDescent, range,
+          "'" + first->name + "' and '" + second->name + "' both descend from an axis of these values")
+        .note("a value moves down to one descendant; reduce one side first");
+    return false;
+  }
+  a = both[0], b = both[1];
+  if (unit)
+    *unit = l.unit;
+  return true;
+}
+
+/// The folded value of an operation on constants.
+static Value fold(ast::BinaryOp op, const Value &a, const Value &b) {
+  bool integral = a.integral && b.integral;
+  switch (op) {
+  case ast::BinaryOp::Add:
+    return Value::literal(a.number + b.number, integral, a.unit);
+  case ast::BinaryOp::Sub:
+    return Value::literal(a.number - b.number, integral, a.unit);
+  case ast::BinaryOp::Mul:
+    return Value::literal(a.number * b.number, integral, a.unit * b.unit);
+  case ast::BinaryOp::Div:
+    return Value::literal(a.number / b.number, integral && std::fmod(a.number, b.number) == 0, a.unit / b.unit);
+  default:
+    return Value::literal(std::pow(a.number, b.number), integral && b.number >= 0, a.unit);
+  }
+}
+
+Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range, SourceRange left,
+                             SourceRange right) {
+  if (lhs.isError() || rhs.isError())
+    return Value();
+  bool additive = op == ast::BinaryOp::Add || op == ast::BinaryOp::Sub;
+  std::string what = ("'" + spelling(op) + "'").str();
+  if (lhs.is(Kind::Number) && rhs.is(Kind::Number)) {
+    Value a = lhs, b = rhs;
+    if (additive && a.unit != b.unit) {
+      if (a.unit.isNone() && (b.unit.counts() || a.number == 0))
+        a.unit = b.unit;
+      else if (b.unit.isNone() && (a.unit.counts() || b.number == 0))
+        b.unit = a.unit;
+      else
+        return fail(diag::unitMismatch, range,
+                    what + " needs one unit on both sides, found " + a.unit.str() + " and " + b.unit.str());
+    }
+    return fold(op, a, b);
+  }
+  mlir::Value a, b;
+  if (!prepare(lhs, rhs, left, right, a, b, nullptr, additive, range, what))
+    return Value();
+  mlir::Type element = e.valueTypeOf(a);
+  if (!isNumber(element)) {
+    error(diag::typeMismatch, range, what + " takes numbers, found " + describe(Value::array(a, lhs.unit)));
+    return Value();
+  }
+  BinaryKind kind = BinaryKind::add;
+  Unit unit = lhs.unit;
+  switch (op) {
+  case ast::BinaryOp::Add:
+    unit = lhs.unit.isNone() ? rhs.unit : lhs.unit;
+    break;
+  case ast::BinaryOp::Sub:
+    kind = BinaryKind::sub;
+    unit = lhs.unit.isNone() ? rhs.unit : lhs.unit;
+    break;
+  case ast::BinaryOp::Mul:
+    kind = BinaryKind::mul;
+    unit = lhs.unit * rhs.unit;
+    break;
+  case ast::BinaryOp::Div:
+    kind = BinaryKind::div;
+    unit = lhs.unit / rhs.unit;
+    if (element.isInteger(64)) // whole numbers divide as f32
+      a = e.cast(a, e.f32()), b = e.cast(b, e.f32());
+    break;
+  default:
+    kind = BinaryKind::pow;
+    if (!lhs.unit.isNone() || !rhs.unit.isNone())
+      return fail(diag::unitMismatch, range, "a power takes plain numbers, found " + lhs.unit.str());
+    if (element.isInteger(64))
+      a = e.cast(a, e.f32()), b = e.cast(b, e.f32());
+    break;
+  }
+  return Value::array(e.binary(kind, a, b), unit);
+}
+
+Value Elaborator::evalUnary(const UnaryExpr &expr) {
+  if (expr.op == ast::UnaryOp::Old) {
+    StringRef name = plainName(expr.operand.get());
+    if (!cx.old || name.empty() || !cx.old->count(name))
+      return fail(diag::wrongKind, expr.range, "'old' reads a carried value as it was when the iteration began");
+    return gatherIfAlong((*cx.old)[name]);
+  }
+  if (expr.op == ast::UnaryOp::Up)
+    return fail(diag::wrongKind, expr.range, "'up' stands after a part of a key");
+  Value value = eval(*expr.operand);
+  if (value.isError())
+    return value;
+  if (value.is(Kind::Lazy))
+    return lazily(expr);
+  if (expr.op == ast::UnaryOp::Not) {
+    if (value.is(Kind::Match)) {
+      mlir::Value conf = (*value.parts)[1].ir;
+      mlir::Value one = e.constant(e.valueTypeOf(conf), 1);
+      return Value::group(Kind::Match,
+                          {Value::array(e.unary(UnaryKind::logical_not, (*value.parts)[0].ir)), Value::array(one)});
+    }
+    mlir::Value truth = asArray(value, expr.operand->range, e.i1());
+    if (!truth)
+      return Value();
+    if (!isTruth(e.elementOf(truth)))
+      return fail(diag::typeMismatch, expr.operand->range, "'not' takes a condition, found " + describe(value));
+    return Value::array(e.unary(UnaryKind::logical_not, truth));
+  }
+  if (expr.op == ast::UnaryOp::Plus)
+    return value;
+  if (value.is(Kind::Number))
+    return Value::literal(-value.number, value.integral, value.unit);
+  mlir::Value ir = asArray(value, expr.operand->range, e.f32());
+  if (!ir)
+    return Value();
+  if (!isNumber(e.elementOf(ir)))
+    return fail(diag::typeMismatch, expr.operand->range, "'-' takes a number, found " + describe(value));
+  return Value::array(e.unary(UnaryKind::neg, ir), value.unit);
+}
+
+Value Elaborator::logic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range) {
+  bool isAnd = op == ast::BinaryOp::And;
+  mlir::Value a = asArray(lhs, range, e.i1()), b = asArray(rhs, range, e.i1());
+  if (!a || !b)
+    return Value();
+  for (auto [value, truth] : {std::pair(&lhs, a), std::pair(&rhs, b)})
+    if (!isTruth(e.elementOf(truth)))
+      return fail(diag::typeMismatch, range,
+                  ("'" + spelling(op) + "' takes conditions, found ").str() + describe(*value));
+  auto kind = isAnd ? BinaryKind::logical_and : BinaryKind::logical_or;
+  mlir::Value both[] = {a, b};
+  if (!e.align(both))
+    return fail(diag::ambiguousDescent, range, "these conditions have no common items");
+  Value truth = Value::array(e.binary(kind, both[0], both[1]));
+  if (!lhs.is(Kind::Match) && !rhs.is(Kind::Match))
+    return truth;
+  // Confidence: the mean under `and`, the larger under `or`; a plain condition
+  // counts as certain.
+  auto confidence = [&](const Value &value, mlir::Value truth) {
+    return value.is(Kind::Match) ? e.computing((*value.parts)[1].ir) : e.cast(truth, e.f32());
+  };
+  mlir::Value x = confidence(lhs, both[0]), y = confidence(rhs, both[1]);
+  mlir::Value conf = isAnd ? e.binary(BinaryKind::mul, e.binary(BinaryKind::add, x, y), e.constant(e.f32(), 0.5))
+                           : e.binary(BinaryKind::max, x, y);
+  return Value::group(Kind::Match, {truth, Value::array(conf)});
+}
+
+Value Elaborator::coalesceValues(const BinaryExpr &expr) {
+  Value lhs = eval(*expr.lhs);
+  if (lhs.isError())
+    return lhs;
+  if (lhs.is(Kind::Lazy))
+    return lazily(expr);
+  if (lhs.is(Kind::Plan))
+    return elseChain(lhs, *expr.rhs, expr.range);
+  if (isa<ReturnExpr>(expr.rhs.get()))
+    return unsupported(expr.rhs->range, "'return' inside an expression");
+  Value rhs = eval(*expr.rhs);
+  if (rhs.isError())
+    return rhs;
+  mlir::Value a, b;
+  if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr, true, expr.range, "'\?\?'"))
+    return Value();
+  return Value::array(e.coalesce(a, b), lhs.unit);
+}
+
+Value Elaborator::evalIn(const BinaryExpr &expr) {
+  // `group in open`, `token in p`: whether the plan has a row there.
+  Value rhs = eval(*expr.rhs);
+  if (rhs.isError())
+    return rhs;
+  if (rhs.is(Kind::Plan)) {
+    AxisInfo *axis = nullptr;
+    if (isa<NameExpr, MemberExpr>(ignoreParens(expr.lhs.get())) && plainName(ignoreParens(expr.lhs.get())) == "this")
+      axis = cx.candidate;
+    else
+      axis = axisFrom(*expr.lhs);
+    if (!axis)
+      return Value();
+    AxisInfo *plan = rhs.axis;
+    if (!plan->descendsFrom(axis))
+      return fail(diag::missingAxis, expr.lhs->range, "rows of this plan do not descend from '" + axis->name + "'");
+    AxisList axes;
+    for (AxisInfo *item : plan->items())
+      if (item != axis)
+        axes.push_back(item);
+    axes.push_back(axis);
+    mlir::Value member = MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), axes), plan->plan);
+    return gatherIfAlong(Value::array(member));
+  }
+  mlir::Value set = asArray(rhs, expr.rhs->range);
+  if (!set)
+    return Value();
+  return unsupported(expr.range, "'in' on " + describe(rhs));
+}
+
+Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
+  using Op = ast::BinaryOp;
+  switch (expr.op) {
+  case Op::MatMul:
+    return contract(expr, cx.exact);
+  case Op::Coalesce:
+    return coalesceValues(expr);
+  case Op::In:
+    return evalIn(expr);
+  case Op::Concat:
+    return evalConcat(expr);
+  case Op::Eq:
+  case Op::Ne:
+  case Op::Lt:
+  case Op::Le:
+  case Op::Gt:
+  case Op::Ge:
+    return evalComparison(expr);
+  case Op::Range:
+    return fail(diag::wrongKind, expr.range, "a range stands after 'in' of a loop or in a case");
+  case Op::Where:
+    return fail(diag::wrongKind, expr.range, "'where' narrows the candidates of a choice");
+  case Op::Subset:
+    return unsupported(expr.range, "'subset'");
+  default:
+    break;
+  }
+  Value lhs = eval(*expr.lhs);
+  Value rhs = eval(*expr.rhs);
+  if (lhs.isError() || rhs.isError())
+    return Value();
+  if (lhs.is(Kind::Lazy) || rhs.is(Kind::Lazy)) {
+    if (!cx.along && !cx.forceDense)
+      return lazily(expr);
+  }
+  if (expr.op == Op::And || expr.op == Op::Or)
+    return logic(expr.op, lhs, rhs, expr.range);
+  if (expr.op == Op::At) {
+    mlir::Value a, b;
+    if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr, true, expr.range, "'at'"))
+      return Value();
+    return Value::group(Kind::Match, {Value::array(e.compare(CompareKind::ge, a, b)), Value::array(a)});
+  }
+  return arithmetic(expr.op, lhs, rhs, expr.range, expr.lhs->range, expr.rhs->range);
+}
+
+Value Elaborator::contract(const ast::BinaryExpr &expr, bool exact) {
+  Value lhs = eval(*expr.lhs);
+  Value rhs = eval(*expr.rhs);
+  if (lhs.isError() || rhs.isError())
+    return Value();
+  if ((lhs.is(Kind::Lazy) || rhs.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
+    return lazily(expr);
+  mlir::Value a = asArray(lhs, expr.lhs->range), b = asArray(rhs, expr.rhs->range);
+  if (!a || !b)
+    return Value();
+  for (auto [value, operand] : {std::pair(a, &expr.lhs), std::pair(b, &expr.rhs)})
+    if (!isNumber(e.elementOf(value)))
+      return fail(diag::typeMismatch, (*operand)->range,
+                  "'@' multiplies numbers, found " + describe(Value::array(value)));
+  mlir::Value both[] = {a, b};
+  if (!e.align(both))
+    return fail(diag::ambiguousDescent, expr.range, "the rows of these values belong to two plans");
+  AxisList shared;
+  for (AxisInfo *axis : e.axesOf(both[0]))
+    if (e.typeOf(both[1]).hasAxis(axis->symbol) && !axis->isPlan() &&
+        llvm::none_of(cx.frames, [&](const Frame &frame) { return frame.axis == axis; }))
+      shared.push_back(axis);
+  if (shared.size() != 1) {
+    std::string found = shared.empty() ? "none" : "'" + describeAxes(shared) + "'";
+    error(diag::contractionAxes, expr.opRange, "'@' needs exactly one shared axis, found " + found)
+        .label(expr.lhs->range, describe(Value::array(a, lhs.unit)))
+        .label(expr.rhs->range, describe(Value::array(b, rhs.unit)))
+        .help("for another sum of products write sum(a * b over axis)");
+    return Value();
+  }
+  // Whole numbers and truths are multiplied as f32.
+  for (mlir::Value &value : both)
+    if (!isa<mlir::FloatType>(e.valueTypeOf(value)))
+      value = e.cast(value, e.f32());
+    else if (e.valueTypeOf(value).isF64())
+      value = e.cast(value, e.f32());
+  return Value::array(e.contract(both[0], both[1], shared, exact), lhs.unit * rhs.unit);
+}

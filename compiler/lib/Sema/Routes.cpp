@@ -1,0 +1,308 @@
+//===- Routes.cpp - Routes and routers -------------------------------------===//
+//
+// Routes are expanded where they are called, with fresh plans; those at the top
+// of the file are also entry points, functions of the module.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+Value Elaborator::callRoute(RouteInstance &route, std::vector<Value> args, SourceRange range) {
+  return inlineRoute(route, args, range);
+}
+
+/// True when `value` has the axes of `type`: exactly, or at least.
+bool Elaborator::checkResultAxes(const Value &value, const TypeInfo &type, bool exactly, SourceRange range) {
+  if (value.parts && (type.kind == TypeInfo::Kind::Tuple || type.kind == TypeInfo::Kind::Record)) {
+    for (size_t i = 0; i < type.elements.size() && i < value.parts->size(); ++i)
+      if (!checkResultAxes((*value.parts)[i], type.elements[i], exactly, range))
+        return false;
+    return true;
+  }
+  if (!value.is(Kind::Array) || type.kind != TypeInfo::Kind::Array)
+    return true;
+  AxisList axes = e.axesOf(value.ir);
+  for (AxisInfo *axis : type.axes) {
+    // Rows of a plan stand for the item they were chosen for.
+    if (llvm::none_of(axes, [&](AxisInfo *have) { return have->descendsFrom(axis); })) {
+      error(diag::resultAxes, range, "the result has no axis '" + axis->name + "': found " + describe(value))
+          .note("it was declared with (" + describeAxes(type.axes) + ")");
+      return false;
+    }
+  }
+  if (exactly)
+    for (AxisInfo *axis : axes)
+      if (!e.has(type.axes, axis)) {
+        error(diag::resultAxes, range,
+              "the result has an axis '" + axis->name + "' more than declared: found " + describe(value))
+            .help("reduce it, or declare it");
+        return false;
+      }
+  return true;
+}
+
+Value Elaborator::inlineRoute(RouteInstance &route, const std::vector<Value> &args, SourceRange range) {
+  if (!route.decl) // identity and skip give back what they got; skip gives zero
+    return args.empty() ? Value() : route.builtin == "skip" ? Value::literal(0, false, args[0].unit) : args[0];
+  const RouteDecl &decl = *route.decl;
+  if (!decl.axisParams.empty() && !route.scope->entries.count(decl.axisParams.front().text))
+    return fail(diag::argumentMismatch, range, "route '" + decl.name.text + "' needs its axes in brackets");
+  if (args.size() != decl.params.size()) {
+    error(diag::argumentMismatch, range,
+          "'" + decl.name.text + "' takes " + llvm::Twine(decl.params.size()) + " arguments, found " +
+              llvm::Twine(args.size()))
+        .label(decl.name.range, "declared here");
+    return Value();
+  }
+  if (route.busy) {
+    error(diag::recursion, range, "'" + decl.name.text + "' calls itself")
+        .note("routes are expanded where they are called, so that recursion would never end");
+    return Value();
+  }
+  Context next = cx;
+  next.scope = std::make_shared<Scope>(route.locals);
+  next.candidate = nullptr;
+  next.route = &route;
+  next.old = nullptr;
+  next.items.clear();
+  next.resultPool = nullptr;
+  next.planName.clear();
+  next.ruleMask = {};
+  next.ruleUnder.clear();
+  ReturnSlot slot;
+  next.returns = &slot;
+  route.busy = true;
+  Value result = inContext(std::move(next), [&]() -> Value {
+    for (size_t i = 0; i < args.size(); ++i) {
+      Value arg = args[i];
+      const ColumnDecl &param = *decl.params[i];
+      if (param.type && !arg.axis) {
+        TypeInfo type = resolveType(*param.type);
+        if (type.kind == TypeInfo::Kind::None)
+          return Value();
+        arg = convert(arg, type, range);
+        if (arg.isError() || !checkResultAxes(arg, type, false, range))
+          return Value();
+      }
+      if ((arg.is(Kind::Row) || arg.is(Kind::Axis)) && !arg.ir && !arg.axis->pool)
+        cx.items.push_back(arg.axis);
+      cx.scope->bind(param.name.text, arg, param.name.range);
+    }
+    TypeInfo type;
+    if (decl.result) {
+      type = resolveType(*decl.result, route.path);
+      if (type.kind == TypeInfo::Kind::None)
+        return Value();
+      if (type.kind == TypeInfo::Kind::Row)
+        cx.resultPool = type.rowOf->pool;
+    }
+    if (!decl.under.empty())
+      return unsupported(decl.under.front()->range, "a budget of a whole route");
+    Value value;
+    if (decl.value)
+      value = eval(*decl.value);
+    else if (decl.body)
+      value = execute(*decl.body, slot);
+    if (value.isError())
+      return value;
+    SourceRange where = decl.value ? decl.value->range : decl.name.range;
+    if (value.is(Kind::Lazy))
+      value = force(value);
+    if (type.kind == TypeInfo::Kind::Row) {
+      value = asPlan(value, where);
+      if (value.is(Kind::Plan) && !value.axis->descendsFrom(type.rowOf)) {
+        error(diag::typeMismatch, where, "expected rows of '" + type.rowOf->name + "', found " + describe(value));
+        return Value();
+      }
+      noteHandlers(route, value);
+      return value;
+    }
+    if (type.kind != TypeInfo::Kind::None) {
+      value = convert(value, type, where);
+      if (value.isError() || !checkResultAxes(value, type, false, where))
+        return Value();
+    }
+    if (decl.isRouter && !value.is(Kind::Plan)) {
+      error(diag::typeMismatch, decl.name.range, "a router returns a plan, found " + describe(value))
+          .help("make it a route, or return what 'choose' gives");
+      return Value();
+    }
+    noteHandlers(route, value);
+    return value;
+  });
+  route.busy = false;
+  return result;
+}
+
+/// Remembers the router's handlers with the names they see.
+void Elaborator::noteHandlers(RouteInstance &route, const Value &plan) {
+  if (!route.decl->body || cx.handler)
+    return;
+  for (const StmtPtr &stmt : route.decl->body->stmts)
+    if (auto *local = dyn_cast<DeclStmt>(stmt.get()))
+      if (auto *on = dyn_cast<OnDecl>(local->decl.get()))
+        handlers.push_back({on, &route, cx.scope, plan, cx.frames, cx.items});
+}
+
+Value Elaborator::execute(const BlockStmt &block, ReturnSlot &slot) {
+  for (size_t i = 0; i < block.stmts.size(); ++i) {
+    const Stmt &stmt = *block.stmts[i];
+    bool last = i + 1 == block.stmts.size() ||
+                llvm::all_of(llvm::ArrayRef(block.stmts).drop_front(i + 1), [](const StmtPtr &rest) {
+                  auto *decl = dyn_cast<DeclStmt>(rest.get());
+                  return isa<KeepStmt>(rest.get()) || (decl && isa<OnDecl>(decl->decl.get()));
+                });
+    if (auto *value = dyn_cast<ExprStmt>(&stmt); value && last)
+      return eval(*value->value);
+    if (!executeStmt(stmt))
+      return Value();
+    if (slot.done) {
+      if (i + 1 < block.stmts.size() && !last) {
+        error(diag::unreachable, block.stmts[i + 1]->range, "nothing after 'return' is ever run");
+        return Value();
+      }
+      return slot.value;
+    }
+  }
+  return fail(diag::argumentMismatch, block.range, "this body returns nothing");
+}
+
+bool Elaborator::isEntry(const RouteInstance &route) {
+  const RouteDecl &decl = *route.decl;
+  if (!decl.axisParams.empty())
+    return false;
+  for (const ColumnPtr &param : decl.params) {
+    if (param->type)
+      continue;
+    auto [entry, scope] = cx.scope->lookup(param->name.text);
+    if (!entry)
+      return false;
+    Value value = resolve(*entry, *scope, param->name.range);
+    bool item = value.is(Kind::Axis) && !value.axis->columns.empty();
+    if (!item && !(value.is(Kind::Storage) && value.storage->kind == Storage::Kind::Signal))
+      return false;
+  }
+  return true;
+}
+
+bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args, mlir::Block &block,
+                                 std::vector<std::string> &names) {
+  for (const ColumnPtr &param : route.decl->params) {
+    StringRef name = param->name.text;
+    auto addArgument = [&](route::ArrayType type, Unit unit) {
+      mlir::Value argument = block.addArgument(type, locationOf(param->name.range));
+      names.push_back(name.str());
+      args.push_back(Value::array(argument, unit));
+    };
+    auto [entry, scope] = cx.scope->lookup(name);
+    Value value = entry ? resolve(*entry, *scope, param->name.range) : Value();
+    if (param->type) {
+      TypeInfo type = resolveType(*param->type, name);
+      if (type.kind == TypeInfo::Kind::None)
+        return false;
+      if (type.kind == TypeInfo::Kind::Row && type.rowOf && !type.rowOf->pool && !type.rowOf->columns.empty()) {
+        args.push_back(Value::ofAxis(Kind::Row, type.rowOf));
+        continue;
+      }
+      if (type.kind != TypeInfo::Kind::Array) {
+        unsupported(param->type->range, "a parameter of this type at an entry point");
+        return false;
+      }
+      addArgument(e.arrayType(storageType(type), type.axes), type.unit);
+    } else if (value.is(Kind::Axis)) {
+      args.push_back(Value::ofAxis(Kind::Row, value.axis));
+    } else if (!value.storage->inputName.empty()) {
+      addArgument(value.storage->type, value.storage->unit);
+    } else {
+      args.push_back(load(*value.storage)); // a computed signal: read, not given
+    }
+    if (args.back().isError())
+      return false;
+  }
+  return true;
+}
+
+void Elaborator::flattenResult(const Value &value, StringRef name, std::vector<Result> &results, SourceRange range) {
+  if (value.is(Kind::Plan)) {
+    results.push_back({value.axis->plan, name.str(), "plan"});
+    const Value *weight = value.part("weight");
+    results.push_back(
+        {weight ? weight->ir : e.broadcastTo(e.constant(e.f32(), 1), value.axis), (name + ".weight").str(), "weight"});
+    for (StringRef part : {"status", "which"})
+      if (const Value *extra = value.part(part))
+        results.push_back({extra->ir, (name + "." + part).str(), part.str()});
+    if (value.names)
+      for (size_t i = 0; i < value.names->size(); ++i)
+        if (StringRef((*value.names)[i]).starts_with("note."))
+          results.push_back({(*value.parts)[i].ir, (name + "." + (*value.names)[i]).str(), "note"});
+    return;
+  }
+  if (value.is(Kind::Tuple) || value.is(Kind::Record)) {
+    for (size_t i = 0; i < value.parts->size(); ++i)
+      flattenResult((*value.parts)[i], (name + "." + (value.names ? (*value.names)[i] : std::to_string(i))).str(),
+                    results, range);
+    return;
+  }
+  if (mlir::Value ir = asArray(value, range, e.f32()))
+    results.push_back({ir, name.str(), "value"});
+}
+
+void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
+  const RouteDecl &decl = *route.decl;
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToEnd(module->getBody());
+  e.loc = locationOf(decl.name.range);
+  auto func = FuncOp::create(e.builder, e.loc, freshSymbol(decl.name.text),
+                             decl.isRouter ? FuncKind::router : FuncKind::route, e.builder.getFunctionType({}, {}));
+  mlir::Block &block = func.getBody().emplaceBlock();
+  e.builder.setInsertionPointToStart(&block);
+  topOp = func;
+  handlers.clear();
+  std::vector<Value> args;
+  std::vector<std::string> names;
+  std::vector<Result> results;
+  Value value;
+  if (bindEntryParams(route, args, block, names))
+    value = inlineRoute(route, args, decl.name.range);
+  if (!value.isError()) {
+    if (decl.result && value.is(Kind::Array)) {
+      TypeInfo type = resolveType(*decl.result);
+      SourceRange where = decl.value ? decl.value->range : decl.name.range;
+      if (!checkResultAxes(value, type, /*exactly=*/true, where))
+        value = Value();
+      else
+        value.ir = e.broadcastTo(value.ir, type.axes);
+    }
+    if (!value.isError())
+      flattenResult(value, decl.name.text, results, decl.name.range);
+  }
+  if (results.empty()) {
+    topOp = nullptr;
+    if (!value.isError())
+      error(diag::typeMismatch, decl.name.range, "an entry point returns values, found " + describe(value));
+    func.erase();
+    return;
+  }
+  keepForHandlers(results);
+  llvm::SmallVector<mlir::Value> returned;
+  llvm::SmallVector<mlir::Attribute> argAttrs, resultAttrs;
+  for (const Result &result : results) {
+    returned.push_back(result.value);
+    resultAttrs.push_back(
+        e.builder.getDictionaryAttr({e.builder.getNamedAttr("route.name", e.builder.getStringAttr(result.name)),
+                                     e.builder.getNamedAttr("route.role", e.builder.getStringAttr(result.role))}));
+  }
+  for (const std::string &name : names)
+    argAttrs.push_back(
+        e.builder.getDictionaryAttr({e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name))}));
+  route::ReturnOp::create(e.builder, locationOf(decl.name.range), returned);
+  func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), mlir::ValueRange(returned).getTypes()));
+  if (!argAttrs.empty())
+    func.setArgAttrsAttr(e.builder.getArrayAttr(argAttrs));
+  func.setResAttrsAttr(e.builder.getArrayAttr(resultAttrs));
+  topOp = nullptr;
+  emitHandlers(func, results);
+}

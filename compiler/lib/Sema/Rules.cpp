@@ -1,0 +1,447 @@
+//===- Rules.cpp - Rules, else chains and refusals -------------------------===//
+//
+// Rules are rows: `choose first` takes them in the order written, `choose 1 of
+// rules by KEY` by their attributes and confidence. A rule whose candidates are
+// all absent does not fire.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "llvm/ADT/StringMap.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+Value Elaborator::planOfMember(AxisInfo *pool, const Value &member, SourceRange range) {
+  mlir::Value position = e.iota(pool, true);
+  mlir::Value mask = e.compare(CompareKind::eq, position, e.constantInt(e.elementOf(position), int64_t(member.number)));
+  mask = andMask(mask, cx.ruleMask);
+  AxisInfo *axis = planAxis(cx.items, pool, range);
+  irgen::Emitter::Choice choice;
+  choice.mask = mask;
+  choice.under.assign(cx.ruleUnder.begin(), cx.ruleUnder.end());
+  auto op = e.choose(ChoiceKind::all, axis, choice);
+  return makePlan(axis, op.getResult(), Value());
+}
+
+Value Elaborator::asPlan(const Value &value, SourceRange range) {
+  switch (value.kind) {
+  case Kind::Plan:
+  case Kind::Refusal:
+  case Kind::Error:
+    return value;
+  case Kind::Member:
+    return planOfMember(value.axis, value, range);
+  case Kind::Axis:
+  case Kind::Row:
+    if (!value.ir) {
+      // All of a pool: the first row that may be taken.
+      AxisInfo *axis = planAxis(cx.items, value.axis, range);
+      irgen::Emitter::Choice choice;
+      choice.count = e.constantInt(e.i64(), 1);
+      choice.mask = cx.ruleMask;
+      choice.under.assign(cx.ruleUnder.begin(), cx.ruleUnder.end());
+      auto op = e.choose(ChoiceKind::count, axis, choice);
+      return makePlan(axis, op.getResult(), Value());
+    }
+    break;
+  default:
+    break;
+  }
+  return fail(diag::wrongKind, range, "expected rows of a pool, found " + describe(value));
+}
+
+/// Whether each item has a row.
+mlir::Value Elaborator::hasRows(AxisInfo *plan) {
+  mlir::Value one = e.broadcastTo(e.constantInt(e.i1(), 1), plan);
+  return e.reduce(ReduceKind::any, one, plan->items());
+}
+
+Value Elaborator::firstPlan(llvm::ArrayRef<mlir::Value> whens, llvm::ArrayRef<Value> plans, SourceRange range) {
+  AxisInfo *model = plans.front().axis;
+  bool weighted = false;
+  for (const Value &plan : plans) {
+    if (plan.axis->parents != model->parents) {
+      error(diag::choiceAxes, range, "these choices are from different things or for different items")
+          .note("one chooses from '" + model->candidates()->name + "' for (" + describeAxes(model->items()) +
+                "), another from '" + plan.axis->candidates()->name + "' for (" + describeAxes(plan.axis->items()) +
+                ")");
+      return Value();
+    }
+    weighted |= plan.part("weight") != nullptr;
+  }
+  AxisInfo *axis = planAxis(AxisList(model->items()), model->candidates(), range);
+  llvm::SmallVector<mlir::Value> conditions, handles, columns;
+  for (auto [when, plan] : llvm::zip(whens, plans)) {
+    conditions.push_back(e.broadcastTo(when, axis->items()));
+    handles.push_back(plan.axis->plan);
+    if (weighted)
+      columns.push_back(plan.part("weight") ? e.cast(plan.part("weight")->ir, e.f32())
+                                            : e.broadcastTo(e.constant(e.f32(), 1), plan.axis));
+  }
+  llvm::SmallVector<mlir::Type> types = {PlanType::get(&context, axis->symbol), e.arrayType(e.i64(), axis->items())};
+  if (weighted)
+    types.push_back(e.arrayType(e.f32(), {axis}));
+  auto op = FirstPlanOp::create(e.builder, e.loc, types, conditions, handles, columns, axis->symbol);
+  Value plan = makePlan(axis, op.getResult(), weighted ? Value::array(op.getResultColumns().front()) : Value());
+  plan.parts->push_back(Value::array(op.getWhich()));
+  plan.names->push_back("which");
+  // A refusal of the last plan stands where no plan has rows.
+  if (const Value *status = plans.back().part("status")) {
+    mlir::Value none = e.compare(CompareKind::lt, op.getWhich(), e.constantInt(e.i64(), 0));
+    plan.parts->push_back(Value::array(e.select(none, status->ir, e.constantInt(e.i64(), 0))));
+    plan.names->push_back("status");
+  }
+  return plan;
+}
+
+Value Elaborator::elseChain(Value plan, const Expr &otherwise, SourceRange range) {
+  if (isa<NoneExpr>(ignoreParens(&otherwise)))
+    return plan;
+  Value next = ruleTarget(otherwise);
+  if (next.isError())
+    return next;
+  if (!next.is(Kind::Refusal))
+    return firstPlan({e.constantInt(e.i1(), 1), e.constantInt(e.i1(), 1)}, {plan, next}, range);
+  mlir::Value code = e.constantInt(e.i64(), int64_t(next.number));
+  mlir::Value status = e.select(hasRows(plan.axis), e.constantInt(e.i64(), 0), code);
+  Value result = plan;
+  result.parts = std::make_shared<std::vector<Value>>(*plan.parts);
+  result.names = std::make_shared<std::vector<std::string>>(*plan.names);
+  result.parts->push_back(Value::array(status));
+  result.names->push_back("status");
+  return result;
+}
+
+/// What stands after `->` of a rule or after `else`.
+Value Elaborator::ruleTarget(const Expr &target) {
+  const Expr *plain = ignoreParens(&target);
+  if (auto *name = dyn_cast<NameExpr>(plain); name && cx.resultPool) {
+    Value member = labelOf(*name, Value::ofAxis(Kind::Row, cx.resultPool->axis));
+    if (!member.isError())
+      return planOfMember(member.axis, member, target.range);
+    if (lookup(name->name, /*quiet=*/true).isError()) {
+      error(diag::unknownName, name->name.range,
+            "pool '" + cx.resultPool->axis->name + "' has no row '" + name->name.text + "'")
+          .label(cx.resultPool->axis->range, "its rows are declared here")
+          .suggest(name->name.text, cx.resultPool->axis->labels);
+      return Value();
+    }
+  }
+  if (isa<SetExpr>(plain)) {
+    Candidates from;
+    if (!evalCandidates(*plain, from))
+      return Value();
+    // The first of the list that may be taken: its order is the key.
+    mlir::Value position = e.iota(from.axis, true);
+    mlir::Value order = e.constantInt(e.i64(), int64_t(from.listed.size()));
+    for (size_t i = from.listed.size(); i-- > 0;)
+      order = e.select(e.compare(CompareKind::eq, position, e.constantInt(e.elementOf(position), from.listed[i])),
+                       e.constantInt(e.i64(), int64_t(i)), order);
+    AxisInfo *axis = planAxis(cx.items, from.axis, target.range);
+    irgen::Emitter::Choice choice;
+    choice.count = e.constantInt(e.i64(), 1);
+    choice.mask = andMask(from.mask, cx.ruleMask);
+    choice.keys = {order};
+    choice.up = {true};
+    choice.under.assign(cx.ruleUnder.begin(), cx.ruleUnder.end());
+    auto op = e.choose(ChoiceKind::count, axis, choice);
+    return makePlan(axis, op.getResult(), Value());
+  }
+  return asPlan(eval(*plain), target.range);
+}
+
+/// The value of a note for a rule, as an element of the note's type.
+mlir::Value Elaborator::noteValue(const ColumnDecl &note, const TypeInfo &type, const Expr *written) {
+  const Expr *source = written ? written : note.init.get();
+  if (!source) {
+    error(diag::argumentMismatch, note.range, "note '" + note.name.text + "' needs a default");
+    return {};
+  }
+  if (isa<ListType>(getValueType(type.element))) {
+    llvm::SmallVector<mlir::Attribute> entries;
+    if (auto *list = dyn_cast<ListExpr>(source))
+      for (const Arg &entry : list->entries)
+        if (auto *text = dyn_cast<StringExpr>(entry.value.get()))
+          entries.push_back(e.builder.getStringAttr(text->value));
+    return ConstantOp::create(e.builder, e.loc, route::ArrayType::get(type.element), e.builder.getArrayAttr(entries));
+  }
+  mlir::Attribute attr = constantAttr(*source, type);
+  if (!attr)
+    return {};
+  return ConstantOp::create(e.builder, e.loc, route::ArrayType::get(type.element), attr);
+}
+
+Value Elaborator::evalRules(const ChooseExpr &expr) {
+  if (!cx.resultPool)
+    return fail(diag::badChoice, expr.range, "rules choose from the pool of the router's result");
+  PoolInfo &pool = *cx.resultPool;
+  bool first = expr.countForm == ChooseExpr::Count::First;
+  if (!first && plainName(expr.candidates.get()) != "rules")
+    return fail(diag::badChoice, expr.range, "rules belong to 'choose first' or 'choose 1 of rules'");
+  if (expr.rules.empty())
+    return fail(diag::badChoice, expr.range, "there are no rules here");
+  if (!expr.per.empty())
+    return unsupported(expr.per.front()->range, "'per' with rules");
+
+  // The mask and budgets of the whole hold for the choice of every rule.
+  Context rules = cx;
+  Context masked = cx;
+  masked.candidate = pool.axis;
+  if (expr.where) {
+    mlir::Value mask = inContext(masked, [&] { return evalTruth(*expr.where); });
+    if (!mask)
+      return Value();
+    rules.ruleMask = andMask(cx.ruleMask, mask);
+  }
+  llvm::SmallVector<mlir::Attribute> under;
+  if (!inContext(masked, [&] { return budgetsFrom(expr.under, under); }))
+    return Value();
+  rules.ruleUnder.append(under.begin(), under.end());
+
+  llvm::SmallVector<mlir::Value> whens, confidences;
+  llvm::SmallVector<Value> plans;
+  llvm::SmallVector<const WithExpr *> notes;
+  bool good = true, always = false;
+  for (const std::unique_ptr<RuleDecl> &rule : expr.rules) {
+    if (always && first) {
+      error(diag::ruleNeverFires, rule->range, "this rule can never fire").note("a rule before it always does");
+    }
+    e.loc = locationOf(rule->range);
+    mlir::Value when = e.constantInt(e.i1(), 1), confidence = e.constant(e.f32(), 1);
+    if (rule->cond) {
+      Value value = eval(*rule->cond);
+      when = asArray(value, rule->cond->range, e.i1());
+      if (when && !isTruth(e.elementOf(when))) {
+        error(diag::typeMismatch, rule->cond->range, "expected a condition, found " + describe(value));
+        when = {};
+      }
+      if (!when) {
+        good = false;
+        continue;
+      }
+      confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir) : e.cast(when, e.f32());
+      lintRule(*rule, when, first);
+    } else {
+      always = true;
+    }
+    const Expr *target = rule->target.get();
+    auto *with = dyn_cast<WithExpr>(target);
+    if (with)
+      target = with->value.get();
+    Value plan = inContext(rules, [&] { return ruleTarget(*target); });
+    if (plan.is(Kind::Refusal)) {
+      unsupported(rule->target->range, "a rule that refuses");
+      plan = Value();
+    }
+    if (plan.isError()) {
+      good = false;
+      continue;
+    }
+    whens.push_back(when);
+    confidences.push_back(confidence);
+    plans.push_back(plan);
+    notes.push_back(with);
+  }
+  if (!good)
+    return Value();
+  e.loc = locationOf(expr.range);
+  if (!first && !orderRules(expr, whens, confidences, plans))
+    return Value();
+  Value plan = firstPlan(whens, plans, expr.range);
+  if (plan.isError())
+    return plan;
+  if (!addNotes(plan, notes))
+    return Value();
+  if (!expr.otherwise)
+    return plan;
+  // The notes of the `else` are those of its own `with`.
+  const Expr *otherwise = expr.otherwise.get();
+  if (auto *with = dyn_cast<WithExpr>(otherwise)) {
+    otherwise = with->value.get();
+    for (size_t i = 0; i < plan.names->size(); ++i)
+      if (StringRef((*plan.names)[i]).starts_with("note.")) {
+        Value fallback = plan;
+        fallback.parts = std::make_shared<std::vector<Value>>();
+        fallback.names = std::make_shared<std::vector<std::string>>();
+        const Value &which = *plan.part("which");
+        mlir::Value none = e.compare(CompareKind::lt, which.ir, e.constantInt(e.i64(), 0));
+        const ColumnDecl *note = noteNamed(StringRef((*plan.names)[i]).drop_front(5));
+        const Expr *written = nullptr;
+        for (const Arg &arg : with->notes)
+          if (arg.name.text == note->name.text)
+            written = arg.value.get();
+        mlir::Value value = noteValue(*note, noteTypes[note->name.text], written);
+        if (!value)
+          return Value();
+        (*plan.parts)[i] = Value::array(e.select(none, value, (*plan.parts)[i].ir));
+      }
+  }
+  Value carried = plan;
+  Value result = inContext(rules, [&] { return elseChain(plan, *otherwise, expr.range); });
+  if (result.isError())
+    return result;
+  for (size_t i = 0; i < carried.names->size(); ++i)
+    if (StringRef((*carried.names)[i]).starts_with("note.") && !result.part((*carried.names)[i])) {
+      result.parts->push_back((*carried.parts)[i]);
+      result.names->push_back((*carried.names)[i]);
+    }
+  return result;
+}
+
+/// For `choose 1 of rules by KEY`: turns conditions into "this rule is the best
+/// that fires".
+bool Elaborator::orderRules(const ChooseExpr &expr, llvm::SmallVectorImpl<mlir::Value> &whens,
+                            llvm::ArrayRef<mlir::Value> confidences, llvm::ArrayRef<Value> plans) {
+  AxisInfo *axis = makeAxis("rules", pathOf(*cx.scope) + ".rules", AxisKind::pool, expr.range);
+  axis->size = expr.rules.size();
+  for (auto [i, rule] : llvm::enumerate(expr.rules))
+    axis->labels.push_back(rule->name ? rule->name.text : "rule" + std::to_string(i));
+  emitAxis(*axis);
+  AxisList items = cx.items;
+  llvm::SmallVector<mlir::Value> fires, certain;
+  bool ranged = false, rangedConf = false;
+  for (auto [when, conf, plan] : llvm::zip(whens, confidences, plans)) {
+    mlir::Value fire = e.binary(BinaryKind::logical_and, when, hasRows(plan.axis));
+    fires.push_back(e.broadcastTo(fire, items));
+    certain.push_back(e.broadcastTo(conf, items));
+    ranged |= e.isRange(fires.back());
+    rangedConf |= e.isRange(certain.back());
+  }
+  AxisList stacked = items;
+  stacked.push_back(axis);
+  auto stack = [&](llvm::SmallVector<mlir::Value> &values, mlir::Type element) -> mlir::Value {
+    for (mlir::Value &value : values)
+      if (e.elementOf(value) != element)
+        value = CastOp::create(e.builder, e.loc, e.typeOf(value).withElement(element), value);
+    return StackOp::create(e.builder, e.loc, e.arrayType(element, stacked), values, axis->symbol);
+  };
+  mlir::Value fire = stack(fires, e.ranged(ranged, e.i1()));
+  mlir::Value conf = stack(certain, e.ranged(rangedConf, e.f32()));
+  // The parts of the key: attributes of the rules, `conf`, `name`, `order`.
+  llvm::SmallVector<mlir::Value> keys;
+  llvm::SmallVector<bool> up;
+  std::vector<const Expr *> parts;
+  if (auto *tuple = dyn_cast_or_null<TupleExpr>(ignoreParens(expr.key.get())))
+    for (const ExprPtr &element : tuple->elements)
+      parts.push_back(element.get());
+  else if (expr.key)
+    parts.push_back(expr.key.get());
+  std::vector<std::string> byName = axis->labels;
+  llvm::sort(byName);
+  for (const Expr *part : parts) {
+    bool rising = false;
+    if (auto *unary = dyn_cast<ast::UnaryExpr>(part); unary && unary->op == ast::UnaryOp::Up) {
+      rising = true;
+      part = unary->operand.get();
+    }
+    StringRef name = plainName(part);
+    if (name.empty()) {
+      error(diag::badChoice, part->range, "a key over rules is 'conf', 'name', 'order' or an attribute of rules");
+      return false;
+    }
+    up.push_back(rising);
+    if (name == "conf") {
+      keys.push_back(conf);
+      continue;
+    }
+    llvm::SmallVector<double> column;
+    bool known = name == "name" || name == "order";
+    for (auto [i, rule] : llvm::enumerate(expr.rules)) {
+      double value = rising ? 1e30 : -1e30; // an absent attribute is last
+      if (name == "name")
+        value = double(llvm::find(byName, axis->labels[i]) - byName.begin());
+      else if (name == "order")
+        value = double(i);
+      for (const Arg &attribute : rule->attributes)
+        if (attribute.name.text == name) {
+          auto given = evalConstant(*attribute.value);
+          if (!given)
+            return false;
+          value = *given;
+          known = true;
+        }
+      column.push_back(value);
+    }
+    if (!known) {
+      error(diag::unknownName, part->range, "no rule has an attribute '" + name + "'");
+      return false;
+    }
+    auto type = mlir::RankedTensorType::get({axis->size}, e.f64());
+    keys.push_back(ConstantOp::create(e.builder, e.loc, e.arrayType(e.f64(), {axis}),
+                                      mlir::DenseElementsAttr::get(type, llvm::ArrayRef<double>(column))));
+  }
+  AxisInfo *winner = makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, expr.range);
+  winner->parents.assign(items.begin(), items.end());
+  winner->parents.push_back(axis);
+  emitAxis(*winner);
+  irgen::Emitter::Choice choice;
+  choice.count = e.constantInt(e.i64(), 1);
+  choice.mask = fire;
+  choice.keys = keys;
+  choice.up = up;
+  auto op = e.choose(ChoiceKind::count, winner, choice);
+  winner->plan = op.getResult();
+  mlir::Value member = MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), stacked), winner->plan);
+  for (auto [i, when] : llvm::enumerate(whens))
+    when = e.pick(member, axis, e.constantInt(e.i64(), int64_t(i)));
+  return true;
+}
+
+const ColumnDecl *Elaborator::noteNamed(StringRef name) {
+  for (const ColumnDecl *note : noteColumns)
+    if (note->name.text == name)
+      return note;
+  return nullptr;
+}
+
+/// Adds a part `note.x` an item for each declared note.
+bool Elaborator::addNotes(Value &plan, llvm::ArrayRef<const WithExpr *> notes) {
+  for (const WithExpr *with : notes)
+    if (with)
+      for (const Arg &arg : with->notes)
+        if (!noteNamed(arg.name.text)) {
+          std::vector<std::string> names;
+          for (const ColumnDecl *note : noteColumns)
+            names.push_back(note->name.text);
+          unknownName(arg.name, "note", names);
+          return false;
+        }
+  const Value which = *plan.part("which");
+  for (const ColumnDecl *note : noteColumns) {
+    const TypeInfo &type = noteTypes[note->name.text];
+    if (type.kind != TypeInfo::Kind::Array)
+      return false;
+    mlir::Value value = noteValue(*note, type, nullptr);
+    for (size_t i = notes.size(); value && i-- > 0;)
+      if (notes[i])
+        for (const Arg &arg : notes[i]->notes)
+          if (arg.name.text == note->name.text) {
+            mlir::Value given = noteValue(*note, type, arg.value.get());
+            if (!given)
+              return false;
+            value = e.select(e.compare(CompareKind::eq, which.ir, e.constantInt(e.i64(), int64_t(i))), given, value);
+          }
+    if (!value)
+      return false;
+    plan.parts->push_back(Value::array(e.broadcastTo(value, plan.axis->items())));
+    plan.names->push_back("note." + note->name.text);
+  }
+  return true;
+}
+
+/// Warns where one missing answer would switch a safety rule off.
+void Elaborator::lintRule(const RuleDecl &rule, mlir::Value when, bool first) {
+  bool safety = false;
+  for (const Arg &attribute : rule.attributes)
+    if (attribute.name.text == "tier")
+      if (auto *number = dyn_cast<NumberExpr>(attribute.value.get()))
+        safety = number->value() <= 1;
+  if (safety && e.isRange(when))
+    error(diag::unknownSafetyRule, rule.cond->range, "this rule does not fire while its signals are unknown")
+        .note("an unknown rule is passed over, and this one stands in the first tier")
+        .help("write (…) ?? true to let it fire then");
+  if (auto constant = when.getDefiningOp<ConstantOp>())
+    if (auto truth = dyn_cast<mlir::IntegerAttr>(constant.getValue()); truth && truth.getValue().isZero())
+      error(diag::ruleNeverFires, rule.cond->range, "this rule can never fire");
+}

@@ -1,0 +1,325 @@
+//===- Storage.cpp - Signals, parameters and state -------------------------===//
+//
+// What a decision reads. Reads are narrowed by the frames of the bodies they
+// stand in: a parameter of an expert is gathered to the rows of the plan that
+// the expert runs along.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+std::string Elaborator::pathOf(const Scope &scope) {
+  for (const Scope *at = &scope; at; at = at->parent.get())
+    if (!at->path.empty())
+      return at->path;
+  return "";
+}
+
+std::vector<AxisInfo *> Elaborator::enclosingPools(const Scope &scope) {
+  std::vector<AxisInfo *> result;
+  for (const Scope *at = &scope; at; at = at->parent.get()) {
+    if (at->owner) { // a body may be declared far from the pool it serves
+      result.insert(result.begin(), at->owner->pools.begin(), at->owner->pools.end());
+      break;
+    }
+    if (at->pool)
+      result.insert(result.begin(), at->pool->axis);
+  }
+  return result;
+}
+
+static std::string joined(StringRef path, StringRef name) {
+  return path.empty() ? name.str() : (path + "." + name).str();
+}
+
+/// Puts the axes of enclosing pools before those written.
+static void addPoolAxes(TypeInfo &type, const std::vector<AxisInfo *> &pools) {
+  std::vector<AxisInfo *> axes;
+  std::vector<int64_t> groups;
+  for (AxisInfo *pool : pools)
+    if (!irgen::Emitter::has(type.axes, pool)) {
+      axes.push_back(pool);
+      groups.push_back(1);
+    }
+  type.axes.insert(type.axes.begin(), axes.begin(), axes.end());
+  type.groups.insert(type.groups.begin(), groups.begin(), groups.end());
+}
+
+Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
+  if (!decl.type)
+    return fail(diag::missingType, decl.name.range, "parameter '" + decl.name.text + "' needs a type");
+  std::string path = joined(pathOf(scope), decl.name.text);
+  TypeInfo type = resolveType(*decl.type, path);
+  if (type.kind == TypeInfo::Kind::None)
+    return Value();
+  if (type.kind == TypeInfo::Kind::Route) {
+    Value value = Value::ofKind(Kind::Route);
+    value.route = makeInstance(*type.route->decl, type.route->scope, path, enclosingPools(scope));
+    return value;
+  }
+  if (type.kind != TypeInfo::Kind::Array)
+    return fail(diag::wrongKind, decl.type->range, "a parameter holds numbers over axes");
+  if (!isNumber(type.element) && !isTruth(type.element))
+    return fail(diag::typeMismatch, decl.type->range,
+                "a parameter holds numbers or truths, found " + describeElement(type.element));
+  addPoolAxes(type, enclosingPools(scope));
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  atModuleLevel();
+  Storage &storage = storages.emplace_back();
+  storage.kind = Storage::Kind::Param;
+  storage.name = decl.name.text;
+  storage.range = decl.name.range;
+  std::string symbol = freshSymbol(path);
+  storage.symbol = mlir::FlatSymbolRefAttr::get(&context, symbol);
+  storage.type = e.arrayType(storageType(type), type.axes);
+  storage.unit = type.unit;
+  // A path that ends in .safetensors names the file, anything else the tensor.
+  std::string from = path;
+  mlir::StringAttr file;
+  if (decl.source && StringRef(decl.source->value).ends_with(".safetensors"))
+    file = e.builder.getStringAttr(decl.source->value);
+  else if (decl.source)
+    from = decl.source->value;
+  auto op = ParamOp::create(e.builder, locationOf(decl.name.range), symbol, storage.type, from, file);
+  if (llvm::any_of(type.groups, [](int64_t group) { return group != 1; }))
+    op->setAttr("groups", e.builder.getDenseI64ArrayAttr(type.groups));
+  Value value = Value::ofKind(Kind::Storage);
+  value.storage = &storage;
+  return value;
+}
+
+Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
+  if (!decl.type)
+    return fail(diag::missingType, decl.name.range, "state '" + decl.name.text + "' needs a type");
+  std::string path = joined(pathOf(scope), decl.name.text);
+  TypeInfo type = resolveType(*decl.type, path + ".enum");
+  if (type.kind == TypeInfo::Kind::None)
+    return Value();
+  if (type.kind != TypeInfo::Kind::Array)
+    return fail(diag::wrongKind, decl.type->range, "state holds elements over axes");
+  addPoolAxes(type, enclosingPools(scope));
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  atModuleLevel();
+  Storage &storage = storages.emplace_back();
+  storage.kind = Storage::Kind::State;
+  storage.name = decl.name.text;
+  storage.range = decl.name.range;
+  std::string symbol = freshSymbol(path);
+  storage.symbol = mlir::FlatSymbolRefAttr::get(&context, symbol);
+  storage.type = e.arrayType(storageType(type), type.axes);
+  storage.unit = type.unit;
+  mlir::IntegerAttr bound;
+  if (decl.capacity)
+    if (auto keys = constantSize(*decl.capacity, "the capacity of state"))
+      bound = e.builder.getI64IntegerAttr(*keys);
+  auto op = StateOp::create(e.builder, locationOf(decl.name.range), symbol, storage.type,
+                            decl.source ? e.builder.getStringAttr(decl.source->value) : mlir::StringAttr(), bound);
+  if (decl.init && !decl.source) {
+    e.builder.setInsertionPointToStart(&op.getInit().emplaceBlock());
+    mlir::Operation *saved = topOp;
+    topOp = op;
+    Value init = convert(eval(*decl.init), type, decl.init->range);
+    mlir::Value ir = init.isError() ? mlir::Value() : e.broadcastTo(init.ir, type.axes);
+    if (ir)
+      YieldOp::create(e.builder, e.loc, e.cast(ir, storageType(type)));
+    topOp = saved;
+    if (!ir) {
+      op.erase();
+      return Value();
+    }
+  }
+  Value value = Value::ofKind(Kind::Storage);
+  value.storage = &storage;
+  return value;
+}
+
+/// `host.name(…)`, or null.
+static const CallExpr *hostCall(const Expr *expr) {
+  auto *call = dyn_cast_or_null<CallExpr>(expr);
+  auto *member = call ? dyn_cast<MemberExpr>(call->callee.get()) : nullptr;
+  return member && plainName(member->base.get()) == "host" ? call : nullptr;
+}
+
+Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
+  TypeInfo type;
+  if (decl.type) {
+    type = resolveType(*decl.type, decl.name.text + ".enum");
+    if (type.kind == TypeInfo::Kind::None)
+      return Value();
+    if (type.kind != TypeInfo::Kind::Array)
+      return fail(diag::wrongKind, decl.type->range, "a signal holds elements over axes");
+  }
+  Storage &storage = storages.emplace_back();
+  storage.kind = Storage::Kind::Signal;
+  storage.name = decl.name.text;
+  storage.range = decl.name.range;
+  storage.fallback = decl.fallback.get();
+  const Expr *source = decl.value.get();
+  if (auto *at = dyn_cast_or_null<ast::BinaryExpr>(source); at && at->op == ast::BinaryOp::At) {
+    storage.threshold = at->rhs.get();
+    source = ignoreParens(at->lhs.get());
+  }
+  std::string symbol = freshSymbol(joined(pathOf(scope), decl.name.text));
+  storage.symbol = mlir::FlatSymbolRefAttr::get(&context, symbol);
+  Value value = Value::ofKind(Kind::Storage);
+  value.storage = &storage;
+  atModuleLevel();
+  auto location = locationOf(decl.name.range);
+  mlir::IntegerAttr timeout;
+  if (decl.timeout)
+    if (auto ns = nanoseconds(*decl.timeout))
+      timeout = e.builder.getI64IntegerAttr(*ns);
+  auto unitAttr = [&](const Unit &unit) {
+    return unit.isNone() ? mlir::StringAttr() : e.builder.getStringAttr(unit.baseStr());
+  };
+  if (!source) {
+    if (!decl.type)
+      return fail(diag::missingType, decl.name.range, "signal '" + decl.name.text + "' needs a type or a value");
+    storage.type = e.arrayType(storageType(type), type.axes);
+    storage.unit = type.unit;
+    storage.inputName = decl.name.text;
+    SignalOp::create(e.builder, location, symbol, storage.type, mlir::StringAttr(), timeout, unitAttr(type.unit));
+    return value;
+  }
+  // The type is known once the body is; a scalar stands in for it until then.
+  auto placeholder = route::ArrayType::get(RangeType::get(&context, e.f32()));
+  const CallExpr *call = hostCall(source);
+  auto op =
+      SignalOp::create(e.builder, location, symbol, placeholder,
+                       call ? e.builder.getStringAttr(cast<MemberExpr>(*call->callee).member.text) : mlir::StringAttr(),
+                       timeout, mlir::StringAttr());
+  e.builder.setInsertionPointToStart(&op.getBody().emplaceBlock());
+  mlir::Operation *saved = topOp;
+  topOp = op;
+  llvm::SmallVector<mlir::Value> yielded;
+  bool good = true;
+  if (call) {
+    AxisList items;
+    for (const Arg &arg : call->args) {
+      mlir::Value ir = evalArray(*arg.value);
+      good &= bool(ir);
+      if (!ir)
+        continue;
+      for (AxisInfo *axis : e.axesOf(ir))
+        if (!e.has(type.axes, axis) && !axis->columns.empty() && !e.has(items, axis))
+          items.push_back(axis);
+      yielded.push_back(ir);
+    }
+    if (!decl.type && !storage.threshold) {
+      error(diag::missingType, decl.name.range, "signal '" + decl.name.text + "' needs a type")
+          .note("the compiler does not know what the host answers");
+      good = false;
+    }
+    if (!type.element)
+      type.element = e.f32();
+    type.axes.insert(type.axes.begin(), items.begin(), items.end());
+    type.optional = true;
+    storage.type = e.arrayType(storageType(type), type.axes);
+    storage.unit = type.unit;
+  } else {
+    Value body = eval(*source);
+    if (decl.type)
+      body = convert(body, type, source->range);
+    if (body.is(Kind::Match))
+      body = (*body.parts)[0];
+    mlir::Value ir = body.isError() ? mlir::Value() : asArray(body, source->range);
+    good = bool(ir);
+    if (ir) {
+      storage.type = e.typeOf(ir);
+      storage.unit = body.unit;
+      storage.bands = body.names && body.is(Kind::Array) ? *body.names : std::vector<std::string>();
+      yielded.push_back(ir);
+    }
+  }
+  topOp = saved;
+  if (!good) {
+    op.erase();
+    return Value();
+  }
+  YieldOp::create(e.builder, location, yielded);
+  op.setType(storage.type);
+  if (auto unit = unitAttr(storage.unit))
+    op.setUnitAttr(unit);
+  return value;
+}
+
+mlir::Value Elaborator::applyFrames(mlir::Value value) {
+  for (const Frame &frame : llvm::reverse(cx.frames)) {
+    if (!e.typeOf(value).hasAxis(frame.axis->symbol))
+      continue;
+    if (frame.position)
+      value = e.pick(value, frame.axis, frame.position);
+    else if (frame.plan)
+      value = e.gather(value, frame.plan);
+  }
+  return value;
+}
+
+Value Elaborator::load(Storage &storage) {
+  Value value = Value::array(applyFrames(e.get(storage.symbol, storage.type)), storage.unit);
+  if (!storage.threshold && !storage.fallback)
+    return value;
+  if (!storage.threshold) {
+    mlir::Value fallback = evalArray(*storage.fallback, e.valueTypeOf(value.ir));
+    if (!fallback || !unify(value.ir, fallback))
+      return Value();
+    return Value::array(e.coalesce(value.ir, fallback), storage.unit);
+  }
+  mlir::Value threshold = evalArray(*storage.threshold, e.valueTypeOf(value.ir));
+  mlir::Value score = value.ir;
+  if (!threshold || !unify(score, threshold))
+    return Value();
+  mlir::Value truth = e.compare(CompareKind::ge, score, threshold);
+  if (storage.fallback) {
+    mlir::Value fallback = evalTruth(*storage.fallback);
+    if (!fallback)
+      return Value();
+    mlir::Value certainty = e.cast(fallback, e.valueTypeOf(score));
+    truth = e.coalesce(truth, fallback);
+    score = e.coalesce(score, certainty);
+  }
+  return Value::group(Kind::Match, {Value::array(truth), Value::array(score)});
+}
+
+Value Elaborator::loadColumn(AxisInfo &axis, const ColumnInfo &column) {
+  if (axis.original) // the column of a copy is that of the original, renamed
+    if (const ColumnInfo *own = axis.original->findColumn(column.name)) {
+      Value value = Value::array(e.get(own->symbol, own->type), own->unit);
+      return Value::array(applyFrames(e.rename(value.ir, axis.original, &axis)), own->unit);
+    }
+  return Value::array(applyFrames(e.get(column.symbol, column.type)), column.unit);
+}
+
+Value Elaborator::elaborate(const Decl &decl, Scope &scope) {
+  switch (decl.kind()) {
+  case ast::Kind::AxisDecl:
+    return elaborateAxis(cast<AxisDecl>(decl), scope);
+  case ast::Kind::PoolDecl:
+    return elaboratePool(cast<PoolDecl>(decl), scope);
+  case ast::Kind::ParamDecl:
+    return elaborateParam(cast<ParamDecl>(decl), scope);
+  case ast::Kind::StateDecl:
+    return elaborateState(cast<StateDecl>(decl), scope);
+  case ast::Kind::SignalDecl:
+    return elaborateSignal(cast<SignalDecl>(decl), scope);
+  case ast::Kind::UseDecl:
+    return elaborateUse(cast<UseDecl>(decl), scope);
+  case ast::Kind::LetDecl:
+    return elaborateLet(cast<LetDecl>(decl), scope);
+  case ast::Kind::RouteDecl: {
+    auto &route = cast<RouteDecl>(decl);
+    Value value = Value::ofKind(Kind::Route);
+    std::string path = pathOf(scope);
+    // The one body of a pool adds nothing to the names of its parameters.
+    bool body = scope.pool && !route.isRouter;
+    value.route = makeInstance(route, scope.shared_from_this(), body ? path : joined(path, route.name.text),
+                               enclosingPools(scope));
+    return value;
+  }
+  default:
+    return unsupported(decl.range, "this declaration");
+  }
+}

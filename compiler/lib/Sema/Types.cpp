@@ -1,0 +1,271 @@
+//===- Types.cpp - Written types and conversion to them --------------------===//
+//
+// Resolves type expressions against the axes in scope. `convert` is where a
+// written type rounds, and the only such place.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+mlir::Type Elaborator::elementNamed(StringRef name, Unit &unit, double &scale) {
+  auto &b = e.builder;
+  mlir::Type type = llvm::StringSwitch<mlir::Type>(name)
+                        .Case("f32", b.getF32Type())
+                        .Case("f64", b.getF64Type())
+                        .Case("f16", b.getF16Type())
+                        .Case("bf16", b.getBF16Type())
+                        .Cases({"f8", "f8e4m3"}, mlir::Float8E4M3FNType::get(&context))
+                        .Case("f8e5m2", mlir::Float8E5M2Type::get(&context))
+                        .Case("mxfp4", mlir::Float4E2M1FNType::get(&context))
+                        .Cases({"i8", "u8"}, b.getIntegerType(8))
+                        .Cases({"i16", "u16"}, b.getIntegerType(16))
+                        .Cases({"i32", "u32"}, b.getIntegerType(32))
+                        .Cases({"i64", "u64", "int"}, b.getI64Type())
+                        .Case("bool", b.getI1Type())
+                        .Case("text", TextType::get(&context))
+                        .Case("handle", HandleType::get(&context))
+                        .Default(nullptr);
+  // Unsigned elements narrower than 64 bits keep their meaning in the type.
+  if (type && name.starts_with("u") && !name.ends_with("64"))
+    type = mlir::IntegerType::get(&context, type.getIntOrFloatBitWidth(), mlir::IntegerType::Unsigned);
+  if (type)
+    return type;
+  if (auto found = unitFromWord(name, scale)) {
+    unit = *found;
+    return unit.isNone() ? b.getF32Type() : b.getF64Type();
+  }
+  return nullptr;
+}
+
+bool Elaborator::resolveDims(const std::vector<Dim> &dims, TypeInfo &type) {
+  bool good = true;
+  for (const Dim &dim : dims) {
+    AxisInfo *axis = nullptr;
+    switch (dim.form) {
+    case Dim::Form::Axis:
+      axis = axisOfPath(dim.path);
+      break;
+    case Dim::Form::Size:
+      if (auto size = constantSize(*dim.size, "the size of an axis"))
+        axis = sizedAxis(*size, dim.range);
+      break;
+    case Dim::Form::Inline: {
+      auto size = dim.size ? constantSize(*dim.size, "the size of an axis") : std::nullopt;
+      if (!size)
+        break;
+      if (dim.path.empty()) {
+        axis = sizedAxis(*size, dim.range);
+        break;
+      }
+      const Name &name = dim.path.front();
+      axis = makeAxis(name.text, name.text, AxisKind::index, name.range);
+      axis->size = *size;
+      emitAxis(*axis);
+      bindName(*cx.scope, name, {Value::ofAxis(Kind::Axis, axis), nullptr, name.range, false});
+      break;
+    }
+    case Dim::Form::Group: {
+      size_t before = type.axes.size(), groups = type.groups.size();
+      good &= resolveDims(dim.group, type);
+      type.groups.resize(groups);
+      type.groups.push_back(type.axes.size() - before);
+      continue;
+    }
+    }
+    if (!axis) {
+      good = false;
+      continue;
+    }
+    if (e.has(type.axes, axis)) {
+      error(diag::duplicateName, dim.range, "axis '" + axis->name + "' stands here twice")
+          .help("name a second copy '" + axis->name + "''");
+      good = false;
+      continue;
+    }
+    type.axes.push_back(axis);
+    type.groups.push_back(1);
+  }
+  return good;
+}
+
+std::string Elaborator::enumSymbol(const ast::EnumType &type, StringRef hint) {
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  atModuleLevel();
+  std::string symbol = freshSymbol(hint.empty() ? "enum" : hint);
+  std::vector<std::string> labels;
+  for (const Name &member : type.members) {
+    if (llvm::is_contained(labels, member.text))
+      error(diag::duplicateName, member.range, "label '" + member.text + "' is listed twice");
+    else
+      labels.push_back(member.text);
+  }
+  EnumOp::create(e.builder, locationOf(type.range), symbol,
+                 e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
+  return symbol;
+}
+
+/// A type that cannot be resolved: reported already.
+static TypeInfo noType() { return {}; }
+
+static TypeInfo elementType(mlir::Type element, Unit unit = {}) {
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Array;
+  type.element = element;
+  type.unit = unit;
+  return type;
+}
+
+TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
+  if (auto *named = dyn_cast<NamedType>(&expr)) {
+    Unit unit;
+    double scale = 1;
+    if (named->path.size() == 1)
+      if (mlir::Type element = elementNamed(named->name().text, unit, scale))
+        return elementType(element, unit);
+    auto [entry, scope] = cx.scope->lookup(named->path.front().text);
+    if (!entry) {
+      std::vector<std::string> names = {"f32",  "bf16", "f16",    "f64",    "i64",   "u64",  "u32",   "u8",
+                                        "bool", "text", "handle", "tokens", "money", "time", "ratio", "bytes"};
+      for (std::string &name : cx.scope->visibleNames())
+        names.push_back(std::move(name));
+      unknownName(named->path.front(), "type", names);
+      return noType();
+    }
+    Value value = resolve(*entry, *scope, named->range);
+    if (named->path.size() > 1 && value.is(Kind::Module))
+      if (auto found = value.scope->entries.find(named->path[1].text); found != value.scope->entries.end())
+        value = resolve(found->second, *value.scope, named->range);
+    TypeInfo type;
+    if (value.is(Kind::Axis)) {
+      type.kind = TypeInfo::Kind::Row;
+      type.rowOf = value.axis;
+    } else if (value.is(Kind::Route)) {
+      type.kind = TypeInfo::Kind::Route;
+      type.route = value.route;
+    } else if (!value.isError()) {
+      error(diag::wrongKind, expr.range, "expected a type, found " + describe(value));
+    }
+    return type;
+  }
+  if (auto *unitType = dyn_cast<UnitType>(&expr)) {
+    double scale = 1, below = 1;
+    auto unit = unitFromWord(unitType->numerator.text, scale);
+    if (!unit) {
+      unknownName(unitType->numerator, "unit", {"$", "s", "tok", "B"});
+      return noType();
+    }
+    if (unitType->denominator) {
+      auto other = unitFromWord(unitType->denominator.text, below);
+      if (!other) {
+        unknownName(unitType->denominator, "unit", {"s", "tok", "B"});
+        return noType();
+      }
+      *unit = *unit / *other;
+    }
+    return elementType(e.f64(), *unit);
+  }
+  if (auto *array = dyn_cast<ast::ArrayType>(&expr)) {
+    TypeInfo type = resolveType(*array->element, hint);
+    if (type.kind == TypeInfo::Kind::Row)
+      type = elementType(RefType::get(&context, type.rowOf->symbol));
+    if (type.kind != TypeInfo::Kind::Array) {
+      if (type.kind != TypeInfo::Kind::None)
+        error(diag::wrongKind, array->element->range, "an array holds numbers, truths or text");
+      return noType();
+    }
+    return resolveDims(array->dims, type) ? type : noType();
+  }
+  if (auto *coded = dyn_cast<ast::EnumType>(&expr)) {
+    if (coded->members.empty()) {
+      unsupported(expr.range, "an enumeration declared elsewhere");
+      return noType();
+    }
+    auto symbol = mlir::FlatSymbolRefAttr::get(&context, enumSymbol(*coded, hint));
+    mlir::Type element = route::EnumType::get(&context, symbol);
+    std::vector<std::string> labels;
+    for (const Name &member : coded->members)
+      labels.push_back(member.text);
+    enumLabels[mlir::TypeAttr::get(element)] = labels;
+    return elementType(element);
+  }
+  if (auto *ref = dyn_cast<ast::RefType>(&expr)) {
+    TypeInfo target = resolveType(*ref->target);
+    if (target.kind == TypeInfo::Kind::Row)
+      return elementType(route::RefType::get(&context, target.rowOf->symbol));
+    if (target.kind != TypeInfo::Kind::None)
+      error(diag::wrongKind, expr.range, "a ref names a pool or an axis");
+    return noType();
+  }
+  if (isa<ast::ListType, ast::SetType>(&expr)) {
+    auto *list = dyn_cast<ast::ListType>(&expr);
+    TypeInfo inner = resolveType(list ? *list->element : *cast<ast::SetType>(expr).element);
+    if (inner.kind == TypeInfo::Kind::Row)
+      inner = elementType(route::RefType::get(&context, inner.rowOf->symbol));
+    if (inner.kind != TypeInfo::Kind::Array)
+      return noType();
+    mlir::Type element = list ? mlir::Type(route::ListType::get(&context, inner.element))
+                              : mlir::Type(route::SetType::get(&context, irgen::Emitter::computingType(inner.element)));
+    return elementType(element);
+  }
+  if (auto *optional = dyn_cast<OptionalType>(&expr)) {
+    TypeInfo type = resolveType(*optional->element, hint);
+    type.optional = true;
+    return type;
+  }
+  TypeInfo type;
+  if (auto *record = dyn_cast<RecordType>(&expr)) {
+    type.kind = TypeInfo::Kind::Record;
+    for (const ColumnPtr &field : record->fields) {
+      if (!field->type) {
+        error(diag::missingType, field->range, "field '" + field->name.text + "' needs a type");
+        continue;
+      }
+      type.elements.push_back(resolveType(*field->type, field->name.text));
+      type.names.push_back(field->name.text);
+    }
+    return type;
+  }
+  type.kind = TypeInfo::Kind::Tuple;
+  for (const TypePtr &element : cast<TupleType>(expr).elements)
+    type.elements.push_back(resolveType(*element, hint));
+  return type;
+}
+
+Value Elaborator::convert(Value value, const TypeInfo &type, SourceRange range) {
+  if (value.isError() || type.kind == TypeInfo::Kind::None)
+    return value;
+  if (type.kind == TypeInfo::Kind::Tuple || type.kind == TypeInfo::Kind::Record) {
+    if (!value.parts || value.parts->size() != type.elements.size())
+      return fail(diag::typeMismatch, range,
+                  "expected " + llvm::Twine(type.elements.size()) + " values, found " + describe(value));
+    std::vector<Value> parts;
+    for (size_t i = 0; i < type.elements.size(); ++i)
+      parts.push_back(convert((*value.parts)[i], type.elements[i], range));
+    return Value::group(value.kind, std::move(parts), value.names ? *value.names : type.names);
+  }
+  if (type.kind != TypeInfo::Kind::Array)
+    return value;
+  mlir::Type target = getValueType(type.element);
+  if (value.is(Kind::Number) && value.unit.isNone() && type.unit.counts())
+    value.unit = type.unit;
+  if (value.is(Kind::Number) && value.number == 0)
+    value.unit = type.unit;
+  Unit unit = value.unit;
+  mlir::Value ir = asArray(value, range, target);
+  if (!ir)
+    return Value();
+  if (unit != type.unit)
+    return fail(diag::unitMismatch, range, "expected " + type.unit.str() + ", found " + unit.str());
+  mlir::Type from = e.valueTypeOf(ir);
+  bool numbers = (isNumber(from) || from.isInteger(1)) && (isNumber(target) || target.isInteger(1));
+  if (from != target && !numbers)
+    return fail(diag::typeMismatch, range, "expected " + describeElement(target) + ", found " + describeElement(from));
+  if (from != target && (from.isInteger(1) || target.isInteger(1)))
+    return fail(diag::typeMismatch, range, "expected " + describeElement(target) + ", found " + describeElement(from));
+  ir = e.cast(ir, target);
+  return Value::array(ir, type.unit);
+}

@@ -1,0 +1,118 @@
+//===- Walk.cpp - Names that a piece of syntax mentions --------------------===//
+//
+// A visitor over expressions and statements that collects plain names.
+//
+//===----------------------------------------------------------------------===//
+#include "Walk.h"
+#include "route/AST/Visitor.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace route;
+using namespace route::ast;
+
+namespace {
+
+class Names : public Visitor<Names> {
+public:
+  std::vector<std::string> found;
+
+  void see(const Node *node) {
+    if (node)
+      visit(*node);
+  }
+  template <typename List> void seeAll(const List &list) {
+    for (auto &node : list)
+      see(node.get());
+  }
+  void seeArgs(const std::vector<Arg> &args) {
+    for (const Arg &arg : args)
+      see(arg.value.get());
+  }
+
+  void visitNameExpr(const NameExpr &e) {
+    if (!llvm::is_contained(found, e.name.text))
+      found.push_back(e.name.text);
+  }
+  void visitMemberExpr(const MemberExpr &e) {
+    see(e.base.get());
+    if (auto *base = llvm::dyn_cast<NameExpr>(e.base.get()))
+      found.push_back(base->name.text + "." + e.member.text);
+  }
+  void visitCallExpr(const CallExpr &e) {
+    see(e.callee.get());
+    seeArgs(e.args);
+    seeAll(e.over);
+    see(e.of.get());
+    seeAll(e.per);
+  }
+  void visitIndexExpr(const IndexExpr &e) {
+    see(e.base.get());
+    for (const IndexArg &arg : e.args)
+      see(arg.value.get());
+  }
+  void visitUnaryExpr(const UnaryExpr &e) { see(e.operand.get()); }
+  void visitBinaryExpr(const BinaryExpr &e) {
+    see(e.lhs.get());
+    see(e.rhs.get());
+  }
+  void visitParenExpr(const ParenExpr &e) { see(e.inner.get()); }
+  void visitTupleExpr(const TupleExpr &e) { seeAll(e.elements); }
+  void visitListExpr(const ListExpr &e) { seeArgs(e.entries); }
+  void visitSetExpr(const SetExpr &e) { seeAll(e.elements); }
+  void visitRecordExpr(const RecordExpr &e) { seeArgs(e.fields); }
+  void visitIfExpr(const IfExpr &e) {
+    see(e.cond.get());
+    see(e.thenValue.get());
+    see(e.elseValue.get());
+  }
+  void visitCaseExpr(const CaseExpr &e) {
+    see(e.subject.get());
+    for (const CaseArm &arm : e.arms) {
+      see(arm.test.get());
+      see(arm.value.get());
+      see(arm.body.get());
+    }
+  }
+  void visitChooseExpr(const ChooseExpr &e) {
+    for (const Expr *part : {e.count.get(), e.from.get(), e.to.get(), e.candidates.get(), e.where.get(), e.key.get(),
+                             e.weight.get(), e.otherwise.get()})
+      see(part);
+    seeAll(e.per);
+    seeAll(e.under);
+  }
+  void visitForExpr(const ForExpr &e) {
+    see(e.domain.get());
+    see(e.key.get());
+    for (const Binding &binding : e.carry)
+      see(binding.value.get());
+    see(e.until.get());
+    see(e.body.get());
+  }
+  void visitBlockStmt(const BlockStmt &s) { seeAll(s.stmts); }
+  void visitExprStmt(const ExprStmt &s) { see(s.value.get()); }
+  void visitAssignStmt(const AssignStmt &s) {
+    see(s.target.get());
+    see(s.value.get());
+  }
+  void visitReturnStmt(const ReturnStmt &s) { see(s.value.get()); }
+  void visitIfStmt(const IfStmt &s) {
+    see(s.cond.get());
+    see(s.thenBlock.get());
+    see(s.elseStmt.get());
+  }
+  void visitEmitStmt(const EmitStmt &s) { see(s.value.get()); }
+  void visitKeepStmt(const KeepStmt &s) { seeAll(s.values); }
+  void visitNoteStmt(const NoteStmt &s) { seeArgs(s.args); }
+  void visitDeclStmt(const DeclStmt &s) {
+    if (auto *let = llvm::dyn_cast<LetDecl>(s.decl.get()))
+      see(let->value.get());
+  }
+};
+
+} // namespace
+
+std::vector<std::string> route::sema::namesIn(const Node &node) {
+  Names names;
+  names.visit(node);
+  return std::move(names.found);
+}

@@ -1,0 +1,19 @@
+//===- Walk.h - Names that a piece of syntax mentions -----------*- C++ -*-===//
+//
+// For handlers: which names of the router around they read.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_SEMA_WALK_H
+#define ROUTE_LIB_SEMA_WALK_H
+
+#include "route/AST/AST.h"
+
+namespace route::sema {
+
+/// Every plain name below `node`, in order of appearance, and "name.member"
+/// for members of them.
+std::vector<std::string> namesIn(const ast::Node &node);
+
+} // namespace route::sema
+
+#endif
