@@ -61,7 +61,7 @@ func.func @move(%x: memref<?x100xbf16>, %perm: memref<?xi32>, %a: memref<?x100xb
 // CHECK: memref.prefetch
 // DOT: x86vector.avx512.dot %{{.*}} : vector<32xbf16> -> vector<16xf32>
 // WIDEN-NOT: x86vector
-// WIDEN: vector.fma %{{.*}} : vector<16xf32>
+// WIDEN: math.fma %{{.*}} : vector<16xf32>
 // NARROW-NOT: case 3
 // CHECK: default {
 // The epilogue runs on vectors: the bias a column, the factor a row.
@@ -87,7 +87,7 @@ func.func @gated(%a: memref<?x64xbf16>, %o: memref<5xi32>, %g: memref<4x2x32x16x
 // A dense matmul is one expert that has every row; its work items are panels, two at a time where registers allow.
 // CHECK-LABEL: func.func private @dense_matmul
 // CHECK-NOT: scf.while
-// CHECK: vector.fma
+// CHECK: math.fma
 // CHECK-LABEL: func.func @dense(
 // DOT: call @dense_matmul(%c0, %c2, {{.*}}) {ragged.parallel}
 // NARROW: call @dense_matmul(%c0, %c4, {{.*}}) {ragged.parallel}

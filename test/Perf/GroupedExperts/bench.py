@@ -1,5 +1,5 @@
 # Times a layer of gated experts on one core beside torch's per-expert linear (oneDNN), with floors and correctness from the same run.
-# usage: bench.py BUILD_DIR [--shape 128,8,2048,768] [--element bf16|f32] [--tokens 1,4,256] [--reps 9]
+# usage: bench.py BUILD_DIR [--shape 128,8,2048,768] [--element bf16|f32] [--tokens 1,4,256] [--reps 9] [--cpu-time]
 import argparse, ctypes, mmap, os, statistics, subprocess, sys, tempfile, time
 
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, os.path.dirname(__file__))
-from layer import layer
+from layer import layer, padded
 
 torch.set_num_threads(1)
 clock = time.perf_counter
@@ -39,7 +39,7 @@ def huge(shape, dtype):
 def build(directory, args, E, K, H, I):
     source, obj = f"{directory}/layer.mlir", f"{directory}/layer.o"
     with open(source, "w") as file:
-        file.write(layer(E, K, H, I, args.element, args.pad))
+        file.write(layer(E, K, H, I, args.element, not args.no_pad_rows))
     start = clock()
     subprocess.run([f"{args.build}/bin/route-emit", source, "-isa", args.isa, "-o", obj], check=True)
     seconds = clock() - start
@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--isa", default="host")
     parser.add_argument("--tokens", default="1,2,4,16,64,256")
     parser.add_argument("--reps", type=int, default=9)
-    parser.add_argument("--pad", type=int, default=0, help="elements between gathered rows")
+    parser.add_argument("--no-pad-rows", action="store_true", help="leave rows where they share cache sets")
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--cpu-time", action="store_true", help="time of this thread, on a machine that others use")
     args = parser.parse_args()
@@ -109,8 +109,9 @@ def main():
     print("tokens    ours ms (min)   torch ms (min)   torch/ours   floor ms   %floor   GFLOP/s  %peak    GB/s  %read   max error")
     for T in map(int, args.tokens.split(",")):
         M = T * K
+        A, W = (H, I) if args.no_pad_rows else (padded(H, args.element), padded(I, args.element))
         buffers = [huge((E,), torch.int32), huge((E + 1,), torch.int32), huge((M,), torch.int32),
-                   huge((T, K), torch.int32), huge((M, H + args.pad), dtype), huge((M, I), dtype), huge((M, H), torch.float32),
+                   huge((T, K), torch.int32), huge((M, A), dtype), huge((M, W), dtype), huge((M, H), torch.float32),
                    huge((T, H), dtype)]
         ours, theirs, peaks, reads, actives = [], [], [], [], []
         error = 0.0

@@ -229,15 +229,19 @@ void check(Layer &l) {
 enum class Routing { Uniform, OneExpert, Padded, Duplicates, Count };
 
 void fill(Layer &l, Routing routing, std::mt19937 &random) {
-  auto number = [&] { // eight significant bits: a bf16
-    return std::ldexp(static_cast<float>(int(random() % 511) - 255),
-                      -int(random() % 8) - 6);
+  const Sizes &s = l.s;
+  // Eight significant bits for bf16, all 24 for f32: products must not be
+  // exact.
+  auto number = [&](bool bf16) {
+    int32_t mantissa = static_cast<int32_t>(random() >> 8) - (1 << 23);
+    if (bf16)
+      mantissa = mantissa / (1 << 16) * (1 << 16);
+    return std::ldexp(static_cast<float>(mantissa), -22 - int(random() % 8));
   };
   for (Buffer *buffer :
        {&l.x, &l.w, &l.slotW, &l.gate, &l.up, &l.down, &l.bias})
     for (size_t i = 0; i < buffer->bytes.size() / (buffer->bf16 ? 2 : 4); ++i)
-      buffer->set(i, number());
-  const Sizes &s = l.s;
+      buffer->set(i, number(s.bf16));
   int32_t favourite = random() % s.E;
   for (int64_t t = 0; t < s.T; ++t) {
     l.limit.i(t) = static_cast<int32_t>(s.K);

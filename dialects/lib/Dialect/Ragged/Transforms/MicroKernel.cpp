@@ -1,6 +1,7 @@
 // Emits the register tile: broadcast a row's elements, multiply by panels,
 // accumulate.
 #include "MicroKernel.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 
 using namespace mlir;
@@ -153,8 +154,9 @@ private:
     if (shape.dot)
       return x86vector::DotBF16Op::create(e.b, e.loc, f32, sum, row[0],
                                           panel[0]);
+    // Not vector.fma, which the target may take apart.
     for (auto [x, y] : llvm::zip_equal(row, panel))
-      sum = vector::FMAOp::create(e.b, e.loc, x, y, sum);
+      sum = math::FmaOp::create(e.b, e.loc, x, y, sum);
     return sum;
   }
 
