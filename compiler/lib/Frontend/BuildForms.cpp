@@ -196,13 +196,15 @@ void Builder::count(P::CountContext &ctx, ChooseExpr &node) {
 
 void Builder::chooseClause(P::ChooseClauseContext &ctx, ChooseExpr &node) {
   antlr4::tree::ParseTree *keyword = ctx.children.front();
+  constexpr llvm::StringLiteral note =
+      "a choice takes every clause that follows it; parentheses end it";
   switch (ctx.getStart()->getType()) {
   case P::OF:
-    if (once(node.candidates != nullptr, keyword))
+    if (once(node.candidates != nullptr, keyword, note))
       node.candidates = cond(ctx.cond());
     break;
   case P::PER:
-    if (once(!node.per.empty(), keyword))
+    if (once(!node.per.empty(), keyword, note))
       node.per = list(ctx.arith());
     break;
   case P::WHERE:

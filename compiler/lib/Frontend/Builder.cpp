@@ -48,13 +48,16 @@ Builder::names(const std::vector<antlr4::tree::TerminalNode *> &nodes) {
   return result;
 }
 
-bool Builder::once(bool taken, antlr4::tree::ParseTree *keyword) {
+bool Builder::once(bool taken, antlr4::tree::ParseTree *keyword,
+                   llvm::StringRef note) {
   if (!taken)
     return true;
   antlr4::Token *token =
       static_cast<antlr4::tree::TerminalNode *>(keyword)->getSymbol();
-  diags.report(diag::duplicateClause, range(token),
-               "'" + text(token) + "' is given twice");
+  auto message = diags.report(diag::duplicateClause, range(token),
+                              "'" + text(token) + "' is given twice");
+  if (!note.empty())
+    message.note(note);
   return false;
 }
 

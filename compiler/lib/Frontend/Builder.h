@@ -42,7 +42,8 @@ private:
   std::unique_ptr<ast::StringExpr> string(antlr4::tree::TerminalNode *node);
   std::string unescape(llvm::StringRef body, uint32_t at);
   /// Reports a second clause when `taken`; the clause is named by its keyword.
-  bool once(bool taken, antlr4::tree::ParseTree *keyword);
+  bool once(bool taken, antlr4::tree::ParseTree *keyword,
+            llvm::StringRef note = "");
 
   template <typename NodeT>
   std::unique_ptr<NodeT> make(antlr4::ParserRuleContext *ctx) {
