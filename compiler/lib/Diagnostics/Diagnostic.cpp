@@ -82,7 +82,8 @@ route::nearestName(llvm::StringRef name,
     unsigned distance =
         name.edit_distance(candidate, /*AllowReplacements=*/true, best);
     // A replacement of a whole one-letter name is no spelling mistake.
-    if (distance == 0 || distance >= best || distance >= std::max(name.size(), candidate.size()))
+    if (distance == 0 || distance >= best ||
+        distance >= std::max(name.size(), candidate.size()))
       continue;
     best = distance;
     result = candidate;

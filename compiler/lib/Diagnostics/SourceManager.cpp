@@ -22,7 +22,8 @@ FileId SourceManager::addFile(std::string name, std::string text) {
 std::optional<FileId> SourceManager::openFile(llvm::StringRef path,
                                               std::string &error) {
   auto fail = [&](llvm::StringRef reason) {
-    error = reason.lower();
+    // The system's reasons begin with a capital; ours do not.
+    error = reason.take_front().lower() + reason.drop_front().str();
     return std::nullopt;
   };
   if (path != "-") {

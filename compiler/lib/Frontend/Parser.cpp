@@ -37,8 +37,11 @@ public:
 private:
   static bool counts(antlr4::ParserRuleContext *context) {
     size_t rule = context->getRuleIndex();
+    // An 'if' after 'else' nests without a form around it.
+    bool chained = rule == RouteParser::RuleIfForm &&
+                   dynamic_cast<RouteParser::IfFormContext *>(context->parent);
     return rule == RouteParser::RuleForm || rule == RouteParser::RuleBaseType ||
-           rule == RouteParser::RuleIfForm;
+           chained;
   }
   unsigned depth = 0;
 };
