@@ -149,13 +149,17 @@ std::string TextDescriber::run() {
            describeType(module, item.type, item.axes, item.num_axes));
   }
   heading("parameters", module.num_params);
+  auto from = [](const char *tensor, const char *file) {
+    return std::string(", from ") + tensor +
+           (file ? std::string(" in ") + file : "");
+  };
   for (const route_param_desc &item : table(module.params, module.num_params))
     line(item.name, describeType(module, item.type, item.axes, item.num_axes) +
-                        ", from " + item.tensor +
-                        (item.file ? std::string(" in ") + item.file : ""));
+                        from(item.tensor, item.file));
   heading("state", module.num_states);
   for (const route_state_desc &item : table(module.states, module.num_states))
-    line(item.name, describeType(module, item.type, item.axes, item.num_axes));
+    line(item.name, describeType(module, item.type, item.axes, item.num_axes) +
+                        (item.tensor ? from(item.tensor, item.file) : ""));
   heading("notes", module.num_notes);
   for (const route_note_desc &item : table(module.notes, module.num_notes))
     line(item.name, describeType(module, item.type, nullptr, 0));
