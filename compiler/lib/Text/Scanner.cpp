@@ -4,6 +4,7 @@
 //===----------------------------------------------------------------------===//
 #include "route/Text/Scanner.h"
 
+#include "route/Text/Gate.h"
 #include "route/Text/Kernels.h"
 
 #include <algorithm>
@@ -23,10 +24,11 @@ static std::string tooLarge(const Pattern &pattern, AutomatonLimits limits) {
 }
 
 namespace {
-/// A pattern and the bits that it sets.
+/// A pattern, or the factor that another one requires, and the bits it sets.
 struct Job {
   Pattern pattern;
   std::vector<uint32_t> bits;
+  RegexPtr factor = nullptr;
 };
 
 class ScannerBuilder {
@@ -36,8 +38,11 @@ public:
 
   std::optional<Scanner> run(const std::vector<Predicate> &predicates) {
     number(predicates);
+    size_t always = addFactors();
     scanner.words = std::max<uint32_t>(1, (bitCount + 63) / 64);
-    if (!jobs.empty() && !build(0, jobs.size()))
+    if (always > 0 && !build(0, always, {}))
+      return std::nullopt;
+    if (always < jobs.size() && !build(always, jobs.size(), gate))
       return std::nullopt;
     return std::move(scanner);
   }
@@ -47,7 +52,7 @@ private:
     for (uint32_t i = 0; i < jobs.size(); ++i)
       if (jobs[i].pattern == pattern)
         return i;
-    jobs.push_back({pattern, {}});
+    jobs.push_back({pattern, {}, nullptr});
     return jobs.size() - 1;
   }
 
@@ -79,10 +84,65 @@ private:
     }
   }
 
-  bool build(size_t begin, size_t end) {
+  /// Decides which expressions wait for their factor. Puts them last, adds the
+  /// factors in front of them and returns the number of jobs that always run.
+  size_t addFactors() {
+    auto waits = [](const Job &job) {
+      std::string ignored;
+      if (job.pattern.kind != Pattern::Expression)
+        return RegexPtr();
+      RegexPtr tree = parseRegex(job.pattern.text,
+                                 job.pattern.fold == Fold::Simple, ignored);
+      return tree && isSticky(*tree) ? requiredFactor(*tree) : RegexPtr();
+    };
+    std::vector<Job> rest, waiting, factors;
+    for (Job &job : jobs) {
+      RegexPtr factor = waits(job);
+      if (!factor) {
+        rest.push_back(std::move(job));
+        continue;
+      }
+      factors.push_back({job.pattern, {}, std::move(factor)});
+      waiting.push_back(std::move(job));
+    }
+    bool separate =
+        uint64_t(countStates(rest)) * countStates(waiting) > limits.product;
+    if (separate) {
+      for (Job &factor : factors) {
+        factor.bits.push_back(bitCount++);
+        rest.push_back(std::move(factor));
+      }
+      gate.assign((bitCount + 63) / 64, 0);
+      for (uint32_t bit = bitCount - factors.size(); bit < bitCount; ++bit)
+        gate[bit / 64] |= uint64_t(1) << (bit % 64);
+    }
+    size_t always = separate ? rest.size() : rest.size() + waiting.size();
+    for (Job &job : waiting)
+      rest.push_back(std::move(job));
+    jobs = std::move(rest);
+    return always;
+  }
+
+  /// The states of an automaton for some jobs alone; the limit when it is
+  /// exceeded or a pattern is wrong, which build() reports.
+  uint32_t countStates(const std::vector<Job> &some) {
+    Nfa nfa;
+    for (const Job &job : some)
+      if (!nfa.add(job.pattern, 0).empty())
+        return limits.states;
+    CharDfa dfa;
+    Alphabet alphabet(nfa);
+    return some.empty() ? 0
+           : determinizeScan(nfa, alphabet, limits.states, dfa)
+               ? dfa.states.size()
+               : limits.states;
+  }
+
+  bool build(size_t begin, size_t end, const std::vector<uint64_t> &onDemand) {
     Nfa nfa;
     for (size_t job = begin; job < end; ++job) {
-      std::string problem = nfa.add(jobs[job].pattern, job);
+      std::string problem = jobs[job].factor ? nfa.add(*jobs[job].factor, job)
+                                             : nfa.add(jobs[job].pattern, job);
       if (!problem.empty()) {
         error = quoted(jobs[job].pattern) + ": " + problem;
         return false;
@@ -94,6 +154,7 @@ private:
     if (determinizeScan(nfa, alphabet, limits.states, dfa) &&
         packTable(dfa, alphabet, pass.table)) {
       addMasks(dfa, begin, end, pass);
+      pass.gate = onDemand;
       scanner.passes.push_back(std::move(pass));
       return true;
     }
@@ -102,7 +163,7 @@ private:
       return false;
     }
     size_t middle = begin + (end - begin) / 2;
-    return build(begin, middle) && build(middle, end);
+    return build(begin, middle, onDemand) && build(middle, end, onDemand);
   }
 
   /// Outcome i of the automaton becomes row i + 1, outcome 0 row 0: row 1 is
@@ -127,6 +188,7 @@ private:
   AutomatonLimits limits;
   std::string &error;
   std::vector<Job> jobs;
+  std::vector<uint64_t> gate;
   uint32_t bitCount = 0;
   Scanner scanner;
 };
@@ -147,6 +209,11 @@ void Scanner::scanBits(std::string_view text, uint64_t *found) const {
   uint64_t *scratch = passes.size() == 1 ? found : found + words;
   std::fill(found, found + words, 0);
   for (const Pass &pass : passes) {
+    uint64_t asked = pass.gate.empty();
+    for (size_t w = 0; w < pass.gate.size(); ++w)
+      asked |= found[w] & pass.gate[w];
+    if (!asked)
+      continue;
     const ByteTable &t = pass.table;
     route_text_scan(bytesOf(text), text.size(), t.common.data(), t.comb.data(),
                     t.reports.data(), t.outcomes.data(), cuts.blocks.data(),

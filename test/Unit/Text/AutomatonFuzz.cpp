@@ -197,9 +197,10 @@ private:
            {predicates[0].patterns[0], predicates[1].patterns[0],
             predicates[0].patterns[0]}});
     std::string error;
-    // A low limit now and then divides the patterns between passes.
+    // Low limits now and then divide the patterns between passes.
     AutomatonLimits limits;
     limits.states = below(4) ? 4000 : 60;
+    limits.product = below(2) ? 4096 : 1;
     auto scanner = buildScanner(predicates, limits, error);
     if (!scanner)
       return limits.states == 60 || (std::printf("%s\n", error.c_str()), false);

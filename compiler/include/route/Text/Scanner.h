@@ -12,17 +12,24 @@ namespace route::text {
 /// How large an automaton may become before its patterns are divided.
 struct AutomatonLimits {
   uint32_t states = 16384;
+  /// Expressions that stay alive through other text go into a pass on demand
+  /// (Gate.h) when their states times those of the rest exceed this.
+  uint32_t product = 4096;
 };
 
 /// All predicates on one text. Bits are shared: a pattern that several
 /// predicates ask for has one bit, a predicate with Mode::Any one for all its
 /// patterns.
 struct Scanner {
-  /// One pass over the text. There is one unless the limit forced a division.
+  /// One pass over the text. There is one that always runs unless the limit
+  /// forced a division.
   struct Pass {
     ByteTable table;
     /// Row i, of `words` words, has the bits of report i; row 1 has all bits.
     std::vector<uint64_t> masks;
+    /// The pass runs when one of these bits, of `words` words, has been found
+    /// by the passes before it; empty: always.
+    std::vector<uint64_t> gate;
   };
   /// The bits that decide predicate i, and how.
   struct Answer {

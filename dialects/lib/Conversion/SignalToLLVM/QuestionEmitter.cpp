@@ -132,8 +132,24 @@ const QuestionEmitter::Scan *QuestionEmitter::getScan(Operation *op,
   Value found = LLVM::AllocaOp::create(builder, loc, pointer, i64, slots);
   Value result = LLVM::ZeroOp::create(builder, loc, resultType);
   for (const text::Scanner::Pass &pass : entry->scanner.passes) {
-    SmallVector<Value> arguments = {function.getArgument(0),
-                                    function.getArgument(1)};
+    Value size = function.getArgument(1);
+    if (!pass.gate.empty()) {
+      // A pass on demand reads nothing while nothing asks for it. What it looks
+      // for is never empty.
+      Value zero = constant(builder, loc, 64, 0), asked = zero;
+      for (size_t w = 0; w < pass.gate.size(); ++w) {
+        Value word = LLVM::ExtractValueOp::create(
+            builder, loc, result, ArrayRef<int64_t>{static_cast<int64_t>(w)});
+        Value mask =
+            constant(builder, loc, 64, static_cast<int64_t>(pass.gate[w]));
+        asked = LLVM::OrOp::create(
+            builder, loc, asked, LLVM::AndOp::create(builder, loc, word, mask));
+      }
+      Value any = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne,
+                                       asked, zero);
+      size = LLVM::SelectOp::create(builder, loc, any, size, zero);
+    }
+    SmallVector<Value> arguments = {function.getArgument(0), size};
     arguments.append(tableArguments(builder, function.getName(), pass.table));
     LLVM::GlobalOp masks =
         addTable<uint64_t>(function.getName() + "_masks", pass.masks);

@@ -351,6 +351,7 @@ struct ConvertSignalPass
 
     text::AutomatonLimits limits;
     limits.states = maxStates;
+    limits.product = maxProduct;
     QuestionEmitter emitter(getOperation(), limits);
     RewritePatternSet patterns(context);
     patterns.add<ConstantPattern, MeasurePattern, EstimatePattern, EqualPattern,

@@ -17,12 +17,17 @@ def ConvertSignalToLLVM : Pass<"convert-signal-to-llvm", "::mlir::ModuleOp"> {
     module is called. Equal scans share their tables.
 
     Run it after bufferization, before the conversions of func, memref and arith.
-    Patterns whose automaton exceeds `max-states` are divided between passes over
+    Expressions that stay alive through other text ([a-z0-9]{20,}) multiply states
+    with the rest. Beyond `max-product` they get a pass that runs only when the
+    first one has seen what they require ("sk-"). Patterns whose automaton exceeds `max-states` are divided between passes over
     the text; one that exceeds it alone is an error.
   }];
   let options = [
     Option<"maxStates", "max-states", "uint32_t", /*default=*/"16384",
-           "states an automaton may have before its patterns are divided">
+           "states an automaton may have before its patterns are divided">,
+    Option<"maxProduct", "max-product", "uint32_t", /*default=*/"4096",
+           "states of lasting expressions times states of the rest above which "
+           "the former get a pass on demand">
   ];
   let statistics = [
     Statistic<"passes", "passes", "passes over texts that scans make">,
