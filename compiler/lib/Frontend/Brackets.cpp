@@ -31,11 +31,13 @@ uint16_t closerOf(uint16_t kind) {
   }
 }
 
-bool isCloser(uint16_t kind) {
+} // namespace
+
+bool route::opensBracket(uint16_t kind) { return closerOf(kind) != 0; }
+
+bool route::closesBracket(uint16_t kind) {
   return kind == P::RPAREN || kind == P::RBRACKET || kind == P::RBRACE;
 }
-
-} // namespace
 
 BracketCheck route::checkBrackets(const SourceManager &sources,
                                   const TokenList &list,
@@ -61,7 +63,7 @@ BracketCheck route::checkBrackets(const SourceManager &sources,
         result.tooDeep = true;
         return result;
       }
-    } else if (isCloser(tokens[i].kind)) {
+    } else if (closesBracket(tokens[i].kind)) {
       if (open.empty() ||
           closerOf(tokens[open.back()].kind) != tokens[i].kind) {
         balanced = false;
@@ -106,7 +108,7 @@ BracketCheck route::checkBrackets(const SourceManager &sources,
     }
     if (closerOf(tokens[i].kind)) {
       open.push_back(i);
-    } else if (isCloser(tokens[i].kind)) {
+    } else if (closesBracket(tokens[i].kind)) {
       if (!open.empty() &&
           closerOf(tokens[open.back()].kind) == tokens[i].kind) {
         open.pop_back();

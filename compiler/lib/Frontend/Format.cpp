@@ -19,14 +19,6 @@ namespace {
 bool isBrace(uint16_t kind) {
   return kind == P::LBRACE || kind == P::GROUP_BRACE;
 }
-bool opens(uint16_t kind) {
-  return kind == P::LPAREN || kind == P::GROUP_PAREN || kind == P::LBRACKET ||
-         kind == P::GROUP_BRACKET || isBrace(kind);
-}
-bool closes(uint16_t kind) {
-  return kind == P::RPAREN || kind == P::RBRACKET || kind == P::RBRACE;
-}
-
 /// Tokens that go on with what stands before them.
 bool continues(uint16_t kind) {
   switch (kind) {
@@ -113,7 +105,7 @@ private:
   /// Does something new begin right after a complete operand?
   bool followsItem(uint16_t kind) {
     uint16_t last = before();
-    if (!endsOperand(last) || closes(kind))
+    if (!endsOperand(last) || closesBracket(kind))
       return false;
     if (kind == P::PER)
       return level().budget;
@@ -152,7 +144,7 @@ private:
     lastIsComment = true;
   }
 
-  bool afterOpening() const { return !lastIsComment && opens(before()); }
+  bool afterOpening() const { return !lastIsComment && opensBracket(before()); }
 
   void addToken(const Token &token) {
     unsigned lines = newlinesBefore(token.begin);
@@ -163,12 +155,13 @@ private:
       bool item = beginsItem(token.kind);
       bool waiting = !level().cases.empty() && level().cases.back();
       bool alignedElse = token.kind == P::ELSE && before() == P::RBRACE;
-      if (closes(token.kind))
+      if (closesBracket(token.kind))
         indent = level().openIndent;
-      else if (!opens(before()) &&
+      else if (!opensBracket(before()) &&
                (!item || (waiting && token.kind != P::COMMA)) && !alignedElse)
         indent += 2;
-      startLine(indent, lines > 1 && !afterOpening() && !closes(token.kind));
+      startLine(indent,
+                lines > 1 && !afterOpening() && !closesBracket(token.kind));
     } else if (lastIsComment) {
       out += ' ';
     } else {
@@ -187,13 +180,13 @@ private:
   }
 
   void track(uint16_t kind) {
-    if (opens(kind)) {
+    if (opensBracket(kind)) {
       bool budget =
           isBrace(kind) && at > 1 && list.tokens[at - 2].kind == P::BUDGET;
       if (isBrace(kind) && !level().cases.empty() && !level().cases.back())
         level().cases.pop_back(); // `case subject {`
       levels.push_back({lineIndent, lineIndent + 2, budget, {}});
-    } else if (closes(kind)) {
+    } else if (closesBracket(kind)) {
       if (levels.size() > 1)
         levels.pop_back();
     } else if (kind == P::CASE) {

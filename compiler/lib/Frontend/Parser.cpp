@@ -77,27 +77,78 @@ public:
   }
 
 private:
-  std::vector<std::unique_ptr<antlr4::Token>> generatedTokens(Chunk chunk) {
+  /// Declarations larger than this are parsed once, the fast way.
+  static constexpr size_t ordinarySize = 20000;
+
+  std::vector<std::unique_ptr<antlr4::Token>>
+  generatedTokens(const Portion &portion) {
     std::vector<std::unique_ptr<antlr4::Token>> result;
-    result.reserve(chunk.last - chunk.first + 1);
-    for (size_t i = chunk.first; i < chunk.last; ++i) {
-      auto token =
-          std::make_unique<antlr4::CommonToken>(size_t(list.tokens[i].kind));
-      token->setStartIndex(list.tokens[i].begin);
-      token->setStopIndex(list.tokens[i].end - 1);
+    result.reserve(portion.size() + 1);
+    for (size_t n = 0; n < portion.size(); ++n) {
+      const Token &from = list.tokens[portion.original(n)];
+      auto token = std::make_unique<antlr4::CommonToken>(size_t(from.kind));
+      token->setStartIndex(from.begin);
+      token->setStopIndex(from.end - 1);
       result.push_back(std::move(token));
     }
+    const Token &last = list.tokens[portion.chunk.last - 1];
     auto end = std::make_unique<antlr4::CommonToken>(antlr4::Token::EOF);
-    end->setStartIndex(list.tokens[chunk.last - 1].end);
-    end->setStopIndex(list.tokens[chunk.last - 1].end - 1);
+    end->setStartIndex(last.end);
+    end->setStopIndex(last.end - 1);
     result.push_back(std::move(end));
     return result;
   }
 
   void parse(Chunk chunk, ast::Module &module) {
+    // After a mistake in a body, its head is tried again with the statements
+    // from the next one that begins a line, to find the mistakes in those.
+    unsigned attempts = chunk.last - chunk.first <= ordinarySize ? 20 : 1;
+    Portion portion{chunk, chunk.first, chunk.first};
+    for (unsigned i = 0; i < attempts; ++i) {
+      std::optional<size_t> failed =
+          attempt(portion, i == 0 ? &module : nullptr);
+      if (!failed || !giveUpStatement(portion, *failed))
+        return;
+    }
+  }
+
+  /// Moves a portion past the statement in which parsing failed. Only the
+  /// statements directly in the outermost body are told apart.
+  bool giveUpStatement(Portion &portion, size_t failed) const {
+    const auto &tokens = list.tokens;
+    size_t body = portion.chunk.last;
+    int depth = 0;
+    for (size_t i = portion.chunk.first; i < portion.chunk.last; ++i) {
+      uint16_t kind = tokens[i].kind;
+      if (kind == RouteParser::LBRACE && depth == 0 &&
+          body == portion.chunk.last)
+        body = i;
+      bool begins = beginsDeclaration(kind) || kind == RouteParser::RETURN ||
+                    kind == RouteParser::ATTR || kind == RouteParser::CONST ||
+                    kind == RouteParser::LIVE || kind == RouteParser::BODY ||
+                    (endsOperand(i > 0 ? tokens[i - 1].kind : 0) &&
+                     (kind == RouteParser::FOR || kind == RouteParser::IF ||
+                      kind == RouteParser::CASE));
+      if (depth == 1 && i > failed && i > body && tokens[i].lineStart &&
+          begins) {
+        portion.headEnd = body + 1;
+        portion.resume = i;
+        return true;
+      }
+      if (opensBracket(kind))
+        ++depth;
+      else if (closesBracket(kind))
+        --depth;
+    }
+    return false;
+  }
+
+  /// Parses a portion into a module, or only to find mistakes. Returns where it
+  /// failed.
+  std::optional<size_t> attempt(const Portion &portion, ast::Module *module) {
     using antlr4::atn::PredictionMode;
     try {
-      antlr4::ListTokenSource source(generatedTokens(chunk));
+      antlr4::ListTokenSource source(generatedTokens(portion));
       antlr4::CommonTokenStream stream(&source);
       RouteParser parser(&stream);
       parser.removeErrorListeners();
@@ -113,30 +164,33 @@ private:
       } catch (const antlr4::ParseCancellationException &) {
         // Full prediction of something huge and wrong could take long; the
         // grammar does not need it, so only ordinary sizes get it.
-        bool ordinary = chunk.last - chunk.first <= 20000;
+        bool ordinary = portion.size() <= ordinarySize;
         guard.reset();
         parser.reset();
         simulator->setPredictionMode(ordinary ? PredictionMode::LL
                                               : PredictionMode::SLL);
         parser.setErrorHandler(
-            std::make_shared<SyntaxErrors>(sources, list, chunk, diags));
+            std::make_shared<SyntaxErrors>(sources, list, portion, diags));
         tree = parser.topLevel();
       }
-      Builder(sources, list.file, diags)
-          .addDeclarations(*tree->declaration(), module.decls);
+      if (module)
+        Builder(sources, list.file, diags)
+            .addDeclarations(*tree->declaration(), module->decls);
     } catch (const NestedTooDeeply &deep) {
       diags
           .report(diag::nestedTooDeeply,
-                  list.range(list.tokens[chunk.first + deep.token]),
+                  list.range(list.tokens[portion.original(deep.token)]),
                   "this is nested more than " + llvm::Twine(maxNesting) +
                       " deep")
           .note("name parts with 'let'");
-    } catch (const ParseStopped &) {
-      // Reported where it was found.
+    } catch (const ParseStopped &stopped) {
+      return stopped.token;
     } catch (const std::exception &) {
-      diags.report(diag::unexpectedToken, list.range(list.tokens[chunk.first]),
+      diags.report(diag::unexpectedToken,
+                   list.range(list.tokens[portion.chunk.first]),
                    "this declaration cannot be read");
     }
+    return std::nullopt;
   }
 
   const SourceManager &sources;

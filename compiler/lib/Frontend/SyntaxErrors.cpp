@@ -134,12 +134,12 @@ void SyntaxErrors::reportError(antlr4::Parser *parser,
 
 antlr4::Token *SyntaxErrors::recoverInline(antlr4::Parser *parser) {
   report(parser, parser->getCurrentToken()->getTokenIndex(), true);
-  throw ParseStopped();
+  throw ParseStopped{failedAt};
 }
 
 void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
                           bool setIsValid) {
-  size_t at = chunk.first + found;
+  size_t at = failedAt = portion.original(found);
   Place place(sources, list, chunk, at);
   if (reportMisspeltWord(place))
     return;

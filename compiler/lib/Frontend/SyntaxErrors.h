@@ -13,7 +13,23 @@
 namespace route {
 
 /// Thrown inside this library to leave the generated parser.
-struct ParseStopped {};
+struct ParseStopped {
+  size_t token; // where, as a number of the token list
+};
+
+/// The tokens handed to the parser: a whole declaration, or its head and what
+/// follows the statements that have been given up.
+struct Portion {
+  Chunk chunk;
+  size_t headEnd; // tokens [chunk.first, headEnd) and [resume, chunk.last)
+  size_t resume;
+  size_t size() const { return headEnd - chunk.first + chunk.last - resume; }
+  /// The number in the token list of the n-th token handed over.
+  size_t original(size_t n) const {
+    size_t head = headEnd - chunk.first;
+    return n < head ? chunk.first + n : resume + (n - head);
+  }
+};
 
 /// Where parsing failed, in words for a message.
 class Place {
@@ -59,14 +75,15 @@ void reportStray(const Place &place, DiagnosticEngine &diags);
 
 class SyntaxErrors : public antlr4::DefaultErrorStrategy {
 public:
-  SyntaxErrors(const SourceManager &sources, const TokenList &list, Chunk chunk,
-               DiagnosticEngine &diags)
-      : sources(sources), list(list), chunk(chunk), diags(diags) {}
+  SyntaxErrors(const SourceManager &sources, const TokenList &list,
+               const Portion &portion, DiagnosticEngine &diags)
+      : sources(sources), list(list), portion(portion), chunk(portion.chunk),
+        diags(diags) {}
 
   void reportError(antlr4::Parser *parser,
                    const antlr4::RecognitionException &error) override;
   void recover(antlr4::Parser *, std::exception_ptr) override {
-    throw ParseStopped();
+    throw ParseStopped{failedAt};
   }
   antlr4::Token *recoverInline(antlr4::Parser *parser) override;
   void sync(antlr4::Parser *) override {}
@@ -77,8 +94,10 @@ private:
 
   const SourceManager &sources;
   const TokenList &list;
+  Portion portion;
   Chunk chunk;
   DiagnosticEngine &diags;
+  size_t failedAt = 0;
 };
 
 } // namespace route

@@ -69,6 +69,9 @@ const std::vector<std::string> &clauseWords();
 bool beginsDeclaration(uint16_t kind);
 /// Whether an operand may end with this token.
 bool endsOperand(uint16_t kind);
+/// Whether a token is an opening or a closing bracket of any kind.
+bool opensBracket(uint16_t kind);
+bool closesBracket(uint16_t kind);
 /// Whether a token is a word: a name or any keyword.
 bool isWord(uint16_t kind);
 

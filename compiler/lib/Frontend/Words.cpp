@@ -114,7 +114,7 @@ bool introducesName(uint16_t kind) {
 bool opensParen(uint16_t kind) {
   return kind == P::LPAREN || kind == P::GROUP_PAREN;
 }
-bool opensBracket(uint16_t kind) {
+bool opensSquare(uint16_t kind) {
   return kind == P::LBRACKET || kind == P::GROUP_BRACKET;
 }
 bool opensBrace(uint16_t kind) {
@@ -267,7 +267,8 @@ private:
     case P::LIVE:
     case P::RULE:
     case P::EVICT:
-      return atBoundary() && nextIsWord();
+      return (atBoundary() || tokens[at].lineStart) && nextIsWord() &&
+             !nextOnNewLine();
     case P::TRUSTED:
       return (atBoundary() || opensParen(before) || introducesName(before)) &&
              nextIsWord();
@@ -342,11 +343,11 @@ private:
                           (before != P::COMMA &&
                            (after == P::LBRACKET || after == P::LPAREN)));
     case P::DIM:
-      return (opensBracket(before) || before == P::COMMA ||
+      return (opensSquare(before) || before == P::COMMA ||
               opensParen(before)) &&
              (nextIsWord() || after == P::NUMBER);
     case P::MAX:
-      return (opensBracket(before) || endsOperand(before)) &&
+      return (opensSquare(before) || endsOperand(before)) &&
              (nextIsWord() || after == P::NUMBER);
     }
   }
