@@ -395,6 +395,20 @@ void testThreads() {
   }
   route_threads_destroy(nullptr);
 
+  // A pool with more threads than the call has workspace for.
+  REQUIRE_OK(route_threads_create(3, &threads, &error));
+  {
+    GateCall call(50, 2);
+    call.call.parallel_for = route_threads_run;
+    call.call.workers = 2;
+    CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+                 ROUTE_ERROR_ARGUMENT, "the call has no thread pool");
+    call.call.pool = threads;
+    CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+                 ROUTE_ERROR_ARGUMENT, "has 2 workers, its thread pool 3");
+  }
+  route_threads_destroy(threads);
+
   // Every iteration once, every share but the last a multiple of the grain.
   REQUIRE_OK(route_threads_create(3, &threads, &error));
   struct Seen {

@@ -173,9 +173,10 @@ typedef struct route_context_options {
 } route_context_options;
 
 /* Binds parameters and initialises state. Files are memory-mapped and stay
- * mapped; parameters that pack are packed into memory of the context. `options`
- * may be null. Every parameter must be found, with its type and shape, and
- * every tensor in the files must be used. */
+ * mapped while the context lives: replace a file, never change it in place;
+ * parameters that pack are packed into memory of the context. `options` may be
+ * null. Every parameter must be found, with its type and shape, and every
+ * tensor in the files must be used. */
 ROUTE_API route_status
 route_context_create(route_module *module, const route_context_options *options,
                      route_context **context, route_error *error);
@@ -225,7 +226,7 @@ typedef struct route_call {
   void *stream;            /* CUstream of device entries */
   route_parallel_fn parallel_for; /* null: loops run in the calling thread */
   void *pool;
-  int64_t workers;    /* of parallel_for */
+  int64_t workers;    /* of parallel_for: worker numbers stay below it */
   route_trace *trace; /* null: none. A trace that does not fit fails the call
                          after its outputs are written */
 } route_call;

@@ -46,6 +46,17 @@ route_status route::runCall(const route_context &context, uint32_t index,
   if (workers < 1)
     return fail(error, ROUTE_ERROR_ARGUMENT, "the call has %lld workers",
                 static_cast<long long>(workers));
+  if (call.parallel_for == route_threads_run) {
+    // A worker's number beyond `workers` would use workspace that is not there.
+    if (!call.pool)
+      return fail(error, ROUTE_ERROR_ARGUMENT, "the call has no thread pool");
+    auto *threads = static_cast<const route_threads *>(call.pool);
+    if (countWorkers(threads) > workers)
+      return fail(error, ROUTE_ERROR_ARGUMENT,
+                  "the call has %lld workers, its thread pool %lld",
+                  static_cast<long long>(workers),
+                  static_cast<long long>(countWorkers(threads)));
+  }
   uint64_t own =
       entry.workspace_size ? entry.workspace_size(arguments.sizes, workers) : 0;
   if (reinterpret_cast<uintptr_t>(call.workspace) % 64 ||

@@ -25,6 +25,9 @@ route_status runCall(const route_context &context, uint32_t entry,
                      const route_call &call, StateView state,
                      route_error *error);
 
+/// Threads of a pool, the calling one included.
+int64_t countWorkers(const route_threads *threads);
+
 /// Bytes of workspace for complete sizes. Errors: WORKSPACE on overflow.
 route_status workspaceBytes(const route_context &context, uint32_t entry,
                             const int64_t *sizes, int64_t workers,

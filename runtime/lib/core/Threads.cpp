@@ -5,7 +5,7 @@
 // comes meanwhile runs in its own thread, so that nothing ever waits in line.
 //
 //===----------------------------------------------------------------------===//
-#include "Support.h"
+#include "Call.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -40,6 +40,10 @@ struct route_threads {
   bool stop = false;
   std::vector<Worker> workers;
 };
+
+int64_t route::countWorkers(const route_threads *threads) {
+  return static_cast<int64_t>(threads->workers.size()) + 1;
+}
 
 /// Takes shares of the loop until none is left.
 void route_threads::share(int64_t worker) {
