@@ -199,7 +199,7 @@ ExprPtr Builder::cond(P::CondContext *ctx, Return mayReturn) {
     return nullptr;
   if (ctx->children.size() == 1)
     return arith(ctx->arith(0), mayReturn);
-  Depth guard(*this, unsigned(ctx->children.size()));
+  Depth guard(*this, unsigned(ctx->children.size() / 2 + 1));
   if (tooDeep(ctx))
     return missing(range(ctx));
   Precedence stack(diags);
@@ -219,7 +219,7 @@ ExprPtr Builder::cond(P::CondContext *ctx, Return mayReturn) {
 ExprPtr Builder::arith(P::ArithContext *ctx, Return mayReturn) {
   if (!ctx)
     return nullptr;
-  Depth guard(*this, unsigned(ctx->children.size()));
+  Depth guard(*this, unsigned(ctx->children.size() / 2 + 1));
   if (tooDeep(ctx))
     return missing(range(ctx));
   Precedence stack(diags);

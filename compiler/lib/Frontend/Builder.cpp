@@ -70,7 +70,8 @@ bool Builder::tooDeep(antlr4::ParserRuleContext *ctx) {
     diags
         .report(diag::nestedTooDeeply, range(ctx->getStart()),
                 "this is nested too deeply")
-        .note("operators and brackets together may go 256 levels deep; name "
+        .note("operators, brackets and statements together may make 1024 "
+              "levels; name parts with 'let'"); name "
               "parts with 'let'");
   reportedDepth = true;
   return true;

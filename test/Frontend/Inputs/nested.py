@@ -9,9 +9,9 @@ TEXTS = {
     "ok-blocks": "route r() { " + "if a { " * 200 + "b()" + " }" * 200 + " }",
     "ok-list": "let x = [" + "1, " * 20000 + "1]",
     "brackets": "let x = " + "(" * 257 + "a" + ")" * 257,
-    "operators": "let x = a" + " + a" * 1100,
-    "signs": "let x = " + "- " * 1100 + "a",
-    "not": "let x = " + "not " * 1100 + "a",
+    "operators": "let x = a" + " + a" * 2000,
+    "signs": "let x = " + "- " * 2000 + "a",
+    "not": "let x = " + "not " * 2200 + "a",
     "suffixes": "let x = a" + ".a" * 1100,
     # Each bracket lets the chain in it start as deep as the bracket stands.
     "mixed": "let x = " + "(" * 200 + "a" + (" + a" * 200 + ")") * 200,
