@@ -71,8 +71,7 @@ bool Builder::tooDeep(antlr4::ParserRuleContext *ctx) {
         .report(diag::nestedTooDeeply, range(ctx->getStart()),
                 "this is nested too deeply")
         .note("operators, brackets and statements together may make 1024 "
-              "levels; name parts with 'let'"); name "
-              "parts with 'let'");
+              "levels; name parts with 'let'");
   reportedDepth = true;
   return true;
 }
