@@ -161,7 +161,7 @@ func.func @element(%a: memref<?x4xbf16>, %o: memref<3xi32>, %w: memref<2x5x4xf32
 
 // -----
 func.func @depth_plain(%a: memref<?x4xf32>, %o: memref<3xi32>, %w: memref<2x5x4xf32>, %y: memref<?x5xf32>) {
-  // expected-error @+1 {{'depth' and 'columns' are for panels}}
+  // expected-error @+1 {{'depth' is for panels}}
   ragged.matmul rows(%a : memref<?x4xf32>) offsets(%o : memref<3xi32>) weights(%w : memref<2x5x4xf32>) depth 4 outs(%y : memref<?x5xf32>) {
   ^bb0(%acc: f32):
     ragged.yield %acc : f32
@@ -231,7 +231,7 @@ func.func @narrow(%a: memref<?x3xf32>, %w: memref<1x5x4xf32>, %y: memref<?x5xf32
 
 // -----
 func.func @columns(%a: memref<?x4xf32>, %w: memref<1x5x4xf32>, %y: memref<?x4xf32>) {
-  // expected-error @+1 {{'out' is 4 wide, expected at least 5 (columns of the weights)}}
+  // expected-error @+1 {{dimension 1 of 'out' is 4, expected 5 (columns of the weights)}}
   ragged.matmul rows(%a : memref<?x4xf32>) weights(%w : memref<1x5x4xf32>) outs(%y : memref<?x4xf32>) {
   ^bb0(%acc: f32):
     ragged.yield %acc : f32

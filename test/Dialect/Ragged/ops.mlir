@@ -44,15 +44,15 @@ func.func @layer(%x: tensor<?x64xbf16>, %idx: tensor<?x2xi32>, %n: tensor<?xi32>
 
 // CHECK-LABEL: func @buffers
 func.func @buffers(%w: memref<3x20x33xbf16>, %p: memref<3x2x17x16x2xbf16>, %t: memref<3x33x20xbf16>,
-    %a: memref<?x33xbf16, strided<[64, 1]>>, %o: memref<4xi32>, %s: memref<?xf32>, %y: memref<?x24xf32>) {
+    %a: memref<?x33xbf16, strided<[64, 1]>>, %o: memref<4xi32>, %s: memref<?xf32>, %y: memref<?x20xf32>) {
   // CHECK: ragged.pack ins(%{{.*}} : memref<3x20x33xbf16>) outs(%{{.*}} : memref<3x2x17x16x2xbf16>)
   ragged.pack ins(%w : memref<3x20x33xbf16>) outs(%p : memref<3x2x17x16x2xbf16>)
   // CHECK: ragged.pack ins(%{{.*}} : memref<3x33x20xbf16>) outs(%{{.*}} : memref<3x2x17x16x2xbf16>) transposed
   ragged.pack ins(%t : memref<3x33x20xbf16>) outs(%p : memref<3x2x17x16x2xbf16>) transposed
-  // CHECK: weights(%{{.*}} : memref<3x2x17x16x2xbf16>) depth 33 columns 20 per_row(%{{.*}} : memref<?xf32>)
+  // CHECK: weights(%{{.*}} : memref<3x2x17x16x2xbf16>) depth 33 per_row(%{{.*}} : memref<?xf32>)
   ragged.matmul rows(%a : memref<?x33xbf16, strided<[64, 1]>>) offsets(%o : memref<4xi32>)
-      weights(%p : memref<3x2x17x16x2xbf16>) depth 33 columns 20 per_row(%s : memref<?xf32>)
-      outs(%y : memref<?x24xf32>) {
+      weights(%p : memref<3x2x17x16x2xbf16>) depth 33 per_row(%s : memref<?xf32>)
+      outs(%y : memref<?x20xf32>) {
   ^bb0(%acc: f32, %f: f32):
     %r = arith.mulf %acc, %f : f32
     ragged.yield %r : f32

@@ -1,14 +1,7 @@
 # Writes a layer of gated experts as ragged IR: what a compiled module holds for one, in buffers the caller gives.
-def padded(width, element):
-    """The distance between rows that ragged-pad-rows chooses."""
-    size = 2 if element == "bf16" else 4
-    return width + (64 // size if width * size % 4096 == 0 else 0)
-
-
-def layer(E, K, H, I, element, pad=True, name="layer"):
+def layer(E, K, H, I, element, name="layer"):
     """IR of @pack_in, @pack_out and @<name>: E experts, K chosen of them, widths H and I, f32 or bf16."""
     pair = 2 if element == "bf16" else 1
-    A, W = (padded(H, element), padded(I, element)) if pad else (H, I)
 
     def panels(n, k):
         tail = "x2" if pair == 2 else ""
@@ -35,19 +28,19 @@ func.func @{name}(%w: memref<{E}x{n}x{k}x{element}>, %p: {panels(n, k)}) attribu
 func.func @{name}(%x: memref<?x{H}x{element}>, %idx: memref<?x{K}xi32>, %w: memref<?x{K}xf32>,
     %gate: {panels(I, H)}, %up: {panels(I, H)}, %down: {panels(H, I)},
     %counts: memref<{E}xi32>, %offsets: memref<{E + 1}xi32>, %perm: memref<?xi32>, %inv: memref<?x{K}xi32>,
-    %a: memref<?x{A}x{element}>, %h: memref<?x{W}x{element}>, %y: memref<?x{H}xf32>, %out: memref<?x{H}x{element}>)
+    %a: memref<?x{H}x{element}>, %h: memref<?x{I}x{element}>, %y: memref<?x{H}xf32>, %out: memref<?x{H}x{element}>)
     attributes {{llvm.emit_c_interface}} {{
   ragged.count ins(%idx : memref<?x{K}xi32>) outs(%counts : memref<{E}xi32>)
   ragged.offsets ins(%counts : memref<{E}xi32>) outs(%offsets : memref<{E + 1}xi32>)
   ragged.permute ins(%idx, %offsets : memref<?x{K}xi32>, memref<{E + 1}xi32>) outs(%perm, %inv : memref<?xi32>, memref<?x{K}xi32>)
-  ragged.gather ins(%x, %perm : memref<?x{H}x{element}>, memref<?xi32>) outs(%a : memref<?x{A}x{element}>) slots {K}
-  ragged.matmul rows(%a : memref<?x{A}x{element}>) offsets(%offsets : memref<{E + 1}xi32>)
-      weights(%gate, %up : {panels(I, H)}, {panels(I, H)}) depth {H} columns {I} outs(%h : memref<?x{W}x{element}>) {{
+  ragged.gather ins(%x, %perm : memref<?x{H}x{element}>, memref<?xi32>) outs(%a : memref<?x{H}x{element}>) slots {K}
+  ragged.matmul rows(%a : memref<?x{H}x{element}>) offsets(%offsets : memref<{E + 1}xi32>)
+      weights(%gate, %up : {panels(I, H)}, {panels(I, H)}) depth {H} outs(%h : memref<?x{I}x{element}>) {{
   ^bb0(%g: f32, %u: f32):{gated}
     {round_h}
     ragged.yield %r : {element}
   }}
-  ragged.matmul rows(%h : memref<?x{W}x{element}>) offsets(%offsets : memref<{E + 1}xi32>)
+  ragged.matmul rows(%h : memref<?x{I}x{element}>) offsets(%offsets : memref<{E + 1}xi32>)
       weights(%down : {panels(H, I)}) depth {I} outs(%y : memref<?x{H}xf32>) {{
   ^bb0(%acc: f32):
     ragged.yield %acc : f32

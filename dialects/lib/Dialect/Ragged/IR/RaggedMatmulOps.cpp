@@ -15,14 +15,6 @@ void MatmulOp::getEffects(
   addEffects(*this, effects);
 }
 
-int64_t MatmulOp::getOutputs() {
-  if (getColumns())
-    return static_cast<int64_t>(*getColumns());
-  if (!isPacked())
-    return weightType().getDimSize(getTransposed() ? 2 : 1);
-  return dimOf(getOut(), 1);
-}
-
 static LogicalResult verifyWeights(MatmulOp op) {
   if (op.getWeights().empty()) // C1
     return op.emitOpError("needs at least one weight");
@@ -39,13 +31,12 @@ static LogicalResult verifyWeights(MatmulOp op) {
     return op.emitOpError("rows are of ")
            << rowElement << ", weights of " << type.getElementType();
 
-  if (ShapedType::isDynamic(dimOf(op.getOut(), 1)))
+  if (ShapedType::isDynamic(op.getOutputs()))
     return op.emitOpError("'out' needs a static width, found ")
            << op.getOut().getType();
   if (!op.isPacked()) {
-    if (op.getDepth() || op.getColumns()) // C2
-      return op.emitOpError("'depth' and 'columns' are for panels, but the "
-                            "weights are ")
+    if (op.getDepth()) // C2
+      return op.emitOpError("'depth' is for panels, but the weights are ")
              << type;
     return success();
   }
@@ -109,10 +100,12 @@ LogicalResult MatmulOp::verify() {
   if (!ShapedType::isDynamic(width) && width < getInner()) // C5
     return emitOpError("rows are ")
            << width << " wide, expected at least " << getInner();
-  if (dimOf(getOut(), 1) < getOutputs()) // C6
-    return emitOpError("'out' is ")
-           << dimOf(getOut(), 1) << " wide, expected at least " << getOutputs()
-           << " (columns of the weights)";
+  if (!isPacked()) {
+    int64_t columns = weightType().getDimSize(getTransposed() ? 2 : 1);
+    if (failed(verifyDim(*this, getOut(), "out", 1, columns, // C6
+                         "columns of the weights")))
+      return failure();
+  }
   if (failed(verifyDim(*this, getOut(), "out", 0, rows, "rows")))
     return failure();
   for (Value value : getPerExpert()) // C7

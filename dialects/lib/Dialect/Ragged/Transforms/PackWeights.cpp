@@ -18,15 +18,14 @@ struct RaggedPackWeights : impl::RaggedPackWeightsBase<RaggedPackWeights> {
       if (op.isPacked() || !isa<TensorType>(op.getOut().getType()))
         return;
       bool transposed = op.getTransposed();
-      int64_t depth = op.getInner(), columns = op.getOutputs();
-      SmallVector<int64_t> shape = getPanelShape(
-          op.getExperts(), columns, depth, op.weightType().getElementType());
+      int64_t depth = op.getInner();
+      SmallVector<int64_t> shape =
+          getPanelShape(op.getExperts(), op.getOutputs(), depth,
+                        op.weightType().getElementType());
       for (OpOperand &weight : op.getWeightsMutable())
         weight.set(getPack(packs, weight.get(), transposed, shape));
       op.setTransposed(false);
       op.setDepth(depth);
-      if (cast<ShapedType>(op.getOut().getType()).getDimSize(1) != columns)
-        op.setColumns(columns);
     });
   }
 

@@ -20,10 +20,8 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
     is therefore the same in every batch. bf16 products are exact in f32.
 
     Weights are plain, [E, N, K] or, when `transposed`, [E, K, N]; or panels as
-    `ragged.pack` makes them, and then `depth` is K and N is `columns`, or the
-    width of `out` where that is absent. All weights have one type. Rows may be
-    wider than K and `out` wider than N: what lies beyond is neither read nor
-    written (see `ragged-pad-rows`).
+    `ragged.pack` makes them, and then `depth` is K. All weights have one type.
+    Rows may be wider than K; what lies beyond is not read.
 
     The epilogue takes f32 accumulators, then the elements of the `per_expert`
     and `per_row` operands in their own types, and yields an element of `out`.
@@ -32,10 +30,10 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
 
     Constraints: (C1) at least one weight, all of one type, with the rows'
     element type and static shape; (C2) panels have a `depth` that fits them,
-    plain weights have neither that nor `columns`; (C3) `transposed` is for
-    plain weights; (C4) `offsets` has one element more than there are experts,
-    and without it there is one expert; (C5) rows are at least K wide; (C6)
-    `out` is at least N wide, with as many rows as `rows`; (C7) `per_expert` operands are [E, N]; (C8) `per_row`
+    plain weights have none; (C3) `transposed` is for plain weights; (C4)
+    `offsets` has one element more than there are experts, and without it there
+    is one expert; (C5) rows are at least K wide; (C6) `out` is N wide, with as
+    many rows as `rows`; (C7) `per_expert` operands are [E, N]; (C8) `per_row`
     operands have an element a row; (C9) the epilogue's arguments and yielded
     value have the types above; (C10) its ops are elementwise.
 
@@ -55,14 +53,13 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
   let arguments = (ins Ragged_Float2:$rows, Optional<Ragged_Index1>:$offsets,
     Variadic<Ragged_Weights>:$weights, Variadic<Ragged_Float2>:$perExpert,
     Variadic<Ragged_Float1>:$perRow, Ragged_Float2:$out,
-    OptionalAttr<I64Attr>:$depth, OptionalAttr<I64Attr>:$columns,
-    UnitAttr:$transposed);
+    OptionalAttr<I64Attr>:$depth, UnitAttr:$transposed);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     `rows` `(` $rows `:` type($rows) `)` (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
     `weights` `(` $weights `:` type($weights) `)`
-    (`depth` $depth^)? (`columns` $columns^)? (`transposed` $transposed^)?
+    (`depth` $depth^)? (`transposed` $transposed^)?
     (`per_expert` `(` $perExpert^ `:` type($perExpert) `)`)?
     (`per_row` `(` $perRow^ `:` type($perRow) `)`)?
     `outs` `(` $out `:` type($out) `)` attr-dict-with-keyword $epilogue (`->` type($results)^)?
@@ -77,23 +74,14 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
     }
     /// Number of experts, of output columns, and of products in a sum.
     int64_t getExperts() { return weightType().getDimSize(0); }
-    int64_t getOutputs();
+    int64_t getOutputs() {
+      return ::llvm::cast<::mlir::ShapedType>(getOut().getType()).getDimSize(1);
+    }
     int64_t getInner() {
       return getDepth() ? static_cast<int64_t>(*getDepth())
                         : weightType().getDimSize(getTransposed() ? 1 : 2);
     }
   }];
-  let builders = [
-    // Where `out` is N wide.
-    OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$rows,
-                   "::mlir::Value":$offsets, "::mlir::ValueRange":$weights,
-                   "::mlir::ValueRange":$perExpert, "::mlir::ValueRange":$perRow,
-                   "::mlir::Value":$out, "::mlir::IntegerAttr":$depth,
-                   "::mlir::UnitAttr":$transposed), [{
-      build($_builder, $_state, results, rows, offsets, weights, perExpert,
-            perRow, out, depth, ::mlir::IntegerAttr(), transposed);
-    }]>
-  ];
   let hasCanonicalizer = 1;
 }
 

@@ -19,20 +19,6 @@ def RaggedPackWeights : Pass<"ragged-pack-weights"> {
   ];
 }
 
-def RaggedPadRows : Pass<"ragged-pad-rows"> {
-  let summary = "keep rows that a matmul reads from sharing cache sets";
-  let description = [{
-    Rows that lie a multiple of 4096 bytes apart fall into the same sets of a
-    first-level cache, and a tile of more rows than the cache has ways evicts
-    itself: measured, a third of the speed at 64 rows an expert and up. Where
-    such rows come from a gather or a matmul into a `tensor.empty` and are read
-    by matmuls only, makes them 64 bytes wider. Runs on tensors, before or after
-    `ragged-pack-weights`.
-  }];
-  let dependentDialects = ["::mlir::tensor::TensorDialect"];
-  let statistics = [Statistic<"numPadded", "padded", "buffers of rows made wider">];
-}
-
 def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
   let summary = "lower ragged ops on memrefs to loops over vectors";
   let description = [{
