@@ -42,7 +42,8 @@ constexpr uint32_t inCharacter = 0xFFFF;
 /// Entries up to which no nearer row is looked for, and above which a state
 /// takes a row of its own while rows last.
 constexpr unsigned nearEnough = 6, maxEntries = 24;
-constexpr size_t maxRowEntries = 65000;
+constexpr size_t maxRows = 128, maxRowEntries = 65000;
+constexpr uint32_t maxBase = 0xFFFE;
 
 class Packer {
 public:
@@ -51,8 +52,9 @@ public:
 
   bool run() {
     table = ByteTable();
-    rowLimit = maxRowEntries / (countColumns() + 1);
-    spell();
+    rowLimit = std::min(maxRows, maxRowEntries / (countColumns() + 1));
+    if (!spell())
+      return false;
     classify();
     return place();
   }
@@ -163,7 +165,8 @@ private:
                : 0;
   }
 
-  void spell() {
+  /// Returns false when there are more states than bases.
+  bool spell() {
     addRow(Row{}); // row 0: ill-formed
     states.resize(1 + dfa.states.size());
     states[0].report = inCharacter;
@@ -195,7 +198,10 @@ private:
       state.row = rowOf[from.row];
       state.report = from.report | (from.final ? 0x8000 : 0);
       describe(row, state);
+      if (states.size() > maxBase)
+        return false;
     }
+    return true;
   }
 
   /// Groups the bytes that no state tells apart.
@@ -240,7 +246,6 @@ private:
       size_t sizeA = states[a].entries.size(), sizeB = states[b].entries.size();
       return sizeA != sizeB ? sizeA > sizeB : a < b;
     });
-    constexpr uint32_t maxBase = 0xFFFE;
     std::vector<uint8_t> baseTaken(maxBase + 2), slotTaken(maxBase + 258);
     uint32_t firstFree[2] = {0, 1}; // by parity
     base.assign(states.size(), 0);

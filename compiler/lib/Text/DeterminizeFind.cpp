@@ -29,7 +29,7 @@ public:
         stateFor({{}, uint8_t(context::edge & nfa.getContextUsed()), true});
     dfa.middle = stateFor({{}, 0, true});
     for (uint32_t state = 0; state < keys.size(); ++state) {
-      if (keys.size() > maxStates)
+      if (keys.size() > maxStates || work > maxConstructionWork)
         return false;
       expand(state);
     }
@@ -118,6 +118,7 @@ private:
           follow(nfa.getNodes()[reader].out, next, -1, target.threads);
         if (target.threads.empty() && !open)
           target.before = 0; // dead
+        work += target.threads.size() + 1;
         row[cls] = stateFor(target);
       }
     }
@@ -162,6 +163,7 @@ private:
   std::map<std::pair<uint8_t, bool>, uint32_t> roots;
   std::vector<uint32_t> stamps;
   uint32_t stamp = 0;
+  uint64_t work = 0;
 };
 } // namespace
 

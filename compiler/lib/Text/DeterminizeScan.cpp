@@ -57,7 +57,7 @@ public:
     dfa.start = stateFor({{}, edge});
     dfa.middle = stateFor({{}, 0});
     for (uint32_t state = 0; state < keys.size(); ++state) {
-      if (keys.size() > maxStates)
+      if (keys.size() > maxStates || work > maxConstructionWork)
         return false;
       expand(state);
     }
@@ -117,6 +117,7 @@ private:
   /// Drops the leaves that others in the set make redundant; `leaves` is
   /// sorted.
   void prune(Ids &leaves) {
+    work += leaves.size();
     Ids kept;
     for (uint32_t leaf : leaves)
       if (std::none_of(simulators[leaf].begin(), simulators[leaf].end(),
@@ -214,6 +215,7 @@ private:
         const Ids &reached = after(leaf, next);
         for (uint32_t cls :
              alphabet.classesOf(nfa.getNodes()[leaf].operand, next)) {
+          work += reached.size();
           if (own[cls].empty())
             touched.push_back(cls);
           append(own[cls], reached);
@@ -252,6 +254,7 @@ private:
   std::vector<Ids> simulators;
   std::vector<uint32_t> stamps;
   uint32_t stamp = 0;
+  uint64_t work = 0;
 };
 } // namespace
 

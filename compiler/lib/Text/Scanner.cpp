@@ -19,7 +19,7 @@ static std::string quoted(const Pattern &pattern) {
 }
 
 static std::string tooLarge(const Pattern &pattern, AutomatonLimits limits) {
-  return quoted(pattern) + " needs an automaton of more than " +
+  return quoted(pattern) + " needs an automaton beyond the limit of " +
          std::to_string(limits.states) + " states";
 }
 
@@ -304,7 +304,7 @@ std::optional<Finder> buildKeywordFinder(std::vector<Pattern> keywords,
   Finder finder;
   if (!buildFinder(nfa, limits, dfa, finder)) {
     error = std::to_string(keywords.size()) +
-            " keywords need an automaton of more than " +
+            " keywords need an automaton beyond the limit of " +
             std::to_string(limits.states) + " states";
     return std::nullopt;
   }

@@ -116,3 +116,9 @@ func.func @long(%t: !signal.text, %b: memref<4xf32>) {
   signal.ngrams %t into %b {lo = 3 : i64, hi = 17 : i64} : memref<4xf32>
   return
 }
+
+// -----
+
+// P1: more automaton nodes than a pattern may have
+// expected-error @+1 {{the pattern repeats too much: more than 40000 automaton nodes}}
+#p = #signal.pattern<regex "(a{1000}){1000}">

@@ -70,8 +70,13 @@ private:
   std::map<CharDfa::Report, uint32_t> reports;
 };
 
+/// Nodes that a construction may handle in all; sets of thousands of nodes
+/// would take minutes to reach the limit of states.
+inline constexpr uint64_t maxConstructionWork = 20'000'000;
+
 /// One pass over a text enters, for each pattern that occurs, a state that
-/// reports it. Returns false when more than `maxStates` would be needed.
+/// reports it. Returns false when more than `maxStates` states
+/// or maxConstructionWork would be needed.
 bool determinizeScan(const Nfa &nfa, const Alphabet &alphabet,
                      uint32_t maxStates, CharDfa &result);
 
