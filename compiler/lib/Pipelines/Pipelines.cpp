@@ -83,7 +83,7 @@ void route::addLLVMPasses(OpPassManager &pm, IsaLevel level) {
   RouteWrapEntriesOptions wrap;
   wrap.suffix = "." + stringifyIsaLevel(level).str();
   pm.addPass(createRouteWrapEntries(wrap));
-  addLowerToLLVMPasses(pm);
+  addLowerToLLVMPasses(pm, level);
 }
 
 void route::addPassesTo(OpPassManager &pm, Phase phase, IsaLevel level) {

@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
   pm.addPass(route::ragged::createConvertRaggedToCPU(cpu));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  route::addLowerToLLVMPasses(pm);
+  route::addLowerToLLVMPasses(pm, *level);
   if (failed(pm.run(*module)))
     return 1;
 

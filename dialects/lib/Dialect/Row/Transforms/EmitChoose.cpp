@@ -239,13 +239,19 @@ LogicalResult Emitter::emitChoose(ChooseOp op) {
   auto indexType = cast<RankedTensorType>(op.getIndices().getType());
   auto chosenType = cast<RankedTensorType>(op.getChosen().getType());
   Value any = op.getKeys().empty() ? Value(op.getMask()) : op.getKeys()[0];
-  Values sizes = row(any).sizes;
+  Values sizes;
+  for (unsigned i = 0; i < cast<RankedTensorType>(any.getType()).getRank(); ++i)
+    sizes.push_back(sizeOf(any, i));
   Values batch(ArrayRef<Value>(sizes).drop_back());
   if (!indexType.isDynamicDim(indexType.getRank() - 1))
     sizes.back() = index(indexType.getShape().back());
   RowValue indices = allocate(indexType, sizes);
   RowValue chosen = allocate(chosenType, batch);
-  if (fitsNetwork(op))
+  auto quotient =
+      op.getKeys().empty() ? quotients.end() : quotients.find(op.getKeys()[0]);
+  if (quotient != quotients.end())
+    emitQuotientChoice(op, quotient->second, indices, chosen);
+  else if (fitsNetwork(op))
     emitNetwork(op, indices, chosen);
   else
     emitInsertion(op, indices, chosen);

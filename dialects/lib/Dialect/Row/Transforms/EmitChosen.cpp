@@ -11,6 +11,13 @@ using namespace mlir;
 namespace route::row {
 
 LogicalResult Emitter::emitTake(TakeOp op) {
+  auto quotient = quotients.find(op.getValues());
+  if (quotient != quotients.end()) {
+    RowValue taken = quotient->second.taken;
+    ++taken.scratch->users;
+    define(op.getResult(), taken);
+    return success();
+  }
   RowValue values = row(op.getValues()), indices = row(op.getIndices());
   RowValue result =
       allocate(cast<RankedTensorType>(op.getResult().getType()), indices.sizes);

@@ -83,6 +83,8 @@ static Operation *idempotentStep(linalg::GenericOp op) {
 }
 
 LogicalResult Emitter::emitGeneric(linalg::GenericOp op) {
+  if (deferQuotient(op))
+    return success();
   unsigned numLoops = op.getNumLoops();
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   Values bounds(numLoops);

@@ -226,7 +226,8 @@ void Emitter::emitExact(ChooseOp op, const RowValue &keys, ValueRange at,
 /// A guess by 32-bit numbers, twice as many in a vector: the key's high bits
 /// above ~index. It is right if the high bits of the best k and of the next all
 /// differ; returns whether that holds for all items.
-Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices) {
+Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices,
+                         Value *next) {
   RowValue from = row(op.getKeys()[0]);
   int64_t k = indices.type.getShape().back();
   int64_t n = from.type.getShape().back();
@@ -248,6 +249,8 @@ Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices) {
   };
   Values best = networkTop(n, k, /*withNext=*/true,
                            cast<VectorType>(laneType(i32)), candidate);
+  if (next)
+    *next = arith::OrIOp::create(b, best[k], constant(i32, lowMask));
   Value certain;
   for (int64_t r = 0; r <= k; ++r) {
     if (r < k) {
@@ -268,20 +271,26 @@ Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices) {
   return vector::ReductionOp::create(b, vector::CombiningKind::AND, certain);
 }
 
+/// A guess leaves bits for the index only among few candidates, and keys from
+/// small floats tie too often for it.
+bool Emitter::mayGuess(ChooseOp op) {
+  auto key = cast<RankedTensorType>(op.getKeys()[0].getType());
+  auto indices = cast<RankedTensorType>(op.getIndices().getType());
+  return key.getElementType().isF32() && key.getShape().back() <= 1024 &&
+         indices.getShape().back() > 1 &&
+         llvm::none_of(program.getInputs(), [](Value v) {
+           Type t = cast<ShapedType>(v.getType()).getElementType();
+           return t.isBF16() || t.isF16();
+         });
+}
+
 void Emitter::emitNetwork(ChooseOp op, const RowValue &indices,
                           const RowValue &chosen) {
   ++numNetworks;
   RowValue from = row(op.getKeys()[0]);
   int64_t k = indices.type.getShape().back();
   ValueRange batch = ValueRange(from.sizes).drop_back();
-  // A guess leaves bits for the index only among few candidates, and small
-  // float inputs tie too often for it.
-  bool guess = from.type.getElementType().isF32() &&
-               from.type.getShape().back() <= 1024 && k > 1 &&
-               llvm::none_of(program.getInputs(), [](Value v) {
-                 Type t = cast<ShapedType>(v.getType()).getElementType();
-                 return t.isBF16() || t.isF16();
-               });
+  bool guess = mayGuess(op);
   RowValue keys = allocate(
       RankedTensorType::get(from.type.getShape(), b.getI32Type()), from.sizes);
   forEach(batch, [&](ValueRange at) {
@@ -301,7 +310,14 @@ void Emitter::emitNetwork(ChooseOp op, const RowValue &indices,
     emitExact(op, keys, at, indices);
   });
   release(keys.scratch);
+  storeNumber(op, indices, chosen);
+}
 
+/// How many a network chose: all k, but for a mask.
+void Emitter::storeNumber(ChooseOp op, const RowValue &indices,
+                          const RowValue &chosen) {
+  int64_t k = indices.type.getShape().back();
+  ValueRange batch = ValueRange(indices.sizes).drop_back();
   if (op.getChosen().use_empty() && !op.getCount() && !op.getValues())
     return;
   forEach(batch, [&](ValueRange at) {

@@ -474,7 +474,9 @@ LogicalResult Emitter::emit(const Items &items, ValueRange inputs,
         continue; // added straight into the counters below
     if (failed(emitOp(&op)))
       return failure();
-    finishOp(&op);
+    // What a deferred quotient reads stays alive.
+    if (op.getNumResults() != 1 || !quotients.contains(op.getResult(0)))
+      finishOp(&op);
   }
   for (auto [i, value] : llvm::enumerate(yield.getValues())) {
     if (i < outputs.size()) {

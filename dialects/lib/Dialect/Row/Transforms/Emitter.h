@@ -118,14 +118,30 @@ private:
   void emitNetwork(ChooseOp op, const RowValue &indices,
                    const RowValue &chosen);
   mlir::Value networkKey(ChooseOp op, mlir::ValueRange at);
+  bool mayGuess(ChooseOp op);
+  /// With `next`, gives an upper bound of the best key that was not chosen.
   mlir::Value emitGuess(ChooseOp op, mlir::ValueRange batch,
-                        const RowValue &indices);
+                        const RowValue &indices, mlir::Value *next = nullptr);
   void emitExact(ChooseOp op, const RowValue &keys, mlir::ValueRange batch,
                  const RowValue &indices);
   /// The best k (and the next) of n candidates, vectors of `type`, best first.
   Values networkTop(int64_t n, int64_t k, bool withNext, mlir::VectorType type,
                     llvm::function_ref<mlir::Value(mlir::Value)> candidate);
   mlir::Value lowHalves(int64_t n);
+  void storeNumber(ChooseOp op, const RowValue &indices,
+                   const RowValue &chosen);
+
+  // EmitQuotient.cpp: keys e / s with one divisor s for all candidates, divided
+  // for the chosen only.
+  struct Quotient {
+    mlir::linalg::GenericOp op;
+    mlir::Value numerator, divisor;
+    RowValue taken; ///< quotients of the chosen
+  };
+  bool deferQuotient(mlir::linalg::GenericOp op);
+  void emitQuotientChoice(ChooseOp op, Quotient &quotient,
+                          const RowValue &indices, const RowValue &chosen);
+  void emitQuotients(const Quotient &quotient, const RowValue &to);
 
   // EmitChoose.cpp: any other choice, and what all have in common.
   mlir::LogicalResult emitChoose(ChooseOp op);
@@ -147,6 +163,7 @@ private:
   mlir::OpBuilder::InsertPoint allocations;
   llvm::DenseMap<mlir::Value, RowValue> rows;
   llvm::DenseMap<mlir::Value, mlir::Value> scalars;
+  llvm::DenseMap<mlir::Value, Quotient> quotients;
   llvm::DenseMap<mlir::Value, unsigned> pending; ///< uses not yet emitted
   llvm::SmallVector<std::unique_ptr<Scratch>> scratches;
 };
