@@ -34,6 +34,71 @@ Value Emitter::cloneInLanes(Operation *op,
   return copy->getResult(0);
 }
 
+/// Joins n >= 8 elements in four chains, each of which starts with the zeroth
+/// element too: a repetition. `step` takes an index and the accumulator.
+static Value chains(ImplicitLocOpBuilder &b, Operation *join, int64_t n,
+                    Value init, llvm::function_ref<Value(Value, Value)> step) {
+  const int64_t count = 4;
+  auto index = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, v);
+  };
+  Value zeroth = step(index(0), init);
+  Values chain{zeroth};
+  for (int64_t c = 1; c < count; ++c)
+    chain.push_back(step(index(c), zeroth));
+  auto loop = scf::ForOp::create(b, index(count), index(n / count * count),
+                                 index(count), chain);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Values next;
+    for (int64_t c = 0; c < count; ++c)
+      next.push_back(
+          step(arith::AddIOp::create(b, loop.getInductionVar(), index(c)),
+               loop.getRegionIterArgs()[c]));
+    scf::YieldOp::create(b, next);
+  }
+  Value all = loop.getResult(0);
+  for (int64_t c = 1; c < count; ++c) {
+    IRMapping mapping;
+    mapping.map(join->getOperand(0), all);
+    mapping.map(join->getOperand(1), loop.getResult(c));
+    Operation *copy = b.clone(*join, mapping);
+    copy->getResult(0).setType(all.getType());
+    all = copy->getResult(0);
+  }
+  for (int64_t i = n / count * count; i < n; ++i)
+    all = step(index(i), all);
+  return all;
+}
+
+Value Emitter::reduceInChains(Operation *join, int64_t n, Value init,
+                              llvm::function_ref<Value(Value, Value)> step) {
+  auto flags = dyn_cast<arith::ArithFastMathInterface>(join);
+  if (lanes == 1 || !flags || !isa<arith::MaximumFOp, arith::MinimumFOp>(join))
+    return chains(b, join, n, init, step);
+  // The order of zeros costs as much as the rest: first without it, and again
+  // with it where some item's result is a zero.
+  Attribute exact = join->getAttr(flags.getFastMathAttrName());
+  join->setAttr(
+      flags.getFastMathAttrName(),
+      arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::nsz));
+  Value quick = chains(b, join, n, init, step);
+  join->setAttr(flags.getFastMathAttrName(), exact);
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(quick.getType()));
+  Value isZero =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, quick, zero);
+  Value some =
+      vector::ReductionOp::create(b, vector::CombiningKind::OR, isZero);
+  auto again = scf::IfOp::create(b, quick.getType(), some, true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&again.getElseRegion().front());
+  scf::YieldOp::create(b, quick);
+  b.setInsertionPointToStart(&again.getThenRegion().front());
+  scf::YieldOp::create(b, chains(b, join, n, init, step));
+  return again.getResult(0);
+}
+
 FailureOr<Values> Emitter::emitBody(linalg::GenericOp op, ValueRange arguments,
                                     ValueRange at) {
   DenseMap<Value, Value> map;
@@ -194,41 +259,17 @@ LogicalResult Emitter::emitGeneric(linalg::GenericOp op) {
     Operation *join = n && *n >= 8 ? idempotentStep(op) : nullptr;
     Values finals;
     if (join) {
-      const int64_t chains = 4;
-      unsigned d = inner[0];
-      auto stepAt = [&](Value iv, Value acc) {
-        at[d] = iv;
-        return step(at, acc)[0];
+      auto reduce = [&] {
+        at.assign(numLoops, Value());
+        for (auto [d, v] : llvm::zip_equal(outer, outerAt))
+          at[d] = v;
+        return reduceInChains(join, *n, accumulators[0],
+                              [&](Value iv, Value acc) {
+                                at[inner[0]] = iv;
+                                return step(at, acc)[0];
+                              });
       };
-      Value zeroth = stepAt(index(0), accumulators[0]);
-      Values chain{zeroth};
-      for (int64_t c = 1; c < chains; ++c)
-        chain.push_back(stepAt(index(c), zeroth));
-      // Every chain starts with the zeroth element too: a repetition.
-      auto loop = scf::ForOp::create(
-          b, index(chains), index(*n / chains * chains), index(chains), chain);
-      {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(loop.getBody());
-        Values next;
-        for (int64_t c = 0; c < chains; ++c)
-          next.push_back(
-              stepAt(arith::AddIOp::create(b, loop.getInductionVar(), index(c)),
-                     loop.getRegionIterArgs()[c]));
-        scf::YieldOp::create(b, next);
-      }
-      Value all = loop.getResult(0);
-      for (int64_t c = 1; c < chains; ++c) {
-        IRMapping mapping;
-        mapping.map(join->getOperand(0), all);
-        mapping.map(join->getOperand(1), loop.getResult(c));
-        Operation *copy = b.clone(*join, mapping);
-        copy->getResult(0).setType(all.getType());
-        all = copy->getResult(0);
-      }
-      for (int64_t i = *n / chains * chains; i < *n; ++i)
-        all = stepAt(index(i), all);
-      finals.push_back(all);
+      finals.push_back(reduce());
     } else {
       std::function<Values(unsigned, Values)> nest = [&](unsigned level,
                                                          Values acc) {

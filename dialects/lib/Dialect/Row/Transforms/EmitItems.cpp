@@ -111,10 +111,15 @@ RowValue Emitter::loadInput(Value memory, RankedTensorType type,
   for (int64_t n : type.getShape())
     sizes.push_back(index(n));
   value = allocate(type, sizes);
-  Values item;
-  for (int64_t i = 0; i < lanes; ++i)
-    item.push_back(arith::MinSIOp::create(
-        b, arith::AddIOp::create(b, items.item, index(i)), items.last));
+  auto itemAt = [&](int64_t i) -> Value {
+    return arith::MinSIOp::create(
+        b, arith::AddIOp::create(b, items.item, index(i)), items.last);
+  };
+  Values item, later;
+  for (int64_t i = 0; i < lanes; ++i) {
+    item.push_back(itemAt(i));
+    later.push_back(itemAt(lanes + i));
+  }
 
   Value flat = flatten(b, memory);
   if (!flat) {

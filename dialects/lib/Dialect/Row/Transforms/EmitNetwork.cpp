@@ -288,7 +288,6 @@ void Emitter::emitNetwork(ChooseOp op, const RowValue &indices,
                           const RowValue &chosen) {
   ++numNetworks;
   RowValue from = row(op.getKeys()[0]);
-  int64_t k = indices.type.getShape().back();
   ValueRange batch = ValueRange(from.sizes).drop_back();
   bool guess = mayGuess(op);
   RowValue keys = allocate(

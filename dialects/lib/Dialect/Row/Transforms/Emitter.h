@@ -110,6 +110,9 @@ private:
   mlir::FailureOr<Values> emitBody(mlir::linalg::GenericOp op,
                                    mlir::ValueRange arguments,
                                    mlir::ValueRange at);
+  mlir::Value reduceInChains(
+      mlir::Operation *join, int64_t n, mlir::Value init,
+      llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> step);
   mlir::Value cloneInLanes(mlir::Operation *op,
                            llvm::function_ref<mlir::Value(mlir::Value)> find);
 
