@@ -2,11 +2,13 @@
 // every input (any NaN equals any NaN), on scalars and on vectors.
 //   functions-test               a strided subset with every exponent
 //   functions-test --all         all 2^32 inputs
-//   functions-test --error       errors against libm in double, as a table
+//   functions-test --step N      every Nth input
+//   functions-test --error [N]   errors against libm in double, as a table
 #include "Jit.h"
 #include "Programs.h"
 #include "route/numerics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -230,6 +232,11 @@ int main(int argc, char **argv) {
     errors(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
     return 0;
   }
+  uint64_t step = 16411;
+  if (mode == "--all")
+    step = 1;
+  if (mode == "--step" && argc > 2)
+    step = std::max<uint64_t>(1, std::strtoull(argv[2], nullptr, 10));
   std::vector<JitOptions> all = {JitOptions::scalar(IsaLevel::V3),
                                  JitOptions::wide(IsaLevel::V3)};
   if (*host != IsaLevel::V3)
@@ -238,7 +245,7 @@ int main(int argc, char **argv) {
     auto jit = Jit::compile(program(), options);
     if (!jit)
       return 1;
-    compare(*jit, options, mode == "--all" ? 1 : 16411);
+    compare(*jit, options, step);
   }
   std::printf(failures ? "%d functions differ\n" : "ok\n", failures);
   return failures != 0;
