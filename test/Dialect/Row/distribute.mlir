@@ -73,3 +73,17 @@ func.func @unknown(%x: memref<?x?xf32>, %s: memref<?xi32>) {
   }
   return
 }
+
+// Scratch of very long rows would not fit the stack in lanes.
+// CHECK-LABEL: func private @long_rows0
+// CHECK: scf.for
+// CHECK-NOT: vector<
+// CHECK: return
+func.func @long(%x: memref<?x20000xf32>, %idx: memref<?x4xi32>) {
+  row.program ins(%x : memref<?x20000xf32>) outs(%idx : memref<?x4xi32>) {
+  ^bb0(%r: tensor<20000xf32>):
+    %i, %c = row.choose by(%r : tensor<20000xf32>) : tensor<4xi32>, tensor<i32>
+    row.yield %i : tensor<4xi32>
+  }
+  return
+}

@@ -61,6 +61,22 @@ bool isStatic(ProgramOp program) {
   return result;
 }
 
+/// The elements of the largest row value; shapes are static.
+int64_t largestRow(ProgramOp program) {
+  int64_t most = 1;
+  auto see = [&](Type type) {
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      most = std::max(most, tensor.getNumElements());
+  };
+  for (BlockArgument argument : program.getBody().getArguments())
+    see(argument.getType());
+  program.getBody().walk([&](Operation *op) {
+    for (Type type : op->getResultTypes())
+      see(type);
+  });
+  return most;
+}
+
 struct DistributePass : impl::RowDistributeBase<DistributePass> {
   using RowDistributeBase::RowDistributeBase;
 
@@ -252,7 +268,10 @@ LogicalResult DistributePass::lower(ProgramOp program) {
     func::CallOp::create(b, function, arguments);
     Block &entry = function.getBody().front();
     auto inner = ImplicitLocOpBuilder::atBlockEnd(program.getLoc(), &entry);
-    if (failed(emitLoop(program, inner, lanes, entry.getArgument(0),
+    // Scratch is on the stack: very long rows go one item at a time.
+    const int64_t most = 1 << 16;
+    int64_t width = largestRow(program) * lanes > most ? 1 : int64_t(lanes);
+    if (failed(emitLoop(program, inner, width, entry.getArgument(0),
                         entry.getArgument(1),
                         ValueRange(entry.getArguments()).drop_front(2))))
       return failure();
