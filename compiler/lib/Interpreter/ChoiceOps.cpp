@@ -1,5 +1,5 @@
 // The evaluator of route.choose.
-#include "Choice.h"
+#include "Budgets.h"
 #include "Scalars.h"
 
 using namespace mlir;
@@ -22,13 +22,15 @@ private:
   /// Runs the region on the rows kept so far; `values` are what it yields, as
   /// views over the per axes (a predicate) or over all axes (keys).
   LogicalResult runRegion(SmallVectorImpl<Array> &values);
-  LogicalResult pickInRounds();
-  /// The next candidate of `item`, removed from what is left, or -1.
-  FailureOr<int64_t> takeNext(int64_t item, ArrayRef<Array> greedyKeys);
+  LogicalResult pickInRounds(int64_t first, int64_t last);
+  LogicalResult choosePath();
+  /// The next candidate of `item` that fits, removed from what is left, or -1.
+  int64_t takeNext(int64_t item, ArrayRef<Array> greedyKeys);
 
   ChooseOp op;
   Frame &frame;
   ChoiceSpace space;
+  Admission budgets;
   /// Per item: candidates still to take, in the order of the keys.
   std::vector<std::vector<int64_t>> left;
   /// Per item: how many rows it may keep; -1 for no limit.
@@ -202,26 +204,29 @@ LogicalResult Chooser::runRegion(SmallVectorImpl<Array> &values) {
   return success();
 }
 
-FailureOr<int64_t> Chooser::takeNext(int64_t item, ArrayRef<Array> greedyKeys) {
+int64_t Chooser::takeNext(int64_t item, ArrayRef<Array> greedyKeys) {
   std::vector<int64_t> &candidates = left[item];
-  if (candidates.empty())
-    return -1;
-  size_t best = 0;
-  if (op.getGreedy()) {
-    auto keys =
-        keysOf(greedyKeys, op.getUp(), space.positionsOf(item), candidates);
-    for (size_t i = 1; i < candidates.size(); ++i)
-      if (ranksBefore(keys[i], keys[best]))
-        best = i;
+  while (!candidates.empty()) {
+    size_t best = 0;
+    if (op.getGreedy()) {
+      auto keys =
+          keysOf(greedyKeys, op.getUp(), space.positionsOf(item), candidates);
+      for (size_t i = 1; i < candidates.size(); ++i)
+        if (ranksBefore(keys[i], keys[best]))
+          best = i;
+    }
+    int64_t candidate = candidates[best];
+    candidates.erase(candidates.begin() + best);
+    // One that does not fit the budgets is passed over.
+    if (budgets.admit(item, candidate))
+      return candidate;
   }
-  int64_t candidate = candidates[best];
-  candidates.erase(candidates.begin() + best);
-  return candidate;
+  return -1;
 }
 
-/// Every item takes one row a round, so that a region runs once a round for
-/// all.
-LogicalResult Chooser::pickInRounds() {
+/// Items `first` to `last` take one row each a round, so that a region runs
+/// once a round for all of them.
+LogicalResult Chooser::pickInRounds(int64_t first, int64_t last) {
   std::vector<bool> done(space.items, false);
   bool until = op.getKind() == ChoiceKind::until;
   SmallVector<Array> values;
@@ -229,17 +234,15 @@ LogicalResult Chooser::pickInRounds() {
     return failure();
   for (int64_t round = 0;; ++round) {
     bool progress = false;
-    for (int64_t item = 0; item < space.items; ++item) {
+    for (int64_t item = first; item < last; ++item) {
       if (done[item] || (limits[item] >= 0 && round >= limits[item]))
         continue;
-      auto candidate =
+      int64_t candidate =
           takeNext(item, ArrayRef(values).drop_front(until && op.getGreedy()));
-      if (failed(candidate))
-        return failure();
-      done[item] = *candidate < 0;
-      if (*candidate < 0)
+      done[item] = candidate < 0;
+      if (candidate < 0)
         continue;
-      kept[item].push_back(*candidate);
+      kept[item].push_back(candidate);
       progress = true;
     }
     if (!progress)
@@ -247,46 +250,63 @@ LogicalResult Chooser::pickInRounds() {
     values.clear();
     if (failed(runRegion(values)))
       return failure();
-    for (int64_t item = 0; until && item < space.items; ++item) {
+    for (int64_t item = first; until && item < last; ++item) {
       Range crossed = toRange(values.front().at(space.positionsOf(item)));
       done[item] = done[item] || (crossed.known && crossed.lo.asTruth());
     }
   }
 }
 
+LogicalResult Chooser::choosePath() {
+  if (budgets.any())
+    return op.emitError("a path cannot be chosen under budgets");
+  std::vector<std::vector<bool>> allowed(space.items);
+  for (int64_t item = 0; item < space.items; ++item) {
+    allowed[item].assign(space.candidates->size, false);
+    for (int64_t candidate : left[item])
+      allowed[item][candidate] = true;
+  }
+  FailureOr<Kept> paths = choosePaths(op, space, frame, allowed);
+  if (failed(paths))
+    return failure();
+  kept = std::move(*paths);
+  return success();
+}
+
 FailureOr<AxisRef> Chooser::run() {
-  if (op.getUnder() && !op.getUnder()->empty())
-    return op.emitError("the interpreter does not admit under budgets");
   if (failed(findSpace()) || failed(findCandidates()) || failed(findOrder()) ||
       failed(findLimits()))
     return failure();
+  if (op.getUnder() &&
+      failed(budgets.prepare(op, *op.getUnder(), space, frame)))
+    return failure();
+  LogicalResult done = success();
   if (op.getKind() == ChoiceKind::path) {
-    std::vector<std::vector<bool>> allowed(space.items);
-    for (int64_t item = 0; item < space.items; ++item) {
-      allowed[item].assign(space.candidates->size, false);
-      for (int64_t candidate : left[item])
-        allowed[item][candidate] = true;
-    }
-    FailureOr<Kept> paths = choosePaths(op, space, frame, allowed);
-    if (failed(paths))
-      return failure();
-    kept = std::move(*paths);
+    done = choosePath();
   } else {
     if (op.getKind() == ChoiceKind::listed && failed(findListed()))
       return failure();
-    if (!op.getBody().empty()) {
-      if (failed(pickInRounds()))
-        return failure();
+    if (!op.getBody().empty() && !budgets.any()) {
+      done = pickInRounds(0, space.items);
     } else {
-      for (int64_t item = 0; item < space.items; ++item) {
-        std::vector<int64_t> &rows = left[item];
-        if (limits[item] >= 0 &&
-            limits[item] < static_cast<int64_t>(rows.size()))
-          rows.resize(limits[item]);
-        kept[item] = std::move(rows);
+      // Item by item, since an earlier one's rows take room from a later one's.
+      for (int64_t item = 0; succeeded(done) && item < space.items; ++item) {
+        if (!op.getBody().empty()) {
+          done = pickInRounds(item, item + 1);
+          continue;
+        }
+        auto wanted = static_cast<uint64_t>(limits[item]); // -1: no limit
+        while (kept[item].size() < wanted) {
+          int64_t candidate = takeNext(item, {});
+          if (candidate < 0)
+            break;
+          kept[item].push_back(candidate);
+        }
       }
     }
   }
+  if (failed(done))
+    return failure();
   return makePlan(op.getAxisAttr().getAttr(), space, kept);
 }
 

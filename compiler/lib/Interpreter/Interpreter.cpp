@@ -154,6 +154,11 @@ static LogicalResult addNamedArguments(Machine &machine, FuncOp func,
                                        SmallVectorImpl<RuntimeValue> &args) {
   for (unsigned i = args.size(); i < func.getNumArguments(); ++i) {
     std::string name = argumentName(func, i);
+    if (auto found = machine.kept.find(name);
+        func.getKind() == FuncKind::handler && found != machine.kept.end()) {
+      args.push_back(found->second);
+      continue;
+    }
     if (auto found = machine.inputs.find(name); found != machine.inputs.end()) {
       args.push_back(found->second);
       continue;
@@ -189,6 +194,8 @@ Interpreter::run(StringRef entry, ArrayRef<RuntimeValue> given) {
   if (auto func = dyn_cast<FuncOp>(function);
       func && failed(addNamedArguments(*impl, func, args)))
     return failure();
+  impl->pending.clear();
+  impl->kept.clear();
   auto results = impl->call(function, args);
   // Builtin scalars leave as arrays of no axes, which know their type.
   if (succeeded(results))
@@ -196,6 +203,11 @@ Interpreter::run(StringRef entry, ArrayRef<RuntimeValue> given) {
              *results, cast<FunctionOpInterface>(function).getResultTypes()))
       if (auto *element = std::get_if<Element>(&result))
         result = Array::scalar(type, *element);
+  if (succeeded(results))
+    for (auto [i, result] : llvm::enumerate(*results))
+      if (auto name = cast<FunctionOpInterface>(function)
+                          .getResultAttrOfType<StringAttr>(i, "route.name"))
+        impl->kept[name.getValue()] = result;
   return results;
 }
 
@@ -214,8 +226,13 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
     if (func.getKind() != FuncKind::handler || func.getEvent() != event ||
         (!of.empty() && func.getOf() != of))
       continue;
-    SmallVector<RuntimeValue> args(given.begin(), given.end());
-    args.truncate(std::min<size_t>(args.size(), func.getNumArguments()));
+    // Handlers whose arguments have names take what the last run kept.
+    bool named = func.getNumArguments() > 0 && func.getArgAttr(0, "route.name");
+    SmallVector<RuntimeValue> args;
+    if (!named)
+      args.append(given.begin(),
+                  given.begin() +
+                      std::min<size_t>(given.size(), func.getNumArguments()));
     if (failed(addNamedArguments(*impl, func, args)) ||
         failed(impl->call(func, args))) {
       done = failure();
@@ -223,6 +240,11 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
     }
   }
   impl->writes = nullptr;
+  // What the decision reserved is charged once it is acted on.
+  if (succeeded(done) && (event == "dispatch" || event == "commit")) {
+    impl->ledger.merge(impl->pending);
+    impl->pending.clear();
+  }
   if (succeeded(done))
     for (auto &entry : writes)
       impl->cells[entry.getKey()] = entry.getValue();

@@ -77,9 +77,10 @@ public:
   mlir::FailureOr<llvm::SmallVector<RuntimeValue>> run(llvm::StringRef entry);
 
   /// Runs the handlers of `event`; `of` is the router for commit and empty
-  /// otherwise. Arguments are matched by place; arguments that are not given
-  /// are taken by name as in run. All writes become visible together, or none
-  /// where a handler fails.
+  /// otherwise. Handlers whose arguments have names take what the last run
+  /// returned under those names; others take `args` by place. All writes become
+  /// visible together, or none where a handler fails. `commit` and `dispatch`
+  /// charge what the last run reserved under budgets, once.
   mlir::LogicalResult emit(llvm::StringRef event, llvm::StringRef of,
                            llvm::ArrayRef<RuntimeValue> args);
 

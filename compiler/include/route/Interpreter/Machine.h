@@ -6,6 +6,7 @@
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Interpreter.h"
+#include "route/Interpreter/Ledger.h"
 #include "llvm/ADT/StringMap.h"
 #include <unordered_map>
 
@@ -93,6 +94,10 @@ public:
   int depth = 0;
   int64_t nowNs = 0;
   std::vector<Metric> metrics;
+  /// What is charged for good, and what the present run has reserved.
+  Ledger ledger, pending;
+  /// Results of the last run by the names they have there, for handlers.
+  llvm::StringMap<RuntimeValue> kept;
   /// Positions of the linalg loops under way, innermost last.
   std::vector<std::vector<int64_t>> loops;
 

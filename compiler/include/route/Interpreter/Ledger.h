@@ -1,0 +1,61 @@
+// The ledger of budgets: what is reserved and charged, cell by cell and window
+// by window.
+#ifndef ROUTE_INTERPRETER_LEDGER_H
+#define ROUTE_INTERPRETER_LEDGER_H
+
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace route::interp {
+
+/// How the time of a budget is cut into windows.
+struct Window {
+  enum class Kind { Call, Batch, Run, Held, Fixed, Sliding, Day, Month };
+  Kind kind = Kind::Call;
+  /// Fixed and sliding: length in ns; sliding: its number of parts.
+  int64_t lengthNs = 0, slots = 1;
+
+  /// The kind of that name; nothing for other names.
+  static std::optional<Kind> parse(llvm::StringRef name);
+  /// True where amounts outlive the run: held, fixed, sliding, day, month.
+  bool lasts() const { return kind >= Kind::Held; }
+  /// The number of the window (for sliding: of its part) at `nowNs` since 1970,
+  /// UTC.
+  int64_t indexAt(int64_t nowNs) const;
+};
+
+/// Amounts are counted in units of 2^-32, rounded up, so that sums are exact
+/// and independent of order. Money comes in whole picodollars.
+using Amount = __int128;
+/// Nothing for NaN and for what does not fit; negative amounts are zero.
+std::optional<Amount> toAmount(double value, bool whole);
+double fromAmount(Amount amount);
+
+/// Totals by budget, key and window.
+class Ledger {
+public:
+  /// What counts against a limit at `nowNs`.
+  Amount total(llvm::StringRef budget, llvm::StringRef key,
+               const Window &window, int64_t nowNs) const;
+  void add(llvm::StringRef budget, llvm::StringRef key, const Window &window,
+           int64_t nowNs, Amount amount);
+  void clear() { cells.clear(); }
+  bool empty() const { return cells.empty(); }
+  /// Adds all of `other`.
+  void merge(const Ledger &other);
+
+private:
+  struct Cell {
+    std::string budget, key;
+    int64_t index;
+    auto operator<=>(const Cell &) const = default;
+  };
+  std::map<Cell, Amount> cells;
+};
+
+} // namespace route::interp
+
+#endif

@@ -1,0 +1,120 @@
+// Budgets of a choice: amounts, limits and keys from their regions, totals from
+// the ledger.
+#include "Budgets.h"
+#include "Scalars.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+/// What a budget's region yields, as views over the items and candidates.
+static LogicalResult evaluate(Operation *op, Region &region,
+                              const ChoiceSpace &space, Frame &frame,
+                              SmallVectorImpl<Array> &views) {
+  Frame own(frame.machine);
+  SmallVector<RuntimeValue, 1> yielded;
+  if (failed(frame.machine.runRegion(region, {}, own, yielded)))
+    return failure();
+  for (const RuntimeValue &value : yielded) {
+    auto *array = std::get_if<Array>(&value);
+    if (!array)
+      return op->emitError("a budget yields a plan");
+    auto view = viewInSpace(op, *array, space);
+    if (failed(view))
+      return failure();
+    views.push_back(std::move(*view));
+  }
+  return success();
+}
+
+LogicalResult Admission::prepare(Operation *op, ArrayAttr names,
+                                 const ChoiceSpace &over, Frame &frame) {
+  machine = &frame.machine;
+  space = &over;
+  for (auto name : names.getAsRange<FlatSymbolRefAttr>()) {
+    auto budget = machine->symbols.lookup<BudgetOp>(name.getAttr());
+    if (!budget)
+      return op->emitError("names ") << name << ", which is no budget";
+    auto kind = Window::parse(budget.getWindow());
+    if (!kind)
+      return budget.emitError("window '")
+             << budget.getWindow() << "' is not known";
+    if (budget.getZone() && *budget.getZone() != "UTC")
+      return budget.emitError("zone '")
+             << *budget.getZone()
+             << "' is not one the interpreter knows; 'UTC' is";
+    Budget entry{budget, Window{*kind}, budget.getUnit() == "p$", {}, {}, {}};
+    if (budget.getLengthNs())
+      entry.window.lengthNs = *budget.getLengthNs();
+    if (budget.getSlots())
+      entry.window.slots = *budget.getSlots();
+    SmallVector<Array, 1> reserve, limit;
+    if (failed(evaluate(op, budget.getReserve(), over, frame, reserve)) ||
+        failed(evaluate(op, budget.getLimit(), over, frame, limit)))
+      return failure();
+    if (reserve.size() != 1 || limit.size() != 1)
+      return budget.emitError("yields ")
+             << reserve.size() << " amounts and " << limit.size()
+             << " limits, expected one of each";
+    entry.reserve = std::move(reserve.front());
+    entry.limit = std::move(limit.front());
+    if (!budget.getPer().empty() &&
+        failed(evaluate(op, budget.getPer(), over, frame, entry.keys)))
+      return failure();
+    budgets.push_back(std::move(entry));
+  }
+  return success();
+}
+
+std::string Admission::keyOf(const Budget &budget,
+                             ArrayRef<int64_t> position) const {
+  std::string key;
+  for (const Array &part : budget.keys) {
+    Element element = part.at(position);
+    // Quoted text and separators keep ("a", "b") apart from ("a, b").
+    key += printElement(element, part.elementType) + ";";
+  }
+  return key;
+}
+
+/// The number an element of f64 holds, or NaN where it is unknown.
+static double numberOf(const Element &element) {
+  Range range = toRange(element);
+  return range.known ? range.lo.asDouble() : __builtin_nan("");
+}
+
+bool Admission::admit(int64_t item, int64_t candidate) {
+  if (budgets.empty())
+    return true;
+  SmallVector<int64_t> position = space->positionsOf(item);
+  position.push_back(candidate);
+  struct Reservation {
+    const Budget *budget;
+    std::string key;
+    Amount amount;
+  };
+  SmallVector<Reservation, 2> reservations;
+  for (const Budget &budget : budgets) {
+    StringRef name = BudgetOp(budget.op).getSymName();
+    auto amount = toAmount(numberOf(budget.reserve.at(position)), budget.whole);
+    double limit = numberOf(budget.limit.at(position));
+    if (!amount || limit != limit)
+      return false;
+    std::string key = keyOf(budget, position);
+    Amount used = 0;
+    if (budget.window.kind != Window::Kind::Call)
+      used = machine->pending.total(name, key, budget.window, machine->nowNs);
+    if (budget.window.lasts())
+      used += machine->ledger.total(name, key, budget.window, machine->nowNs);
+    // A limit beyond all amounts is none.
+    auto most = limit < 0 ? std::optional<Amount>(-1) : toAmount(limit, false);
+    if (most && used + *amount > *most)
+      return false;
+    reservations.push_back({&budget, std::move(key), *amount});
+  }
+  for (const Reservation &reservation : reservations)
+    machine->pending.add(BudgetOp(reservation.budget->op).getSymName(),
+                         reservation.key, reservation.budget->window,
+                         machine->nowNs, reservation.amount);
+  return true;
+}

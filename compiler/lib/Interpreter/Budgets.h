@@ -1,0 +1,40 @@
+// Admission of rows under budgets.
+#ifndef ROUTE_LIB_INTERPRETER_BUDGETS_H
+#define ROUTE_LIB_INTERPRETER_BUDGETS_H
+
+#include "Choice.h"
+
+namespace route::interp {
+
+/// The budgets of one choice. What it admits counts as reserved for the rest of
+/// the run; whether that lasts is decided by the event `dispatch` or `commit`.
+class Admission {
+public:
+  /// Evaluates reserve, limit and per of all budgets `names`.
+  mlir::LogicalResult prepare(mlir::Operation *op, mlir::ArrayAttr names,
+                              const ChoiceSpace &space, Frame &frame);
+  /// Reserves all budgets for the row, or none where one has no room.
+  bool admit(int64_t item, int64_t candidate);
+  bool any() const { return !budgets.empty(); }
+
+private:
+  struct Budget {
+    BudgetOp op;
+    Window window;
+    bool whole;
+    Array reserve, limit;
+    llvm::SmallVector<Array, 2> keys;
+  };
+  /// The ledger's key of the row: its values, or the item where the window is
+  /// the call.
+  std::string keyOf(const Budget &budget,
+                    llvm::ArrayRef<int64_t> position) const;
+
+  Machine *machine = nullptr;
+  const ChoiceSpace *space = nullptr;
+  std::vector<Budget> budgets;
+};
+
+} // namespace route::interp
+
+#endif

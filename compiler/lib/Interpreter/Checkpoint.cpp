@@ -1,0 +1,222 @@
+// Parameters from safetensors files, stacked ones from a tensor a position.
+#include "route/Interpreter/Checkpoint.h"
+#include "Scalars.h"
+#include "route/Interpreter/Machine.h"
+#include "route/numerics.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+/// The builtin type of a file's element; null for others.
+static Type typeOf(uint32_t element, MLIRContext *context) {
+  Builder b(context);
+  auto integer = [&](unsigned width, bool isUnsigned) -> Type {
+    return isUnsigned ? IntegerType::get(context, width, IntegerType::Unsigned)
+                      : IntegerType::get(context, width);
+  };
+  switch (element) {
+  case ROUTE_BOOL:
+    return b.getI1Type();
+  case ROUTE_I8:
+  case ROUTE_U8:
+    return integer(8, element == ROUTE_U8);
+  case ROUTE_I16:
+  case ROUTE_U16:
+    return integer(16, element == ROUTE_U16);
+  case ROUTE_I32:
+  case ROUTE_U32:
+    return integer(32, element == ROUTE_U32);
+  case ROUTE_I64:
+  case ROUTE_U64:
+    return integer(64, element == ROUTE_U64);
+  case ROUTE_F16:
+    return b.getF16Type();
+  case ROUTE_BF16:
+    return b.getBF16Type();
+  case ROUTE_F32:
+    return b.getF32Type();
+  case ROUTE_F64:
+    return b.getF64Type();
+  default:
+    return Type();
+  }
+}
+
+/// Element `i` of the run of T at `data`, which may be unaligned.
+template <typename T> static T readAs(const char *data, int64_t i) {
+  T value;
+  std::memcpy(&value, data + i * sizeof(T), sizeof(T));
+  return value;
+}
+
+static Element readElement(uint32_t element, const char *data, int64_t i) {
+  switch (element) {
+  case ROUTE_BOOL:
+    return int64_t(data[i] != 0);
+  case ROUTE_I8:
+    return int64_t(readAs<int8_t>(data, i));
+  case ROUTE_U8:
+    return int64_t(readAs<uint8_t>(data, i));
+  case ROUTE_I16:
+    return int64_t(readAs<int16_t>(data, i));
+  case ROUTE_U16:
+    return int64_t(readAs<uint16_t>(data, i));
+  case ROUTE_I32:
+    return int64_t(readAs<int32_t>(data, i));
+  case ROUTE_U32:
+    return int64_t(readAs<uint32_t>(data, i));
+  case ROUTE_F16:
+    return num::fromF16(readAs<uint16_t>(data, i));
+  case ROUTE_BF16:
+    return num::fromBf16(readAs<uint16_t>(data, i));
+  case ROUTE_F32:
+    return readAs<float>(data, i);
+  case ROUTE_F64:
+    return readAs<double>(data, i);
+  default:
+    return readAs<int64_t>(data, i);
+  }
+}
+
+/// Appends the tensor's elements to `target` from place `start` on, as `type`.
+static void copyElements(const FileTensor &tensor, Type from, Type type,
+                         Buffer &target, int64_t start, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    target.set(
+        start + i,
+        applyCast(from, type, readElement(tensor.element, tensor.data, i)));
+}
+
+FailureOr<Array> route::interp::arrayFromTensor(const FileTensor &tensor,
+                                                Location loc) {
+  Type type = typeOf(tensor.element, loc.getContext());
+  if (!type)
+    return emitError(loc, "tensor '")
+           << tensor.name << "' has elements of type " << tensor.type
+           << ", which are not computed";
+  SmallVector<AxisRef> axes;
+  for (int64_t size : tensor.shape)
+    axes.push_back(makeAxis(nullptr, size));
+  auto array = Array::create(type, axes);
+  if (failed(array))
+    return emitError(loc, "tensor '")
+           << tensor.name << "' does not fit in memory";
+  copyElements(tensor, type, type, *array->buffer, 0, array->size());
+  return array;
+}
+
+/// `pattern` with `{axis}` and `{axis.name}` filled in for a position.
+static std::string fillIn(StringRef pattern, ArrayRef<AxisOp> stacked,
+                          ArrayRef<int64_t> position) {
+  std::string name = pattern.str();
+  for (auto [declared, place] : llvm::zip(stacked, position)) {
+    AxisOp axis = declared;
+    auto replace = [&](const std::string &from, const std::string &to) {
+      for (size_t at; (at = name.find(from)) != std::string::npos;)
+        name.replace(at, from.size(), to);
+    };
+    replace("{" + axis.getSymName().str() + "}", std::to_string(place));
+    if (auto labels = axis.getLabels();
+        labels && place < static_cast<int64_t>(labels->size()))
+      replace("{" + axis.getSymName().str() + ".name}",
+              cast<StringAttr>((*labels)[place]).getValue().str());
+  }
+  return name;
+}
+
+/// True when each dimension of `tensor` is one axis, or several neighbouring
+/// ones flattened, as `(inner, half)` of the language is.
+static bool fits(ArrayRef<int64_t> tensor, ArrayRef<int64_t> sizes) {
+  size_t next = 0;
+  for (int64_t dimension : tensor) {
+    if (next == sizes.size())
+      return false;
+    int64_t product = sizes[next++];
+    while (product < dimension && next < sizes.size())
+      product *= sizes[next++];
+    if (product != dimension)
+      return false;
+  }
+  while (next < sizes.size() && sizes[next] == 1)
+    ++next;
+  return next == sizes.size();
+}
+
+/// The value of `op`, of type `type`, from the tensors that `pattern` names.
+static FailureOr<Array> gather(Interpreter &interpreter, Operation *op,
+                               ArrayType type, StringRef pattern,
+                               const SafeTensors &file) {
+  Machine &machine = interpreter.machine();
+  SmallVector<AxisRef> axes;
+  SmallVector<AxisOp> stacked;
+  for (FlatSymbolRefAttr name : type.getAxes()) {
+    auto axis = machine.axis(name.getAttr(), op->getLoc());
+    if (failed(axis))
+      return failure();
+    axes.push_back(*axis);
+    std::string open = "{" + name.getValue().str();
+    if (pattern.contains(open + "}") || pattern.contains(open + ".name}")) {
+      if (stacked.size() + 1 != axes.size())
+        return op->emitError("tensor name '")
+               << pattern << "' leaves out a leading axis";
+      stacked.push_back(machine.symbols.lookup<AxisOp>(name.getAttr()));
+    }
+  }
+  auto array = machine.allocate(type.getElementType(), axes, op->getLoc());
+  if (failed(array))
+    return failure();
+  int64_t slices = countPositions(ArrayRef(axes).take_front(stacked.size()));
+  int64_t width = slices ? array->size() / slices : 0;
+  SmallVector<int64_t> shape;
+  for (const AxisRef &axis : ArrayRef(axes).drop_front(stacked.size()))
+    shape.push_back(axis->size);
+  for (int64_t slice = 0; slice < slices; ++slice) {
+    SmallVector<int64_t> position(stacked.size());
+    int64_t rest = slice;
+    for (size_t i = stacked.size(); i-- > 0; rest /= axes[i]->size)
+      position[i] = rest % axes[i]->size;
+    std::string name = fillIn(pattern, stacked, position);
+    const FileTensor *tensor = file.find(name);
+    if (!tensor)
+      return op->emitError("the checkpoint has no tensor '") << name << "'";
+    Type from = typeOf(tensor->element, op->getContext());
+    if (!from)
+      return op->emitError("tensor '")
+             << name << "' has elements of type " << tensor->type
+             << ", expected " << type.getElementType();
+    if (!fits(tensor->shape, shape)) {
+      InFlightDiagnostic diag = op->emitError("tensor '")
+                                << name << "' has shape [";
+      llvm::interleaveComma(tensor->shape, diag);
+      diag << "], expected [";
+      llvm::interleaveComma(shape, diag);
+      return diag << "]";
+    }
+    copyElements(*tensor, from, type.getElementType(), *array->buffer,
+                 slice * width, width);
+  }
+  return array;
+}
+
+LogicalResult route::interp::bindCheckpoint(Interpreter &interpreter,
+                                            ModuleOp module,
+                                            const SafeTensors &file) {
+  for (auto param : module.getOps<ParamOp>()) {
+    auto value = gather(interpreter, param, cast<ArrayType>(param.getType()),
+                        param.getFrom(), file);
+    if (failed(value) ||
+        failed(interpreter.bindParam(param.getSymName(), *value)))
+      return failure();
+  }
+  for (auto state : module.getOps<StateOp>()) {
+    if (!state.getFrom())
+      continue;
+    auto value = gather(interpreter, state, cast<ArrayType>(state.getType()),
+                        *state.getFrom(), file);
+    if (failed(value) ||
+        failed(interpreter.bindInput(state.getSymName(), *value)))
+      return failure();
+  }
+  return success();
+}

@@ -1,0 +1,83 @@
+// Windows and totals of budgets.
+#include "route/Interpreter/Ledger.h"
+#include "llvm/ADT/StringSwitch.h"
+#include <chrono>
+#include <cmath>
+
+using namespace route::interp;
+
+std::optional<Window::Kind> Window::parse(llvm::StringRef name) {
+  return llvm::StringSwitch<std::optional<Kind>>(name)
+      .Case("call", Kind::Call)
+      .Case("batch", Kind::Batch)
+      .Case("run", Kind::Run)
+      .Case("held", Kind::Held)
+      .Case("fixed", Kind::Fixed)
+      .Case("sliding", Kind::Sliding)
+      .Case("day", Kind::Day)
+      .Case("month", Kind::Month)
+      .Default(std::nullopt);
+}
+
+static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+int64_t Window::indexAt(int64_t nowNs) const {
+  constexpr int64_t day = int64_t(86400) * 1'000'000'000;
+  switch (kind) {
+  case Kind::Fixed:
+    return lengthNs > 0 ? floorDivide(nowNs, lengthNs) : 0;
+  case Kind::Sliding: {
+    int64_t part = lengthNs / std::max<int64_t>(slots, 1);
+    return part > 0 ? floorDivide(nowNs, part) : 0;
+  }
+  case Kind::Day:
+    return floorDivide(nowNs, day);
+  case Kind::Month: {
+    using namespace std::chrono;
+    year_month_day date{sys_days{days{floorDivide(nowNs, day)}}};
+    return int64_t(int(date.year())) * 12 + unsigned(date.month()) - 1;
+  }
+  default:
+    return 0;
+  }
+}
+
+std::optional<Amount> route::interp::toAmount(double value, bool whole) {
+  if (std::isnan(value) || value > 0x1p90)
+    return std::nullopt;
+  if (value <= 0)
+    return Amount(0);
+  if (whole)
+    value = std::ceil(value);
+  double units = std::ceil(std::ldexp(value, 32));
+  return static_cast<Amount>(units);
+}
+
+double route::interp::fromAmount(Amount amount) {
+  return std::ldexp(static_cast<double>(amount), -32);
+}
+
+Amount Ledger::total(llvm::StringRef budget, llvm::StringRef key,
+                     const Window &window, int64_t nowNs) const {
+  int64_t now = window.indexAt(nowNs);
+  // A sliding window is its last parts, the present one among them.
+  int64_t from =
+      window.kind == Window::Kind::Sliding ? now - window.slots + 1 : now;
+  Amount sum = 0;
+  auto cell = cells.lower_bound({budget.str(), key.str(), from});
+  for (; cell != cells.end() && cell->first.budget == budget &&
+         cell->first.key == key && cell->first.index <= now;
+       ++cell)
+    sum += cell->second;
+  return sum;
+}
+
+void Ledger::add(llvm::StringRef budget, llvm::StringRef key,
+                 const Window &window, int64_t nowNs, Amount amount) {
+  cells[{budget.str(), key.str(), window.indexAt(nowNs)}] += amount;
+}
+
+void Ledger::merge(const Ledger &other) {
+  for (const auto &[cell, amount] : other.cells)
+    cells[cell] += amount;
+}
