@@ -5,6 +5,8 @@
 #include "route/Library/Library.h"
 #include "route/Library/Passes.h"
 #include "route/Pipelines/Pipelines.h"
+#include "llvm/Support/Parallel.h"
+#include <atomic>
 
 using namespace mlir;
 using namespace route;
@@ -29,34 +31,21 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
   FailureOr<Schema> schema = buildSchema(module);
   if (failed(schema))
     return failure();
-  std::vector<ObjectFile> objects;
-  for (IsaLevel level : options.levels) {
-    OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
-    // Parameters are packed once for all levels.
-    if (level != options.levels.front())
-      for (auto function :
-           llvm::make_early_inc_range(copy->getOps<func::FuncOp>()))
-        if (function->hasAttr("route.pack"))
-          function.erase();
-    PassManager pm(&context);
-    addBufferPasses(pm, level);
-    addLLVMPasses(pm, level);
-    if (failed(pm.run(*copy)))
-      return failure();
-    TargetOptions target = TargetOptions::forLevel(level);
-    target.exports = exportsOf(*copy);
-    ObjectFile object{
-        options.name + "." + stringifyIsaLevel(level).str() + ".o", {}};
-    SmallVector<char> bytes;
-    if (failed(emitObject(*copy, target, bytes)))
-      return failure();
-    object.bytes.append(bytes.begin(), bytes.end());
-    objects.push_back(std::move(object));
-  }
-  FailureOr<ObjectFile> description =
-      emitDescription(context, *schema, options);
+  // Levels are independent of one another: one thread each.
+  std::vector<ObjectFile> objects(options.levels.size());
+  std::vector<OwningOpRef<ModuleOp>> copies;
+  for (IsaLevel level : options.levels)
+    copies.push_back(cast<ModuleOp>(module->clone()));
+  std::atomic<bool> failure = false;
+  llvm::parallelFor(0, copies.size(), [&](size_t i) {
+    if (failed(compileLevel(*copies[i], options, options.levels[i], objects[i])))
+      failure = true;
+  });
+  if (failure)
+    return mlir::failure();
+  FailureOr<ObjectFile> description = emitDescription(context, *schema, options);
   if (failed(description))
-    return failure();
+    return mlir::failure();
   objects.push_back(std::move(*description));
   return objects;
 }

@@ -76,6 +76,7 @@ void route::addBufferPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(ragged::createConvertRaggedToCPU(experts));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createRouteMergeBodies());
   pm.addPass(createRoutePlanWorkspace());
 }
 

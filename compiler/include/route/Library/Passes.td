@@ -32,6 +32,16 @@ def RoutePlanWorkspace : Pass<"route-plan-workspace", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
+def RouteMergeBodies : Pass<"route-merge-bodies", "::mlir::ModuleOp"> {
+  let summary = "keeps one of several private functions that do the same";
+  let description = [{
+    A router and the layer that calls it are two entries with the same row
+    programs and products. Their outlined bodies are compared as text, without
+    names and places, and calls go to the first of equal ones.
+  }];
+  let statistics = [Statistic<"numMerged", "merged", "Functions that another stands for">];
+}
+
 def RouteWrapEntries : Pass<"route-wrap-entries", "::mlir::ModuleOp"> {
   let summary = "gives entries the calling convention of route_module.h";
   let description = [{
