@@ -1,13 +1,19 @@
-//===- Driver.cpp - The command routec -------------------------------------===//
+//===- Driver.cpp - The command routec
+//-------------------------------------===//
 //
 // Reads the command line, runs phases up to the one asked for, prints messages
 // and the result.
 //
 //===----------------------------------------------------------------------===//
 #include "route/Driver/Driver.h"
+#include "mlir/IR/Diagnostics.h"
 #include "route/Diagnostics/Render.h"
+#include "route/Driver/Output.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
+#include "llvm/Support/SHA256.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -23,24 +29,45 @@ namespace {
 /// The options of routec.
 struct CommandLine {
   cl::OptionCategory category{"routec options"};
-  cl::opt<std::string> input{cl::Positional, cl::desc("<file, - for standard input>"), cl::cat(category)};
-  cl::opt<std::string> emit{"emit", cl::desc("print what a phase makes and stop"), cl::value_desc("phase"),
-                            cl::cat(category)};
-  cl::alias compileTo{"compile-to", cl::desc("the same as --emit"), cl::aliasopt(emit)};
-  cl::opt<std::string> output{"o", cl::desc("where to write"), cl::value_desc("file"), cl::init("-"),
-                              cl::cat(category)};
-  cl::list<std::string> defines{"D", cl::desc("give an axis or a pool a size"), cl::value_desc("axis=N"), cl::Prefix,
+  cl::opt<std::string> input{cl::Positional,
+                             cl::desc("<file, - for standard input>"),
+                             cl::cat(category)};
+  cl::opt<std::string> emit{"emit",
+                            cl::desc("print what a phase makes and stop"),
+                            cl::value_desc("phase"), cl::cat(category)};
+  cl::alias compileTo{"compile-to", cl::desc("the same as --emit"),
+                      cl::aliasopt(emit)};
+  cl::opt<std::string> output{
+      "o", cl::desc("library to write (.so, .a, .o), or the text of --emit"),
+      cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> header{"header",
+                              cl::desc("C and C++ header of the library"),
+                              cl::value_desc("file"), cl::cat(category)};
+  cl::list<std::string> cpus{
+      "cpu",
+      cl::desc(
+          "processor levels: v3, v4, v4-bf16 or host (all three by default)"),
+      cl::value_desc("levels"), cl::CommaSeparated, cl::cat(category)};
+  cl::list<std::string> defines{"D", cl::desc("give an axis or a pool a size"),
+                                cl::value_desc("axis=N"), cl::Prefix,
                                 cl::cat(category)};
-  cl::list<std::string> folders{"I", cl::desc("look for imported modules here"), cl::value_desc("folder"), cl::Prefix,
+  cl::list<std::string> folders{"I", cl::desc("look for imported modules here"),
+                                cl::value_desc("folder"), cl::Prefix,
                                 cl::cat(category)};
-  cl::opt<std::string> explain{"explain", cl::desc("explain a code such as R0141"), cl::value_desc("code"),
-                               cl::cat(category)};
-  cl::opt<std::string> diagnostics{"diagnostics", cl::desc("text or json"), cl::init("text"), cl::value_desc("form"),
+  cl::opt<std::string> explain{"explain",
+                               cl::desc("explain a code such as R0141"),
+                               cl::value_desc("code"), cl::cat(category)};
+  cl::opt<std::string> diagnostics{"diagnostics", cl::desc("text or json"),
+                                   cl::init("text"), cl::value_desc("form"),
                                    cl::cat(category)};
-  cl::opt<bool> locations{"locations", cl::desc("print places in the source with the IR"), cl::cat(category)};
-  cl::opt<bool> werror{"Werror", cl::desc("treat warnings as errors"), cl::cat(category)};
-  cl::opt<unsigned> errorLimit{"error-limit", cl::desc("stop after this many errors"), cl::init(100),
-                               cl::cat(category)};
+  cl::opt<bool> locations{"locations",
+                          cl::desc("print places in the source with the IR"),
+                          cl::cat(category)};
+  cl::opt<bool> werror{"Werror", cl::desc("treat warnings as errors"),
+                       cl::cat(category)};
+  cl::opt<unsigned> errorLimit{"error-limit",
+                               cl::desc("stop after this many errors"),
+                               cl::init(100), cl::cat(category)};
 };
 
 } // namespace
@@ -59,7 +86,8 @@ static int explainCode(llvm::StringRef text) {
 }
 
 /// Reads `axis=N` options; false after a message.
-static bool readSizes(const cl::list<std::string> &defines, CompileOptions &options) {
+static bool readSizes(const cl::list<std::string> &defines,
+                      CompileOptions &options) {
   for (const std::string &define : defines) {
     auto [name, value] = llvm::StringRef(define).split('=');
     int64_t size = 0;
@@ -72,15 +100,69 @@ static bool readSizes(const cl::list<std::string> &defines, CompileOptions &opti
   return true;
 }
 
+/// Reads `--cpu`; false after a message.
+static bool readLevels(const cl::list<std::string> &cpus,
+                       LibraryOptions &options) {
+  if (cpus.empty())
+    return true;
+  options.levels.clear();
+  for (const std::string &name : cpus) {
+    auto level = name == "host" ? hostIsaLevel() : parseIsaLevel(name);
+    if (!level) {
+      misused("expected v3, v4, v4-bf16 or host, found '" + name + "'");
+      return false;
+    }
+    options.levels.push_back(*level);
+  }
+  llvm::sort(options.levels);
+  options.levels.erase(llvm::unique(options.levels), options.levels.end());
+  return true;
+}
+
+/// Errors of passes as messages at their place in the .route file.
+static mlir::LogicalResult reportPassError(mlir::Diagnostic &diagnostic,
+                                           Compilation &c) {
+  if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
+    return mlir::success();
+  SourceRange range;
+  diagnostic.getLocation()->walk([&](mlir::Location location) {
+    auto place = llvm::dyn_cast<mlir::FileLineColLoc>(location);
+    if (!place || place.getFilename() != c.sources.name(c.file) ||
+        place.getLine() == 0 || place.getLine() > c.sources.numLines(c.file))
+      return mlir::WalkResult::advance();
+    uint32_t begin = c.sources.lineStart(c.file, place.getLine()) +
+                     (place.getColumn() ? place.getColumn() - 1 : 0);
+    range = {c.file, begin, begin + 1};
+    return mlir::WalkResult::interrupt();
+  });
+  c.diags.report(diag::notCompiled, range, diagnostic.str());
+  return mlir::success();
+}
+
+/// Compiles to the library and header asked for.
+static int writeLibraryFiles(Compilation &c, llvm::StringRef library,
+                             llvm::StringRef header) {
+  // Checked before compiling: a wrong name should cost no time.
+  llvm::StringRef ending = llvm::sys::path::extension(library);
+  if (!library.empty() && ending != ".so" && ending != ".a" && ending != ".o")
+    return misused("expected a name ending in .so, .a or .o after -o, found '" +
+                   library + "'");
+  OutputOptions output{c.library, library.str(), header.str()};
+  return failed(writeOutputs(*c.module, output)) || c.diags.hasErrors() ? 1 : 0;
+}
+
 int route::runDriver(int argc, char **argv) {
   CommandLine line;
   cl::HideUnrelatedOptions(line.category);
-  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "routec " ROUTE_VERSION "\n"; });
+  cl::SetVersionPrinter(
+      [](llvm::raw_ostream &os) { os << "routec " ROUTE_VERSION "\n"; });
   std::string overview = "compiles a routing specification\n\nphases:\n";
   for (const PhaseInfo &phase : phases())
-    overview += ("  " + phase.name + llvm::StringRef("            ").take_front(12 - phase.name.size()) +
-                 phase.description + "\n")
-                    .str();
+    overview +=
+        ("  " + phase.name +
+         llvm::StringRef("            ").take_front(12 - phase.name.size()) +
+         phase.description + "\n")
+            .str();
   if (!cl::ParseCommandLineOptions(argc, argv, overview, &llvm::errs()))
     return 2;
   if (!line.explain.empty())
@@ -88,20 +170,34 @@ int route::runDriver(int argc, char **argv) {
   if (line.input.empty())
     return misused("no input file; see routec --help");
   if (line.diagnostics != "text" && line.diagnostics != "json")
-    return misused("diagnostics are 'text' or 'json', found '" + line.diagnostics + "'");
-  const PhaseInfo *last = line.emit.empty() ? &phases().back() : findPhase(line.emit);
+    return misused("diagnostics are 'text' or 'json', found '" +
+                   line.diagnostics + "'");
+  if (line.emit.empty() && line.output.empty() && line.header.empty())
+    return misused(
+        "nothing to write: give -o LIBRARY, --header FILE or --emit=PHASE");
+  const PhaseInfo *last =
+      findPhase(line.emit.empty() ? "linalg" : llvm::StringRef(line.emit));
   if (!last)
     return misused("there is no phase '" + line.emit + "'; see routec --help");
 
   Compilation compilation;
   if (!readSizes(line.defines, compilation.options))
     return 2;
-  compilation.options.importPaths.assign(line.folders.begin(), line.folders.end());
+  compilation.options.importPaths.assign(line.folders.begin(),
+                                         line.folders.end());
   compilation.locations = line.locations;
+  if (!readLevels(line.cpus, compilation.library))
+    return 2;
+  compilation.library.name =
+      line.input == "-" ? "module" : llvm::sys::path::stem(line.input).str();
+  mlir::DialectRegistry registry;
+  registerForCompilation(registry);
+  compilation.context.appendDialectRegistry(registry);
   DiagnosticEngine &diags = compilation.diags;
   diags.setErrorLimit(line.errorLimit);
   diags.setWarningsAsErrors(line.werror);
-  TextRenderer text(compilation.sources, llvm::errs(), llvm::sys::Process::StandardErrHasColors());
+  TextRenderer text(compilation.sources, llvm::errs(),
+                    llvm::sys::Process::StandardErrHasColors());
   diags.setConsumer([&](const Diagnostic &diagnostic) {
     if (line.diagnostics == "json")
       renderJSON(diagnostic, compilation.sources, llvm::errs());
@@ -112,20 +208,32 @@ int route::runDriver(int argc, char **argv) {
   std::string why;
   auto file = compilation.sources.openFile(line.input, why);
   if (!file) {
-    diags.report(diag::cannotRead, {}, "cannot read '" + line.input + "': " + why);
+    diags.report(diag::cannotRead, {},
+                 "cannot read '" + line.input + "': " + why);
     return 1;
   }
   compilation.file = *file;
+  auto hash = llvm::SHA256::hash(
+      llvm::arrayRefFromStringRef(compilation.sources.text(*file)));
+  compilation.library.sourceHash = llvm::toHex(hash, /*LowerCase=*/true);
+  mlir::ScopedDiagnosticHandler handler(
+      &compilation.context, [&](mlir::Diagnostic &diagnostic) {
+        return reportPassError(diagnostic, compilation);
+      });
   // The checker parses for itself, as it does with imported modules.
   for (const PhaseInfo &phase : phases()) {
     bool wanted = &phase == last;
-    if ((wanted || phase.name != "ast") && !phase.run(compilation))
+    if ((wanted || phase.name != "ast") &&
+        (!phase.run(compilation) || diags.hasErrors()))
       return 1;
     if (wanted)
       break;
   }
+  if (line.emit.empty())
+    return writeLibraryFiles(compilation, line.output, line.header);
   std::error_code failure;
-  llvm::ToolOutputFile out(line.output, failure, llvm::sys::fs::OF_Text);
+  llvm::ToolOutputFile out(line.output.empty() ? "-" : line.output.c_str(),
+                           failure, llvm::sys::fs::OF_Text);
   if (failure)
     return misused("cannot write '" + line.output + "': " + failure.message());
   last->print(compilation, out.os());

@@ -33,10 +33,6 @@ LogicalResult route::printPhase(ModuleOp module, Phase phase,
 LogicalResult route::printCode(ModuleOp module, OutputKind kind,
                                const LibraryOptions &options,
                                raw_ostream &out) {
-  PassManager pm(module.getContext());
-  addPassesTo(pm, Phase::LLVM, options.levels.back());
-  if (failed(pm.run(module)))
-    return failure();
   TargetOptions target = TargetOptions::forLevel(options.levels.back());
   module.walk([&](Operation *op) {
     if (op->hasAttr("route.export"))
@@ -51,10 +47,6 @@ LogicalResult route::printCode(ModuleOp module, OutputKind kind,
 
 LogicalResult route::writeOutputs(ModuleOp module,
                                   const OutputOptions &options) {
-  PassManager pm(module.getContext());
-  addPassesTo(pm, Phase::Linalg, options.library.levels.back());
-  if (failed(pm.run(module)))
-    return failure();
   FailureOr<std::vector<ObjectFile>> objects =
       compileLibrary(module, options.library);
   if (failed(objects))

@@ -1,10 +1,14 @@
-//===- Phases.cpp - The phases of a compilation ----------------------------===//
+//===- Phases.cpp - The phases of a compilation
+//----------------------------===//
 //
 // The one list of phases. A phase works on what those before it made.
 //
 //===----------------------------------------------------------------------===//
+#include "mlir/Pass/PassManager.h"
 #include "route/Driver/Driver.h"
+#include "route/Driver/Output.h"
 #include "route/Frontend/Parser.h"
+#include "route/Pipelines/Pipelines.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace route;
@@ -14,7 +18,9 @@ static bool parse(Compilation &c) {
   return !c.diags.hasErrors();
 }
 
-static void printTree(Compilation &c, llvm::raw_ostream &os) { ast::dumpAST(*c.tree, os); }
+static void printTree(Compilation &c, llvm::raw_ostream &os) {
+  ast::dumpAST(*c.tree, os);
+}
 
 static bool check(Compilation &c) {
   c.module = compileToRouteIR(c.sources, c.file, c.options, c.diags, c.context);
@@ -29,9 +35,41 @@ static void printModule(Compilation &c, llvm::raw_ostream &os) {
   os << '\n';
 }
 
+/// One phase of the pipeline.
+template <void (*addPasses)(mlir::OpPassManager &)>
+static bool runPasses(Compilation &c) {
+  mlir::PassManager pm(&c.context);
+  addPasses(pm);
+  return succeeded(pm.run(*c.module));
+}
+
+template <void (*addPasses)(mlir::OpPassManager &, IsaLevel)>
+static bool runPassesFor(Compilation &c) {
+  mlir::PassManager pm(&c.context);
+  addPasses(pm, c.library.levels.back());
+  return succeeded(pm.run(*c.module));
+}
+
+static bool nothing(Compilation &) { return true; }
+
+static void printAssembly(Compilation &c, llvm::raw_ostream &os) {
+  (void)printCode(*c.module, OutputKind::Assembly, c.library, os);
+}
+
 static const PhaseInfo allPhases[] = {
     {"ast", "the syntax tree", parse, printTree},
-    {"route", "the route dialect: checked, axes and units worked out", check, printModule},
+    {"route", "the route dialect: checked, axes and units worked out", check,
+     printModule},
+    {"rows", "what is computed item by item, grouped", runPasses<addRowsPasses>,
+     printModule},
+    {"linalg", "tensors: linalg, row and ragged ops",
+     runPasses<addLinalgPasses>, printModule},
+    {"packed", "parameters packed where they are bound",
+     runPasses<addPackingPasses>, printModule},
+    {"buffers", "loops over buffers, for the best processor level",
+     runPassesFor<addBufferPasses>, printModule},
+    {"llvm", "the LLVM dialect", runPassesFor<addLLVMPasses>, printModule},
+    {"asm", "assembly", nothing, printAssembly},
 };
 
 llvm::ArrayRef<PhaseInfo> route::phases() { return allPhases; }

@@ -5,8 +5,6 @@
 #include "route/Library/Library.h"
 #include "route/Library/Passes.h"
 #include "route/Pipelines/Pipelines.h"
-#include "llvm/Support/Parallel.h"
-#include <atomic>
 
 using namespace mlir;
 using namespace route;
@@ -21,6 +19,32 @@ static std::vector<std::string> exportsOf(ModuleOp module) {
   return names;
 }
 
+/// Compiles one copy of the module for one level.
+static LogicalResult compileLevel(ModuleOp copy, const LibraryOptions &options,
+                                  IsaLevel level, ObjectFile &object) {
+  // Parameters are packed once for all levels.
+  if (level != options.levels.front())
+    for (auto function :
+         llvm::make_early_inc_range(copy.getOps<func::FuncOp>()))
+      if (function->hasAttr("route.pack"))
+        function.erase();
+  PassManager pm(copy.getContext());
+  // Tests verify after each pass; users' compilations need not.
+  pm.enableVerifier(false);
+  addBufferPasses(pm, level);
+  addLLVMPasses(pm, level);
+  if (failed(pm.run(copy)))
+    return failure();
+  TargetOptions target = TargetOptions::forLevel(level);
+  target.exports = exportsOf(copy);
+  object.name = options.name + "." + stringifyIsaLevel(level).str() + ".o";
+  SmallVector<char> bytes;
+  if (failed(emitObject(copy, target, bytes)))
+    return failure();
+  object.bytes.append(bytes.begin(), bytes.end());
+  return success();
+}
+
 FailureOr<std::vector<ObjectFile>>
 route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
   MLIRContext &context = *module.getContext();
@@ -31,21 +55,16 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
   FailureOr<Schema> schema = buildSchema(module);
   if (failed(schema))
     return failure();
-  // Levels are independent of one another: one thread each.
   std::vector<ObjectFile> objects(options.levels.size());
-  std::vector<OwningOpRef<ModuleOp>> copies;
-  for (IsaLevel level : options.levels)
-    copies.push_back(cast<ModuleOp>(module->clone()));
-  std::atomic<bool> failure = false;
-  llvm::parallelFor(0, copies.size(), [&](size_t i) {
-    if (failed(compileLevel(*copies[i], options, options.levels[i], objects[i])))
-      failure = true;
-  });
-  if (failure)
-    return mlir::failure();
-  FailureOr<ObjectFile> description = emitDescription(context, *schema, options);
+  for (auto [level, object] : llvm::zip(options.levels, objects)) {
+    OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
+    if (failed(compileLevel(*copy, options, level, object)))
+      return failure();
+  }
+  FailureOr<ObjectFile> description =
+      emitDescription(context, *schema, options);
   if (failed(description))
-    return mlir::failure();
+    return failure();
   objects.push_back(std::move(*description));
   return objects;
 }

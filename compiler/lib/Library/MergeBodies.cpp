@@ -22,7 +22,10 @@ std::string describe(func::FuncOp function) {
   for (NamedAttribute attr : function->getDiscardableAttrs())
     stream << attr.getName() << attr.getValue();
   OpPrintingFlags flags;
-  flags.enableDebugInfo(false).printGenericOpForm().useLocalScope().assumeVerified();
+  flags.enableDebugInfo(false)
+      .printGenericOpForm()
+      .useLocalScope()
+      .assumeVerified();
   for (Operation &op : function.getBody().front())
     op.print(stream, flags);
   return text;
@@ -39,20 +42,24 @@ struct MergeBodies : route::impl::RouteMergeBodiesBase<MergeBodies> {
   bool mergeOnce() {
     llvm::StringMap<func::FuncOp> known;
     llvm::DenseMap<StringAttr, FlatSymbolRefAttr> merged;
-    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
-      if (!function.isPrivate() || function.isDeclaration() || !function.getBody().hasOneBlock())
+    for (auto function :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (!function.isPrivate() || function.isDeclaration() ||
+          !function.getBody().hasOneBlock())
         continue;
       auto [it, fresh] = known.try_emplace(describe(function), function);
       if (fresh)
         continue;
-      merged[function.getSymNameAttr()] = FlatSymbolRefAttr::get(it->second.getSymNameAttr());
+      merged[function.getSymNameAttr()] =
+          FlatSymbolRefAttr::get(it->second.getSymNameAttr());
       function.erase();
       ++numMerged;
     }
     if (merged.empty())
       return false;
     getOperation().walk([&](func::CallOp call) {
-      if (auto it = merged.find(call.getCalleeAttr().getAttr()); it != merged.end())
+      if (auto it = merged.find(call.getCalleeAttr().getAttr());
+          it != merged.end())
         call.setCalleeAttr(it->second);
     });
     return true;

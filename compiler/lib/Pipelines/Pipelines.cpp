@@ -18,8 +18,8 @@
 using namespace mlir;
 using namespace route;
 
-ArrayRef<PhaseInfo> route::getPhases() {
-  static constexpr PhaseInfo phases[] = {
+ArrayRef<PipelineInfo> route::getPipelines() {
+  static constexpr PipelineInfo phases[] = {
       {Phase::Route, "route", "named axes, as written"},
       {Phase::Rows, "rows", "what is computed item by item, grouped"},
       {Phase::Linalg, "linalg", "tensors: linalg, row and ragged ops"},
@@ -31,7 +31,7 @@ ArrayRef<PhaseInfo> route::getPhases() {
 }
 
 std::optional<Phase> route::parsePhase(StringRef name) {
-  for (const PhaseInfo &info : getPhases())
+  for (const PipelineInfo &info : getPipelines())
     if (info.name == name)
       return info.phase;
   return std::nullopt;
@@ -108,7 +108,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
 } // namespace
 
 void route::registerPipelines() {
-  for (const PhaseInfo &info : getPhases())
+  for (const PipelineInfo &info : getPipelines())
     if (Phase phase = info.phase; phase != Phase::Route)
       PassPipelineRegistration<PhaseOptions>(
           ("route-to-" + info.name).str(), info.summary,

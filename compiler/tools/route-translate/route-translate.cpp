@@ -2,6 +2,7 @@
 // on the compiler; users run routec.
 #include "mlir/IR/AsmState.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "route/Driver/Output.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
@@ -57,6 +58,11 @@ int main(int argc, char **argv) {
     return failed(
         route::printPhase(*module, *phase, options.library, llvm::outs()));
   }
+  mlir::PassManager pm(&context);
+  route::addPassesTo(pm, assembly ? route::Phase::LLVM : route::Phase::Linalg,
+                     options.library.levels.back());
+  if (failed(pm.run(*module)))
+    return 1;
   if (assembly)
     return failed(route::printCode(*module, route::OutputKind::Assembly,
                                    options.library, llvm::outs()));

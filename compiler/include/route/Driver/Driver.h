@@ -7,9 +7,10 @@
 #ifndef ROUTE_DRIVER_DRIVER_H
 #define ROUTE_DRIVER_DRIVER_H
 
-#include "route/AST/AST.h"
-#include "route/Sema/Compile.h"
 #include "mlir/IR/MLIRContext.h"
+#include "route/AST/AST.h"
+#include "route/Library/Library.h"
+#include "route/Sema/Compile.h"
 
 namespace llvm {
 class raw_ostream;
@@ -24,6 +25,7 @@ struct Compilation {
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   CompileOptions options;
   bool locations = false; // print the place of every op
+  LibraryOptions library; // what to compile for
   FileId file;
   std::unique_ptr<ast::Module> tree;
   mlir::OwningOpRef<mlir::ModuleOp> module;

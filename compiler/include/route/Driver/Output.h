@@ -23,13 +23,13 @@ mlir::LogicalResult printPhase(mlir::ModuleOp module, Phase phase,
                                const LibraryOptions &options,
                                llvm::raw_ostream &out);
 
-/// Prints assembly or LLVM IR for the best level.
+/// Prints assembly or LLVM IR of a module at Phase::LLVM, for the best level.
 mlir::LogicalResult printCode(mlir::ModuleOp module, OutputKind kind,
                               const LibraryOptions &options,
                               llvm::raw_ostream &out);
 
-/// Compiles `module` and writes the library and header. Nothing is written
-/// after an error.
+/// Compiles `module`, which is at Phase::Linalg, and writes the library and
+/// header. Nothing is written after an error.
 mlir::LogicalResult writeOutputs(mlir::ModuleOp module,
                                  const OutputOptions &options);
 

@@ -25,11 +25,11 @@ enum class Phase {
 };
 
 /// A phase, its name on the command line and one line on what it holds.
-struct PhaseInfo {
+struct PipelineInfo {
   Phase phase;
   llvm::StringRef name, summary;
 };
-llvm::ArrayRef<PhaseInfo> getPhases();
+llvm::ArrayRef<PipelineInfo> getPipelines();
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
 void addRowsPasses(mlir::OpPassManager &pm);
