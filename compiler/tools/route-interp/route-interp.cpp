@@ -1,7 +1,6 @@
-// route-interp executes textual IR with the interpreter, as the module's interp
-// attributes say, and prints the results.
-#include "mlir/IR/DialectRegistry.h"
-#include "mlir/IR/MLIRContext.h"
+// route-interp executes a spec or textual IR with the interpreter and prints
+// the results.
+#include "Options.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
@@ -10,26 +9,28 @@
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Interpreter/Script.h"
-#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
-#include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
 
-/// Parses and runs one part of the input.
+/// Parses and runs one part of a file of IR.
 static LogicalResult runPart(std::unique_ptr<llvm::MemoryBuffer> buffer,
                              const DialectRegistry &dialects,
-                             bool verifyDiagnostics, llvm::raw_ostream &os) {
+                             const InterpOptions &options,
+                             llvm::raw_ostream &os) {
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   MLIRContext context(dialects, MLIRContext::Threading::DISABLED);
   context.printOpOnDiagnostic(false);
   auto run = [&]() -> LogicalResult {
     OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
-    return module ? route::interp::runScript(*module, {}, os) : failure();
+    if (!module)
+      return failure();
+    return options.entry.empty() ? route::interp::runScript(*module, {}, os)
+                                 : runEntry(*module, options, os);
   };
-  if (!verifyDiagnostics) {
+  if (!options.verifyDiagnostics) {
     SourceMgrDiagnosticHandler handler(*sources, &context);
     return run();
   }
@@ -40,26 +41,23 @@ static LogicalResult runPart(std::unique_ptr<llvm::MemoryBuffer> buffer,
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  llvm::cl::opt<std::string> input(
-      llvm::cl::Positional, llvm::cl::desc("<input>"), llvm::cl::init("-"));
-  llvm::cl::opt<bool> verifyDiagnostics(
-      "verify-diagnostics",
-      llvm::cl::desc("check errors against expected-error comments"));
-  llvm::cl::ParseCommandLineOptions(argc, argv,
-                                    "Routec's interpreter of textual IR\n");
-  std::string error;
-  std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &error);
-  if (!file) {
-    llvm::errs() << error << '\n';
-    return 1;
-  }
+  InterpOptions options = parseOptions(argc, argv);
   DialectRegistry dialects;
   registerAllDialects(dialects);
   dialects.insert<route::RouteDialect, route::ragged::RaggedDialect,
                   route::row::RowDialect>();
+  if (llvm::StringRef(options.input).ends_with(".route"))
+    return failed(runSpec(options, dialects, llvm::outs()));
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> file =
+      openInputFile(options.input, &error);
+  if (!file) {
+    llvm::errs() << "error: " << error << '\n';
+    return 1;
+  }
   auto part = [&](std::unique_ptr<llvm::MemoryBuffer> buffer,
                   llvm::raw_ostream &os) {
-    return runPart(std::move(buffer), dialects, verifyDiagnostics, os);
+    return runPart(std::move(buffer), dialects, options, os);
   };
   return failed(splitAndProcessBuffer(std::move(file), part, llvm::outs(),
                                       "// -----", "// -----"));

@@ -1,0 +1,25 @@
+// Inputs of a run from files: tensors by name, and records as lines of JSON.
+#ifndef ROUTE_INTERPRETER_INPUTS_H
+#define ROUTE_INTERPRETER_INPUTS_H
+
+#include "route/Interpreter/Checkpoint.h"
+
+namespace route::interp {
+
+/// Binds every signal, column (`axis.column`) and argument that the file has a
+/// tensor for; other tensors are left alone.
+mlir::LogicalResult bindTensors(Interpreter &interpreter, mlir::ModuleOp module,
+                                const SafeTensors &file);
+
+/// Binds items from lines of JSON objects, one an item: the key is a column's
+/// name, or a signal's that lies over the item axis first. Numbers, truths,
+/// strings (text, labels of enums and refs, "inf", "-inf", "nan"), nested lists
+/// for further axes, null for unknown. The item axis is the one with input
+/// columns, or the first axis of the signals that the records name. Every line
+/// has the same keys. Errors name the line.
+mlir::LogicalResult bindRecords(Interpreter &interpreter, mlir::ModuleOp module,
+                                llvm::StringRef text);
+
+} // namespace route::interp
+
+#endif

@@ -1,0 +1,223 @@
+// Tensors and records as inputs of the interpreter.
+#include "route/Interpreter/Inputs.h"
+#include "Scalars.h"
+#include "route/Interpreter/Machine.h"
+#include "llvm/Support/JSON.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+LogicalResult route::interp::bindTensors(Interpreter &interpreter,
+                                         ModuleOp module,
+                                         const SafeTensors &file) {
+  for (const FileTensor &tensor : file.tensors()) {
+    Operation *target = lookupDotted(interpreter.machine(), tensor.name);
+    bool isInput = isa_and_nonnull<SignalOp, ColumnOp>(target);
+    bool isArgument = false;
+    if (!target)
+      for (auto func : module.getOps<FuncOp>())
+        for (unsigned i = 0; i < func.getNumArguments(); ++i)
+          if (auto name = func.getArgAttrOfType<StringAttr>(i, "route.name"))
+            isArgument |= name.getValue() == tensor.name;
+    if (!isInput && !isArgument)
+      continue;
+    auto array = arrayFromTensor(tensor, module.getLoc());
+    if (failed(array) || failed(interpreter.bindInput(tensor.name, *array)))
+      return failure();
+  }
+  return success();
+}
+
+namespace {
+/// Reads the values of one key from all lines.
+class ColumnReader {
+public:
+  ColumnReader(Machine &machine, StringRef name, ArrayType type, Location loc)
+      : machine(machine), name(name), element(type.getElementType()),
+        plain(getValueType(type.getElementType())), loc(loc) {}
+
+  /// Adds the value of line `line`.
+  LogicalResult add(const llvm::json::Value &value, size_t line) {
+    return read(value, line, 0);
+  }
+  FailureOr<Array> finish(int64_t items);
+
+private:
+  LogicalResult read(const llvm::json::Value &value, size_t line, size_t depth);
+  FailureOr<Element> scalar(const llvm::json::Value &value, size_t line);
+  InFlightDiagnostic complain(size_t line) {
+    return emitError(loc, "line ") << line << ", '" << name << "': ";
+  }
+
+  Machine &machine;
+  StringRef name;
+  Type element, plain;
+  Location loc;
+  /// Sizes of the axes behind the items.
+  SmallVector<int64_t> sizes;
+  std::vector<Element> elements;
+};
+} // namespace
+
+FailureOr<Element> ColumnReader::scalar(const llvm::json::Value &value,
+                                        size_t line) {
+  if (isa<TextType>(plain)) {
+    if (auto text = value.getAsString())
+      return Element(text->str());
+    return complain(line) << "expected a string";
+  }
+  auto text = value.getAsString();
+  if (isa<FloatType>(plain)) {
+    std::optional<double> number = value.getAsNumber();
+    if (text)
+      number = *text == "inf"    ? std::optional<double>(HUGE_VAL)
+               : *text == "-inf" ? std::optional<double>(-HUGE_VAL)
+               : *text == "nan"  ? std::optional<double>(NAN)
+                                 : std::nullopt;
+    if (!number)
+      return complain(line) << "expected a number";
+    return applyCast(Float64Type::get(loc.getContext()), plain, *number);
+  }
+  if (isTruthType(plain)) {
+    if (auto truth = value.getAsBoolean())
+      return Element(int64_t(*truth));
+    return complain(line) << "expected true or false";
+  }
+  if (text) { // a label
+    ArrayAttr labels;
+    if (auto type = dyn_cast<EnumType>(plain))
+      if (auto op = machine.symbols.lookup<EnumOp>(type.getSymbol().getAttr()))
+        labels = op.getLabels();
+    if (auto type = dyn_cast<RefType>(plain))
+      if (auto op = machine.symbols.lookup<AxisOp>(type.getAxis().getAttr()))
+        labels = op.getLabelsAttr();
+    if (labels)
+      for (auto [place, label] : llvm::enumerate(labels))
+        if (cast<StringAttr>(label).getValue() == *text)
+          return Element(static_cast<int64_t>(place));
+    return complain(line) << "'" << *text << "' is no label";
+  }
+  if (auto integer = value.getAsInteger())
+    return Element(wrapTo(plain, *integer));
+  return complain(line) << "expected an integer";
+}
+
+LogicalResult ColumnReader::read(const llvm::json::Value &value, size_t line,
+                                 size_t depth) {
+  if (const llvm::json::Array *list = value.getAsArray()) {
+    if (depth == sizes.size()) {
+      if (line > 1 && depth == 0 && sizes.empty() && !elements.empty())
+        return complain(line) << "is a list here and none before";
+      sizes.push_back(list->size());
+    }
+    if (static_cast<int64_t>(list->size()) != sizes[depth])
+      return complain(line)
+             << "has " << list->size() << " members, expected " << sizes[depth];
+    for (const llvm::json::Value &member : *list)
+      if (failed(read(member, line, depth + 1)))
+        return failure();
+    return success();
+  }
+  if (depth != sizes.size() && value.kind() != llvm::json::Value::Null)
+    return complain(line) << "expected a list";
+  if (value.kind() == llvm::json::Value::Null) {
+    if (!isRangeType(element))
+      return complain(line) << "is null but always known";
+    int64_t count = 1;
+    for (int64_t size : ArrayRef(sizes).drop_front(depth))
+      count *= size;
+    elements.insert(elements.end(), count, unknownOf(element));
+    return success();
+  }
+  auto read = scalar(value, line);
+  if (failed(read))
+    return failure();
+  elements.push_back(isRangeType(element) ? knownRange(*read) : *read);
+  return success();
+}
+
+FailureOr<Array> ColumnReader::finish(int64_t items) {
+  SmallVector<AxisRef> axes = {makeAxis(nullptr, items)};
+  for (int64_t size : sizes)
+    axes.push_back(makeAxis(nullptr, size));
+  auto array = machine.allocate(element, axes, loc);
+  if (failed(array))
+    return failure();
+  if (static_cast<int64_t>(elements.size()) != array->size())
+    return emitError(loc, "'") << name << "' has " << elements.size()
+                               << " values, expected " << array->size();
+  for (auto [i, value] : llvm::enumerate(elements))
+    array->buffer->set(i, value);
+  return array;
+}
+
+/// What key `key` of a record binds: its full name and type.
+static std::pair<std::string, ArrayType> targetOf(ModuleOp module,
+                                                  StringRef key) {
+  for (auto axis : module.getOps<AxisOp>())
+    for (auto column : axis.getColumns().getOps<ColumnOp>())
+      if (column.getKind() == ColumnKind::input && column.getSymName() == key)
+        return {(axis.getSymName() + "." + key).str(),
+                cast<ArrayType>(column.getType())};
+  for (auto signal : module.getOps<SignalOp>())
+    if (signal.getSymName() == key)
+      return {key.str(), cast<ArrayType>(signal.getType())};
+  return {"", ArrayType()};
+}
+
+LogicalResult route::interp::bindRecords(Interpreter &interpreter,
+                                         ModuleOp module, StringRef text) {
+  Location loc = module.getLoc();
+  std::vector<llvm::json::Object> records;
+  std::vector<size_t> lines;
+  size_t number = 0;
+  while (!text.empty()) {
+    auto [line, rest] = text.split('\n');
+    text = rest;
+    ++number;
+    if (line.trim().empty())
+      continue;
+    llvm::Expected<llvm::json::Value> value = llvm::json::parse(line);
+    if (!value)
+      return emitError(loc, "line ")
+             << number << ": " << llvm::toString(value.takeError());
+    auto *object = value->getAsObject();
+    if (!object)
+      return emitError(loc, "line ") << number << ": expected an object";
+    records.push_back(std::move(*object));
+    lines.push_back(number);
+  }
+  if (records.empty())
+    return emitError(loc, "there are no records");
+  // Every line has the keys of the first.
+  std::vector<std::string> keys;
+  for (const auto &entry : records.front())
+    keys.push_back(StringRef(entry.first).str());
+  llvm::sort(keys);
+  for (auto [record, line] : llvm::zip(records, lines)) {
+    for (const std::string &key : keys)
+      if (!record.get(key))
+        return emitError(loc, "line ") << line << " has no '" << key << "'";
+    for (const auto &entry : record)
+      if (!llvm::binary_search(keys, StringRef(entry.first).str()))
+        return emitError(loc, "line ")
+               << line << " has '" << StringRef(entry.first)
+               << "', which the first one lacks";
+  }
+  for (const std::string &key : keys) {
+    auto [name, type] = targetOf(module, key);
+    if (!type)
+      return emitError(loc, "line ") << lines.front() << ": '" << key
+                                     << "' is no input column or signal";
+    ColumnReader reader(interpreter.machine(), key, type, loc);
+    for (auto [record, line] : llvm::zip(records, lines))
+      if (failed(reader.add(*record.get(key), line)))
+        return failure();
+    auto array = reader.finish(records.size());
+    if (failed(array) || failed(interpreter.bindInput(name, *array)))
+      return failure();
+  }
+  return success();
+}
