@@ -202,10 +202,24 @@ private:
                      null(), u32(0), u32(0)});
   }
 
+  /// One element, in its storage form.
+  Constant *element(mlir::Attribute value, uint32_t element) {
+    if (auto number = llvm::dyn_cast_or_null<mlir::FloatAttr>(value))
+      return hidden(llvm::ConstantFP::get(context, number.getValue()));
+    auto integer = llvm::dyn_cast_or_null<mlir::IntegerAttr>(value);
+    if (!integer)
+      return null();
+    static constexpr unsigned bits[] = {0,  8,  8,  16, 32, 64, 8, 16,
+                                        32, 64, 16, 16, 32, 64, 0, 64};
+    return hidden(llvm::ConstantInt::get(
+        context, integer.getValue().sextOrTrunc(bits[element])));
+  }
+
   Constant *port(const PortSchema &row) {
-    return structOf({text(row.name), type(row.type), indices(row.axes),
-                     u64(row.axes.size()), null(), u64(0), u32(row.knownAxes),
-                     u32(row.role), u32(row.subject), u32(0)});
+    return structOf(
+        {text(row.name), type(row.type), indices(row.axes),
+         u64(row.axes.size()), element(row.initial, row.type.element), u64(0),
+         u32(row.knownAxes), u32(row.role), u32(row.subject), u32(0)});
   }
 
   static uint64_t featuresOf(IsaLevel level) {

@@ -175,6 +175,16 @@ private:
     return {};
   }
 
+  /// What a column of an axis is where the host does not give it.
+  Attribute defaultOf(StringRef name) {
+    auto [axis, column] = name.split('.');
+    if (auto op = symbols.lookup<AxisOp>(axis); op && !column.empty())
+      if (auto found = dyn_cast_or_null<ColumnOp>(
+              SymbolTable::lookupSymbolIn(op, column)))
+        return found.getFallbackAttr();
+    return {};
+  }
+
   LogicalResult collectSymbols(func::FuncOp entry) {
     for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
       StringRef role = text(entry, i, kRoleAttr),
@@ -304,6 +314,7 @@ private:
         if (failed(type))
           return failure();
         port.type = *type;
+        port.initial = defaultOf(name);
         port.axes = axesOf(axes, entry,
                            buffer.getRank() ? buffer.getShape().back() : 1);
       }

@@ -38,6 +38,7 @@ std::optional<Phase> route::parsePhase(StringRef name) {
 }
 
 void route::addRowsPasses(OpPassManager &pm) {
+  pm.addPass(createRouteInlineSignals());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.nest<FuncOp>().addPass(createRouteFormRows());

@@ -273,8 +273,20 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   mlir::Type element = llvm::is_contained({"regex", "keywords", "contains", "starts_with", "ends_with"}, name) ? e.i1()
                        : name == "density" || name == "script_share" ? e.f32()
                                                                      : e.i64();
-  if (name == "ngrams")
-    return unsupported(expr.range, "'ngrams'");
+  // A vector of features lies along the axis that the declared type adds.
+  AxisInfo *feature = nullptr;
+  if (name == "ngrams") {
+    for (AxisInfo *axis : wantedAxes)
+      if (llvm::none_of(operands, [&](mlir::Value operand) { return e.has(e.axesOf(operand), axis); }))
+        feature = axis;
+    if (!feature || feature->size < 1) {
+      error(diag::missingType, expr.range, "'ngrams' needs the axis of its features")
+          .note("it is the type of the signal: signal grams : f32[gram] = ngrams(...), with a size for 'gram'");
+      return Value();
+    }
+    add("dim", e.builder.getI64IntegerAttr(feature->size));
+    element = e.f32();
+  }
   auto dictionary = arguments.empty() ? mlir::DictionaryAttr() : e.builder.getDictionaryAttr(arguments);
   auto call = [&](llvm::ArrayRef<mlir::Value> inputs) -> mlir::Value {
     AxisList axes;
@@ -282,6 +294,8 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
       for (AxisInfo *axis : e.axesOf(input))
         if (!e.has(axes, axis))
           axes.push_back(axis);
+    if (feature)
+      axes.push_back(feature);
     return TextFnOp::create(e.builder, e.loc, e.arrayType(element, axes), name, inputs, dictionary);
   };
   if (!counts)

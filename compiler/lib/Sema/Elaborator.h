@@ -311,6 +311,7 @@ private:
   std::vector<PendingHandler> handlers;
   std::vector<AxisInfo *> itemAxes; // index axes with columns
   llvm::DenseMap<mlir::Attribute, std::vector<std::string>> enumLabels;
+  AxisList wantedAxes;              // of the type declared for the value being evaluated
   mlir::Operation *topOp = nullptr; // the symbol being filled: others go before it
   std::vector<const ast::ColumnDecl *> noteColumns;
   std::map<std::string, TypeInfo> noteTypes;

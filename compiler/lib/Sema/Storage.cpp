@@ -194,6 +194,7 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   e.builder.setInsertionPointToStart(&op.getBody().emplaceBlock());
   mlir::Operation *saved = topOp;
   topOp = op;
+  wantedAxes.assign(type.axes.begin(), type.axes.end());
   llvm::SmallVector<mlir::Value> yielded;
   bool good = true;
   if (call) {
@@ -234,6 +235,7 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
       yielded.push_back(ir);
     }
   }
+  wantedAxes.clear();
   topOp = saved;
   if (!good) {
     op.erase();

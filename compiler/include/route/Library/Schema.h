@@ -70,6 +70,7 @@ struct PortSchema {
   uint32_t knownAxes = 0;
   uint32_t role = 0;
   int32_t subject = -1;
+  mlir::Attribute initial; ///< of an input: its value where the host gives none
 };
 
 struct EntrySchema {

@@ -20,6 +20,15 @@ def RouteExpandRanges : Pass<"route-expand-ranges", "::route::FuncOp"> {
   }];
 }
 
+def RouteInlineSignals : Pass<"route-inline-signals", "::mlir::ModuleOp"> {
+  let summary = "puts the body of a computed signal where it is read";
+  let description = [{
+    Signals that the caller or the host gives stay reads. What two readers share
+    is merged again by common subexpression elimination.
+  }];
+  let statistics = [Statistic<"numInlined", "inlined", "Reads replaced by a body">];
+}
+
 def RouteFormRows : Pass<"route-form-rows", "::route::FuncOp"> {
   let summary = "groups what is computed item by item around choices";
   let description = [{
