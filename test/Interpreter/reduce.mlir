@@ -104,12 +104,19 @@ module attributes {interp.axes = {token = [2, 0, 1], none = 0 : i64}, interp.scr
   }
   // CHECK: mode: i64: 3
   // CHECK: mode: i64: 5
-  route.func @mode <route> () -> (!route.array<i64>, !route.array<i64>) {
+  // CHECK: mode: f32: 0
+  // CHECK: mode: f32: nan
+  route.func @mode <route> () -> (!route.array<i64>, !route.array<i64>, !route.array<f32>, !route.array<f32>) {
     %x = route.constant dense<[1, 3, 3, 2]> : tensor<4xi64> as !route.array<i64 [@n]>
     %y = route.constant dense<[5, 3, 3, 5]> : tensor<4xi64> as !route.array<i64 [@n]>
     %a = route.reduce <mode> %x : !route.array<i64 [@n]> to !route.array<i64>
     %b = route.reduce <mode> %y : !route.array<i64 [@n]> to !route.array<i64>
-    route.return %a, %b : !route.array<i64>, !route.array<i64>
+    // NaN differs from NaN, -0 does not from +0.
+    %z = route.constant dense<[0x7FC00000, 0.0, 0x7FC00000, -0.0]> : tensor<4xf32> as !route.array<f32 [@n]>
+    %w = route.constant dense<[0x7FC00000, 1.0, 0x7FC00000, 2.0]> : tensor<4xf32> as !route.array<f32 [@n]>
+    %c = route.reduce <mode> %z : !route.array<f32 [@n]> to !route.array<f32>
+    %d = route.reduce <mode> %w : !route.array<f32 [@n]> to !route.array<f32>
+    route.return %a, %b, %c, %d : !route.array<i64>, !route.array<i64>, !route.array<f32>, !route.array<f32>
   }
   // CHECK: nans: f32: nan
   // CHECK: nans: f32: nan

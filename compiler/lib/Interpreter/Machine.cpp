@@ -71,6 +71,31 @@ LogicalResult Machine::runRegion(Region &region, ArrayRef<RuntimeValue> args,
   return success();
 }
 
+/// Whether `value` is of the kind that `type` wants; callers from outside may
+/// pass anything.
+static bool holds(const RuntimeValue &value, Type type) {
+  if (auto plan = dyn_cast<PlanType>(type)) {
+    auto *held = std::get_if<Plan>(&value);
+    return held && held->axis->isPlan() &&
+           held->axis->name == plan.getAxis().getAttr();
+  }
+  auto *array = std::get_if<Array>(&value);
+  if (auto wanted = dyn_cast<ArrayType>(type)) {
+    if (!array || array->elementType != wanted.getElementType() ||
+        array->axes.size() != wanted.getAxes().size())
+      return false;
+    for (auto [axis, name] : llvm::zip(array->axes, wanted.getAxes()))
+      if (axis->name != name.getAttr())
+        return false;
+    return true;
+  }
+  if (auto shaped = dyn_cast<ShapedType>(type))
+    return array && array->elementType == shaped.getElementType() &&
+           shaped.hasRank() &&
+           static_cast<int64_t>(array->axes.size()) == shaped.getRank();
+  return std::holds_alternative<Element>(value);
+}
+
 FailureOr<SmallVector<RuntimeValue>>
 Machine::call(Operation *function, ArrayRef<RuntimeValue> args) {
   auto interface = cast<FunctionOpInterface>(function);
@@ -81,6 +106,10 @@ Machine::call(Operation *function, ArrayRef<RuntimeValue> args) {
     return function->emitError("'")
            << interface.getName() << "' takes " << interface.getNumArguments()
            << " arguments, found " << args.size();
+  for (auto [i, type] : llvm::enumerate(interface.getArgumentTypes()))
+    if (!holds(args[i], type))
+      return function->emitError("argument ")
+             << i << " of '" << interface.getName() << "' is no " << type;
   if (depth >= options.maxDepth)
     return function->emitError("calls nest deeper than ") << options.maxDepth;
   ++depth;

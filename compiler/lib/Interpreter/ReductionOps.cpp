@@ -5,6 +5,7 @@
 #include "route/numerics.h"
 #include <cmath>
 #include <limits>
+#include <map>
 
 using namespace mlir;
 using namespace route;
@@ -84,6 +85,26 @@ static bool isNaN(const Element &element) {
   return std::isnan(element.asFloat()) || std::isnan(element.asDouble());
 }
 
+/// The place of the most frequent element, the first of them; a NaN equals
+/// nothing, so each occurs once.
+static size_t modeOf(const std::vector<Element> &elements) {
+  auto less = [&](size_t a, size_t b) {
+    return compareElements(elements[a], elements[b]) < 0;
+  };
+  std::map<size_t, size_t, decltype(less)> counts(less);
+  size_t best = 0, most = 1;
+  for (size_t i = 0; i < elements.size(); ++i)
+    if (!isNaN(elements[i]))
+      most = std::max(most, ++counts[i]);
+  // Keys are first places: of those as frequent, the earliest.
+  for (best = 0; best + 1 < elements.size(); ++best) {
+    auto found = counts.find(best);
+    if (isNaN(elements[best]) ? most == 1 : found->second == most)
+      break;
+  }
+  return best;
+}
+
 Element Reducer::plain(const std::vector<Element> &elements,
                        ArrayRef<int64_t> positions) const {
   switch (kind) {
@@ -131,19 +152,8 @@ Element Reducer::plain(const std::vector<Element> &elements,
     }
     return best < 0 ? int64_t(-1) : positions[best];
   }
-  case ReduceKind::mode: {
-    size_t best = 0, most = 0;
-    for (size_t i = 0; i < elements.size(); ++i) {
-      size_t count = llvm::count_if(elements, [&](const Element &e) {
-        return equalElements(e, elements[i]);
-      });
-      if (count > most) {
-        best = i;
-        most = count;
-      }
-    }
-    return elements.empty() ? zeroOf(from) : elements[best];
-  }
+  case ReduceKind::mode:
+    return elements.empty() ? zeroOf(from) : elements[modeOf(elements)];
   case ReduceKind::product: {
     bool narrow = storageOf(from) == Storage::Float;
     Element one = narrow                               ? Element(1.0f)
