@@ -6,6 +6,7 @@
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ToolOutputFile.h"
 
@@ -15,8 +16,10 @@ using namespace route;
 void route::registerForCompilation(DialectRegistry &registry) {
   registerAllDialects(registry);
   registerAllExtensions(registry);
-  registry.insert<RouteDialect, ragged::RaggedDialect, row::RowDialect>();
+  registry.insert<RouteDialect, ragged::RaggedDialect, row::RowDialect,
+                  signal::SignalDialect>();
   ragged::registerBufferizableOpInterfaceExternalModels(registry);
+  signal::registerBufferizableOpInterfaceExternalModels(registry);
 }
 
 LogicalResult route::printPhase(ModuleOp module, Phase phase,

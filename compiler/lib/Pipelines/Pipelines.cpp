@@ -10,9 +10,11 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Conversion/SignalToLLVM/Passes.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
+#include "route/Dialect/Signal/Transforms/Passes.h"
 #include "route/Library/Passes.h"
 
 using namespace mlir;
@@ -41,6 +43,9 @@ void route::addRowsPasses(OpPassManager &pm) {
   pm.addPass(createRouteInlineSignals());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.nest<FuncOp>().addPass(createRouteExpandRanges());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   pm.nest<FuncOp>().addPass(createRouteFormRows());
 }
 
@@ -48,6 +53,7 @@ void route::addLinalgPasses(OpPassManager &pm) {
   pm.addPass(createConvertRouteToLinalg());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(signal::createRouteFuseText());
   pm.addPass(createLinalgElementwiseOpFusionPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -78,6 +84,7 @@ void route::addBufferPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createRouteMergeBodies());
+  pm.addPass(createConvertSignalToLLVM());
   pm.addPass(createRoutePlanWorkspace());
 }
 

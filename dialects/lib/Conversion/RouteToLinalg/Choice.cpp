@@ -264,20 +264,23 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
           });
   plans[rows.axis.getValue()] = rows;
   Plan &stored = plans[rows.axis.getValue()];
-  // Everything by rank, padded to the longest plan.
-  auto padded = [&](Value tensor, int64_t rank, Attribute filler) -> Value {
+  // Everything by rank, padded with zero to the longest plan: rows past a
+  // shorter plan's end are taken from nowhere.
+  auto padded = [&](Value tensor, int64_t rank) -> Value {
     if (rank == rows.rank)
       return tensor;
     auto type = cast<RankedTensorType>(tensor.getType());
-    SmallVector<OpFoldResult> low(type.getRank(), b.getIndexAttr(0)),
-        high(type.getRank(), b.getIndexAttr(0));
-    high.back() = b.getIndexAttr(rows.rank - rank);
     SmallVector<int64_t> shape(type.getShape());
     shape.back() = rows.rank;
-    Value fill = arith::ConstantOp::create(b, loc, cast<TypedAttr>(filler));
-    return tensor::PadOp::create(
+    SmallVector<int32_t> places;
+    for (int64_t i = 0, n = ShapedType::getNumElements(shape); i < n; ++i)
+      places.push_back(i % rows.rank < rank ? i % rows.rank : -1);
+    auto placesType = RankedTensorType::get(shape, b.getI32Type());
+    Value at = arith::ConstantOp::create(
+        b, loc, DenseElementsAttr::get(placesType, ArrayRef(places)));
+    return row::TakeOp::create(
         b, loc, RankedTensorType::get(shape, type.getElementType()), tensor,
-        low, high, fill);
+        at);
   };
   auto axisType = [&](Type type) {
     return ArrayType::get(type, ArrayRef<Axis>(rows.axis));
@@ -287,25 +290,37 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
     SmallVector<Operand> all = {{which, batchType}};
     for (Value tensor : tensors)
       all.push_back({tensor, type});
-    return map(dims, type.getElementType(), all, loc,
-               [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-                 Value result = arith::ConstantOp::create(
-                     inner, at, cast<TypedAttr>(filler));
-                 for (unsigned i = 0; i < number; ++i) {
-                   Value mine = arith::CmpIOp::create(
-                       inner, at, arith::CmpIPredicate::eq, args[0],
-                       arith::ConstantOp::create(inner, at,
-                                                 inner.getI32IntegerAttr(i)));
-                   result = arith::SelectOp::create(inner, at, mine,
-                                                    args[i + 1], result);
-                 }
-                 return result;
-               });
+    return map(
+        dims, type.getElementType(), all, loc,
+        [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+          Value result =
+              arith::ConstantOp::create(inner, at, cast<TypedAttr>(filler));
+          for (unsigned i = 0; i < number; ++i) {
+            Value mine = arith::CmpIOp::create(
+                inner, at, arith::CmpIPredicate::eq, args[0],
+                arith::ConstantOp::create(inner, at,
+                                          inner.getI32IntegerAttr(i)));
+            if (dims.size() > batch.size() && sources[i].rank < rows.rank) {
+              Value place = linalg::IndexOp::create(inner, at, dims.size() - 1);
+              Value end = arith::ConstantOp::create(
+                  inner, at, inner.getI32IntegerAttr(sources[i].rank));
+              Value there = arith::CmpIOp::create(
+                  inner, at, arith::CmpIPredicate::slt,
+                  arith::IndexCastOp::create(inner, at, inner.getI32Type(),
+                                             place),
+                  end);
+              mine = arith::AndIOp::create(inner, at, mine, there);
+            }
+            result =
+                arith::SelectOp::create(inner, at, mine, args[i + 1], result);
+          }
+          return result;
+        });
   };
   Attribute none = b.getI32IntegerAttr(-1), zero = b.getI32IntegerAttr(0);
   SmallVector<Value> indices, counts;
   for (const Plan &source : sources) {
-    indices.push_back(padded(source.indices, source.rank, none));
+    indices.push_back(padded(source.indices, source.rank));
     counts.push_back(source.counts);
   }
   SmallVector<Axis> full = dimsOf(axisType(b.getI32Type()));
@@ -321,7 +336,7 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
       Value part = get(op.getColumns()[i * columns + column]);
       if (!part)
         return failure();
-      parts.push_back(padded(part, sources[i].rank, b.getZeroAttr(type)));
+      parts.push_back(padded(part, sources[i].rank));
     }
     set(result, merged(parts, full, axisType(type), b.getZeroAttr(type)));
   }

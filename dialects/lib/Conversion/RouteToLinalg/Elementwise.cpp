@@ -2,6 +2,7 @@
 #include "Lowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -34,6 +35,8 @@ Value Lowering::map(ArrayRef<Axis> dims, Type type, ArrayRef<Operand> operands,
 
 LogicalResult Lowering::lowerConstant(ConstantOp op) {
   auto type = cast<ArrayType>(op.getType());
+  if (isa<TextType>(type.getElementType()))
+    return lowerTextConstant(op, op.getValue(), type);
   RankedTensorType tensor = tensorType(type);
   TypedAttr value;
   if (auto dense = dyn_cast<DenseElementsAttr>(op.getValue())) {
@@ -212,6 +215,14 @@ static Value compareOf(OpBuilder &b, CompareOp op, Value x, Value y) {
       arith::CmpIPredicate::slt, arith::CmpIPredicate::sle,
       arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge};
   auto kind = static_cast<unsigned>(op.getKind());
+  if (isa<signal::TextType>(x.getType())) {
+    Value same = signal::EqualOp::create(b, op.getLoc(), b.getI1Type(), x, y);
+    return op.getKind() == CompareKind::eq
+               ? same
+               : Value(arith::XOrIOp::create(
+                     b, op.getLoc(), same,
+                     constantLike(b, op.getLoc(), b.getI1Type(), 1)));
+  }
   if (isa<FloatType>(x.getType()))
     return arith::CmpFOp::create(b, op.getLoc(), floats[kind], x, y);
   if (isa<IntegerType>(x.getType()))

@@ -107,6 +107,10 @@ private:
   LogicalResult buildSignature(llvm::StringRef name);
   LogicalResult lowerGet(GetOp op);
   LogicalResult lowerBound(BoundOp op);
+  LogicalResult lowerKnown(KnownOp op);
+  /// The converted arguments that hold an input that may be unknown and whether
+  /// it is known; null where `source` is none.
+  std::pair<Value, Value> givenOf(Value source);
   LogicalResult lowerReturn(ReturnOp op);
   // Elementwise.cpp
   Value map(ArrayRef<Axis> dims, Type element, ArrayRef<Operand> operands,
@@ -128,6 +132,10 @@ private:
   LogicalResult lowerSize(SizeOp op);
   Value transposeTo(Value tensor, ArrayRef<Axis> from, ArrayRef<Axis> to,
                     Location loc);
+  /// table[.., i] for i32 `indices`, zero where -1: the table has the leading
+  /// dimensions of the indices, or one dimension alone.
+  Value takeAt(Value table, Value indices, Location loc);
+  Value pickConstant(PickOp op, Value source);
   Value floatSum(Value tensor, bool sequential, Location loc);
   // Choice.cpp
   LogicalResult lowerRows(RowsOp op);
@@ -146,6 +154,12 @@ private:
   Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
                   SmallVectorImpl<Axis> &columns, Location loc);
   Grouping &grouping(const Plan &plan, Location loc);
+  // Text.cpp
+  LogicalResult lowerTextFn(TextFnOp op);
+  LogicalResult lowerTextConstant(Operation *op, mlir::Attribute value,
+                                  ArrayType type);
+  bool isReady(Value operand);
+  SmallVector<TextFnOp> textGroup(TextFnOp first);
   // Control.cpp
   LogicalResult lowerFor(ForOp op);
   LogicalResult lowerIf(IfOp op);

@@ -83,6 +83,44 @@ Value Lowering::giveDown(Value source, ArrayRef<Axis> fromDims,
                                          groups);
 }
 
+Value Lowering::takeAt(Value table, Value indices, Location loc) {
+  auto from = cast<RankedTensorType>(table.getType()),
+       to = cast<RankedTensorType>(indices.getType())
+                .clone(from.getElementType());
+  if (item)
+    return row::TakeOp::create(b, loc, to, table, indices);
+  unsigned rank = to.getRank();
+  Value init = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, indices), to.getElementType());
+  AffineMap same = b.getMultiDimIdentityMap(rank);
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), indices, init,
+             ArrayRef<AffineMap>{same, same},
+             SmallVector<utils::IteratorType>(rank,
+                                              utils::IteratorType::parallel),
+             [&](OpBuilder &inner, Location at, ValueRange args) {
+               Value zero = arith::ConstantOp::create(
+                   inner, at, inner.getI32IntegerAttr(0));
+               Value there = arith::CmpIOp::create(
+                   inner, at, arith::CmpIPredicate::sge, args[0], zero);
+               Value safe =
+                   arith::SelectOp::create(inner, at, there, args[0], zero);
+               SmallVector<Value> place;
+               for (int64_t i = 0; i + 1 < from.getRank(); ++i)
+                 place.push_back(linalg::IndexOp::create(inner, at, i));
+               place.push_back(arith::IndexCastOp::create(
+                   inner, at, inner.getIndexType(), safe));
+               Value found = tensor::ExtractOp::create(inner, at, table, place);
+               Value none = arith::ConstantOp::create(
+                   inner, at, inner.getZeroAttr(from.getElementType()));
+               linalg::YieldOp::create(
+                   inner, at,
+                   arith::SelectOp::create(inner, at, there, found, none)
+                       .getResult());
+             })
+      .getResult(0);
+}
+
 /// `array of axes` given to each row of a plan: by rank for the items' axes, by
 /// the chosen position for the candidates' axis.
 LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
@@ -119,16 +157,7 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
         return unsupported(op, "axes whose sizes differ from parent to parent");
       fromDims = wide;
     }
-    Type elementType = element(to.getElementType());
     auto type = tensorType(to);
-    auto take = [&](Value table) -> Value {
-      return row::TakeOp::create(
-          b, loc,
-          RankedTensorType::get(
-              cast<RankedTensorType>(rows.indices.getType()).getShape(),
-              elementType),
-          table, rows.indices);
-    };
     // row.take wants all the item dimensions or none of them.
     if (fromDims.size() != 1) {
       SmallVector<Axis> full = dimsOf(rows.per);
@@ -138,7 +167,7 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
             map(full, from.getElementType(), Operand{source, from}, loc,
                 [](OpBuilder &, Location, ValueRange args) { return args[0]; });
     }
-    Value result = take(source);
+    Value result = takeAt(source, rows.indices, loc);
     if (result.getType() != type)
       return unsupported(op, "this broadcast to a plan");
     set(op.getResult(), result);
@@ -457,44 +486,94 @@ LogicalResult Lowering::lowerRename(RenameOp op) {
   return success();
 }
 
+/// The element at a position that the spec fixes: a slice. Null for others.
+Value Lowering::pickConstant(PickOp op, Value source) {
+  std::optional<int64_t> position = constantOf(op.getPosition());
+  SmallVector<Axis> dims = dimsOf(cast<ArrayType>(op.getOperand().getType()));
+  int64_t extent = staticSize(op.getAlongAttr());
+  if (!position || !cast<ArrayType>(op.getPosition().getType()).isScalar() ||
+      ShapedType::isDynamic(extent) || *position < 0 || *position >= extent)
+    return {};
+  Location loc = op.getLoc();
+  unsigned along = llvm::find(dims, op.getAlongAttr()) - dims.begin();
+  SmallVector<OpFoldResult> offsets(dims.size(), b.getIndexAttr(0)),
+      strides(dims.size(), b.getIndexAttr(1)), sizes;
+  for (Axis dim : dims)
+    sizes.push_back(size(dim, loc));
+  offsets[along] = b.getIndexAttr(*position);
+  sizes[along] = b.getIndexAttr(1);
+  return tensor::ExtractSliceOp::create(
+      b, loc, tensorType(cast<ArrayType>(op.getType())), source, offsets, sizes,
+      strides);
+}
+
 LogicalResult Lowering::lowerPick(PickOp op) {
   if (expertAxis(op.getType()))
     return success();
+  Location loc = op.getLoc();
   auto from = cast<ArrayType>(op.getOperand().getType()),
        to = cast<ArrayType>(op.getType());
   auto positionType = cast<ArrayType>(op.getPosition().getType());
   Value source = get(op.getOperand()), position = get(op.getPosition());
   if (!source || !position)
     return failure();
-  SmallVector<Axis> fromDims = dimsOf(from), toDims = dimsOf(to);
-  Value extent = sizeValue(op.getAlongAttr(), op.getLoc());
-  Type type = element(to.getElementType());
-  if (!isa<IntegerType, FloatType>(type))
+  if (!isa<IntegerType, FloatType>(element(to.getElementType())))
     return unsupported(op, "picking elements of this type");
-  Value result = map(
-      toDims, to.getElementType(), Operand{position, positionType}, op.getLoc(),
+  if (Value slice = pickConstant(op, source)) {
+    set(op.getResult(), slice);
+    return success();
+  }
+  // Taken along a last dimension: the operand over the result's axes and the
+  // one picked along, positions outside it as -1.
+  SmallVector<Axis> toDims = dimsOf(to), wide = toDims;
+  wide.push_back(op.getAlongAttr());
+  Value table =
+      wide == dimsOf(from) || from.getAxes().size() == 1
+          ? source
+          : map(wide, from.getElementType(), Operand{source, from}, loc,
+                [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+  int64_t fixed = staticSize(op.getAlongAttr());
+  Value extent = sizeValue(op.getAlongAttr(), loc);
+  Value places = map(
+      toDims, b.getI32Type(), Operand{position, positionType}, loc,
       [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-        Value where = arith::IndexCastOp::create(inner, at,
-                                                 inner.getIndexType(), args[0]);
+        Type type = args[0].getType();
+        Value end =
+            ShapedType::isDynamic(fixed)
+                ? Value(arith::IndexCastOp::create(inner, at, type, extent))
+                : Value(arith::ConstantOp::create(
+                      inner, at, inner.getIntegerAttr(type, fixed)));
         // Unsigned, so that a negative position is outside too.
         Value inside = arith::CmpIOp::create(
-            inner, at, arith::CmpIPredicate::ult, where, extent);
-        Value safe = arith::SelectOp::create(
-            inner, at, inside, where,
-            arith::ConstantIndexOp::create(inner, at, 0));
-        SmallVector<Value> indices;
-        for (Axis dim : fromDims)
-          indices.push_back(
-              dim == op.getAlongAttr()
-                  ? safe
-                  : Value(linalg::IndexOp::create(
-                        inner, at, llvm::find(toDims, dim) - toDims.begin())));
-        Value found = tensor::ExtractOp::create(inner, at, source, indices);
+            inner, at, arith::CmpIPredicate::ult, args[0], end);
+        Value narrow = type.isInteger(32) ? args[0]
+                       : type.getIntOrFloatBitWidth() > 32
+                           ? Value(arith::TruncIOp::create(
+                                 inner, at, inner.getI32Type(), args[0]))
+                           : Value(arith::ExtSIOp::create(
+                                 inner, at, inner.getI32Type(), args[0]));
         return arith::SelectOp::create(
-            inner, at, inside, found,
-            arith::ConstantOp::create(inner, at, inner.getZeroAttr(type)));
+            inner, at, inside, narrow,
+            arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(-1)));
       });
-  set(op.getResult(), result);
+  // One row of one place each.
+  auto placesType = cast<RankedTensorType>(places.getType());
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t i = 0; i < placesType.getRank(); ++i)
+    groups.push_back({i});
+  SmallVector<OpFoldResult> shape = tensor::getMixedSizes(b, loc, places);
+  shape.push_back(b.getIndexAttr(1));
+  SmallVector<int64_t> extents(placesType.getShape());
+  extents.push_back(1);
+  if (!groups.empty())
+    groups.back().push_back(placesType.getRank());
+  Value single = tensor::ExpandShapeOp::create(
+      b, loc, RankedTensorType::get(extents, b.getI32Type()), places, groups,
+      shape);
+  set(op.getResult(),
+      tensor::CollapseShapeOp::create(b, loc, tensorType(to),
+                                      takeAt(table, single, loc), groups)
+          .getResult());
   return success();
 }
 

@@ -8,6 +8,7 @@
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace route {
@@ -39,6 +40,8 @@ LogicalResult Lowering::lower(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](GetOp op) { return lowerGet(op); })
       .Case([&](BoundOp op) { return lowerBound(op); })
+      .Case([&](KnownOp op) { return lowerKnown(op); })
+      .Case([&](TextFnOp op) { return lowerTextFn(op); })
       .Case([&](ConstantOp op) { return lowerConstant(op); })
       .Case<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(
           [&](Operation *op) -> LogicalResult {

@@ -1,5 +1,6 @@
 // Axes as dimensions: which dimensions an array has and how large they are.
 #include "Lowering.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 
 using namespace mlir;
 using namespace route;
@@ -70,6 +71,8 @@ Type Lowering::element(Type type) {
     return b.getI32Type();
   if (isa<HandleType>(type))
     return b.getI64Type();
+  if (isa<TextType>(type))
+    return signal::TextType::get(b.getContext());
   return type;
 }
 

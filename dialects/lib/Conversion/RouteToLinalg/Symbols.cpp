@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
@@ -167,6 +168,8 @@ LogicalResult Lowering::lowerGet(GetOp op) {
   Operation *target = tables.lookupSymbolIn(module, op.getSymbol());
   if (auto column = dyn_cast<ColumnOp>(target);
       column && column.getKind() == ColumnKind::constant) {
+    if (isa<TextType>(type.getElementType()))
+      return lowerTextConstant(op, *column.getValue(), type);
     RankedTensorType tensor = tensorType(type);
     auto dense = dyn_cast<DenseElementsAttr>(*column.getValue());
     if (!dense)
@@ -202,9 +205,7 @@ LogicalResult Lowering::lowerGet(GetOp op) {
          << op.getSymbol() << ", which is no argument of the entry";
 }
 
-/// An end of the interval of an input that may be unknown.
-LogicalResult Lowering::lowerBound(BoundOp op) {
-  Value source = op.getOperand();
+std::pair<Value, Value> Lowering::givenOf(Value source) {
   std::string name;
   if (auto read = source.getDefiningOp<GetOp>()) {
     name = nameOf(read.getSymbol());
@@ -214,15 +215,45 @@ LogicalResult Lowering::lowerBound(BoundOp op) {
                                                    "route.name");
     name = given ? given.getValue().str()
                  : "arg" + std::to_string(argument.getArgNumber());
-  } else {
-    return unsupported(op, "the bounds of a computed range");
   }
-  Value value = arguments.lookup("input:" + name),
-        known = arguments.lookup("known:" + name);
+  for (StringRef role : {"input:", "state:"})
+    if (Value value = arguments.lookup((role + name).str()))
+      return {value, arguments.lookup("known:" + name)};
+  return {};
+}
+
+/// Whether an input that may be unknown is known.
+LogicalResult Lowering::lowerKnown(KnownOp op) {
+  Value known = givenOf(op.getOperand()).second;
+  if (!known)
+    return unsupported(op, "unknown values from here");
+  auto type = cast<ArrayType>(op.getType());
+  set(op.getResult(),
+      map(dimsOf(type), type.getElementType(), Operand{known, type},
+          op.getLoc(),
+          [](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            return arith::CmpIOp::create(
+                inner, at, arith::CmpIPredicate::ne, args[0],
+                arith::ConstantOp::create(inner, at,
+                                          inner.getI8IntegerAttr(0)));
+          }));
+  return success();
+}
+
+/// An end of the interval of an input that may be unknown.
+LogicalResult Lowering::lowerBound(BoundOp op) {
+  auto [value, known] = givenOf(op.getOperand());
   if (!value || !known)
     return unsupported(op, "unknown values from here");
   auto type = cast<ArrayType>(op.getType());
   Type to = element(type.getElementType());
+  if (isa<signal::TextType>(to)) {
+    // Callers give an empty text where they know none.
+    set(op.getResult(), value);
+    return success();
+  }
+  bool coded = isa<EnumType, RefType, HandleType>(type.getElementType());
+  bool noRow = isa<RefType>(type.getElementType());
   bool upper = op.getUpper();
   set(op.getResult(),
       map(dimsOf(type), type.getElementType(),
@@ -238,6 +269,8 @@ LogicalResult Lowering::lowerBound(BoundOp op) {
               given = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::ne,
                                             given, zero);
               edge = inner.getBoolAttr(upper);
+            } else if (coded) {
+              edge = inner.getIntegerAttr(to, noRow ? -1 : 0);
             } else if (auto floating = dyn_cast<FloatType>(to)) {
               edge = inner.getFloatAttr(
                   to, APFloat::getInf(floating.getFloatSemantics(), !upper));

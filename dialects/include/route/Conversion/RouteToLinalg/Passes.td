@@ -21,6 +21,8 @@ def ConvertRouteToLinalg : Pass<"convert-route-to-linalg", "::mlir::ModuleOp"> {
     * A product over a plan's rows becomes `ragged.matmul` on rows sorted by
       expert, with everything elementwise around it in its epilogue; the sum over
       a plan's rows becomes `ragged.combine`.
+    * Text functions become signal ops in one loop over the items, outside row
+      programs: what they answer enters those as bits, numbers and features.
     * All else becomes linalg on tensors.
   }];
   let dependentDialects = [
@@ -28,7 +30,8 @@ def ConvertRouteToLinalg : Pass<"convert-route-to-linalg", "::mlir::ModuleOp"> {
     "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
-    "::route::row::RowDialect", "::route::ragged::RaggedDialect"
+    "::route::row::RowDialect", "::route::ragged::RaggedDialect",
+    "::route::signal::SignalDialect"
   ];
 }
 

@@ -15,6 +15,11 @@ namespace route {
 using namespace mlir;
 using namespace route;
 
+static bool isText(Type type) {
+  auto array = dyn_cast<ArrayType>(type);
+  return array && isa<TextType>(getValueType(array.getElementType()));
+}
+
 namespace {
 /// The ops of one block that may run item by item along one axis, by level: two
 /// ops share a level unless something that must stay outside lies between.
@@ -42,7 +47,11 @@ private:
   bool isItemwise(Operation *op) {
     if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, KnownOp, BoundOp,
              CoalesceOp, BroadcastOp, ReduceOp, PickOp, StackOp, RenameOp,
-             TextFnOp, ChooseOp, RankOp, MemberOp, ConcatOp, FirstPlanOp>(op))
+             ChooseOp, RankOp, MemberOp, ConcatOp, FirstPlanOp>(op))
+      return false;
+    // Texts stay outside: what is asked of them enters as numbers.
+    if (llvm::any_of(op->getOperandTypes(), isText) ||
+        llvm::any_of(op->getResultTypes(), isText))
       return false;
     if (llvm::any_of(op->getResultTypes(), [&](Type type) {
           return !descendsFromItem(op, type, item, tables);
