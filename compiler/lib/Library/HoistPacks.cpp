@@ -31,12 +31,13 @@ struct Path {
 };
 
 /// What makes two paths give the same panels.
-std::string describe(const Path &path) {
+std::string describe(ArrayRef<Path> paths) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  for (Operation *op : path.ops)
-    stream << op->getName() << op->getAttrDictionary() << op->getResultTypes()
-           << ';';
+  for (const Path &path : paths)
+    for (Operation *op : path.ops)
+      stream << op->getName() << op->getAttrDictionary() << op->getResultTypes()
+             << ';';
   return text;
 }
 
@@ -45,27 +46,50 @@ Operation *onlyUser(Value value) {
   return value.hasOneUse() ? *value.user_begin() : nullptr;
 }
 
-/// Follows an argument to its pack; nothing where it is used otherwise.
-std::optional<Path> follow(func::FuncOp entry, unsigned argument) {
+/// Follows a use of a parameter's tensor to its pack; nothing where it is used
+/// otherwise.
+std::optional<Path> follow(func::FuncOp entry, unsigned argument,
+                           Operation *op) {
   Path path{entry, argument, {}};
-  Operation *op = onlyUser(entry.getArgument(argument));
-  if (!op || !isa<bufferization::ToTensorOp>(op))
-    return std::nullopt;
-  while ((op = onlyUser(op->getResult(0)))) {
+  for (; op; op = onlyUser(op->getResult(0))) {
     path.ops.push_back(op);
     if (isa<ragged::PackOp>(op))
       return path;
-    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-             linalg::TransposeOp, arith::ExtFOp>(op))
+    auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+    if (slice ? !slice.getSizes().empty() || !slice.getOffsets().empty()
+              : !isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                     linalg::TransposeOp, arith::ExtFOp>(op))
       return std::nullopt;
   }
   return std::nullopt;
 }
 
+/// All the ways an entry reads a parameter, one pack each; none where one is no
+/// pack or the packs differ in shape. Interleaved weights have several: one for
+/// each half.
+SmallVector<Path> followAll(func::FuncOp entry, unsigned argument) {
+  Operation *read = onlyUser(entry.getArgument(argument));
+  if (!read || !isa<bufferization::ToTensorOp>(read))
+    return {};
+  SmallVector<Path> paths;
+  for (Operation *user : read->getResult(0).getUsers()) {
+    std::optional<Path> path = follow(entry, argument, user);
+    if (!path || (!paths.empty() &&
+                  path->ops.back()->getResult(0).getType() !=
+                      paths.front().ops.back()->getResult(0).getType()))
+      return {};
+    paths.push_back(*path);
+  }
+  // Uses are listed last first.
+  std::reverse(paths.begin(), paths.end());
+  return paths;
+}
+
 struct HoistPacks : route::impl::RouteHoistPacksBase<HoistPacks> {
   void runOnOperation() override {
-    // Parameters by name, with all their paths; none once one does not fit.
-    llvm::MapVector<StringAttr, std::optional<SmallVector<Path>>> params;
+    // Parameters by name, with each entry's paths; none once one does not fit.
+    llvm::MapVector<StringAttr, std::optional<SmallVector<SmallVector<Path>>>>
+        params;
     for (auto entry : getOperation().getOps<func::FuncOp>()) {
       if (!entry->hasAttr(kEntryAttr))
         continue;
@@ -75,11 +99,11 @@ struct HoistPacks : route::impl::RouteHoistPacksBase<HoistPacks> {
           continue;
         auto [it, fresh] =
             params.try_emplace(entry.getArgAttrOfType<StringAttr>(i, kNameAttr),
-                               SmallVector<Path>());
-        std::optional<Path> path = follow(entry, i);
-        if (path && it->second &&
-            (fresh || describe(it->second->front()) == describe(*path)))
-          it->second->push_back(*path);
+                               SmallVector<SmallVector<Path>>());
+        SmallVector<Path> all = followAll(entry, i);
+        if (!all.empty() && it->second &&
+            (fresh || describe(it->second->front()) == describe(all)))
+          it->second->push_back(all);
         else
           it->second.reset();
       }
@@ -100,20 +124,26 @@ struct HoistPacks : route::impl::RouteHoistPacksBase<HoistPacks> {
     return slices;
   }
 
-  void hoist(StringAttr name, ArrayRef<Path> paths) {
-    Path first = paths.front();
+  void hoist(StringAttr name, ArrayRef<SmallVector<Path>> entries) {
+    ArrayRef<Path> parts = entries.front();
+    Path first = parts.front();
     auto whole =
         cast<MemRefType>(first.entry.getArgument(first.argument).getType());
     auto pack = cast<ragged::PackOp>(first.ops.back());
     auto panels = cast<RankedTensorType>(pack.getPanels().getType());
     auto panelBuffer =
         MemRefType::get(panels.getShape(), panels.getElementType());
+    // The packs of a parameter lie one behind the other.
+    SmallVector<int64_t> wholeShape = {static_cast<int64_t>(parts.size())};
+    llvm::append_range(wholeShape, panels.getShape());
+    auto allPanels = MemRefType::get(wholeShape, panels.getElementType());
     int64_t slices = slicesOf(name, whole.getShape());
     bool reshapes =
         llvm::all_of(ArrayRef(first.ops).drop_back(), [](Operation *op) {
           return isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
         });
-    if (slices > 1 && (!reshapes || panels.getDimSize(0) % slices != 0))
+    if (slices > 1 &&
+        (!reshapes || parts.size() > 1 || panels.getDimSize(0) % slices != 0))
       return;
 
     OpBuilder b(&getContext());
@@ -122,33 +152,32 @@ struct HoistPacks : route::impl::RouteHoistPacksBase<HoistPacks> {
     if (slices == 1) {
       auto function = func::FuncOp::create(
           b, loc, "pack." + name.str(),
-          b.getFunctionType({whole, b.getIndexType(), panelBuffer}, {}));
+          b.getFunctionType({whole, b.getIndexType(), allPanels}, {}));
       function->setAttr("route.pack", name);
       Block *body = function.addEntryBlock();
       b.setInsertionPointToStart(body);
-      Value tensor = bufferization::ToTensorOp::create(
+      Value source = bufferization::ToTensorOp::create(
           b, loc,
           RankedTensorType::get(whole.getShape(), whole.getElementType()),
           body->getArgument(0), true);
-      for (Operation *op : ArrayRef(first.ops).drop_back()) {
-        IRMapping mapping;
-        mapping.map(op->getOperand(0), tensor);
-        if (auto transpose = dyn_cast<linalg::TransposeOp>(op)) {
-          auto type = cast<RankedTensorType>(transpose->getResult(0).getType());
-          mapping.map(transpose.getInit(),
-                      tensor::EmptyOp::create(b, loc, type.getShape(),
-                                              type.getElementType())
-                          .getResult());
+      for (auto [i, part] : llvm::enumerate(parts)) {
+        Value tensor = source;
+        for (Operation *op : ArrayRef(part.ops).drop_back()) {
+          IRMapping mapping;
+          mapping.map(op->getOperand(0), tensor);
+          if (auto transpose = dyn_cast<linalg::TransposeOp>(op)) {
+            auto type =
+                cast<RankedTensorType>(transpose->getResult(0).getType());
+            mapping.map(transpose.getInit(),
+                        tensor::EmptyOp::create(b, loc, type.getShape(),
+                                                type.getElementType())
+                            .getResult());
+          }
+          tensor = b.clone(*op, mapping)->getResult(0);
         }
-        tensor = b.clone(*op, mapping)->getResult(0);
+        emitPart(b, loc, tensor, body->getArgument(2), i, panels,
+                 cast<ragged::PackOp>(part.ops.back()).getTransposed());
       }
-      Value destination = bufferization::ToTensorOp::create(
-          b, loc, panels, body->getArgument(2), true, true);
-      Value packed = ragged::PackOp::create(b, loc, TypeRange(panels), tensor,
-                                            destination, pack.getTransposed())
-                         ->getResult(0);
-      bufferization::MaterializeInDestinationOp::create(
-          b, loc, TypeRange(), packed, body->getArgument(2), true, true);
       func::ReturnOp::create(b, loc);
     } else {
       // A slice is whole experts: the same reshapes, with as many experts less.
@@ -179,24 +208,66 @@ struct HoistPacks : route::impl::RouteHoistPacksBase<HoistPacks> {
       func::ReturnOp::create(b, loc);
     }
 
-    for (const Path &path : paths) {
-      func::FuncOp entry = path.entry;
-      BlockArgument argument = entry.getArgument(path.argument);
-      Operation *read = *argument.user_begin();
-      argument.setType(panelBuffer);
-      SmallVector<Type> types(entry.getArgumentTypes());
-      types[path.argument] = panelBuffer;
-      entry.setFunctionType(b.getFunctionType(types, entry.getResultTypes()));
-      entry.setArgAttr(path.argument, "route.packed", b.getUnitAttr());
+    for (ArrayRef<Path> paths : entries)
+      useParts(b, loc, paths, panels, panelBuffer);
+    ++numHoisted;
+  }
+
+  /// Packs `tensor` as part `i` of `destination`.
+  void emitPart(OpBuilder &b, Location loc, Value tensor, Value destination,
+                int64_t i, RankedTensorType panels, bool transposed) {
+    SmallVector<OpFoldResult> offsets(panels.getRank() + 1, b.getIndexAttr(0)),
+        strides(panels.getRank() + 1, b.getIndexAttr(1)),
+        sizes = {b.getIndexAttr(1)};
+    offsets.front() = b.getIndexAttr(i);
+    for (int64_t extent : panels.getShape())
+      sizes.push_back(b.getIndexAttr(extent));
+    auto type = memref::SubViewOp::inferRankReducedResultType(
+        panels.getShape(), cast<MemRefType>(destination.getType()), offsets,
+        sizes, strides);
+    Value part = memref::SubViewOp::create(
+        b, loc, cast<MemRefType>(type), destination, offsets, sizes, strides);
+    Value into =
+        bufferization::ToTensorOp::create(b, loc, panels, part, true, true);
+    Value packed = ragged::PackOp::create(b, loc, TypeRange(panels), tensor,
+                                          into, transposed)
+                       ->getResult(0);
+    bufferization::MaterializeInDestinationOp::create(b, loc, TypeRange(),
+                                                      packed, part, true, true);
+  }
+
+  /// Makes an entry take the packs: the argument becomes the first, the others
+  /// are arguments behind it, `route.offset` bytes into the parameter.
+  void useParts(OpBuilder &b, Location loc, ArrayRef<Path> paths,
+                RankedTensorType panels, MemRefType buffer) {
+    func::FuncOp entry = paths.front().entry;
+    unsigned place = paths.front().argument;
+    Operation *read = *entry.getArgument(place).user_begin();
+    entry.getArgument(place).setType(buffer);
+    SmallVector<Type> types(entry.getArgumentTypes());
+    types[place] = buffer;
+    entry.setFunctionType(b.getFunctionType(types, entry.getResultTypes()));
+    entry.setArgAttr(place, "route.packed", b.getI64IntegerAttr(paths.size()));
+    DictionaryAttr attrs = entry.getArgAttrDict(place);
+    int64_t bytes =
+        buffer.getNumElements() * buffer.getElementTypeBitWidth() / 8;
+    for (auto [i, path] : llvm::enumerate(paths)) {
+      unsigned at = place;
+      if (i > 0) {
+        NamedAttrList list(attrs);
+        list.set("route.offset", b.getI64IntegerAttr(i * bytes));
+        at = entry.getNumArguments();
+        (void)entry.insertArgument(at, buffer,
+                                   list.getDictionary(&getContext()), loc);
+      }
       b.setInsertionPoint(path.ops.back());
-      Value tensor =
-          bufferization::ToTensorOp::create(b, loc, panels, argument, true);
+      Value tensor = bufferization::ToTensorOp::create(
+          b, loc, panels, entry.getArgument(at), true);
       path.ops.back()->getResult(0).replaceAllUsesWith(tensor);
       for (Operation *op : llvm::reverse(path.ops))
         op->erase();
-      read->erase();
     }
-    ++numHoisted;
+    read->erase();
   }
 };
 } // namespace

@@ -190,7 +190,7 @@ private:
       StringRef role = text(entry, i, kRoleAttr),
                 name = text(entry, i, kNameAttr);
       auto typeAttr = entry.getArgAttrOfType<TypeAttr>(i, "route.type");
-      if (!typeAttr || (role != "param" && role != "state"))
+      if (!typeAttr || (role != "param" && role != "state" && role != "write"))
         continue;
       auto array = cast<ArrayType>(typeAttr.getValue());
       FailureOr<TypeSchema> type =
@@ -207,15 +207,16 @@ private:
                         axesOf(array.getAxes()),
                         0,
                         ROUTE_LAYOUT_ROW_MAJOR};
-        if (entry.getArgAttr(i, "route.packed")) {
-          row.packedSize =
-              packed.getNumElements() * packed.getElementTypeBitWidth() / 8;
+        if (auto parts =
+                entry.getArgAttrOfType<IntegerAttr>(i, "route.packed")) {
+          row.packedSize = parts.getInt() * packed.getNumElements() *
+                           packed.getElementTypeBitWidth() / 8;
           row.layout = packed.getElementType().isF32()
                            ? ROUTE_LAYOUT_PANELS_F32
                            : ROUTE_LAYOUT_PANELS_BF16;
         }
         schema.params.push_back(std::move(row));
-      } else if (role == "state" && schema.findState(name) < 0) {
+      } else if (role != "param" && schema.findState(name) < 0) {
         auto state = symbols.lookup<StateOp>(name);
         schema.states.push_back(
             {name.str(), state ? state.getFrom().value_or("").str() : "", *type,
@@ -283,6 +284,10 @@ private:
           row.reads.push_back(state);
         continue;
       }
+      if (role == "write") {
+        row.writes.push_back(schema.findState(name));
+        continue;
+      }
       PortSchema port;
       port.name = name.str();
       SmallVector<FlatSymbolRefAttr> axes =
@@ -321,6 +326,9 @@ private:
       (role == "output" ? row.outputs : row.inputs).push_back(std::move(port));
     }
     llvm::sort(row.reads);
+    llvm::sort(row.writes);
+    if (entry->hasAttr(kEventAttr))
+      row.kind = ROUTE_ENTRY_EVENT;
     // Items are decided independently where everything has the item's axis.
     if (!row.outputs.empty() && !row.outputs.front().axes.empty() &&
         schema.axes[row.outputs.front().axes.front()].size < 0)

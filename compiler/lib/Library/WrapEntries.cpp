@@ -261,9 +261,15 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
                            pointer);
       else if (role == "output")
         data = unpack.load(outputs, ++output * sizeof(route_buffer), pointer);
-      else if (role == "param")
+      else if (role == "param") {
         data = unpack.load(params, 8 * schema.findParam(name), pointer);
-      else
+        if (auto offset =
+                entry.getArgAttrOfType<IntegerAttr>(i, "route.offset"))
+          data = LLVM::GEPOp::create(
+              b, loc, pointer, b.getI8Type(), data,
+              ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(
+                  LLVM::ConstantOp::create(b, loc, i64, offset).getResult())});
+      } else
         data = unpack.load(state, 8 * schema.findState(name), pointer);
       SmallVector<Value> extents;
       if (!buffer.hasStaticShape()) {

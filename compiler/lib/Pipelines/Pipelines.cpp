@@ -44,6 +44,7 @@ void route::addRowsPasses(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.nest<FuncOp>().addPass(createRouteExpandRanges());
+  pm.nest<FuncOp>().addPass(createRouteSinkPicks());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.nest<FuncOp>().addPass(createRouteFormRows());

@@ -29,8 +29,7 @@ route.param @accuracy : !route.array<f32 [@topic, @models]> from "accuracy"
 // CHECK: %[[F:.*]] = signal.ngrams %[[T]]
 // CHECK: tensor.insert_slice %[[F]] into %{{.*}}[%[[I]], 0] [1, 64] [1, 1]
 // CHECK: ragged.matmul
-// CHECK: row.program
-// CHECK-SAME: %[[TEXT]]#1
+// CHECK: row.program ins(%[[TEXT]]#0,
 // CHECK: row.choose where
 // CHECK: row.choose by
 // CHECK: row.yield

@@ -50,22 +50,53 @@ static Value takenAlong(Value value, Value prefix) {
                                                     : Value();
 }
 
-/// Matches `sum(values over chosen) >= threshold` in the region of an until.
-static bool matchRunningSum(ChooseOp op, Value &values, Value &threshold) {
-  Block &block = op.getBody().front();
-  auto compare =
-      cast<YieldOp>(block.back()).getOperand(0).getDefiningOp<CompareOp>();
-  if (!compare || compare.getKind() != CompareKind::ge)
+/// Whether `value` is computed from the rows kept so far.
+static bool dependsOn(Value value, Block &block) {
+  if (value.getParentBlock() != &block)
     return false;
-  auto sum = compare.getLhs().getDefiningOp<ReduceOp>();
-  if (!sum || sum.getKind() != ReduceKind::sum)
+  Operation *op = value.getDefiningOp();
+  return !op || llvm::any_of(op->getOperands(), [&](Value operand) {
+    return dependsOn(operand, block);
+  });
+}
+
+namespace {
+/// A running sum against a threshold, with conditions that do not change from
+/// row to row: `always` ends the choice at once, without `may` nothing ends it.
+struct Until {
+  Value values, threshold;
+  SmallVector<Value> always, may;
+};
+} // namespace
+
+/// Matches `sum(values over chosen) >= threshold`, alone or joined by `and` and
+/// `or` with conditions of the item.
+static bool matchUntil(Value condition, Block &block, Until &until) {
+  if (auto binary = condition.getDefiningOp<BinaryOp>();
+      binary && (binary.getKind() == BinaryKind::logical_and ||
+                 binary.getKind() == BinaryKind::logical_or))
+    for (auto [fixed, rest] : {std::pair(binary.getLhs(), binary.getRhs()),
+                               std::pair(binary.getRhs(), binary.getLhs())})
+      if (!dependsOn(fixed, block) && until.always.empty() &&
+          until.may.empty()) {
+        (binary.getKind() == BinaryKind::logical_and ? until.may : until.always)
+            .push_back(fixed);
+        return matchUntil(rest, block, until);
+      }
+  auto compare = condition.getDefiningOp<CompareOp>();
+  if (!compare)
     return false;
-  values = takenAlong(sum.getOperand(), block.getArgument(0));
-  threshold = compare.getRhs();
-  if (Operation *def = threshold.getDefiningOp();
-      def && def->getBlock() == &block)
+  Value sumSide = compare.getLhs(), other = compare.getRhs();
+  if (compare.getKind() == CompareKind::le)
+    std::swap(sumSide, other);
+  else if (compare.getKind() != CompareKind::ge)
     return false;
-  return values && values.getParentBlock() != &block;
+  auto sum = sumSide.getDefiningOp<ReduceOp>();
+  if (!sum || sum.getKind() != ReduceKind::sum || dependsOn(other, block))
+    return false;
+  until.values = takenAlong(sum.getOperand(), block.getArgument(0));
+  until.threshold = other;
+  return until.values && !dependsOn(until.values, block);
 }
 
 LogicalResult Lowering::lowerChoose(ChooseOp op) {
@@ -75,13 +106,15 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
   rows.candidates = op.getCandidatesAttr();
   for (auto axis : op.getPer().getAsRange<Axis>())
     rows.per.push_back(axis);
-  if (!item)
-    return unsupported(op, "a choice outside a row program");
   if (op.getUnder())
     return unsupported(op, "budgets");
-  if (op.getGreedy() || op.getKind() == ChoiceKind::path ||
-      op.getKind() == ChoiceKind::listed)
+  // Outside a row program all items are chosen for at once.
+  if (!item && !tensorType(dimsOf(rows.per), b.getI32Type()).hasStaticShape())
+    return unsupported(op, "a choice outside a row program");
+  if (op.getGreedy() || op.getKind() == ChoiceKind::path)
     return unsupported(op, "this form of choice");
+  if (op.getKind() == ChoiceKind::listed)
+    return lowerListed(op, rows);
   if (op.getSource())
     return unsupported(op, "a choice from a plan");
   SmallVector<Axis> batch = dimsOf(rows.per);
@@ -127,9 +160,9 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
         return failure();
       auto type = cast<ArrayType>(op.getCount().getType());
       SmallVector<Axis> dims = dimsOf(type);
-      if (!dims.empty() && dims != batch)
-        return unsupported(op, "a count for some of the item axes");
-      count = map(dims, b.getI32Type(), Operand{wide, type}, loc,
+      // A count for some of the item axes holds for all below them.
+      count = map(dims.empty() ? dims : batch, b.getI32Type(),
+                  Operand{wide, type}, loc,
                   [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
                     // Clamped first: the count may be any i64.
                     Value top = arith::ConstantOp::create(
@@ -144,27 +177,83 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
                   });
     }
   } else if (op.getKind() == ChoiceKind::until) {
-    Value valuesOf, thresholdOf;
-    if (!matchRunningSum(op, valuesOf, thresholdOf) ||
-        !dimsOf(cast<ArrayType>(thresholdOf.getType())).empty())
+    Until until;
+    Block &block = op.getBody().front();
+    if (!matchUntil(cast<YieldOp>(block.back()).getOperand(0), block, until))
       return unsupported(op, "`until` with a predicate other than a running "
                              "sum against a threshold");
+    for (Operation &inner : block.without_terminator())
+      if (llvm::none_of(inner.getResults(),
+                        [&](Value v) { return dependsOn(v, block); }) &&
+          failed(lower(&inner)))
+        return failure();
     values = candidatesLast(
-        valuesOf, rows, cast<ArrayType>(valuesOf.getType()).getElementType(),
-        loc);
-    threshold = get(thresholdOf);
+        until.values, rows,
+        cast<ArrayType>(until.values.getType()).getElementType(), loc);
+    SmallVector<Operand> operands;
+    for (Value part : {until.threshold,
+                       until.always.empty() ? Value() : until.always.front(),
+                       until.may.empty() ? Value() : until.may.front()})
+      if (part) {
+        Value tensor = get(part);
+        if (!tensor)
+          return failure();
+        operands.push_back({tensor, cast<ArrayType>(part.getType())});
+      }
+    bool scalar = llvm::all_of(
+        operands, [&](Operand &part) { return dimsOf(part.type).empty(); });
+    // A threshold of minus infinity ends the choice with its first row, one of
+    // NaN never does.
+    threshold = map(
+        scalar ? ArrayRef<Axis>() : ArrayRef<Axis>(batch), b.getF32Type(),
+        operands, loc, [&](OpBuilder &inner, Location at, ValueRange args) {
+          Value result = args[0];
+          auto edge = [&](float value) -> Value {
+            return arith::ConstantOp::create(inner, at,
+                                             inner.getF32FloatAttr(value));
+          };
+          if (!until.always.empty())
+            return arith::SelectOp::create(
+                       inner, at, args[1],
+                       edge(-std::numeric_limits<float>::infinity()), result)
+                .getResult();
+          if (!until.may.empty())
+            return arith::SelectOp::create(
+                       inner, at, args[1], result,
+                       edge(std::numeric_limits<float>::quiet_NaN()))
+                .getResult();
+          return result;
+        });
     if (!values || !threshold)
       return failure();
   }
   SmallVector<int64_t> shape(tensorType(batch, b.getI32Type()).getShape());
   auto chosenType = RankedTensorType::get(shape, b.getI32Type());
   shape.push_back(rows.rank);
-  auto choose = row::ChooseOp::create(
-      b, loc, RankedTensorType::get(shape, b.getI32Type()), chosenType, keys,
-      mask, count, values, threshold,
-      keys.empty() ? DenseBoolArrayAttr() : op.getUpAttr());
-  rows.indices = choose.getIndices();
-  rows.counts = choose.getChosen();
+  SmallVector<Value> inputs(keys);
+  for (Value part : {mask, count, values, threshold})
+    if (part)
+      inputs.push_back(part);
+  SmallVector<Value> made =
+      inRowProgram(inputs, loc, [&](ValueRange in) -> SmallVector<Value> {
+        ValueRange left = in.drop_front(keys.size());
+        auto next = [&](Value part) -> Value {
+          if (!part)
+            return {};
+          Value taken = left.front();
+          left = left.drop_front();
+          return taken;
+        };
+        Value where = next(mask), most = next(count), sums = next(values),
+              end = next(threshold);
+        auto choose = row::ChooseOp::create(
+            b, loc, RankedTensorType::get(shape, b.getI32Type()), chosenType,
+            in.take_front(keys.size()), where, most, sums, end,
+            keys.empty() ? DenseBoolArrayAttr() : op.getUpAttr());
+        return {choose.getIndices(), choose.getChosen()};
+      });
+  rows.indices = made[0];
+  rows.counts = made[1];
   plans[rows.axis.getValue()] = rows;
   if (nested) {
     // Positions within the parent become positions on the whole axis.
@@ -172,7 +261,7 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
     auto type = ArrayType::get(b.getI32Type(), ArrayRef<Axis>(rows.axis));
     SmallVector<Axis> dims = dimsOf(type);
     stored.indices = map(
-        dims, b.getI32Type(), Operand{choose.getIndices(), type}, loc,
+        dims, b.getI32Type(), Operand{rows.indices, type}, loc,
         [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
           Value parent = arith::IndexCastOp::create(
               inner, at, inner.getI32Type(),
@@ -193,15 +282,32 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
 }
 
 LogicalResult Lowering::lowerMember(MemberOp op) {
-  Plan &rows = plan(op.getPlan());
-  SmallVector<Axis> dims = dimsOf(cast<ArrayType>(op.getType())),
-                    expected = dimsOf(rows.per);
-  expected.push_back(rows.candidates);
-  if (dims != expected)
+  Location loc = op.getLoc();
+  Plan rows = plan(op.getPlan());
+  auto type = cast<ArrayType>(op.getType());
+  SmallVector<Axis> dims = dimsOf(type), items = dimsOf(rows.per), full = items;
+  full.push_back(rows.candidates);
+  if (dims == items) { // whether the item has any row
+    set(op.getResult(),
+        map(dims, b.getI1Type(),
+            Operand{rows.counts, ArrayType::get(b.getI32Type(), rows.per)}, loc,
+            [](OpBuilder &inner, Location at, ValueRange args) -> Value {
+              return arith::CmpIOp::create(
+                  inner, at, arith::CmpIPredicate::sgt, args[0],
+                  arith::ConstantOp::create(inner, at,
+                                            inner.getI32IntegerAttr(0)));
+            }));
+    return success();
+  }
+  if (dims != full ||
+      (!item && !tensorType(full, b.getI1Type()).hasStaticShape()) ||
+      ShapedType::isDynamic(staticSize(rows.candidates)))
     return unsupported(op, "membership at these positions");
-  set(op.getResult(),
-      row::ContainsOp::create(b, op.getLoc(), tensorType(dims, b.getI1Type()),
-                              rows.indices));
+  Value found = inRowProgram(rows.indices, loc, [&](ValueRange in) {
+                  return SmallVector<Value>{row::ContainsOp::create(
+                      b, loc, tensorType(dims, b.getI1Type()), in[0])};
+                }).front();
+  set(op.getResult(), found);
   return success();
 }
 

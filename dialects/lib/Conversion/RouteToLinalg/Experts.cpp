@@ -84,11 +84,13 @@ static Value through(Value value) {
   return value;
 }
 
-/// `route`, the weights of a product, as [experts, columns, over] with over
-/// last. `columns` gets the axes of the columns. Null where the storage order
-/// does not allow it.
+/// `route`, the weights of a product, as [experts, columns, over], or
+/// [experts, over, columns] where they are `transposed`: as the first weights
+/// of a product are stored. `columns` gets the axes of the columns. Null where
+/// a size is not static.
 Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
-                          SmallVectorImpl<Axis> &columns, Location loc) {
+                          SmallVectorImpl<Axis> &columns,
+                          std::optional<bool> &transposed, Location loc) {
   Value tensor = get(route);
   if (!tensor)
     return {};
@@ -99,8 +101,14 @@ Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
   for (Axis dim : dims)
     if (dim != experts && !llvm::is_contained(over, dim))
       columns.push_back(dim);
-  llvm::append_range(want, columns);
-  llvm::append_range(want, over);
+  if (!transposed) {
+    SmallVector<Axis> stored(want);
+    llvm::append_range(stored, over);
+    llvm::append_range(stored, columns);
+    transposed = !columns.empty() && stored == dims;
+  }
+  llvm::append_range(want, *transposed ? over : ArrayRef<Axis>(columns));
+  llvm::append_range(want, *transposed ? ArrayRef<Axis>(columns) : over);
   if (llvm::any_of(want, [&](Axis dim) {
         return ShapedType::isDynamic(staticSize(dim));
       }))
@@ -112,8 +120,9 @@ Value Lowering::weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
   for (Axis dim : over)
     k *= staticSize(dim);
   int64_t e = experts ? staticSize(experts) : 1;
-  auto target =
-      RankedTensorType::get({e, n, k}, element(type.getElementType()));
+  auto target = RankedTensorType::get(*transposed ? ArrayRef<int64_t>{e, k, n}
+                                                  : ArrayRef<int64_t>{e, n, k},
+                                      element(type.getElementType()));
   if (tensor.getType() == target)
     return tensor;
   auto flat = RankedTensorType::get({e * n * k}, target.getElementType());
@@ -270,8 +279,8 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
         broadcast && expert) {
       SmallVector<Axis> want = {plans[expert.getValue()].candidates};
       llvm::append_range(want, columnAxes);
-      if (cast<ArrayType>(broadcast.getOperand().getType()).getAxes() ==
-          ArrayRef<Axis>(want))
+      auto from = cast<ArrayType>(broadcast.getOperand().getType()).getAxes();
+      if (from == ArrayRef<Axis>(want) || from == ArrayRef<Axis>(columnAxes))
         return 2;
     }
     return 0;
@@ -291,6 +300,9 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
   int64_t columns = 1;
   for (Axis axis : columnAxes)
     columns *= staticSize(axis);
+  std::optional<bool> transposed;
+  // Weights that experts share make one dense product of the sorted rows.
+  std::optional<bool> shared;
   for (Value product : epilogue.products) {
     auto contract = product.getDefiningOp<ContractOp>();
     SmallVector<Axis> over, columnsOf;
@@ -299,22 +311,25 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
     Value source = contract.getRhs();
     Axis experts;
     if (expert) {
-      auto broadcast = source.getDefiningOp<BroadcastOp>();
-      if (!broadcast)
-        return fail("weights that are not an expert's own");
-      source = broadcast.getOperand();
+      if (auto broadcast = source.getDefiningOp<BroadcastOp>();
+          broadcast && broadcast.getPlan())
+        source = broadcast.getOperand();
       Axis candidates = plans[expert.getValue()].candidates;
       if (cast<ArrayType>(source.getType()).hasAxis(candidates))
         experts = candidates;
-      else
-        return fail("weights that experts share");
+      if (expertAxis(source.getType()))
+        return fail("weights that are made row by row");
+      if (shared && *shared != !experts)
+        return fail("weights of which experts share some and own others");
+      shared = !experts;
     }
     // Rows are as wide as what is summed over, in its order.
     auto left = cast<ArrayType>(contract.getLhs().getType());
     if (ArrayRef<Axis>(left.getAxes()).take_back(over.size()) !=
         ArrayRef<Axis>(over))
       return fail("a product over other than the last axes");
-    Value matrix = weightsOf(through(source), experts, over, columnsOf, loc);
+    Value matrix =
+        weightsOf(through(source), experts, over, columnsOf, transposed, loc);
     if (!matrix || columnsOf != columnAxes)
       return fail("weights of this shape");
     Type have = cast<RankedTensorType>(matrix.getType()).getElementType();
@@ -341,9 +356,20 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
     auto tensorType = cast<RankedTensorType>(tensor.getType());
     int64_t experts =
         cast<RankedTensorType>(weights.front().getType()).getDimSize(0);
-    bool shared = source == value;
-    if (shared && experts != 1)
-      return fail("an operand that experts share");
+    auto sourceType = cast<ArrayType>(source.getType());
+    if (expert && shared.value_or(false) &&
+        sourceType.hasAxis(plans[expert.getValue()].candidates))
+      return fail("an expert's own operand of a shared product");
+    if (expert && experts != 1 &&
+        !sourceType.hasAxis(plans[expert.getValue()].candidates)) {
+      // One for all experts: given to each.
+      SmallVector<Axis> wide = {plans[expert.getValue()].candidates};
+      llvm::append_range(wide, columnAxes);
+      tensor = map(
+          wide, sourceType.getElementType(), Operand{tensor, sourceType}, loc,
+          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+      tensorType = cast<RankedTensorType>(tensor.getType());
+    }
     auto flat = RankedTensorType::get({tensorType.getNumElements()},
                                       tensorType.getElementType());
     if (tensorType.getRank() != 1)
@@ -360,7 +386,8 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
   if (expert) {
     Plan &plan = plans[expert.getValue()];
     Grouping &group = grouping(plan, loc);
-    offsets = group.offsets;
+    if (!shared.value_or(false))
+      offsets = group.offsets;
     for (Value value : epilogue.perRow) {
       Value tensor = get(value);
       if (!tensor)
@@ -387,7 +414,8 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       element(type));
   auto matmul = ragged::MatmulOp::create(
       b, loc, TypeRange(init.getType()), rows, offsets, weights, perColumn,
-      perRow, init, IntegerAttr(), UnitAttr());
+      perRow, init, IntegerAttr(),
+      transposed.value_or(false) ? b.getUnitAttr() : UnitAttr());
   Block *body = b.createBlock(&matmul.getEpilogue());
   llvm::DenseMap<Value, Value> scalars;
   for (Value product : epilogue.products)

@@ -10,6 +10,7 @@
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/ScopedHashTable.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -54,11 +55,18 @@ struct Operand {
 
 using Body = llvm::function_ref<Value(OpBuilder &, Location, ValueRange)>;
 
+/// `@a::@b` as `a.b`.
+std::string nameOf(mlir::SymbolRefAttr symbol);
+
 /// Converts one route.func. Every `lower` reports what it cannot do at the op.
 class Lowering {
 public:
-  Lowering(mlir::ModuleOp module, FuncOp func)
-      : module(module), func(func), b(func.getContext()) {}
+  /// `planRanks`: the most rows an item has, for each plan axis that an entry
+  /// gives; entries add theirs, handlers read them.
+  Lowering(mlir::ModuleOp module, FuncOp func,
+           llvm::StringMap<int64_t> &planRanks)
+      : module(module), func(func), b(func.getContext()), planRanks(planRanks) {
+  }
 
   /// Makes the converted function, named `name`, before `func`.
   LogicalResult run(llvm::StringRef name);
@@ -105,6 +113,8 @@ private:
   LogicalResult lowerBlock(mlir::Block &block);
   // Symbols.cpp
   LogicalResult buildSignature(llvm::StringRef name);
+  /// The name of argument `i` in the spec.
+  std::string argumentName(unsigned i);
   LogicalResult lowerGet(GetOp op);
   LogicalResult lowerBound(BoundOp op);
   LogicalResult lowerKnown(KnownOp op);
@@ -112,6 +122,12 @@ private:
   /// it is known; null where `source` is none.
   std::pair<Value, Value> givenOf(Value source);
   LogicalResult lowerReturn(ReturnOp op);
+  // Events.cpp
+  LogicalResult declarePlan(Axis axis);
+  LogicalResult lowerSet(SetOp op);
+  void writeState(Location loc);
+  Value asStored(Value tensor, Location loc);
+  Value snapshot(Value state, llvm::StringRef name, Location loc);
   // Elementwise.cpp
   Value map(ArrayRef<Axis> dims, Type element, ArrayRef<Operand> operands,
             Location loc, Body body);
@@ -145,6 +161,18 @@ private:
   LogicalResult lowerFirstPlan(FirstPlanOp op);
   Value candidatesLast(Value route, const Plan &plan, Type element,
                        Location loc);
+  // ChoiceForms.cpp
+  /// Entries without gaps, the places they came from, how many there are.
+  struct Compacted {
+    Value entries, places, count;
+  };
+  SmallVector<Value>
+  inRowProgram(ValueRange inputs, Location loc,
+               llvm::function_ref<SmallVector<Value>(ValueRange)> build);
+  Compacted compact(Value table, Value valid, Location loc);
+  LogicalResult lowerListed(ChooseOp op, Plan rows);
+  LogicalResult lowerConcat(ConcatOp op);
+  Value bestPosition(Value tensor, bool least, Location loc);
   // Experts.cpp
   LogicalResult lowerContract(ContractOp op);
   LogicalResult lowerCombine(ReduceOp op);
@@ -152,7 +180,8 @@ private:
   Value matrixOf(Value route, Location loc);
   Value fusedMatrix(Value route, Type element, Location loc);
   Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
-                  SmallVectorImpl<Axis> &columns, Location loc);
+                  SmallVectorImpl<Axis> &columns,
+                  std::optional<bool> &transposed, Location loc);
   Grouping &grouping(const Plan &plan, Location loc);
   // Text.cpp
   LogicalResult lowerTextFn(TextFnOp op);
@@ -178,6 +207,9 @@ private:
   llvm::StringMap<Value> sizes;
   /// The converted arguments by role and name.
   llvm::StringMap<Value> arguments;
+  llvm::StringMap<int64_t> &planRanks;
+  /// State that the handler has set so far: its new value.
+  llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> written;
   /// The item axis of the row program that is being converted.
   Axis item;
 };

@@ -437,8 +437,19 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
                 arith::SIToFPOp::create(inner, at, inner.getF32Type(), count));
           });
     }
-  } else if (kind == ReduceKind::argmax || kind == ReduceKind::argmin ||
-             kind == ReduceKind::mode) {
+  } else if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
+    if (op.getPlan() || reducedAt.size() != 1 ||
+        ShapedType::isDynamic(sourceType.getShape().back()) ||
+        (!item && !kept.empty()))
+      return unsupported(op, stringifyReduceKind(kind));
+    result = bestPosition(source, kind == ReduceKind::argmin, loc);
+    if (!resultType.isInteger(32))
+      result =
+          map(kept, resultType, Operand{result, to.withElement(b.getI32Type())},
+              loc, [&](OpBuilder &inner, Location at, ValueRange args) {
+                return arith::ExtSIOp::create(inner, at, resultType, args[0]);
+              });
+  } else if (kind == ReduceKind::mode) {
     return unsupported(op, stringifyReduceKind(kind));
   } else {
     bool counts = kind == ReduceKind::count;
@@ -486,13 +497,21 @@ LogicalResult Lowering::lowerRename(RenameOp op) {
   return success();
 }
 
-/// The element at a position that the spec fixes: a slice. Null for others.
+/// The element at a position that the spec fixes, or at that of a loop over the
+/// axis: a slice. Null for others.
 Value Lowering::pickConstant(PickOp op, Value source) {
+  if (!cast<ArrayType>(op.getPosition().getType()).isScalar())
+    return {};
   std::optional<int64_t> position = constantOf(op.getPosition());
   SmallVector<Axis> dims = dimsOf(cast<ArrayType>(op.getOperand().getType()));
   int64_t extent = staticSize(op.getAlongAttr());
-  if (!position || !cast<ArrayType>(op.getPosition().getType()).isScalar() ||
-      ShapedType::isDynamic(extent) || *position < 0 || *position >= extent)
+  auto turn = dyn_cast<BlockArgument>(op.getPosition());
+  auto loop = turn ? dyn_cast<ForOp>(turn.getOwner()->getParentOp()) : ForOp();
+  bool fixed = position && !ShapedType::isDynamic(extent) && *position >= 0 &&
+               *position < extent;
+  bool turns = !item && loop && turn.getArgNumber() == 0 &&
+               loop.getAxisAttr() == op.getAlongAttr();
+  if (!fixed && !turns)
     return {};
   Location loc = op.getLoc();
   unsigned along = llvm::find(dims, op.getAlongAttr()) - dims.begin();
@@ -500,7 +519,14 @@ Value Lowering::pickConstant(PickOp op, Value source) {
       strides(dims.size(), b.getIndexAttr(1)), sizes;
   for (Axis dim : dims)
     sizes.push_back(size(dim, loc));
-  offsets[along] = b.getIndexAttr(*position);
+  if (fixed) {
+    offsets[along] = b.getIndexAttr(*position);
+  } else {
+    Value at =
+        tensor::ExtractOp::create(b, loc, get(op.getPosition()), ValueRange());
+    offsets[along] =
+        arith::IndexCastOp::create(b, loc, b.getIndexType(), at).getResult();
+  }
   sizes[along] = b.getIndexAttr(1);
   return tensor::ExtractSliceOp::create(
       b, loc, tensorType(cast<ArrayType>(op.getType())), source, offsets, sizes,

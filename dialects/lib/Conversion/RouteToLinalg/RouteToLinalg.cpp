@@ -39,6 +39,8 @@ LogicalResult Lowering::lowerBlock(Block &block) {
 LogicalResult Lowering::lower(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](GetOp op) { return lowerGet(op); })
+      .Case([&](SetOp op) { return lowerSet(op); })
+      .Case([&](ConcatOp op) { return lowerConcat(op); })
       .Case([&](BoundOp op) { return lowerBound(op); })
       .Case([&](KnownOp op) { return lowerKnown(op); })
       .Case([&](TextFnOp op) { return lowerTextFn(op); })
@@ -75,6 +77,7 @@ namespace {
 struct ConvertRouteToLinalg
     : route::impl::ConvertRouteToLinalgBase<ConvertRouteToLinalg> {
   void runOnOperation() override {
+    llvm::StringMap<int64_t> planRanks;
     for (FuncOp func :
          llvm::make_early_inc_range(getOperation().getOps<FuncOp>())) {
       std::string name = func.getSymName().str();
@@ -82,7 +85,7 @@ struct ConvertRouteToLinalg
       if (failed(SymbolTable(getOperation())
                      .rename(func, StringAttr::get(&getContext(),
                                                    "route." + name))) ||
-          failed(Lowering(getOperation(), func).run(name)))
+          failed(Lowering(getOperation(), func, planRanks).run(name)))
         return signalPassFailure();
     }
     // The route functions have served; symbols stay, for the descriptor.

@@ -10,8 +10,7 @@ using namespace mlir;
 using namespace route;
 using namespace route::lowering;
 
-/// `@a::@b` as `a.b`.
-static std::string nameOf(SymbolRefAttr symbol) {
+std::string route::lowering::nameOf(SymbolRefAttr symbol) {
   std::string name = symbol.getRootReference().str();
   for (FlatSymbolRefAttr nested : symbol.getNestedReferences())
     name += "." + nested.getValue().str();
@@ -28,6 +27,11 @@ struct Argument {
   SmallVector<NamedAttribute> extra;
 };
 } // namespace
+
+std::string Lowering::argumentName(unsigned i) {
+  auto given = func.getArgAttrOfType<StringAttr>(i, "route.name");
+  return given ? given.getValue().str() : "arg" + std::to_string(i);
+}
 
 LogicalResult Lowering::buildSignature(StringRef name) {
   SmallVector<Argument> all;
@@ -76,14 +80,47 @@ LogicalResult Lowering::buildSignature(StringRef name) {
           b.getNamedAttr("route.type", TypeAttr::get(type)));
     }
   };
+  // Plans that are handed back: positions and counts.
+  llvm::StringMap<int64_t> planNumber;
+  for (BlockArgument argument : func.getArguments())
+    if (auto type = dyn_cast<PlanType>(argument.getType())) {
+      planNumber.try_emplace(type.getAxis().getValue(), planNumber.size());
+      if (failed(declarePlan(type.getAxis())))
+        return failure();
+      useAxes(plans[type.getAxis().getValue()].per);
+    }
+  auto planAttrs = [&](Argument &argument, Axis axis, StringRef part) {
+    argument.extra.push_back(b.getNamedAttr(
+        kPlanAttr, b.getI64IntegerAttr(planNumber.lookup(axis.getValue()))));
+    argument.extra.push_back(b.getNamedAttr(kPartAttr, b.getStringAttr(part)));
+  };
   for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
+    std::string name = argumentName(i);
+    if (auto type = dyn_cast<PlanType>(argument.getType())) {
+      Axis axis = type.getAxis();
+      SmallVector<Axis> dims = dimsOf(ArrayRef<Axis>(axis));
+      for (StringRef part : {"index", "count"}) {
+        bool counts = part == "count";
+        RankedTensorType tensor =
+            tensorType(counts ? ArrayRef(dims).drop_back() : ArrayRef(dims),
+                       b.getI32Type());
+        all.push_back({"input",
+                       counts ? name + ".count" : name,
+                       MemRefType::get(tensor.getShape(), b.getI32Type()),
+                       {axis},
+                       {}});
+        planAttrs(all.back(), axis, part);
+      }
+      continue;
+    }
     auto type = dyn_cast<ArrayType>(argument.getType());
     if (!type)
-      return func.emitError("argument ")
-             << i << " of @" << func.getSymName() << " is no array";
-    auto given = func.getArgAttrOfType<StringAttr>(i, "route.name");
-    add("input",
-        given ? given.getValue() : StringRef("arg" + std::to_string(i)), type);
+      return func.emitError("argument ") << i << " of @" << func.getSymName()
+                                         << " is neither array nor plan";
+    add("input", name, type);
+    for (Axis axis : type.getAxes())
+      if (planNumber.contains(axis.getValue()))
+        planAttrs(all.back(), axis, "column");
   }
   llvm::MapVector<Attribute, GetOp> reads;
   func.walk([&](GetOp get) { reads.insert({get.getSymbol(), get}); });
@@ -138,15 +175,23 @@ LogicalResult Lowering::buildSignature(StringRef name) {
         b, func.getLoc(),
         RankedTensorType::get(memref.getShape(), memref.getElementType()),
         value, /*restrict=*/true);
+    if (argument.role == "state")
+      tensor = snapshot(tensor, argument.name, func.getLoc());
     arguments[(argument.role + ":" + argument.name).str()] = tensor;
   }
+  if (func.getEventAttr())
+    entry->setAttr(kEventAttr, func.getEventAttr());
   // What the function takes by position.
   for (auto [i, argument] : llvm::enumerate(func.getArguments())) {
-    auto given = func.getArgAttrOfType<StringAttr>(i, "route.name");
-    std::string what =
-        given ? given.getValue().str() : "arg" + std::to_string(i);
-    auto type = cast<ArrayType>(argument.getType());
+    std::string what = argumentName(i);
     Value tensor = arguments.lookup("input:" + what);
+    if (auto type = dyn_cast<PlanType>(argument.getType())) {
+      Plan &rows = plans[type.getAxis().getValue()];
+      rows.indices = tensor;
+      rows.counts = arguments.lookup("input:" + what + ".count");
+      continue;
+    }
+    auto type = cast<ArrayType>(argument.getType());
     if (!isa<RangeType>(type.getElementType()))
       set(argument, type.getElementType().isInteger(1)
                         ? map(dimsOf(type), type.getElementType(),
@@ -186,6 +231,10 @@ LogicalResult Lowering::lowerGet(GetOp op) {
     return success();
   }
   std::string name = nameOf(op.getSymbol());
+  if (auto it = written.find(b.getStringAttr(name)); it != written.end()) {
+    set(op.getResult(), it->second.first);
+    return success();
+  }
   for (StringRef role : {"input", "param", "state"})
     if (Value tensor = arguments.lookup((role + ":" + name).str())) {
       if (type.getElementType().isInteger(1))
@@ -211,10 +260,7 @@ std::pair<Value, Value> Lowering::givenOf(Value source) {
     name = nameOf(read.getSymbol());
   } else if (auto argument = dyn_cast<BlockArgument>(source);
              argument && argument.getOwner() == &func.getBody().front()) {
-    auto given = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
-                                                   "route.name");
-    name = given ? given.getValue().str()
-                 : "arg" + std::to_string(argument.getArgNumber());
+    name = argumentName(argument.getArgNumber());
   }
   for (StringRef role : {"input:", "state:"})
     if (Value value = arguments.lookup((role + name).str()))
@@ -295,28 +341,8 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
       planNumber.try_emplace(type.getAxis().getValue(), planNumber.size());
   auto output = [&](Value tensor, StringRef name, ArrayRef<Axis> axes,
                     SmallVector<NamedAttribute> extra) {
+    tensor = asStored(tensor, loc);
     auto type = cast<RankedTensorType>(tensor.getType());
-    if (type.getElementType().isInteger(1)) {
-      // Truths leave as bytes.
-      unsigned rank = type.getRank();
-      Value init = tensor::EmptyOp::create(
-          b, loc, tensor::getMixedSizes(b, loc, tensor), b.getI8Type());
-      tensor = linalg::GenericOp::create(
-                   b, loc, init.getType(), tensor, init,
-                   ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank),
-                                       b.getMultiDimIdentityMap(rank)},
-                   SmallVector<utils::IteratorType>(
-                       rank, utils::IteratorType::parallel),
-                   [](OpBuilder &inner, Location at, ValueRange args) {
-                     linalg::YieldOp::create(
-                         inner, at,
-                         arith::ExtUIOp::create(inner, at, inner.getI8Type(),
-                                                args[0])
-                             .getResult());
-                   })
-                   .getResult(0);
-      type = cast<RankedTensorType>(tensor.getType());
-    }
     unsigned index = entry.getNumArguments();
     SmallVector<NamedAttribute> attrs = {
         b.getNamedAttr(kRoleAttr, b.getStringAttr("output")),
@@ -345,6 +371,7 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
         given ? given.getValue().str() : "result" + std::to_string(i);
     if (auto type = dyn_cast<PlanType>(value.getType())) {
       Plan &rows = plan(value);
+      planRanks[type.getAxis().getValue()] = rows.rank;
       output(rows.indices, name, type.getAxis(),
              planAttrs(type.getAxis(), "index"));
       output(rows.counts, name + ".count", type.getAxis(),
@@ -362,6 +389,7 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
         llvm::append_range(extra, planAttrs(axis, "column"));
     output(tensor, name, type.getAxes(), extra);
   }
+  writeState(loc);
   func::ReturnOp::create(b, loc);
   return success();
 }

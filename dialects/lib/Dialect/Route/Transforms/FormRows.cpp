@@ -66,7 +66,7 @@ private:
       return stack.getAlongAttr() != item;
     if (auto choose = dyn_cast<ChooseOp>(op))
       return llvm::is_contained(choose.getPer(), item) && !choose.getUnder() &&
-             choose.getCandidatesAttr() != item;
+             !descendsFrom(op, choose.getCandidatesAttr(), item, tables);
     // A reduction that keeps the item axis by name, not an ancestor of it,
     // keeps items apart.
     if (auto reduce = dyn_cast<ReduceOp>(op))
@@ -189,20 +189,33 @@ struct FormRows : route::impl::RouteFormRowsBase<FormRows> {
     });
   }
 
-  /// The axes of the caller's items that choices in `block` are made for. Where
-  /// a choice has several, the first one: the other is computed within it.
+  /// The axes that choices in `block` are made for: the caller's items first.
+  /// Where a choice has several, the first one: the other is computed within
+  /// it.
   static SmallVector<FlatSymbolRefAttr> getItemAxes(Block &block) {
     SmallVector<FlatSymbolRefAttr> axes;
     SymbolTableCollection tables;
-    for (auto choose : block.getOps<ChooseOp>())
-      for (auto axis : choose.getPer().getAsRange<FlatSymbolRefAttr>()) {
+    auto add = [&](FlatSymbolRefAttr axis) {
+      if (!llvm::is_contained(axes, axis))
+        axes.push_back(axis);
+    };
+    SmallVector<ChooseOp> fixed;
+    for (auto choose : block.getOps<ChooseOp>()) {
+      auto per = choose.getPer().getAsRange<FlatSymbolRefAttr>();
+      auto dynamic = llvm::find_if(per, [&](FlatSymbolRefAttr axis) {
         AxisOp symbol = lookupAxis(choose, axis, tables);
-        if (symbol.getKind() == AxisKind::index && !symbol.getSize()) {
-          if (!llvm::is_contained(axes, axis))
-            axes.push_back(axis);
-          break;
-        }
-      }
+        return symbol.getKind() == AxisKind::index && !symbol.getSize();
+      });
+      if (dynamic != per.end())
+        add(*dynamic);
+      else if (!per.empty() &&
+               lookupAxis(choose, *per.begin(), tables).getSize() &&
+               lookupAxis(choose, choose.getCandidatesAttr(), tables).getSize())
+        fixed.push_back(choose);
+    }
+    // A choice for positions that the spec counts: the first of its axes.
+    for (ChooseOp choose : fixed)
+      add(cast<FlatSymbolRefAttr>(choose.getPer()[0]));
     return axes;
   }
 };

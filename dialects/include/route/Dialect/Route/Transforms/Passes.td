@@ -29,6 +29,18 @@ def RouteInlineSignals : Pass<"route-inline-signals", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numInlined", "inlined", "Reads replaced by a body">];
 }
 
+def RouteSinkPicks : Pass<"route-sink-picks", "::route::FuncOp"> {
+  let summary = "picks positions of experts' weights instead of experts' values";
+  let description = [{
+    `h.gate` and `h.up` of one product whose columns are `(inner, half)` become
+    two products, each with every second column of the weights, so that what
+    joins them is the epilogue of one kernel. Picks at one position for all move
+    from experts' values through elementwise ops, products and gathers to
+    parameters.
+  }];
+  let statistics = [Statistic<"numSunk", "picks", "picks moved to operands">];
+}
+
 def RouteFormRows : Pass<"route-form-rows", "::route::FuncOp"> {
   let summary = "groups what is computed item by item around choices";
   let description = [{
