@@ -8,10 +8,14 @@
 // rank order, weights [token, k] and y64. A weight may be off by
 // WEIGHT_TOLERANCE relative; an output by OUTPUT_TOLERANCE times the root mean
 // square of y64. examples/02-moe-layers says where the tolerances come from.
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/InitAllDialects.h"
 #include "mlir/Parser/Parser.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Interpreter/Checkpoint.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -106,7 +110,9 @@ int main(int argc, char **argv) {
   if (argc != 6)
     return fail("usage: interp-fixture-test IR PARAMS IO WEIGHT OUTPUT");
   DialectRegistry dialects;
-  dialects.insert<RouteDialect>();
+  // Either level: named axes, or the tensors that they become.
+  registerAllDialects(dialects);
+  dialects.insert<RouteDialect, ragged::RaggedDialect, row::RowDialect>();
   MLIRContext context(dialects, MLIRContext::Threading::DISABLED);
   context.printOpOnDiagnostic(false);
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(argv[1], &context);
@@ -128,6 +134,11 @@ int main(int argc, char **argv) {
   for (auto func : module->getOps<FuncOp>())
     if (func.getKind() == FuncKind::router)
       router = func.getSymName();
+  // At the tensor level the router is the entry that gives a plan.
+  for (auto func : module->getOps<func::FuncOp>())
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      if (func.getArgAttr(i, "route.part"))
+        router = func.getSymName();
   double weightTolerance = atof(argv[4]), outputTolerance = atof(argv[5]);
   if (int failed = compareChoice(interpreter, router, io, weightTolerance, loc))
     return failed;
