@@ -16,7 +16,8 @@ mlir::Type Emitter::ranged(bool ranged, mlir::Type element) {
   return RangeType::get(element.getContext(), element);
 }
 
-route::ArrayType Emitter::arrayType(mlir::Type element, llvm::ArrayRef<AxisInfo *> axes) {
+route::ArrayType Emitter::arrayType(mlir::Type element,
+                                    llvm::ArrayRef<AxisInfo *> axes) {
   SmallVector<FlatSymbolRefAttr> symbols;
   for (AxisInfo *axis : axes)
     symbols.push_back(axis->symbol);
@@ -37,15 +38,19 @@ ArrayAttr Emitter::axisAttrs(llvm::ArrayRef<AxisInfo *> axes) {
   return builder.getArrayAttr(symbols);
 }
 
-mlir::Value Emitter::constant(mlir::Type element, double value, llvm::ArrayRef<AxisInfo *> axes) {
+mlir::Value Emitter::constant(mlir::Type element, double value,
+                              llvm::ArrayRef<AxisInfo *> axes) {
   if (!isa<FloatType>(element))
     return constantInt(element, int64_t(value), axes);
-  return ConstantOp::create(builder, loc, arrayType(element, axes), builder.getFloatAttr(element, value));
+  return ConstantOp::create(builder, loc, arrayType(element, axes),
+                            builder.getFloatAttr(element, value));
 }
 
-mlir::Value Emitter::constantInt(mlir::Type element, int64_t value, llvm::ArrayRef<AxisInfo *> axes) {
+mlir::Value Emitter::constantInt(mlir::Type element, int64_t value,
+                                 llvm::ArrayRef<AxisInfo *> axes) {
   mlir::Type stored = isa<IntegerType>(element) ? element : i64();
-  return ConstantOp::create(builder, loc, arrayType(element, axes), builder.getIntegerAttr(stored, value));
+  return ConstantOp::create(builder, loc, arrayType(element, axes),
+                            builder.getIntegerAttr(stored, value));
 }
 
 mlir::Value Emitter::constantText(llvm::StringRef text) {
@@ -62,19 +67,24 @@ mlir::Value Emitter::cast(mlir::Value value, mlir::Type element) {
     element = ranged(true, element);
   if (elementOf(value) == element)
     return value;
-  return CastOp::create(builder, loc, typeOf(value).withElement(element), value);
+  return CastOp::create(builder, loc, typeOf(value).withElement(element),
+                        value);
 }
 
 mlir::Type Emitter::computingType(mlir::Type element) {
   mlir::Type value = getValueType(element);
-  if (auto floating = dyn_cast<FloatType>(value); floating && floating.getWidth() < 32)
+  if (auto floating = dyn_cast<FloatType>(value);
+      floating && floating.getWidth() < 32)
     value = Float32Type::get(element.getContext());
-  else if (auto integer = dyn_cast<IntegerType>(value); integer && integer.getWidth() > 1)
+  else if (auto integer = dyn_cast<IntegerType>(value);
+           integer && integer.getWidth() > 1)
     value = IntegerType::get(element.getContext(), 64);
   return ranged(isa<RangeType>(element), value);
 }
 
-mlir::Value Emitter::computing(mlir::Value value) { return cast(value, computingType(elementOf(value))); }
+mlir::Value Emitter::computing(mlir::Value value) {
+  return cast(value, computingType(elementOf(value)));
+}
 
 mlir::Value Emitter::unary(UnaryKind kind, mlir::Value value) {
   return UnaryOp::create(builder, loc, kind, computing(value));
@@ -86,13 +96,15 @@ mlir::Value Emitter::binary(BinaryKind kind, mlir::Value lhs, mlir::Value rhs) {
   return route::BinaryOp::create(builder, loc, kind, operands[0], operands[1]);
 }
 
-mlir::Value Emitter::compare(CompareKind kind, mlir::Value lhs, mlir::Value rhs) {
+mlir::Value Emitter::compare(CompareKind kind, mlir::Value lhs,
+                             mlir::Value rhs) {
   mlir::Value operands[] = {lhs, rhs};
   align(operands);
   return CompareOp::create(builder, loc, kind, operands[0], operands[1]);
 }
 
-mlir::Value Emitter::select(mlir::Value condition, mlir::Value ifTrue, mlir::Value ifFalse) {
+mlir::Value Emitter::select(mlir::Value condition, mlir::Value ifTrue,
+                            mlir::Value ifFalse) {
   mlir::Value operands[] = {condition, ifTrue, ifFalse};
   align(operands);
   return SelectOp::create(builder, loc, operands[0], operands[1], operands[2]);
@@ -103,11 +115,14 @@ mlir::Value Emitter::coalesce(mlir::Value lhs, mlir::Value rhs) {
     return lhs;
   mlir::Value operands[] = {lhs, rhs};
   align(operands);
-  auto type = ArrayType::get(elementOf(operands[1]), unionAxes(typeOf(operands[0]), typeOf(operands[1])));
+  auto type =
+      ArrayType::get(elementOf(operands[1]),
+                     unionAxes(typeOf(operands[0]), typeOf(operands[1])));
   return CoalesceOp::create(builder, loc, type, operands[0], operands[1]);
 }
 
-mlir::Value Emitter::contract(mlir::Value lhs, mlir::Value rhs, llvm::ArrayRef<AxisInfo *> over, bool exact) {
+mlir::Value Emitter::contract(mlir::Value lhs, mlir::Value rhs,
+                              llvm::ArrayRef<AxisInfo *> over, bool exact) {
   return ContractOp::create(builder, loc, lhs, rhs, axisAttrs(over), exact);
 }
 
@@ -115,10 +130,14 @@ mlir::Value Emitter::get(SymbolRefAttr symbol, ArrayType type) {
   return GetOp::create(builder, loc, type, symbol);
 }
 
-ChooseOp Emitter::choose(ChoiceKind kind, AxisInfo *axis, const Choice &choice) {
-  auto under = choice.under.empty() ? ArrayAttr() : builder.getArrayAttr(choice.under);
-  return ChooseOp::create(builder, loc, PlanType::get(builder.getContext(), axis->symbol), kind,
-                          axis->symbol.getValue(), axis->candidates()->symbol.getValue(), axisAttrs(axis->items()),
-                          choice.count, choice.mask, choice.keys, choice.table, mlir::ValueRange(), choice.source,
-                          choice.up, choice.greedy, under);
+ChooseOp Emitter::choose(ChoiceKind kind, AxisInfo *axis,
+                         const Choice &choice) {
+  auto under =
+      choice.under.empty() ? ArrayAttr() : builder.getArrayAttr(choice.under);
+  return ChooseOp::create(
+      builder, loc, PlanType::get(builder.getContext(), axis->symbol), kind,
+      axis->symbol.getValue(), axis->candidates()->symbol.getValue(),
+      axisAttrs(axis->items()), choice.count, choice.mask, choice.keys,
+      choice.table, mlir::ValueRange(), choice.source, choice.up, choice.greedy,
+      under);
 }

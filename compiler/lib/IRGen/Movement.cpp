@@ -20,7 +20,8 @@ static AxisInfo *parentBelow(AxisInfo *axis, AxisInfo *ancestor) {
   return nullptr;
 }
 
-mlir::Value Emitter::broadcastStep(mlir::Value value, llvm::ArrayRef<AxisInfo *> axes) {
+mlir::Value Emitter::broadcastStep(mlir::Value value,
+                                   llvm::ArrayRef<AxisInfo *> axes) {
   ArrayType type = arrayType(elementOf(value), axes);
   if (type == typeOf(value))
     return value;
@@ -37,7 +38,8 @@ mlir::Value Emitter::gather(mlir::Value value, AxisInfo *target) {
   for (AxisInfo *axis : axes)
     if (axis != target && target->descendsFrom(axis)) {
       above = true;
-      // Rows of a plan made from a plan: first to the rows that were chosen from.
+      // Rows of a plan made from a plan: first to the rows that were chosen
+      // from.
       AxisInfo *parent = parentBelow(target, axis);
       if (target->isPlan() && parent != axis && parent->isPlan())
         return gather(gather(value, parent), target);
@@ -62,7 +64,8 @@ mlir::Value Emitter::broadcastTo(mlir::Value value, AxisInfo *target) {
   return broadcastStep(value, axes);
 }
 
-mlir::Value Emitter::broadcastTo(mlir::Value value, llvm::ArrayRef<AxisInfo *> axes) {
+mlir::Value Emitter::broadcastTo(mlir::Value value,
+                                 llvm::ArrayRef<AxisInfo *> axes) {
   for (AxisInfo *axis : axes)
     value = gather(value, axis);
   for (AxisInfo *axis : axes)
@@ -71,7 +74,8 @@ mlir::Value Emitter::broadcastTo(mlir::Value value, llvm::ArrayRef<AxisInfo *> a
   return broadcastStep(value, axes);
 }
 
-bool Emitter::align(llvm::MutableArrayRef<mlir::Value> values, AxisInfo **first, AxisInfo **second) {
+bool Emitter::align(llvm::MutableArrayRef<mlir::Value> values, AxisInfo **first,
+                    AxisInfo **second) {
   AxisList all;
   for (mlir::Value value : values)
     for (AxisInfo *axis : axesOf(value))
@@ -102,15 +106,16 @@ bool Emitter::align(llvm::MutableArrayRef<mlir::Value> values, AxisInfo **first,
   return true;
 }
 
-mlir::Value Emitter::reduce(ReduceKind kind, mlir::Value value, llvm::ArrayRef<AxisInfo *> kept) {
+mlir::Value Emitter::reduce(ReduceKind kind, mlir::Value value,
+                            llvm::ArrayRef<AxisInfo *> kept) {
   // Leave plans one at a time, the youngest first.
   AxisList axes = axesOf(value);
   for (AxisInfo *axis : axes) {
     if (!axis->isPlan() || has(kept, axis) || !axis->candidates()->isPlan())
       continue;
     for (AxisInfo *target : kept)
-      if (AxisInfo *parent = parentBelow(axis, target); axis->descendsFrom(target) && parent != target &&
-                                                        parent->isPlan()) {
+      if (AxisInfo *parent = parentBelow(axis, target);
+          axis->descendsFrom(target) && parent != target && parent->isPlan()) {
         AxisList middle;
         for (AxisInfo *other : axes)
           middle.push_back(other == axis ? parent : other);
@@ -139,14 +144,18 @@ mlir::Value Emitter::reduce(ReduceKind kind, mlir::Value value, llvm::ArrayRef<A
 mlir::Value Emitter::rename(mlir::Value value, AxisInfo *from, AxisInfo *to) {
   AxisList axes = axesOf(value);
   std::replace(axes.begin(), axes.end(), from, to);
-  return RenameOp::create(builder, loc, arrayType(elementOf(value), axes), value, axisAttrs({from}), axisAttrs({to}));
+  return RenameOp::create(builder, loc, arrayType(elementOf(value), axes),
+                          value, axisAttrs({from}), axisAttrs({to}));
 }
 
-mlir::Value Emitter::pick(mlir::Value value, AxisInfo *along, mlir::Value position) {
+mlir::Value Emitter::pick(mlir::Value value, AxisInfo *along,
+                          mlir::Value position) {
   return PickOp::create(builder, loc, value, along->symbol, position);
 }
 
 mlir::Value Emitter::iota(AxisInfo *axis, bool asRef) {
-  mlir::Type element = asRef ? mlir::Type(RefType::get(builder.getContext(), axis->symbol)) : i64();
+  mlir::Type element =
+      asRef ? mlir::Type(RefType::get(builder.getContext(), axis->symbol))
+            : i64();
   return IotaOp::create(builder, loc, arrayType(element, {axis}), axis->plan);
 }

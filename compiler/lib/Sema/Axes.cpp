@@ -1,4 +1,5 @@
-//===- Axes.cpp - Axes and their columns -----------------------------------===//
+//===- Axes.cpp - Axes and their columns
+//-----------------------------------===//
 //
 // Declares axes as symbols of the module: sizes (and `-D axis=N`), parents,
 // members, columns, copies with primes, and axes known only by their size.
@@ -17,7 +18,8 @@ void Elaborator::atModuleLevel() {
     e.builder.setInsertionPointToEnd(module->getBody());
 }
 
-AxisInfo *Elaborator::makeAxis(StringRef name, StringRef symbol, AxisKind kind, SourceRange range) {
+AxisInfo *Elaborator::makeAxis(StringRef name, StringRef symbol, AxisKind kind,
+                               SourceRange range) {
   axes.emplace_back();
   AxisInfo &axis = axes.back();
   axis.name = name.str();
@@ -32,14 +34,19 @@ route::AxisOp Elaborator::emitAxis(AxisInfo &axis, int64_t bound) {
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   atModuleLevel();
   auto &b = e.builder;
-  auto index = [&](int64_t value) { return value < 0 ? mlir::IntegerAttr() : b.getI64IntegerAttr(value); };
+  auto index = [&](int64_t value) {
+    return value < 0 ? mlir::IntegerAttr() : b.getI64IntegerAttr(value);
+  };
   mlir::ArrayAttr labels, parents;
   if (!axis.labels.empty())
     labels = b.getStrArrayAttr(llvm::to_vector_of<StringRef>(axis.labels));
   if (!axis.parents.empty())
     parents = e.axisAttrs(axis.parents);
-  auto op = AxisOp::create(b, locationOf(axis.range), axis.symbol.getValue(), axis.kind, index(axis.size), index(bound),
-                           parents, axis.original ? axis.original->symbol : mlir::FlatSymbolRefAttr(), labels);
+  auto op = AxisOp::create(b, locationOf(axis.range), axis.symbol.getValue(),
+                           axis.kind, index(axis.size), index(bound), parents,
+                           axis.original ? axis.original->symbol
+                                         : mlir::FlatSymbolRefAttr(),
+                           labels);
   op.getColumns().emplaceBlock();
   return op;
 }
@@ -49,24 +56,29 @@ std::optional<double> Elaborator::evalConstant(const Expr &expr, Unit *unit) {
   if (value.isError())
     return std::nullopt;
   if (!value.is(Kind::Number)) {
-    error(diag::notConstant, expr.range, "expected a constant, found " + describe(value));
+    error(diag::notConstant, expr.range,
+          "expected a constant, found " + describe(value));
     return std::nullopt;
   }
   if (unit)
     *unit = value.unit;
   else if (!value.unit.isNone()) {
-    error(diag::unitMismatch, expr.range, "expected a plain number, found a quantity in " + value.unit.str());
+    error(diag::unitMismatch, expr.range,
+          "expected a plain number, found a quantity in " + value.unit.str());
     return std::nullopt;
   }
   return value.number;
 }
 
-std::optional<int64_t> Elaborator::constantSize(const Expr &expr, StringRef what) {
+std::optional<int64_t> Elaborator::constantSize(const Expr &expr,
+                                                StringRef what) {
   auto value = evalConstant(expr);
   if (!value)
     return std::nullopt;
-  if (*value < 1 || *value > double(int64_t(1) << 40) || *value != double(int64_t(*value))) {
-    error(diag::badSize, expr.range, what + " must be a whole number from 1 to 2^40");
+  if (*value < 1 || *value > double(int64_t(1) << 40) ||
+      *value != double(int64_t(*value))) {
+    error(diag::badSize, expr.range,
+          what + " must be a whole number from 1 to 2^40");
     return std::nullopt;
   }
   return int64_t(*value);
@@ -77,19 +89,24 @@ Value Elaborator::elaborateAxis(const AxisDecl &decl, Scope &scope) {
   if (decl.parent && !(parent = axisNamed(decl.parent)))
     return Value();
   std::optional<int64_t> size;
-  if (auto given = options.axisSizes.find(decl.name.text); given != options.axisSizes.end()) {
+  if (auto given = options.axisSizes.find(decl.name.text);
+      given != options.axisSizes.end()) {
     size = given->second;
-  } else if (decl.size && !(size = constantSize(*decl.size, "the size of an axis"))) {
+  } else if (decl.size &&
+             !(size = constantSize(*decl.size, "the size of an axis"))) {
     return Value();
   }
   std::string path = pathOf(scope);
-  AxisInfo *axis = makeAxis(decl.name.text, path.empty() ? decl.name.text : path + "." + decl.name.text,
-                            AxisKind::index, decl.name.range);
+  AxisInfo *axis =
+      makeAxis(decl.name.text,
+               path.empty() ? decl.name.text : path + "." + decl.name.text,
+               AxisKind::index, decl.name.range);
   if (parent)
     axis->parents.push_back(parent);
   for (const Name &member : decl.members) {
     if (llvm::is_contained(axis->labels, member.text)) {
-      error(diag::duplicateName, member.range, "member '" + member.text + "' is listed twice");
+      error(diag::duplicateName, member.range,
+            "member '" + member.text + "' is listed twice");
       continue;
     }
     axis->labels.push_back(member.text);
@@ -101,8 +118,9 @@ Value Elaborator::elaborateAxis(const AxisDecl &decl, Scope &scope) {
     axis->size = !parent ? *size : parent->size > 0 ? *size * parent->size : -1;
   if (size && !axis->labels.empty() && *size != int64_t(axis->labels.size()))
     return fail(diag::badSize, decl.name.range,
-                "axis '" + decl.name.text + "' has size " + llvm::Twine(*size) + " but lists " +
-                    llvm::Twine(axis->labels.size()) + " members");
+                "axis '" + decl.name.text + "' has size " + llvm::Twine(*size) +
+                    " but lists " + llvm::Twine(axis->labels.size()) +
+                    " members");
   AxisOp op = emitAxis(*axis);
   if (size && axis->size < 0)
     op->setAttr("per_parent", e.builder.getI64IntegerAttr(perParent));
@@ -120,7 +138,8 @@ AxisInfo *Elaborator::copyOf(AxisInfo *axis, unsigned primes) {
   if (copy)
     return copy;
   std::string suffix(primes, '\'');
-  copy = makeAxis(axis->name + suffix, axis->symbol.getValue().str() + suffix, AxisKind::copy, axis->range);
+  copy = makeAxis(axis->name + suffix, axis->symbol.getValue().str() + suffix,
+                  AxisKind::copy, axis->range);
   copy->size = axis->size;
   copy->original = axis;
   copy->labels = axis->labels;
@@ -150,7 +169,9 @@ std::optional<int64_t> Elaborator::nanoseconds(const Expr &expr) {
   if (!value)
     return std::nullopt;
   if (unit != Unit::of(Unit::Time)) {
-    error(diag::unitMismatch, expr.range, "expected a time, found " + (unit.isNone() ? "a plain number" : unit.str()))
+    error(diag::unitMismatch, expr.range,
+          "expected a time, found " +
+              (unit.isNone() ? "a plain number" : unit.str()))
         .help("write a unit of time, for example 5 ms");
     return std::nullopt;
   }
@@ -162,7 +183,8 @@ std::optional<int64_t> Elaborator::nanoseconds(const Expr &expr) {
   return int64_t(ns + 0.5);
 }
 
-mlir::Attribute Elaborator::constantAttr(const Expr &expr, const TypeInfo &type) {
+mlir::Attribute Elaborator::constantAttr(const Expr &expr,
+                                         const TypeInfo &type) {
   mlir::Type element = getValueType(type.element);
   if (isa<UnknownExpr>(expr))
     return e.builder.getUnitAttr();
@@ -186,31 +208,39 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr, const TypeInfo &type)
     auto value = evalConstant(expr, &unit);
     if (!value)
       return {};
-    if (unit != type.unit && !(unit.isNone() && (type.unit.counts() || *value == 0))) {
-      error(diag::unitMismatch, expr.range, "expected " + type.unit.str() + ", found " + unit.str());
+    if (unit != type.unit &&
+        !(unit.isNone() && (type.unit.counts() || *value == 0))) {
+      error(diag::unitMismatch, expr.range,
+            "expected " + type.unit.str() + ", found " + unit.str());
       return {};
     }
     if (isa<mlir::FloatType>(element))
       return e.builder.getFloatAttr(element, *value);
     return e.builder.getIntegerAttr(element, int64_t(*value));
   }
-  error(diag::typeMismatch, expr.range, "expected a constant of type " + describeElement(element));
+  error(diag::typeMismatch, expr.range,
+        "expected a constant of type " + describeElement(element));
   return {};
 }
 
-void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl, ColumnKind kind, mlir::Attribute value) {
+void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl,
+                           ColumnKind kind, mlir::Attribute value) {
   if (axis.findColumn(decl.name.text)) {
-    error(diag::duplicateName, decl.name.range, "column '" + decl.name.text + "' is declared twice");
+    error(diag::duplicateName, decl.name.range,
+          "column '" + decl.name.text + "' is declared twice");
     return;
   }
   if (!decl.type) {
-    error(diag::missingType, decl.name.range, "column '" + decl.name.text + "' needs a type");
+    error(diag::missingType, decl.name.range,
+          "column '" + decl.name.text + "' needs a type");
     return;
   }
-  TypeInfo type = resolveType(*decl.type, axis.name + "." + decl.name.text);
+  TypeInfo type =
+      resolveType(*decl.type, axis.name + "." + decl.name.text + ".enum");
   if (type.kind != TypeInfo::Kind::Array) {
     if (type.kind != TypeInfo::Kind::None)
-      error(diag::wrongKind, decl.type->range, "a column holds elements or arrays of them");
+      error(diag::wrongKind, decl.type->range,
+            "a column holds elements or arrays of them");
     return;
   }
   ColumnInfo column;
@@ -234,17 +264,23 @@ void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl, ColumnKind ki
   type.optional |= kind == ColumnKind::live && decl.stale && !decl.fallback;
   column.type = e.arrayType(storageType(type), column.axes);
   auto op = module->lookupSymbol<AxisOp>(axis.symbol);
-  column.symbol =
-      mlir::SymbolRefAttr::get(axis.symbol.getAttr(), {mlir::FlatSymbolRefAttr::get(&context, column.name)});
+  column.symbol = mlir::SymbolRefAttr::get(
+      axis.symbol.getAttr(),
+      {mlir::FlatSymbolRefAttr::get(&context, column.name)});
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   e.builder.setInsertionPointToEnd(&op.getColumns().front());
-  ColumnOp::create(e.builder, locationOf(decl.name.range), column.name, kind, column.type, value, fallback, stale,
-                   column.unit.isNone() ? mlir::StringAttr() : e.builder.getStringAttr(column.unit.baseStr()),
+  ColumnOp::create(e.builder, locationOf(decl.name.range), column.name, kind,
+                   column.type, value, fallback, stale,
+                   column.unit.isNone()
+                       ? mlir::StringAttr()
+                       : e.builder.getStringAttr(column.unit.baseStr()),
                    column.trusted);
   axis.columns.push_back(std::move(column));
 }
 
-void Elaborator::addConstantColumn(AxisInfo &axis, const Name &name, const TypeInfo &type, mlir::Attribute value) {
+void Elaborator::addConstantColumn(AxisInfo &axis, const Name &name,
+                                   const TypeInfo &type,
+                                   mlir::Attribute value) {
   ColumnInfo column;
   column.name = name.text;
   column.kind = ColumnKind::constant;
@@ -253,12 +289,16 @@ void Elaborator::addConstantColumn(AxisInfo &axis, const Name &name, const TypeI
   column.axes.push_back(&axis);
   column.type = e.arrayType(type.element, {&axis});
   auto op = module->lookupSymbol<AxisOp>(axis.symbol);
-  column.symbol =
-      mlir::SymbolRefAttr::get(axis.symbol.getAttr(), {mlir::FlatSymbolRefAttr::get(&context, column.name)});
+  column.symbol = mlir::SymbolRefAttr::get(
+      axis.symbol.getAttr(),
+      {mlir::FlatSymbolRefAttr::get(&context, column.name)});
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   e.builder.setInsertionPointToEnd(&op.getColumns().front());
-  ColumnOp::create(e.builder, locationOf(name.range), column.name, column.kind, column.type, value, mlir::Attribute(),
-                   mlir::IntegerAttr(),
-                   column.unit.isNone() ? mlir::StringAttr() : e.builder.getStringAttr(column.unit.baseStr()), false);
+  ColumnOp::create(e.builder, locationOf(name.range), column.name, column.kind,
+                   column.type, value, mlir::Attribute(), mlir::IntegerAttr(),
+                   column.unit.isNone()
+                       ? mlir::StringAttr()
+                       : e.builder.getStringAttr(column.unit.baseStr()),
+                   false);
   axis.columns.push_back(std::move(column));
 }

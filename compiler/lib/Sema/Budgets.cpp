@@ -1,7 +1,9 @@
-//===- Budgets.cpp - Budgets as constraints --------------------------------===//
+//===- Budgets.cpp - Budgets as constraints
+//--------------------------------===//
 //
-// One form for all: what a choice reserves, what an answer is charged, per which
-// keys, in which window, up to which limit. What can be proved is proved here.
+// One form for all: what a choice reserves, what an answer is charged, per
+// which keys, in which window, up to which limit. What can be proved is proved
+// here.
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
@@ -17,7 +19,8 @@ static std::string quantity(double value, const Unit &unit) {
   bool money = unit == Unit::of(Unit::Money);
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << (money ? "$" : "") << llvm::format("%g", money ? value / picodollars : value);
+  os << (money ? "$" : "")
+     << llvm::format("%g", money ? value / picodollars : value);
   if (!money && !unit.isNone())
     os << ' ' << unit.str();
   return text;
@@ -25,7 +28,8 @@ static std::string quantity(double value, const Unit &unit) {
 
 mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
   auto [entry, scope] = cx.scope->lookup(name.text);
-  auto *decl = entry && entry->pending ? dyn_cast<BudgetDecl>(entry->pending) : nullptr;
+  auto *decl =
+      entry && entry->pending ? dyn_cast<BudgetDecl>(entry->pending) : nullptr;
   if (!decl) {
     std::vector<std::string> names;
     for (auto &[known, symbol] : budgets)
@@ -51,7 +55,8 @@ mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
     fresh.scope = scope->shared_from_this();
     fresh.candidate = pool;
     mlir::OpBuilder::InsertionGuard guard(e.builder);
-    bool good = inContext(std::move(fresh), [&] { return elaborateBudget(*decl, pool); });
+    bool good = inContext(std::move(fresh),
+                          [&] { return elaborateBudget(*decl, pool); });
     if (!good)
       brokenBudgets.insert(decl);
   }
@@ -59,8 +64,9 @@ mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
 }
 
 /// Runs `body` in a fresh region of the budget and ends it with what it yields.
-bool Elaborator::budgetRegion(mlir::Region &region,
-                              llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body) {
+bool Elaborator::budgetRegion(
+    mlir::Region &region,
+    llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body) {
   if (region.empty())
     region.emplaceBlock();
   e.builder.setInsertionPointToEnd(&region.front());
@@ -81,7 +87,8 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
     return false;
   }
   StringRef window = decl.window.text;
-  std::vector<std::string> windows = {"call", "batch", "run", "held", "fixed", "sliding", "day", "month"};
+  std::vector<std::string> windows = {"call",  "batch",   "run", "held",
+                                      "fixed", "sliding", "day", "month"};
   if (!llvm::is_contained(windows, window.str())) {
     unknownName(decl.window, "window", windows);
     return false;
@@ -92,12 +99,15 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   mlir::StringAttr zone;
   mlir::IntegerAttr length, slots, lease;
   mlir::FloatAttr warn;
-  bool needsLength = window == "fixed" || window == "sliding", needsZone = window == "day" || window == "month";
-  if (auto *text = dyn_cast_or_null<StringExpr>(decl.windowLength.get()); text && needsZone) {
+  bool needsLength = window == "fixed" || window == "sliding",
+       needsZone = window == "day" || window == "month";
+  if (auto *text = dyn_cast_or_null<StringExpr>(decl.windowLength.get());
+      text && needsZone) {
     zone = e.builder.getStringAttr(text->value);
   } else if (decl.windowLength && needsLength) {
     const Expr *time = decl.windowLength.get();
-    if (auto *parts = dyn_cast<ast::BinaryExpr>(time); parts && parts->op == ast::BinaryOp::Div) {
+    if (auto *parts = dyn_cast<ast::BinaryExpr>(time);
+        parts && parts->op == ast::BinaryOp::Div) {
       auto count = constantSize(*parts->rhs, "the number of parts of a window");
       if (!count)
         return false;
@@ -109,7 +119,8 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
       return false;
     length = e.builder.getI64IntegerAttr(*ns);
   }
-  if ((needsZone && !zone) || (needsLength && !length) || (!needsZone && !needsLength && decl.windowLength)) {
+  if ((needsZone && !zone) || (needsLength && !length) ||
+      (!needsZone && !needsLength && decl.windowLength)) {
     error(diag::badBudget, decl.window.range,
           "window '" + window + "' takes " +
               (needsZone     ? "a time zone, for example \"UTC\""
@@ -129,8 +140,9 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
       return false;
     warn = e.builder.getF64FloatAttr(*share);
   }
-  auto op = BudgetOp::create(e.builder, e.loc, symbol, pool->symbol.getValue(), window, zone, length, slots, lease,
-                             warn, mlir::StringAttr());
+  auto op = BudgetOp::create(e.builder, e.loc, symbol, pool->symbol.getValue(),
+                             window, zone, length, slots, lease, warn,
+                             mlir::StringAttr());
   mlir::Operation *saved = topOp;
   topOp = op;
   ScopePtr inner = std::make_shared<Scope>(cx.scope);
@@ -146,7 +158,8 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
       if (!ir)
         return false;
       if (!isNumber(e.elementOf(ir))) {
-        error(diag::typeMismatch, expr.range, "a budget counts quantities, found " + describe(value));
+        error(diag::typeMismatch, expr.range,
+              "a budget counts quantities, found " + describe(value));
         return false;
       }
       yielded.push_back(e.cast(ir, e.f64()));
@@ -156,33 +169,39 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   bool good = budgetRegion(op.getReserve(), amount(*decl.reserve, reserve)) &&
               budgetRegion(op.getLimit(), amount(*decl.limit, limit));
   if (good && !decl.per.empty())
-    good = budgetRegion(op.getPer(), [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
-      for (const ExprPtr &expr : decl.per) {
-        const Expr *key = expr.get();
-        if (auto *name = dyn_cast<NameExpr>(ignoreParens(key)))
-          for (AxisInfo *axis : itemAxes)
-            if (const ColumnInfo *column = axis->findColumn(name->name.text); column && !column->trusted) {
-              error(diag::untrustedKey, key->range,
-                    "budget '" + decl.name.text + "' keys on '" + column->name + "', which is not trusted")
-                  .label(column->range, "given by the caller")
-                  .help("declare it 'trusted " + column->name + "' if the service vouches for it");
+    good = budgetRegion(
+        op.getPer(), [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
+          for (const ExprPtr &expr : decl.per) {
+            const Expr *key = expr.get();
+            if (auto *name = dyn_cast<NameExpr>(ignoreParens(key)))
+              for (AxisInfo *axis : itemAxes)
+                if (const ColumnInfo *column =
+                        axis->findColumn(name->name.text);
+                    column && !column->trusted) {
+                  error(diag::untrustedKey, key->range,
+                        "budget '" + decl.name.text + "' keys on '" +
+                            column->name + "', which is not trusted")
+                      .label(column->range, "given by the caller")
+                      .help("declare it 'trusted " + column->name +
+                            "' if the service vouches for it");
+                  return false;
+                }
+            mlir::Value ir = evalArray(*key);
+            if (!ir)
               return false;
-            }
-        mlir::Value ir = evalArray(*key);
-        if (!ir)
-          return false;
-        yielded.push_back(ir);
-      }
-      return true;
-    });
+            yielded.push_back(ir);
+          }
+          return true;
+        });
   if (good && decl.charge)
     good = chargeRegion(op, decl, pool, reserve.unit);
   topOp = saved;
   if (good && reserve.unit != limit.unit &&
-      !((reserve.is(Kind::Number) || limit.is(Kind::Number)) && (reserve.unit.isNone() || limit.unit.isNone()))) {
+      !((reserve.is(Kind::Number) || limit.is(Kind::Number)) &&
+        (reserve.unit.isNone() || limit.unit.isNone()))) {
     error(diag::unitMismatch, decl.limit->range,
-          "budget '" + decl.name.text + "' reserves in " + reserve.unit.str() + " but its limit is in " +
-              limit.unit.str())
+          "budget '" + decl.name.text + "' reserves in " + reserve.unit.str() +
+              " but its limit is in " + limit.unit.str())
         .label(decl.reserve->range, reserve.unit.str());
     good = false;
   }
@@ -194,9 +213,11 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
     op.setUnitAttr(e.builder.getStringAttr(reserve.unit.baseStr()));
   budgets[&decl] = mlir::FlatSymbolRefAttr::get(&context, symbol);
   budgetPools[&decl] = pool;
-  if (limit.is(Kind::Number) && reserve.is(Kind::Number) && reserve.number > limit.number) {
+  if (limit.is(Kind::Number) && reserve.is(Kind::Number) &&
+      reserve.number > limit.number) {
     error(diag::infeasibleBudget, decl.reserve->range,
-          "budget '" + decl.name.text + "' reserves " + quantity(reserve.number, reserve.unit) +
+          "budget '" + decl.name.text + "' reserves " +
+              quantity(reserve.number, reserve.unit) +
               " a choice, but allows " + quantity(limit.number, limit.unit))
         .label(decl.limit->range, "the limit");
     return false;
@@ -205,7 +226,8 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
 }
 
 /// What an answer is charged: a function of the row and of what it used.
-bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl, AxisInfo *pool, Unit unit) {
+bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
+                              AxisInfo *pool, Unit unit) {
   // The fields of the answer are those of the pool's body.
   const BodyDecl *body = nullptr;
   if (pool->pool)
@@ -216,9 +238,11 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl, AxisInfo *poo
   Context next = cx;
   next.scope = std::make_shared<Scope>(cx.scope);
   next.candidate = nullptr;
-  mlir::Value row = block.addArgument(route::ArrayType::get(RefType::get(&context, pool->symbol)), e.loc);
+  mlir::Value row = block.addArgument(
+      route::ArrayType::get(RefType::get(&context, pool->symbol)), e.loc);
   for (AxisInfo *item : itemAxes) {
-    mlir::Value position = block.addArgument(route::ArrayType::get(RefType::get(&context, item->symbol)), e.loc);
+    mlir::Value position = block.addArgument(
+        route::ArrayType::get(RefType::get(&context, item->symbol)), e.loc);
     next.frames.push_back(Frame{item, nullptr, position, 0});
   }
   Value usage = Value::group(Kind::Record, {}, {});
@@ -229,41 +253,49 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl, AxisInfo *poo
       const TypeInfo &field = type.elements[i];
       if (field.kind != TypeInfo::Kind::Array || !field.axes.empty())
         continue;
-      usage.parts->push_back(
-          Value::array(block.addArgument(route::ArrayType::get(storageType(field)), e.loc), field.unit));
+      usage.parts->push_back(Value::array(
+          block.addArgument(route::ArrayType::get(storageType(field)), e.loc),
+          field.unit));
       usage.names->push_back(type.names[i]);
     }
   }
   Value member = Value::ofAxis(Kind::Row, pool, row);
   next.scope->bind("m", member);
   next.scope->bind("u", usage);
-  return budgetRegion(op.getCharge(), [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
-    Value value = inContext(next, [&]() -> Value {
-      // `charge actual` with `let actual(m, u) = …`, or an expression of both.
-      if (auto *name = dyn_cast<NameExpr>(ignoreParens(decl.charge.get()))) {
-        Value function = lookup(name->name);
-        if (function.is(Kind::Function)) {
-          std::vector<Value> args = {member, usage};
-          args.resize(std::min<size_t>(args.size(), function.function->decl->params.size()));
-          return callFunction(*function.function, args, decl.charge->range);
+  return budgetRegion(
+      op.getCharge(), [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
+        Value value = inContext(next, [&]() -> Value {
+          // `charge actual` with `let actual(m, u) = …`, or an expression of
+          // both.
+          if (auto *name =
+                  dyn_cast<NameExpr>(ignoreParens(decl.charge.get()))) {
+            Value function = lookup(name->name);
+            if (function.is(Kind::Function)) {
+              std::vector<Value> args = {member, usage};
+              args.resize(std::min<size_t>(
+                  args.size(), function.function->decl->params.size()));
+              return callFunction(*function.function, args, decl.charge->range);
+            }
+            return function.isError() ? function
+                                      : use(function, decl.charge->range);
+          }
+          return eval(*decl.charge);
+        });
+        mlir::Value ir = asArray(value, decl.charge->range, e.f64());
+        if (!ir)
+          return false;
+        if (!isNumber(e.elementOf(ir)) || !e.typeOf(ir).isScalar()) {
+          error(diag::typeMismatch, decl.charge->range,
+                "a charge is one quantity a call, found " + describe(value));
+          return false;
         }
-        return function.isError() ? function : use(function, decl.charge->range);
-      }
-      return eval(*decl.charge);
-    });
-    mlir::Value ir = asArray(value, decl.charge->range, e.f64());
-    if (!ir)
-      return false;
-    if (!isNumber(e.elementOf(ir)) || !e.typeOf(ir).isScalar()) {
-      error(diag::typeMismatch, decl.charge->range, "a charge is one quantity a call, found " + describe(value));
-      return false;
-    }
-    if (value.unit != unit && !value.is(Kind::Number)) {
-      error(diag::unitMismatch, decl.charge->range,
-            "budget '" + decl.name.text + "' reserves in " + unit.str() + " but charges in " + value.unit.str());
-      return false;
-    }
-    yielded.push_back(e.cast(ir, e.f64()));
-    return true;
-  });
+        if (value.unit != unit && !value.is(Kind::Number)) {
+          error(diag::unitMismatch, decl.charge->range,
+                "budget '" + decl.name.text + "' reserves in " + unit.str() +
+                    " but charges in " + value.unit.str());
+          return false;
+        }
+        yielded.push_back(e.cast(ir, e.f64()));
+        return true;
+      });
 }

@@ -1,4 +1,5 @@
-//===- Builtins.cpp - Functions of the language ----------------------------===//
+//===- Builtins.cpp - Functions of the language
+//----------------------------===//
 //
 // Elementwise functions, draws, matches and text functions. Reductions are in
 // Reductions.cpp; what can be written in the language is in the library.
@@ -53,21 +54,35 @@ static bool keepsUnit(UnaryKind kind) {
 }
 
 static bool isTextFunction(StringRef name) {
-  return llvm::is_contained({"regex", "keywords", "contains", "starts_with", "ends_with", "bytes", "chars", "words",
-                             "lines", "estimate", "density", "ngrams", "script_share", "hash"},
+  return llvm::is_contained({"regex", "keywords", "contains", "starts_with",
+                             "ends_with", "bytes", "chars", "words", "lines",
+                             "estimate", "density", "ngrams", "script_share",
+                             "hash"},
                             name);
 }
 
 bool Elaborator::isBuiltin(StringRef name) {
   return unaryNamed(name) || isReductionName(name) || isTextFunction(name) ||
-         llvm::is_contained({"combine", "clamp", "pow", "mod", "known", "hit", "conf", "stop", "random", "gumbel",
-                             "normal", "reject", "float", "int", "identity", "skip"},
+         llvm::is_contained({"combine", "clamp", "pow", "mod", "known", "hit",
+                             "conf", "stop", "random", "gumbel", "normal",
+                             "reject", "bands", "nearest", "prototypes",
+                             "float", "int", "identity", "skip"},
                             name);
 }
 
 Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
   if (isTextFunction(name))
     return textFunction(name, expr);
+  if (name == "bands")
+    return evalBands(expr);
+  if (name == "nearest")
+    return evalNearest(expr);
+  if (name == "cosine")
+    return evalCosine(expr);
+  if (name == "prototypes")
+    return fail(diag::wrongKind, expr.range,
+                "prototypes stand in 'nearest' or 'cosine', beside what they "
+                "are compared with");
   if (name == "reject") {
     Value refusal = Value::ofKind(Kind::Refusal);
     refusal.number = 403;
@@ -80,12 +95,14 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
       if (!code)
         return Value();
       if (*code < 1 || *code > 999 || *code != int(*code))
-        return fail(diag::badSize, arg.value->range, "a refusal's code is a whole number from 1 to 999");
+        return fail(diag::badSize, arg.value->range,
+                    "a refusal's code is a whole number from 1 to 999");
       refusal.number = *code;
     }
     return refusal;
   }
-  if (isReductionName(name) && !((name == "max" || name == "min") && expr.args.size() == 2))
+  if (isReductionName(name) &&
+      !((name == "max" || name == "min") && expr.args.size() == 2))
     return evalReduction(name, expr);
   std::vector<Value> args;
   if (!evalArgs(expr, args))
@@ -97,8 +114,8 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     if (args.size() == count)
       return true;
     error(diag::argumentMismatch, expr.range,
-          "'" + name + "' takes " + llvm::Twine(count) + " argument" + (count == 1 ? "" : "s") + ", found " +
-              llvm::Twine(args.size()));
+          "'" + name + "' takes " + llvm::Twine(count) + " argument" +
+              (count == 1 ? "" : "s") + ", found " + llvm::Twine(args.size()));
     return false;
   };
   if (auto kind = unaryNamed(name)) {
@@ -110,32 +127,39 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     if (!isNumber(e.elementOf(ir)))
       return fail(diag::typeMismatch, expr.args[0].value->range,
                   "'" + name + "' takes a number, found " + describe(args[0]));
-    if (!args[0].unit.isNone() && !keepsUnit(*kind) && *kind != UnaryKind::sign && *kind != UnaryKind::is_nan)
+    if (!args[0].unit.isNone() && !keepsUnit(*kind) &&
+        *kind != UnaryKind::sign && *kind != UnaryKind::is_nan)
       return fail(diag::unitMismatch, expr.args[0].value->range,
-                  "'" + name + "' takes a plain number, found " + args[0].unit.str());
+                  "'" + name + "' takes a plain number, found " +
+                      args[0].unit.str());
     bool whole = isa<mlir::IntegerType>(e.valueTypeOf(ir));
-    bool rounds =
-        *kind == UnaryKind::floor || *kind == UnaryKind::ceil || *kind == UnaryKind::round || *kind == UnaryKind::trunc;
+    bool rounds = *kind == UnaryKind::floor || *kind == UnaryKind::ceil ||
+                  *kind == UnaryKind::round || *kind == UnaryKind::trunc;
     if (whole && rounds)
       return args[0];
     if (whole && *kind != UnaryKind::abs && *kind != UnaryKind::sign)
       ir = e.cast(ir, e.f32());
-    return Value::array(e.unary(*kind, ir), keepsUnit(*kind) ? args[0].unit : Unit());
+    return Value::array(e.unary(*kind, ir),
+                        keepsUnit(*kind) ? args[0].unit : Unit());
   }
   if (name == "max" || name == "min" || name == "pow" || name == "mod") {
     if (!expects(2))
       return Value();
     if (name == "pow")
-      return arithmetic(ast::BinaryOp::Pow, args[0], args[1], expr.range, expr.args[0].value->range,
-                        expr.args[1].value->range);
+      return arithmetic(ast::BinaryOp::Pow, args[0], args[1], expr.range,
+                        expr.args[0].value->range, expr.args[1].value->range);
     mlir::Value a, b;
     Unit unit;
-    if (!prepare(args[0], args[1], expr.args[0].value->range, expr.args[1].value->range, a, b, &unit, true, expr.range,
+    if (!prepare(args[0], args[1], expr.args[0].value->range,
+                 expr.args[1].value->range, a, b, &unit, true, expr.range,
                  ("'" + name + "'").str()))
       return Value();
     if (!isNumber(e.elementOf(a)))
-      return fail(diag::typeMismatch, expr.range, "'" + name + "' takes numbers, found " + describe(args[0]));
-    auto kind = name == "max" ? BinaryKind::max : name == "min" ? BinaryKind::min : BinaryKind::mod;
+      return fail(diag::typeMismatch, expr.range,
+                  "'" + name + "' takes numbers, found " + describe(args[0]));
+    auto kind = name == "max"   ? BinaryKind::max
+                : name == "min" ? BinaryKind::min
+                                : BinaryKind::mod;
     return Value::array(e.binary(kind, a, b), unit);
   }
   if (name == "clamp") {
@@ -145,12 +169,15 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     for (unsigned i : {1u, 2u}) {
       mlir::Value a, b;
       Unit unit;
-      if (!prepare(value, args[i], expr.args[0].value->range, expr.args[i].value->range, a, b, &unit, true, expr.range,
+      if (!prepare(value, args[i], expr.args[0].value->range,
+                   expr.args[i].value->range, a, b, &unit, true, expr.range,
                    "'clamp'"))
         return Value();
       if (!isNumber(e.elementOf(a)))
-        return fail(diag::typeMismatch, expr.range, "'clamp' takes numbers, found " + describe(args[0]));
-      value = Value::array(e.binary(i == 1 ? BinaryKind::max : BinaryKind::min, a, b), unit);
+        return fail(diag::typeMismatch, expr.range,
+                    "'clamp' takes numbers, found " + describe(args[0]));
+      value = Value::array(
+          e.binary(i == 1 ? BinaryKind::max : BinaryKind::min, a, b), unit);
     }
     return value;
   }
@@ -162,7 +189,8 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
       return Value();
     if (!e.isRange(ir))
       return Value::array(e.constantInt(e.i1(), 1));
-    return Value::array(KnownOp::create(e.builder, e.loc, e.typeOf(ir).withElement(e.i1()), ir));
+    return Value::array(KnownOp::create(e.builder, e.loc,
+                                        e.typeOf(ir).withElement(e.i1()), ir));
   }
   if (name == "hit" || name == "conf") {
     if (!expects(1))
@@ -174,7 +202,8 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
       return Value();
     if (!isTruth(e.elementOf(truth)))
       return fail(diag::typeMismatch, expr.range,
-                  "'" + name + "' takes a match or a condition, found " + describe(args[0]));
+                  "'" + name + "' takes a match or a condition, found " +
+                      describe(args[0]));
     return Value::array(e.cast(truth, e.f32()));
   }
   if (name == "stop" || name == "identity") {
@@ -189,7 +218,8 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     if (!ir)
       return Value();
     if (!isNumber(e.elementOf(ir)) && !isTruth(e.elementOf(ir)))
-      return fail(diag::typeMismatch, expr.range, "'" + name + "' takes a number, found " + describe(args[0]));
+      return fail(diag::typeMismatch, expr.range,
+                  "'" + name + "' takes a number, found " + describe(args[0]));
     return Value::array(e.cast(ir, name == "int" ? e.i64() : e.f32()));
   }
   if (name == "random" || name == "gumbel" || name == "normal") {
@@ -212,8 +242,11 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     }
     if (site < 0)
       site = (int64_t(1) << 32) + drawSites++;
-    auto kind = name == "gumbel" ? DrawKind::gumbel : name == "normal" ? DrawKind::normal : DrawKind::uniform;
-    return Value::array(DrawOp::create(e.builder, e.loc, e.arrayType(e.f32(), axes), kind, site, keys));
+    auto kind = name == "gumbel"   ? DrawKind::gumbel
+                : name == "normal" ? DrawKind::normal
+                                   : DrawKind::uniform;
+    return Value::array(DrawOp::create(
+        e.builder, e.loc, e.arrayType(e.f32(), axes), kind, site, keys));
   }
   return unsupported(expr.range, "'" + name + "'");
 }
@@ -221,13 +254,18 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
 Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   llvm::SmallVector<mlir::Value> operands;
   llvm::SmallVector<mlir::NamedAttribute> arguments;
-  auto add = [&](StringRef key, mlir::Attribute value) { arguments.push_back(e.builder.getNamedAttr(key, value)); };
-  bool counts = llvm::is_contained({"bytes", "estimate", "chars", "words", "lines"}, name);
+  auto add = [&](StringRef key, mlir::Attribute value) {
+    arguments.push_back(e.builder.getNamedAttr(key, value));
+  };
+  bool counts = llvm::is_contained(
+      {"bytes", "estimate", "chars", "words", "lines"}, name);
   mlir::Value total;
   for (const Arg &arg : expr.args) {
     const Expr &written = *arg.value;
     if (auto *text = dyn_cast<StringExpr>(&written)) {
-      StringRef key = arg.name ? StringRef(arg.name.text) : name == "regex" ? "pattern" : "text";
+      StringRef key = arg.name          ? StringRef(arg.name.text)
+                      : name == "regex" ? "pattern"
+                                        : "text";
       add(key, e.builder.getStringAttr(text->value));
       continue;
     }
@@ -239,7 +277,8 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
           return fail(diag::typeMismatch, entry.value->range, "expected text");
         values.push_back(e.builder.getStringAttr(text->value));
       }
-      add(arg.name ? StringRef(arg.name.text) : "words", e.builder.getArrayAttr(values));
+      add(arg.name ? StringRef(arg.name.text) : "words",
+          e.builder.getArrayAttr(values));
       continue;
     }
     if (arg.name) {
@@ -263,31 +302,42 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
     if (!ir)
       return Value();
     if (!isa<TextType>(e.valueTypeOf(ir)))
-      return fail(diag::typeMismatch, written.range, "'" + name + "' reads text, found " + describe(value));
+      return fail(diag::typeMismatch, written.range,
+                  "'" + name + "' reads text, found " + describe(value));
     if (e.isRange(ir))
-      return unsupported(written.range, "a text function on text that may be unknown");
+      return unsupported(written.range,
+                         "a text function on text that may be unknown");
     operands.push_back(ir);
   }
   if (operands.empty())
-    return fail(diag::argumentMismatch, expr.range, "'" + name + "' reads text, found none");
-  mlir::Type element = llvm::is_contained({"regex", "keywords", "contains", "starts_with", "ends_with"}, name) ? e.i1()
-                       : name == "density" || name == "script_share" ? e.f32()
-                                                                     : e.i64();
+    return fail(diag::argumentMismatch, expr.range,
+                "'" + name + "' reads text, found none");
+  mlir::Type element =
+      llvm::is_contained(
+          {"regex", "keywords", "contains", "starts_with", "ends_with"}, name)
+          ? e.i1()
+      : name == "density" || name == "script_share" ? e.f32()
+                                                    : e.i64();
   // A vector of features lies along the axis that the declared type adds.
   AxisInfo *feature = nullptr;
   if (name == "ngrams") {
     for (AxisInfo *axis : wantedAxes)
-      if (llvm::none_of(operands, [&](mlir::Value operand) { return e.has(e.axesOf(operand), axis); }))
+      if (llvm::none_of(operands, [&](mlir::Value operand) {
+            return e.has(e.axesOf(operand), axis);
+          }))
         feature = axis;
     if (!feature || feature->size < 1) {
-      error(diag::missingType, expr.range, "'ngrams' needs the axis of its features")
-          .note("it is the type of the signal: signal grams : f32[gram] = ngrams(...), with a size for 'gram'");
+      error(diag::missingType, expr.range,
+            "'ngrams' needs the axis of its features")
+          .note("it is the type of the signal: signal grams : f32[gram] = "
+                "ngrams(...), with a size for 'gram'");
       return Value();
     }
     add("dim", e.builder.getI64IntegerAttr(feature->size));
     element = e.f32();
   }
-  auto dictionary = arguments.empty() ? mlir::DictionaryAttr() : e.builder.getDictionaryAttr(arguments);
+  auto dictionary = arguments.empty() ? mlir::DictionaryAttr()
+                                      : e.builder.getDictionaryAttr(arguments);
   auto call = [&](llvm::ArrayRef<mlir::Value> inputs) -> mlir::Value {
     AxisList axes;
     for (mlir::Value input : inputs)
@@ -296,7 +346,8 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
           axes.push_back(axis);
     if (feature)
       axes.push_back(feature);
-    return TextFnOp::create(e.builder, e.loc, e.arrayType(element, axes), name, inputs, dictionary);
+    return TextFnOp::create(e.builder, e.loc, e.arrayType(element, axes), name,
+                            inputs, dictionary);
   };
   if (!counts)
     return gatherIfAlong(Value::array(call(operands)));
@@ -306,8 +357,10 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
     total = total ? e.binary(BinaryKind::add, total, one) : one;
   }
   if (name == "bytes")
-    return gatherIfAlong(Value::array(e.cast(total, e.f64()), Unit::of(Unit::Byte)));
+    return gatherIfAlong(
+        Value::array(e.cast(total, e.f64()), Unit::of(Unit::Byte)));
   if (name == "estimate")
-    return gatherIfAlong(Value::array(e.cast(total, e.f64()), Unit::of(Unit::Token)));
+    return gatherIfAlong(
+        Value::array(e.cast(total, e.f64()), Unit::of(Unit::Token)));
   return gatherIfAlong(Value::array(total));
 }

@@ -1,4 +1,5 @@
-//===- Choose.cpp - The one form of choice ---------------------------------===//
+//===- Choose.cpp - The one form of choice
+//---------------------------------===//
 //
 // Candidates, items, mask, keys and count become a route.choose over a fresh
 // plan axis; the weight is elaborated over the rows that were chosen.
@@ -16,12 +17,18 @@ mlir::Value Elaborator::andMask(mlir::Value a, mlir::Value b) {
   return e.binary(BinaryKind::logical_and, a, b);
 }
 
-mlir::Value Elaborator::rowPosition(AxisInfo *axis) { return e.iota(axis, /*asRef=*/true); }
+mlir::Value Elaborator::rowPosition(AxisInfo *axis) {
+  return e.iota(axis, /*asRef=*/true);
+}
 
-AxisInfo *Elaborator::planAxis(AxisList per, AxisInfo *candidates, SourceRange range) {
+AxisInfo *Elaborator::planAxis(AxisList per, AxisInfo *candidates,
+                               SourceRange range) {
   std::string base = cx.scope ? pathOf(*cx.scope) : "";
-  StringRef wanted = cx.planName.empty() ? StringRef("p") : StringRef(cx.planName);
-  AxisInfo *axis = makeAxis(wanted, base.empty() ? wanted.str() : base + "." + wanted.str(), AxisKind::plan, range);
+  StringRef wanted =
+      cx.planName.empty() ? StringRef("p") : StringRef(cx.planName);
+  AxisInfo *axis =
+      makeAxis(wanted, base.empty() ? wanted.str() : base + "." + wanted.str(),
+               AxisKind::plan, range);
   axis->parents.assign(per.begin(), per.end());
   axis->parents.push_back(candidates);
   emitAxis(*axis);
@@ -42,13 +49,15 @@ Value Elaborator::makePlan(AxisInfo *axis, mlir::Value plan, Value weight) {
 
 bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
   const Expr *plain = ignoreParens(&expr);
-  if (auto *binary = dyn_cast<ast::BinaryExpr>(plain); binary && binary->op == ast::BinaryOp::Where) {
+  if (auto *binary = dyn_cast<ast::BinaryExpr>(plain);
+      binary && binary->op == ast::BinaryOp::Where) {
     if (!evalCandidates(*binary->lhs, out))
       return false;
     Context next = cx;
     next.candidate = out.axis;
     next.along = out.axis->isPlan() ? out.axis : nullptr;
-    mlir::Value mask = inContext(std::move(next), [&] { return evalTruth(*binary->rhs); });
+    mlir::Value mask =
+        inContext(std::move(next), [&] { return evalTruth(*binary->rhs); });
     out.mask = andMask(out.mask, mask);
     return bool(mask);
   }
@@ -64,7 +73,8 @@ bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
       if (member.isError())
         return false;
       if (!member.is(Kind::Member) || (out.axis && out.axis != member.axis)) {
-        error(diag::wrongKind, element->range, "expected a member of one pool, found " + describe(member));
+        error(diag::wrongKind, element->range,
+              "expected a member of one pool, found " + describe(member));
         return false;
       }
       out.axis = member.axis;
@@ -76,18 +86,24 @@ bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
     }
     mlir::Value position = e.iota(out.axis, true);
     for (int64_t row : out.listed) {
-      mlir::Value same = e.compare(CompareKind::eq, position, e.constantInt(e.elementOf(position), row));
-      out.mask = out.mask ? e.binary(BinaryKind::logical_or, out.mask, same) : same;
+      mlir::Value same = e.compare(CompareKind::eq, position,
+                                   e.constantInt(e.elementOf(position), row));
+      out.mask =
+          out.mask ? e.binary(BinaryKind::logical_or, out.mask, same) : same;
     }
     return true;
   }
   Value value;
   if (auto *name = dyn_cast<NameExpr>(plain)) {
-    if (cx.resultPool && llvm::is_contained(cx.resultPool->axis->labels, name->name.text)) {
+    if (cx.resultPool &&
+        llvm::is_contained(cx.resultPool->axis->labels, name->name.text)) {
       out.axis = cx.resultPool->axis;
-      out.listed = {int64_t(llvm::find(out.axis->labels, name->name.text) - out.axis->labels.begin())};
+      out.listed = {int64_t(llvm::find(out.axis->labels, name->name.text) -
+                            out.axis->labels.begin())};
       mlir::Value position = e.iota(out.axis, true);
-      out.mask = e.compare(CompareKind::eq, position, e.constantInt(e.elementOf(position), out.listed.front()));
+      out.mask =
+          e.compare(CompareKind::eq, position,
+                    e.constantInt(e.elementOf(position), out.listed.front()));
       return true;
     }
     value = lookup(name->name);
@@ -110,7 +126,9 @@ bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
   return false;
 }
 
-bool Elaborator::evalKeys(const Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys, llvm::SmallVectorImpl<bool> &up) {
+bool Elaborator::evalKeys(const Expr &expr,
+                          llvm::SmallVectorImpl<mlir::Value> &keys,
+                          llvm::SmallVectorImpl<bool> &up) {
   const Expr *plain = &expr;
   if (auto *tuple = dyn_cast<TupleExpr>(ignoreParens(plain))) {
     for (const ExprPtr &element : tuple->elements)
@@ -119,7 +137,8 @@ bool Elaborator::evalKeys(const Expr &expr, llvm::SmallVectorImpl<mlir::Value> &
     return true;
   }
   bool rising = false;
-  if (auto *unary = dyn_cast<ast::UnaryExpr>(plain); unary && unary->op == ast::UnaryOp::Up) {
+  if (auto *unary = dyn_cast<ast::UnaryExpr>(plain);
+      unary && unary->op == ast::UnaryOp::Up) {
     rising = true;
     plain = unary->operand.get();
     if (auto *tuple = dyn_cast<TupleExpr>(ignoreParens(plain))) {
@@ -143,7 +162,8 @@ bool Elaborator::evalKeys(const Expr &expr, llvm::SmallVectorImpl<mlir::Value> &
     if (isTruth(element) || isa<route::EnumType>(element))
       key = e.cast(key, e.i64());
     else if (!isNumber(element)) {
-      error(diag::typeMismatch, plain->range, "a key is a number, found " + describe(value));
+      error(diag::typeMismatch, plain->range,
+            "a key is a number, found " + describe(value));
       return false;
     }
     key = e.computing(key);
@@ -153,7 +173,8 @@ bool Elaborator::evalKeys(const Expr &expr, llvm::SmallVectorImpl<mlir::Value> &
   return true;
 }
 
-bool Elaborator::budgetsFrom(const std::vector<ExprPtr> &exprs, llvm::SmallVectorImpl<mlir::Attribute> &symbols) {
+bool Elaborator::budgetsFrom(const std::vector<ExprPtr> &exprs,
+                             llvm::SmallVectorImpl<mlir::Attribute> &symbols) {
   for (const ExprPtr &expr : exprs) {
     auto *name = dyn_cast<NameExpr>(ignoreParens(expr.get()));
     if (!name) {
@@ -171,16 +192,21 @@ bool Elaborator::budgetsFrom(const std::vector<ExprPtr> &exprs, llvm::SmallVecto
 /// Whether a walk over `expr` meets the name `chosen`.
 static bool mentionsChosen(const Expr *expr);
 static bool mentionsChosen(const std::vector<ExprPtr> &exprs) {
-  return llvm::any_of(exprs, [](const ExprPtr &expr) { return mentionsChosen(expr.get()); });
+  return llvm::any_of(
+      exprs, [](const ExprPtr &expr) { return mentionsChosen(expr.get()); });
 }
 static bool mentionsChosen(const Expr *expr) {
   if (!expr)
     return false;
   if (auto *call = dyn_cast<CallExpr>(expr))
-    return mentionsChosen(call->over) || mentionsChosen(call->per) || mentionsChosen(call->of.get()) ||
-           llvm::any_of(call->args, [](const Arg &arg) { return mentionsChosen(arg.value.get()); });
+    return mentionsChosen(call->over) || mentionsChosen(call->per) ||
+           mentionsChosen(call->of.get()) ||
+           llvm::any_of(call->args, [](const Arg &arg) {
+             return mentionsChosen(arg.value.get());
+           });
   if (auto *binary = dyn_cast<ast::BinaryExpr>(expr))
-    return mentionsChosen(binary->lhs.get()) || mentionsChosen(binary->rhs.get());
+    return mentionsChosen(binary->lhs.get()) ||
+           mentionsChosen(binary->rhs.get());
   if (auto *unary = dyn_cast<ast::UnaryExpr>(expr))
     return mentionsChosen(unary->operand.get());
   if (auto *paren = dyn_cast<ParenExpr>(expr))
@@ -190,7 +216,8 @@ static bool mentionsChosen(const Expr *expr) {
   if (auto *member = dyn_cast<MemberExpr>(expr))
     return mentionsChosen(member->base.get());
   if (auto *branch = dyn_cast<IfExpr>(expr))
-    return mentionsChosen(branch->cond.get()) || mentionsChosen(branch->thenValue.get()) ||
+    return mentionsChosen(branch->cond.get()) ||
+           mentionsChosen(branch->thenValue.get()) ||
            mentionsChosen(branch->elseValue.get());
   return plainName(expr) == "chosen";
 }
@@ -216,13 +243,17 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     return Value();
   // One item only where the axis stands at a position.
   llvm::erase_if(per, [&](AxisInfo *axis) {
-    return llvm::any_of(cx.frames, [&](const Frame &frame) { return frame.axis == axis && frame.position; });
+    return llvm::any_of(cx.frames, [&](const Frame &frame) {
+      return frame.axis == axis && frame.position;
+    });
   });
   if (e.has(per, from.axis))
     return fail(diag::badChoice, expr.range,
-                "cannot choose from '" + from.axis->name + "' for each of its own positions");
+                "cannot choose from '" + from.axis->name +
+                    "' for each of its own positions");
   if (cx.along)
-    return unsupported(expr.range, "a choice inside a body that runs along a plan");
+    return unsupported(expr.range,
+                       "a choice inside a body that runs along a plan");
 
   Context inside = cx;
   inside.candidate = from.axis;
@@ -250,13 +281,15 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
       return fail(diag::badChoice, expr.range, "say how many to choose");
     Value value = eval(*expr.count);
     if (value.is(Kind::Number) && (!value.integral || value.number < 0))
-      return fail(diag::badChoice, expr.count->range, "the count of a choice is a whole number");
+      return fail(diag::badChoice, expr.count->range,
+                  "the count of a choice is a whole number");
     count = asArray(value, expr.count->range, e.i64());
     if (!count)
       return Value();
     if (!isNumber(e.elementOf(count)) || !value.unit.isNone())
       return fail(diag::typeMismatch, expr.count->range,
-                  "the count of a choice is a plain number, found " + describe(value));
+                  "the count of a choice is a plain number, found " +
+                      describe(value));
     count = e.cast(count, e.i64());
     break;
   }
@@ -272,9 +305,11 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     if (!rows)
       return Value();
     rows = e.computing(rows);
-    if (!e.valueTypeOf(rows).isInteger(64) && !isa<RefType>(e.valueTypeOf(rows)))
+    if (!e.valueTypeOf(rows).isInteger(64) &&
+        !isa<RefType>(e.valueTypeOf(rows)))
       return fail(diag::typeMismatch, expr.count->range,
-                  "a table lists row numbers, found " + describe(Value::array(rows)));
+                  "a table lists row numbers, found " +
+                      describe(Value::array(rows)));
     table.push_back(rows);
     break;
   }
@@ -283,21 +318,28 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
   }
   bool greedy = expr.key && mentionsChosen(expr.key.get());
   AxisInfo *axis = planAxis(per, from.axis, expr.range);
-  if (expr.key && !greedy && !inContext(inside, [&] { return evalKeys(*expr.key, keys, up); }))
+  if (expr.key && !greedy &&
+      !inContext(inside, [&] { return evalKeys(*expr.key, keys, up); }))
     return Value();
   if (greedy)
-    for (size_t parts = 0, n = isa<TupleExpr>(ignoreParens(expr.key.get()))
-                                   ? cast<TupleExpr>(ignoreParens(expr.key.get()))->elements.size()
-                                   : 1;
+    for (size_t parts = 0,
+                n = isa<TupleExpr>(ignoreParens(expr.key.get()))
+                        ? cast<TupleExpr>(ignoreParens(expr.key.get()))
+                              ->elements.size()
+                        : 1;
          parts < n; ++parts)
       up.push_back(false);
   // Keys and masks belong to the items and the candidates.
   auto fits = [&](mlir::Value value, SourceRange range, StringRef what) {
     for (AxisInfo *used : e.axesOf(value))
-      if (llvm::none_of(axis->parents, [&](AxisInfo *known) { return known->descendsFrom(used); })) {
+      if (llvm::none_of(axis->parents, [&](AxisInfo *known) {
+            return known->descendsFrom(used);
+          })) {
         error(diag::choiceAxes, range,
-              what + " has axis '" + used->name + "', which is neither an item nor a candidate")
-            .label(expr.range, "chosen per (" + describeAxes(per) + ") from '" + from.axis->name + "'")
+              what + " has axis '" + used->name +
+                  "', which is neither an item nor a candidate")
+            .label(expr.range, "chosen per (" + describeAxes(per) + ") from '" +
+                                   from.axis->name + "'")
             .help("reduce it, or add it to 'per'");
         return false;
       }
@@ -306,12 +348,16 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
   for (mlir::Value key : keys)
     if (!fits(key, expr.key->range, "the key"))
       return Value();
-  if (mask && !fits(mask, expr.where ? expr.where->range : expr.range, "the mask"))
+  if (mask &&
+      !fits(mask, expr.where ? expr.where->range : expr.range, "the mask"))
     return Value();
   if (count)
     for (AxisInfo *used : e.axesOf(count))
-      if (llvm::none_of(per, [&](AxisInfo *known) { return known->descendsFrom(used); }))
-        return fail(diag::choiceAxes, expr.count->range, "the count has axis '" + used->name + "', which is no item");
+      if (llvm::none_of(
+              per, [&](AxisInfo *known) { return known->descendsFrom(used); }))
+        return fail(diag::choiceAxes, expr.count->range,
+                    "the count has axis '" + used->name +
+                        "', which is no item");
   llvm::SmallVector<mlir::Attribute> under;
   if (!inContext(inside, [&] { return budgetsFrom(expr.under, under); }))
     return Value();
@@ -322,7 +368,8 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     under.append(cx.ruleUnder.begin(), cx.ruleUnder.end());
 
   auto type = PlanType::get(&context, axis->symbol);
-  irgen::Emitter::Choice choice{count, mask, keys, up, under, {}, table, greedy};
+  irgen::Emitter::Choice choice{count, mask, keys,  up,
+                                under, {},   table, greedy};
   if (!from.source.isError())
     choice.source = from.source.axis->plan;
   auto op = e.choose(kind, axis, choice);
@@ -352,9 +399,12 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     });
     if (ok && kind == ChoiceKind::until && !e.axesOf(yielded.front()).empty() &&
         llvm::any_of(e.axesOf(yielded.front()), [&](AxisInfo *used) {
-          return llvm::none_of(per, [&](AxisInfo *known) { return known->descendsFrom(used); });
+          return llvm::none_of(
+              per, [&](AxisInfo *known) { return known->descendsFrom(used); });
         }))
-      ok = (error(diag::choiceAxes, expr.count->range, "the condition after 'until' belongs to the items"), false);
+      ok = (error(diag::choiceAxes, expr.count->range,
+                  "the condition after 'until' belongs to the items"),
+            false);
     if (!ok) {
       op.erase();
       axis->plan = {};
@@ -370,7 +420,8 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
 }
 
 /// The plan with its weight, elaborated over the rows that were chosen.
-Value Elaborator::finishPlan(AxisInfo *axis, mlir::Value plan, const ChooseExpr &expr) {
+Value Elaborator::finishPlan(AxisInfo *axis, mlir::Value plan,
+                             const ChooseExpr &expr) {
   axis->plan = plan;
   if (!expr.weight)
     return makePlan(axis, plan, Value());
@@ -386,7 +437,9 @@ Value Elaborator::finishPlan(AxisInfo *axis, mlir::Value plan, const ChooseExpr 
     ir = e.broadcastTo(ir, axis);
     for (AxisInfo *used : e.axesOf(ir))
       if (used != axis) {
-        error(diag::choiceAxes, expr.weight->range, "the weight has axis '" + used->name + "' beside the chosen rows");
+        error(diag::choiceAxes, expr.weight->range,
+              "the weight has axis '" + used->name +
+                  "' beside the chosen rows");
         return Value();
       }
     if (expr.weightType) {
@@ -405,15 +458,24 @@ Value Elaborator::evalConcat(const ast::BinaryExpr &expr) {
   if (lhs.isError() || rhs.isError())
     return Value();
   if (!lhs.is(Kind::Plan) || !rhs.is(Kind::Plan))
-    return fail(diag::wrongKind, expr.range, "'++' joins plans, found " + describe(lhs) + " and " + describe(rhs));
+    return fail(diag::wrongKind, expr.range,
+                "'++' joins plans, found " + describe(lhs) + " and " +
+                    describe(rhs));
   if (lhs.axis->parents != rhs.axis->parents)
-    return fail(diag::choiceAxes, expr.range, "these plans choose from different things or for different items");
-  AxisInfo *axis = planAxis(AxisList(lhs.axis->items()), lhs.axis->candidates(), expr.range);
+    return fail(
+        diag::choiceAxes, expr.range,
+        "these plans choose from different things or for different items");
+  AxisInfo *axis =
+      planAxis(AxisList(lhs.axis->items()), lhs.axis->candidates(), expr.range);
   llvm::SmallVector<mlir::Value> columns;
   for (const Value *plan : {&lhs, &rhs})
-    columns.push_back(plan->part("weight") ? e.cast(plan->part("weight")->ir, e.f32())
-                                           : e.broadcastTo(e.constant(e.f32(), 1), plan->axis));
-  llvm::SmallVector<mlir::Type> types = {PlanType::get(&context, axis->symbol), e.arrayType(e.f32(), {axis})};
-  auto op = route::ConcatOp::create(e.builder, e.loc, types, lhs.axis->plan, rhs.axis->plan, columns, axis->symbol);
-  return makePlan(axis, op.getResult(), Value::array(op.getResultColumns().front()));
+    columns.push_back(plan->part("weight")
+                          ? e.cast(plan->part("weight")->ir, e.f32())
+                          : e.broadcastTo(e.constant(e.f32(), 1), plan->axis));
+  llvm::SmallVector<mlir::Type> types = {PlanType::get(&context, axis->symbol),
+                                         e.arrayType(e.f32(), {axis})};
+  auto op = route::ConcatOp::create(e.builder, e.loc, types, lhs.axis->plan,
+                                    rhs.axis->plan, columns, axis->symbol);
+  return makePlan(axis, op.getResult(),
+                  Value::array(op.getResultColumns().front()));
 }

@@ -1,4 +1,5 @@
-//===- Comparisons.cpp - Comparison, and choice between values -------------===//
+//===- Comparisons.cpp - Comparison, and choice between values
+//-------------===//
 //
 // Labels of enumerations and of pools are names only beside a value of their
 // type. `if` and `case` on values of items select; on scalars they branch.
@@ -10,11 +11,21 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-/// The label that a plain name is beside `like`; an error value when it is none.
+/// The label that a plain name is beside `like`; an error value when it is
+/// none.
 Value Elaborator::labelOf(const Expr &expr, const Value &like) {
   auto *name = dyn_cast<NameExpr>(ignoreParens(&expr));
-  if (!name)
+  if (!name) {
+    // `none` beside an enumeration that has it as a label.
+    if (!isa<NoneExpr>(ignoreParens(&expr)) || !like.is(Kind::Array))
+      return Value();
+    mlir::Type element = e.valueTypeOf(like.ir);
+    auto &labels = enumLabels[mlir::TypeAttr::get(element)];
+    if (isa<route::EnumType>(element) && !labels.empty() &&
+        labels.back() == "none")
+      return Value::array(e.constantInt(element, int64_t(labels.size()) - 1));
     return Value();
+  }
   if (like.is(Kind::Row) || like.is(Kind::Member)) {
     auto found = llvm::find(like.axis->labels, name->name.text);
     if (found == like.axis->labels.end())
@@ -39,6 +50,10 @@ Value Elaborator::labelOf(const Expr &expr, const Value &like) {
     if (found != axis->labels.end())
       return Value::array(e.constantInt(element, found - axis->labels.begin()));
   }
+  // A code of failure: no answer in time reads as 408.
+  if (name->name.text == "timeout" && element.isInteger(64) &&
+      lookup(name->name, /*quiet=*/true).isError())
+    return Value::literal(408, true);
   if (isa<TextType>(element) && lookup(name->name, /*quiet=*/true).isError())
     return Value::array(e.constantText(name->name.text));
   return Value();
@@ -48,7 +63,8 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
   // A name that means nothing by itself may be a label of the other side.
   auto isFree = [&](const Expr &side) {
     auto *name = dyn_cast<NameExpr>(ignoreParens(&side));
-    return name && name->name.text != "this" && name->name.text != "now" && name->name.text != "inf" &&
+    return name && name->name.text != "this" && name->name.text != "now" &&
+           name->name.text != "inf" &&
            lookup(name->name, /*quiet=*/true).isError();
   };
   bool equality = expr.op == ast::BinaryOp::Eq || expr.op == ast::BinaryOp::Ne;
@@ -62,9 +78,12 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
   Value b = labelOf(*second, a);
   if (b.isError()) {
     auto *name = dyn_cast<NameExpr>(ignoreParens(second));
-    auto coded = a.is(Kind::Array) ? dyn_cast<route::EnumType>(e.valueTypeOf(a.ir)) : route::EnumType();
+    auto coded = a.is(Kind::Array)
+                     ? dyn_cast<route::EnumType>(e.valueTypeOf(a.ir))
+                     : route::EnumType();
     if (name && coded && isFree(*second))
-      return unknownName(name->name, "label", enumLabels[mlir::TypeAttr::get(coded)]);
+      return unknownName(name->name, "label",
+                         enumLabels[mlir::TypeAttr::get(coded)]);
     b = eval(*second);
   }
   if (b.isError())
@@ -73,10 +92,12 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
     return lazily(expr);
   if (swapped)
     std::swap(a, b);
-  return compareValues(expr.op, a, b, expr.range, expr.lhs->range, expr.rhs->range);
+  return compareValues(expr.op, a, b, expr.range, expr.lhs->range,
+                       expr.rhs->range);
 }
 
-Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs, SourceRange range, SourceRange left,
+Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs,
+                                SourceRange range, SourceRange left,
                                 SourceRange right) {
   auto kind = [&] {
     switch (op) {
@@ -97,35 +118,46 @@ Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs, SourceRa
   std::string what = ("'" + spelling(op) + "'").str();
   if (lhs.is(Kind::Plan) && rhs.is(Kind::None)) {
     mlir::Value rows = e.constantInt(e.i1(), 1);
-    rows = e.reduce(ReduceKind::any, e.broadcastTo(rows, lhs.axis), lhs.axis->items());
-    return Value::array(kind == CompareKind::ne ? rows : e.unary(UnaryKind::logical_not, rows));
+    rows = e.reduce(ReduceKind::any, e.broadcastTo(rows, lhs.axis),
+                    lhs.axis->items());
+    return Value::array(
+        kind == CompareKind::ne ? rows : e.unary(UnaryKind::logical_not, rows));
   }
   mlir::Value a, b;
-  if (!prepare(lhs, rhs, left, right, a, b, nullptr, /*sameUnit=*/true, range, what))
+  if (!prepare(lhs, rhs, left, right, a, b, nullptr, /*sameUnit=*/true, range,
+               what))
     return Value();
   bool ordered = kind != CompareKind::eq && kind != CompareKind::ne;
   mlir::Type element = e.valueTypeOf(a);
   if (ordered && !isNumber(element) && !isa<route::EnumType>(element))
-    return fail(diag::typeMismatch, range, what + " orders numbers, found " + describe(Value::array(a)));
+    return fail(diag::typeMismatch, range,
+                what + " orders numbers, found " + describe(Value::array(a)));
   return Value::array(e.compare(kind, a, b));
 }
 
-Value Elaborator::selectValues(mlir::Value condition, const Value &a, const Value &b, SourceRange range) {
+Value Elaborator::selectValues(mlir::Value condition, const Value &a,
+                               const Value &b, SourceRange range) {
   if (a.isError() || b.isError())
     return Value();
-  if (a.parts && b.parts && !a.is(Kind::Plan) && a.parts->size() == b.parts->size()) {
+  if (a.parts && b.parts && !a.is(Kind::Plan) &&
+      a.parts->size() == b.parts->size()) {
     std::vector<Value> parts;
     for (size_t i = 0; i < a.parts->size(); ++i)
-      parts.push_back(selectValues(condition, (*a.parts)[i], (*b.parts)[i], range));
-    return Value::group(a.kind, std::move(parts), a.names ? *a.names : std::vector<std::string>());
+      parts.push_back(
+          selectValues(condition, (*a.parts)[i], (*b.parts)[i], range));
+    return Value::group(a.kind, std::move(parts),
+                        a.names ? *a.names : std::vector<std::string>());
   }
   mlir::Value x, y;
-  if (!prepare(a, b, range, range, x, y, nullptr, true, range, "a choice between values"))
+  if (!prepare(a, b, range, range, x, y, nullptr, true, range,
+               "a choice between values"))
     return Value();
   mlir::Value all[] = {condition, x, y};
   if (!e.align(all))
-    return fail(diag::ambiguousDescent, range, "the condition and the values have no common items");
-  return Value::array(e.select(all[0], all[1], all[2]), a.unit.isNone() ? b.unit : a.unit);
+    return fail(diag::ambiguousDescent, range,
+                "the condition and the values have no common items");
+  return Value::array(e.select(all[0], all[1], all[2]),
+                      a.unit.isNone() ? b.unit : a.unit);
 }
 
 Value Elaborator::evalIf(const IfExpr &expr) {
@@ -136,7 +168,8 @@ Value Elaborator::evalIf(const IfExpr &expr) {
   if ((a.is(Kind::Lazy) || b.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
     return lazily(expr);
   if (a.is(Kind::Plan) || b.is(Kind::Plan)) {
-    Value left = asPlan(a, expr.thenValue->range), right = asPlan(b, expr.elseValue->range);
+    Value left = asPlan(a, expr.thenValue->range),
+          right = asPlan(b, expr.elseValue->range);
     if (left.isError() || right.isError())
       return Value();
     // The first plan where the condition holds, the second elsewhere.
@@ -159,33 +192,40 @@ Value Elaborator::evalCase(const CaseExpr &expr) {
   Value result;
   bool have = false;
   for (const CaseArm &arm : llvm::reverse(expr.arms)) {
-    if (!arm.value || arm.form == CaseArm::Form::Ok || arm.form == CaseArm::Form::Failed)
+    if (!arm.value || arm.form == CaseArm::Form::Ok ||
+        arm.form == CaseArm::Form::Failed)
       return unsupported(arm.range, "this arm of a case");
     if (arm.form == CaseArm::Form::Otherwise) {
       if (have)
-        return fail(diag::argumentMismatch, arm.range, "'otherwise' must be the last arm");
+        return fail(diag::argumentMismatch, arm.range,
+                    "'otherwise' must be the last arm");
       result = eval(*arm.value);
       have = true;
       continue;
     }
     if (!have)
-      return fail(diag::argumentMismatch, arm.range, "this case has no 'otherwise'");
+      return fail(diag::argumentMismatch, arm.range,
+                  "this case has no 'otherwise'");
     mlir::Value condition;
     if (arm.form == CaseArm::Form::Known) {
       mlir::Value ir = asArray(subject, expr.range);
       if (!ir)
         return Value();
       if (!e.isRange(ir))
-        return fail(diag::typeMismatch, arm.range, "this value is always known");
-      condition = KnownOp::create(e.builder, e.loc, e.typeOf(ir).withElement(e.i1()), ir);
+        return fail(diag::typeMismatch, arm.range,
+                    "this value is always known");
+      condition = KnownOp::create(e.builder, e.loc,
+                                  e.typeOf(ir).withElement(e.i1()), ir);
     } else if (!expr.subject) {
       condition = evalTruth(*arm.test);
     } else {
       Value test = labelOf(*arm.test, subject);
       if (test.isError())
         test = eval(*arm.test);
-      Value equal =
-          test.isError() ? Value() : compareValues(ast::BinaryOp::Eq, subject, test, arm.range, arm.range, arm.range);
+      Value equal = test.isError()
+                        ? Value()
+                        : compareValues(ast::BinaryOp::Eq, subject, test,
+                                        arm.range, arm.range, arm.range);
       condition = equal.ir;
     }
     if (!condition)

@@ -1,10 +1,12 @@
-//===- Compile.cpp - The whole of a file -----------------------------------===//
+//===- Compile.cpp - The whole of a file
+//-----------------------------------===//
 //
 // Loads the prelude and the file, elaborates every declaration so that one run
 // shows all errors, emits the entry points and verifies the module.
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
+#include "Walk.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Verifier.h"
@@ -16,9 +18,11 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-Elaborator::Elaborator(SourceManager &sources, DiagnosticEngine &diags, mlir::MLIRContext &context,
+Elaborator::Elaborator(SourceManager &sources, DiagnosticEngine &diags,
+                       mlir::MLIRContext &context,
                        const CompileOptions &options)
-    : sources(sources), diags(diags), context(context), options(options), e(context) {}
+    : sources(sources), diags(diags), context(context), options(options),
+      e(context) {}
 
 /// The library's `prelude.route`, whose names need no import.
 ScopePtr Elaborator::loadPrelude() {
@@ -35,13 +39,15 @@ ScopePtr Elaborator::loadPrelude() {
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
-  module = mlir::ModuleOp::create(mlir::FileLineColLoc::get(&context, sources.name(file), 1, 1));
+  module = mlir::ModuleOp::create(
+      mlir::FileLineColLoc::get(&context, sources.name(file), 1, 1));
   prelude = loadPrelude();
   root = loadModule(file);
   cx.scope = root;
   const ast::Module &tree = *parsed.back();
   auto force = [&](const Name &name) {
-    if (auto found = root->entries.find(name.text); found != root->entries.end())
+    if (auto found = root->entries.find(name.text);
+        found != root->entries.end())
       resolve(found->second, *root, name.range);
   };
   // Axes first: columns of items are names everywhere.
@@ -52,11 +58,13 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
     if (auto *notes = dyn_cast<NotesDecl>(decl.get()))
       for (const ColumnPtr &column : notes->columns) {
         if (!column->type) {
-          error(diag::missingType, column->name.range, "note '" + column->name.text + "' needs a type");
+          error(diag::missingType, column->name.range,
+                "note '" + column->name.text + "' needs a type");
           continue;
         }
         noteColumns.push_back(column.get());
-        noteTypes[column->name.text] = resolveType(*column->type, "note." + column->name.text);
+        noteTypes[column->name.text] =
+            resolveType(*column->type, "note." + column->name.text);
       }
   for (const DeclPtr &decl : tree.decls)
     switch (decl->kind()) {
@@ -78,29 +86,44 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
     default:
       break;
     }
+  std::vector<const RouteDecl *> routers;
   for (const DeclPtr &decl : tree.decls) {
     auto *route = dyn_cast<RouteDecl>(decl.get());
     if (!route || diags.reachedErrorLimit())
       continue;
     auto found = root->entries.find(route->name.text);
-    if (found == root->entries.end() || found->second.range != route->name.range)
+    if (found == root->entries.end() ||
+        found->second.range != route->name.range)
       continue;
     Value value = resolve(found->second, *root, route->name.range);
-    if (value.is(Kind::Route) && isEntry(*value.route))
+    if (!value.is(Kind::Route))
+      continue;
+    if (SourceRange step = stepIn(*route))
+      unsupported(step, "a route that calls the host while it runs");
+    else if (isEntry(*value.route)) {
       emitEntry(*value.route, route->name.range);
+      if (route->isRouter)
+        routers.push_back(route);
+    }
   }
   for (const DeclPtr &decl : tree.decls)
     if (auto *on = dyn_cast<OnDecl>(decl.get()))
-      unsupported(on->event.range, "'on " + on->event.text + "' outside a router");
+      emitModuleHandler(*on);
+  for (const DeclPtr &decl : tree.decls)
+    if (auto *test = dyn_cast<TestDecl>(decl.get()))
+      emitTest(*test, routers);
   if (diags.hasErrors())
     return nullptr;
   // What the checker lets through must verify; a user never sees the reason.
-  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
-    std::string text = diagnostic.str();
-    error(diag::internal, rangeOf(diagnostic.getLocation()), "the compiler made a module that is wrong: " + text)
-        .note("this is a defect of the compiler; please report it with this file");
-    return mlir::success();
-  });
+  mlir::ScopedDiagnosticHandler handler(
+      &context, [&](mlir::Diagnostic &diagnostic) {
+        std::string text = diagnostic.str();
+        error(diag::internal, rangeOf(sources, diagnostic.getLocation()),
+              "the compiler made a module that is wrong: " + text)
+            .note("this is a defect of the compiler; please report it with "
+                  "this file");
+        return mlir::success();
+      });
   if (mlir::failed(mlir::verify(*module)))
     return nullptr;
   // Reads are emitted at each use and values that nobody asked for are dropped.
@@ -110,21 +133,25 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   return std::move(module);
 }
 
-SourceRange Elaborator::rangeOf(mlir::Location location) {
+SourceRange route::rangeOf(const SourceManager &sources,
+                           mlir::Location location) {
   if (auto at = dyn_cast<mlir::FileLineColLoc>(location))
     for (unsigned index = 1; index <= sources.numFiles(); ++index) {
       FileId file{index};
-      if (sources.name(file) != at.getFilename().getValue() || at.getLine() > sources.numLines(file))
+      if (sources.name(file) != at.getFilename().getValue() ||
+          at.getLine() > sources.numLines(file))
         continue;
       uint32_t begin = sources.lineStart(file, at.getLine());
-      return {file, begin, uint32_t(begin + sources.lineText(file, at.getLine()).size())};
+      return {file, begin,
+              uint32_t(begin + sources.lineText(file, at.getLine()).size())};
     }
   return {};
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> route::compileToRouteIR(SourceManager &sources, FileId file,
-                                                          const CompileOptions &options, DiagnosticEngine &diags,
-                                                          mlir::MLIRContext &context) {
+mlir::OwningOpRef<mlir::ModuleOp>
+route::compileToRouteIR(SourceManager &sources, FileId file,
+                        const CompileOptions &options, DiagnosticEngine &diags,
+                        mlir::MLIRContext &context) {
   context.getOrLoadDialect<RouteDialect>();
   CompileOptions complete = options;
 #ifdef ROUTE_STDLIB_DIR
@@ -134,9 +161,10 @@ mlir::OwningOpRef<mlir::ModuleOp> route::compileToRouteIR(SourceManager &sources
   return Elaborator(sources, diags, context, complete).run(file);
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> route::compileToRouteIR(llvm::StringRef path, SourceManager &sources,
-                                                          const CompileOptions &options, DiagnosticEngine &diags,
-                                                          mlir::MLIRContext &context) {
+mlir::OwningOpRef<mlir::ModuleOp>
+route::compileToRouteIR(llvm::StringRef path, SourceManager &sources,
+                        const CompileOptions &options, DiagnosticEngine &diags,
+                        mlir::MLIRContext &context) {
   std::string why;
   auto file = sources.openFile(path, why);
   if (!file) {

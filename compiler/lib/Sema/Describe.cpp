@@ -1,4 +1,5 @@
-//===- Describe.cpp - Values in the words of the language ------------------===//
+//===- Describe.cpp - Values in the words of the language
+//------------------===//
 //
 // How messages name types, axes and things; nothing of the IR may show.
 //
@@ -20,20 +21,29 @@ std::string Elaborator::describeAxes(llvm::ArrayRef<AxisInfo *> axes) {
 std::string Elaborator::describeElement(mlir::Type element) {
   using namespace mlir;
   return llvm::TypeSwitch<mlir::Type, std::string>(element)
-      .Case<RangeType>([](auto range) { return describeElement(range.getValueType()) + "?"; })
+      .Case<RangeType>([](auto range) {
+        return describeElement(range.getValueType()) + "?";
+      })
       .Case<TextType>([](auto) { return "text"; })
       .Case<HandleType>([](auto) { return "handle"; })
-      .Case<route::EnumType>([](auto type) { return "enum " + type.getSymbol().getValue().str(); })
-      .Case<RefType>([](auto type) { return "ref " + type.getAxis().getValue().str(); })
-      .Case<ListType>([](auto type) { return "[" + describeElement(type.getValueType()) + "]"; })
-      .Case<SetType>([](auto type) { return "set " + describeElement(type.getValueType()); })
+      .Case<route::EnumType>(
+          [](auto type) { return "enum " + type.getSymbol().getValue().str(); })
+      .Case<RefType>(
+          [](auto type) { return "ref " + type.getAxis().getValue().str(); })
+      .Case<ListType>([](auto type) {
+        return "[" + describeElement(type.getValueType()) + "]";
+      })
+      .Case<SetType>([](auto type) {
+        return "set " + describeElement(type.getValueType());
+      })
       .Case<mlir::Float4E2M1FNType>([](auto) { return "mxfp4"; })
       .Case<mlir::Float8E4M3FNType>([](auto) { return "f8e4m3"; })
       .Case<mlir::Float8E5M2Type>([](auto) { return "f8e5m2"; })
       .Case<mlir::IntegerType>([](auto type) {
         if (type.getWidth() == 1)
           return std::string("bool");
-        return (type.isUnsigned() ? "u" : "i") + std::to_string(type.getWidth());
+        return (type.isUnsigned() ? "u" : "i") +
+               std::to_string(type.getWidth());
       })
       .Default([](mlir::Type type) {
         std::string text;
@@ -47,7 +57,8 @@ std::string Elaborator::describe(const Value &value) {
   case Kind::Error:
     return "an error";
   case Kind::Number:
-    return value.unit.isNone() ? "a number" : "a quantity in " + value.unit.str();
+    return value.unit.isNone() ? "a number"
+                               : "a quantity in " + value.unit.str();
   case Kind::Text:
     return "text";
   case Kind::Array: {
@@ -77,7 +88,8 @@ std::string Elaborator::describe(const Value &value) {
   case Kind::Builtin:
     return "a function";
   case Kind::Route:
-    return value.route->decl && value.route->decl->isRouter ? "a router" : "a route";
+    return value.route->decl && value.route->decl->isRouter ? "a router"
+                                                            : "a route";
   case Kind::Module:
     return "a module";
   case Kind::Lazy:

@@ -33,7 +33,8 @@ struct PendingHandler {
   Value plan;     // what the router returned
   std::vector<Frame> frames;
   AxisList items;
-  std::vector<std::pair<std::string, Value>> kept; // names of the router it reads
+  std::vector<std::pair<std::string, Value>>
+      kept; // names of the router it reads
 };
 
 /// A return inside the body being inlined.
@@ -46,17 +47,19 @@ struct ReturnSlot {
 struct Context {
   ScopePtr scope;
   std::vector<Frame> frames;
-  AxisInfo *along = nullptr;      // leaves are gathered to the rows of this plan
-  AxisInfo *chosen = nullptr;     // what `chosen` means
-  AxisList items;                 // `per` where it is left out
-  AxisInfo *candidate = nullptr;  // the axis being chosen from; its columns are in scope
-  PoolInfo *resultPool = nullptr; // of the router's result: rules name its members
+  AxisInfo *along = nullptr;  // leaves are gathered to the rows of this plan
+  AxisInfo *chosen = nullptr; // what `chosen` means
+  AxisList items;             // `per` where it is left out
+  AxisInfo *candidate =
+      nullptr; // the axis being chosen from; its columns are in scope
+  PoolInfo *resultPool =
+      nullptr; // of the router's result: rules name its members
   ReturnSlot *returns = nullptr;
   RouteInstance *route = nullptr;            // whose body this is
   llvm::StringMap<Value> *carried = nullptr; // what the loop around may change
   mlir::Value writeMask;                     // of the `if` around, in a handler
   bool exact = false;                        // of the `let` around
-  llvm::StringMap<Value> *old = nullptr;     // values at the start of the iteration
+  llvm::StringMap<Value> *old = nullptr; // values at the start of the iteration
   bool handler = false;
   mlir::Value ruleMask; // of the rules around, and their budgets
   llvm::SmallVector<mlir::Attribute, 2> ruleUnder;
@@ -66,8 +69,8 @@ struct Context {
 
 class Elaborator {
 public:
-  Elaborator(SourceManager &sources, DiagnosticEngine &diags, mlir::MLIRContext &context,
-             const CompileOptions &options);
+  Elaborator(SourceManager &sources, DiagnosticEngine &diags,
+             mlir::MLIRContext &context, const CompileOptions &options);
 
   mlir::OwningOpRef<mlir::ModuleOp> run(FileId file);
 
@@ -75,7 +78,8 @@ private:
   using Kind = Value::Kind;
 
   // Diagnostics.cpp
-  DiagnosticBuilder error(diag::Code code, SourceRange range, const llvm::Twine &message) {
+  DiagnosticBuilder error(diag::Code code, SourceRange range,
+                          const llvm::Twine &message) {
     return diags.report(code, range, message);
   }
   Value fail(diag::Code code, SourceRange range, const llvm::Twine &message) {
@@ -83,7 +87,8 @@ private:
     return Value();
   }
   Value unsupported(SourceRange range, const llvm::Twine &what);
-  Value unknownName(const ast::Name &name, StringRef what, llvm::ArrayRef<std::string> candidates);
+  Value unknownName(const ast::Name &name, StringRef what,
+                    llvm::ArrayRef<std::string> candidates);
   mlir::Location locationOf(SourceRange range);
   /// Describes a value for messages: "f32[token, experts]", "a plan".
   std::string describe(const Value &value);
@@ -92,7 +97,6 @@ private:
 
   // Compile.cpp
   ScopePtr loadPrelude();
-  SourceRange rangeOf(mlir::Location location);
 
   // Modules.cpp
   ScopePtr loadModule(FileId file);
@@ -120,23 +124,31 @@ private:
   Value elaboratePool(const ast::PoolDecl &decl, Scope &scope);
   Value elaborateParam(const ast::ParamDecl &decl, Scope &scope);
   Value elaborateSignal(const ast::SignalDecl &decl, Scope &scope);
+  Value thresholdLabel(const Value &label, const Value &score,
+                       Storage &storage);
   Value elaborateState(const ast::StateDecl &decl, Scope &scope);
   Value elaborateUse(const ast::UseDecl &decl, Scope &scope);
   Value elaborateLet(const ast::LetDecl &decl, Scope &scope);
-  AxisInfo *makeAxis(StringRef name, StringRef symbol, AxisKind kind, SourceRange range);
+  AxisInfo *makeAxis(StringRef name, StringRef symbol, AxisKind kind,
+                     SourceRange range);
   route::AxisOp emitAxis(AxisInfo &axis, int64_t bound = -1);
   AxisInfo *sizedAxis(int64_t size, SourceRange range);
-  void addColumn(AxisInfo &axis, const ast::ColumnDecl &decl, ColumnKind kind, mlir::Attribute value);
-  void addConstantColumn(AxisInfo &axis, const ast::Name &name, const TypeInfo &type, mlir::Attribute value);
+  void addColumn(AxisInfo &axis, const ast::ColumnDecl &decl, ColumnKind kind,
+                 mlir::Attribute value);
+  void addConstantColumn(AxisInfo &axis, const ast::Name &name,
+                         const TypeInfo &type, mlir::Attribute value);
   std::optional<int64_t> constantSize(const ast::Expr &expr, StringRef what);
   mlir::Attribute constantAttr(const ast::Expr &expr, const TypeInfo &type);
   std::optional<int64_t> nanoseconds(const ast::Expr &expr);
-  std::string enumSymbol(const ast::EnumType &type, StringRef hint);
+  mlir::Type enumFrom(const ast::EnumType &type, StringRef hint);
+  mlir::Type makeEnum(const std::vector<std::string> &labels, StringRef hint,
+                      SourceRange range);
   std::vector<AxisInfo *> enclosingPools(const Scope &scope);
   std::string pathOf(const Scope &scope);
-  RouteInstance *instantiate(const ast::Expr &expr, StringRef path, std::vector<AxisInfo *> pools);
-  RouteInstance *makeInstance(const ast::RouteDecl &decl, ScopePtr scope, StringRef path,
-                              std::vector<AxisInfo *> pools);
+  RouteInstance *instantiate(const ast::Expr &expr, StringRef path,
+                             std::vector<AxisInfo *> pools);
+  RouteInstance *makeInstance(const ast::RouteDecl &decl, ScopePtr scope,
+                              StringRef path, std::vector<AxisInfo *> pools);
   Value load(Storage &storage);
   Value loadColumn(AxisInfo &axis, const ColumnInfo &column);
   mlir::Value applyFrames(mlir::Value value);
@@ -145,12 +157,15 @@ private:
   TypeInfo resolveType(const ast::TypeExpr &type, StringRef hint = "");
   mlir::Type elementNamed(StringRef name, Unit &unit, double &scale);
   bool resolveDims(const std::vector<ast::Dim> &dims, TypeInfo &type);
-  mlir::Type storageType(const TypeInfo &type) { return irgen::Emitter::ranged(type.optional, type.element); }
+  mlir::Type storageType(const TypeInfo &type) {
+    return irgen::Emitter::ranged(type.optional, type.element);
+  }
   /// Converts a value to a written type: the one place that rounds.
   Value convert(Value value, const TypeInfo &type, SourceRange range);
 
   // Expressions.cpp
   Value eval(const ast::Expr &expr);
+  Value evalList(const ast::ListExpr &expr);
   Value evalNumber(const ast::NumberExpr &expr);
   Value evalName(const ast::NameExpr &expr);
   Value evalMember(const ast::MemberExpr &expr);
@@ -161,37 +176,51 @@ private:
   Value use(Value value, SourceRange range);
   /// The value as an array, or null after an error. `like` is the element type
   /// that a number adapts to.
-  mlir::Value asArray(const Value &value, SourceRange range, mlir::Type like = {});
+  mlir::Value asArray(const Value &value, SourceRange range,
+                      mlir::Type like = {});
   mlir::Value evalArray(const ast::Expr &expr, mlir::Type like = {});
   mlir::Value evalTruth(const ast::Expr &expr);
-  std::optional<double> evalConstant(const ast::Expr &expr, Unit *unit = nullptr);
+  std::optional<double> evalConstant(const ast::Expr &expr,
+                                     Unit *unit = nullptr);
   Value lazily(const ast::Expr &expr);
   Value force(const Value &value);
   mlir::Value mergePlans(mlir::Value condition, Value a, Value b);
   Value gatherIfAlong(Value value);
-  Value selectValues(mlir::Value condition, const Value &a, const Value &b, SourceRange range);
+  Value selectValues(mlir::Value condition, const Value &a, const Value &b,
+                     SourceRange range);
 
   // Operators.cpp
   Value evalUnary(const ast::UnaryExpr &expr);
   Value evalBinary(const ast::BinaryExpr &expr);
-  Value arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range, SourceRange left,
-                   SourceRange right);
-  Value compareValues(ast::BinaryOp op, Value lhs, Value rhs, SourceRange range, SourceRange left, SourceRange right);
+  Value arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
+                   SourceRange range, SourceRange left, SourceRange right);
+  Value compareValues(ast::BinaryOp op, Value lhs, Value rhs, SourceRange range,
+                      SourceRange left, SourceRange right);
   Value evalComparison(const ast::BinaryExpr &expr);
-  Value logic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range);
+  Value logic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
+              SourceRange range);
   Value contract(const ast::BinaryExpr &expr, bool exact);
   Value coalesceValues(const ast::BinaryExpr &expr);
   Value evalIn(const ast::BinaryExpr &expr);
   Value evalConcat(const ast::BinaryExpr &expr);
   Value labelOf(const ast::Expr &expr, const Value &like);
   bool unify(mlir::Value &lhs, mlir::Value &rhs);
-  bool prepare(const Value &lhs, const Value &rhs, SourceRange left, SourceRange right, mlir::Value &a, mlir::Value &b,
-               Unit *unit, bool sameUnit, SourceRange range, StringRef what);
+  bool prepare(const Value &lhs, const Value &rhs, SourceRange left,
+               SourceRange right, mlir::Value &a, mlir::Value &b, Unit *unit,
+               bool sameUnit, SourceRange range, StringRef what);
 
   // Calls.cpp, Builtins.cpp, Reductions.cpp
   Value evalCall(const ast::CallExpr &expr);
-  Value callFunction(const FunctionInfo &function, const std::vector<Value> &args, SourceRange range);
+  Value callFunction(const FunctionInfo &function,
+                     const std::vector<Value> &args, SourceRange range);
   Value callBuiltin(StringRef name, const ast::CallExpr &expr);
+  // Signals.cpp
+  Value evalBands(const ast::CallExpr &expr);
+  Value evalPrototypes(const ast::CallExpr &expr, AxisInfo *dimension);
+  Value evalNearest(const ast::CallExpr &expr);
+  Value evalCosine(const ast::CallExpr &expr);
+  mlir::Value cosine(mlir::Value a, mlir::Value b,
+                     llvm::ArrayRef<AxisInfo *> over);
   Value textFunction(StringRef name, const ast::CallExpr &expr);
   Value evalReduction(StringRef name, const ast::CallExpr &expr);
   Value evalCombine(const ast::CallExpr &expr);
@@ -209,59 +238,85 @@ private:
     std::vector<int64_t> listed; // by name, in order
   };
   bool evalCandidates(const ast::Expr &expr, Candidates &out);
-  bool evalKeys(const ast::Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys, llvm::SmallVectorImpl<bool> &up);
+  bool evalKeys(const ast::Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys,
+                llvm::SmallVectorImpl<bool> &up);
   AxisInfo *planAxis(AxisList per, AxisInfo *candidates, SourceRange range);
-  Value finishPlan(AxisInfo *axis, mlir::Value plan, const ast::ChooseExpr &expr);
+  Value finishPlan(AxisInfo *axis, mlir::Value plan,
+                   const ast::ChooseExpr &expr);
   Value makePlan(AxisInfo *axis, mlir::Value plan, Value weight);
   mlir::Value rowPosition(AxisInfo *axis);
   mlir::Value andMask(mlir::Value a, mlir::Value b);
   Value evalRules(const ast::ChooseExpr &expr);
   Value ruleTarget(const ast::Expr &target);
   Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
-  Value firstPlan(llvm::ArrayRef<mlir::Value> whens, llvm::ArrayRef<Value> plans, SourceRange range);
+  Value firstPlan(llvm::ArrayRef<mlir::Value> whens,
+                  llvm::ArrayRef<Value> plans, SourceRange range);
   Value elseChain(Value plan, const ast::Expr &otherwise, SourceRange range);
   Value asPlan(const Value &value, SourceRange range);
   mlir::Value hasRows(AxisInfo *plan);
-  bool orderRules(const ast::ChooseExpr &expr, llvm::SmallVectorImpl<mlir::Value> &whens,
-                  llvm::ArrayRef<mlir::Value> confidences, llvm::ArrayRef<Value> plans);
+  bool orderRules(const ast::ChooseExpr &expr,
+                  llvm::SmallVectorImpl<mlir::Value> &whens,
+                  llvm::ArrayRef<mlir::Value> confidences,
+                  llvm::ArrayRef<Value> plans);
   const ast::ColumnDecl *noteNamed(StringRef name);
-  mlir::Value noteValue(const ast::ColumnDecl &note, const TypeInfo &type, const ast::Expr *written);
+  mlir::Value noteValue(const ast::ColumnDecl &note, const TypeInfo &type,
+                        const ast::Expr *written);
   bool addNotes(Value &plan, llvm::ArrayRef<const ast::WithExpr *> notes);
   void lintRule(const ast::RuleDecl &rule, mlir::Value when, bool first);
   mlir::FlatSymbolRefAttr budgetSymbol(const ast::Name &name);
-  bool budgetsFrom(const std::vector<ast::ExprPtr> &exprs, llvm::SmallVectorImpl<mlir::Attribute> &symbols);
+  bool budgetsFrom(const std::vector<ast::ExprPtr> &exprs,
+                   llvm::SmallVectorImpl<mlir::Attribute> &symbols);
 
   // Routes.cpp
   struct Result {
     mlir::Value value;
     std::string name, role; // plan, weight, status, which, note, value, kept
   };
-  Value callRoute(RouteInstance &route, std::vector<Value> args, SourceRange range);
-  Value inlineRoute(RouteInstance &route, const std::vector<Value> &args, SourceRange range);
-  bool checkResultAxes(const Value &value, const TypeInfo &type, bool exactly, SourceRange range);
+  Value callRoute(RouteInstance &route, std::vector<Value> args,
+                  SourceRange range);
+  Value inlineRoute(RouteInstance &route, const std::vector<Value> &args,
+                    SourceRange range);
+  bool checkResultAxes(const Value &value, const TypeInfo &type, bool exactly,
+                       SourceRange range);
   Value execute(const ast::BlockStmt &block, ReturnSlot &slot);
   void emitEntry(RouteInstance &route, SourceRange range);
-  bool bindEntryParams(RouteInstance &route, std::vector<Value> &args, mlir::Block &block,
-                       std::vector<std::string> &names);
-  void flattenResult(const Value &value, StringRef name, std::vector<Result> &results, SourceRange range);
+  bool bindEntryParams(RouteInstance &route, std::vector<Value> &args,
+                       mlir::Block &block, std::vector<std::string> &names);
+  void flattenResult(const Value &value, StringRef name,
+                     std::vector<Result> &results, SourceRange range);
   bool isEntry(const RouteInstance &route);
 
   // Pools.cpp
-  Value callPool(PoolInfo &pool, const std::vector<ast::Arg> &args, AxisInfo *plan, SourceRange range);
-  Value callPoolRow(PoolInfo &pool, mlir::Value position, const std::vector<Value> &args, SourceRange range);
-  Value runBody(RouteInstance &body, const std::vector<Frame> &frames, AxisInfo *along, const std::vector<Value> &args,
+  Value callPool(PoolInfo &pool, const std::vector<ast::Arg> &args,
+                 AxisInfo *plan, SourceRange range);
+  Value callPoolRow(PoolInfo &pool, mlir::Value position,
+                    const std::vector<Value> &args, SourceRange range);
+  Value runBody(RouteInstance &body, const std::vector<Frame> &frames,
+                AxisInfo *along, const std::vector<Value> &args,
                 SourceRange range);
-  Value runGroups(PoolInfo &pool, AxisInfo *plan, const std::vector<Value> &args, SourceRange range);
+  Value runGroups(PoolInfo &pool, AxisInfo *plan,
+                  const std::vector<Value> &args, SourceRange range);
   bool elaborateColumns(PoolInfo &pool);
   bool elaborateBodies(PoolInfo &pool);
-  mlir::Attribute constantColumn(llvm::ArrayRef<const ast::Expr *> values, const TypeInfo &type);
+  mlir::Attribute constantColumn(llvm::ArrayRef<const ast::Expr *> values,
+                                 const TypeInfo &type);
   /// Moves the builder to where symbols of the module go.
   void atModuleLevel();
 
+  // Tests.cpp
+  void emitTest(const ast::TestDecl &decl,
+                const std::vector<const ast::RouteDecl *> &routers);
+  void emitExpectations(const ast::TestDecl &decl);
+  bool testInput(const ast::TestDecl::Input &input,
+                 llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs);
+
   // Budgets.cpp
   bool elaborateBudget(const ast::BudgetDecl &decl, AxisInfo *pool);
-  bool budgetRegion(mlir::Region &region, llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body);
-  bool chargeRegion(route::BudgetOp op, const ast::BudgetDecl &decl, AxisInfo *pool, Unit unit);
+  bool budgetRegion(
+      mlir::Region &region,
+      llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body);
+  bool chargeRegion(route::BudgetOp op, const ast::BudgetDecl &decl,
+                    AxisInfo *pool, Unit unit);
 
   // Statements.cpp, Loops.cpp
   bool executeStmt(const ast::Stmt &stmt);
@@ -273,6 +328,9 @@ private:
   Value evalFor(const ast::ForExpr &expr);
 
   // Handlers.cpp
+  void emitModuleHandler(const ast::OnDecl &decl);
+  bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
+                SourceRange range);
   void noteHandlers(RouteInstance &route, const Value &plan);
   void keepForHandlers(std::vector<Result> &results);
   void emitHandlers(route::FuncOp entry, const std::vector<Result> &results);
@@ -311,8 +369,18 @@ private:
   std::vector<PendingHandler> handlers;
   std::vector<AxisInfo *> itemAxes; // index axes with columns
   llvm::DenseMap<mlir::Attribute, std::vector<std::string>> enumLabels;
-  AxisList wantedAxes;              // of the type declared for the value being evaluated
-  mlir::Operation *topOp = nullptr; // the symbol being filled: others go before it
+  mlir::Operation *topOp =
+      nullptr; // the symbol being filled: others go before it
+  /// Rows of a file of prototypes, and which tensor of it each is of.
+  struct Prototypes {
+    mlir::Value rows;
+    mlir::DenseElementsAttr owner;
+    std::vector<std::string> labels;
+    AxisInfo *axis = nullptr;
+  };
+  std::optional<Prototypes> readPrototypes(const ast::CallExpr &expr,
+                                           AxisInfo *dimension);
+  std::map<std::string, AxisInfo *> prototypeAxes;
   std::vector<const ast::ColumnDecl *> noteColumns;
   std::map<std::string, TypeInfo> noteTypes;
   std::map<const ast::BudgetDecl *, mlir::FlatSymbolRefAttr> budgets;

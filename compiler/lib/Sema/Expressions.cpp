@@ -1,4 +1,5 @@
-//===- Expressions.cpp - Elaboration of expressions ------------------------===//
+//===- Expressions.cpp - Elaboration of expressions
+//------------------------===//
 //
 // The dispatcher, literals, names, members and subscripts, and what it takes to
 // use a thing as an array.
@@ -14,7 +15,8 @@ using namespace route::ast;
 Value Elaborator::eval(const Expr &expr) {
   if (++depth > 2000) {
     --depth;
-    return fail(diag::recursion, expr.range, "expressions nest too deeply here");
+    return fail(diag::recursion, expr.range,
+                "expressions nest too deeply here");
   }
   auto savedLoc = e.loc;
   e.loc = locationOf(expr.range);
@@ -83,7 +85,7 @@ Value Elaborator::eval(const Expr &expr) {
     case ast::Kind::SetExpr:
       return unsupported(expr.range, "a set here");
     case ast::Kind::ListExpr:
-      return unsupported(expr.range, "a list here");
+      return evalList(cast<ListExpr>(expr));
     case ast::Kind::PartialExpr:
       return unsupported(expr.range, "a comparison without its left side here");
     default:
@@ -101,20 +103,61 @@ Value Elaborator::evalNumber(const NumberExpr &expr) {
   if (expr.hasUnit() && expr.unit != "%") {
     auto found = unitFromWord(expr.unit, scale);
     if (!found)
-      return fail(diag::unknownName, expr.range, "unknown unit '" + expr.unit + "'");
+      return fail(diag::unknownName, expr.range,
+                  "unknown unit '" + expr.unit + "'");
     unit = *found;
-    // Multiply before dividing: $0.15/Mtok is 150000 picodollars a token exactly.
+    // Multiply before dividing: $0.15/Mtok is 150000 picodollars a token
+    // exactly.
     if (scale != 1)
-      value = double(std::strtold(expr.digits.c_str(), nullptr) * (long double)(expr.mulNum) * (long double)(scale) /
+      value = double(std::strtold(expr.digits.c_str(), nullptr) *
+                     (long double)(expr.mulNum) * (long double)(scale) /
                      (long double)(expr.mulDen));
   }
   if (!expr.per.empty()) {
     auto below = unitFromWord(expr.per, scale);
     if (!below)
-      return fail(diag::unknownName, expr.range, "unknown unit '" + expr.per + "'");
+      return fail(diag::unknownName, expr.range,
+                  "unknown unit '" + expr.per + "'");
     unit = unit / *below;
   }
-  return Value::literal(value, expr.integral && unit.isNone() && expr.unit != "%", unit);
+  return Value::literal(
+      value, expr.integral && unit.isNone() && expr.unit != "%", unit);
+}
+
+/// `[1, 2, 3]`: constants along the axis known by their number.
+Value Elaborator::evalList(const ListExpr &expr) {
+  llvm::SmallVector<double> values;
+  Unit unit;
+  bool integral = true;
+  for (const Arg &entry : expr.entries) {
+    if (entry.name)
+      return unsupported(expr.range, "a list of named entries here");
+    Value value = eval(*entry.value);
+    if (value.isError())
+      return value;
+    if (!value.is(Kind::Number) || (!values.empty() && value.unit != unit))
+      return fail(diag::notConstant, entry.value->range,
+                  "a list holds constants of one unit, found " +
+                      describe(value));
+    unit = value.unit;
+    integral &= value.integral;
+    values.push_back(value.number);
+  }
+  if (values.empty())
+    return unsupported(expr.range, "an empty list here");
+  AxisInfo *axis = sizedAxis(int64_t(values.size()), expr.range);
+  mlir::Type element = !unit.isNone() ? e.f64() : integral ? e.i64() : e.f32();
+  llvm::SmallVector<mlir::Attribute> entries;
+  for (double value : values)
+    entries.push_back(
+        integral && unit.isNone()
+            ? mlir::Attribute(e.builder.getI64IntegerAttr(int64_t(value)))
+            : mlir::Attribute(e.builder.getFloatAttr(element, value)));
+  auto dense = mlir::DenseElementsAttr::get(
+      mlir::RankedTensorType::get({axis->size}, element), entries);
+  return Value::array(
+      ConstantOp::create(e.builder, e.loc, e.arrayType(element, {axis}), dense),
+      unit);
 }
 
 Value Elaborator::gatherIfAlong(Value value) {
@@ -127,10 +170,13 @@ Value Elaborator::use(Value value, SourceRange range) {
   if (value.is(Kind::Storage)) {
     value = load(*value.storage);
     if (value.is(Kind::Match) && cx.along)
-      return Value::group(Kind::Match, {gatherIfAlong((*value.parts)[0]), gatherIfAlong((*value.parts)[1])});
+      return Value::group(Kind::Match, {gatherIfAlong((*value.parts)[0]),
+                                        gatherIfAlong((*value.parts)[1])});
   }
-  if (value.is(Kind::Function) && cx.candidate && value.function->decl->params.size() == 1)
-    return callFunction(*value.function, {Value::ofAxis(Kind::Row, cx.candidate)}, range);
+  if (value.is(Kind::Function) && cx.candidate &&
+      value.function->decl->params.size() == 1)
+    return callFunction(*value.function,
+                        {Value::ofAxis(Kind::Row, cx.candidate)}, range);
   return gatherIfAlong(value);
 }
 
@@ -140,18 +186,22 @@ Value Elaborator::evalName(const NameExpr &expr) {
   if (expr.name.text == "chosen" && cx.chosen)
     return Value::ofAxis(Kind::Plan, cx.chosen, cx.chosen->plan);
   if (expr.name.text == "now" && !cx.scope->lookup("now").first)
-    return Value::array(NowOp::create(e.builder, e.loc, route::ArrayType::get(e.f64())), Unit::of(Unit::Time));
+    return Value::array(
+        NowOp::create(e.builder, e.loc, route::ArrayType::get(e.f64())),
+        Unit::of(Unit::Time));
   if (expr.name.text == "inf" && !cx.scope->lookup("inf").first)
     return Value::literal(std::numeric_limits<double>::infinity(), false);
   return use(lookup(expr.name), expr.range);
 }
 
-mlir::Value Elaborator::asArray(const Value &value, SourceRange range, mlir::Type like) {
+mlir::Value Elaborator::asArray(const Value &value, SourceRange range,
+                                mlir::Type like) {
   switch (value.kind) {
   case Kind::Error:
     return {};
   case Kind::Number: {
-    mlir::Type element = like ? irgen::Emitter::computingType(getValueType(like)) : mlir::Type();
+    mlir::Type element =
+        like ? irgen::Emitter::computingType(getValueType(like)) : mlir::Type();
     if (!value.unit.isNone())
       element = e.f64();
     else if (!element || !isNumber(element))
@@ -169,11 +219,16 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range, mlir::Typ
   case Kind::Row:
     if (value.ir)
       return value.ir;
-    return gatherIfAlong(Value::array(applyFrames(e.iota(value.axis, /*asRef=*/true)))).ir;
+    return gatherIfAlong(
+               Value::array(applyFrames(e.iota(value.axis, /*asRef=*/true))))
+        .ir;
   case Kind::Axis:
-    return gatherIfAlong(Value::array(applyFrames(e.iota(value.axis, /*asRef=*/false)))).ir;
+    return gatherIfAlong(
+               Value::array(applyFrames(e.iota(value.axis, /*asRef=*/false))))
+        .ir;
   case Kind::Member:
-    return e.constantInt(RefType::get(&context, value.axis->symbol), int64_t(value.number));
+    return e.constantInt(RefType::get(&context, value.axis->symbol),
+                         int64_t(value.number));
   case Kind::Storage:
     return asArray(load(*value.storage), range, like);
   case Kind::Lazy:
@@ -190,7 +245,8 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range, mlir::Typ
     if (cx.candidate && value.function->decl->params.size() == 1)
       return asArray(use(value, range), range, like);
     error(diag::wrongKind, range,
-          "expected a value, found a function of " + llvm::Twine(value.function->decl->params.size()) + " arguments")
+          "expected a value, found a function of " +
+              llvm::Twine(value.function->decl->params.size()) + " arguments")
         .help("call it");
     return {};
   default:
@@ -200,12 +256,15 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range, mlir::Typ
   return {};
 }
 
-mlir::Value Elaborator::evalArray(const Expr &expr, mlir::Type like) { return asArray(eval(expr), expr.range, like); }
+mlir::Value Elaborator::evalArray(const Expr &expr, mlir::Type like) {
+  return asArray(eval(expr), expr.range, like);
+}
 
 mlir::Value Elaborator::evalTruth(const Expr &expr) {
   mlir::Value value = evalArray(expr, e.i1());
   if (value && !isTruth(e.elementOf(value))) {
-    error(diag::typeMismatch, expr.range, "expected a condition, found " + describe(Value::array(value)));
+    error(diag::typeMismatch, expr.range,
+          "expected a condition, found " + describe(Value::array(value)));
     return {};
   }
   return value;
@@ -230,7 +289,8 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
   // `host` and `run` are no values; only calls of them mean something.
   StringRef baseName = plainName(expr.base.get());
   if (baseName == "host" && !cx.scope->lookup("host").first)
-    return fail(diag::wrongKind, expr.range, "the host is called in a signal or with 'call'");
+    return fail(diag::wrongKind, expr.range,
+                "the host is called in a signal or with 'call'");
   if (baseName == "run" && !cx.scope->lookup("run").first)
     return unsupported(expr.range, "'run." + expr.member.text + "'");
   Value base = eval(*expr.base);
@@ -246,7 +306,8 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
         names.push_back(known);
       return unknownName(expr.member, "name in this module", names);
     }
-    return use(resolve(found->second, *base.scope, expr.member.range), expr.range);
+    return use(resolve(found->second, *base.scope, expr.member.range),
+               expr.range);
   }
   case Kind::Record:
     if (const Value *part = base.part(name))
@@ -256,7 +317,9 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     if (const Value *part = base.part(name))
       return *part;
     if (name == "rank")
-      return Value::array(RankOp::create(e.builder, e.loc, e.arrayType(e.i64(), {base.axis}), base.axis->plan));
+      return Value::array(RankOp::create(e.builder, e.loc,
+                                         e.arrayType(e.i64(), {base.axis}),
+                                         base.axis->plan));
     if (const ColumnInfo *column = base.axis->candidates()->findColumn(name)) {
       Value value = loadColumn(*base.axis->candidates(), *column);
       return Value::array(e.gather(value.ir, base.axis), value.unit);
@@ -273,7 +336,8 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
   case Kind::Member: {
     if (const ColumnInfo *column = base.axis->findColumn(name)) {
       Value value = loadColumn(*base.axis, *column);
-      mlir::Value position = base.is(Kind::Member) ? asArray(base, expr.range) : base.ir;
+      mlir::Value position =
+          base.is(Kind::Member) ? asArray(base, expr.range) : base.ir;
       if (position)
         value.ir = e.pick(value.ir, base.axis, position);
       return gatherIfAlong(value);
@@ -281,12 +345,14 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     if (base.axis->pool) {
       auto &entries = base.axis->pool->scope->entries;
       if (auto found = entries.find(name); found != entries.end()) {
-        Value value = resolve(found->second, *base.axis->pool->scope, expr.member.range);
+        Value value =
+            resolve(found->second, *base.axis->pool->scope, expr.member.range);
         if (!base.is(Kind::Row) || !base.ir)
           return use(value, expr.range);
         Context next = cx;
         next.frames.push_back({base.axis, nullptr, base.ir, 0});
-        return inContext(std::move(next), [&] { return use(value, expr.range); });
+        return inContext(std::move(next),
+                         [&] { return use(value, expr.range); });
       }
       auto &labels = base.axis->labels;
       if (auto found = llvm::find(labels, name); found != labels.end()) {
@@ -302,7 +368,8 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     if (base.axis->pool)
       for (auto &[known, entry] : base.axis->pool->scope->entries)
         names.push_back(known);
-    return unknownName(expr.member, "column of '" + base.axis->name + "'", names);
+    return unknownName(expr.member, "column of '" + base.axis->name + "'",
+                       names);
   }
   case Kind::Lazy:
     return lazily(expr);
@@ -318,7 +385,8 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
         continue;
       if (found)
         return fail(diag::wrongKind, expr.member.range,
-                    "'" + name + "' is a member of both '" + found->name + "' and '" + axis->name + "'");
+                    "'" + name + "' is a member of both '" + found->name +
+                        "' and '" + axis->name + "'");
       found = axis;
       position = label - axis->labels.begin();
     }
@@ -334,10 +402,12 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     }
     if (!found)
       return unknownName(expr.member, "member", names);
-    return Value::array(e.pick(base.ir, found, e.constantInt(e.i64(), position)), base.unit);
+    return Value::array(
+        e.pick(base.ir, found, e.constantInt(e.i64(), position)), base.unit);
   }
   default:
-    return fail(diag::wrongKind, expr.range, describe(base) + " has no members");
+    return fail(diag::wrongKind, expr.range,
+                describe(base) + " has no members");
   }
 }
 
@@ -348,8 +418,11 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
   if (base.is(Kind::Lazy))
     return lazily(expr);
   if (base.is(Kind::Route) || base.is(Kind::Builtin))
-    return fail(diag::wrongKind, expr.range, "a route with axes stands after 'use' or as the body of a pool");
-  // `1.0[token]`: the same everywhere along the axes. A draw gets axes likewise.
+    return fail(
+        diag::wrongKind, expr.range,
+        "a route with axes stands after 'use' or as the body of a pool");
+  // `1.0[token]`: the same everywhere along the axes. A draw gets axes
+  // likewise.
   auto spreads = [&](const IndexArg &arg) {
     StringRef name = plainName(arg.value.get());
     if (name.empty() || arg.rename || arg.name)
@@ -367,8 +440,10 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
       axes.push_back(axis);
     }
     if (base.is(Kind::Number)) {
-      bool plan = llvm::any_of(axes, [](AxisInfo *axis) { return axis->isPlan(); });
-      mlir::Type element = base.unit.isNone() ? base.integral ? e.i64() : e.f32() : e.f64();
+      bool plan =
+          llvm::any_of(axes, [](AxisInfo *axis) { return axis->isPlan(); });
+      mlir::Type element =
+          base.unit.isNone() ? base.integral ? e.i64() : e.f32() : e.f64();
       if (!plan)
         return Value::array(e.constant(element, base.number, axes), base.unit);
     }
@@ -393,13 +468,16 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
         return Value();
       if (!e.typeOf(ir).hasAxis(from->symbol))
         return fail(diag::missingAxis, arg.value->range,
-                    "there is no axis '" + from->name + "' here: found " + describe(Value::array(ir, base.unit)));
+                    "there is no axis '" + from->name + "' here: found " +
+                        describe(Value::array(ir, base.unit)));
       if (e.typeOf(ir).hasAxis(to->symbol))
-        return fail(diag::duplicateName, arg.rename.range, "axis '" + to->name + "' is there already");
+        return fail(diag::duplicateName, arg.rename.range,
+                    "axis '" + to->name + "' is there already");
       if (from->size > 0 && to->size > 0 && from->size != to->size)
         return fail(diag::badSize, arg.rename.range,
-                    "axis '" + to->name + "' has size " + llvm::Twine(to->size) + ", but '" + from->name + "' has " +
-                        llvm::Twine(from->size));
+                    "axis '" + to->name + "' has size " +
+                        llvm::Twine(to->size) + ", but '" + from->name +
+                        "' has " + llvm::Twine(from->size));
       ir = e.rename(ir, from, to);
       continue;
     }
@@ -429,15 +507,19 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
         along = left.front();
     }
     if (!along)
-      return fail(diag::missingAxis, arg.value->range, "say along which axis this picks");
+      return fail(diag::missingAxis, arg.value->range,
+                  "say along which axis this picks");
     if (!e.typeOf(ir).hasAxis(along->symbol))
       return fail(diag::missingAxis, arg.value->range,
-                  "there is no axis '" + along->name + "' here: found " + describe(Value::array(ir, base.unit)));
+                  "there is no axis '" + along->name + "' here: found " +
+                      describe(Value::array(ir, base.unit)));
     mlir::Type element = e.valueTypeOf(position);
     if (isa<mlir::FloatType>(element))
       position = e.cast(position, e.i64());
-    else if (isTruth(element) || (!isNumber(element) && !isa<RefType, route::EnumType>(element)))
-      return fail(diag::typeMismatch, arg.value->range, "expected a position, found " + describe(index));
+    else if (isTruth(element) ||
+             (!isNumber(element) && !isa<RefType, route::EnumType>(element)))
+      return fail(diag::typeMismatch, arg.value->range,
+                  "expected a position, found " + describe(index));
     ir = e.pick(ir, along, position);
   }
   return Value::array(ir, base.unit);

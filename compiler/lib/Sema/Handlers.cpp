@@ -1,8 +1,10 @@
-//===- Handlers.cpp - What events change -----------------------------------===//
+//===- Handlers.cpp - What events change
+//-----------------------------------===//
 //
 // A handler of a router sees the router's plan and lets. They become results of
-// the entry point (role `kept`) and arguments of the handler's function, so that
-// the handler works on what was decided and not on what would be decided now.
+// the entry point (role `kept`) and arguments of the handler's function, so
+// that the handler works on what was decided and not on what would be decided
+// now.
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
@@ -15,7 +17,8 @@ using namespace route::ast;
 
 bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   if (!cx.handler) {
-    error(diag::stateOutsideHandler, range, "state '" + storage.name + "' changes only in handlers")
+    error(diag::stateOutsideHandler, range,
+          "state '" + storage.name + "' changes only in handlers")
         .note("deciding reads a snapshot and is pure, so that decisions replay")
         .help("write on commit { " + storage.name + " = … }");
     return false;
@@ -33,7 +36,8 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   for (AxisInfo *axis : e.axesOf(value.ir))
     if (!e.has(axes, axis)) {
       error(diag::resultAxes, range,
-            "state '" + storage.name + "' has no axis '" + axis->name + "': found " + describe(value))
+            "state '" + storage.name + "' has no axis '" + axis->name +
+                "': found " + describe(value))
           .help("reduce it first");
       return false;
     }
@@ -47,7 +51,9 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   if (cx.writeMask) // below an `if`: elsewhere the old value stays
     next = e.select(cx.writeMask, next, e.get(storage.symbol, storage.type));
   if (next.getType() != storage.type) {
-    error(diag::typeMismatch, range, "state '" + storage.name + "' must be known, found " + describe(value))
+    error(diag::typeMismatch, range,
+          "state '" + storage.name + "' must be known, found " +
+              describe(value))
         .help("say what holds otherwise with '\?\?'");
     return false;
   }
@@ -106,15 +112,18 @@ void Elaborator::keepForHandlers(std::vector<Result> &results) {
     add(axis->plan, axis->name);
 }
 
-void Elaborator::emitHandlers(FuncOp entry, const std::vector<Result> &results) {
+void Elaborator::emitHandlers(FuncOp entry,
+                              const std::vector<Result> &results) {
   for (PendingHandler &handler : handlers) {
     const OnDecl &decl = *handler.decl;
     if (decl.event.text != "commit") {
-      unsupported(decl.event.range, "'on " + decl.event.text + "' inside a router");
+      unsupported(decl.event.range,
+                  "'on " + decl.event.text + "' inside a router");
       continue;
     }
     if (!decl.params.empty()) {
-      error(diag::argumentMismatch, decl.params.front().range, "'on commit' takes nothing: it sees the router's names");
+      error(diag::argumentMismatch, decl.params.front().range,
+            "'on commit' takes nothing: it sees the router's names");
       continue;
     }
     mlir::OpBuilder::InsertionGuard guard(e.builder);
@@ -123,8 +132,9 @@ void Elaborator::emitHandlers(FuncOp entry, const std::vector<Result> &results) 
     std::string name = entry.getSymName().str();
     if (handler.router->decl->name.text != name)
       name += "." + handler.router->decl->name.text;
-    auto func = FuncOp::create(e.builder, e.loc, freshSymbol(name + ".commit"), FuncKind::handler,
-                               e.builder.getFunctionType({}, {}));
+    auto func =
+        FuncOp::create(e.builder, e.loc, freshSymbol(name + ".commit"),
+                       FuncKind::handler, e.builder.getFunctionType({}, {}));
     func.setEventAttr(e.builder.getStringAttr("commit"));
     func.setOfAttr(mlir::FlatSymbolRefAttr::get(entry.getSymNameAttr()));
     mlir::Block &block = func.getBody().emplaceBlock();
@@ -139,8 +149,9 @@ void Elaborator::emitHandlers(FuncOp entry, const std::vector<Result> &results) 
       argument = block.addArgument(value.getType(), e.loc);
       for (const Result &result : results)
         if (result.value == value)
-          argAttrs.push_back(e.builder.getDictionaryAttr(
-              {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(result.name))}));
+          argAttrs.push_back(
+              e.builder.getDictionaryAttr({e.builder.getNamedAttr(
+                  "route.name", e.builder.getStringAttr(result.name))}));
       return argument;
     };
     std::vector<std::pair<AxisInfo *, mlir::Value>> saved;
@@ -181,7 +192,8 @@ void Elaborator::emitHandlers(FuncOp entry, const std::vector<Result> &results) 
       return true;
     });
     route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
-    func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), {}));
+    func.setFunctionType(
+        e.builder.getFunctionType(block.getArgumentTypes(), {}));
     if (!argAttrs.empty())
       func.setArgAttrsAttr(e.builder.getArrayAttr(argAttrs));
     for (auto [axis, plan] : saved)
@@ -191,4 +203,175 @@ void Elaborator::emitHandlers(FuncOp entry, const std::vector<Result> &results) 
       func.erase();
   }
   handlers.clear();
+}
+
+/// `m.cool = …`: one row of a state column.
+bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
+                          Value value, SourceRange range) {
+  const ColumnInfo *column =
+      row.axis ? row.axis->findColumn(target.member.text) : nullptr;
+  if ((!row.is(Kind::Row) && !row.is(Kind::Member)) || !column) {
+    error(diag::notMutable, target.range,
+          "expected a state column of a row, found " + describe(row));
+    return false;
+  }
+  if (column->kind != ColumnKind::state) {
+    error(diag::notMutable, target.member.range,
+          "column '" + column->name + "' is not state")
+        .label(column->range, "declared here")
+        .help("declare it 'state " + column->name + " : …'");
+    return false;
+  }
+  if (!cx.handler) {
+    error(diag::stateOutsideHandler, range,
+          "state '" + column->name + "' changes only in handlers")
+        .note(
+            "deciding reads a snapshot and is pure, so that decisions replay");
+    return false;
+  }
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Array;
+  type.element = column->type.getElementType();
+  type.unit = column->unit;
+  if (isa<SetType, ListType>(type.element)) {
+    unsupported(target.range, "changing a set");
+    return false;
+  }
+  value = convert(value, type, range);
+  mlir::Value position = asArray(row, target.range);
+  if (value.isError() || !position)
+    return false;
+  mlir::Value before = e.get(column->symbol, column->type);
+  mlir::Value here =
+      e.compare(CompareKind::eq, e.iota(row.axis, /*asRef=*/true), position);
+  mlir::Value next = e.broadcastTo(
+      e.select(andMask(cx.writeMask, here), value.ir, before), column->axes);
+  if (next.getType() != column->type) {
+    error(diag::resultAxes, range,
+          "column '" + column->name + "' takes one value a row, found " +
+              describe(value));
+    return false;
+  }
+  SetOp::create(e.builder, e.loc, column->symbol, next);
+  return true;
+}
+
+/// The pool whose rows an event is about: the one with state, or the only one.
+static AxisInfo *poolOfEvents(std::deque<PoolInfo> &pools) {
+  AxisInfo *found = nullptr;
+  for (PoolInfo &pool : pools) {
+    bool state = llvm::any_of(pool.axis->columns, [](const ColumnInfo &column) {
+      return column.kind == ColumnKind::state;
+    });
+    if (state || pools.size() == 1) {
+      if (found)
+        return nullptr;
+      found = pool.axis;
+    }
+  }
+  return found;
+}
+
+/// `on failure(m, code) { … }` beside the routes of a policy.
+void Elaborator::emitModuleHandler(const OnDecl &decl) {
+  struct Event {
+    const char *name;
+    std::vector<const char *> params; // in order; fewer may be written
+    bool item;                        // it concerns one request
+  };
+  static const std::vector<Event> events = {
+      {"dispatch", {"row"}, true},        {"usage", {"row", "usage"}, true},
+      {"failure", {"row", "code"}, true}, {"feedback", {"reward"}, true},
+      {"push", {"row"}, false},           {"join", {"row"}, false},
+      {"leave", {"row"}, false},          {"tick", {}, false},
+  };
+  auto event = llvm::find_if(events, [&](const Event &known) {
+    return decl.event.text == known.name;
+  });
+  if (event == events.end()) {
+    if (decl.event.text == "commit") {
+      error(diag::wrongKind, decl.event.range,
+            "'on commit' stands inside the router whose plan it sees");
+      return;
+    }
+    std::vector<std::string> names;
+    for (const Event &known : events)
+      names.push_back(known.name);
+    unknownName(decl.event, "event", names);
+    return;
+  }
+  if (decl.params.size() > event->params.size()) {
+    error(diag::argumentMismatch, decl.event.range,
+          "'on " + decl.event.text + "' takes at most " +
+              llvm::Twine(event->params.size()) + " names, found " +
+              llvm::Twine(decl.params.size()));
+    return;
+  }
+  if (decl.every) {
+    unsupported(decl.every->range, "'every'");
+    return;
+  }
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToEnd(module->getBody());
+  e.loc = locationOf(decl.range);
+  auto func =
+      FuncOp::create(e.builder, e.loc, freshSymbol("on." + decl.event.text),
+                     FuncKind::handler, e.builder.getFunctionType({}, {}));
+  func.setEventAttr(e.builder.getStringAttr(decl.event.text));
+  mlir::Block &block = func.getBody().emplaceBlock();
+  e.builder.setInsertionPointToStart(&block);
+  topOp = func;
+  llvm::SmallVector<mlir::Attribute> argAttrs;
+  auto argument = [&](mlir::Type element, StringRef name) {
+    argAttrs.push_back(e.builder.getDictionaryAttr(
+        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name))}));
+    return block.addArgument(route::ArrayType::get(element), e.loc);
+  };
+  Context next;
+  next.scope = std::make_shared<Scope>(root);
+  next.handler = true;
+  bool good = true;
+  for (size_t i = 0; i < decl.params.size() && good; ++i) {
+    StringRef role = event->params[i], name = decl.params[i].text;
+    Value value;
+    if (role == "row") {
+      AxisInfo *pool = poolOfEvents(pools);
+      if (!pool) {
+        error(diag::wrongKind, decl.params[i].range,
+              "which pool this event is about is not clear")
+            .note("it is the one pool with state columns");
+        good = false;
+        break;
+      }
+      value =
+          Value::ofAxis(Kind::Row, pool,
+                        argument(RefType::get(&context, pool->symbol), name));
+    } else if (role == "code") {
+      value = Value::array(argument(e.i64(), name));
+    } else if (role == "reward") {
+      value = Value::array(argument(e.f32(), name));
+    } else {
+      unsupported(decl.params[i].range, "what was used, in a handler");
+      good = false;
+    }
+    next.scope->bind(name, value, decl.params[i].range);
+  }
+  if (event->item && good)
+    for (AxisInfo *item : itemAxes)
+      next.frames.push_back(
+          Frame{item, nullptr,
+                argument(RefType::get(&context, item->symbol), item->name), 0});
+  good = good && inContext(std::move(next), [&] {
+           for (const StmtPtr &stmt : decl.body->stmts)
+             if (!executeStmt(*stmt))
+               return false;
+           return true;
+         });
+  route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
+  func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), {}));
+  if (!argAttrs.empty())
+    func.setArgAttrsAttr(e.builder.getArrayAttr(argAttrs));
+  topOp = nullptr;
+  if (!good)
+    func.erase();
 }

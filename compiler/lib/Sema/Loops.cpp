@@ -1,4 +1,5 @@
-//===- Loops.cpp - The bounded loop ----------------------------------------===//
+//===- Loops.cpp - The bounded loop
+//----------------------------------------===//
 //
 // `for N` and `for x in POOL` with carried values. The number of iterations is
 // known when the loop starts, so that nothing runs without a bound.
@@ -22,7 +23,8 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     if (!from || !to)
       return Value();
     if (*from != int64_t(*from) || *to != int64_t(*to) || *to < *from)
-      return fail(diag::badSize, range->range, "a range goes up from a whole number to another");
+      return fail(diag::badSize, range->range,
+                  "a range goes up from a whole number to another");
     first = int64_t(*from);
     count = e.constantInt(e.i64(), int64_t(*to) - first + 1);
   } else {
@@ -35,20 +37,24 @@ Value Elaborator::evalFor(const ForExpr &expr) {
       count = asArray(domain, expr.domain->range, e.i64());
       if (!count)
         return Value();
-      if (!e.typeOf(count).isScalar() || !isNumber(e.elementOf(count)) || e.isRange(count) || !domain.unit.isNone())
+      if (!e.typeOf(count).isScalar() || !isNumber(e.elementOf(count)) ||
+          e.isRange(count) || !domain.unit.isNone())
         return fail(diag::typeMismatch, expr.domain->range,
-                    "a loop runs a number of times or over a pool, found " + describe(domain));
+                    "a loop runs a number of times or over a pool, found " +
+                        describe(domain));
       count = e.cast(count, e.i64());
     }
   }
   if (expr.key) {
     if (!over)
-      return fail(diag::badChoice, expr.key->range, "'by' orders the rows of a pool");
+      return fail(diag::badChoice, expr.key->range,
+                  "'by' orders the rows of a pool");
     Context next = cx;
     next.candidate = over;
     llvm::SmallVector<mlir::Value> keys;
     llvm::SmallVector<bool> up;
-    if (!inContext(std::move(next), [&] { return evalKeys(*expr.key, keys, up); }))
+    if (!inContext(std::move(next),
+                   [&] { return evalKeys(*expr.key, keys, up); }))
       return Value();
     if (keys.size() != 1)
       return unsupported(expr.key->range, "a loop ordered by several keys");
@@ -71,10 +77,13 @@ Value Elaborator::evalFor(const ForExpr &expr) {
   }
   llvm::SmallVector<mlir::Type> types(mlir::ValueRange(initial).getTypes());
   auto loop =
-      ForOp::create(e.builder, e.loc, types, count, order, over ? over->symbol : mlir::FlatSymbolRefAttr(), initial);
+      ForOp::create(e.builder, e.loc, types, count, order,
+                    over ? over->symbol : mlir::FlatSymbolRefAttr(), initial);
   mlir::Block &block = loop.getBody().emplaceBlock();
-  mlir::Type index = over ? mlir::Type(RefType::get(&context, over->symbol)) : mlir::Type(e.i64());
-  mlir::Value iteration = block.addArgument(route::ArrayType::get(index), e.loc);
+  mlir::Type index = over ? mlir::Type(RefType::get(&context, over->symbol))
+                          : mlir::Type(e.i64());
+  mlir::Value iteration =
+      block.addArgument(route::ArrayType::get(index), e.loc);
   llvm::StringMap<Value> old;
   bool good = false;
   {
@@ -84,15 +93,19 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     next.scope = std::make_shared<Scope>(cx.scope);
     next.returns = nullptr;
     if (!expr.binders.empty()) {
-      Value binder = over ? Value::ofAxis(Kind::Row, over, iteration) : Value::array(iteration);
+      Value binder = over ? Value::ofAxis(Kind::Row, over, iteration)
+                          : Value::array(iteration);
       if (first != 0)
-        binder.ir = e.binary(BinaryKind::add, iteration, e.constantInt(e.i64(), first));
+        binder.ir =
+            e.binary(BinaryKind::add, iteration, e.constantInt(e.i64(), first));
       next.scope->bind(expr.binders[0].text, binder, expr.binders[0].range);
     }
     for (size_t i = 0; i < expr.carry.size(); ++i) {
-      Value value = Value::array(block.addArgument(types[i], e.loc), starts[i].unit);
+      Value value =
+          Value::array(block.addArgument(types[i], e.loc), starts[i].unit);
       old[expr.carry[i].name.text] = value;
-      next.scope->bind(expr.carry[i].name.text, value, expr.carry[i].name.range);
+      next.scope->bind(expr.carry[i].name.text, value,
+                       expr.carry[i].name.range);
     }
     next.old = &old;
     next.carried = &old;
@@ -102,12 +115,14 @@ Value Elaborator::evalFor(const ForExpr &expr) {
         if (!executeStmt(*stmt))
           return false;
       llvm::SmallVector<mlir::Value> yielded;
-      mlir::Value stop = expr.until ? evalTruth(*expr.until) : e.constantInt(e.i1(), 0);
+      mlir::Value stop =
+          expr.until ? evalTruth(*expr.until) : e.constantInt(e.i1(), 0);
       if (!stop)
         return false;
       if (!e.typeOf(stop).isScalar()) {
         error(diag::typeMismatch, expr.until->range,
-              "the condition after 'until' is one truth, found " + describe(Value::array(stop)))
+              "the condition after 'until' is one truth, found " +
+                  describe(Value::array(stop)))
             .help("reduce it with 'any' or 'all'");
         return false;
       }
@@ -118,7 +133,8 @@ Value Elaborator::evalFor(const ForExpr &expr) {
         yielded.push_back(scope->entries[binding.name.text].value.ir);
       for (auto [value, type] : llvm::zip(llvm::drop_begin(yielded), types))
         if (value.getType() != type) {
-          error(diag::carryMismatch, expr.range, "a carried value that is unknown must start as one");
+          error(diag::carryMismatch, expr.range,
+                "a carried value that is unknown must start as one");
           return false;
         }
       YieldOp::create(e.builder, e.loc, yielded);
@@ -132,5 +148,6 @@ Value Elaborator::evalFor(const ForExpr &expr) {
   std::vector<Value> results;
   for (size_t i = 0; i < starts.size(); ++i)
     results.push_back(Value::array(loop.getResult(i), starts[i].unit));
-  return results.size() == 1 ? results.front() : Value::group(Kind::Tuple, std::move(results));
+  return results.size() == 1 ? results.front()
+                             : Value::group(Kind::Tuple, std::move(results));
 }

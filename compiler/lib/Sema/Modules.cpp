@@ -1,7 +1,7 @@
 //===- Modules.cpp - Files, imports and what they declare -----------------===//
 //
-// A module is a file. Its names are declared all at once and elaborated on first
-// use; imports bind another module, or names of it. Cycles are errors.
+// A module is a file. Its names are declared all at once and elaborated on
+// first use; imports bind another module, or names of it. Cycles are errors.
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
@@ -35,14 +35,18 @@ bool Elaborator::bindName(Scope &scope, const Name &name, Scope::Entry entry) {
   auto [it, inserted] = scope.entries.try_emplace(name.text, entry);
   if (inserted)
     return true;
-  error(diag::duplicateName, name.range, "'" + name.text + "' is declared twice")
+  error(diag::duplicateName, name.range,
+        "'" + name.text + "' is declared twice")
       .label(it->second.range, "the first one")
-      .note("names of axes, pools, signals, parameters, functions and routes share one space");
+      .note("names of axes, pools, signals, parameters, functions and routes "
+            "share one space");
   return false;
 }
 
 void Elaborator::declare(const Decl &decl, Scope &scope) {
-  auto pending = [&](const Name &name) { bindName(scope, name, {Value(), &decl, name.range, false}); };
+  auto pending = [&](const Name &name) {
+    bindName(scope, name, {Value(), &decl, name.range, false});
+  };
   switch (decl.kind()) {
   case ast::Kind::AxisDecl:
     return pending(cast<AxisDecl>(decl).name);
@@ -109,11 +113,13 @@ std::optional<FileId> Elaborator::findModule(const ImportDecl &decl) {
     std::string why;
     auto file = sources.openFile(path, why);
     if (!file)
-      error(diag::importNotFound, decl.range, "cannot read '" + llvm::Twine(path) + "': " + why);
+      error(diag::importNotFound, decl.range,
+            "cannot read '" + llvm::Twine(path) + "': " + why);
     return file;
   };
   llvm::StringRef own = sources.name(decl.range.file);
-  bool fromStd = !decl.file && !decl.path.empty() && decl.path.front().text == "std";
+  bool fromStd =
+      !decl.file && !decl.path.empty() && decl.path.front().text == "std";
   if (!fromStd)
     if (auto file = attempt(llvm::sys::path::parent_path(own)))
       return file;
@@ -121,7 +127,8 @@ std::optional<FileId> Elaborator::findModule(const ImportDecl &decl) {
     for (const std::string &folder : options.importPaths)
       if (auto file = attempt(folder))
         return file;
-  auto message = error(diag::importNotFound, decl.range, "no module '" + relative + "'");
+  auto message =
+      error(diag::importNotFound, decl.range, "no module '" + relative + "'");
   for (const std::string &path : tried)
     message.note("looked for '" + path + "'");
   return std::nullopt;
@@ -138,7 +145,9 @@ ScopePtr Elaborator::importModule(const ImportDecl &decl) {
     std::string cycle;
     for (const std::string &step : loading)
       cycle += "'" + step + "' imports ";
-    error(diag::importCycle, decl.range, "modules import each other in a circle").note(cycle + "'" + name + "'");
+    error(diag::importCycle, decl.range,
+          "modules import each other in a circle")
+        .note(cycle + "'" + name + "'");
     return nullptr;
   }
   if (loading.size() > 64) {
@@ -166,7 +175,8 @@ void Elaborator::declareImport(const ImportDecl &decl, Scope &scope) {
       Value link = Value::ofKind(Value::Kind::Module);
       link.scope = imported;
       link.text = item.name.text;
-      bindName(scope, item.alias ? item.alias : item.name, {link, nullptr, item.name.range, false});
+      bindName(scope, item.alias ? item.alias : item.name,
+               {link, nullptr, item.name.range, false});
     }
     return;
   }

@@ -1,4 +1,5 @@
-//===- Names.cpp - What a name means ---------------------------------------===//
+//===- Names.cpp - What a name means
+//---------------------------------------===//
 //
 // Look-up: columns of the candidates first, then blocks, routes, pools and the
 // module outwards, then columns of the items, then functions of the language.
@@ -12,12 +13,16 @@ using namespace route::sema;
 using namespace route::ast;
 
 Value Elaborator::unsupported(SourceRange range, const llvm::Twine &what) {
-  error(diag::notSupported, range, what + " is not supported yet by the compiler");
+  error(diag::notSupported, range,
+        what + " is not supported yet by the compiler");
   return Value();
 }
 
-Value Elaborator::unknownName(const Name &name, StringRef what, llvm::ArrayRef<std::string> candidates) {
-  error(diag::unknownName, name.range, "unknown " + what + " '" + name.text + "'").suggest(name.text, candidates);
+Value Elaborator::unknownName(const Name &name, StringRef what,
+                              llvm::ArrayRef<std::string> candidates) {
+  error(diag::unknownName, name.range,
+        "unknown " + what + " '" + name.text + "'")
+      .suggest(name.text, candidates);
   return Value();
 }
 
@@ -25,7 +30,8 @@ mlir::Location Elaborator::locationOf(SourceRange range) {
   if (!range)
     return mlir::UnknownLoc::get(&context);
   LineColumn at = sources.lineColumn(range.file, range.begin);
-  return mlir::FileLineColLoc::get(&context, sources.name(range.file), at.line, at.column);
+  return mlir::FileLineColLoc::get(&context, sources.name(range.file), at.line,
+                                   at.column);
 }
 
 std::string Elaborator::freshSymbol(StringRef wanted) {
@@ -48,7 +54,8 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
   if (entry.busy) {
     error(diag::recursion, use, "this is defined by itself")
         .label(entry.range, "while this is being defined")
-        .note("definitions are expanded where they are used, so that a circle would never end");
+        .note("definitions are expanded where they are used, so that a circle "
+              "would never end");
     return Value();
   }
   // A value is elaborated where it is used, everything else once.
@@ -60,7 +67,8 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
     Context next = cx;
     next.scope = scope.shared_from_this();
     next.candidate = nullptr;
-    value = inContext(std::move(next), [&] { return elaborateLet(*let, scope); });
+    value =
+        inContext(std::move(next), [&] { return elaborateLet(*let, scope); });
     if (let->names.size() > 1 && value.is(Kind::Tuple))
       for (size_t i = 0; i < let->names.size() && i < value.parts->size(); ++i)
         if (let->names[i].range == entry.range) {
@@ -122,10 +130,12 @@ AxisInfo *Elaborator::axisNamed(const Name &name, bool report) {
   if (name.text == "chosen" && cx.chosen)
     return cx.chosen;
   Value value = lookup(name, /*quiet=*/!report);
-  if ((value.is(Kind::Axis) || value.is(Kind::Plan) || value.is(Kind::Row)) && value.axis)
+  if ((value.is(Kind::Axis) || value.is(Kind::Plan) || value.is(Kind::Row)) &&
+      value.axis)
     return value.axis;
   if (!value.isError() && report)
-    error(diag::wrongKind, name.range, "expected an axis, a pool or a plan, found " + describe(value));
+    error(diag::wrongKind, name.range,
+          "expected an axis, a pool or a plan, found " + describe(value));
   return nullptr;
 }
 
@@ -134,12 +144,14 @@ AxisInfo *Elaborator::axisOfPath(llvm::ArrayRef<Name> path) {
     return axisNamed(path.front());
   Value value = lookup(path.front());
   for (const Name &part : path.drop_front()) {
-    Scope *scope = value.is(Kind::Module)                     ? value.scope.get()
-                   : value.is(Kind::Axis) && value.axis->pool ? value.axis->pool->scope.get()
-                                                              : nullptr;
+    Scope *scope = value.is(Kind::Module) ? value.scope.get()
+                   : value.is(Kind::Axis) && value.axis->pool
+                       ? value.axis->pool->scope.get()
+                       : nullptr;
     if (!scope) {
       if (!value.isError())
-        error(diag::wrongKind, part.range, "nothing is declared inside " + describe(value));
+        error(diag::wrongKind, part.range,
+              "nothing is declared inside " + describe(value));
       return nullptr;
     }
     auto found = scope->entries.find(part.text);
@@ -152,7 +164,8 @@ AxisInfo *Elaborator::axisOfPath(llvm::ArrayRef<Name> path) {
   if (value.is(Kind::Axis))
     return value.axis;
   if (!value.isError())
-    error(diag::wrongKind, path.back().range, "expected an axis, found " + describe(value));
+    error(diag::wrongKind, path.back().range,
+          "expected an axis, found " + describe(value));
   return nullptr;
 }
 
@@ -172,7 +185,8 @@ AxisInfo *Elaborator::axisFrom(const Expr &expr) {
       break;
     }
   }
-  error(diag::wrongKind, expr.range, "expected the name of an axis, a pool or a plan");
+  error(diag::wrongKind, expr.range,
+        "expected the name of an axis, a pool or a plan");
   return nullptr;
 }
 
@@ -181,7 +195,8 @@ bool Elaborator::axesFrom(const std::vector<ExprPtr> &exprs, AxisList &axes) {
   auto add = [&](const Expr &expr) {
     AxisInfo *axis = axisFrom(expr);
     if (axis && e.has(axes, axis))
-      error(diag::duplicateName, expr.range, "axis '" + axis->name + "' stands here twice");
+      error(diag::duplicateName, expr.range,
+            "axis '" + axis->name + "' stands here twice");
     else if (axis)
       axes.push_back(axis);
     good &= axis != nullptr;

@@ -1,4 +1,5 @@
-//===- Operators.cpp - Arithmetic, comparison and logic --------------------===//
+//===- Operators.cpp - Arithmetic, comparison and logic
+//--------------------===//
 //
 // Operands are brought to one element type and unit. Numbers in the text adapt;
 // between values i64 gives way to f32 and f32 to f64. Constants fold in f64.
@@ -32,14 +33,17 @@ bool Elaborator::unify(mlir::Value &lhs, mlir::Value &rhs) {
   return true;
 }
 
-bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left, SourceRange right, mlir::Value &a,
-                         mlir::Value &b, Unit *unit, bool sameUnit, SourceRange range, StringRef what) {
+bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left,
+                         SourceRange right, mlir::Value &a, mlir::Value &b,
+                         Unit *unit, bool sameUnit, SourceRange range,
+                         StringRef what) {
   Value l = lhs, r = rhs;
   if (sameUnit) {
     // A bare number takes on a counting unit; zero takes on any.
     auto adapt = [](Value &number, const Value &other) {
       if (number.is(Kind::Number) && number.unit.isNone() &&
-          (other.unit.counts() || number.number == 0 || std::isinf(number.number)))
+          (other.unit.counts() || number.number == 0 ||
+           std::isinf(number.number)))
         number.unit = other.unit;
     };
     adapt(l, r);
@@ -56,14 +60,16 @@ bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left, S
     a = asArray(l, left, e.elementOf(b));
   if (sameUnit && l.unit != r.unit) {
     error(diag::unitMismatch, range,
-          what + " needs one unit on both sides, found " + l.unit.str() + " and " + r.unit.str())
+          what + " needs one unit on both sides, found " + l.unit.str() +
+              " and " + r.unit.str())
         .label(left, l.unit.str())
         .label(right, r.unit.str());
     return false;
   }
   if (!unify(a, b)) {
     error(diag::typeMismatch, range,
-          what + " takes values of one type, found " + describe(Value::array(a, l.unit)) + " and " +
+          what + " takes values of one type, found " +
+              describe(Value::array(a, l.unit)) + " and " +
               describe(Value::array(b, r.unit)))
         .label(left, describe(l))
         .label(right, describe(r));
@@ -73,7 +79,8 @@ bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left, S
   mlir::Value both[] = {a, b};
   if (!e.align(both, &first, &second)) {
     error(diag::ambiguousDescent, range,
-          "'" + first->name + "' and '" + second->name + "' both descend from an axis of these values")
+          "'" + first->name + "' and '" + second->name +
+              "' both descend from an axis of these values")
         .note("a value moves down to one descendant; reduce one side first");
     return false;
   }
@@ -94,14 +101,18 @@ static Value fold(ast::BinaryOp op, const Value &a, const Value &b) {
   case ast::BinaryOp::Mul:
     return Value::literal(a.number * b.number, integral, a.unit * b.unit);
   case ast::BinaryOp::Div:
-    return Value::literal(a.number / b.number, integral && std::fmod(a.number, b.number) == 0, a.unit / b.unit);
+    return Value::literal(a.number / b.number,
+                          integral && std::fmod(a.number, b.number) == 0,
+                          a.unit / b.unit);
   default:
-    return Value::literal(std::pow(a.number, b.number), integral && b.number >= 0, a.unit);
+    return Value::literal(std::pow(a.number, b.number),
+                          integral && b.number >= 0, a.unit);
   }
 }
 
-Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range, SourceRange left,
-                             SourceRange right) {
+Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs,
+                             const Value &rhs, SourceRange range,
+                             SourceRange left, SourceRange right) {
   if (lhs.isError() || rhs.isError())
     return Value();
   bool additive = op == ast::BinaryOp::Add || op == ast::BinaryOp::Sub;
@@ -115,7 +126,8 @@ Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rh
         b.unit = a.unit;
       else
         return fail(diag::unitMismatch, range,
-                    what + " needs one unit on both sides, found " + a.unit.str() + " and " + b.unit.str());
+                    what + " needs one unit on both sides, found " +
+                        a.unit.str() + " and " + b.unit.str());
     }
     return fold(op, a, b);
   }
@@ -124,7 +136,9 @@ Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rh
     return Value();
   mlir::Type element = e.valueTypeOf(a);
   if (!isNumber(element)) {
-    error(diag::typeMismatch, range, what + " takes numbers, found " + describe(Value::array(a, lhs.unit)));
+    error(diag::typeMismatch, range,
+          what + " takes numbers, found " +
+              describe(Value::array(a, lhs.unit)));
     return Value();
   }
   BinaryKind kind = BinaryKind::add;
@@ -150,7 +164,8 @@ Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rh
   default:
     kind = BinaryKind::pow;
     if (!lhs.unit.isNone() || !rhs.unit.isNone())
-      return fail(diag::unitMismatch, range, "a power takes plain numbers, found " + lhs.unit.str());
+      return fail(diag::unitMismatch, range,
+                  "a power takes plain numbers, found " + lhs.unit.str());
     if (element.isInteger(64))
       a = e.cast(a, e.f32()), b = e.cast(b, e.f32());
     break;
@@ -162,11 +177,14 @@ Value Elaborator::evalUnary(const UnaryExpr &expr) {
   if (expr.op == ast::UnaryOp::Old) {
     StringRef name = plainName(expr.operand.get());
     if (!cx.old || name.empty() || !cx.old->count(name))
-      return fail(diag::wrongKind, expr.range, "'old' reads a carried value as it was when the iteration began");
+      return fail(
+          diag::wrongKind, expr.range,
+          "'old' reads a carried value as it was when the iteration began");
     return gatherIfAlong((*cx.old)[name]);
   }
   if (expr.op == ast::UnaryOp::Up)
-    return fail(diag::wrongKind, expr.range, "'up' stands after a part of a key");
+    return fail(diag::wrongKind, expr.range,
+                "'up' stands after a part of a key");
   Value value = eval(*expr.operand);
   if (value.isError())
     return value;
@@ -176,14 +194,17 @@ Value Elaborator::evalUnary(const UnaryExpr &expr) {
     if (value.is(Kind::Match)) {
       mlir::Value conf = (*value.parts)[1].ir;
       mlir::Value one = e.constant(e.valueTypeOf(conf), 1);
-      return Value::group(Kind::Match,
-                          {Value::array(e.unary(UnaryKind::logical_not, (*value.parts)[0].ir)), Value::array(one)});
+      return Value::group(
+          Kind::Match,
+          {Value::array(e.unary(UnaryKind::logical_not, (*value.parts)[0].ir)),
+           Value::array(one)});
     }
     mlir::Value truth = asArray(value, expr.operand->range, e.i1());
     if (!truth)
       return Value();
     if (!isTruth(e.elementOf(truth)))
-      return fail(diag::typeMismatch, expr.operand->range, "'not' takes a condition, found " + describe(value));
+      return fail(diag::typeMismatch, expr.operand->range,
+                  "'not' takes a condition, found " + describe(value));
     return Value::array(e.unary(UnaryKind::logical_not, truth));
   }
   if (expr.op == ast::UnaryOp::Plus)
@@ -194,11 +215,13 @@ Value Elaborator::evalUnary(const UnaryExpr &expr) {
   if (!ir)
     return Value();
   if (!isNumber(e.elementOf(ir)))
-    return fail(diag::typeMismatch, expr.operand->range, "'-' takes a number, found " + describe(value));
+    return fail(diag::typeMismatch, expr.operand->range,
+                "'-' takes a number, found " + describe(value));
   return Value::array(e.unary(UnaryKind::neg, ir), value.unit);
 }
 
-Value Elaborator::logic(ast::BinaryOp op, const Value &lhs, const Value &rhs, SourceRange range) {
+Value Elaborator::logic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
+                        SourceRange range) {
   bool isAnd = op == ast::BinaryOp::And;
   mlir::Value a = asArray(lhs, range, e.i1()), b = asArray(rhs, range, e.i1());
   if (!a || !b)
@@ -206,22 +229,27 @@ Value Elaborator::logic(ast::BinaryOp op, const Value &lhs, const Value &rhs, So
   for (auto [value, truth] : {std::pair(&lhs, a), std::pair(&rhs, b)})
     if (!isTruth(e.elementOf(truth)))
       return fail(diag::typeMismatch, range,
-                  ("'" + spelling(op) + "' takes conditions, found ").str() + describe(*value));
+                  ("'" + spelling(op) + "' takes conditions, found ").str() +
+                      describe(*value));
   auto kind = isAnd ? BinaryKind::logical_and : BinaryKind::logical_or;
   mlir::Value both[] = {a, b};
   if (!e.align(both))
-    return fail(diag::ambiguousDescent, range, "these conditions have no common items");
+    return fail(diag::ambiguousDescent, range,
+                "these conditions have no common items");
   Value truth = Value::array(e.binary(kind, both[0], both[1]));
   if (!lhs.is(Kind::Match) && !rhs.is(Kind::Match))
     return truth;
   // Confidence: the mean under `and`, the larger under `or`; a plain condition
   // counts as certain.
   auto confidence = [&](const Value &value, mlir::Value truth) {
-    return value.is(Kind::Match) ? e.computing((*value.parts)[1].ir) : e.cast(truth, e.f32());
+    return value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
+                                 : e.cast(truth, e.f32());
   };
   mlir::Value x = confidence(lhs, both[0]), y = confidence(rhs, both[1]);
-  mlir::Value conf = isAnd ? e.binary(BinaryKind::mul, e.binary(BinaryKind::add, x, y), e.constant(e.f32(), 0.5))
-                           : e.binary(BinaryKind::max, x, y);
+  mlir::Value conf =
+      isAnd ? e.binary(BinaryKind::mul, e.binary(BinaryKind::add, x, y),
+                       e.constant(e.f32(), 0.5))
+            : e.binary(BinaryKind::max, x, y);
   return Value::group(Kind::Match, {truth, Value::array(conf)});
 }
 
@@ -239,7 +267,8 @@ Value Elaborator::coalesceValues(const BinaryExpr &expr) {
   if (rhs.isError())
     return rhs;
   mlir::Value a, b;
-  if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr, true, expr.range, "'\?\?'"))
+  if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr, true,
+               expr.range, "'\?\?'"))
     return Value();
   return Value::array(e.coalesce(a, b), lhs.unit);
 }
@@ -251,7 +280,8 @@ Value Elaborator::evalIn(const BinaryExpr &expr) {
     return rhs;
   if (rhs.is(Kind::Plan)) {
     AxisInfo *axis = nullptr;
-    if (isa<NameExpr, MemberExpr>(ignoreParens(expr.lhs.get())) && plainName(ignoreParens(expr.lhs.get())) == "this")
+    if (isa<NameExpr, MemberExpr>(ignoreParens(expr.lhs.get())) &&
+        plainName(ignoreParens(expr.lhs.get())) == "this")
       axis = cx.candidate;
     else
       axis = axisFrom(*expr.lhs);
@@ -259,13 +289,15 @@ Value Elaborator::evalIn(const BinaryExpr &expr) {
       return Value();
     AxisInfo *plan = rhs.axis;
     if (!plan->descendsFrom(axis))
-      return fail(diag::missingAxis, expr.lhs->range, "rows of this plan do not descend from '" + axis->name + "'");
+      return fail(diag::missingAxis, expr.lhs->range,
+                  "rows of this plan do not descend from '" + axis->name + "'");
     AxisList axes;
     for (AxisInfo *item : plan->items())
       if (item != axis)
         axes.push_back(item);
     axes.push_back(axis);
-    mlir::Value member = MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), axes), plan->plan);
+    mlir::Value member = MemberOp::create(
+        e.builder, e.loc, e.arrayType(e.i1(), axes), plan->plan);
     return gatherIfAlong(Value::array(member));
   }
   mlir::Value set = asArray(rhs, expr.rhs->range);
@@ -293,9 +325,11 @@ Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
   case Op::Ge:
     return evalComparison(expr);
   case Op::Range:
-    return fail(diag::wrongKind, expr.range, "a range stands after 'in' of a loop or in a case");
+    return fail(diag::wrongKind, expr.range,
+                "a range stands after 'in' of a loop or in a case");
   case Op::Where:
-    return fail(diag::wrongKind, expr.range, "'where' narrows the candidates of a choice");
+    return fail(diag::wrongKind, expr.range,
+                "'where' narrows the candidates of a choice");
   case Op::Subset:
     return unsupported(expr.range, "'subset'");
   default:
@@ -313,11 +347,15 @@ Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
     return logic(expr.op, lhs, rhs, expr.range);
   if (expr.op == Op::At) {
     mlir::Value a, b;
-    if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr, true, expr.range, "'at'"))
+    if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr,
+                 true, expr.range, "'at'"))
       return Value();
-    return Value::group(Kind::Match, {Value::array(e.compare(CompareKind::ge, a, b)), Value::array(a)});
+    return Value::group(
+        Kind::Match,
+        {Value::array(e.compare(CompareKind::ge, a, b)), Value::array(a)});
   }
-  return arithmetic(expr.op, lhs, rhs, expr.range, expr.lhs->range, expr.rhs->range);
+  return arithmetic(expr.op, lhs, rhs, expr.range, expr.lhs->range,
+                    expr.rhs->range);
 }
 
 Value Elaborator::contract(const ast::BinaryExpr &expr, bool exact) {
@@ -327,24 +365,31 @@ Value Elaborator::contract(const ast::BinaryExpr &expr, bool exact) {
     return Value();
   if ((lhs.is(Kind::Lazy) || rhs.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
     return lazily(expr);
-  mlir::Value a = asArray(lhs, expr.lhs->range), b = asArray(rhs, expr.rhs->range);
+  mlir::Value a = asArray(lhs, expr.lhs->range),
+              b = asArray(rhs, expr.rhs->range);
   if (!a || !b)
     return Value();
-  for (auto [value, operand] : {std::pair(a, &expr.lhs), std::pair(b, &expr.rhs)})
+  for (auto [value, operand] :
+       {std::pair(a, &expr.lhs), std::pair(b, &expr.rhs)})
     if (!isNumber(e.elementOf(value)))
       return fail(diag::typeMismatch, (*operand)->range,
-                  "'@' multiplies numbers, found " + describe(Value::array(value)));
+                  "'@' multiplies numbers, found " +
+                      describe(Value::array(value)));
   mlir::Value both[] = {a, b};
   if (!e.align(both))
-    return fail(diag::ambiguousDescent, expr.range, "the rows of these values belong to two plans");
+    return fail(diag::ambiguousDescent, expr.range,
+                "the rows of these values belong to two plans");
   AxisList shared;
   for (AxisInfo *axis : e.axesOf(both[0]))
     if (e.typeOf(both[1]).hasAxis(axis->symbol) && !axis->isPlan() &&
-        llvm::none_of(cx.frames, [&](const Frame &frame) { return frame.axis == axis; }))
+        llvm::none_of(cx.frames,
+                      [&](const Frame &frame) { return frame.axis == axis; }))
       shared.push_back(axis);
   if (shared.size() != 1) {
-    std::string found = shared.empty() ? "none" : "'" + describeAxes(shared) + "'";
-    error(diag::contractionAxes, expr.opRange, "'@' needs exactly one shared axis, found " + found)
+    std::string found =
+        shared.empty() ? "none" : "'" + describeAxes(shared) + "'";
+    error(diag::contractionAxes, expr.opRange,
+          "'@' needs exactly one shared axis, found " + found)
         .label(expr.lhs->range, describe(Value::array(a, lhs.unit)))
         .label(expr.rhs->range, describe(Value::array(b, rhs.unit)))
         .help("for another sum of products write sum(a * b over axis)");
@@ -356,5 +401,6 @@ Value Elaborator::contract(const ast::BinaryExpr &expr, bool exact) {
       value = e.cast(value, e.f32());
     else if (e.valueTypeOf(value).isF64())
       value = e.cast(value, e.f32());
-  return Value::array(e.contract(both[0], both[1], shared, exact), lhs.unit * rhs.unit);
+  return Value::array(e.contract(both[0], both[1], shared, exact),
+                      lhs.unit * rhs.unit);
 }

@@ -1,8 +1,10 @@
-//===- Pools.cpp - Pools, their rows and their bodies ----------------------===//
+//===- Pools.cpp - Pools, their rows and their bodies
+//----------------------===//
 //
 // A pool is an axis with bodies. A call runs the body along the rows of a plan:
-// arguments and parameters are gathered to the rows, so that nothing is computed
-// for what was not chosen. Members of different kinds run on their own rows.
+// arguments and parameters are gathered to the rows, so that nothing is
+// computed for what was not chosen. Members of different kinds run on their own
+// rows.
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
@@ -11,7 +13,8 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-RouteInstance *Elaborator::makeInstance(const RouteDecl &decl, ScopePtr scope, StringRef path,
+RouteInstance *Elaborator::makeInstance(const RouteDecl &decl, ScopePtr scope,
+                                        StringRef path,
                                         std::vector<AxisInfo *> pools) {
   RouteInstance &instance = instances.emplace_back();
   instance.decl = &decl;
@@ -23,12 +26,14 @@ RouteInstance *Elaborator::makeInstance(const RouteDecl &decl, ScopePtr scope, S
   instance.locals->path = instance.path;
   if (decl.body)
     for (const StmtPtr &stmt : decl.body->stmts)
-      if (auto *local = dyn_cast<DeclStmt>(stmt.get()); local && !isa<LetDecl>(local->decl.get()))
+      if (auto *local = dyn_cast<DeclStmt>(stmt.get());
+          local && !isa<LetDecl>(local->decl.get()))
         declare(*local->decl, *instance.locals);
   return &instance;
 }
 
-RouteInstance *Elaborator::instantiate(const Expr &expr, StringRef path, std::vector<AxisInfo *> pools) {
+RouteInstance *Elaborator::instantiate(const Expr &expr, StringRef path,
+                                       std::vector<AxisInfo *> pools) {
   const Expr *plain = ignoreParens(&expr);
   const IndexExpr *index = dyn_cast<IndexExpr>(plain);
   const Expr *base = index ? ignoreParens(index->base.get()) : plain;
@@ -39,21 +44,24 @@ RouteInstance *Elaborator::instantiate(const Expr &expr, StringRef path, std::ve
     value = eval(*base);
   if (value.isError())
     return nullptr;
-  if (value.is(Kind::Builtin) && (value.text == "identity" || value.text == "skip")) {
+  if (value.is(Kind::Builtin) &&
+      (value.text == "identity" || value.text == "skip")) {
     RouteInstance &instance = instances.emplace_back();
     instance.builtin = value.text;
     return &instance;
   }
   if (!value.is(Kind::Route) || !value.route->decl) {
-    error(diag::wrongKind, expr.range, "expected a route as a body, found " + describe(value));
+    error(diag::wrongKind, expr.range,
+          "expected a route as a body, found " + describe(value));
     return nullptr;
   }
   const RouteDecl &decl = *value.route->decl;
   size_t given = index ? index->args.size() : 0;
   if (given != decl.axisParams.size()) {
     error(diag::argumentMismatch, expr.range,
-          "route '" + decl.name.text + "' takes " + llvm::Twine(decl.axisParams.size()) + " axes in brackets, found " +
-              llvm::Twine(given))
+          "route '" + decl.name.text + "' takes " +
+              llvm::Twine(decl.axisParams.size()) +
+              " axes in brackets, found " + llvm::Twine(given))
         .label(decl.name.range, "declared here");
     return nullptr;
   }
@@ -62,7 +70,8 @@ RouteInstance *Elaborator::instantiate(const Expr &expr, StringRef path, std::ve
     AxisInfo *axis = axisFrom(*index->args[i].value);
     if (!axis)
       return nullptr;
-    scope->bind(decl.axisParams[i].text, Value::ofAxis(Kind::Axis, axis), decl.axisParams[i].range);
+    scope->bind(decl.axisParams[i].text, Value::ofAxis(Kind::Axis, axis),
+                decl.axisParams[i].range);
   }
   return makeInstance(decl, scope, path, std::move(pools));
 }
@@ -70,7 +79,8 @@ RouteInstance *Elaborator::instantiate(const Expr &expr, StringRef path, std::ve
 Value Elaborator::elaborateUse(const UseDecl &decl, Scope &scope) {
   std::string path = pathOf(scope);
   path = path.empty() ? decl.name.text : path + "." + decl.name.text;
-  RouteInstance *instance = instantiate(*decl.value, path, enclosingPools(scope));
+  RouteInstance *instance =
+      instantiate(*decl.value, path, enclosingPools(scope));
   if (!instance)
     return Value();
   Value value = Value::ofKind(Kind::Route);
@@ -84,7 +94,8 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
     return Value();
   std::string path = pathOf(scope);
   path = path.empty() ? decl.name.text : path + "." + decl.name.text;
-  AxisInfo *axis = makeAxis(decl.name.text, path, AxisKind::pool, decl.name.range);
+  AxisInfo *axis =
+      makeAxis(decl.name.text, path, AxisKind::pool, decl.name.range);
   PoolInfo &pool = pools.emplace_back();
   pool.axis = axis;
   pool.decl = &decl;
@@ -100,7 +111,8 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
   std::optional<int64_t> size;
   if (decl.size && !(size = constantSize(*decl.size, "the size of a pool")))
     return Value();
-  if (auto given = options.axisSizes.find(decl.name.text); given != options.axisSizes.end())
+  if (auto given = options.axisSizes.find(decl.name.text);
+      given != options.axisSizes.end())
     size = given->second;
   switch (decl.sizeForm) {
   case PoolDecl::Size::Fixed:
@@ -120,19 +132,25 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
     bool labels = true;
     for (const auto &member : decl.members) {
       std::optional<int64_t> count = 1;
-      if (member->size && !(count = constantSize(*member->size, "the number of members")))
+      if (member->size &&
+          !(count = constantSize(*member->size, "the number of members")))
         return Value();
-      if (llvm::any_of(pool.groups, [&](const MemberGroup &group) { return group.name == member->name.text; })) {
-        error(diag::duplicateName, member->name.range, "member '" + member->name.text + "' is listed twice");
+      if (llvm::any_of(pool.groups, [&](const MemberGroup &group) {
+            return group.name == member->name.text;
+          })) {
+        error(diag::duplicateName, member->name.range,
+              "member '" + member->name.text + "' is listed twice");
         continue;
       }
       labels &= *count == 1;
-      pool.groups.push_back({member->name.text, total, *count, nullptr, nullptr, member->range});
+      pool.groups.push_back(
+          {member->name.text, total, *count, nullptr, nullptr, member->range});
       total += *count;
     }
     if (axis->size >= 0 && axis->size != total)
       return fail(diag::badSize, decl.name.range,
-                  "pool '" + decl.name.text + "' has size " + llvm::Twine(axis->size) + " but lists " +
+                  "pool '" + decl.name.text + "' has size " +
+                      llvm::Twine(axis->size) + " but lists " +
                       llvm::Twine(total) + " members");
     axis->size = total;
     if (labels)
@@ -150,7 +168,9 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
 
   Context inside;
   inside.scope = pool.scope;
-  bool good = inContext(std::move(inside), [&] { return elaborateColumns(pool) && elaborateBodies(pool); });
+  bool good = inContext(std::move(inside), [&] {
+    return elaborateColumns(pool) && elaborateBodies(pool);
+  });
   return good ? Value::ofAxis(Kind::Axis, axis) : Value();
 }
 
@@ -160,15 +180,21 @@ bool Elaborator::elaborateColumns(PoolInfo &pool) {
   AxisInfo &axis = *pool.axis;
   bool listed = !decl.members.empty();
   for (const ColumnPtr &attribute : decl.attributes) {
-    if (attribute->attr == AttrKind::Live || attribute->attr == AttrKind::State || !listed) {
-      addColumn(axis, *attribute, attribute->attr == AttrKind::State ? ColumnKind::state : ColumnKind::live, {});
+    if (attribute->attr == AttrKind::Live ||
+        attribute->attr == AttrKind::State || !listed) {
+      addColumn(axis, *attribute,
+                attribute->attr == AttrKind::State ? ColumnKind::state
+                                                   : ColumnKind::live,
+                {});
       continue;
     }
     if (!attribute->type) {
-      error(diag::missingType, attribute->name.range, "attribute '" + attribute->name.text + "' needs a type");
+      error(diag::missingType, attribute->name.range,
+            "attribute '" + attribute->name.text + "' needs a type");
       return false;
     }
-    TypeInfo type = resolveType(*attribute->type, axis.name + "." + attribute->name.text);
+    TypeInfo type = resolveType(
+        *attribute->type, axis.name + "." + attribute->name.text + ".enum");
     if (type.kind == TypeInfo::Kind::None)
       return false;
     std::vector<const Expr *> values;
@@ -179,7 +205,8 @@ bool Elaborator::elaborateColumns(PoolInfo &pool) {
           found = field.value.get();
       if (!found) {
         error(diag::missingField, member->name.range,
-              "member '" + member->name.text + "' gives no '" + attribute->name.text + "'")
+              "member '" + member->name.text + "' gives no '" +
+                  attribute->name.text + "'")
             .label(attribute->name.range, "declared here");
         return false;
       }
@@ -225,7 +252,8 @@ bool Elaborator::elaborateColumns(PoolInfo &pool) {
             found = given.value.get();
         if (!found) {
           error(diag::missingField, other->name.range,
-                "member '" + other->name.text + "' gives no '" + field.name.text + "'")
+                "member '" + other->name.text + "' gives no '" +
+                    field.name.text + "'")
               .label(field.name.range, "given here");
           return false;
         }
@@ -239,7 +267,8 @@ bool Elaborator::elaborateColumns(PoolInfo &pool) {
   return true;
 }
 
-mlir::Attribute Elaborator::constantColumn(llvm::ArrayRef<const Expr *> values, const TypeInfo &type) {
+mlir::Attribute Elaborator::constantColumn(llvm::ArrayRef<const Expr *> values,
+                                           const TypeInfo &type) {
   llvm::SmallVector<mlir::Attribute> entries;
   mlir::Type element = getValueType(type.element);
   for (const Expr *value : values) {
@@ -249,13 +278,15 @@ mlir::Attribute Elaborator::constantColumn(llvm::ArrayRef<const Expr *> values, 
     entries.push_back(entry);
   }
   if (!type.axes.empty()) {
-    error(diag::notSupported, values.front()->range, "an attribute with axes of its own needs a dynamic pool");
+    error(diag::notSupported, values.front()->range,
+          "an attribute with axes of its own needs a dynamic pool");
     return {};
   }
   int64_t count = int64_t(entries.size());
   bool coded = isa<route::EnumType, RefType>(element);
   if (isa<mlir::FloatType, mlir::IntegerType>(element) || coded) {
-    auto tensor = mlir::RankedTensorType::get({count}, coded ? e.i64() : element);
+    auto tensor =
+        mlir::RankedTensorType::get({count}, coded ? e.i64() : element);
     return mlir::DenseElementsAttr::get(tensor, entries);
   }
   return e.builder.getArrayAttr(entries);
@@ -271,7 +302,8 @@ bool Elaborator::elaborateBodies(PoolInfo &pool) {
       return instantiate(*decl.value, pool.scope->path, around);
     const RouteDecl *body = nullptr;
     for (const DeclPtr &inner : decl.decls)
-      if (auto *route = dyn_cast<RouteDecl>(inner.get()); route && !route->isRouter)
+      if (auto *route = dyn_cast<RouteDecl>(inner.get());
+          route && !route->isRouter)
         if (!body || route->name.text == "run")
           body = route;
     if (!body)
@@ -280,7 +312,9 @@ bool Elaborator::elaborateBodies(PoolInfo &pool) {
     Value value = resolve(entry, *pool.scope, body->name.range);
     return value.route;
   };
-  bool several = llvm::any_of(decl.members, [](const auto &member) { return member->value != nullptr; });
+  bool several = llvm::any_of(decl.members, [](const auto &member) {
+    return member->value != nullptr;
+  });
   if (!several) {
     pool.body = shared();
     pool.groups.clear();
@@ -288,8 +322,10 @@ bool Elaborator::elaborateBodies(PoolInfo &pool) {
   }
   for (auto [group, member] : llvm::zip(pool.groups, decl.members)) {
     if (!member->value) {
-      error(diag::missingField, member->name.range, "member '" + member->name.text + "' has no body")
-          .note("other members of pool '" + decl.name.text + "' have bodies of their own");
+      error(diag::missingField, member->name.range,
+            "member '" + member->name.text + "' has no body")
+          .note("other members of pool '" + decl.name.text +
+                "' have bodies of their own");
       return false;
     }
     std::string path = pool.scope->path + "." + group.name;
@@ -307,30 +343,37 @@ bool Elaborator::elaborateBodies(PoolInfo &pool) {
   return true;
 }
 
-Value Elaborator::runBody(RouteInstance &body, const std::vector<Frame> &frames, AxisInfo *along,
-                          const std::vector<Value> &args, SourceRange range) {
+Value Elaborator::runBody(RouteInstance &body, const std::vector<Frame> &frames,
+                          AxisInfo *along, const std::vector<Value> &args,
+                          SourceRange range) {
   Context next = cx;
   next.frames.insert(next.frames.end(), frames.begin(), frames.end());
   next.along = along;
   next.chosen = nullptr;
-  return inContext(std::move(next), [&] { return inlineRoute(body, args, range); });
+  return inContext(std::move(next),
+                   [&] { return inlineRoute(body, args, range); });
 }
 
-Value Elaborator::callPool(PoolInfo &pool, const std::vector<Arg> &args, AxisInfo *plan, SourceRange range) {
+Value Elaborator::callPool(PoolInfo &pool, const std::vector<Arg> &args,
+                           AxisInfo *plan, SourceRange range) {
   std::vector<Value> values;
   for (const Arg &arg : args) {
     Value value = eval(*arg.value);
     mlir::Value ir = asArray(value, arg.value->range, e.f32());
     if (!ir)
       return Value();
-    values.push_back(Value::array(plan ? e.broadcastTo(ir, plan) : ir, value.unit));
+    values.push_back(
+        Value::array(plan ? e.broadcastTo(ir, plan) : ir, value.unit));
   }
   if (!pool.groups.empty())
     return plan ? runGroups(pool, plan, values, range)
-                : unsupported(range, "running all of a pool whose members differ");
+                : unsupported(range,
+                              "running all of a pool whose members differ");
   if (!pool.body)
-    return fail(diag::wrongKind, range, "pool '" + pool.axis->name + "' has no body to run");
-  Value result = runBody(*pool.body, {Frame{pool.axis, plan, {}, 0}}, plan, values, range);
+    return fail(diag::wrongKind, range,
+                "pool '" + pool.axis->name + "' has no body to run");
+  Value result =
+      runBody(*pool.body, {Frame{pool.axis, plan, {}, 0}}, plan, values, range);
   if (plan || !result.is(Kind::Array))
     return result;
   return Value::array(e.broadcastTo(result.ir, pool.axis), result.unit);
@@ -338,14 +381,19 @@ Value Elaborator::callPool(PoolInfo &pool, const std::vector<Arg> &args, AxisInf
 
 /// Each kind of member on its own rows of the plan; the parts add up, as every
 /// row belongs to one kind.
-Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan, const std::vector<Value> &args, SourceRange range) {
+Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan,
+                            const std::vector<Value> &args, SourceRange range) {
   mlir::Value position = e.gather(e.iota(pool.axis, /*asRef=*/false), plan);
   Value total;
   for (const MemberGroup &group : pool.groups) {
-    mlir::Value low = e.compare(CompareKind::ge, position, e.constantInt(e.i64(), group.first));
-    mlir::Value high = e.compare(CompareKind::lt, position, e.constantInt(e.i64(), group.first + group.count));
+    mlir::Value low = e.compare(CompareKind::ge, position,
+                                e.constantInt(e.i64(), group.first));
+    mlir::Value high =
+        e.compare(CompareKind::lt, position,
+                  e.constantInt(e.i64(), group.first + group.count));
     AxisInfo *rows =
-        makeAxis(group.name, plan->symbol.getValue().str() + "." + group.name, AxisKind::plan, group.range);
+        makeAxis(group.name, plan->symbol.getValue().str() + "." + group.name,
+                 AxisKind::plan, group.range);
     rows->parents = {plan};
     emitAxis(*rows);
     irgen::Emitter::Choice choice;
@@ -358,7 +406,8 @@ Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan, const std::vector<Va
       moved.push_back(Value::array(e.gather(arg.ir, rows), arg.unit));
     std::vector<Frame> frames = {Frame{pool.axis, rows, {}, 0}};
     if (group.axis) {
-      mlir::Value local = e.binary(BinaryKind::sub, e.gather(position, rows), e.constantInt(e.i64(), group.first));
+      mlir::Value local = e.binary(BinaryKind::sub, e.gather(position, rows),
+                                   e.constantInt(e.i64(), group.first));
       frames.push_back(Frame{group.axis, nullptr, local, 0});
     }
     Value part = runBody(*group.body, frames, rows, moved, range);
@@ -369,23 +418,30 @@ Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan, const std::vector<Va
       return Value();
     ir = e.broadcastTo(e.computing(ir), rows);
     if (!isNumber(e.elementOf(ir)))
-      return unsupported(range, "members of different kinds that give no numbers");
+      return unsupported(range,
+                         "members of different kinds that give no numbers");
     AxisList kept = {plan};
     for (AxisInfo *axis : e.axesOf(ir))
       if (axis != rows)
         kept.push_back(axis);
     Value back = Value::array(e.reduce(ReduceKind::sum, ir, kept), part.unit);
-    total = total.isError() ? back : arithmetic(ast::BinaryOp::Add, total, back, range, range, range);
+    total = total.isError() ? back
+                            : arithmetic(ast::BinaryOp::Add, total, back, range,
+                                         range, range);
     if (total.isError())
       return total;
   }
   return total;
 }
 
-Value Elaborator::callPoolRow(PoolInfo &pool, mlir::Value position, const std::vector<Value> &args, SourceRange range) {
+Value Elaborator::callPoolRow(PoolInfo &pool, mlir::Value position,
+                              const std::vector<Value> &args,
+                              SourceRange range) {
   if (!pool.groups.empty())
     return unsupported(range, "calling a row of a pool whose members differ");
   if (!pool.body)
-    return fail(diag::wrongKind, range, "pool '" + pool.axis->name + "' has no body to run");
-  return runBody(*pool.body, {Frame{pool.axis, nullptr, position, 0}}, cx.along, args, range);
+    return fail(diag::wrongKind, range,
+                "pool '" + pool.axis->name + "' has no body to run");
+  return runBody(*pool.body, {Frame{pool.axis, nullptr, position, 0}}, cx.along,
+                 args, range);
 }

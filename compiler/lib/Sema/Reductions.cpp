@@ -1,4 +1,5 @@
-//===- Reductions.cpp - Reductions by name ---------------------------------===//
+//===- Reductions.cpp - Reductions by name
+//---------------------------------===//
 //
 // `f(x over A of P per B)`: axes in A are combined away; B says which of their
 // ancestors stay. A plan leaves its items unless B says otherwise.
@@ -30,7 +31,9 @@ static Form formOf(StringRef name, ReduceKind &kind) {
              .Case("product", ReduceKind::product)
              .Default(ReduceKind::sum);
   return llvm::StringSwitch<Form>(name)
-      .Cases({"sum", "mean", "max", "min", "any", "all", "count", "argmax", "argmin", "mode", "product"}, Form::Plain)
+      .Cases({"sum", "mean", "max", "min", "any", "all", "count", "argmax",
+              "argmin", "mode", "product"},
+             Form::Plain)
       .Case("softmax", Form::Softmax)
       .Case("standardize", Form::Standardize)
       .Case("norm", Form::Norm)
@@ -43,10 +46,13 @@ bool Elaborator::isReductionName(StringRef name) {
   return formOf(name, kind) != Form::None;
 }
 
-mlir::Value Elaborator::softmax(mlir::Value value, llvm::ArrayRef<AxisInfo *> kept) {
-  mlir::Value shifted = e.binary(BinaryKind::sub, value, e.reduce(ReduceKind::max, value, kept));
+mlir::Value Elaborator::softmax(mlir::Value value,
+                                llvm::ArrayRef<AxisInfo *> kept) {
+  mlir::Value shifted =
+      e.binary(BinaryKind::sub, value, e.reduce(ReduceKind::max, value, kept));
   mlir::Value powers = e.unary(UnaryKind::exp, shifted);
-  return e.binary(BinaryKind::div, powers, e.reduce(ReduceKind::sum, powers, kept));
+  return e.binary(BinaryKind::div, powers,
+                  e.reduce(ReduceKind::sum, powers, kept));
 }
 
 /// What masked positions contribute: nothing.
@@ -62,11 +68,13 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   ReduceKind kind;
   Form form = formOf(name, kind);
   if (form == Form::None)
-    return fail(diag::wrongKind, expr.callee->range, "'" + name + "' is not a reduction: it takes no 'over'");
+    return fail(diag::wrongKind, expr.callee->range,
+                "'" + name + "' is not a reduction: it takes no 'over'");
   size_t arity = form == Form::Cosine ? 2 : 1;
   if (expr.args.size() != arity)
     return fail(diag::argumentMismatch, expr.range,
-                "'" + name + "' reduces " + llvm::Twine(arity) + " value" + (arity == 1 ? "" : "s") + ", found " +
+                "'" + name + "' reduces " + llvm::Twine(arity) + " value" +
+                    (arity == 1 ? "" : "s") + ", found " +
                     llvm::Twine(expr.args.size()));
   AxisList over, per;
   if (!axesFrom(expr.over, over) || !axesFrom(expr.per, per))
@@ -77,20 +85,24 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   if (name == "count" && over.empty())
     if (isa<NameExpr, MemberExpr>(ignoreParens(&argument)))
       if (auto *plain = dyn_cast<NameExpr>(ignoreParens(&argument))) {
-        Value value = plain->name.text == "chosen" && cx.chosen ? Value::ofAxis(Kind::Plan, cx.chosen)
-                                                                : lookup(plain->name, /*quiet=*/true);
+        Value value = plain->name.text == "chosen" && cx.chosen
+                          ? Value::ofAxis(Kind::Plan, cx.chosen)
+                          : lookup(plain->name, /*quiet=*/true);
         if (value.is(Kind::Axis) || value.is(Kind::Plan)) {
           countsAxis = true;
           over.push_back(value.axis);
         }
       }
   if (countsAxis && !over.front()->isPlan() && per.empty())
-    return Value::array(SizeOp::create(e.builder, e.loc, route::ArrayType::get(e.i64()), over.front()->symbol));
+    return Value::array(SizeOp::create(e.builder, e.loc,
+                                       route::ArrayType::get(e.i64()),
+                                       over.front()->symbol));
   AxisInfo *plan = nullptr;
   for (AxisInfo *axis : over)
     if (axis->isPlan()) {
       if (plan)
-        return fail(diag::wrongKind, expr.range, "a reduction goes over the rows of one plan");
+        return fail(diag::wrongKind, expr.range,
+                    "a reduction goes over the rows of one plan");
       plan = axis;
     }
 
@@ -100,10 +112,13 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   Context next = cx;
   next.along = plan ? plan : nullptr;
   if (!plan)
-    next.forceDense = cx.forceDense || llvm::any_of(over, [](AxisInfo *axis) { return axis->pool; });
+    next.forceDense = cx.forceDense || llvm::any_of(over, [](AxisInfo *axis) {
+                        return axis->pool;
+                      });
   bool good = inContext(std::move(next), [&] {
     if (countsAxis) {
-      mlir::Value ones = e.constantInt(e.i1(), 1, plan ? llvm::ArrayRef<AxisInfo *>() : over);
+      mlir::Value ones =
+          e.constantInt(e.i1(), 1, plan ? llvm::ArrayRef<AxisInfo *>() : over);
       operands.push_back(plan ? e.broadcastTo(ones, plan) : ones);
       return true;
     }
@@ -127,21 +142,25 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
       return fail(diag::typeMismatch, expr.range, "'cosine' takes numbers");
     value = operands[0];
   }
-  bool truths = kind == ReduceKind::any || kind == ReduceKind::all || kind == ReduceKind::count;
+  bool truths = kind == ReduceKind::any || kind == ReduceKind::all ||
+                kind == ReduceKind::count;
   mlir::Type element = e.valueTypeOf(value);
   if (form == Form::Plain && kind != ReduceKind::mode) {
     if (truths && !countsAxis && !isTruth(element))
       return fail(diag::typeMismatch, argument.range,
-                  "'" + name + "' takes conditions, found " + describe(Value::array(value, unit)));
+                  "'" + name + "' takes conditions, found " +
+                      describe(Value::array(value, unit)));
     if (!truths && isTruth(element)) // sums and means of truths count them
       value = e.cast(value, kind == ReduceKind::mean ? e.f32() : e.i64());
     else if (!truths && !isNumber(element))
       return fail(diag::typeMismatch, argument.range,
-                  "'" + name + "' takes numbers, found " + describe(Value::array(value, unit)));
+                  "'" + name + "' takes numbers, found " +
+                      describe(Value::array(value, unit)));
   } else if (form != Form::Plain) {
     if (!isNumber(element))
       return fail(diag::typeMismatch, argument.range,
-                  "'" + name + "' takes numbers, found " + describe(Value::array(value, unit)));
+                  "'" + name + "' takes numbers, found " +
+                      describe(Value::array(value, unit)));
     if (isa<mlir::IntegerType>(element))
       value = e.cast(value, e.f32());
   }
@@ -153,11 +172,20 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
       if (!e.has(axes, axis))
         axes.push_back(axis);
   if (over.empty()) {
-    if (axes.size() != 1)
+    // Items are never what a reduction without 'over' means.
+    AxisList open;
+    for (AxisInfo *axis : axes)
+      if (axis->columns.empty() || axis->pool)
+        open.push_back(axis);
+    if (axes.size() != 1 && open.size() == 1)
+      over.push_back(open.front());
+    else if (axes.size() != 1)
       return fail(diag::missingAxis, expr.range,
-                  "say what '" + name + "' goes over: " + describe(Value::array(value, unit)) +
+                  "say what '" + name +
+                      "' goes over: " + describe(Value::array(value, unit)) +
                       (axes.empty() ? " has no axis" : " has several axes"));
-    over.push_back(axes.front());
+    if (over.empty())
+      over.push_back(axes.front());
   }
   AxisList kept;
   for (AxisInfo *axis : axes)
@@ -165,7 +193,8 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
       kept.push_back(axis);
   for (size_t i = 0; i < over.size(); ++i)
     if (!e.has(axes, over[i])) {
-      error(diag::missingAxis, i < expr.over.size() ? expr.over[i]->range : expr.range,
+      error(diag::missingAxis,
+            i < expr.over.size() ? expr.over[i]->range : expr.range,
             "there is no axis '" + over[i]->name + "' to reduce")
           .label(argument.range, describe(Value::array(value, unit)));
       return Value();
@@ -177,8 +206,10 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   for (AxisInfo *axis : stays) {
     if (e.has(kept, axis) || e.has(front, axis))
       continue;
-    if (llvm::none_of(over, [&](AxisInfo *gone) { return gone->descendsFrom(axis); }))
-      return fail(diag::missingAxis, expr.range, "nothing that is reduced descends from '" + axis->name + "'");
+    if (llvm::none_of(over,
+                      [&](AxisInfo *gone) { return gone->descendsFrom(axis); }))
+      return fail(diag::missingAxis, expr.range,
+                  "nothing that is reduced descends from '" + axis->name + "'");
     front.push_back(axis);
   }
   kept.insert(kept.begin(), front.begin(), front.end());
@@ -189,14 +220,18 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
     if (restriction.isError())
       return restriction;
     if (!restriction.is(Kind::Plan))
-      return fail(diag::wrongKind, expr.of->range, "'of' takes a plan, found " + describe(restriction));
+      return fail(diag::wrongKind, expr.of->range,
+                  "'of' takes a plan, found " + describe(restriction));
     AxisInfo *rows = restriction.axis;
-    mlir::Value member = MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), rows->parents), rows->plan);
+    mlir::Value member = MemberOp::create(
+        e.builder, e.loc, e.arrayType(e.i1(), rows->parents), rows->plan);
     mlir::Value both[] = {member, value};
     if (!e.align(both))
-      return fail(diag::ambiguousDescent, expr.of->range, "the plan does not restrict these axes");
+      return fail(diag::ambiguousDescent, expr.of->range,
+                  "the plan does not restrict these axes");
     mlir::Value nothing =
-        truths ? e.constantInt(e.i1(), kind == ReduceKind::all) : e.constant(e.valueTypeOf(value), identityOf(name));
+        truths ? e.constantInt(e.i1(), kind == ReduceKind::all)
+               : e.constant(e.valueTypeOf(value), identityOf(name));
     value = e.select(both[0], both[1], nothing);
   }
 
@@ -208,14 +243,20 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
     break;
   case Form::Standardize: {
     // (x - mean) / sqrt(variance + 1e-5), the variance over all elements.
-    mlir::Value centred = e.binary(BinaryKind::sub, value, e.reduce(ReduceKind::mean, value, kept));
-    mlir::Value variance = e.reduce(ReduceKind::mean, e.binary(BinaryKind::mul, centred, centred), kept);
+    mlir::Value centred = e.binary(BinaryKind::sub, value,
+                                   e.reduce(ReduceKind::mean, value, kept));
+    mlir::Value variance = e.reduce(
+        ReduceKind::mean, e.binary(BinaryKind::mul, centred, centred), kept);
     mlir::Value floor = e.constant(e.valueTypeOf(value), 1e-5);
-    result = e.binary(BinaryKind::mul, centred, e.unary(UnaryKind::rsqrt, e.binary(BinaryKind::add, variance, floor)));
+    result = e.binary(
+        BinaryKind::mul, centred,
+        e.unary(UnaryKind::rsqrt, e.binary(BinaryKind::add, variance, floor)));
     break;
   }
   case Form::Norm:
-    result = e.unary(UnaryKind::sqrt, e.reduce(ReduceKind::sum, e.binary(BinaryKind::mul, value, value), kept));
+    result = e.unary(UnaryKind::sqrt,
+                     e.reduce(ReduceKind::sum,
+                              e.binary(BinaryKind::mul, value, value), kept));
     break;
   case Form::Cosine: {
     auto square = [&](mlir::Value x) {
@@ -225,8 +266,12 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
           left.push_back(axis);
       return e.reduce(ReduceKind::sum, e.binary(BinaryKind::mul, x, x), left);
     };
-    mlir::Value dot = e.reduce(ReduceKind::sum, e.binary(BinaryKind::mul, operands[0], operands[1]), kept);
-    mlir::Value norms = e.unary(UnaryKind::sqrt, e.binary(BinaryKind::mul, square(operands[0]), square(operands[1])));
+    mlir::Value dot =
+        e.reduce(ReduceKind::sum,
+                 e.binary(BinaryKind::mul, operands[0], operands[1]), kept);
+    mlir::Value norms =
+        e.unary(UnaryKind::sqrt, e.binary(BinaryKind::mul, square(operands[0]),
+                                          square(operands[1])));
     result = e.binary(BinaryKind::div, dot, norms);
     unit = Unit();
     break;

@@ -1,4 +1,5 @@
-//===- Routes.cpp - Routes and routers -------------------------------------===//
+//===- Routes.cpp - Routes and routers
+//-------------------------------------===//
 //
 // Routes are expanded where they are called, with fresh plans; those at the top
 // of the file are also entry points, functions of the module.
@@ -10,13 +11,16 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-Value Elaborator::callRoute(RouteInstance &route, std::vector<Value> args, SourceRange range) {
+Value Elaborator::callRoute(RouteInstance &route, std::vector<Value> args,
+                            SourceRange range) {
   return inlineRoute(route, args, range);
 }
 
 /// True when `value` has the axes of `type`: exactly, or at least.
-bool Elaborator::checkResultAxes(const Value &value, const TypeInfo &type, bool exactly, SourceRange range) {
-  if (value.parts && (type.kind == TypeInfo::Kind::Tuple || type.kind == TypeInfo::Kind::Record)) {
+bool Elaborator::checkResultAxes(const Value &value, const TypeInfo &type,
+                                 bool exactly, SourceRange range) {
+  if (value.parts && (type.kind == TypeInfo::Kind::Tuple ||
+                      type.kind == TypeInfo::Kind::Record)) {
     for (size_t i = 0; i < type.elements.size() && i < value.parts->size(); ++i)
       if (!checkResultAxes((*value.parts)[i], type.elements[i], exactly, range))
         return false;
@@ -27,8 +31,11 @@ bool Elaborator::checkResultAxes(const Value &value, const TypeInfo &type, bool 
   AxisList axes = e.axesOf(value.ir);
   for (AxisInfo *axis : type.axes) {
     // Rows of a plan stand for the item they were chosen for.
-    if (llvm::none_of(axes, [&](AxisInfo *have) { return have->descendsFrom(axis); })) {
-      error(diag::resultAxes, range, "the result has no axis '" + axis->name + "': found " + describe(value))
+    if (llvm::none_of(
+            axes, [&](AxisInfo *have) { return have->descendsFrom(axis); })) {
+      error(diag::resultAxes, range,
+            "the result has no axis '" + axis->name + "': found " +
+                describe(value))
           .note("it was declared with (" + describeAxes(type.axes) + ")");
       return false;
     }
@@ -37,29 +44,37 @@ bool Elaborator::checkResultAxes(const Value &value, const TypeInfo &type, bool 
     for (AxisInfo *axis : axes)
       if (!e.has(type.axes, axis)) {
         error(diag::resultAxes, range,
-              "the result has an axis '" + axis->name + "' more than declared: found " + describe(value))
+              "the result has an axis '" + axis->name +
+                  "' more than declared: found " + describe(value))
             .help("reduce it, or declare it");
         return false;
       }
   return true;
 }
 
-Value Elaborator::inlineRoute(RouteInstance &route, const std::vector<Value> &args, SourceRange range) {
+Value Elaborator::inlineRoute(RouteInstance &route,
+                              const std::vector<Value> &args,
+                              SourceRange range) {
   if (!route.decl) // identity and skip give back what they got; skip gives zero
-    return args.empty() ? Value() : route.builtin == "skip" ? Value::literal(0, false, args[0].unit) : args[0];
+    return args.empty()              ? Value()
+           : route.builtin == "skip" ? Value::literal(0, false, args[0].unit)
+                                     : args[0];
   const RouteDecl &decl = *route.decl;
-  if (!decl.axisParams.empty() && !route.scope->entries.count(decl.axisParams.front().text))
-    return fail(diag::argumentMismatch, range, "route '" + decl.name.text + "' needs its axes in brackets");
+  if (!decl.axisParams.empty() &&
+      !route.scope->entries.count(decl.axisParams.front().text))
+    return fail(diag::argumentMismatch, range,
+                "route '" + decl.name.text + "' needs its axes in brackets");
   if (args.size() != decl.params.size()) {
     error(diag::argumentMismatch, range,
-          "'" + decl.name.text + "' takes " + llvm::Twine(decl.params.size()) + " arguments, found " +
-              llvm::Twine(args.size()))
+          "'" + decl.name.text + "' takes " + llvm::Twine(decl.params.size()) +
+              " arguments, found " + llvm::Twine(args.size()))
         .label(decl.name.range, "declared here");
     return Value();
   }
   if (route.busy) {
     error(diag::recursion, range, "'" + decl.name.text + "' calls itself")
-        .note("routes are expanded where they are called, so that recursion would never end");
+        .note("routes are expanded where they are called, so that recursion "
+              "would never end");
     return Value();
   }
   Context next = cx;
@@ -87,7 +102,8 @@ Value Elaborator::inlineRoute(RouteInstance &route, const std::vector<Value> &ar
         if (arg.isError() || !checkResultAxes(arg, type, false, range))
           return Value();
       }
-      if ((arg.is(Kind::Row) || arg.is(Kind::Axis)) && !arg.ir && !arg.axis->pool)
+      if ((arg.is(Kind::Row) || arg.is(Kind::Axis)) && !arg.ir &&
+          !arg.axis->pool)
         cx.items.push_back(arg.axis);
       cx.scope->bind(param.name.text, arg, param.name.range);
     }
@@ -100,7 +116,8 @@ Value Elaborator::inlineRoute(RouteInstance &route, const std::vector<Value> &ar
         cx.resultPool = type.rowOf->pool;
     }
     if (!decl.under.empty())
-      return unsupported(decl.under.front()->range, "a budget of a whole route");
+      return unsupported(decl.under.front()->range,
+                         "a budget of a whole route");
     Value value;
     if (decl.value)
       value = eval(*decl.value);
@@ -114,7 +131,9 @@ Value Elaborator::inlineRoute(RouteInstance &route, const std::vector<Value> &ar
     if (type.kind == TypeInfo::Kind::Row) {
       value = asPlan(value, where);
       if (value.is(Kind::Plan) && !value.axis->descendsFrom(type.rowOf)) {
-        error(diag::typeMismatch, where, "expected rows of '" + type.rowOf->name + "', found " + describe(value));
+        error(diag::typeMismatch, where,
+              "expected rows of '" + type.rowOf->name + "', found " +
+                  describe(value));
         return Value();
       }
       noteHandlers(route, value);
@@ -126,7 +145,8 @@ Value Elaborator::inlineRoute(RouteInstance &route, const std::vector<Value> &ar
         return Value();
     }
     if (decl.isRouter && !value.is(Kind::Plan)) {
-      error(diag::typeMismatch, decl.name.range, "a router returns a plan, found " + describe(value))
+      error(diag::typeMismatch, decl.name.range,
+            "a router returns a plan, found " + describe(value))
           .help("make it a route, or return what 'choose' gives");
       return Value();
     }
@@ -151,17 +171,20 @@ Value Elaborator::execute(const BlockStmt &block, ReturnSlot &slot) {
   for (size_t i = 0; i < block.stmts.size(); ++i) {
     const Stmt &stmt = *block.stmts[i];
     bool last = i + 1 == block.stmts.size() ||
-                llvm::all_of(llvm::ArrayRef(block.stmts).drop_front(i + 1), [](const StmtPtr &rest) {
-                  auto *decl = dyn_cast<DeclStmt>(rest.get());
-                  return isa<KeepStmt>(rest.get()) || (decl && isa<OnDecl>(decl->decl.get()));
-                });
+                llvm::all_of(llvm::ArrayRef(block.stmts).drop_front(i + 1),
+                             [](const StmtPtr &rest) {
+                               auto *decl = dyn_cast<DeclStmt>(rest.get());
+                               return isa<KeepStmt>(rest.get()) ||
+                                      (decl && isa<OnDecl>(decl->decl.get()));
+                             });
     if (auto *value = dyn_cast<ExprStmt>(&stmt); value && last)
       return eval(*value->value);
     if (!executeStmt(stmt))
       return Value();
     if (slot.done) {
       if (i + 1 < block.stmts.size() && !last) {
-        error(diag::unreachable, block.stmts[i + 1]->range, "nothing after 'return' is ever run");
+        error(diag::unreachable, block.stmts[i + 1]->range,
+              "nothing after 'return' is ever run");
         return Value();
       }
       return slot.value;
@@ -182,18 +205,21 @@ bool Elaborator::isEntry(const RouteInstance &route) {
       return false;
     Value value = resolve(*entry, *scope, param->name.range);
     bool item = value.is(Kind::Axis) && !value.axis->columns.empty();
-    if (!item && !(value.is(Kind::Storage) && value.storage->kind == Storage::Kind::Signal))
+    if (!item && !(value.is(Kind::Storage) &&
+                   value.storage->kind == Storage::Kind::Signal))
       return false;
   }
   return true;
 }
 
-bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args, mlir::Block &block,
+bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
+                                 mlir::Block &block,
                                  std::vector<std::string> &names) {
   for (const ColumnPtr &param : route.decl->params) {
     StringRef name = param->name.text;
     auto addArgument = [&](route::ArrayType type, Unit unit) {
-      mlir::Value argument = block.addArgument(type, locationOf(param->name.range));
+      mlir::Value argument =
+          block.addArgument(type, locationOf(param->name.range));
       names.push_back(name.str());
       args.push_back(Value::array(argument, unit));
     };
@@ -203,12 +229,14 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
       TypeInfo type = resolveType(*param->type, name);
       if (type.kind == TypeInfo::Kind::None)
         return false;
-      if (type.kind == TypeInfo::Kind::Row && type.rowOf && !type.rowOf->pool && !type.rowOf->columns.empty()) {
+      if (type.kind == TypeInfo::Kind::Row && type.rowOf && !type.rowOf->pool &&
+          !type.rowOf->columns.empty()) {
         args.push_back(Value::ofAxis(Kind::Row, type.rowOf));
         continue;
       }
       if (type.kind != TypeInfo::Kind::Array) {
-        unsupported(param->type->range, "a parameter of this type at an entry point");
+        unsupported(param->type->range,
+                    "a parameter of this type at an entry point");
         return false;
       }
       addArgument(e.arrayType(storageType(type), type.axes), type.unit);
@@ -217,7 +245,8 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
     } else if (!value.storage->inputName.empty()) {
       addArgument(value.storage->type, value.storage->unit);
     } else {
-      args.push_back(load(*value.storage)); // a computed signal: read, not given
+      args.push_back(
+          load(*value.storage)); // a computed signal: read, not given
     }
     if (args.back().isError())
       return false;
@@ -225,25 +254,33 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
   return true;
 }
 
-void Elaborator::flattenResult(const Value &value, StringRef name, std::vector<Result> &results, SourceRange range) {
+void Elaborator::flattenResult(const Value &value, StringRef name,
+                               std::vector<Result> &results,
+                               SourceRange range) {
   if (value.is(Kind::Plan)) {
     results.push_back({value.axis->plan, name.str(), "plan"});
     const Value *weight = value.part("weight");
-    results.push_back(
-        {weight ? weight->ir : e.broadcastTo(e.constant(e.f32(), 1), value.axis), (name + ".weight").str(), "weight"});
+    results.push_back({weight
+                           ? weight->ir
+                           : e.broadcastTo(e.constant(e.f32(), 1), value.axis),
+                       (name + ".weight").str(), "weight"});
     for (StringRef part : {"status", "which"})
       if (const Value *extra = value.part(part))
         results.push_back({extra->ir, (name + "." + part).str(), part.str()});
     if (value.names)
       for (size_t i = 0; i < value.names->size(); ++i)
         if (StringRef((*value.names)[i]).starts_with("note."))
-          results.push_back({(*value.parts)[i].ir, (name + "." + (*value.names)[i]).str(), "note"});
+          results.push_back({(*value.parts)[i].ir,
+                             (name + "." + (*value.names)[i]).str(), "note"});
     return;
   }
   if (value.is(Kind::Tuple) || value.is(Kind::Record)) {
     for (size_t i = 0; i < value.parts->size(); ++i)
-      flattenResult((*value.parts)[i], (name + "." + (value.names ? (*value.names)[i] : std::to_string(i))).str(),
-                    results, range);
+      flattenResult(
+          (*value.parts)[i],
+          (name + "." + (value.names ? (*value.names)[i] : std::to_string(i)))
+              .str(),
+          results, range);
     return;
   }
   if (mlir::Value ir = asArray(value, range, e.f32()))
@@ -256,7 +293,8 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   e.builder.setInsertionPointToEnd(module->getBody());
   e.loc = locationOf(decl.name.range);
   auto func = FuncOp::create(e.builder, e.loc, freshSymbol(decl.name.text),
-                             decl.isRouter ? FuncKind::router : FuncKind::route, e.builder.getFunctionType({}, {}));
+                             decl.isRouter ? FuncKind::router : FuncKind::route,
+                             e.builder.getFunctionType({}, {}));
   mlir::Block &block = func.getBody().emplaceBlock();
   e.builder.setInsertionPointToStart(&block);
   topOp = func;
@@ -282,7 +320,8 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   if (results.empty()) {
     topOp = nullptr;
     if (!value.isError())
-      error(diag::typeMismatch, decl.name.range, "an entry point returns values, found " + describe(value));
+      error(diag::typeMismatch, decl.name.range,
+            "an entry point returns values, found " + describe(value));
     func.erase();
     return;
   }
@@ -291,15 +330,18 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   llvm::SmallVector<mlir::Attribute> argAttrs, resultAttrs;
   for (const Result &result : results) {
     returned.push_back(result.value);
-    resultAttrs.push_back(
-        e.builder.getDictionaryAttr({e.builder.getNamedAttr("route.name", e.builder.getStringAttr(result.name)),
-                                     e.builder.getNamedAttr("route.role", e.builder.getStringAttr(result.role))}));
+    resultAttrs.push_back(e.builder.getDictionaryAttr(
+        {e.builder.getNamedAttr("route.name",
+                                e.builder.getStringAttr(result.name)),
+         e.builder.getNamedAttr("route.role",
+                                e.builder.getStringAttr(result.role))}));
   }
   for (const std::string &name : names)
-    argAttrs.push_back(
-        e.builder.getDictionaryAttr({e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name))}));
+    argAttrs.push_back(e.builder.getDictionaryAttr(
+        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name))}));
   route::ReturnOp::create(e.builder, locationOf(decl.name.range), returned);
-  func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), mlir::ValueRange(returned).getTypes()));
+  func.setFunctionType(e.builder.getFunctionType(
+      block.getArgumentTypes(), mlir::ValueRange(returned).getTypes()));
   if (!argAttrs.empty())
     func.setArgAttrsAttr(e.builder.getArrayAttr(argAttrs));
   func.setResAttrsAttr(e.builder.getArrayAttr(resultAttrs));

@@ -1,4 +1,5 @@
-//===- Rules.cpp - Rules, else chains and refusals -------------------------===//
+//===- Rules.cpp - Rules, else chains and refusals
+//-------------------------===//
 //
 // Rules are rows: `choose first` takes them in the order written, `choose 1 of
 // rules by KEY` by their attributes and confidence. A rule whose candidates are
@@ -12,9 +13,12 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-Value Elaborator::planOfMember(AxisInfo *pool, const Value &member, SourceRange range) {
+Value Elaborator::planOfMember(AxisInfo *pool, const Value &member,
+                               SourceRange range) {
   mlir::Value position = e.iota(pool, true);
-  mlir::Value mask = e.compare(CompareKind::eq, position, e.constantInt(e.elementOf(position), int64_t(member.number)));
+  mlir::Value mask =
+      e.compare(CompareKind::eq, position,
+                e.constantInt(e.elementOf(position), int64_t(member.number)));
   mask = andMask(mask, cx.ruleMask);
   AxisInfo *axis = planAxis(cx.items, pool, range);
   irgen::Emitter::Choice choice;
@@ -48,7 +52,8 @@ Value Elaborator::asPlan(const Value &value, SourceRange range) {
   default:
     break;
   }
-  return fail(diag::wrongKind, range, "expected rows of a pool, found " + describe(value));
+  return fail(diag::wrongKind, range,
+              "expected rows of a pool, found " + describe(value));
 }
 
 /// Whether each item has a row.
@@ -57,54 +62,68 @@ mlir::Value Elaborator::hasRows(AxisInfo *plan) {
   return e.reduce(ReduceKind::any, one, plan->items());
 }
 
-Value Elaborator::firstPlan(llvm::ArrayRef<mlir::Value> whens, llvm::ArrayRef<Value> plans, SourceRange range) {
+Value Elaborator::firstPlan(llvm::ArrayRef<mlir::Value> whens,
+                            llvm::ArrayRef<Value> plans, SourceRange range) {
   AxisInfo *model = plans.front().axis;
   bool weighted = false;
   for (const Value &plan : plans) {
     if (plan.axis->parents != model->parents) {
-      error(diag::choiceAxes, range, "these choices are from different things or for different items")
-          .note("one chooses from '" + model->candidates()->name + "' for (" + describeAxes(model->items()) +
-                "), another from '" + plan.axis->candidates()->name + "' for (" + describeAxes(plan.axis->items()) +
-                ")");
+      error(diag::choiceAxes, range,
+            "these choices are from different things or for different items")
+          .note("one chooses from '" + model->candidates()->name + "' for (" +
+                describeAxes(model->items()) + "), another from '" +
+                plan.axis->candidates()->name + "' for (" +
+                describeAxes(plan.axis->items()) + ")");
       return Value();
     }
     weighted |= plan.part("weight") != nullptr;
   }
-  AxisInfo *axis = planAxis(AxisList(model->items()), model->candidates(), range);
+  AxisInfo *axis =
+      planAxis(AxisList(model->items()), model->candidates(), range);
   llvm::SmallVector<mlir::Value> conditions, handles, columns;
   for (auto [when, plan] : llvm::zip(whens, plans)) {
     conditions.push_back(e.broadcastTo(when, axis->items()));
     handles.push_back(plan.axis->plan);
     if (weighted)
-      columns.push_back(plan.part("weight") ? e.cast(plan.part("weight")->ir, e.f32())
-                                            : e.broadcastTo(e.constant(e.f32(), 1), plan.axis));
+      columns.push_back(plan.part("weight")
+                            ? e.cast(plan.part("weight")->ir, e.f32())
+                            : e.broadcastTo(e.constant(e.f32(), 1), plan.axis));
   }
-  llvm::SmallVector<mlir::Type> types = {PlanType::get(&context, axis->symbol), e.arrayType(e.i64(), axis->items())};
+  llvm::SmallVector<mlir::Type> types = {PlanType::get(&context, axis->symbol),
+                                         e.arrayType(e.i64(), axis->items())};
   if (weighted)
     types.push_back(e.arrayType(e.f32(), {axis}));
-  auto op = FirstPlanOp::create(e.builder, e.loc, types, conditions, handles, columns, axis->symbol);
-  Value plan = makePlan(axis, op.getResult(), weighted ? Value::array(op.getResultColumns().front()) : Value());
+  auto op = FirstPlanOp::create(e.builder, e.loc, types, conditions, handles,
+                                columns, axis->symbol);
+  Value plan = makePlan(axis, op.getResult(),
+                        weighted ? Value::array(op.getResultColumns().front())
+                                 : Value());
   plan.parts->push_back(Value::array(op.getWhich()));
   plan.names->push_back("which");
   // A refusal of the last plan stands where no plan has rows.
   if (const Value *status = plans.back().part("status")) {
-    mlir::Value none = e.compare(CompareKind::lt, op.getWhich(), e.constantInt(e.i64(), 0));
-    plan.parts->push_back(Value::array(e.select(none, status->ir, e.constantInt(e.i64(), 0))));
+    mlir::Value none =
+        e.compare(CompareKind::lt, op.getWhich(), e.constantInt(e.i64(), 0));
+    plan.parts->push_back(
+        Value::array(e.select(none, status->ir, e.constantInt(e.i64(), 0))));
     plan.names->push_back("status");
   }
   return plan;
 }
 
-Value Elaborator::elseChain(Value plan, const Expr &otherwise, SourceRange range) {
+Value Elaborator::elseChain(Value plan, const Expr &otherwise,
+                            SourceRange range) {
   if (isa<NoneExpr>(ignoreParens(&otherwise)))
     return plan;
   Value next = ruleTarget(otherwise);
   if (next.isError())
     return next;
   if (!next.is(Kind::Refusal))
-    return firstPlan({e.constantInt(e.i1(), 1), e.constantInt(e.i1(), 1)}, {plan, next}, range);
+    return firstPlan({e.constantInt(e.i1(), 1), e.constantInt(e.i1(), 1)},
+                     {plan, next}, range);
   mlir::Value code = e.constantInt(e.i64(), int64_t(next.number));
-  mlir::Value status = e.select(hasRows(plan.axis), e.constantInt(e.i64(), 0), code);
+  mlir::Value status =
+      e.select(hasRows(plan.axis), e.constantInt(e.i64(), 0), code);
   Value result = plan;
   result.parts = std::make_shared<std::vector<Value>>(*plan.parts);
   result.names = std::make_shared<std::vector<std::string>>(*plan.names);
@@ -117,12 +136,14 @@ Value Elaborator::elseChain(Value plan, const Expr &otherwise, SourceRange range
 Value Elaborator::ruleTarget(const Expr &target) {
   const Expr *plain = ignoreParens(&target);
   if (auto *name = dyn_cast<NameExpr>(plain); name && cx.resultPool) {
-    Value member = labelOf(*name, Value::ofAxis(Kind::Row, cx.resultPool->axis));
+    Value member =
+        labelOf(*name, Value::ofAxis(Kind::Row, cx.resultPool->axis));
     if (!member.isError())
       return planOfMember(member.axis, member, target.range);
     if (lookup(name->name, /*quiet=*/true).isError()) {
       error(diag::unknownName, name->name.range,
-            "pool '" + cx.resultPool->axis->name + "' has no row '" + name->name.text + "'")
+            "pool '" + cx.resultPool->axis->name + "' has no row '" +
+                name->name.text + "'")
           .label(cx.resultPool->axis->range, "its rows are declared here")
           .suggest(name->name.text, cx.resultPool->axis->labels);
       return Value();
@@ -136,8 +157,10 @@ Value Elaborator::ruleTarget(const Expr &target) {
     mlir::Value position = e.iota(from.axis, true);
     mlir::Value order = e.constantInt(e.i64(), int64_t(from.listed.size()));
     for (size_t i = from.listed.size(); i-- > 0;)
-      order = e.select(e.compare(CompareKind::eq, position, e.constantInt(e.elementOf(position), from.listed[i])),
-                       e.constantInt(e.i64(), int64_t(i)), order);
+      order = e.select(
+          e.compare(CompareKind::eq, position,
+                    e.constantInt(e.elementOf(position), from.listed[i])),
+          e.constantInt(e.i64(), int64_t(i)), order);
     AxisInfo *axis = planAxis(cx.items, from.axis, target.range);
     irgen::Emitter::Choice choice;
     choice.count = e.constantInt(e.i64(), 1);
@@ -152,10 +175,12 @@ Value Elaborator::ruleTarget(const Expr &target) {
 }
 
 /// The value of a note for a rule, as an element of the note's type.
-mlir::Value Elaborator::noteValue(const ColumnDecl &note, const TypeInfo &type, const Expr *written) {
+mlir::Value Elaborator::noteValue(const ColumnDecl &note, const TypeInfo &type,
+                                  const Expr *written) {
   const Expr *source = written ? written : note.init.get();
   if (!source) {
-    error(diag::argumentMismatch, note.range, "note '" + note.name.text + "' needs a default");
+    error(diag::argumentMismatch, note.range,
+          "note '" + note.name.text + "' needs a default");
     return {};
   }
   if (isa<ListType>(getValueType(type.element))) {
@@ -164,21 +189,26 @@ mlir::Value Elaborator::noteValue(const ColumnDecl &note, const TypeInfo &type, 
       for (const Arg &entry : list->entries)
         if (auto *text = dyn_cast<StringExpr>(entry.value.get()))
           entries.push_back(e.builder.getStringAttr(text->value));
-    return ConstantOp::create(e.builder, e.loc, route::ArrayType::get(type.element), e.builder.getArrayAttr(entries));
+    return ConstantOp::create(e.builder, e.loc,
+                              route::ArrayType::get(type.element),
+                              e.builder.getArrayAttr(entries));
   }
   mlir::Attribute attr = constantAttr(*source, type);
   if (!attr)
     return {};
-  return ConstantOp::create(e.builder, e.loc, route::ArrayType::get(type.element), attr);
+  return ConstantOp::create(e.builder, e.loc,
+                            route::ArrayType::get(type.element), attr);
 }
 
 Value Elaborator::evalRules(const ChooseExpr &expr) {
   if (!cx.resultPool)
-    return fail(diag::badChoice, expr.range, "rules choose from the pool of the router's result");
+    return fail(diag::badChoice, expr.range,
+                "rules choose from the pool of the router's result");
   PoolInfo &pool = *cx.resultPool;
   bool first = expr.countForm == ChooseExpr::Count::First;
   if (!first && plainName(expr.candidates.get()) != "rules")
-    return fail(diag::badChoice, expr.range, "rules belong to 'choose first' or 'choose 1 of rules'");
+    return fail(diag::badChoice, expr.range,
+                "rules belong to 'choose first' or 'choose 1 of rules'");
   if (expr.rules.empty())
     return fail(diag::badChoice, expr.range, "there are no rules here");
   if (!expr.per.empty())
@@ -189,7 +219,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   Context masked = cx;
   masked.candidate = pool.axis;
   if (expr.where) {
-    mlir::Value mask = inContext(masked, [&] { return evalTruth(*expr.where); });
+    mlir::Value mask =
+        inContext(masked, [&] { return evalTruth(*expr.where); });
     if (!mask)
       return Value();
     rules.ruleMask = andMask(cx.ruleMask, mask);
@@ -205,22 +236,26 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   bool good = true, always = false;
   for (const std::unique_ptr<RuleDecl> &rule : expr.rules) {
     if (always && first) {
-      error(diag::ruleNeverFires, rule->range, "this rule can never fire").note("a rule before it always does");
+      error(diag::ruleNeverFires, rule->range, "this rule can never fire")
+          .note("a rule before it always does");
     }
     e.loc = locationOf(rule->range);
-    mlir::Value when = e.constantInt(e.i1(), 1), confidence = e.constant(e.f32(), 1);
+    mlir::Value when = e.constantInt(e.i1(), 1),
+                confidence = e.constant(e.f32(), 1);
     if (rule->cond) {
       Value value = eval(*rule->cond);
       when = asArray(value, rule->cond->range, e.i1());
       if (when && !isTruth(e.elementOf(when))) {
-        error(diag::typeMismatch, rule->cond->range, "expected a condition, found " + describe(value));
+        error(diag::typeMismatch, rule->cond->range,
+              "expected a condition, found " + describe(value));
         when = {};
       }
       if (!when) {
         good = false;
         continue;
       }
-      confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir) : e.cast(when, e.f32());
+      confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
+                                         : e.cast(when, e.f32());
       lintRule(*rule, when, first);
     } else {
       always = true;
@@ -265,24 +300,30 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
         fallback.parts = std::make_shared<std::vector<Value>>();
         fallback.names = std::make_shared<std::vector<std::string>>();
         const Value &which = *plan.part("which");
-        mlir::Value none = e.compare(CompareKind::lt, which.ir, e.constantInt(e.i64(), 0));
-        const ColumnDecl *note = noteNamed(StringRef((*plan.names)[i]).drop_front(5));
+        mlir::Value none =
+            e.compare(CompareKind::lt, which.ir, e.constantInt(e.i64(), 0));
+        const ColumnDecl *note =
+            noteNamed(StringRef((*plan.names)[i]).drop_front(5));
         const Expr *written = nullptr;
         for (const Arg &arg : with->notes)
           if (arg.name.text == note->name.text)
             written = arg.value.get();
-        mlir::Value value = noteValue(*note, noteTypes[note->name.text], written);
+        mlir::Value value =
+            noteValue(*note, noteTypes[note->name.text], written);
         if (!value)
           return Value();
-        (*plan.parts)[i] = Value::array(e.select(none, value, (*plan.parts)[i].ir));
+        (*plan.parts)[i] =
+            Value::array(e.select(none, value, (*plan.parts)[i].ir));
       }
   }
   Value carried = plan;
-  Value result = inContext(rules, [&] { return elseChain(plan, *otherwise, expr.range); });
+  Value result =
+      inContext(rules, [&] { return elseChain(plan, *otherwise, expr.range); });
   if (result.isError())
     return result;
   for (size_t i = 0; i < carried.names->size(); ++i)
-    if (StringRef((*carried.names)[i]).starts_with("note.") && !result.part((*carried.names)[i])) {
+    if (StringRef((*carried.names)[i]).starts_with("note.") &&
+        !result.part((*carried.names)[i])) {
       result.parts->push_back((*carried.parts)[i]);
       result.names->push_back((*carried.names)[i]);
     }
@@ -291,18 +332,23 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
 
 /// For `choose 1 of rules by KEY`: turns conditions into "this rule is the best
 /// that fires".
-bool Elaborator::orderRules(const ChooseExpr &expr, llvm::SmallVectorImpl<mlir::Value> &whens,
-                            llvm::ArrayRef<mlir::Value> confidences, llvm::ArrayRef<Value> plans) {
-  AxisInfo *axis = makeAxis("rules", pathOf(*cx.scope) + ".rules", AxisKind::pool, expr.range);
+bool Elaborator::orderRules(const ChooseExpr &expr,
+                            llvm::SmallVectorImpl<mlir::Value> &whens,
+                            llvm::ArrayRef<mlir::Value> confidences,
+                            llvm::ArrayRef<Value> plans) {
+  AxisInfo *axis = makeAxis("rules", pathOf(*cx.scope) + ".rules",
+                            AxisKind::pool, expr.range);
   axis->size = expr.rules.size();
   for (auto [i, rule] : llvm::enumerate(expr.rules))
-    axis->labels.push_back(rule->name ? rule->name.text : "rule" + std::to_string(i));
+    axis->labels.push_back(rule->name ? rule->name.text
+                                      : "rule" + std::to_string(i));
   emitAxis(*axis);
   AxisList items = cx.items;
   llvm::SmallVector<mlir::Value> fires, certain;
   bool ranged = false, rangedConf = false;
   for (auto [when, conf, plan] : llvm::zip(whens, confidences, plans)) {
-    mlir::Value fire = e.binary(BinaryKind::logical_and, when, hasRows(plan.axis));
+    mlir::Value fire =
+        e.binary(BinaryKind::logical_and, when, hasRows(plan.axis));
     fires.push_back(e.broadcastTo(fire, items));
     certain.push_back(e.broadcastTo(conf, items));
     ranged |= e.isRange(fires.back());
@@ -310,11 +356,14 @@ bool Elaborator::orderRules(const ChooseExpr &expr, llvm::SmallVectorImpl<mlir::
   }
   AxisList stacked = items;
   stacked.push_back(axis);
-  auto stack = [&](llvm::SmallVector<mlir::Value> &values, mlir::Type element) -> mlir::Value {
+  auto stack = [&](llvm::SmallVector<mlir::Value> &values,
+                   mlir::Type element) -> mlir::Value {
     for (mlir::Value &value : values)
       if (e.elementOf(value) != element)
-        value = CastOp::create(e.builder, e.loc, e.typeOf(value).withElement(element), value);
-    return StackOp::create(e.builder, e.loc, e.arrayType(element, stacked), values, axis->symbol);
+        value = CastOp::create(e.builder, e.loc,
+                               e.typeOf(value).withElement(element), value);
+    return StackOp::create(e.builder, e.loc, e.arrayType(element, stacked),
+                           values, axis->symbol);
   };
   mlir::Value fire = stack(fires, e.ranged(ranged, e.i1()));
   mlir::Value conf = stack(certain, e.ranged(rangedConf, e.f32()));
@@ -331,13 +380,16 @@ bool Elaborator::orderRules(const ChooseExpr &expr, llvm::SmallVectorImpl<mlir::
   llvm::sort(byName);
   for (const Expr *part : parts) {
     bool rising = false;
-    if (auto *unary = dyn_cast<ast::UnaryExpr>(part); unary && unary->op == ast::UnaryOp::Up) {
+    if (auto *unary = dyn_cast<ast::UnaryExpr>(part);
+        unary && unary->op == ast::UnaryOp::Up) {
       rising = true;
       part = unary->operand.get();
     }
     StringRef name = plainName(part);
     if (name.empty()) {
-      error(diag::badChoice, part->range, "a key over rules is 'conf', 'name', 'order' or an attribute of rules");
+      error(diag::badChoice, part->range,
+            "a key over rules is 'conf', 'name', 'order' or an attribute of "
+            "rules");
       return false;
     }
     up.push_back(rising);
@@ -364,14 +416,17 @@ bool Elaborator::orderRules(const ChooseExpr &expr, llvm::SmallVectorImpl<mlir::
       column.push_back(value);
     }
     if (!known) {
-      error(diag::unknownName, part->range, "no rule has an attribute '" + name + "'");
+      error(diag::unknownName, part->range,
+            "no rule has an attribute '" + name + "'");
       return false;
     }
     auto type = mlir::RankedTensorType::get({axis->size}, e.f64());
-    keys.push_back(ConstantOp::create(e.builder, e.loc, e.arrayType(e.f64(), {axis}),
-                                      mlir::DenseElementsAttr::get(type, llvm::ArrayRef<double>(column))));
+    keys.push_back(ConstantOp::create(
+        e.builder, e.loc, e.arrayType(e.f64(), {axis}),
+        mlir::DenseElementsAttr::get(type, llvm::ArrayRef<double>(column))));
   }
-  AxisInfo *winner = makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, expr.range);
+  AxisInfo *winner =
+      makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, expr.range);
   winner->parents.assign(items.begin(), items.end());
   winner->parents.push_back(axis);
   emitAxis(*winner);
@@ -382,7 +437,8 @@ bool Elaborator::orderRules(const ChooseExpr &expr, llvm::SmallVectorImpl<mlir::
   choice.up = up;
   auto op = e.choose(ChoiceKind::count, winner, choice);
   winner->plan = op.getResult();
-  mlir::Value member = MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), stacked), winner->plan);
+  mlir::Value member = MemberOp::create(
+      e.builder, e.loc, e.arrayType(e.i1(), stacked), winner->plan);
   for (auto [i, when] : llvm::enumerate(whens))
     when = e.pick(member, axis, e.constantInt(e.i64(), int64_t(i)));
   return true;
@@ -420,11 +476,14 @@ bool Elaborator::addNotes(Value &plan, llvm::ArrayRef<const WithExpr *> notes) {
             mlir::Value given = noteValue(*note, type, arg.value.get());
             if (!given)
               return false;
-            value = e.select(e.compare(CompareKind::eq, which.ir, e.constantInt(e.i64(), int64_t(i))), given, value);
+            value = e.select(e.compare(CompareKind::eq, which.ir,
+                                       e.constantInt(e.i64(), int64_t(i))),
+                             given, value);
           }
     if (!value)
       return false;
-    plan.parts->push_back(Value::array(e.broadcastTo(value, plan.axis->items())));
+    plan.parts->push_back(
+        Value::array(e.broadcastTo(value, plan.axis->items())));
     plan.names->push_back("note." + note->name.text);
   }
   return true;
@@ -438,10 +497,13 @@ void Elaborator::lintRule(const RuleDecl &rule, mlir::Value when, bool first) {
       if (auto *number = dyn_cast<NumberExpr>(attribute.value.get()))
         safety = number->value() <= 1;
   if (safety && e.isRange(when))
-    error(diag::unknownSafetyRule, rule.cond->range, "this rule does not fire while its signals are unknown")
-        .note("an unknown rule is passed over, and this one stands in the first tier")
+    error(diag::unknownSafetyRule, rule.cond->range,
+          "this rule does not fire while its signals are unknown")
+        .note("an unknown rule is passed over, and this one stands in the "
+              "first tier")
         .help("write (…) ?? true to let it fire then");
   if (auto constant = when.getDefiningOp<ConstantOp>())
-    if (auto truth = dyn_cast<mlir::IntegerAttr>(constant.getValue()); truth && truth.getValue().isZero())
+    if (auto truth = dyn_cast<mlir::IntegerAttr>(constant.getValue());
+        truth && truth.getValue().isZero())
       error(diag::ruleNeverFires, rule.cond->range, "this rule can never fire");
 }

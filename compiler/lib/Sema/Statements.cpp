@@ -1,7 +1,8 @@
-//===- Statements.cpp - Statements of bodies -------------------------------===//
+//===- Statements.cpp - Statements of bodies
+//-------------------------------===//
 //
-// Lets bind in order; assignments change carried values in a loop and state in a
-// handler, nothing else.
+// Lets bind in order; assignments change carried values in a loop and state in
+// a handler, nothing else.
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
@@ -13,8 +14,10 @@ using namespace route::ast;
 bool Elaborator::bindLet(const LetDecl &decl) {
   if (decl.isFunction) {
     Value value = Value::ofKind(Kind::Function);
-    value.function = std::make_shared<FunctionInfo>(FunctionInfo{&decl, cx.scope});
-    return bindName(*cx.scope, decl.name(), {value, nullptr, decl.name().range, false});
+    value.function =
+        std::make_shared<FunctionInfo>(FunctionInfo{&decl, cx.scope});
+    return bindName(*cx.scope, decl.name(),
+                    {value, nullptr, decl.name().range, false});
   }
   Context next = cx;
   next.planName = decl.name().text;
@@ -23,26 +26,35 @@ bool Elaborator::bindLet(const LetDecl &decl) {
     Value result = eval(*decl.value);
     if (decl.type && !result.isError()) {
       if (result.is(Kind::Lazy))
-        return fail(diag::wrongKind, decl.value->range, "a call of a pool gets its type where it runs along a plan");
+        return fail(
+            diag::wrongKind, decl.value->range,
+            "a call of a pool gets its type where it runs along a plan");
       TypeInfo type = resolveType(*decl.type, decl.name().text);
       if (type.kind == TypeInfo::Kind::None)
         return Value();
       result = convert(result, type, decl.value->range);
-      if (!result.isError() && !type.axes.empty() && !checkResultAxes(result, type, true, decl.value->range))
+      if (!result.isError() && !type.axes.empty() &&
+          !checkResultAxes(result, type, true, decl.value->range))
         return Value();
     }
     return result;
   });
   bool good = !value.isError();
   if (decl.names.size() == 1)
-    return bindName(*cx.scope, decl.name(), {value, nullptr, decl.name().range, false}) && good;
-  if (good && (!value.parts || value.parts->size() != decl.names.size() || value.is(Kind::Plan))) {
+    return bindName(*cx.scope, decl.name(),
+                    {value, nullptr, decl.name().range, false}) &&
+           good;
+  if (good && (!value.parts || value.parts->size() != decl.names.size() ||
+               value.is(Kind::Plan))) {
     error(diag::argumentMismatch, decl.value->range,
-          "expected " + llvm::Twine(decl.names.size()) + " values, found " + describe(value));
+          "expected " + llvm::Twine(decl.names.size()) + " values, found " +
+              describe(value));
     good = false;
   }
   for (size_t i = 0; i < decl.names.size(); ++i)
-    bindName(*cx.scope, decl.names[i], {good ? (*value.parts)[i] : Value(), nullptr, decl.names[i].range, false});
+    bindName(*cx.scope, decl.names[i],
+             {good ? (*value.parts)[i] : Value(), nullptr, decl.names[i].range,
+              false});
   return good;
 }
 
@@ -58,7 +70,8 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
   case ast::Kind::ReturnStmt: {
     auto &ret = cast<ReturnStmt>(stmt);
     if (!cx.returns) {
-      error(diag::wrongKind, stmt.range, "'return' stands in the body of a route");
+      error(diag::wrongKind, stmt.range,
+            "'return' stands in the body of a route");
       return false;
     }
     cx.returns->value = ret.value ? eval(*ret.value) : Value();
@@ -82,7 +95,8 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
     if (result.isError())
       return false;
     if (!isa<ForExpr>(value.value.get())) {
-      error(diag::idleValue, stmt.range, "this value is not used").help("bind it with 'let' or return it");
+      error(diag::idleValue, stmt.range, "this value is not used")
+          .help("bind it with 'let' or return it");
       return false;
     }
     return true;
@@ -101,7 +115,9 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
 
 bool Elaborator::executeEmit(const EmitStmt &stmt) {
   Value value = eval(*stmt.value);
-  mlir::Value ir = value.is(Kind::Plan) ? value.axis->plan : asArray(value, stmt.value->range, e.f32());
+  mlir::Value ir = value.is(Kind::Plan)
+                       ? value.axis->plan
+                       : asArray(value, stmt.value->range, e.f32());
   if (!ir)
     return false;
   EmitOp::create(e.builder, e.loc, stmt.name.text, ir);
@@ -126,27 +142,34 @@ bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
   auto [entry, scope] = cx.scope->lookup(name.text);
   if (!entry)
     return !unknownName(name, "name", cx.scope->visibleNames()).isError();
-  if (!entry->pending && entry->value.is(Kind::Array) && cx.carried && cx.carried->count(name.text)) {
-    mlir::Value like = (*cx.carried)[name.text].ir, ir = asArray(value, range, e.elementOf(like));
+  if (!entry->pending && entry->value.is(Kind::Array) && cx.carried &&
+      cx.carried->count(name.text)) {
+    mlir::Value like = (*cx.carried)[name.text].ir,
+                ir = asArray(value, range, e.elementOf(like));
     if (!ir)
       return false;
     Unit unit = (*cx.carried)[name.text].unit;
     if (value.unit != unit && !value.is(Kind::Number)) {
       error(diag::unitMismatch, range,
-            "'" + name.text + "' is carried in " + unit.str() + ", found " + value.unit.str());
+            "'" + name.text + "' is carried in " + unit.str() + ", found " +
+                value.unit.str());
       return false;
     }
-    if (e.valueTypeOf(ir) != e.valueTypeOf(like) && (!isNumber(e.elementOf(ir)) || !isNumber(e.elementOf(like)))) {
+    if (e.valueTypeOf(ir) != e.valueTypeOf(like) &&
+        (!isNumber(e.elementOf(ir)) || !isNumber(e.elementOf(like)))) {
       error(diag::typeMismatch, range,
-            "'" + name.text + "' is carried as " + describe(Value::array(like, unit)) + ", found " + describe(value));
+            "'" + name.text + "' is carried as " +
+                describe(Value::array(like, unit)) + ", found " +
+                describe(value));
       return false;
     }
     for (AxisInfo *axis : e.axesOf(ir))
       if (!e.typeOf(like).hasAxis(axis->symbol)) {
         error(diag::carryMismatch, range,
-              "'" + name.text + "' is carried without axis '" + axis->name + "': found " +
-                  describe(Value::array(ir, unit)))
-            .help("give it the axis where it starts, for example 0.0[" + axis->name + "]");
+              "'" + name.text + "' is carried without axis '" + axis->name +
+                  "': found " + describe(Value::array(ir, unit)))
+            .help("give it the axis where it starts, for example 0.0[" +
+                  axis->name + "]");
         return false;
       }
     ir = e.broadcastTo(e.cast(ir, e.valueTypeOf(like)), e.axesOf(like));
@@ -157,11 +180,13 @@ bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
   if (target.is(Kind::Storage) && target.storage->kind == Storage::Kind::State)
     return writeState(*target.storage, value, range);
   if (!target.isError()) {
-    auto message = error(diag::notMutable, name.range, "'" + name.text + "' cannot be changed");
+    auto message = error(diag::notMutable, name.range,
+                         "'" + name.text + "' cannot be changed");
     if (cx.handler)
       message.note("a handler changes state");
     else
-      message.note("only values that a loop carries change: for … carry (" + name.text + " = …)");
+      message.note("only values that a loop carries change: for … carry (" +
+                   name.text + " = …)");
   }
   return false;
 }
@@ -175,7 +200,8 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
     if (stmt.op != AssignOp::Set || !value.parts || value.is(Kind::Plan) ||
         value.parts->size() != tuple->elements.size()) {
       error(diag::argumentMismatch, stmt.value->range,
-            "expected " + llvm::Twine(tuple->elements.size()) + " values, found " + describe(value));
+            "expected " + llvm::Twine(tuple->elements.size()) +
+                " values, found " + describe(value));
       return false;
     }
     for (size_t i = 0; i < tuple->elements.size(); ++i) {
@@ -191,13 +217,18 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
   }
   if (stmt.op != AssignOp::Set) {
     Value before = eval(*target);
-    value = arithmetic(operatorOf(stmt.op), before, value, stmt.range, stmt.target->range, stmt.value->range);
+    value = arithmetic(operatorOf(stmt.op), before, value, stmt.range,
+                       stmt.target->range, stmt.value->range);
     if (value.isError())
       return false;
   }
   if (auto *name = dyn_cast<NameExpr>(target))
     return assignName(name->name, value, stmt.value->range);
-  unsupported(stmt.target->range, "assigning to one row or key");
+  if (auto *member = dyn_cast<MemberExpr>(target)) {
+    Value row = eval(*member->base);
+    return !row.isError() && writeRow(*member, row, value, stmt.value->range);
+  }
+  unsupported(stmt.target->range, "assigning to one key");
   return false;
 }
 
@@ -211,7 +242,8 @@ bool Elaborator::executeIf(const IfStmt &stmt) {
     std::map<std::string, Value> values;
     if (cx.carried)
       for (auto &entry : *cx.carried)
-        values[entry.first().str()] = cx.scope->lookup(entry.first()).first->value;
+        values[entry.first().str()] =
+            cx.scope->lookup(entry.first()).first->value;
     return values;
   };
   auto restore = [&](const std::map<std::string, Value> &values) {
@@ -223,7 +255,8 @@ bool Elaborator::executeIf(const IfStmt &stmt) {
   auto branch = [&](const Stmt &body, mlir::Value mask) {
     Context next = cx;
     next.scope = std::make_shared<Scope>(cx.scope);
-    next.writeMask = outer ? e.binary(BinaryKind::logical_and, outer, mask) : mask;
+    next.writeMask =
+        outer ? e.binary(BinaryKind::logical_and, outer, mask) : mask;
     next.returns = nullptr;
     return inContext(std::move(next), [&] { return executeStmt(body); });
   };
@@ -231,7 +264,8 @@ bool Elaborator::executeIf(const IfStmt &stmt) {
     return false;
   auto then = snapshot();
   restore(before);
-  if (stmt.elseStmt && !branch(*stmt.elseStmt, e.unary(UnaryKind::logical_not, condition)))
+  if (stmt.elseStmt &&
+      !branch(*stmt.elseStmt, e.unary(UnaryKind::logical_not, condition)))
     return false;
   auto otherwise = snapshot();
   for (auto &[name, value] : then) {

@@ -1,4 +1,5 @@
-//===- Storage.cpp - Signals, parameters and state -------------------------===//
+//===- Storage.cpp - Signals, parameters and state
+//-------------------------===//
 //
 // What a decision reads. Reads are narrowed by the frames of the bodies they
 // stand in: a parameter of an expert is gathered to the rows of the plan that
@@ -22,7 +23,8 @@ std::vector<AxisInfo *> Elaborator::enclosingPools(const Scope &scope) {
   std::vector<AxisInfo *> result;
   for (const Scope *at = &scope; at; at = at->parent.get()) {
     if (at->owner) { // a body may be declared far from the pool it serves
-      result.insert(result.begin(), at->owner->pools.begin(), at->owner->pools.end());
+      result.insert(result.begin(), at->owner->pools.begin(),
+                    at->owner->pools.end());
       break;
     }
     if (at->pool)
@@ -50,21 +52,25 @@ static void addPoolAxes(TypeInfo &type, const std::vector<AxisInfo *> &pools) {
 
 Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   if (!decl.type)
-    return fail(diag::missingType, decl.name.range, "parameter '" + decl.name.text + "' needs a type");
+    return fail(diag::missingType, decl.name.range,
+                "parameter '" + decl.name.text + "' needs a type");
   std::string path = joined(pathOf(scope), decl.name.text);
   TypeInfo type = resolveType(*decl.type, path);
   if (type.kind == TypeInfo::Kind::None)
     return Value();
   if (type.kind == TypeInfo::Kind::Route) {
     Value value = Value::ofKind(Kind::Route);
-    value.route = makeInstance(*type.route->decl, type.route->scope, path, enclosingPools(scope));
+    value.route = makeInstance(*type.route->decl, type.route->scope, path,
+                               enclosingPools(scope));
     return value;
   }
   if (type.kind != TypeInfo::Kind::Array)
-    return fail(diag::wrongKind, decl.type->range, "a parameter holds numbers over axes");
+    return fail(diag::wrongKind, decl.type->range,
+                "a parameter holds numbers over axes");
   if (!isNumber(type.element) && !isTruth(type.element))
     return fail(diag::typeMismatch, decl.type->range,
-                "a parameter holds numbers or truths, found " + describeElement(type.element));
+                "a parameter holds numbers or truths, found " +
+                    describeElement(type.element));
   addPoolAxes(type, enclosingPools(scope));
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   atModuleLevel();
@@ -83,7 +89,8 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
     file = e.builder.getStringAttr(decl.source->value);
   else if (decl.source)
     from = decl.source->value;
-  auto op = ParamOp::create(e.builder, locationOf(decl.name.range), symbol, storage.type, from, file);
+  auto op = ParamOp::create(e.builder, locationOf(decl.name.range), symbol,
+                            storage.type, from, file);
   if (llvm::any_of(type.groups, [](int64_t group) { return group != 1; }))
     op->setAttr("groups", e.builder.getDenseI64ArrayAttr(type.groups));
   Value value = Value::ofKind(Kind::Storage);
@@ -93,13 +100,15 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
 
 Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   if (!decl.type)
-    return fail(diag::missingType, decl.name.range, "state '" + decl.name.text + "' needs a type");
+    return fail(diag::missingType, decl.name.range,
+                "state '" + decl.name.text + "' needs a type");
   std::string path = joined(pathOf(scope), decl.name.text);
   TypeInfo type = resolveType(*decl.type, path + ".enum");
   if (type.kind == TypeInfo::Kind::None)
     return Value();
   if (type.kind != TypeInfo::Kind::Array)
-    return fail(diag::wrongKind, decl.type->range, "state holds elements over axes");
+    return fail(diag::wrongKind, decl.type->range,
+                "state holds elements over axes");
   addPoolAxes(type, enclosingPools(scope));
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   atModuleLevel();
@@ -115,14 +124,18 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   if (decl.capacity)
     if (auto keys = constantSize(*decl.capacity, "the capacity of state"))
       bound = e.builder.getI64IntegerAttr(*keys);
-  auto op = StateOp::create(e.builder, locationOf(decl.name.range), symbol, storage.type,
-                            decl.source ? e.builder.getStringAttr(decl.source->value) : mlir::StringAttr(), bound);
+  auto op = StateOp::create(
+      e.builder, locationOf(decl.name.range), symbol, storage.type,
+      decl.source ? e.builder.getStringAttr(decl.source->value)
+                  : mlir::StringAttr(),
+      bound);
   if (decl.init && !decl.source) {
     e.builder.setInsertionPointToStart(&op.getInit().emplaceBlock());
     mlir::Operation *saved = topOp;
     topOp = op;
     Value init = convert(eval(*decl.init), type, decl.init->range);
-    mlir::Value ir = init.isError() ? mlir::Value() : e.broadcastTo(init.ir, type.axes);
+    mlir::Value ir =
+        init.isError() ? mlir::Value() : e.broadcastTo(init.ir, type.axes);
     if (ir)
       YieldOp::create(e.builder, e.loc, e.cast(ir, storageType(type)));
     topOp = saved;
@@ -143,6 +156,24 @@ static const CallExpr *hostCall(const Expr *expr) {
   return member && plainName(member->base.get()) == "host" ? call : nullptr;
 }
 
+/// A label found by likeness: below the threshold it is the label `none`.
+Value Elaborator::thresholdLabel(const Value &label, const Value &score,
+                                 Storage &storage) {
+  if (!storage.threshold)
+    return label;
+  mlir::Value threshold =
+                  evalArray(*storage.threshold, e.valueTypeOf(score.ir)),
+              value = score.ir;
+  storage.threshold = nullptr;
+  if (!threshold || !unify(value, threshold))
+    return Value();
+  mlir::Type element = e.valueTypeOf(label.ir);
+  auto &labels = enumLabels[mlir::TypeAttr::get(element)];
+  mlir::Value none = e.constantInt(element, int64_t(labels.size()) - 1);
+  return Value::array(
+      e.select(e.compare(CompareKind::ge, value, threshold), label.ir, none));
+}
+
 Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   TypeInfo type;
   if (decl.type) {
@@ -150,7 +181,8 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
     if (type.kind == TypeInfo::Kind::None)
       return Value();
     if (type.kind != TypeInfo::Kind::Array)
-      return fail(diag::wrongKind, decl.type->range, "a signal holds elements over axes");
+      return fail(diag::wrongKind, decl.type->range,
+                  "a signal holds elements over axes");
   }
   Storage &storage = storages.emplace_back();
   storage.kind = Storage::Kind::Signal;
@@ -158,7 +190,8 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   storage.range = decl.name.range;
   storage.fallback = decl.fallback.get();
   const Expr *source = decl.value.get();
-  if (auto *at = dyn_cast_or_null<ast::BinaryExpr>(source); at && at->op == ast::BinaryOp::At) {
+  if (auto *at = dyn_cast_or_null<ast::BinaryExpr>(source);
+      at && at->op == ast::BinaryOp::At) {
     storage.threshold = at->rhs.get();
     source = ignoreParens(at->lhs.get());
   }
@@ -173,24 +206,29 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
     if (auto ns = nanoseconds(*decl.timeout))
       timeout = e.builder.getI64IntegerAttr(*ns);
   auto unitAttr = [&](const Unit &unit) {
-    return unit.isNone() ? mlir::StringAttr() : e.builder.getStringAttr(unit.baseStr());
+    return unit.isNone() ? mlir::StringAttr()
+                         : e.builder.getStringAttr(unit.baseStr());
   };
   if (!source) {
     if (!decl.type)
-      return fail(diag::missingType, decl.name.range, "signal '" + decl.name.text + "' needs a type or a value");
+      return fail(diag::missingType, decl.name.range,
+                  "signal '" + decl.name.text + "' needs a type or a value");
     storage.type = e.arrayType(storageType(type), type.axes);
     storage.unit = type.unit;
     storage.inputName = decl.name.text;
-    SignalOp::create(e.builder, location, symbol, storage.type, mlir::StringAttr(), timeout, unitAttr(type.unit));
+    SignalOp::create(e.builder, location, symbol, storage.type,
+                     mlir::StringAttr(), timeout, unitAttr(type.unit));
     return value;
   }
   // The type is known once the body is; a scalar stands in for it until then.
   auto placeholder = route::ArrayType::get(RangeType::get(&context, e.f32()));
   const CallExpr *call = hostCall(source);
-  auto op =
-      SignalOp::create(e.builder, location, symbol, placeholder,
-                       call ? e.builder.getStringAttr(cast<MemberExpr>(*call->callee).member.text) : mlir::StringAttr(),
-                       timeout, mlir::StringAttr());
+  auto op = SignalOp::create(
+      e.builder, location, symbol, placeholder,
+      call
+          ? e.builder.getStringAttr(cast<MemberExpr>(*call->callee).member.text)
+          : mlir::StringAttr(),
+      timeout, mlir::StringAttr());
   e.builder.setInsertionPointToStart(&op.getBody().emplaceBlock());
   mlir::Operation *saved = topOp;
   topOp = op;
@@ -205,12 +243,14 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
       if (!ir)
         continue;
       for (AxisInfo *axis : e.axesOf(ir))
-        if (!e.has(type.axes, axis) && !axis->columns.empty() && !e.has(items, axis))
+        if (!e.has(type.axes, axis) && !axis->columns.empty() &&
+            !e.has(items, axis))
           items.push_back(axis);
       yielded.push_back(ir);
     }
     if (!decl.type && !storage.threshold) {
-      error(diag::missingType, decl.name.range, "signal '" + decl.name.text + "' needs a type")
+      error(diag::missingType, decl.name.range,
+            "signal '" + decl.name.text + "' needs a type")
           .note("the compiler does not know what the host answers");
       good = false;
     }
@@ -221,17 +261,25 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
     storage.type = e.arrayType(storageType(type), type.axes);
     storage.unit = type.unit;
   } else {
-    Value body = eval(*source);
+    Context next = cx;
+    next.planName = decl.name.text;
+    Value body = inContext(std::move(next), [&] { return eval(*source); });
+    if (const Value *label =
+            body.is(Kind::Record) ? body.part("label") : nullptr)
+      body = thresholdLabel(*label, *body.part("score"), storage);
     if (decl.type)
       body = convert(body, type, source->range);
     if (body.is(Kind::Match))
       body = (*body.parts)[0];
-    mlir::Value ir = body.isError() ? mlir::Value() : asArray(body, source->range);
+    mlir::Value ir =
+        body.isError() ? mlir::Value() : asArray(body, source->range);
     good = bool(ir);
     if (ir) {
       storage.type = e.typeOf(ir);
       storage.unit = body.unit;
-      storage.bands = body.names && body.is(Kind::Array) ? *body.names : std::vector<std::string>();
+      storage.bands = body.names && body.is(Kind::Array)
+                          ? *body.names
+                          : std::vector<std::string>();
       yielded.push_back(ir);
     }
   }
@@ -249,7 +297,8 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
 }
 
 mlir::Value Elaborator::applyFrames(mlir::Value value) {
-  for (const Frame &frame : llvm::reverse(cx.frames)) {
+  for (const Frame &frame :
+       cx.frames) { // outermost first: fewer rows to gather
     if (!e.typeOf(value).hasAxis(frame.axis->symbol))
       continue;
     if (frame.position)
@@ -261,16 +310,19 @@ mlir::Value Elaborator::applyFrames(mlir::Value value) {
 }
 
 Value Elaborator::load(Storage &storage) {
-  Value value = Value::array(applyFrames(e.get(storage.symbol, storage.type)), storage.unit);
+  Value value = Value::array(applyFrames(e.get(storage.symbol, storage.type)),
+                             storage.unit);
   if (!storage.threshold && !storage.fallback)
     return value;
   if (!storage.threshold) {
-    mlir::Value fallback = evalArray(*storage.fallback, e.valueTypeOf(value.ir));
+    mlir::Value fallback =
+        evalArray(*storage.fallback, e.valueTypeOf(value.ir));
     if (!fallback || !unify(value.ir, fallback))
       return Value();
     return Value::array(e.coalesce(value.ir, fallback), storage.unit);
   }
-  mlir::Value threshold = evalArray(*storage.threshold, e.valueTypeOf(value.ir));
+  mlir::Value threshold =
+      evalArray(*storage.threshold, e.valueTypeOf(value.ir));
   mlir::Value score = value.ir;
   if (!threshold || !unify(score, threshold))
     return Value();
@@ -290,9 +342,11 @@ Value Elaborator::loadColumn(AxisInfo &axis, const ColumnInfo &column) {
   if (axis.original) // the column of a copy is that of the original, renamed
     if (const ColumnInfo *own = axis.original->findColumn(column.name)) {
       Value value = Value::array(e.get(own->symbol, own->type), own->unit);
-      return Value::array(applyFrames(e.rename(value.ir, axis.original, &axis)), own->unit);
+      return Value::array(applyFrames(e.rename(value.ir, axis.original, &axis)),
+                          own->unit);
     }
-  return Value::array(applyFrames(e.get(column.symbol, column.type)), column.unit);
+  return Value::array(applyFrames(e.get(column.symbol, column.type)),
+                      column.unit);
 }
 
 Value Elaborator::elaborate(const Decl &decl, Scope &scope) {
@@ -317,7 +371,8 @@ Value Elaborator::elaborate(const Decl &decl, Scope &scope) {
     std::string path = pathOf(scope);
     // The one body of a pool adds nothing to the names of its parameters.
     bool body = scope.pool && !route.isRouter;
-    value.route = makeInstance(route, scope.shared_from_this(), body ? path : joined(path, route.name.text),
+    value.route = makeInstance(route, scope.shared_from_this(),
+                               body ? path : joined(path, route.name.text),
                                enclosingPools(scope));
     return value;
   }

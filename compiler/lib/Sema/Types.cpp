@@ -1,4 +1,5 @@
-//===- Types.cpp - Written types and conversion to them --------------------===//
+//===- Types.cpp - Written types and conversion to them
+//--------------------===//
 //
 // Resolves type expressions against the axes in scope. `convert` is where a
 // written type rounds, and the only such place.
@@ -13,25 +14,27 @@ using namespace route::ast;
 
 mlir::Type Elaborator::elementNamed(StringRef name, Unit &unit, double &scale) {
   auto &b = e.builder;
-  mlir::Type type = llvm::StringSwitch<mlir::Type>(name)
-                        .Case("f32", b.getF32Type())
-                        .Case("f64", b.getF64Type())
-                        .Case("f16", b.getF16Type())
-                        .Case("bf16", b.getBF16Type())
-                        .Cases({"f8", "f8e4m3"}, mlir::Float8E4M3FNType::get(&context))
-                        .Case("f8e5m2", mlir::Float8E5M2Type::get(&context))
-                        .Case("mxfp4", mlir::Float4E2M1FNType::get(&context))
-                        .Cases({"i8", "u8"}, b.getIntegerType(8))
-                        .Cases({"i16", "u16"}, b.getIntegerType(16))
-                        .Cases({"i32", "u32"}, b.getIntegerType(32))
-                        .Cases({"i64", "u64", "int"}, b.getI64Type())
-                        .Case("bool", b.getI1Type())
-                        .Case("text", TextType::get(&context))
-                        .Case("handle", HandleType::get(&context))
-                        .Default(nullptr);
+  mlir::Type type =
+      llvm::StringSwitch<mlir::Type>(name)
+          .Case("f32", b.getF32Type())
+          .Case("f64", b.getF64Type())
+          .Case("f16", b.getF16Type())
+          .Case("bf16", b.getBF16Type())
+          .Cases({"f8", "f8e4m3"}, mlir::Float8E4M3FNType::get(&context))
+          .Case("f8e5m2", mlir::Float8E5M2Type::get(&context))
+          .Case("mxfp4", mlir::Float4E2M1FNType::get(&context))
+          .Cases({"i8", "u8"}, b.getIntegerType(8))
+          .Cases({"i16", "u16"}, b.getIntegerType(16))
+          .Cases({"i32", "u32"}, b.getIntegerType(32))
+          .Cases({"i64", "u64", "int"}, b.getI64Type())
+          .Case("bool", b.getI1Type())
+          .Case("text", TextType::get(&context))
+          .Case("handle", HandleType::get(&context))
+          .Default(nullptr);
   // Unsigned elements narrower than 64 bits keep their meaning in the type.
   if (type && name.starts_with("u") && !name.ends_with("64"))
-    type = mlir::IntegerType::get(&context, type.getIntOrFloatBitWidth(), mlir::IntegerType::Unsigned);
+    type = mlir::IntegerType::get(&context, type.getIntOrFloatBitWidth(),
+                                  mlir::IntegerType::Unsigned);
   if (type)
     return type;
   if (auto found = unitFromWord(name, scale)) {
@@ -54,7 +57,8 @@ bool Elaborator::resolveDims(const std::vector<Dim> &dims, TypeInfo &type) {
         axis = sizedAxis(*size, dim.range);
       break;
     case Dim::Form::Inline: {
-      auto size = dim.size ? constantSize(*dim.size, "the size of an axis") : std::nullopt;
+      auto size = dim.size ? constantSize(*dim.size, "the size of an axis")
+                           : std::nullopt;
       if (!size)
         break;
       if (dim.path.empty()) {
@@ -65,7 +69,8 @@ bool Elaborator::resolveDims(const std::vector<Dim> &dims, TypeInfo &type) {
       axis = makeAxis(name.text, name.text, AxisKind::index, name.range);
       axis->size = *size;
       emitAxis(*axis);
-      bindName(*cx.scope, name, {Value::ofAxis(Kind::Axis, axis), nullptr, name.range, false});
+      bindName(*cx.scope, name,
+               {Value::ofAxis(Kind::Axis, axis), nullptr, name.range, false});
       break;
     }
     case Dim::Form::Group: {
@@ -81,7 +86,8 @@ bool Elaborator::resolveDims(const std::vector<Dim> &dims, TypeInfo &type) {
       continue;
     }
     if (e.has(type.axes, axis)) {
-      error(diag::duplicateName, dim.range, "axis '" + axis->name + "' stands here twice")
+      error(diag::duplicateName, dim.range,
+            "axis '" + axis->name + "' stands here twice")
           .help("name a second copy '" + axis->name + "''");
       good = false;
       continue;
@@ -92,20 +98,31 @@ bool Elaborator::resolveDims(const std::vector<Dim> &dims, TypeInfo &type) {
   return good;
 }
 
-std::string Elaborator::enumSymbol(const ast::EnumType &type, StringRef hint) {
+/// Declares an enumeration; its labels can be named beside values of it.
+mlir::Type Elaborator::makeEnum(const std::vector<std::string> &labels,
+                                StringRef hint, SourceRange range) {
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   atModuleLevel();
   std::string symbol = freshSymbol(hint.empty() ? "enum" : hint);
+  EnumOp::create(
+      e.builder, locationOf(range), symbol,
+      e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
+  mlir::Type element = route::EnumType::get(
+      &context, mlir::FlatSymbolRefAttr::get(&context, symbol));
+  enumLabels[mlir::TypeAttr::get(element)] = labels;
+  return element;
+}
+
+mlir::Type Elaborator::enumFrom(const ast::EnumType &type, StringRef hint) {
   std::vector<std::string> labels;
   for (const Name &member : type.members) {
     if (llvm::is_contained(labels, member.text))
-      error(diag::duplicateName, member.range, "label '" + member.text + "' is listed twice");
+      error(diag::duplicateName, member.range,
+            "label '" + member.text + "' is listed twice");
     else
       labels.push_back(member.text);
   }
-  EnumOp::create(e.builder, locationOf(type.range), symbol,
-                 e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
-  return symbol;
+  return makeEnum(labels, hint, type.range);
 }
 
 /// A type that cannot be resolved: reported already.
@@ -128,8 +145,10 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
         return elementType(element, unit);
     auto [entry, scope] = cx.scope->lookup(named->path.front().text);
     if (!entry) {
-      std::vector<std::string> names = {"f32",  "bf16", "f16",    "f64",    "i64",   "u64",  "u32",   "u8",
-                                        "bool", "text", "handle", "tokens", "money", "time", "ratio", "bytes"};
+      std::vector<std::string> names = {"f32",   "bf16", "f16",    "f64",
+                                        "i64",   "u64",  "u32",    "u8",
+                                        "bool",  "text", "handle", "tokens",
+                                        "money", "time", "ratio",  "bytes"};
       for (std::string &name : cx.scope->visibleNames())
         names.push_back(std::move(name));
       unknownName(named->path.front(), "type", names);
@@ -137,7 +156,8 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
     }
     Value value = resolve(*entry, *scope, named->range);
     if (named->path.size() > 1 && value.is(Kind::Module))
-      if (auto found = value.scope->entries.find(named->path[1].text); found != value.scope->entries.end())
+      if (auto found = value.scope->entries.find(named->path[1].text);
+          found != value.scope->entries.end())
         value = resolve(found->second, *value.scope, named->range);
     TypeInfo type;
     if (value.is(Kind::Axis)) {
@@ -147,7 +167,8 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
       type.kind = TypeInfo::Kind::Route;
       type.route = value.route;
     } else if (!value.isError()) {
-      error(diag::wrongKind, expr.range, "expected a type, found " + describe(value));
+      error(diag::wrongKind, expr.range,
+            "expected a type, found " + describe(value));
     }
     return type;
   }
@@ -174,7 +195,8 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
       type = elementType(RefType::get(&context, type.rowOf->symbol));
     if (type.kind != TypeInfo::Kind::Array) {
       if (type.kind != TypeInfo::Kind::None)
-        error(diag::wrongKind, array->element->range, "an array holds numbers, truths or text");
+        error(diag::wrongKind, array->element->range,
+              "an array holds numbers, truths or text");
       return noType();
     }
     return resolveDims(array->dims, type) ? type : noType();
@@ -184,12 +206,7 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
       unsupported(expr.range, "an enumeration declared elsewhere");
       return noType();
     }
-    auto symbol = mlir::FlatSymbolRefAttr::get(&context, enumSymbol(*coded, hint));
-    mlir::Type element = route::EnumType::get(&context, symbol);
-    std::vector<std::string> labels;
-    for (const Name &member : coded->members)
-      labels.push_back(member.text);
-    enumLabels[mlir::TypeAttr::get(element)] = labels;
+    mlir::Type element = enumFrom(*coded, hint);
     return elementType(element);
   }
   if (auto *ref = dyn_cast<ast::RefType>(&expr)) {
@@ -202,13 +219,16 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
   }
   if (isa<ast::ListType, ast::SetType>(&expr)) {
     auto *list = dyn_cast<ast::ListType>(&expr);
-    TypeInfo inner = resolveType(list ? *list->element : *cast<ast::SetType>(expr).element);
+    TypeInfo inner =
+        resolveType(list ? *list->element : *cast<ast::SetType>(expr).element);
     if (inner.kind == TypeInfo::Kind::Row)
       inner = elementType(route::RefType::get(&context, inner.rowOf->symbol));
     if (inner.kind != TypeInfo::Kind::Array)
       return noType();
-    mlir::Type element = list ? mlir::Type(route::ListType::get(&context, inner.element))
-                              : mlir::Type(route::SetType::get(&context, irgen::Emitter::computingType(inner.element)));
+    mlir::Type element =
+        list ? mlir::Type(route::ListType::get(&context, inner.element))
+             : mlir::Type(route::SetType::get(
+                   &context, irgen::Emitter::computingType(inner.element)));
     return elementType(element);
   }
   if (auto *optional = dyn_cast<OptionalType>(&expr)) {
@@ -221,7 +241,8 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
     type.kind = TypeInfo::Kind::Record;
     for (const ColumnPtr &field : record->fields) {
       if (!field->type) {
-        error(diag::missingType, field->range, "field '" + field->name.text + "' needs a type");
+        error(diag::missingType, field->range,
+              "field '" + field->name.text + "' needs a type");
         continue;
       }
       type.elements.push_back(resolveType(*field->type, field->name.text));
@@ -235,17 +256,21 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
   return type;
 }
 
-Value Elaborator::convert(Value value, const TypeInfo &type, SourceRange range) {
+Value Elaborator::convert(Value value, const TypeInfo &type,
+                          SourceRange range) {
   if (value.isError() || type.kind == TypeInfo::Kind::None)
     return value;
-  if (type.kind == TypeInfo::Kind::Tuple || type.kind == TypeInfo::Kind::Record) {
+  if (type.kind == TypeInfo::Kind::Tuple ||
+      type.kind == TypeInfo::Kind::Record) {
     if (!value.parts || value.parts->size() != type.elements.size())
       return fail(diag::typeMismatch, range,
-                  "expected " + llvm::Twine(type.elements.size()) + " values, found " + describe(value));
+                  "expected " + llvm::Twine(type.elements.size()) +
+                      " values, found " + describe(value));
     std::vector<Value> parts;
     for (size_t i = 0; i < type.elements.size(); ++i)
       parts.push_back(convert((*value.parts)[i], type.elements[i], range));
-    return Value::group(value.kind, std::move(parts), value.names ? *value.names : type.names);
+    return Value::group(value.kind, std::move(parts),
+                        value.names ? *value.names : type.names);
   }
   if (type.kind != TypeInfo::Kind::Array)
     return value;
@@ -259,13 +284,19 @@ Value Elaborator::convert(Value value, const TypeInfo &type, SourceRange range) 
   if (!ir)
     return Value();
   if (unit != type.unit)
-    return fail(diag::unitMismatch, range, "expected " + type.unit.str() + ", found " + unit.str());
+    return fail(diag::unitMismatch, range,
+                "expected " + type.unit.str() + ", found " + unit.str());
   mlir::Type from = e.valueTypeOf(ir);
-  bool numbers = (isNumber(from) || from.isInteger(1)) && (isNumber(target) || target.isInteger(1));
+  bool numbers = (isNumber(from) || from.isInteger(1)) &&
+                 (isNumber(target) || target.isInteger(1));
   if (from != target && !numbers)
-    return fail(diag::typeMismatch, range, "expected " + describeElement(target) + ", found " + describeElement(from));
+    return fail(diag::typeMismatch, range,
+                "expected " + describeElement(target) + ", found " +
+                    describeElement(from));
   if (from != target && (from.isInteger(1) || target.isInteger(1)))
-    return fail(diag::typeMismatch, range, "expected " + describeElement(target) + ", found " + describeElement(from));
+    return fail(diag::typeMismatch, range,
+                "expected " + describeElement(target) + ", found " +
+                    describeElement(from));
   ir = e.cast(ir, target);
   return Value::array(ir, type.unit);
 }

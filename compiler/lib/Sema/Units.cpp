@@ -10,7 +10,8 @@ using namespace route::sema;
 
 bool Unit::counts() const {
   return exponent[Money] == 0 && exponent[Time] == 0 &&
-         ((exponent[Token] == 1 && exponent[Byte] == 0) || (exponent[Token] == 0 && exponent[Byte] == 1));
+         ((exponent[Token] == 1 && exponent[Byte] == 0) ||
+          (exponent[Token] == 0 && exponent[Byte] == 1));
 }
 
 Unit Unit::operator*(const Unit &other) const {
@@ -41,10 +42,13 @@ static std::string spell(const Unit &unit, llvm::StringRef money) {
   return (above.empty() ? "1" : above) + "/" + below;
 }
 
-std::string Unit::str() const { return isNone() ? "number" : spell(*this, "$"); }
+std::string Unit::str() const {
+  return isNone() ? "number" : spell(*this, "$");
+}
 std::string Unit::baseStr() const { return spell(*this, "p$"); }
 
-std::optional<Unit> route::sema::unitFromWord(llvm::StringRef word, double &scale) {
+std::optional<Unit> route::sema::unitFromWord(llvm::StringRef word,
+                                              double &scale) {
   struct Entry {
     int base; // -1: a plain number
     double scale;

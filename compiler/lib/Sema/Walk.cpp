@@ -1,4 +1,5 @@
-//===- Walk.cpp - Names that a piece of syntax mentions --------------------===//
+//===- Walk.cpp - Names that a piece of syntax mentions
+//--------------------===//
 //
 // A visitor over expressions and statements that collects plain names.
 //
@@ -15,6 +16,7 @@ namespace {
 class Names : public Visitor<Names> {
 public:
   std::vector<std::string> found;
+  SourceRange step; // of the first call of the host
 
   void see(const Node *node) {
     if (node)
@@ -74,8 +76,9 @@ public:
     }
   }
   void visitChooseExpr(const ChooseExpr &e) {
-    for (const Expr *part : {e.count.get(), e.from.get(), e.to.get(), e.candidates.get(), e.where.get(), e.key.get(),
-                             e.weight.get(), e.otherwise.get()})
+    for (const Expr *part :
+         {e.count.get(), e.from.get(), e.to.get(), e.candidates.get(),
+          e.where.get(), e.key.get(), e.weight.get(), e.otherwise.get()})
       see(part);
     seeAll(e.per);
     seeAll(e.under);
@@ -87,6 +90,14 @@ public:
       see(binding.value.get());
     see(e.until.get());
     see(e.body.get());
+  }
+  void visitCallOutExpr(const CallOutExpr &e) {
+    if (!step)
+      step = e.range;
+  }
+  void visitParExpr(const ParExpr &e) {
+    if (!step)
+      step = e.range;
   }
   void visitBlockStmt(const BlockStmt &s) { seeAll(s.stmts); }
   void visitExprStmt(const ExprStmt &s) { see(s.value.get()); }
@@ -115,4 +126,11 @@ std::vector<std::string> route::sema::namesIn(const Node &node) {
   Names names;
   names.visit(node);
   return std::move(names.found);
+}
+
+SourceRange route::sema::stepIn(const RouteDecl &route) {
+  Names names;
+  names.see(route.value.get());
+  names.see(route.body.get());
+  return names.step;
 }

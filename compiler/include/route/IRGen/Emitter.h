@@ -19,7 +19,8 @@ using AxisList = llvm::SmallVector<sema::AxisInfo *, 4>;
 
 class Emitter {
 public:
-  Emitter(mlir::MLIRContext &context) : builder(&context), loc(mlir::UnknownLoc::get(&context)) {}
+  Emitter(mlir::MLIRContext &context)
+      : builder(&context), loc(mlir::UnknownLoc::get(&context)) {}
 
   mlir::OpBuilder builder;
   mlir::Location loc;
@@ -29,25 +30,39 @@ public:
   mlir::Type f64() { return builder.getF64Type(); }
   mlir::Type i64() { return builder.getI64Type(); }
   mlir::Type i1() { return builder.getI1Type(); }
-  ArrayType arrayType(mlir::Type element, llvm::ArrayRef<sema::AxisInfo *> axes);
-  static ArrayType typeOf(mlir::Value value) { return llvm::cast<ArrayType>(value.getType()); }
-  static mlir::Type elementOf(mlir::Value value) { return typeOf(value).getElementType(); }
-  static mlir::Type valueTypeOf(mlir::Value value) { return getValueType(elementOf(value)); }
-  static bool isRange(mlir::Value value) { return llvm::isa<RangeType>(elementOf(value)); }
+  ArrayType arrayType(mlir::Type element,
+                      llvm::ArrayRef<sema::AxisInfo *> axes);
+  static ArrayType typeOf(mlir::Value value) {
+    return llvm::cast<ArrayType>(value.getType());
+  }
+  static mlir::Type elementOf(mlir::Value value) {
+    return typeOf(value).getElementType();
+  }
+  static mlir::Type valueTypeOf(mlir::Value value) {
+    return getValueType(elementOf(value));
+  }
+  static bool isRange(mlir::Value value) {
+    return llvm::isa<RangeType>(elementOf(value));
+  }
   /// `element`, as a range when `ranged`.
   static mlir::Type ranged(bool ranged, mlir::Type element);
 
   // Axes.
   void registerAxis(sema::AxisInfo *axis) { bySymbol[axis->symbol] = axis; }
-  sema::AxisInfo *axisOf(mlir::FlatSymbolRefAttr symbol) { return bySymbol.lookup(symbol); }
+  sema::AxisInfo *axisOf(mlir::FlatSymbolRefAttr symbol) {
+    return bySymbol.lookup(symbol);
+  }
   AxisList axesOf(mlir::Value value);
-  static bool has(llvm::ArrayRef<sema::AxisInfo *> axes, const sema::AxisInfo *axis) {
+  static bool has(llvm::ArrayRef<sema::AxisInfo *> axes,
+                  const sema::AxisInfo *axis) {
     return llvm::is_contained(axes, axis);
   }
 
   // Constants.
-  mlir::Value constant(mlir::Type element, double value, llvm::ArrayRef<sema::AxisInfo *> axes = {});
-  mlir::Value constantInt(mlir::Type element, int64_t value, llvm::ArrayRef<sema::AxisInfo *> axes = {});
+  mlir::Value constant(mlir::Type element, double value,
+                       llvm::ArrayRef<sema::AxisInfo *> axes = {});
+  mlir::Value constantInt(mlir::Type element, int64_t value,
+                          llvm::ArrayRef<sema::AxisInfo *> axes = {});
   mlir::Value constantText(llvm::StringRef text);
   mlir::Value unknown(mlir::Type value);
 
@@ -66,16 +81,21 @@ public:
   /// Gathers, and adds `target` when the value still lacks it.
   mlir::Value broadcastTo(mlir::Value value, sema::AxisInfo *target);
   /// The value over exactly `axes` (in their order).
-  mlir::Value broadcastTo(mlir::Value value, llvm::ArrayRef<sema::AxisInfo *> axes);
+  mlir::Value broadcastTo(mlir::Value value,
+                          llvm::ArrayRef<sema::AxisInfo *> axes);
   /// Moves both operands down to common descendants. False when an axis of one
   /// has two different descendants in the other (`first`, `second`).
-  bool align(llvm::MutableArrayRef<mlir::Value> values, sema::AxisInfo **first = nullptr,
+  bool align(llvm::MutableArrayRef<mlir::Value> values,
+             sema::AxisInfo **first = nullptr,
              sema::AxisInfo **second = nullptr);
   /// Combines away every axis of the value that is not above or in `kept`;
   /// `kept` holds axes of the value or ancestors of them.
-  mlir::Value reduce(ReduceKind kind, mlir::Value value, llvm::ArrayRef<sema::AxisInfo *> kept);
-  mlir::Value rename(mlir::Value value, sema::AxisInfo *from, sema::AxisInfo *to);
-  mlir::Value pick(mlir::Value value, sema::AxisInfo *along, mlir::Value position);
+  mlir::Value reduce(ReduceKind kind, mlir::Value value,
+                     llvm::ArrayRef<sema::AxisInfo *> kept);
+  mlir::Value rename(mlir::Value value, sema::AxisInfo *from,
+                     sema::AxisInfo *to);
+  mlir::Value pick(mlir::Value value, sema::AxisInfo *along,
+                   mlir::Value position);
   /// Positions along an axis as refs or i64.
   mlir::Value iota(sema::AxisInfo *axis, bool asRef);
 
@@ -83,13 +103,15 @@ public:
   mlir::Value unary(UnaryKind kind, mlir::Value value);
   mlir::Value binary(BinaryKind kind, mlir::Value lhs, mlir::Value rhs);
   mlir::Value compare(CompareKind kind, mlir::Value lhs, mlir::Value rhs);
-  mlir::Value select(mlir::Value condition, mlir::Value ifTrue, mlir::Value ifFalse);
+  mlir::Value select(mlir::Value condition, mlir::Value ifTrue,
+                     mlir::Value ifFalse);
   mlir::Value coalesce(mlir::Value lhs, mlir::Value rhs);
-  mlir::Value contract(mlir::Value lhs, mlir::Value rhs, llvm::ArrayRef<sema::AxisInfo *> over, bool exact);
+  mlir::Value contract(mlir::Value lhs, mlir::Value rhs,
+                       llvm::ArrayRef<sema::AxisInfo *> over, bool exact);
   mlir::Value get(mlir::SymbolRefAttr symbol, ArrayType type);
 
-  /// The parts of a choice besides its kind; `axis` is a plan axis whose parents
-  /// are the items and the candidates.
+  /// The parts of a choice besides its kind; `axis` is a plan axis whose
+  /// parents are the items and the candidates.
   struct Choice {
     mlir::Value count, mask;
     llvm::SmallVector<mlir::Value> keys;
@@ -104,7 +126,8 @@ public:
   mlir::ArrayAttr axisAttrs(llvm::ArrayRef<sema::AxisInfo *> axes);
 
 private:
-  mlir::Value broadcastStep(mlir::Value value, llvm::ArrayRef<sema::AxisInfo *> axes);
+  mlir::Value broadcastStep(mlir::Value value,
+                            llvm::ArrayRef<sema::AxisInfo *> axes);
   llvm::DenseMap<mlir::Attribute, sema::AxisInfo *> bySymbol;
 };
 

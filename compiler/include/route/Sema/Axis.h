@@ -22,7 +22,7 @@ struct AxisInfo;
 struct ColumnInfo {
   std::string name;
   mlir::SymbolRefAttr symbol;
-  ArrayType type;  // the axis itself first
+  ArrayType type; // the axis itself first
   std::vector<AxisInfo *> axes;
   Unit unit;
   ColumnKind kind = ColumnKind::input;
@@ -36,8 +36,9 @@ struct AxisInfo {
   mlir::FlatSymbolRefAttr symbol;
   AxisKind kind = AxisKind::index;
   int64_t size = -1; // total positions, or -1
-  std::vector<AxisInfo *> parents; // of a plan: its per axes, then the candidates
-  AxisInfo *original = nullptr;    // of a copy
+  std::vector<AxisInfo *>
+      parents;                  // of a plan: its per axes, then the candidates
+  AxisInfo *original = nullptr; // of a copy
   std::vector<std::string> labels;
   std::vector<ColumnInfo> columns;
   PoolInfo *pool = nullptr;
@@ -48,7 +49,9 @@ struct AxisInfo {
   /// Of a plan: the axis that was chosen from.
   AxisInfo *candidates() const { return parents.back(); }
   /// Of a plan: the axes of its items.
-  llvm::ArrayRef<AxisInfo *> items() const { return llvm::ArrayRef(parents).drop_back(); }
+  llvm::ArrayRef<AxisInfo *> items() const {
+    return llvm::ArrayRef(parents).drop_back();
+  }
 
   /// True when this is `other` or descends from it.
   bool descendsFrom(const AxisInfo *other) const {

@@ -6,9 +6,9 @@
 #ifndef ROUTE_SEMA_COMPILE_H
 #define ROUTE_SEMA_COMPILE_H
 
-#include "route/Diagnostics/Diagnostic.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "route/Diagnostics/Diagnostic.h"
 #include <map>
 #include <string>
 #include <vector>
@@ -25,13 +25,20 @@ struct CompileOptions {
 
 /// Checks the file and builds its module. Returns null after an error; every
 /// error and warning is in `diags`. The context gets the dialects it needs.
-mlir::OwningOpRef<mlir::ModuleOp> compileToRouteIR(SourceManager &sources, FileId file, const CompileOptions &options,
-                                                   DiagnosticEngine &diags, mlir::MLIRContext &context);
+mlir::OwningOpRef<mlir::ModuleOp>
+compileToRouteIR(SourceManager &sources, FileId file,
+                 const CompileOptions &options, DiagnosticEngine &diags,
+                 mlir::MLIRContext &context);
 
 /// The same from a path ("-" is standard input).
-mlir::OwningOpRef<mlir::ModuleOp> compileToRouteIR(llvm::StringRef path, SourceManager &sources,
-                                                   const CompileOptions &options, DiagnosticEngine &diags,
-                                                   mlir::MLIRContext &context);
+mlir::OwningOpRef<mlir::ModuleOp>
+compileToRouteIR(llvm::StringRef path, SourceManager &sources,
+                 const CompileOptions &options, DiagnosticEngine &diags,
+                 mlir::MLIRContext &context);
+
+/// The line of the source that a location of the IR points into; invalid when
+/// it points nowhere.
+SourceRange rangeOf(const SourceManager &sources, mlir::Location location);
 
 } // namespace route
 

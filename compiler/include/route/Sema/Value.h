@@ -1,7 +1,7 @@
 //===- Value.h - What an expression means -----------------------*- C++ -*-===//
 //
-// The result of elaborating an expression: an array in the IR, rows of a plan, a
-// number not yet typed, or a thing that is not a value by itself (an axis, a
+// The result of elaborating an expression: an array in the IR, rows of a plan,
+// a number not yet typed, or a thing that is not a value by itself (an axis, a
 // function, a route). Cheap to copy.
 //
 //===----------------------------------------------------------------------===//
@@ -24,9 +24,9 @@ struct Value;
 /// How reads of an axis are narrowed where a body runs on rows of it.
 struct Frame {
   AxisInfo *axis = nullptr;
-  AxisInfo *plan = nullptr;  // gathered to the rows of this plan,
-  mlir::Value position;      // or read at one position,
-  int64_t offset = 0;        // counted from here; or neither: all of the axis
+  AxisInfo *plan = nullptr; // gathered to the rows of this plan,
+  mlir::Value position;     // or read at one position,
+  int64_t offset = 0;       // counted from here; or neither: all of the axis
 };
 
 /// A parameter, signal, state cell or column: something `route.get` reads.
@@ -115,7 +115,8 @@ struct Value {
   }
   static Value literal(double number, bool integral, Unit unit = {}) {
     Value v;
-    v.kind = Kind::Number, v.number = number, v.integral = integral, v.unit = unit;
+    v.kind = Kind::Number, v.number = number, v.integral = integral,
+    v.unit = unit;
     return v;
   }
   static Value ofKind(Kind kind) {
@@ -128,7 +129,8 @@ struct Value {
     v.kind = kind, v.axis = axis, v.ir = ir;
     return v;
   }
-  static Value group(Kind kind, std::vector<Value> parts, std::vector<std::string> names = {}) {
+  static Value group(Kind kind, std::vector<Value> parts,
+                     std::vector<std::string> names = {}) {
     Value v;
     v.kind = kind;
     v.parts = std::make_shared<std::vector<Value>>(std::move(parts));
@@ -153,7 +155,7 @@ public:
   std::map<std::string, Entry> entries;
   RouteInstance *owner = nullptr; // the route whose declarations these are
   PoolInfo *pool = nullptr;       // the pool whose declarations these are
-  std::string path;               // prefix of symbols declared here: "layers.experts"
+  std::string path; // prefix of symbols declared here: "layers.experts"
 
   /// The entry of the innermost scope that has the name, with its scope.
   std::pair<Entry *, Scope *> lookup(llvm::StringRef name);
@@ -185,10 +187,10 @@ struct RouteInstance {
   const ast::RouteDecl *decl = nullptr;
   std::string builtin; // `identity`, `skip`: no declaration
   std::string path;
-  ScopePtr scope;      // where it was declared, with its axis parameters bound
-  ScopePtr locals;     // its own params, state, pools
+  ScopePtr scope;  // where it was declared, with its axis parameters bound
+  ScopePtr locals; // its own params, state, pools
   std::vector<AxisInfo *> pools; // that its parameters have rows for
-  bool busy = false;   // being inlined
+  bool busy = false;             // being inlined
 };
 
 /// The members of a pool that share a body.
@@ -203,9 +205,9 @@ struct MemberGroup {
 struct PoolInfo {
   AxisInfo *axis = nullptr;
   const ast::PoolDecl *decl = nullptr;
-  ScopePtr scope;           // what is declared inside
+  ScopePtr scope; // what is declared inside
   RouteInstance *body = nullptr;
-  std::vector<MemberGroup> groups; // when bodies differ
+  std::vector<MemberGroup> groups;   // when bodies differ
   std::vector<AxisInfo *> enclosing; // pools that this one is declared in
 };
 

@@ -1,4 +1,4 @@
-// The route dialect: checks of budgets.
+// The route dialect: checks of budgets and tests.
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "llvm/ADT/STLExtras.h"
@@ -21,9 +21,9 @@ static LogicalResult verifyAmount(BudgetOp op, Region &region, StringRef what) {
 
 LogicalResult BudgetOp::verify() {
   StringRef window = getWindow();
-  if (!llvm::is_contained({"call", "batch", "run", "held", "fixed", "sliding",
-                           "day", "month"},
-                          window))
+  if (!llvm::is_contained(
+          {"call", "batch", "run", "held", "fixed", "sliding", "day", "month"},
+          window))
     return emitOpError("has no window of kind \"") << window << '"';
   bool timed = window == "fixed" || window == "sliding";
   bool calendar = window == "day" || window == "month";
@@ -44,5 +44,13 @@ LogicalResult BudgetOp::verify() {
 LogicalResult BudgetOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (!lookupAxis(*this, getPoolAttr(), tables))
     return emitOpError("is of ") << getPoolAttr() << ", which is no axis";
+  return success();
+}
+
+LogicalResult TestOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto module = (*this)->getParentOfType<ModuleOp>();
+  if (!tables.lookupSymbolIn<FuncOp>(module, getFunctionAttr()))
+    return emitOpError("runs ")
+           << getFunctionAttr() << ", which is no function";
   return success();
 }

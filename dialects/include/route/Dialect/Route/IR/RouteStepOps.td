@@ -52,4 +52,26 @@ def Route_BudgetOp : Route_Op<"budget", [Symbol, IsolatedFromAbove, HasParent<":
   let hasVerifier = 1;
 }
 
+def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "an inline test of the spec";
+  let description = [{
+    Runs `function` on a batch of one item. `inputs` gives columns
+    (`axis.column`) and signals by name; a unit attribute makes one unknown.
+    `expected` is the label of the row that a router must choose first, `none`
+    for no row, `reject CODE` for a refusal, or `true` where all results must be
+    true; `rule` is the position of the rule that must fire instead.
+
+    Example:
+    ```mlir
+    route.test "short fix" of @pick {request.prompt = "fix my def foo()"} expect "coder"
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$function,
+    DictionaryAttr:$inputs, StrAttr:$expected, OptionalAttr<I64Attr>:$rule);
+  let assemblyFormat = [{
+    $name `of` $function $inputs `expect` $expected (`rule` $rule^)? attr-dict
+  }];
+}
+
 #endif

@@ -1,0 +1,23 @@
+//===- Tests.h - Inline tests run by the interpreter ------------*- C++ -*-===//
+//
+// `routec --test`: each route.test of a module, on a batch of one item.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_DRIVER_TESTS_H
+#define ROUTE_DRIVER_TESTS_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace llvm {
+class raw_ostream;
+} // namespace llvm
+
+namespace route {
+
+/// Runs the tests and prints a line each: `ok NAME`, or `FAILED NAME` with what
+/// was expected and found. Returns how many failed.
+unsigned runInlineTests(mlir::ModuleOp module, llvm::raw_ostream &out);
+
+} // namespace route
+
+#endif

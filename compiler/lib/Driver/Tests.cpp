@@ -1,0 +1,162 @@
+//===- Tests.cpp - Inline tests run by the interpreter --------------------===//
+//
+// Binds what a test gives, runs its function and compares the first row of the
+// plan, the refusal or the rule with what is expected.
+//
+//===----------------------------------------------------------------------===//
+#include "route/Driver/Tests.h"
+#include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Interpreter/Interpreter.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+/// A constant of the IR as an element of `type`.
+static Element elementOf(Attribute attr, Type type) {
+  Element element;
+  Type plain = stripRange(type);
+  if (auto text = dyn_cast<StringAttr>(attr)) {
+    element = text.str();
+  } else if (auto number = dyn_cast<FloatAttr>(attr)) {
+    if (plain.isF64())
+      element = number.getValueAsDouble();
+    else
+      element = float(number.getValueAsDouble());
+  } else if (auto integer = dyn_cast<IntegerAttr>(attr)) {
+    int64_t value = integer.getType().isInteger(1)
+                        ? int64_t(integer.getValue().getZExtValue())
+                        : integer.getValue().getSExtValue();
+    if (plain.isF64())
+      element = double(value);
+    else if (isa<FloatType>(plain))
+      element = float(value);
+    else
+      element = value;
+  }
+  return isRangeType(type) ? knownRange(element) : element;
+}
+
+/// The type of a signal, or of a column written `axis.column`.
+static route::ArrayType typeOfInput(ModuleOp module, StringRef name) {
+  if (auto signal = module.lookupSymbol<SignalOp>(name))
+    return cast<route::ArrayType>(signal.getType());
+  auto [axis, column] = name.rsplit('.');
+  if (auto op = module.lookupSymbol<AxisOp>(axis))
+    for (auto entry : op.getColumns().getOps<ColumnOp>())
+      if (entry.getSymName() == column)
+        return cast<route::ArrayType>(entry.getType());
+  return {};
+}
+
+static LogicalResult bindValue(Interpreter &interpreter, ModuleOp module,
+                               StringRef name, Attribute value) {
+  route::ArrayType type = typeOfInput(module, name);
+  if (!type)
+    return failure();
+  if (isa<UnitAttr>(value))
+    return interpreter.bindUnknown(name);
+  SmallVector<AxisRef> axes;
+  for (FlatSymbolRefAttr axis : type.getAxes())
+    axes.push_back(makeAxis(axis.getAttr(), 1));
+  FailureOr<Array> array = Array::create(type.getElementType(), axes);
+  if (failed(array))
+    return failure();
+  for (int64_t i = 0; i < array->buffer->size(); ++i)
+    array->buffer->set(i, elementOf(value, type.getElementType()));
+  return interpreter.bindInput(name, *array);
+}
+
+/// Columns that the caller may leave out read as their default.
+static LogicalResult bindDefaults(Interpreter &interpreter, ModuleOp module,
+                                  DictionaryAttr given) {
+  for (auto axis : module.getOps<AxisOp>())
+    for (auto column : axis.getColumns().getOps<ColumnOp>()) {
+      std::string name = (axis.getSymName() + "." + column.getSymName()).str();
+      if (given.contains(name) || column.getKind() != ColumnKind::input)
+        continue;
+      if (column.getFallbackAttr() &&
+          failed(
+              bindValue(interpreter, module, name, column.getFallbackAttr())))
+        return failure();
+    }
+  return success();
+}
+
+/// The result of a function with a role, or null.
+static const RuntimeValue *resultOf(FuncOp func, ArrayRef<RuntimeValue> results,
+                                    StringRef role) {
+  for (unsigned i = 0; i < results.size(); ++i)
+    if (auto attr = func.getResultAttrOfType<StringAttr>(i, "route.role"))
+      if (attr.getValue() == role)
+        return &results[i];
+  return nullptr;
+}
+
+/// What the function did, in the words of `expected`.
+static std::string outcome(ModuleOp module, FuncOp func,
+                           ArrayRef<RuntimeValue> results, bool rule) {
+  auto integer = [&](StringRef role) -> int64_t {
+    const RuntimeValue *value = resultOf(func, results, role);
+    auto *array = value ? std::get_if<Array>(value) : nullptr;
+    std::vector<Element> elements =
+        array ? array->elements() : std::vector<Element>();
+    return elements.empty() ? 0 : elements.front().asInt();
+  };
+  if (rule)
+    return std::to_string(integer("which"));
+  const RuntimeValue *value = resultOf(func, results, "plan");
+  auto *plan = value ? std::get_if<Plan>(value) : nullptr;
+  if (!plan) { // truths of a test with statements
+    for (const RuntimeValue &result : results)
+      for (const Element &element : std::get<Array>(result).elements()) {
+        bool known =
+            !std::holds_alternative<std::shared_ptr<const Range>>(element);
+        const bool truth =
+            known ? element.asTruth() : element.asRange().lo.asTruth();
+        if (!truth)
+          return "false";
+      }
+    return "true";
+  }
+  if (plan->axis->size == 0) {
+    int64_t code = integer("status");
+    return code ? "reject " + std::to_string(code) : "none";
+  }
+  const Axis::Parent &chosen = plan->axis->chosen();
+  int64_t row = (*chosen.index)[0];
+  if (auto axis = module.lookupSymbol<AxisOp>(chosen.axis->label()))
+    if (auto labels = axis.getLabels(); labels && row < int64_t(labels->size()))
+      return cast<StringAttr>((*labels)[row]).str();
+  return std::to_string(row);
+}
+
+unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
+  unsigned failures = 0;
+  for (auto test : module.getOps<TestOp>()) {
+    Interpreter interpreter(module);
+    auto func = module.lookupSymbol<FuncOp>(test.getFunction());
+    bool bound = succeeded(bindDefaults(interpreter, module, test.getInputs()));
+    for (NamedAttribute input : test.getInputs())
+      bound = bound && succeeded(bindValue(interpreter, module, input.getName(),
+                                           input.getValue()));
+    FailureOr<SmallVector<RuntimeValue>> results = failure();
+    if (bound)
+      results = interpreter.run(test.getFunction());
+    std::string wanted = test.getRule() ? std::to_string(*test.getRule())
+                                        : test.getExpected().str();
+    std::string found = failed(results) ? "an error"
+                                        : outcome(module, func, *results,
+                                                  test.getRule().has_value());
+    if (found == wanted) {
+      out << "ok " << test.getName() << '\n';
+      continue;
+    }
+    ++failures;
+    out << "FAILED " << test.getName() << ": expected "
+        << (test.getRule() ? "rule " : "") << test.getExpected() << ", found "
+        << (test.getRule() ? "rule number " : "") << found << '\n';
+  }
+  return failures;
+}

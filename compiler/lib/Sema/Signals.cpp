@@ -1,0 +1,239 @@
+//===- Signals.cpp - Bands and likeness to prototypes
+//----------------------===//
+//
+// `bands` cuts a score into labels. Prototypes are read from a safetensors file
+// when the spec is compiled: each tensor is a label, its rows the examples.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+#include "route/io/SafeTensors.h"
+#include "llvm/Support/Path.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+Value Elaborator::evalBands(const CallExpr &expr) {
+  auto *list = expr.args.size() >= 2
+                   ? dyn_cast<ListExpr>(expr.args[1].value.get())
+                   : nullptr;
+  if (!list || list->entries.empty())
+    return fail(
+        diag::argumentMismatch, expr.range,
+        "'bands' takes a score and a list such as [low: < 0.5, high: >= 0.5]");
+  for (size_t i = 2; i < expr.args.size(); ++i) {
+    const Arg &arg = expr.args[i];
+    if (arg.name.text != "slope")
+      return fail(diag::argumentMismatch, arg.value->range,
+                  "'bands' takes 'slope' besides its score and list");
+    error(diag::ignoredClause, arg.value->range, "'slope' has no effect here")
+        .note("a band counts as certain wherever its score lies");
+  }
+  Value score = eval(*expr.args[0].value);
+  if (score.isError())
+    return score;
+  std::vector<std::string> labels;
+  for (const Arg &entry : list->entries) {
+    if (!entry.name || !isa<PartialExpr>(entry.value.get()))
+      return fail(diag::argumentMismatch, entry.value->range,
+                  "expected a band such as low: < 0.5");
+    if (llvm::is_contained(labels, entry.name.text))
+      return fail(diag::duplicateName, entry.name.range,
+                  "band '" + entry.name.text + "' is listed twice");
+    labels.push_back(entry.name.text);
+  }
+  mlir::Type element = makeEnum(labels, cx.planName + ".enum", expr.range);
+  // The first band that holds; the last one takes what is left.
+  mlir::Value result = e.constantInt(element, int64_t(labels.size()) - 1);
+  for (size_t i = labels.size() - 1; i-- > 0;) {
+    auto &band = cast<PartialExpr>(*list->entries[i].value);
+    Value bound = eval(*band.rhs);
+    Value holds =
+        bound.isError()
+            ? bound
+            : compareValues(band.op, score, bound, band.range,
+                            expr.args[0].value->range, band.rhs->range);
+    if (holds.isError())
+      return holds;
+    result = e.select(holds.ir, e.constantInt(element, int64_t(i)), result);
+  }
+  return Value::array(result);
+}
+
+std::optional<Elaborator::Prototypes>
+Elaborator::readPrototypes(const CallExpr &expr, AxisInfo *dimension) {
+  auto *name = expr.args.size() == 1
+                   ? dyn_cast<StringExpr>(expr.args[0].value.get())
+                   : nullptr;
+  if (!name) {
+    error(diag::argumentMismatch, expr.range,
+          "'prototypes' takes the name of a file");
+    return std::nullopt;
+  }
+  llvm::SmallString<256> path(
+      llvm::sys::path::parent_path(sources.name(expr.range.file)));
+  llvm::sys::path::append(path, name->value);
+  SafeTensors file;
+  route_error why{};
+  if (file.open(path.c_str(), &why) != ROUTE_OK) {
+    error(diag::importNotFound, name->range,
+          "cannot read '" + llvm::Twine(path) + "'")
+        .note(why.message);
+    return std::nullopt;
+  }
+  Prototypes result;
+  llvm::SmallVector<float> values;
+  llvm::SmallVector<int64_t> owner;
+  for (const FileTensor &tensor : file.tensors()) {
+    bool shaped = (tensor.shape.size() == 1 || tensor.shape.size() == 2) &&
+                  tensor.shape.back() == dimension->size;
+    if (tensor.type != "F32" || !shaped) {
+      error(diag::badSize, name->range,
+            "tensor '" + tensor.name + "' of '" + name->value +
+                "' must be f32 with rows of " + llvm::Twine(dimension->size));
+      return std::nullopt;
+    }
+    int64_t rows = tensor.shape.size() == 2 ? tensor.shape[0] : 1;
+    owner.append(rows, int64_t(result.labels.size()));
+    size_t at = values.size();
+    values.resize(at + tensor.size / sizeof(float));
+    std::memcpy(values.data() + at, tensor.data, tensor.size);
+    result.labels.push_back(tensor.name);
+  }
+  if (owner.empty()) {
+    error(diag::badSize, name->range,
+          "'" + name->value + "' holds no prototypes");
+    return std::nullopt;
+  }
+  AxisInfo *&axis = prototypeAxes[std::string(path)];
+  if (!axis) {
+    std::string stem = llvm::sys::path::stem(path).str();
+    axis = makeAxis(stem, stem + ".rows", AxisKind::index, name->range);
+    axis->size = int64_t(owner.size());
+    emitAxis(*axis);
+  }
+  result.axis = axis;
+  auto type =
+      mlir::RankedTensorType::get({axis->size, dimension->size}, e.f32());
+  result.rows = ConstantOp::create(
+      e.builder, e.loc, e.arrayType(e.f32(), {axis, dimension}),
+      mlir::DenseElementsAttr::get(type, llvm::ArrayRef<float>(values)));
+  result.owner = mlir::DenseElementsAttr::get(
+      mlir::RankedTensorType::get({axis->size}, e.i64()),
+      llvm::ArrayRef<int64_t>(owner));
+  return result;
+}
+
+/// The one axis of a value that is neither an item nor a pool.
+static AxisInfo *dimensionOf(llvm::ArrayRef<AxisInfo *> axes) {
+  AxisInfo *found = nullptr;
+  for (AxisInfo *axis : axes)
+    if (axis->columns.empty() && !axis->pool && !axis->isPlan()) {
+      if (found)
+        return nullptr;
+      found = axis;
+    }
+  return found;
+}
+
+/// `cosine(a, b)` over the one axis that both have; `b` may be prototypes.
+Value Elaborator::evalCosine(const CallExpr &expr) {
+  if (expr.args.size() != 2)
+    return evalReduction("cosine", expr);
+  Value a = eval(*expr.args[0].value);
+  mlir::Value left = asArray(a, expr.args[0].value->range, e.f32());
+  if (!left)
+    return Value();
+  mlir::Value right;
+  auto *call = dyn_cast<CallExpr>(ignoreParens(expr.args[1].value.get()));
+  if (call && call->calleeName() == "prototypes") {
+    AxisInfo *dimension = dimensionOf(e.axesOf(left));
+    if (!dimension || dimension->size < 0)
+      return fail(
+          diag::missingAxis, expr.args[0].value->range,
+          "prototypes are compared with a vector of known length, found " +
+              describe(a));
+    auto prototypes = readPrototypes(*call, dimension);
+    if (!prototypes)
+      return Value();
+    right = prototypes->rows;
+  } else {
+    right = evalArray(*expr.args[1].value, e.f32());
+  }
+  if (!right || !unify(left, right) || !isNumber(e.elementOf(left)))
+    return right ? fail(diag::typeMismatch, expr.range,
+                        "'cosine' takes numbers, found " + describe(a))
+                 : Value();
+  AxisList shared;
+  for (AxisInfo *axis : e.axesOf(left))
+    if (e.typeOf(right).hasAxis(axis->symbol) && axis->columns.empty())
+      shared.push_back(axis);
+  if (shared.size() != 1)
+    return fail(
+        diag::contractionAxes, expr.range,
+        "'cosine' without 'over' needs exactly one shared axis, found " +
+            (shared.empty() ? "none" : "'" + describeAxes(shared) + "'"));
+  return gatherIfAlong(Value::array(cosine(left, right, shared)));
+}
+
+/// The dot product over the root of the product of the squared lengths.
+mlir::Value Elaborator::cosine(mlir::Value a, mlir::Value b,
+                               llvm::ArrayRef<AxisInfo *> over) {
+  auto sum = [&](mlir::Value x, mlir::Value y) {
+    mlir::Value product = e.binary(BinaryKind::mul, x, y);
+    AxisList kept;
+    for (AxisInfo *axis : e.axesOf(product))
+      if (!e.has(over, axis))
+        kept.push_back(axis);
+    return e.reduce(ReduceKind::sum, product, kept);
+  };
+  mlir::Value lengths =
+      e.unary(UnaryKind::sqrt, e.binary(BinaryKind::mul, sum(a, a), sum(b, b)));
+  return e.binary(BinaryKind::div, sum(a, b), lengths);
+}
+
+/// `nearest(e, prototypes("…"))`: the label of the likeliest row, and its
+/// score.
+Value Elaborator::evalNearest(const CallExpr &expr) {
+  auto *call = expr.args.size() == 2
+                   ? dyn_cast<CallExpr>(ignoreParens(expr.args[1].value.get()))
+                   : nullptr;
+  if (!call || call->calleeName() != "prototypes")
+    return fail(diag::argumentMismatch, expr.range,
+                "'nearest' takes a vector and prototypes(\"file\")");
+  Value vector = eval(*expr.args[0].value);
+  mlir::Value ir = asArray(vector, expr.args[0].value->range, e.f32());
+  if (!ir)
+    return Value();
+  AxisInfo *dimension = dimensionOf(e.axesOf(ir));
+  if (!dimension || dimension->size < 0 || !isNumber(e.elementOf(ir)))
+    return fail(
+        diag::missingAxis, expr.args[0].value->range,
+        "prototypes are compared with a vector of known length, found " +
+            describe(vector));
+  auto prototypes = readPrototypes(*call, dimension);
+  if (!prototypes)
+    return Value();
+  mlir::Value rows = prototypes->rows;
+  if (!unify(ir, rows))
+    return Value();
+  mlir::Value likeness = cosine(ir, rows, {dimension});
+  AxisList kept;
+  for (AxisInfo *axis : e.axesOf(likeness))
+    if (axis != prototypes->axis)
+      kept.push_back(axis);
+  mlir::Value score = e.reduce(ReduceKind::max, likeness, kept);
+  mlir::Value best = e.reduce(ReduceKind::argmax, likeness, kept);
+  std::vector<std::string> labels = prototypes->labels;
+  labels.push_back("none"); // below the threshold of an `at`
+  mlir::Type element = makeEnum(labels, cx.planName + ".enum", expr.range);
+  mlir::Value owners = ConstantOp::create(
+      e.builder, e.loc, e.arrayType(element, {prototypes->axis}),
+      prototypes->owner);
+  if (e.isRange(best))
+    owners = e.cast(owners, e.ranged(true, element));
+  return Value::group(Kind::Record,
+                      {Value::array(e.pick(owners, prototypes->axis, best)),
+                       Value::array(score)},
+                      {"label", "score"});
+}

@@ -1,0 +1,185 @@
+//===- Tests.cpp - Inline tests
+//--------------------------------------------===//
+//
+// A test of a router becomes its inputs and what is expected; a test with
+// statements becomes a function that yields a truth for each `expect`.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+/// The rules of a router, where its body ends in them.
+static const ChooseExpr *rulesOf(const RouteDecl &route) {
+  const Expr *value = route.value.get();
+  if (!value && route.body)
+    for (const StmtPtr &stmt : route.body->stmts) {
+      if (auto *last = dyn_cast<ExprStmt>(stmt.get()))
+        value = last->value.get();
+      else if (auto *last = dyn_cast<ReturnStmt>(stmt.get()))
+        value = last->value.get();
+    }
+  auto *choose = dyn_cast_or_null<ChooseExpr>(ignoreParens(value));
+  return choose && !choose->rules.empty() ? choose : nullptr;
+}
+
+/// One input of a test as an attribute, with the name that it binds.
+bool Elaborator::testInput(
+    const TestDecl::Input &input,
+    llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs) {
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Array;
+  std::string name;
+  bool match = false;
+  std::vector<std::string> names;
+  if (input.isSignal) {
+    auto found = root->entries.find(input.name.text);
+    Value value = found == root->entries.end()
+                      ? Value()
+                      : resolve(found->second, *root, input.name.range);
+    if (value.is(Kind::Storage) &&
+        value.storage->kind == Storage::Kind::Signal) {
+      name = value.storage->symbol.getLeafReference().str();
+      type.element = value.storage->type.getElementType();
+      type.unit = value.storage->unit;
+      match = value.storage->threshold;
+    }
+  } else {
+    for (AxisInfo *axis : itemAxes) {
+      for (const ColumnInfo &column : axis->columns)
+        names.push_back(column.name);
+      if (const ColumnInfo *column = axis->findColumn(input.name.text)) {
+        name = axis->symbol.getValue().str() + "." + column->name;
+        type.element = column->type.getElementType();
+        type.unit = column->unit;
+      }
+    }
+  }
+  if (name.empty()) {
+    unknownName(input.name, input.isSignal ? "signal" : "column", names);
+    return false;
+  }
+  mlir::Attribute value;
+  auto *truth = dyn_cast<BoolExpr>(input.value.get());
+  if (match && truth) // a match that holds or not: the surest score
+    value = e.builder.getFloatAttr(getValueType(type.element),
+                                   truth->value ? 1.0 : 0.0);
+  else
+    value = constantAttr(*input.value, type);
+  if (value)
+    inputs.push_back(e.builder.getNamedAttr(name, value));
+  return bool(value);
+}
+
+void Elaborator::emitTest(const TestDecl &decl,
+                          const std::vector<const RouteDecl *> &routers) {
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToEnd(module->getBody());
+  e.loc = locationOf(decl.range);
+  if (decl.body)
+    return emitExpectations(decl);
+  const RouteDecl *router = nullptr;
+  for (const RouteDecl *known : routers)
+    if (decl.router ? known->name.text == decl.router.text
+                    : routers.size() == 1)
+      router = known;
+  if (!router) {
+    if (!decl.router)
+      error(diag::argumentMismatch, decl.range,
+            "which router this tests is not clear")
+          .help("name it: test \"…\" of pick { … }");
+    else
+      unknownName(decl.router, "router", {});
+    return;
+  }
+  llvm::SmallVector<mlir::NamedAttribute> inputs;
+  for (const TestDecl::Input &input : decl.inputs)
+    if (!testInput(input, inputs))
+      return;
+  std::string expected;
+  mlir::IntegerAttr rule;
+  const Expr *wanted = ignoreParens(decl.expected.get());
+  if (isa<NoneExpr>(wanted)) {
+    expected = "none";
+  } else if (auto *call = dyn_cast<CallExpr>(wanted);
+             call && call->calleeName() == "reject") {
+    Value refusal = eval(*call);
+    if (refusal.isError())
+      return;
+    expected = "reject " + std::to_string(int64_t(refusal.number));
+  } else if (auto *name = dyn_cast<NameExpr>(wanted)) {
+    expected = name->name.text;
+    bool known = false;
+    std::vector<std::string> names;
+    if (const ChooseExpr *rules = rulesOf(*router))
+      for (size_t i = 0; i < rules->rules.size(); ++i) {
+        if (rules->rules[i]->name)
+          names.push_back(rules->rules[i]->name.text);
+        if (rules->rules[i]->name.text == expected) {
+          rule = e.builder.getI64IntegerAttr(int64_t(i));
+          known = true;
+        }
+      }
+    auto pool = router->result ? resolveType(*router->result) : TypeInfo();
+    if (pool.kind == TypeInfo::Kind::Row) {
+      names.insert(names.end(), pool.rowOf->labels.begin(),
+                   pool.rowOf->labels.end());
+      known |= llvm::is_contained(pool.rowOf->labels, expected);
+    }
+    if (!known) {
+      unknownName(name->name, "row or rule", names);
+      return;
+    }
+  } else {
+    unsupported(decl.expected->range, "this expectation");
+    return;
+  }
+  TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "",
+                 router->name.text, e.builder.getDictionaryAttr(inputs),
+                 expected, rule);
+}
+
+/// A test with statements: a function with one truth an `expect`.
+void Elaborator::emitExpectations(const TestDecl &decl) {
+  std::string symbol = freshSymbol("test");
+  auto func = FuncOp::create(e.builder, e.loc, symbol, FuncKind::route,
+                             e.builder.getFunctionType({}, {}));
+  mlir::Block &block = func.getBody().emplaceBlock();
+  e.builder.setInsertionPointToStart(&block);
+  topOp = func;
+  llvm::SmallVector<mlir::Value> truths;
+  Context next = cx;
+  next.scope = std::make_shared<Scope>(root);
+  bool good = inContext(std::move(next), [&] {
+    for (const StmtPtr &stmt : decl.body->stmts) {
+      auto *expect = dyn_cast<ExpectStmt>(stmt.get());
+      if (!expect) {
+        if (!executeStmt(*stmt))
+          return false;
+        continue;
+      }
+      mlir::Value truth = evalTruth(*expect->cond);
+      if (!truth)
+        return false;
+      truths.push_back(truth);
+    }
+    return true;
+  });
+  topOp = nullptr;
+  if (good && truths.empty()) {
+    error(diag::argumentMismatch, decl.range, "this test expects nothing");
+    good = false;
+  }
+  if (!good) {
+    func.erase();
+    return;
+  }
+  route::ReturnOp::create(e.builder, e.loc, truths);
+  func.setFunctionType(
+      e.builder.getFunctionType({}, mlir::ValueRange(truths).getTypes()));
+  e.builder.setInsertionPointToEnd(module->getBody());
+  TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "", symbol,
+                 e.builder.getDictionaryAttr({}), "true", mlir::IntegerAttr());
+}
