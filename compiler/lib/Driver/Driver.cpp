@@ -9,6 +9,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "route/Diagnostics/Render.h"
 #include "route/Driver/Output.h"
+#include "route/Driver/Tests.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Path.h"
@@ -54,6 +55,8 @@ struct CommandLine {
   cl::list<std::string> folders{"I", cl::desc("look for imported modules here"),
                                 cl::value_desc("folder"), cl::Prefix,
                                 cl::cat(category)};
+  cl::opt<bool> test{"test", cl::desc("run the inline tests"),
+                     cl::cat(category)};
   cl::opt<std::string> explain{"explain",
                                cl::desc("explain a code such as R0141"),
                                cl::value_desc("code"), cl::cat(category)};
@@ -172,11 +175,15 @@ int route::runDriver(int argc, char **argv) {
   if (line.diagnostics != "text" && line.diagnostics != "json")
     return misused("diagnostics are 'text' or 'json', found '" +
                    line.diagnostics + "'");
-  if (line.emit.empty() && line.output.empty() && line.header.empty())
-    return misused(
-        "nothing to write: give -o LIBRARY, --header FILE or --emit=PHASE");
-  const PhaseInfo *last =
-      findPhase(line.emit.empty() ? "linalg" : llvm::StringRef(line.emit));
+  if (line.emit.empty() && line.output.empty() && line.header.empty() &&
+      !line.test)
+    return misused("nothing to do: give -o LIBRARY, --header FILE, "
+                   "--emit=PHASE or --test");
+  bool outputs = !line.output.empty() || !line.header.empty();
+  llvm::StringRef wantedPhase = line.emit;
+  if (wantedPhase.empty())
+    wantedPhase = outputs ? "linalg" : "route";
+  const PhaseInfo *last = findPhase(wantedPhase);
   if (!last)
     return misused("there is no phase '" + line.emit + "'; see routec --help");
 
@@ -226,9 +233,17 @@ int route::runDriver(int argc, char **argv) {
     if ((wanted || phase.name != "ast") &&
         (!phase.run(compilation) || diags.hasErrors()))
       return 1;
+    if (phase.name == "route") {
+      if (line.test && runInlineTests(*compilation.module, llvm::outs()) != 0)
+        return 1;
+      if (!wanted || line.emit.empty())
+        dropInlineTests(*compilation.module);
+    }
     if (wanted)
       break;
   }
+  if (line.emit.empty() && !outputs)
+    return 0;
   if (line.emit.empty())
     return writeLibraryFiles(compilation, line.output, line.header);
   std::error_code failure;

@@ -160,3 +160,11 @@ unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
   }
   return failures;
 }
+
+void route::dropInlineTests(ModuleOp module) {
+  for (auto test : llvm::make_early_inc_range(module.getOps<TestOp>())) {
+    if (test.getExpected() == "true")
+      module.lookupSymbol(test.getFunctionAttr())->erase();
+    test.erase();
+  }
+}

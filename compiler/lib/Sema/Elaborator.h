@@ -369,6 +369,7 @@ private:
   std::vector<PendingHandler> handlers;
   std::vector<AxisInfo *> itemAxes; // index axes with columns
   llvm::DenseMap<mlir::Attribute, std::vector<std::string>> enumLabels;
+  AxisList wantedAxes; // of the type declared for the value being evaluated
   mlir::Operation *topOp =
       nullptr; // the symbol being filled: others go before it
   /// Rows of a file of prototypes, and which tensor of it each is of.

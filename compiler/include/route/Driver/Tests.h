@@ -18,6 +18,9 @@ namespace route {
 /// was expected and found. Returns how many failed.
 unsigned runInlineTests(mlir::ModuleOp module, llvm::raw_ostream &out);
 
+/// Takes the tests out of a module that is to be compiled.
+void dropInlineTests(mlir::ModuleOp module);
+
 } // namespace route
 
 #endif
