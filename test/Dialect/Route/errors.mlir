@@ -143,3 +143,7 @@ route.budget @few of @models window "call" reserve {
   %l = route.constant 2 : i64 as !route.array<i64>
   route.yield %l : !route.array<i64>
 }
+
+// -----
+// expected-error @+1 {{runs @pick, which is no function}}
+route.test "one" of @pick {} expect "small"

@@ -75,3 +75,8 @@ route.budget @daily of @models window "day" zone "UTC" unit "p$" reserve {
   %l = route.constant 2.0e12 : f64 as !route.array<f64>
   route.yield %l : !route.array<f64>
 }
+
+// CHECK: route.test "open" of @loop {x = 1.000000e+00 : f32} expect "true"
+route.test "open" of @loop {x = 1.0 : f32} expect "true"
+// CHECK: route.test "guarded" of @loop {jail} expect "contain" rule 0
+route.test "guarded" of @loop {jail} expect "contain" rule 0
