@@ -16,6 +16,14 @@ HERE = pathlib.Path(__file__).parent
 MAX_OUT = 256  # tokens assumed in every answer; the data records no answer lengths
 
 
+def decision(item):
+    """The model of a line: its `model`, or the first row of the plan `pick` as route-run writes it; null for none."""
+    chosen = item.get("model", item.get("pick"))
+    if isinstance(chosen, list):
+        return chosen[0] if chosen else None
+    return chosen
+
+
 def lines(path):
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file if line.strip()]
@@ -54,7 +62,7 @@ def main():
     files = []
     for argument in args.decisions:
         name, _, path = argument.rpartition("=")
-        files.append((name, path, [item.get("model") for item in lines(path)]))
+        files.append((name, path, [decision(item) for item in lines(path)]))
     with open(HERE / "models.json", encoding="utf-8") as file:
         models = json.load(file)
     scores = [item["scores"] for item in lines(HERE / "data" / "scores.jsonl")]

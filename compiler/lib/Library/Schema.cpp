@@ -289,7 +289,10 @@ private:
         continue;
       }
       PortSchema port;
-      port.name = name.str();
+      // A column goes by its own name: items are records of columns.
+      port.name = role == "input" ? name.split('.').second.str() : name.str();
+      if (port.name.empty())
+        port.name = name.str();
       SmallVector<FlatSymbolRefAttr> axes =
           axisNames(entry.getArgAttrOfType<ArrayAttr>(i, kAxesAttr));
       auto buffer = cast<MemRefType>(entry.getArgument(i).getType());
