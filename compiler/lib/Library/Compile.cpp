@@ -1,10 +1,13 @@
 // Compiles a module of tensors to the objects of a library, one for each
 // processor level.
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "route/Library/Library.h"
 #include "route/Library/Passes.h"
 #include "route/Pipelines/Pipelines.h"
+#include <thread>
 
 using namespace mlir;
 using namespace route;
@@ -55,12 +58,39 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
   FailureOr<Schema> schema = buildSchema(module);
   if (failed(schema))
     return failure();
-  std::vector<ObjectFile> objects(options.levels.size());
-  for (auto [level, object] : llvm::zip(options.levels, objects)) {
-    OwningOpRef<ModuleOp> copy = cast<ModuleOp>(module->clone());
-    if (failed(compileLevel(*copy, options, level, object)))
-      return failure();
-  }
+  // Levels are independent of one another: a thread and a context each, since
+  // a context's dialects are not loaded from several threads.
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  if (failed(writeBytecodeToFile(module, stream)))
+    return failure();
+  size_t count = options.levels.size();
+  std::vector<ObjectFile> objects(count);
+  std::vector<std::vector<std::string>> errors(count);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < count; ++i)
+    threads.emplace_back([&, i] {
+      MLIRContext own(context.getDialectRegistry(),
+                      MLIRContext::Threading::DISABLED);
+      ScopedDiagnosticHandler handler(&own, [&](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+          errors[i].push_back(diagnostic.str());
+        return success();
+      });
+      auto copy = parseSourceString<ModuleOp>(bytes, &own);
+      if (!copy ||
+          failed(compileLevel(*copy, options, options.levels[i], objects[i])))
+        errors[i].push_back("compilation for " +
+                            stringifyIsaLevel(options.levels[i]).str() +
+                            " failed");
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  for (const std::vector<std::string> &level : errors)
+    for (const std::string &error : level)
+      module.emitError(error);
+  if (llvm::any_of(errors, [](const auto &level) { return !level.empty(); }))
+    return failure();
   FailureOr<ObjectFile> description =
       emitDescription(context, *schema, options);
   if (failed(description))
