@@ -185,7 +185,7 @@ static LogicalResult evalSize(SizeOp op, Frame &frame) {
 static LogicalResult evalNow(NowOp op, Frame &frame) {
   Type type = elementTypeOf(op.getResult());
   int64_t ns = frame.machine.nowNs;
-  Element now = isa<FloatType>(type) ? Element(static_cast<double>(ns) * 1e-9)
+  Element now = isa<FloatType>(type) ? Element(static_cast<double>(ns) / 1e9)
                                      : Element(ns);
   frame.set(op.getResult(), Array::scalar(type, now));
   return success();

@@ -117,7 +117,7 @@ private:
     ports("output", entry.outputs);
     bool decides = entry.kind == ROUTE_ENTRY_ROUTER;
     out << "\n/* Runs " << entry.name
-        << " on borrowed tensors; a null output is not wanted.\n   * In:\n";
+        << " on borrowed tensors; all of them wanted.\n   * In:\n";
     for (const PortSchema &port : entry.inputs)
       writePort(port);
     out << "   * Out:\n";
@@ -151,8 +151,10 @@ private:
     out << "  call.struct_size = sizeof call;\n  call.num_inputs = "
         << entry.inputs.size()
         << ";\n  call.num_outputs = " << entry.outputs.size() << ";\n  return "
-        << (decides ? "route_decide" : "route_forward") << "(context, "
-        << number << ", &call, error);\n}\n\n";
+        << (entry.kind == ROUTE_ENTRY_EVENT ? "route_emit"
+            : decides                       ? "route_decide"
+                                            : "route_forward")
+        << "(context, " << number << ", &call, error);\n}\n\n";
   }
 
   llvm::raw_ostream &out;

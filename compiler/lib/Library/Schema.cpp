@@ -271,8 +271,8 @@ private:
     for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
       StringRef role = text(entry, i, kRoleAttr),
                 name = text(entry, i, kNameAttr);
-      if (role == "size" || role == "param" || role == "workspace" ||
-          role == "env")
+      if (role == "size" || role == "now" || role == "param" ||
+          role == "workspace" || role == "env")
         continue;
       if (role == "known") {
         row.inputs.back().knownAxes = row.inputs.back().axes.size();

@@ -238,6 +238,15 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
         operands.push_back(unpack.index(sizes[name]));
         continue;
       }
+      if (role == "now") {
+        // Nanoseconds since 1970, as the seconds that specs count in.
+        Value ns = arith::SIToFPOp::create(
+            b, loc, b.getF64Type(),
+            unpack.load(env, offsetof(route_env, now), i64));
+        Value unit = arith::ConstantOp::create(b, loc, b.getF64FloatAttr(1e9));
+        operands.push_back(arith::DivFOp::create(b, loc, ns, unit));
+        continue;
+      }
       if (role == "env") {
         operands.push_back(env);
         continue;

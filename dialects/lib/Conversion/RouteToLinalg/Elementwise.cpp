@@ -260,7 +260,8 @@ static Value floatToInteger(OpBuilder &b, Location loc, Value x,
   return arith::SelectOp::create(b, loc, ok, result, edge);
 }
 
-static Value castOf(OpBuilder &b, Location loc, Value x, Type to) {
+static Value castOf(OpBuilder &b, Location loc, Value x, Type to,
+                    bool fromUnsigned) {
   Type from = x.getType();
   if (from == to)
     return x;
@@ -282,13 +283,12 @@ static Value castOf(OpBuilder &b, Location loc, Value x, Type to) {
       return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, x,
                                    constantLike(b, loc, from, 0));
     if (fromInteger.getWidth() < toInteger.getWidth())
-      return fromInteger.isUnsigned()
-                 ? Value(arith::ExtUIOp::create(b, loc, to, x))
-                 : Value(arith::ExtSIOp::create(b, loc, to, x));
+      return fromUnsigned ? Value(arith::ExtUIOp::create(b, loc, to, x))
+                          : Value(arith::ExtSIOp::create(b, loc, to, x));
     return arith::TruncIOp::create(b, loc, to, x);
   }
   if (fromInteger && toFloat)
-    return fromInteger.getWidth() == 1 || fromInteger.isUnsigned()
+    return fromInteger.getWidth() == 1 || fromUnsigned
                ? Value(arith::UIToFPOp::create(b, loc, to, x))
                : Value(arith::SIToFPOp::create(b, loc, to, x));
   if (fromFloat && toInteger)
@@ -313,8 +313,10 @@ Value Lowering::scalarOf(OpBuilder &builder, Operation *op, ValueRange args) {
           .Case([&](CastOp cast) {
             return castOf(
                 builder, op->getLoc(), args[0],
-                element(
-                    llvm::cast<ArrayType>(cast.getType()).getElementType()));
+                element(llvm::cast<ArrayType>(cast.getType()).getElementType()),
+                llvm::cast<ArrayType>(cast.getOperand().getType())
+                    .getElementType()
+                    .isUnsignedInteger());
           })
           .Default(nullptr);
   if (!result)

@@ -121,6 +121,7 @@ private:
   /// The converted arguments that hold an input that may be unknown and whether
   /// it is known; null where `source` is none.
   std::pair<Value, Value> givenOf(Value source);
+  Value zeroPastCount(Value tensor, ArrayType type, Location loc);
   LogicalResult lowerReturn(ReturnOp op);
   // Events.cpp
   LogicalResult declarePlan(Axis axis);

@@ -60,6 +60,13 @@ LogicalResult Lowering::lower(Operation *op) {
       .Case([&](PickOp op) { return lowerPick(op); })
       .Case([&](StackOp op) { return lowerStack(op); })
       .Case([&](IotaOp op) { return lowerIota(op); })
+      .Case([&](NowOp op) {
+        set(op.getResult(),
+            tensor::FromElementsOp::create(
+                b, op.getLoc(), RankedTensorType::get({}, b.getF64Type()),
+                arguments.lookup("now")));
+        return success();
+      })
       .Case([&](SizeOp op) { return lowerSize(op); })
       .Case([&](RowsOp op) { return lowerRows(op); })
       .Case([&](ChooseOp op) { return lowerChoose(op); })

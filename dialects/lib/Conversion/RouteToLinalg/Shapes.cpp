@@ -73,6 +73,9 @@ Type Lowering::element(Type type) {
     return b.getI64Type();
   if (isa<TextType>(type))
     return signal::TextType::get(b.getContext());
+  // Signedness is the route type's; arithmetic knows widths alone.
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return b.getIntegerType(integer.getWidth());
   return type;
 }
 

@@ -50,6 +50,10 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     for (Type type : op->getResultTypes())
       if (auto array = dyn_cast<ArrayType>(type))
         useAxes(array.getAxes());
+    // A choice that reads nothing of its items still has one a choice.
+    if (auto choose = dyn_cast<ChooseOp>(op))
+      for (auto axis : choose.getPer().getAsRange<Axis>())
+        useAxes(axis);
     if (auto size = dyn_cast<SizeOp>(op))
       useAxes(size.getAxisAttr());
   });
@@ -141,6 +145,9 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   SmallVector<Argument> signature;
   for (auto &[symbol, axis] : dynamic)
     signature.push_back({"size", symbol.str(), b.getIndexType(), {axis}, {}});
+  // The call's time, in seconds.
+  if (func.walk([](NowOp) { return WalkResult::interrupt(); }).wasInterrupted())
+    signature.push_back({"now", "now", b.getF64Type(), {}, {}});
   llvm::append_range(signature, all);
 
   // Output types depend on plans' ranks, known once the body is converted; the
@@ -157,7 +164,7 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   for (auto [i, argument] : llvm::enumerate(signature)) {
     entry.setArgAttr(i, kRoleAttr, b.getStringAttr(argument.role));
     entry.setArgAttr(i, kNameAttr, b.getStringAttr(argument.name));
-    if (argument.role != "size") {
+    if (argument.role != "size" && argument.role != "now") {
       entry.setArgAttr(
           i, kAxesAttr,
           b.getArrayAttr(llvm::map_to_vector(
@@ -168,6 +175,10 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     Value value = body->getArgument(i);
     if (argument.role == "size") {
       sizes[argument.name] = value;
+      continue;
+    }
+    if (argument.role == "now") {
+      arguments["now"] = value;
       continue;
     }
     auto memref = cast<MemRefType>(argument.type);
@@ -333,6 +344,25 @@ LogicalResult Lowering::lowerBound(BoundOp op) {
   return success();
 }
 
+/// A plan's column as it leaves: zero where there is no row.
+Value Lowering::zeroPastCount(Value tensor, ArrayType type, Location loc) {
+  Type to = cast<RankedTensorType>(tensor.getType()).getElementType();
+  if (!isa<IntegerType, FloatType>(to))
+    return tensor;
+  Plan &rows = plans[type.getAxes().front().getValue()];
+  return map(dimsOf(type), type.getElementType(),
+             {Operand{tensor, type}, Operand{rows.indices, type}}, loc,
+             [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+               Value none = arith::ConstantOp::create(
+                   inner, at, inner.getI32IntegerAttr(0));
+               Value there = arith::CmpIOp::create(
+                   inner, at, arith::CmpIPredicate::sge, args[1], none);
+               Value zero =
+                   arith::ConstantOp::create(inner, at, inner.getZeroAttr(to));
+               return arith::SelectOp::create(inner, at, there, args[0], zero);
+             });
+}
+
 LogicalResult Lowering::lowerReturn(ReturnOp op) {
   Location loc = op.getLoc();
   llvm::StringMap<int64_t> planNumber;
@@ -382,6 +412,9 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
     Value tensor = get(value);
     if (!tensor)
       return failure();
+    if (type.getAxes().size() == 1 &&
+        plans.contains(type.getAxes().front().getValue()))
+      tensor = zeroPastCount(tensor, type, loc);
     SmallVector<NamedAttribute> extra = {
         b.getNamedAttr("route.type", TypeAttr::get(type))};
     for (Axis axis : type.getAxes())
