@@ -163,8 +163,12 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
   // Names inside see the pool itself.
   scope.entries[decl.name.text].value = Value::ofAxis(Kind::Axis, axis);
   scope.entries[decl.name.text].pending = nullptr;
-  for (const DeclPtr &inner : decl.decls)
+  for (const DeclPtr &inner : decl.decls) {
+    // A guard that is not kept must not look as if it were.
+    if (isa<ast::RequireDecl>(*inner))
+      return unsupported(inner->range, "'require'");
     declare(*inner, *pool.scope);
+  }
 
   Context inside;
   inside.scope = pool.scope;
