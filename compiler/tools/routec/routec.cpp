@@ -1,8 +1,4 @@
-//===- routec.cpp - The compiler of .route files ---------------------------===//
-//
-// The command; all of it is in the driver library.
-//
-//===----------------------------------------------------------------------===//
+// routec, the compiler of .route files; all of it is in the driver library.
 #include "route/Driver/Driver.h"
 #include "llvm/Support/InitLLVM.h"
 

@@ -131,7 +131,8 @@ bool Replayer::makeTensor(const route_port_desc &port, bool read,
   // is too, further on.
   uint64_t left = static_cast<uint64_t>(limit - cursor);
   uint64_t traced = port.type.element == ROUTE_TEXT ? 8 : elementSize;
-  if (!multiply(count, traced, size) || size > left || (mayBeUnknown(port) && numKnown > left))
+  if (!multiply(count, traced, size) || size > left ||
+      (mayBeUnknown(port) && numKnown > left))
     return false;
 
   auto tensor = [&](uint32_t element, uint64_t rank, void *data) {

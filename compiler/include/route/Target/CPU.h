@@ -55,8 +55,8 @@ struct TargetOptions {
 
 /// Adds the passes from vector, scf, memref, arith, math, linalg on buffers,
 /// cf and func to the LLVM dialect. Functions of numerics.h are expanded first,
-/// so the object calls no math library; `level` says which instructions they may
-/// use, with the same results.
+/// so the object calls no math library; `level` says which instructions they
+/// may use, with the same results.
 void addLowerToLLVMPasses(mlir::OpPassManager &pm,
                           IsaLevel level = IsaLevel::V3);
 
