@@ -1,5 +1,4 @@
-//===- Driver.cpp - The command routec
-//-------------------------------------===//
+//===- Driver.cpp - The command routec ------------------------------------===//
 //
 // Reads the command line, runs phases up to the one asked for, prints messages
 // and the result.
@@ -8,10 +7,12 @@
 #include "route/Driver/Driver.h"
 #include "mlir/IR/Diagnostics.h"
 #include "route/Diagnostics/Render.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "route/Driver/Output.h"
 #include "route/Driver/Tests.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/SHA256.h"
@@ -20,10 +21,6 @@
 
 using namespace route;
 namespace cl = llvm::cl;
-
-#ifndef ROUTE_VERSION
-#define ROUTE_VERSION "unknown"
-#endif
 
 namespace {
 
@@ -63,6 +60,10 @@ struct CommandLine {
   cl::opt<std::string> diagnostics{"diagnostics", cl::desc("text or json"),
                                    cl::init("text"), cl::value_desc("form"),
                                    cl::cat(category)};
+  cl::opt<bool> reasons{
+      "reasons",
+      cl::desc("say why a pass gave up, in the compiler's own words"),
+      cl::Hidden, cl::cat(category)};
   cl::opt<bool> locations{"locations",
                           cl::desc("print places in the source with the IR"),
                           cl::cat(category)};
@@ -122,24 +123,95 @@ static bool readLevels(const cl::list<std::string> &cpus,
   return true;
 }
 
-/// Errors of passes as messages at their place in the .route file.
-static mlir::LogicalResult reportPassError(mlir::Diagnostic &diagnostic,
-                                           Compilation &c) {
+/// The word at the first place of `location` that lies in a file of the source.
+static SourceRange wordAt(const SourceManager &sources,
+                          mlir::Location location) {
+  SourceRange range;
+  location->walk([&](mlir::Location part) {
+    auto place = llvm::dyn_cast<mlir::FileLineColLoc>(part);
+    if (!place || place.getLine() == 0)
+      return mlir::WalkResult::advance();
+    for (unsigned index = 1; index <= sources.numFiles(); ++index) {
+      FileId file{index};
+      if (place.getFilename() != sources.name(file) ||
+          place.getLine() > sources.numLines(file))
+        continue;
+      llvm::StringRef line = sources.lineText(file, place.getLine());
+      size_t column = place.getColumn() ? place.getColumn() - 1 : 0;
+      size_t word =
+          line.drop_front(std::min(column, line.size()))
+              .take_while([](char c) { return llvm::isAlnum(c) || c == '_'; })
+              .size();
+      uint32_t begin = sources.lineStart(file, place.getLine()) + column;
+      range = {file, begin,
+               begin + static_cast<uint32_t>(std::max<size_t>(word, 1))};
+      return mlir::WalkResult::interrupt();
+    }
+    return mlir::WalkResult::advance();
+  });
+  return range;
+}
+
+/// Whether a pass said it in words of its own: ops, values and types of the IR.
+static bool speaksOfIR(llvm::StringRef text) {
+  for (llvm::StringRef word : {"'route.",   "'row.",
+                               "'ragged.",  "'signal.",
+                               "'linalg.",  "'tensor.",
+                               "'memref.",  "'arith.",
+                               "'math.",    "'scf.",
+                               "'func.",    "'vector.",
+                               "'llvm.",    "'bufferization.",
+                               "'builtin.", "!route.",
+                               "!signal.",  "tensor<",
+                               "memref<",   "vector<",
+                               "'index'",   "row program",
+                               "route.",    "#map",
+                               " op ",      "@",
+                               "%",         ".cpp",
+                               "SSA"})
+    if (text.contains(word))
+      return true;
+  return false;
+}
+
+mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
+                                           Compilation &c, diag::Code code) {
   if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
     return mlir::success();
-  SourceRange range;
-  diagnostic.getLocation()->walk([&](mlir::Location location) {
-    auto place = llvm::dyn_cast<mlir::FileLineColLoc>(location);
-    if (!place || place.getFilename() != c.sources.name(c.file) ||
-        place.getLine() == 0 || place.getLine() > c.sources.numLines(c.file))
-      return mlir::WalkResult::advance();
-    uint32_t begin = c.sources.lineStart(c.file, place.getLine()) +
-                     (place.getColumn() ? place.getColumn() - 1 : 0);
-    range = {c.file, begin, begin + 1};
-    return mlir::WalkResult::interrupt();
-  });
-  c.diags.report(diag::notCompiled, range, diagnostic.str());
+  std::string text = diagnostic.str();
+  // What a pass cannot do is told in the user's words, at the user's place.
+  bool internal = code == diag::notCompiled && speaksOfIR(text);
+  DiagnosticBuilder message = c.diags.report(
+      code, wordAt(c.sources, diagnostic.getLocation()),
+      internal ? "compiled code does not cover this yet; the interpreter does"
+               : text);
+  if (internal && c.reasons)
+    message.note("in the compiler's words: " + text);
   return mlir::success();
+}
+
+bool route::openInput(Compilation &c, llvm::StringRef path) {
+  std::string why;
+  auto file = c.sources.openFile(path.str(), why);
+  if (!file) {
+    c.diags.report(diag::cannotRead, {},
+                   "cannot read '" + path.str() + "': " + why);
+    return false;
+  }
+  c.file = *file;
+  auto hash =
+      llvm::SHA256::hash(llvm::arrayRefFromStringRef(c.sources.text(*file)));
+  c.library.sourceHash = llvm::toHex(hash, /*LowerCase=*/true);
+  return true;
+}
+
+/// Why nothing can be written at `path`, or nothing.
+static std::string whyNotWritable(llvm::StringRef path) {
+  llvm::StringRef folder = llvm::sys::path::parent_path(path);
+  std::error_code error =
+      llvm::sys::fs::access(folder.empty() ? llvm::StringRef(".") : folder,
+                            llvm::sys::fs::AccessMode::Write);
+  return error ? ("cannot write '" + path + "': " + error.message()).str() : "";
 }
 
 /// Compiles to the library and header asked for.
@@ -150,15 +222,24 @@ static int writeLibraryFiles(Compilation &c, llvm::StringRef library,
   if (!library.empty() && ending != ".so" && ending != ".a" && ending != ".o")
     return misused("expected a name ending in .so, .a or .o after -o, found '" +
                    library + "'");
+  for (llvm::StringRef path : {library, header})
+    if (std::string why = path.empty() ? "" : whyNotWritable(path);
+        !why.empty()) {
+      c.diags.report(diag::outputFailed, {}, why);
+      return 1;
+    }
   OutputOptions output{c.library, library.str(), header.str()};
-  return failed(writeOutputs(*c.module, output)) || c.diags.hasErrors() ? 1 : 0;
+  std::string why;
+  if (failed(writeOutputs(*c.module, output, why)))
+    return 1;
+  if (!why.empty())
+    c.diags.report(diag::outputFailed, {}, why);
+  return c.diags.hasErrors() ? 1 : 0;
 }
 
 int route::runDriver(int argc, char **argv) {
   CommandLine line;
   cl::HideUnrelatedOptions(line.category);
-  cl::SetVersionPrinter(
-      [](llvm::raw_ostream &os) { os << "routec " ROUTE_VERSION "\n"; });
   std::string overview = "compiles a routing specification\n\nphases:\n";
   for (const PhaseInfo &phase : phases())
     overview +=
@@ -166,7 +247,7 @@ int route::runDriver(int argc, char **argv) {
          llvm::StringRef("            ").take_front(12 - phase.name.size()) +
          phase.description + "\n")
             .str();
-  if (!cl::ParseCommandLineOptions(argc, argv, overview, &llvm::errs()))
+  if (!parseToolOptions(argc, argv, "routec", overview))
     return 2;
   if (!line.explain.empty())
     return explainCode(line.explain);
@@ -184,8 +265,15 @@ int route::runDriver(int argc, char **argv) {
   if (wantedPhase.empty())
     wantedPhase = outputs ? "linalg" : "route";
   const PhaseInfo *last = findPhase(wantedPhase);
-  if (!last)
-    return misused("there is no phase '" + line.emit + "'; see routec --help");
+  if (!last) {
+    std::vector<std::string> names;
+    for (const PhaseInfo &phase : phases())
+      names.push_back(phase.name.str());
+    auto near = nearestName(wantedPhase, names);
+    return misused("there is no phase '" + wantedPhase + "'; " +
+                   (near ? "did you mean '" + *near + "'?"
+                         : std::string("see routec --help")));
+  }
 
   Compilation compilation;
   if (!readSizes(line.defines, compilation.options))
@@ -193,6 +281,7 @@ int route::runDriver(int argc, char **argv) {
   compilation.options.importPaths.assign(line.folders.begin(),
                                          line.folders.end());
   compilation.locations = line.locations;
+  compilation.reasons = line.reasons;
   if (!readLevels(line.cpus, compilation.library))
     return 2;
   compilation.library.name =
@@ -212,17 +301,8 @@ int route::runDriver(int argc, char **argv) {
       text.render(diagnostic);
   });
 
-  std::string why;
-  auto file = compilation.sources.openFile(line.input, why);
-  if (!file) {
-    diags.report(diag::cannotRead, {},
-                 "cannot read '" + line.input + "': " + why);
+  if (!openInput(compilation, line.input))
     return 1;
-  }
-  compilation.file = *file;
-  auto hash = llvm::SHA256::hash(
-      llvm::arrayRefFromStringRef(compilation.sources.text(*file)));
-  compilation.library.sourceHash = llvm::toHex(hash, /*LowerCase=*/true);
   mlir::ScopedDiagnosticHandler handler(
       &compilation.context, [&](mlir::Diagnostic &diagnostic) {
         return reportPassError(diagnostic, compilation);
@@ -231,8 +311,12 @@ int route::runDriver(int argc, char **argv) {
   for (const PhaseInfo &phase : phases()) {
     bool wanted = &phase == last;
     if ((wanted || phase.name != "ast") &&
-        (!phase.run(compilation) || diags.hasErrors()))
+        (!phase.run(compilation) || diags.hasErrors())) {
+      if (!diags.hasErrors())
+        diags.report(diag::internal, {},
+                     "phase '" + phase.name + "' failed without a reason");
       return 1;
+    }
     if (phase.name == "route") {
       if (line.test && runInlineTests(*compilation.module, llvm::outs()) != 0)
         return 1;

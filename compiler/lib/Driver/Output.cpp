@@ -48,8 +48,8 @@ LogicalResult route::printCode(ModuleOp module, OutputKind kind,
   return success();
 }
 
-LogicalResult route::writeOutputs(ModuleOp module,
-                                  const OutputOptions &options) {
+LogicalResult route::writeOutputs(ModuleOp module, const OutputOptions &options,
+                                  std::string &why) {
   FailureOr<std::vector<ObjectFile>> objects =
       compileLibrary(module, options.library);
   if (failed(objects))
@@ -58,18 +58,16 @@ LogicalResult route::writeOutputs(ModuleOp module,
   if (failed(schema))
     return failure();
   if (!options.libraryPath.empty())
-    if (std::string error = writeLibrary(*objects, options.libraryPath);
-        !error.empty())
-      return emitError(UnknownLoc::get(module.getContext())) << error;
-  if (options.headerPath.empty())
+    why = writeLibrary(*objects, options.libraryPath);
+  if (!why.empty() || options.headerPath.empty())
     return success();
   std::error_code error;
   llvm::ToolOutputFile header(options.headerPath, error,
                               llvm::sys::fs::OF_Text);
-  if (error)
-    return emitError(UnknownLoc::get(module.getContext()))
-           << "cannot write '" << options.headerPath
-           << "': " << error.message();
+  if (error) {
+    why = "cannot write '" + options.headerPath + "': " + error.message();
+    return success();
+  }
   header.os() << emitHeader(*schema, options.library);
   header.keep();
   return success();

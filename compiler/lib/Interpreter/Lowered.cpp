@@ -3,6 +3,7 @@
 #include "Choice.h"
 #include "Scalars.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "route/Interpreter/Rows.h"
 
 using namespace mlir;
 using namespace route;
@@ -34,7 +35,6 @@ private:
   Slot slotOf(unsigned i);
   FailureOr<RuntimeValue> given(const Slot &slot);
   FailureOr<Array> output(const Slot &slot);
-  FailureOr<SmallVector<AxisRef>> itemAxes(StringAttr plan, Location loc);
   FailureOr<RuntimeValue> decodePlan(const Slot &slot, const Array &indices);
   FailureOr<RuntimeValue> decodeArray(const Slot &slot, const Array &held);
 
@@ -117,8 +117,8 @@ FailureOr<RuntimeValue> LoweredRun::given(const Slot &slot) {
 }
 
 /// The axes of a plan's items, outermost first.
-FailureOr<SmallVector<AxisRef>> LoweredRun::itemAxes(StringAttr plan,
-                                                     Location loc) {
+static FailureOr<SmallVector<AxisRef>> itemAxes(Machine &machine,
+                                                StringAttr plan, Location loc) {
   auto op = machine.symbols.lookup<AxisOp>(plan);
   if (!op || op.getKind() != AxisKind::plan)
     return emitError(loc, "'") << plan.getValue() << "' is no plan axis";
@@ -132,6 +132,34 @@ FailureOr<SmallVector<AxisRef>> LoweredRun::itemAxes(StringAttr plan,
   return axes;
 }
 
+FailureOr<AxisRef>
+route::interp::planFromRows(Machine &machine, StringAttr name,
+                            ArrayRef<std::vector<int64_t>> rows, Location loc) {
+  auto items = itemAxes(machine, name, loc);
+  if (failed(items))
+    return failure();
+  auto op = machine.symbols.lookup<AxisOp>(name);
+  auto candidates = machine.axis(op.getParentAxes().back().getAttr(), loc);
+  if (failed(candidates))
+    return failure();
+  ChoiceSpace space;
+  space.per = *items;
+  space.candidates = *candidates;
+  if (failed(space.prepare(machine, loc)))
+    return failure();
+  if (static_cast<int64_t>(rows.size()) != space.items)
+    return emitError(loc, "plan '")
+           << name.getValue() << "' has " << rows.size() << " items, expected "
+           << space.items;
+  for (const std::vector<int64_t> &row : rows)
+    for (int64_t candidate : row)
+      if (candidate < 0 || candidate >= (*candidates)->size)
+        return emitError(loc, "plan '")
+               << name.getValue() << "' chose " << candidate << " of "
+               << (*candidates)->size;
+  return makePlan(name, space, rows.vec());
+}
+
 /// A buffer for an output. A plan axis takes the places of its items and of its
 /// ranks; open sizes come from the axes.
 FailureOr<Array> LoweredRun::output(const Slot &slot) {
@@ -140,7 +168,7 @@ FailureOr<Array> LoweredRun::output(const Slot &slot) {
   for (FlatSymbolRefAttr name : slot.axes) {
     auto op = machine.symbols.lookup<AxisOp>(name.getAttr());
     if (op && op.getKind() == AxisKind::plan) {
-      auto items = itemAxes(name.getAttr(), loc);
+      auto items = itemAxes(machine, name.getAttr(), loc);
       if (failed(items))
         return failure();
       for (const AxisRef &item : *items)
@@ -172,35 +200,21 @@ FailureOr<Array> LoweredRun::output(const Slot &slot) {
 /// Indices over the items and ranks, -1 for no row, as a plan.
 FailureOr<RuntimeValue> LoweredRun::decodePlan(const Slot &slot,
                                                const Array &indices) {
-  Location loc = func.getLoc();
   StringAttr name = slot.axes.front().getAttr();
-  auto op = machine.symbols.lookup<AxisOp>(name);
-  auto items = itemAxes(name, loc);
-  if (failed(items))
-    return failure();
-  auto candidates = machine.axis(op.getParentAxes().back().getAttr(), loc);
-  if (failed(candidates))
-    return failure();
-  ChoiceSpace space;
-  space.per = *items;
-  space.candidates = *candidates;
-  if (failed(space.prepare(machine, loc)))
-    return failure();
   int64_t width = indices.axes.back()->size;
-  Kept kept(space.items);
+  Kept kept(countPositions(ArrayRef(indices.axes).drop_back()));
   Decoded decoded;
   for (int64_t place = 0, n = indices.size(); place < n; ++place) {
     int64_t candidate = indices.buffer->get(place).asInt();
     if (candidate < 0)
       continue;
-    if (candidate >= (*candidates)->size)
-      return emitError(loc, "plan '")
-             << name.getValue() << "' chose " << candidate << " of "
-             << (*candidates)->size;
     kept[place / width].push_back(candidate);
     decoded.places.push_back(place);
   }
-  decoded.axis = makePlan(name, space, kept);
+  auto plan = planFromRows(machine, name, kept, func.getLoc());
+  if (failed(plan))
+    return failure();
+  decoded.axis = *plan;
   plans[name.getValue()] = decoded;
   return RuntimeValue(Plan{decoded.axis});
 }

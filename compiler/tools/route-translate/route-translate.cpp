@@ -3,6 +3,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "route/Driver/Output.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
@@ -29,8 +30,9 @@ static int fail(const llvm::Twine &message) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  cl::ParseCommandLineOptions(argc, argv,
-                              "Routec's translator from IR to libraries\n");
+  if (!route::parseToolOptions(argc, argv, "route-translate",
+                               "Routec's translator from IR to libraries\n"))
+    return 2;
   route::OutputOptions options;
   options.library.name =
       input == "-" ? "module" : llvm::sys::path::stem(input).str();
@@ -66,5 +68,10 @@ int main(int argc, char **argv) {
   if (assembly)
     return failed(route::printCode(*module, route::OutputKind::Assembly,
                                    options.library, llvm::outs()));
-  return failed(route::writeOutputs(*module, options));
+  std::string why;
+  if (failed(route::writeOutputs(*module, options, why)))
+    return 1;
+  if (!why.empty())
+    llvm::errs() << "route-translate: " << why << '\n';
+  return !why.empty();
 }

@@ -1,5 +1,4 @@
-//===- Calls.cpp - Reading, making and writing the calls of route-run
-//------===//
+//===- Calls.cpp - Reading, making and writing the calls of route-run -----===//
 //
 // An entry with items is called once; one without, once for each record.
 //
@@ -122,9 +121,9 @@ bool Session::runEntry() {
   if (!options.trace.empty() &&
       (made.empty() || !recordTrace(madeEntry, *made.back())))
     return false;
-  if (options.bench)
-    return !made.empty() && bench(madeEntry, *made.back());
-  return writeOutputs(madeEntry);
+  if (options.bench && (made.empty() || !bench(madeEntry, *made.back())))
+    return false;
+  return (options.bench && options.outputs.empty()) || writeOutputs(madeEntry);
 }
 
 bool Session::recordTrace(uint32_t entry, PreparedCall &prepared) {
@@ -206,23 +205,27 @@ bool Session::bench(uint32_t entry, PreparedCall &prepared) {
     return good ? std::chrono::duration<double, std::nano>(end - begin).count()
                 : -1.0;
   };
-  // Short calls are timed in groups, so that the clock does not count.
+  // Short calls are timed in groups, so that the clock does not count; long
+  // ones (an interpreter's) take what a few samples take.
+  auto start = Clock::now();
+  auto spent = [&] {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
   double warm = once();
-  for (int i = 0; i < 20; ++i)
+  for (int i = 0; i < 20 && warm >= 0 && spent() < 0.5; ++i)
     warm = std::min(warm, once());
   if (warm < 0)
     return false;
   int group = std::max(1, static_cast<int>(2000.0 / std::max(warm, 1.0)));
   std::vector<double> samples;
-  auto begin = Clock::now();
-  while (
-      samples.size() < 20000 &&
-      (samples.size() < 11 || Clock::now() - begin < std::chrono::seconds(1))) {
-    auto start = Clock::now();
+  start = Clock::now();
+  while (samples.size() < 20000 && (samples.size() < 3 || spent() < 1 ||
+                                    (samples.size() < 11 && spent() < 5))) {
+    auto begin = Clock::now();
     for (int i = 0; i < group; ++i)
       if (!make(entry, prepared))
         return false;
-    std::chrono::duration<double, std::nano> took = Clock::now() - start;
+    std::chrono::duration<double, std::nano> took = Clock::now() - begin;
     samples.push_back(took.count() / group);
   }
   std::sort(samples.begin(), samples.end());

@@ -1,56 +1,54 @@
-//===- Options.cpp - route-run's command line
-//------------------------------===//
+//===- Options.cpp - route-run's command line -----------------------------===//
 //
-// Long options only; a value follows as the next argument or after '='.
+// A value follows as the next argument, after '=', or right behind a short
+// name.
 //
 //===----------------------------------------------------------------------===//
 #include "Options.h"
+#include "../io/Spelling.h"
 
+#include <algorithm>
 #include <charconv>
+#include <functional>
 #include <string_view>
 
 using namespace route;
 
 const char route::runUsage[] =
-    "usage: route-run LIBRARY --describe [--json]\n"
-    "       route-run LIBRARY ENTRY [options]\n"
-    "       route-run LIBRARY --replay TRACE [--params FILE]\n"
-    "\n"
-    "Runs a compiled .route library on files.\n"
-    "\n"
-    "  --describe             print what the library holds; --json for tools\n"
-    "  --inputs FILE          items as lines of JSON (.jsonl) or tensors by "
-    "name\n"
-    "                         (.safetensors); repeat to combine the two\n"
-    "  --params [LABEL=]FILE  bind parameters from a safetensors file; repeat "
-    "for\n"
-    "                         shards, or for the files the source names by "
-    "LABEL\n"
-    "  --outputs FILE         write .jsonl or .safetensors; - or nothing: "
-    "lines to\n"
-    "                         standard output\n"
-    "  --emit EVENT[=FILE]    after the entry, emit an event; its inputs come "
-    "from\n"
-    "                         FILE, else from the entry's outputs by name; "
-    "repeat\n"
-    "  --state-in FILE        start from state cells saved by --state-out\n"
-    "  --state-out FILE       save every state cell at the end\n"
-    "  --trace FILE           record the call; --replay runs it again and "
-    "compares\n"
-    "  --bench                time the call: ns an item, items a second\n"
-    "  --threads N            share loops among N threads (1)\n"
-    "  --seed N, --id N       what random draws are keyed by (0, 0)\n"
-    "  --now NS               the time the call sees, in ns since 1970 (0)\n"
-    "  --allow-extra          skip columns and tensors that nothing reads\n"
-    "  --interpret            LIBRARY is a source file; needs a compiler "
-    "build\n"
-    "  --help, --version\n"
-    "\n"
-    "Exit codes: 0, 1 for an error in a file or a call, 2 for a wrong command "
-    "line.\n";
+    R"(usage: route-run LIBRARY --describe [--json]
+       route-run LIBRARY ENTRY [options]
+       route-run LIBRARY --replay TRACE [--params FILE]
+       route-run SPEC.route ENTRY --interpret [options]
 
-template <typename T>
-static bool readNumber(const std::string &text, T &value) {
+Runs a compiled .route library on files, or a .route file without compiling it.
+
+  --describe             print what the library holds; --json for tools
+  --inputs FILE          items as lines of JSON (.jsonl) or tensors by name
+                         (.safetensors); repeat to combine the two
+  --params [LABEL=]FILE  bind parameters from a safetensors file; repeat for
+                         shards, or for the files the source names by LABEL
+  --outputs FILE         write .jsonl or .safetensors; - or nothing: lines to
+                         standard output
+  --emit EVENT[=FILE]    after the entry, emit an event; its inputs come from
+                         FILE, else from the entry's outputs by name; repeat
+  --state-in FILE        start from state cells saved by --state-out
+  --state-out FILE       save every state cell at the end
+  --trace FILE           record the call; --replay runs it again and compares
+  --bench                time the call: ns an item, items a second; outputs
+                         are written only with --outputs
+  --threads N            share loops among N threads (1)
+  --seed N, --id N       what random draws are keyed by (0, 0)
+  --now NS               the time the call sees, in ns since 1970 (0)
+  --allow-extra          skip columns and tensors that nothing reads
+  --interpret            run a .route file by its definition, without compiling
+  -D AXIS=N              with --interpret: give an axis or a pool a size
+  -I FOLDER              with --interpret: look for imported modules here
+  --help, --version
+
+Exit codes: 0, 1 for an error in a file or a call, 2 for a wrong command line.
+)";
+
+template <typename T> static bool readNumber(std::string_view text, T &value) {
   const char *end = text.data() + text.size();
   auto result = std::from_chars(text.data(), end, value);
   return result.ec == std::errc() && result.ptr == end;
@@ -63,8 +61,110 @@ static RunOptions::Named splitNamed(const std::string &text) {
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+namespace {
+/// An option: a flag, or a function that takes its value.
+struct Option {
+  const char *name;
+  bool *flag = nullptr;
+  /// False with what is wrong in `problem`.
+  std::function<bool(const std::string &value, std::string &problem)> take = {};
+};
+} // namespace
+
+/// The options and where each goes.
+static std::vector<Option> optionsOf(RunOptions &options) {
+  auto text = [](std::string &target) {
+    return [&target](const std::string &value, std::string &) {
+      target = value;
+      return true;
+    };
+  };
+  auto number = [](const char *name, auto &target) {
+    return [name, &target](const std::string &value, std::string &problem) {
+      if (readNumber(value, target))
+        return true;
+      problem = std::string("'") + name + "' needs a whole number, found '" +
+                value + "'";
+      return false;
+    };
+  };
+  auto list = [](std::vector<std::string> &target) {
+    return [&target](const std::string &value, std::string &) {
+      target.push_back(value);
+      return true;
+    };
+  };
+  auto param = [&options](const std::string &value, std::string &) {
+    RunOptions::Named named = splitNamed(value);
+    if (named.file.empty())
+      std::swap(named.name, named.file);
+    options.params.push_back(named);
+    return true;
+  };
+  auto emit = [&options](const std::string &value, std::string &) {
+    options.emits.push_back(splitNamed(value));
+    return true;
+  };
+  auto size = [&options](const std::string &value, std::string &problem) {
+    RunOptions::Named named = splitNamed(value);
+    int64_t count = 0;
+    if (!named.name.empty() && readNumber(named.file, count) && count > 0) {
+      options.sizes.push_back({named.name, count});
+      return true;
+    }
+    problem = "expected AXIS=N with N from 1 after '-D', found '" + value + "'";
+    return false;
+  };
+  return {{"--describe", &options.describe},
+          {"--json", &options.json},
+          {"--bench", &options.bench},
+          {"--allow-extra", &options.allowExtra},
+          {"--interpret", &options.interpret},
+          {"--help", &options.help},
+          {"--version", &options.version},
+          {"--inputs", nullptr, list(options.inputs)},
+          {"--params", nullptr, param},
+          {"--emit", nullptr, emit},
+          {"--outputs", nullptr, text(options.outputs)},
+          {"--trace", nullptr, text(options.trace)},
+          {"--replay", nullptr, text(options.replay)},
+          {"--state-in", nullptr, text(options.stateIn)},
+          {"--state-out", nullptr, text(options.stateOut)},
+          {"--threads", nullptr, number("--threads", options.threads)},
+          {"--seed", nullptr, number("--seed", options.seed)},
+          {"--id", nullptr, number("--id", options.id)},
+          {"--now", nullptr, number("--now", options.now)},
+          {"-D", nullptr, size},
+          {"-I", nullptr, list(options.folders)}};
+}
+
+/// What is wrong with options that are each right.
+static std::string checkTogether(const RunOptions &options) {
+  bool asks = options.describe || !options.entry.empty() ||
+              !options.replay.empty() || !options.emits.empty();
+  if (options.library.empty())
+    return "no library given";
+  if (!asks)
+    return "name an entry to run, or ask for --describe or --replay";
+  if (options.json && !options.describe)
+    return "'--json' belongs with '--describe'";
+  if (options.bench && options.entry.empty())
+    return "'--bench' needs an entry";
+  if (!options.trace.empty() && options.entry.empty())
+    return "'--trace' needs an entry";
+  if (options.threads < 1 || options.threads > 1024)
+    return "'--threads' is " + std::to_string(options.threads) +
+           ", expected 1 to 1024";
+  if (!options.interpret && !options.sizes.empty())
+    return "'-D' needs '--interpret': a library's sizes are fixed";
+  if (!options.interpret && !options.folders.empty())
+    return "'-I' needs '--interpret': a library imports nothing";
+  return "";
+}
+
 bool RunOptions::parse(int argc, const char *const *argv,
                        std::string &problem) {
+  std::vector<Option> known = optionsOf(*this);
   std::vector<std::string> positional;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
@@ -72,88 +172,33 @@ bool RunOptions::parse(int argc, const char *const *argv,
       positional.push_back(argument);
       continue;
     }
-    size_t equals = argument.find('=');
-    std::string name = argument.substr(0, equals);
-    bool attached = equals != argument.npos, missing = false;
-    auto value = [&]() -> std::string {
+    // --name=value, -Nvalue, or the value as the next argument.
+    bool isShort = argument[1] != '-';
+    size_t end = isShort ? 2 : std::min(argument.find('='), argument.size());
+    std::string name = argument.substr(0, end);
+    bool attached = end < argument.size();
+    auto option = std::find_if(known.begin(), known.end(),
+                               [&](const Option &o) { return o.name == name; });
+    if (option == known.end()) {
+      std::vector<const char *> names;
+      for (const Option &each : known)
+        names.push_back(each.name);
+      problem = "unknown option '" + name + "'" + didYouMean(name, names);
+      return false;
+    }
+    if (option->flag) {
+      *option->flag = true;
       if (attached)
-        return argument.substr(equals + 1);
-      if (i + 1 < argc)
-        return argv[++i];
-      missing = true;
-      return "";
-    };
-    auto number = [&](auto &target) {
-      std::string text = value();
-      if (missing || readNumber(text, target))
-        return true;
-      problem = "'" + name + "' needs a whole number, found '" + text + "'";
-      return false;
-    };
-    struct Flag {
-      const char *name;
-      bool *target;
-    };
-    const Flag flags[] = {
-        {"--describe", &describe},   {"--json", &json},
-        {"--bench", &bench},         {"--allow-extra", &allowExtra},
-        {"--interpret", &interpret}, {"--help", &help},
-        {"--version", &version}};
-    bool isFlag = false;
-    for (const Flag &flag : flags)
-      if (name == flag.name) {
-        if (attached) {
-          problem = "'" + name + "' takes no value";
-          return false;
-        }
-        *flag.target = isFlag = true;
-      }
-    if (isFlag)
-      continue;
-    if (name == "--inputs") {
-      inputs.push_back(value());
-    } else if (name == "--params") {
-      Named named = splitNamed(value());
-      if (named.file.empty())
-        std::swap(named.name, named.file);
-      params.push_back(named);
-    } else if (name == "--emit") {
-      emits.push_back(splitNamed(value()));
-    } else if (name == "--outputs") {
-      outputs = value();
-    } else if (name == "--trace") {
-      trace = value();
-    } else if (name == "--replay") {
-      replay = value();
-    } else if (name == "--state-in") {
-      stateIn = value();
-    } else if (name == "--state-out") {
-      stateOut = value();
-    } else if (name == "--threads") {
-      if (!number(threads))
-        return false;
-      if (threads < 1 || threads > 1024) {
-        problem = "'--threads' is " + std::to_string(threads) +
-                  ", expected 1 to 1024";
-        return false;
-      }
-    } else if (name == "--seed") {
-      if (!number(seed))
-        return false;
-    } else if (name == "--id") {
-      if (!number(id))
-        return false;
-    } else if (name == "--now") {
-      if (!number(now))
-        return false;
+        problem = "'" + name + "' takes no value";
+    } else if (attached) {
+      option->take(argument.substr(isShort ? end : end + 1), problem);
+    } else if (i + 1 < argc) {
+      option->take(argv[++i], problem);
     } else {
-      problem = "unknown option '" + name + "'";
-      return false;
-    }
-    if (missing) {
       problem = "'" + name + "' needs a value";
-      return false;
     }
+    if (!problem.empty())
+      return false;
   }
   if (help || version)
     return true;
@@ -161,21 +206,10 @@ bool RunOptions::parse(int argc, const char *const *argv,
     problem = "unexpected argument '" + positional[2] + "'";
     return false;
   }
-  if (positional.empty()) {
-    problem = "no library given";
-    return false;
-  }
-  library = positional[0];
+  if (!positional.empty())
+    library = positional[0];
   if (positional.size() == 2)
     entry = positional[1];
-  bool asks = describe || !entry.empty() || !replay.empty() || !emits.empty();
-  if (!asks)
-    problem = "name an entry to run, or ask for --describe or --replay";
-  else if (json && !describe)
-    problem = "'--json' belongs with '--describe'";
-  else if (bench && entry.empty())
-    problem = "'--bench' needs an entry";
-  else if (!trace.empty() && entry.empty())
-    problem = "'--trace' needs an entry";
+  problem = checkTogether(*this);
   return problem.empty();
 }

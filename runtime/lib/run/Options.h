@@ -1,5 +1,4 @@
-//===- Options.h - route-run's command line
-//--------------------------------===//
+//===- Options.h - route-run's command line -------------------------------===//
 //
 // What the user asked for, or what is wrong with how they asked.
 //
@@ -19,11 +18,18 @@ struct RunOptions {
     std::string name, file;
   };
 
+  /// -D axis=N.
+  struct Size {
+    std::string axis;
+    int64_t size;
+  };
+
   std::string library, entry;
   bool interpret = false;
   bool help = false, version = false;
   bool describe = false, json = false, bench = false, allowExtra = false;
-  std::vector<std::string> inputs;
+  std::vector<std::string> inputs, folders;
+  std::vector<Size> sizes;
   std::vector<Named> params; ///< name: the label, or empty
   std::vector<Named> emits;  ///< name: the event
   std::string outputs, trace, replay, stateIn, stateOut;

@@ -1,5 +1,4 @@
-//===- RunTool.cpp - route-run from its arguments to its exit code
-//---------===//
+//===- RunTool.cpp - route-run from its arguments to its exit code --------===//
 //
 // The order of things: describe; or replay; or run, emit, save.
 //
@@ -8,7 +7,11 @@
 #include "route/io/Describe.h"
 #include "route/io/Files.h"
 
+#include <cerrno>
+#include <climits>
 #include <cstdio>
+#include <cstring>
+#include <unistd.h>
 
 using namespace route;
 
@@ -30,6 +33,21 @@ static bool runSession(Session &session, const RunOptions &options) {
   return options.stateOut.empty() || session.saveState();
 }
 
+/// Becomes the tool with the interpreter. It is a program of its own, beside
+/// this one, so that this one needs none of the compiler.
+static int runInterpreter(const char *const *argv) {
+  char path[PATH_MAX];
+  ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+  std::string tool(path, size > 0 ? size : 0);
+  tool = tool.substr(0, tool.rfind('/') + 1) + "route-run-interpret";
+  execv(tool.c_str(), const_cast<char *const *>(argv));
+  fprintf(stderr,
+          "route-run: error: '--interpret' needs '%s', which cannot be run: "
+          "%s\n",
+          tool.c_str(), strerror(errno));
+  return 1;
+}
+
 int route::runTool(int argc, const char *const *argv,
                    const RunToolHooks &hooks) {
   RunOptions options;
@@ -48,6 +66,8 @@ int route::runTool(int argc, const char *const *argv,
            ROUTE_MODULE_ABI_VERSION);
     return 0;
   }
+  if (options.interpret && !hooks.load)
+    return runInterpreter(argv);
   Session session(options, hooks);
   if (runSession(session, options))
     return 0;

@@ -1,10 +1,10 @@
-//===- Session.cpp - Loading, binding, state
-//-------------------------------===//
+//===- Session.cpp - Loading, binding, state ------------------------------===//
 //
 // What comes before and after the calls of route-run.
 //
 //===----------------------------------------------------------------------===//
 #include "Session.h"
+#include "../io/Spelling.h"
 #include "route/io/Files.h"
 
 using namespace route;
@@ -19,13 +19,16 @@ bool Session::open(bool bind) {
   route_context_options contextOptions = {};
   contextOptions.struct_size = sizeof(contextOptions);
   if (options.interpret) {
-    if (!hooks.load)
-      return check(
-          fail(&error, ROUTE_ERROR_ARGUMENT,
-               "this build has no interpreter: '--interpret' needs one "
-               "with the compiler"));
+    std::vector<RunSource::Size> sizes;
+    for (const RunOptions::Size &size : options.sizes)
+      sizes.push_back({size.axis.c_str(), size.size});
+    std::vector<const char *> folders;
+    for (const std::string &folder : options.folders)
+      folders.push_back(folder.c_str());
+    RunSource source = {options.library.c_str(), sizes.data(), sizes.size(),
+                        folders.data(), folders.size()};
     RunToolHooks::Interpreted loaded;
-    if (!check(hooks.load(options.library.c_str(), loaded, &error)) ||
+    if (!check(hooks.load(source, loaded, &error)) ||
         !check(route_module_link(loaded.descriptor, &module, &error)))
       return false;
     contextOptions.execute = loaded.execute;
@@ -58,11 +61,15 @@ bool Session::findEntry(const std::string &name, uint32_t &entry) {
   if (!status)
     return true;
   std::string list;
-  for (const route_entry_desc &item : table(desc().entries, desc().num_entries))
+  std::vector<const char *> names;
+  for (const route_entry_desc &item :
+       table(desc().entries, desc().num_entries)) {
     list += (list.empty() ? "" : ", ") + std::string(item.name);
+    names.push_back(item.name);
+  }
   std::string message = error.message;
-  return check(
-      fail(&error, status, "%s; it has %.300s", message.c_str(), list.c_str()));
+  return check(fail(&error, status, "%s; it has %.300s%.120s", message.c_str(),
+                    list.c_str(), didYouMean(name, names).c_str()));
 }
 
 bool Session::loadState() {

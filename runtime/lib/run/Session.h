@@ -1,5 +1,4 @@
-//===- Session.h - A module, a context and the files around them
-//-----------===//
+//===- Session.h - A module, a context and the files around them ----------===//
 //
 // The steps of route-run: load, bind, read, call, write. Each reports what went
 // wrong in its own words.

@@ -12,6 +12,10 @@
 #include "route/Library/Library.h"
 #include "route/Sema/Compile.h"
 
+namespace mlir {
+class Diagnostic;
+} // namespace mlir
+
 namespace llvm {
 class raw_ostream;
 } // namespace llvm
@@ -25,6 +29,7 @@ struct Compilation {
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   CompileOptions options;
   bool locations = false; // print the place of every op
+  bool reasons = false;   // say what passes said
   LibraryOptions library; // what to compile for
   FileId file;
   std::unique_ptr<ast::Module> tree;
@@ -44,6 +49,15 @@ struct PhaseInfo {
 llvm::ArrayRef<PhaseInfo> phases();
 /// The phase of that name, or null.
 const PhaseInfo *findPhase(llvm::StringRef name);
+
+/// Reads the file at `path` ("-": standard input) into the compilation and
+/// hashes it; false after a message.
+bool openInput(Compilation &compilation, llvm::StringRef path);
+
+/// An error of a pass as a message at its place in the .route file.
+mlir::LogicalResult reportPassError(mlir::Diagnostic &diagnostic,
+                                    Compilation &compilation,
+                                    diag::Code code = diag::notCompiled);
 
 /// The whole of the command `routec`. Returns 0; 1 after errors in the input;
 /// 2 after a wrong command line.

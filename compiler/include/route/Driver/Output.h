@@ -29,9 +29,11 @@ mlir::LogicalResult printCode(mlir::ModuleOp module, OutputKind kind,
                               llvm::raw_ostream &out);
 
 /// Compiles `module`, which is at Phase::Linalg, and writes the library and
-/// header. Nothing is written after an error.
+/// header. Nothing is written after an error; why a file could not be written
+/// comes back in `why`.
 mlir::LogicalResult writeOutputs(mlir::ModuleOp module,
-                                 const OutputOptions &options);
+                                 const OutputOptions &options,
+                                 std::string &why);
 
 /// Makes the dialects and interfaces known that the passes need.
 void registerForCompilation(mlir::DialectRegistry &registry);

@@ -1,0 +1,540 @@
+// Between the runtime's buffers and the interpreter's arrays.
+#include "Execute.h"
+#include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Interpreter/Rows.h"
+#include "route/numerics.h"
+#include <cstring>
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+static constexpr uint64_t elementBytes[] = {0, 1, 1, 2, 4, 8, 1,  2,
+                                            4, 8, 2, 2, 4, 8, 16, 8};
+
+static Element readBuffer(uint32_t element, const char *data, int64_t i) {
+  auto get = [&](auto number) {
+    std::memcpy(&number, data + i * sizeof(number), sizeof(number));
+    return number;
+  };
+  switch (element) {
+  case ROUTE_BOOL:
+  case ROUTE_U8:
+    return int64_t(get(uint8_t()));
+  case ROUTE_I8:
+    return int64_t(get(int8_t()));
+  case ROUTE_I16:
+    return int64_t(get(int16_t()));
+  case ROUTE_U16:
+    return int64_t(get(uint16_t()));
+  case ROUTE_I32:
+    return int64_t(get(int32_t()));
+  case ROUTE_U32:
+    return int64_t(get(uint32_t()));
+  case ROUTE_F16:
+    return num::fromF16(get(uint16_t()));
+  case ROUTE_BF16:
+    return num::fromBf16(get(uint16_t()));
+  case ROUTE_F32:
+    return get(float());
+  case ROUTE_F64:
+    return get(double());
+  case ROUTE_TEXT: {
+    route_text text = get(route_text());
+    return text.size ? std::string(text.data, text.size) : std::string();
+  }
+  default:
+    return get(int64_t());
+  }
+}
+
+static void writeBuffer(uint32_t element, char *data, int64_t i,
+                        const Element &value) {
+  auto put = [&](auto number) {
+    std::memcpy(data + i * sizeof(number), &number, sizeof(number));
+  };
+  switch (element) {
+  case ROUTE_BOOL:
+  case ROUTE_I8:
+  case ROUTE_U8:
+    return put(static_cast<int8_t>(value.asInt()));
+  case ROUTE_I16:
+  case ROUTE_U16:
+    return put(static_cast<int16_t>(value.asInt()));
+  case ROUTE_I32:
+  case ROUTE_U32:
+    return put(static_cast<int32_t>(value.asInt()));
+  case ROUTE_F16:
+    return put(num::toF16(value.asFloat()));
+  case ROUTE_BF16:
+    return put(num::toBf16(value.asFloat()));
+  case ROUTE_F32:
+    return put(value.asFloat());
+  case ROUTE_F64:
+    return put(value.asDouble());
+  default:
+    return put(value.asInt());
+  }
+}
+
+/// For each position of `axes`, row-major, its place in a buffer of `shape`. A
+/// plan's axis takes the places of its items and of its ranks. Empty where the
+/// shape cannot hold the axes.
+static std::optional<std::vector<int64_t>> placesOf(ArrayRef<AxisRef> axes,
+                                                    ArrayRef<int64_t> shape) {
+  SmallVector<std::vector<int64_t>> along;
+  size_t dim = 0;
+  for (const AxisRef &axis : axes) {
+    size_t dims = axis->isPlan() ? axis->per().size() + 1 : 1;
+    if (dim + dims > shape.size())
+      return std::nullopt;
+    int64_t stride = 1;
+    for (int64_t size : shape.drop_front(dim + dims))
+      stride *= size;
+    int64_t width = shape[dim + dims - 1];
+    std::vector<int64_t> items =
+        axis->isPlan() ? itemOfRows(*axis) : std::vector<int64_t>();
+    std::vector<int64_t> &offsets = along.emplace_back();
+    for (int64_t p = 0; p < axis->size; ++p) {
+      int64_t last = axis->isPlan() ? (*axis->rank)[p] : p;
+      if (last >= width)
+        return std::nullopt;
+      offsets.push_back(stride *
+                        (axis->isPlan() ? items[p] * width + last : last));
+    }
+    dim += dims;
+  }
+  if (dim != shape.size())
+    return std::nullopt;
+  std::vector<int64_t> places = {0};
+  for (const std::vector<int64_t> &offsets : along) {
+    std::vector<int64_t> next;
+    next.reserve(places.size() * offsets.size());
+    for (int64_t place : places)
+      for (int64_t offset : offsets)
+        next.push_back(place + offset);
+    places = std::move(next);
+  }
+  return places;
+}
+
+/// One call under way.
+class Executor::Call {
+public:
+  Call(Executor &executor, const EntrySchema &entry,
+       const route_invocation &call)
+      : executor(executor), module(executor.module),
+        schema(executor.descriptor.schema()), entry(entry), call(call),
+        interpreter(module, settings(call)), machine(interpreter.machine()) {
+    interpreter.setNow(call.env->now);
+  }
+
+  LogicalResult run();
+
+private:
+  static Options settings(const route_invocation &call) {
+    Options options;
+    options.seed = call.env->seed;
+    // Loops are bounded and the call is the user's own: let it take its time.
+    options.maxSteps = INT64_MAX / 2;
+    return options;
+  }
+
+  SmallVector<int64_t> shapeOf(ArrayRef<uint32_t> axes) const {
+    return llvm::map_to_vector(
+        axes, [&](uint32_t axis) { return call.axis_sizes[axis]; });
+  }
+
+  LogicalResult bindAxes();
+  LogicalResult bindParams();
+  LogicalResult bindStates();
+  LogicalResult bindSymbols(size_t firstPort);
+  LogicalResult bindUnread();
+  FailureOr<Array> decode(const TypeSchema &port, Type element,
+                          ArrayRef<AxisRef> axes, ArrayRef<int64_t> shape,
+                          route_buffer buffer, size_t knownAxes);
+  FailureOr<SmallVector<RuntimeValue>> arguments(FuncOp func, size_t &port);
+  FailureOr<AxisRef> decodePlan(StringAttr axis, const PortSchema &index,
+                                route_buffer indices, route_buffer counts);
+  LogicalResult encode(const PortSchema &port, route_buffer buffer,
+                       const RuntimeValue &value);
+  LogicalResult encodeArray(const PortSchema &port, route_buffer buffer,
+                            const Array &array);
+  LogicalResult writeState(uint32_t index, const Array &value);
+  SmallVector<int64_t> stateShape(const StateSchema &state) const;
+
+  Executor &executor;
+  ModuleOp module;
+  const Schema &schema;
+  const EntrySchema &entry;
+  const route_invocation &call;
+  Interpreter interpreter;
+  Machine &machine;
+  /// Plans that this call takes, by axis.
+  llvm::StringMap<AxisRef> plans;
+};
+
+/// Sizes that the runtime found in the arguments, parents first.
+LogicalResult Executor::Call::bindAxes() {
+  for (auto [i, row] : llvm::enumerate(schema.axes)) {
+    int64_t size = call.axis_sizes[i];
+    auto op = machine.symbols.lookup<AxisOp>(row.name);
+    if (!op || row.size >= 0 || size < 0)
+      continue; // rank axes are no axes of the spec
+    const PortSchema *offsets = nullptr;
+    size_t port = 0;
+    for (auto [p, input] : llvm::enumerate(entry.inputs))
+      if (input.role == ROUTE_ROLE_OFFSETS &&
+          input.subject == static_cast<int32_t>(i)) {
+        offsets = &input;
+        port = p;
+      }
+    if (!offsets) {
+      if (failed(interpreter.bindAxis(row.name, size)))
+        return failure();
+      continue;
+    }
+    SmallVector<int64_t> counts;
+    auto at = [&](int64_t place) {
+      return readBuffer(offsets->type.element,
+                        static_cast<const char *>(call.inputs[port].data),
+                        place)
+          .asInt();
+    };
+    for (int64_t p = 0, n = call.axis_sizes[row.parent]; p < n; ++p)
+      counts.push_back(at(p + 1) - at(p));
+    if (failed(interpreter.bindAxisPerParent(row.name, counts)))
+      return failure();
+  }
+  return success();
+}
+
+/// The elements of a buffer as an array over `axes`.
+FailureOr<Array> Executor::Call::decode(const TypeSchema &type, Type element,
+                                        ArrayRef<AxisRef> axes,
+                                        ArrayRef<int64_t> shape,
+                                        route_buffer buffer, size_t knownAxes) {
+  FailureOr<Array> array = machine.allocate(element, axes, module.getLoc());
+  if (failed(array))
+    return failure();
+  auto places = placesOf(axes, shape);
+  if (!places)
+    return emitError(module.getLoc(),
+                     "an input does not have the axes of its declaration");
+  int64_t perKnown = 1;
+  for (int64_t size : ArrayRef(shape).drop_front(knownAxes))
+    perKnown *= size;
+  bool ranged = isRangeType(element);
+  auto *data = static_cast<const char *>(buffer.data);
+  for (auto [i, place] : llvm::enumerate(*places)) {
+    if (ranged && buffer.known && !buffer.known[place / perKnown]) {
+      array->buffer->set(i, unknownOf(element));
+      continue;
+    }
+    Element value = readBuffer(type.element, data, place);
+    array->buffer->set(i, ranged ? knownRange(std::move(value)) : value);
+  }
+  return array;
+}
+
+LogicalResult Executor::Call::bindParams() {
+  if (executor.params.empty())
+    for (auto [i, row] : llvm::enumerate(schema.params)) {
+      auto op = machine.symbols.lookup<ParamOp>(row.name);
+      SmallVector<int64_t> shape;
+      SmallVector<AxisRef> axes;
+      for (uint32_t axis : row.axes) {
+        shape.push_back(schema.axes[axis].size);
+        axes.push_back(makeAxis(nullptr, shape.back()));
+      }
+      auto *data = const_cast<void *>(call.params[i]);
+      auto array =
+          decode(row.type, cast<ArrayType>(op.getType()).getElementType(), axes,
+                 shape, {data, nullptr}, 0);
+      if (failed(array))
+        return failure();
+      executor.params.push_back(std::move(*array));
+    }
+  for (auto [row, array] : llvm::zip(schema.params, executor.params))
+    if (failed(interpreter.bindParam(row.name, array)))
+      return failure();
+  return success();
+}
+
+/// A cell's own shape: an open axis has room for its bound.
+SmallVector<int64_t>
+Executor::Call::stateShape(const StateSchema &state) const {
+  return llvm::map_to_vector(state.axes, [&](uint32_t axis) {
+    const AxisSchema &row = schema.axes[axis];
+    return row.size >= 0 ? row.size : row.maxSize;
+  });
+}
+
+LogicalResult Executor::Call::bindStates() {
+  SmallVector<uint32_t> used(entry.reads.begin(), entry.reads.end());
+  used.append(entry.writes.begin(), entry.writes.end());
+  for (uint32_t index : used) {
+    const StateSchema &row = schema.states[index];
+    Operation *target = lookupDotted(machine, row.name);
+    auto type = isa<StateOp>(target)
+                    ? cast<ArrayType>(cast<StateOp>(target).getType())
+                    : cast<ArrayType>(cast<ColumnOp>(target).getType());
+    SmallVector<AxisRef> axes;
+    for (FlatSymbolRefAttr name : type.getAxes()) {
+      auto axis = machine.axis(name.getAttr(), module.getLoc());
+      if (failed(axis))
+        return failure();
+      axes.push_back(*axis);
+    }
+    auto array = decode(row.type, type.getElementType(), axes, stateShape(row),
+                        {call.state[index], nullptr}, 0);
+    if (failed(array) || failed(interpreter.bindInput(row.name, *array)))
+      return failure();
+  }
+  return success();
+}
+
+/// Binds the inputs from `firstPort` on: columns and signals by their names.
+LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
+  for (size_t i = firstPort; i < entry.inputs.size(); ++i) {
+    const PortSchema &port = entry.inputs[i];
+    if (port.role != ROUTE_ROLE_DATA && port.role != ROUTE_ROLE_HOST)
+      continue;
+    // A column goes by its own name there: its axis is that of the items.
+    std::string name = port.name;
+    Operation *target = machine.symbols.lookup(name);
+    if (!target && !port.axes.empty()) {
+      name = schema.axes[port.axes.front()].name + "." + name;
+      target = lookupDotted(machine, name);
+    }
+    ArrayType type;
+    if (auto signal = dyn_cast_or_null<SignalOp>(target))
+      type = cast<ArrayType>(signal.getType());
+    else if (auto column = dyn_cast_or_null<ColumnOp>(target))
+      type = cast<ArrayType>(column.getType());
+    else
+      return emitError(module.getLoc(), "'")
+             << port.name << "' is no signal and no column";
+    SmallVector<AxisRef> axes;
+    for (int64_t size : shapeOf(port.axes))
+      axes.push_back(makeAxis(nullptr, size));
+    auto array = decode(port.type, type.getElementType(), axes,
+                        shapeOf(port.axes), call.inputs[i], port.knownAxes);
+    if (failed(array) || failed(interpreter.bindInput(name, *array)))
+      return failure();
+  }
+  return success();
+}
+
+/// What the compiled entry does not take, because nothing depends on it, may
+/// still be named by an op: it reads as zeros, or as unknown.
+LogicalResult Executor::Call::bindUnread() {
+  auto bind = [&](std::string name, ArrayType type) {
+    if (machine.inputs.contains(name))
+      return success();
+    SmallVector<AxisRef> axes;
+    for (FlatSymbolRefAttr symbol : type.getAxes()) {
+      auto op = machine.symbols.lookup<AxisOp>(symbol.getAttr());
+      bool sized = machine.axes.contains(symbol.getValue()) ||
+                   op.getStaticSize() >= 0 || op.getLabels();
+      if (!sized)
+        return success(); // no item at all: nothing can read it
+      auto axis = machine.axis(symbol.getAttr(), module.getLoc());
+      if (failed(axis))
+        return failure();
+      axes.push_back(*axis);
+    }
+    auto array = machine.allocate(type.getElementType(), axes, module.getLoc());
+    if (failed(array))
+      return failure();
+    if (isRangeType(type.getElementType()))
+      for (int64_t i = 0; i < array->size(); ++i)
+        array->buffer->set(i, unknownOf(type.getElementType()));
+    return interpreter.bindInput(name, *array);
+  };
+  for (auto signal : module.getOps<SignalOp>())
+    if (signal.getBody().empty() && !signal.getHost() &&
+        failed(
+            bind(signal.getSymName().str(), cast<ArrayType>(signal.getType()))))
+      return failure();
+  for (auto axis : module.getOps<AxisOp>())
+    for (auto column : axis.getColumns().getOps<ColumnOp>())
+      if (column.getKind() == ColumnKind::input && !column.getFallback() &&
+          failed(bind((axis.getSymName() + "." + column.getSymName()).str(),
+                      cast<ArrayType>(column.getType()))))
+        return failure();
+  return success();
+}
+
+FailureOr<AxisRef> Executor::Call::decodePlan(StringAttr axis,
+                                              const PortSchema &index,
+                                              route_buffer indices,
+                                              route_buffer counts) {
+  SmallVector<int64_t> shape = shapeOf(index.axes);
+  int64_t items = 1, width = shape.back();
+  for (int64_t size : ArrayRef(shape).drop_back())
+    items *= size;
+  std::vector<std::vector<int64_t>> rows(items);
+  for (int64_t item = 0; item < items; ++item) {
+    int64_t count = static_cast<const int32_t *>(counts.data)[item];
+    for (int64_t rank = 0; rank < std::min(count, width); ++rank)
+      rows[item].push_back(
+          static_cast<const int32_t *>(indices.data)[item * width + rank]);
+  }
+  return planFromRows(machine, axis, rows, module.getLoc());
+}
+
+/// What the function takes by place: the first ports of the entry.
+FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
+                                                               size_t &port) {
+  SmallVector<RuntimeValue> values;
+  for (BlockArgument argument : func.getArguments()) {
+    const PortSchema &row = entry.inputs[port];
+    if (auto type = dyn_cast<PlanType>(argument.getType())) {
+      auto plan = decodePlan(type.getAxis().getAttr(), row, call.inputs[port],
+                             call.inputs[port + 1]);
+      if (failed(plan))
+        return failure();
+      plans[type.getAxis().getValue()] = *plan;
+      values.push_back(Plan{*plan});
+      port += 2;
+      continue;
+    }
+    auto type = cast<ArrayType>(argument.getType());
+    SmallVector<AxisRef> axes;
+    for (FlatSymbolRefAttr name : type.getAxes()) {
+      if (auto plan = plans.find(name.getValue()); plan != plans.end()) {
+        axes.push_back(plan->second);
+        continue;
+      }
+      auto axis = machine.axis(name.getAttr(), func.getLoc());
+      if (failed(axis))
+        return failure();
+      axes.push_back(*axis);
+    }
+    auto array = decode(row.type, type.getElementType(), axes,
+                        shapeOf(row.axes), call.inputs[port], row.knownAxes);
+    if (failed(array))
+      return failure();
+    values.push_back(std::move(*array));
+    ++port;
+  }
+  return values;
+}
+
+LogicalResult Executor::Call::encodeArray(const PortSchema &port,
+                                          route_buffer buffer,
+                                          const Array &array) {
+  SmallVector<int64_t> shape = shapeOf(port.axes);
+  auto places = placesOf(array.axes, shape);
+  if (!places)
+    return emitError(module.getLoc(), "output '")
+           << port.name << "' has no room for what was computed";
+  int64_t perKnown = 1;
+  for (int64_t size : ArrayRef(shape).drop_front(port.knownAxes))
+    perKnown *= size;
+  auto *data = static_cast<char *>(buffer.data);
+  std::vector<Element> elements = array.elements();
+  for (auto [place, element] : llvm::zip(*places, elements)) {
+    Element value = element;
+    bool known = true;
+    if (auto *range = std::get_if<std::shared_ptr<const Range>>(&element)) {
+      known = (*range)->known;
+      value = (*range)->lo;
+    }
+    if (buffer.known)
+      buffer.known[place / perKnown] = known;
+    if (!known)
+      continue;
+    if (port.type.element != ROUTE_TEXT) {
+      writeBuffer(port.type.element, data, place, value);
+      continue;
+    }
+    StringRef text = executor.texts.insert(value.asText()).first->getKey();
+    reinterpret_cast<route_text *>(data)[place] = {
+        text.data(), static_cast<int64_t>(text.size())};
+  }
+  return success();
+}
+
+LogicalResult Executor::Call::encode(const PortSchema &port,
+                                     route_buffer buffer,
+                                     const RuntimeValue &value) {
+  SmallVector<int64_t> shape = shapeOf(port.axes);
+  int64_t size = 1;
+  for (int64_t extent : shape)
+    size *= extent;
+  std::memset(buffer.data, 0, size * elementBytes[port.type.element]);
+  if (auto *array = std::get_if<Array>(&value))
+    return encodeArray(port, buffer, *array);
+  if (auto *scalar = std::get_if<Element>(&value)) {
+    writeBuffer(port.type.element, static_cast<char *>(buffer.data), 0,
+                *scalar);
+    return success();
+  }
+  const Axis &plan = *std::get<Plan>(value).axis;
+  auto *data = static_cast<int32_t *>(buffer.data);
+  std::vector<int64_t> items = itemOfRows(plan);
+  if (port.role == ROUTE_ROLE_PLAN_COUNT) {
+    for (int64_t item : items)
+      ++data[item];
+    return success();
+  }
+  std::fill(data, data + size, -1);
+  for (int64_t row = 0; row < plan.size; ++row) {
+    if ((*plan.rank)[row] >= shape.back())
+      return emitError(module.getLoc(), "plan '")
+             << port.name << "' has more rows than its " << shape.back()
+             << " places";
+    data[items[row] * shape.back() + (*plan.rank)[row]] =
+        static_cast<int32_t>((*plan.chosen().index)[row]);
+  }
+  return success();
+}
+
+LogicalResult Executor::Call::writeState(uint32_t index, const Array &value) {
+  const StateSchema &row = schema.states[index];
+  auto places = placesOf(value.axes, stateShape(row));
+  if (!places)
+    return emitError(module.getLoc(), "state '")
+           << row.name << "' has no room for what was computed";
+  std::vector<Element> elements = value.elements();
+  for (auto [place, element] : llvm::zip(*places, elements))
+    writeBuffer(row.type.element, static_cast<char *>(call.state[index]), place,
+                element);
+  return success();
+}
+
+LogicalResult Executor::Call::run() {
+  auto func = machine.symbols.lookup<FuncOp>(entry.symbol);
+  size_t port = 0;
+  if (failed(bindAxes()) || failed(bindParams()) || failed(bindStates()))
+    return failure();
+  auto args = arguments(func, port);
+  if (failed(args) || failed(bindSymbols(port)) || failed(bindUnread()))
+    return failure();
+  llvm::StringMap<Array> writes;
+  bool event = entry.kind == ROUTE_ENTRY_EVENT;
+  if (event)
+    machine.writes = &writes;
+  auto results = machine.call(func, *args);
+  machine.writes = nullptr;
+  if (failed(results))
+    return failure();
+  size_t output = 0;
+  for (const RuntimeValue &result : *results) {
+    size_t ports = std::holds_alternative<Plan>(result) ? 2 : 1;
+    for (size_t i = 0; i < ports; ++i, ++output)
+      if (failed(encode(entry.outputs[output], call.outputs[output], result)))
+        return failure();
+  }
+  for (uint32_t index : entry.writes)
+    if (auto found = writes.find(schema.states[index].name);
+        found != writes.end() && failed(writeState(index, found->second)))
+      return failure();
+  return success();
+}
+
+LogicalResult Executor::run(uint32_t entry, const route_invocation &call) {
+  return Call(*this, descriptor.schema().entries[entry], call).run();
+}
