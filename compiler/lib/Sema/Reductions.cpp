@@ -5,6 +5,7 @@
 // ancestors stay. A plan leaves its items unless B says otherwise.
 //
 //===----------------------------------------------------------------------===//
+#include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringSwitch.h"
 #include <limits>
@@ -67,6 +68,15 @@ static double identityOf(StringRef name) {
 Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   ReduceKind kind;
   Form form = formOf(name, kind);
+  if (form == Form::None && !isBuiltin(name)) {
+    std::vector<std::string> names = builtinNames();
+    llvm::erase_if(names,
+                   [](StringRef each) { return !isReductionName(each); });
+    error(diag::unknownName, expr.callee->range,
+          "unknown reduction '" + name + "'")
+        .suggest(name, names);
+    return Value();
+  }
   if (form == Form::None)
     return fail(diag::wrongKind, expr.callee->range,
                 "'" + name + "' is not a reduction: it takes no 'over'");

@@ -1,5 +1,4 @@
-//===- Routes.cpp - Routes and routers
-//-------------------------------------===//
+//===- Routes.cpp - Routes and routers ------------------------------------===//
 //
 // Routes are expanded where they are called, with fresh plans; those at the top
 // of the file are also entry points, functions of the module.
@@ -264,9 +263,21 @@ void Elaborator::flattenResult(const Value &value, StringRef name,
                            ? weight->ir
                            : e.broadcastTo(e.constant(e.f32(), 1), value.axis),
                        (name + ".weight").str(), "weight"});
-    for (StringRef part : {"status", "which"})
-      if (const Value *extra = value.part(part))
-        results.push_back({extra->ir, (name + "." + part).str(), part.str()});
+    if (const Value *status = value.part("status"))
+      results.push_back({status->ir, (name + ".status").str(), "status"});
+    if (const Value *which = value.part("which")) {
+      mlir::Value ir = which->ir;
+      // Decisions say what the rule is called, not its number.
+      mlir::Operation *made = ir.getDefiningOp();
+      if (auto rules = made ? made->getAttrOfType<mlir::ArrayAttr>("rules")
+                            : mlir::ArrayAttr()) {
+        std::vector<std::string> labels;
+        for (auto label : rules.getAsRange<mlir::StringAttr>())
+          labels.push_back(label.str());
+        ir = e.cast(ir, makeEnum(labels, (name + ".rules").str(), range));
+      }
+      results.push_back({ir, (name + ".which").str(), "which"});
+    }
     if (value.names)
       for (size_t i = 0; i < value.names->size(); ++i)
         if (StringRef((*value.names)[i]).starts_with("note."))

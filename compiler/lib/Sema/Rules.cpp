@@ -1,5 +1,4 @@
-//===- Rules.cpp - Rules, else chains and refusals
-//-------------------------===//
+//===- Rules.cpp - Rules, else chains and refusals ------------------------===//
 //
 // Rules are rows: `choose first` takes them in the order written, `choose 1 of
 // rules by KEY` by their attributes and confidence. A rule whose candidates are
@@ -200,6 +199,17 @@ mlir::Value Elaborator::noteValue(const ColumnDecl &note, const TypeInfo &type,
                             route::ArrayType::get(type.element), attr);
 }
 
+/// What decisions call the rules: by name, or by place.
+static llvm::SmallVector<std::string> ruleLabels(const ChooseExpr &expr) {
+  llvm::SmallVector<std::string> labels;
+  for (const std::unique_ptr<RuleDecl> &rule : expr.rules)
+    labels.push_back(rule->name ? rule->name.text
+                     : !rule->cond
+                         ? "otherwise"
+                         : "rule " + std::to_string(labels.size() + 1));
+  return labels;
+}
+
 Value Elaborator::evalRules(const ChooseExpr &expr) {
   if (!cx.resultPool)
     return fail(diag::badChoice, expr.range,
@@ -286,6 +296,10 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   Value plan = firstPlan(whens, plans, expr.range);
   if (plan.isError())
     return plan;
+  llvm::SmallVector<std::string> labels = ruleLabels(expr);
+  plan.part("which")->ir.getDefiningOp()->setAttr(
+      "rules",
+      e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
   if (!addNotes(plan, notes))
     return Value();
   if (!expr.otherwise)
@@ -327,6 +341,10 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       result.parts->push_back((*carried.parts)[i]);
       result.names->push_back((*carried.names)[i]);
     }
+  // What an `else` decides no rule has decided.
+  for (size_t i = 0; i < result.names->size(); ++i)
+    if ((*result.names)[i] == "which")
+      (*result.parts)[i] = *carried.part("which");
   return result;
 }
 

@@ -1,5 +1,4 @@
-//===- Describe.cpp - What a module says of itself, for people
-//-------------===//
+//===- Describe.cpp - What a module says of itself, for people ------------===//
 //
 // One line a thing, in the order of the descriptor.
 //
@@ -27,7 +26,9 @@ std::string route::describeType(const route_module_desc &module,
     text += ']';
   if (type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN)
     text += '?';
-  if (type.unit)
+  if (isMoney(type))
+    text += std::string(" in ") + (type.unit + 1) + ", in memory " + type.unit;
+  else if (type.unit)
     text += std::string(" in ") + type.unit;
   return text;
 }

@@ -1,5 +1,4 @@
-//===- DescribeJson.cpp - What a module says of itself, for tools
-//----------===//
+//===- DescribeJson.cpp - What a module says of itself, for tools ---------===//
 //
 // The whole descriptor, indices resolved to names.
 //

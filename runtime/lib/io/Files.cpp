@@ -1,5 +1,4 @@
-//===- Files.cpp - Whole files in and out
-//----------------------------------===//
+//===- Files.cpp - Whole files in and out ---------------------------------===//
 //
 // Short reads and full disks are errors here, never shorter results.
 //

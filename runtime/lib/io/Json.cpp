@@ -1,5 +1,4 @@
-//===- Json.cpp - A JSON value of bounded depth
-//-----------------------------===//
+//===- Json.cpp - A JSON value of bounded depth ---------------------------===//
 //
 // The parser is RapidJSON's iterative one, so that no input can exhaust the
 // stack; the handler keeps its own stack of open values.
@@ -7,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "Json.h"
 
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
@@ -24,8 +26,8 @@ public:
     make(Json::Kind::Bool)->boolean = b;
     return true;
   }
-  bool Int(int i) { return Int64(i); }
-  bool Uint(unsigned u) { return Uint64(u); }
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
   bool Int64(int64_t i) {
     if (i >= 0)
       return Uint64(static_cast<uint64_t>(i));
@@ -36,11 +38,24 @@ public:
     make(Json::Kind::Unsigned)->natural = u;
     return true;
   }
-  bool Double(double d) {
-    make(Json::Kind::Double)->number = d;
-    return true;
+  bool Double(double) { return false; }
+  /// Numbers arrive as written, so that decimal fractions stay exact.
+  bool RawNumber(const char *s, rapidjson::SizeType size, bool) {
+    const char *end = s + size;
+    uint64_t natural;
+    auto whole = std::from_chars(s, end, natural);
+    if (whole.ec == std::errc() && whole.ptr == end)
+      return Uint64(natural);
+    int64_t integer;
+    whole = std::from_chars(s, end, integer);
+    if (whole.ec == std::errc() && whole.ptr == end)
+      return Int64(integer);
+    Json *made = make(Json::Kind::Double);
+    made->text.assign(s, size);
+    made->number = std::strtod(made->text.c_str(), nullptr);
+    tooLarge = std::isinf(made->number);
+    return !tooLarge;
   }
-  bool RawNumber(const char *, rapidjson::SizeType, bool) { return false; }
   bool String(const char *s, rapidjson::SizeType size, bool) {
     make(Json::Kind::String)->text.assign(s, size);
     return true;
@@ -54,7 +69,7 @@ public:
   bool StartArray() { return open(Json::Kind::Array); }
   bool EndArray(rapidjson::SizeType) { return close(); }
 
-  bool tooDeep = false;
+  bool tooDeep = false, tooLarge = false;
 
 private:
   Json *make(Json::Kind kind) {
@@ -85,7 +100,7 @@ private:
 bool route::parseJson(std::string_view text, unsigned maxDepth, Json &value,
                       std::string &message) {
   constexpr unsigned flags =
-      rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag;
+      rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag;
   rapidjson::MemoryStream memory(text.data(), text.size());
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream>
       stream(memory);
@@ -97,6 +112,10 @@ bool route::parseJson(std::string_view text, unsigned maxDepth, Json &value,
   message = "column " + std::to_string(result.Offset() + 1) + ": ";
   if (builder.tooDeep) {
     message += "nests deeper than " + std::to_string(maxDepth);
+    return false;
+  }
+  if (builder.tooLarge) {
+    message += "the number is beyond the largest one there is";
     return false;
   }
   // In the style of this project's messages: lower case, no full stop.

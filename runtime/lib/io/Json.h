@@ -1,5 +1,4 @@
-//===- Json.h - A JSON value of bounded depth
-//-------------------------------===//
+//===- Json.h - A JSON value of bounded depth -----------------------------===//
 //
 // Built from RapidJSON's events: its own document class does not compile with
 // current compilers in the packaged release, and has no limit on depth.
@@ -33,7 +32,7 @@ struct Json {
     uint64_t natural = 0; ///< Unsigned
     double number;        ///< Double
   };
-  std::string text;              ///< String
+  std::string text;              ///< String; Double: the number as written
   std::vector<Json> elements;    ///< Array; Object: values
   std::vector<std::string> keys; ///< Object: as they stand, twice or not
 

@@ -1,5 +1,4 @@
-//===- Names.h - Names of the contract's enumerators
-//-----------------------===//
+//===- Names.h - Names of the contract's enumerators ----------------------===//
 //
 // As both descriptions, text and JSON, print them.
 //

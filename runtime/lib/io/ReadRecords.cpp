@@ -1,5 +1,4 @@
-//===- ReadRecords.cpp - Items from lines of JSON
-//--------------------------===//
+//===- ReadRecords.cpp - Items from lines of JSON -------------------------===//
 //
 // Lines are parsed one at a time, to a bounded depth; every error names its
 // line and its column.
@@ -7,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
 #include "Scalars.h"
+#include "Spelling.h"
 #include "route/io/Records.h"
 
 #include <algorithm>
@@ -67,7 +67,7 @@ private:
   route_status setSize(const route_port_desc &port, uint32_t axis,
                        uint64_t size);
   route_status finish(uint64_t items);
-  const char *nearest(std::string_view name) const;
+  std::string hint(std::string_view name) const;
 
   const route_module_desc &module;
   const route_entry_desc &entry;
@@ -93,32 +93,12 @@ route_status RecordReader::wrong(const char *format, ...) {
               static_cast<unsigned long long>(line), text);
 }
 
-/// The input whose name is closest to a misspelt one, or null.
-const char *RecordReader::nearest(std::string_view name) const {
-  const char *best = nullptr;
-  size_t bestDistance = name.size() / 3 + 2;
-  for (const route_port_desc &port : table(entry.inputs, entry.num_inputs)) {
-    std::string_view other = port.name;
-    if (other.size() > 64 || name.size() > 64)
-      continue;
-    size_t row[66];
-    for (size_t j = 0; j <= other.size(); ++j)
-      row[j] = j;
-    for (size_t i = 1; i <= name.size(); ++i) {
-      size_t diagonal = row[0];
-      row[0] = i;
-      for (size_t j = 1; j <= other.size(); ++j) {
-        size_t cost = diagonal + (name[i - 1] != other[j - 1]);
-        diagonal = row[j];
-        row[j] = std::min(cost, std::min(row[j], row[j - 1]) + 1);
-      }
-    }
-    if (row[other.size()] < bestDistance) {
-      bestDistance = row[other.size()];
-      best = port.name;
-    }
-  }
-  return best;
+/// The hint after a name that no input has.
+std::string RecordReader::hint(std::string_view name) const {
+  std::vector<const char *> names;
+  for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
+    names.push_back(fromLines(port) ? port.name : nullptr);
+  return didYouMean(name, names);
 }
 
 route_status RecordReader::setSize(const route_port_desc &port, uint32_t axis,
@@ -260,10 +240,8 @@ route_status RecordReader::readLine(std::string_view text, uint64_t item) {
     if (index == entry.num_inputs) {
       if (options.allowExtra)
         continue;
-      const char *hint = nearest(name);
-      return wrong("no input is named '%.100s'%s%.100s%s", name.c_str(),
-                   hint ? "; did you mean '" : "", hint ? hint : "",
-                   hint ? "'?" : "");
+      return wrong("no input is named '%.100s'%.120s", name.c_str(),
+                   hint(name).c_str());
     }
     if (found[index])
       return wrong("'%.100s' is given twice", entry.inputs[index].name);

@@ -1,5 +1,4 @@
-//===- SafeTensorsWriter.cpp - Writing safetensors files
-//-------------------===//
+//===- SafeTensorsWriter.cpp - Writing safetensors files ------------------===//
 //
 // Tensors of larger elements come first and the header is padded to 64 bytes,
 // so that every tensor of a mapped file is aligned to its element.

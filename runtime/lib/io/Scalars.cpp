@@ -1,5 +1,4 @@
-//===- Scalars.cpp - One element to and from JSON
-//--------------------------===//
+//===- Scalars.cpp - One element to and from JSON -------------------------===//
 //
 // Out of range, fractional where whole is needed, or a name that no member has:
 // each is refused with what was expected.
@@ -10,6 +9,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -69,10 +69,59 @@ static bool readInteger(const Json &json, char *target, std::string &expected) {
   return true;
 }
 
-static bool readFloat(const Json &json, uint32_t element, char *target,
-                      std::string &expected) {
+bool route::isMoney(const route_type_desc &type) {
+  std::string_view unit = type.unit ? type.unit : "";
+  return (type.element == ROUTE_F64 || type.element == ROUTE_F32) &&
+         (unit == "p$" || unit.substr(0, 3) == "p$/");
+}
+static constexpr int moneyExponent = 12;
+
+/// A decimal number moved by a power of ten, with one rounding; false where the
+/// text is no decimal number.
+static bool readScaled(std::string_view text, int power, double &value) {
+  size_t mark = text.find_first_of("eE");
+  int exponent = 0;
+  if (mark != text.npos) {
+    std::string_view digits = text.substr(mark + 1);
+    if (!digits.empty() && digits[0] == '+')
+      digits.remove_prefix(1);
+    auto end = digits.data() + digits.size();
+    auto parsed = std::from_chars(digits.data(), end, exponent);
+    if (parsed.ec != std::errc() || parsed.ptr != end ||
+        std::abs(exponent) > 100000)
+      return false;
+  }
+  std::string scaled(text.substr(0, mark));
+  if (scaled.empty() || scaled.find_first_not_of("-.0123456789") != scaled.npos)
+    return false;
+  scaled += "e" + std::to_string(exponent + power);
+  char *end = nullptr;
+  value = std::strtod(scaled.c_str(), &end);
+  return end == scaled.c_str() + scaled.size() && std::isfinite(value);
+}
+
+/// Dollars, as a number or as a decimal in a string, in picodollars.
+static bool readMoney(const Json &json, double &value) {
+  switch (json.kind) {
+  case Json::Kind::Signed:
+    return readScaled(std::to_string(json.integer), moneyExponent, value);
+  case Json::Kind::Unsigned:
+    return readScaled(std::to_string(json.natural), moneyExponent, value);
+  case Json::Kind::Double:
+  case Json::Kind::String:
+    return readScaled(json.text, moneyExponent, value);
+  default:
+    return false;
+  }
+}
+
+static bool readFloat(const Json &json, const route_type_desc &type,
+                      char *target, std::string &expected) {
+  uint32_t element = type.element;
   double value = 0;
-  if (json.isNumber()) {
+  bool money = isMoney(type);
+  if (money && readMoney(json, value)) {
+  } else if (!money && json.isNumber()) {
     value = json.asDouble();
   } else if (json.kind == Json::Kind::String) {
     std::string_view text = json.text;
@@ -86,7 +135,8 @@ static bool readFloat(const Json &json, uint32_t element, char *target,
     expected = "?";
   }
   if (!expected.empty()) {
-    expected = "a number, \"inf\", \"-inf\" or \"nan\"";
+    expected = money ? "an amount in dollars, such as 0.25 or \"0.25\""
+                     : "a number, \"inf\", \"-inf\" or \"nan\"";
     return false;
   }
   // Half types round from f32, as everywhere in the language.
@@ -166,7 +216,7 @@ bool route::readElement(const route_module_desc &module,
   case ROUTE_HANDLE:
     return readInteger<uint64_t>(json, target, expected);
   default:
-    return readFloat(json, port.type.element, target, expected);
+    return readFloat(json, port.type, target, expected);
   }
 }
 
@@ -226,6 +276,41 @@ template <typename T> static void writeFloat(T value, std::string &text) {
     writeNumber(value, text);
 }
 
+/// A double moved by a power of ten as its shortest decimal, without exponent
+/// where the digits stay readable. Reading it back by the opposite power gives
+/// the same double.
+template <typename T>
+static void writeScaled(T value, int power, std::string &text) {
+  if (!std::isfinite(value))
+    return writeFloat(value, text);
+  char buffer[64];
+  auto end = std::to_chars(buffer, buffer + sizeof(buffer), value,
+                           std::chars_format::scientific);
+  // [-]d[.ddd]e[+-]dd
+  std::string_view written(buffer, end.ptr - buffer);
+  if (written[0] == '-') {
+    text += '-';
+    written.remove_prefix(1);
+  }
+  size_t mark = written.find('e');
+  int exponent = std::atoi(std::string(written.substr(mark + 1)).c_str());
+  std::string digits(written.substr(0, 1));
+  if (mark > 1)
+    digits += written.substr(2, mark - 2);
+  int point = value == 0 ? 1 : exponent + power + 1; // digits before the point
+  int count = static_cast<int>(digits.size());
+  if (point > 21 || point < -moneyExponent) {
+    text += digits.substr(0, 1) + (count > 1 ? "." : "") + digits.substr(1) +
+            "e" + std::to_string(point - 1);
+  } else if (point <= 0) {
+    text += "0." + std::string(static_cast<size_t>(-point), '0') + digits;
+  } else if (point >= count) {
+    text += digits + std::string(static_cast<size_t>(point - count), '0');
+  } else {
+    text += digits.insert(static_cast<size_t>(point), ".");
+  }
+}
+
 template <typename T> static T load(const char *source) {
   T value;
   memcpy(&value, source, sizeof(T));
@@ -236,6 +321,10 @@ void route::writeElement(const route_module_desc &module,
                          const route_type_desc &type, const char *source,
                          std::string &text) {
   Members members = membersOf(module, type);
+  if (isMoney(type))
+    return type.element == ROUTE_F64
+               ? writeScaled(load<double>(source), -moneyExponent, text)
+               : writeScaled(load<float>(source), -moneyExponent, text);
   switch (type.element) {
   case ROUTE_BOOL:
     text += *source ? "true" : "false";
@@ -255,6 +344,10 @@ void route::writeElement(const route_module_desc &module,
     if (members.names && value >= 0 &&
         static_cast<uint64_t>(value) < members.count)
       return writeString(members.names[value], text);
+    if (members.names && value == -1) { // no row, no rule
+      text += "null";
+      return;
+    }
     return writeNumber(value, text);
   }
   case ROUTE_I64:

@@ -1,5 +1,4 @@
-//===- Scalars.h - One element to and from JSON
-//----------------------------===//
+//===- Scalars.h - One element to and from JSON ---------------------------===//
 //
 // What a JSON value means for each element type, in one place for reading and
 // writing.
@@ -15,6 +14,10 @@
 
 namespace route {
 
+/// Whether the type counts money. Its unit begins with "p$": picodollars in
+/// memory. Records give and take dollars, which are 10^12 of them.
+bool isMoney(const route_type_desc &type);
+
 /// Reads one element of the port's type from `json` to `target`; a text's
 /// characters go to `texts`. False with what was expected in `expected`.
 bool readElement(const route_module_desc &module, const route_port_desc &port,
@@ -22,7 +25,7 @@ bool readElement(const route_module_desc &module, const route_port_desc &port,
                  std::string &expected);
 
 /// Appends the element at `source` as JSON. Numbers print shortest, infinities
-/// and NaN as strings, members of enums and axes by name.
+/// and NaN as strings, money in dollars, members of enums and axes by name.
 void writeElement(const route_module_desc &module, const route_type_desc &type,
                   const char *source, std::string &text);
 

@@ -1,5 +1,4 @@
-//===- Tensors.cpp - Arguments from and to safetensors files
-//---------------===//
+//===- Tensors.cpp - Arguments from and to safetensors files --------------===//
 //
 // Tensors are copied so that they are aligned; their types and shapes are the
 // call's to judge.

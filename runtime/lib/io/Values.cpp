@@ -1,5 +1,4 @@
-//===- Values.cpp - Arguments of a call that own their memory
-//--------------===//
+//===- Values.cpp - Arguments of a call that own their memory -------------===//
 //
 // Bytes, shapes and the tensors over them.
 //

@@ -1,5 +1,4 @@
-//===- WriteRecords.cpp - Items to lines of JSON
-//---------------------------===//
+//===- WriteRecords.cpp - Items to lines of JSON --------------------------===//
 //
 // A plan is a list of its rows' names, cut at its count; a rejection carries
 // its reason; what is unknown is null.
