@@ -89,6 +89,7 @@ function(route_add_tool name)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   route_common_options(${name})
   target_compile_options(${name} PRIVATE -fno-exceptions)
+  target_compile_definitions(${name} PRIVATE ROUTE_VERSION="${PROJECT_VERSION}")
   target_link_libraries(${name} PRIVATE ${ARG_LINK} MLIR LLVM)
 endfunction()
 

@@ -48,6 +48,31 @@ static LogicalResult compileLevel(ModuleOp copy, const LibraryOptions &options,
   return success();
 }
 
+namespace {
+/// An error of one level's context, in words that outlive it.
+struct LevelError {
+  struct Place {
+    std::string file;
+    unsigned line, column;
+  };
+  std::string text;
+  std::optional<Place> place;
+};
+} // namespace
+
+/// The first place in a file that a location names.
+static std::optional<LevelError::Place> placeOf(Location location) {
+  std::optional<LevelError::Place> place;
+  location->walk([&](Location part) {
+    auto found = dyn_cast<FileLineColLoc>(part);
+    if (!found)
+      return WalkResult::advance();
+    place = {found.getFilename().str(), found.getLine(), found.getColumn()};
+    return WalkResult::interrupt();
+  });
+  return place;
+}
+
 FailureOr<std::vector<ObjectFile>>
 route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
   MLIRContext &context = *module.getContext();
@@ -66,7 +91,7 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
     return failure();
   size_t count = options.levels.size();
   std::vector<ObjectFile> objects(count);
-  std::vector<std::vector<std::string>> errors(count);
+  std::vector<std::vector<LevelError>> errors(count);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < count; ++i)
     threads.emplace_back([&, i] {
@@ -74,21 +99,33 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
                       MLIRContext::Threading::DISABLED);
       ScopedDiagnosticHandler handler(&own, [&](Diagnostic &diagnostic) {
         if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
-          errors[i].push_back(diagnostic.str());
+          errors[i].push_back(
+              {diagnostic.str(), placeOf(diagnostic.getLocation())});
         return success();
       });
       auto copy = parseSourceString<ModuleOp>(bytes, &own);
-      if (!copy ||
-          failed(compileLevel(*copy, options, options.levels[i], objects[i])))
-        errors[i].push_back("compilation for " +
-                            stringifyIsaLevel(options.levels[i]).str() +
-                            " failed");
+      if ((!copy || failed(compileLevel(*copy, options, options.levels[i],
+                                        objects[i]))) &&
+          errors[i].empty())
+        errors[i].push_back({"compilation for " +
+                                 stringifyIsaLevel(options.levels[i]).str() +
+                                 " failed",
+                             {}});
     });
   for (std::thread &thread : threads)
     thread.join();
-  for (const std::vector<std::string> &level : errors)
-    for (const std::string &error : level)
-      module.emitError(error);
+  // What one level says the others mostly say too.
+  std::vector<std::string> told;
+  for (const std::vector<LevelError> &level : errors)
+    for (const LevelError &error : level)
+      if (!llvm::is_contained(told, error.text)) {
+        told.push_back(error.text);
+        Location loc = module.getLoc();
+        if (error.place)
+          loc = FileLineColLoc::get(&context, error.place->file,
+                                    error.place->line, error.place->column);
+        emitError(loc) << error.text;
+      }
   if (llvm::any_of(errors, [](const auto &level) { return !level.empty(); }))
     return failure();
   FailureOr<ObjectFile> description =

@@ -5,6 +5,7 @@
 // Reductions.cpp; what can be written in the language is in the library.
 //
 //===----------------------------------------------------------------------===//
+#include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -59,6 +60,23 @@ static bool isTextFunction(StringRef name) {
                              "estimate", "density", "ngrams", "script_share",
                              "hash"},
                             name);
+}
+
+std::vector<std::string> route::sema::builtinNames() {
+  return {"abs",          "all",       "any",      "argmax",      "argmin",
+          "bands",        "bytes",     "ceil",     "chars",       "clamp",
+          "combine",      "conf",      "contains", "cosine",      "count",
+          "density",      "ends_with", "erf",      "estimate",    "exp",
+          "exp2",         "float",     "floor",    "gelu",        "gelu_tanh",
+          "gumbel",       "hash",      "hit",      "identity",    "int",
+          "is_nan",       "keywords",  "known",    "lines",       "ln",
+          "log",          "log2",      "max",      "mean",        "min",
+          "mod",          "mode",      "nearest",  "ngrams",      "norm",
+          "normal",       "pow",       "product",  "prototypes",  "random",
+          "regex",        "reject",    "relu",     "round",       "rsqrt",
+          "script_share", "sigmoid",   "sign",     "silu",        "skip",
+          "softmax",      "softplus",  "sqrt",     "standardize", "starts_with",
+          "stop",         "sum",       "tanh",     "trunc",       "words"};
 }
 
 bool Elaborator::isBuiltin(StringRef name) {

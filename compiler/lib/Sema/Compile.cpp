@@ -38,13 +38,32 @@ ScopePtr Elaborator::loadPrelude() {
   return std::make_shared<Scope>();
 }
 
+/// Names given by -D must be those of axes or pools.
+static void checkSizes(const CompileOptions &options, mlir::ModuleOp module,
+                       DiagnosticEngine &diags) {
+  std::vector<std::string> names;
+  for (auto axis : module.getOps<AxisOp>())
+    if (axis.getKind() == AxisKind::index || axis.getKind() == AxisKind::pool)
+      names.push_back(axis.getSymName().rsplit('.').second.empty()
+                          ? axis.getSymName().str()
+                          : axis.getSymName().rsplit('.').second.str());
+  for (const auto &[name, size] : options.axisSizes)
+    if (!llvm::is_contained(names, name))
+      diags
+          .report(diag::unknownName, {},
+                  "'-D " + name + "=" + std::to_string(size) +
+                      "' names no axis and no pool")
+          .suggest(name, names);
+}
+
 mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   module = mlir::ModuleOp::create(
       mlir::FileLineColLoc::get(&context, sources.name(file), 1, 1));
   prelude = loadPrelude();
+  size_t own = parsed.size(); // imports come behind it
   root = loadModule(file);
   cx.scope = root;
-  const ast::Module &tree = *parsed.back();
+  const ast::Module &tree = *parsed[own];
   auto force = [&](const Name &name) {
     if (auto found = root->entries.find(name.text);
         found != root->entries.end())
@@ -112,6 +131,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   for (const DeclPtr &decl : tree.decls)
     if (auto *test = dyn_cast<TestDecl>(decl.get()))
       emitTest(*test, routers);
+  checkSizes(options, *module, diags);
   if (diags.hasErrors())
     return nullptr;
   // What the checker lets through must verify; a user never sees the reason.

@@ -129,8 +129,18 @@ std::optional<FileId> Elaborator::findModule(const ImportDecl &decl) {
         return file;
   auto message =
       error(diag::importNotFound, decl.range, "no module '" + relative + "'");
-  for (const std::string &path : tried)
+  std::vector<std::string> names;
+  for (const std::string &path : tried) {
     message.note("looked for '" + path + "'");
+    std::error_code error;
+    for (llvm::sys::fs::directory_iterator
+             file(llvm::sys::path::parent_path(path), error),
+         end;
+         file != end && !error; file.increment(error))
+      if (llvm::sys::path::extension(file->path()) == ".route")
+        names.push_back(llvm::sys::path::stem(file->path()).str());
+  }
+  message.suggest(llvm::sys::path::stem(relative), names);
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 // module outwards, then columns of the items, then functions of the language.
 //
 //===----------------------------------------------------------------------===//
+#include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -123,6 +124,7 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     for (const ColumnInfo &column : cx.candidate->columns)
       names.push_back(column.name);
+  llvm::append_range(names, builtinNames());
   return unknownName(name, "name", names);
 }
 

@@ -180,6 +180,19 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
 
 /// Attributes: constants from the members, or what the host and events give.
 bool Elaborator::elaborateColumns(PoolInfo &pool) {
+  // A member that lacks one attribute and gives one that there is not has
+  // mistaken its name.
+  auto misspeltField = [&](const auto &member, const PoolDecl &decl) {
+    std::vector<std::string> names;
+    for (const ColumnPtr &attribute : decl.attributes)
+      names.push_back(attribute->name.text);
+    for (const Arg &field : member.fields)
+      if (!llvm::is_contained(names, field.name.text)) {
+        unknownName(field.name, "attribute", names);
+        return true;
+      }
+    return false;
+  };
   const PoolDecl &decl = *pool.decl;
   AxisInfo &axis = *pool.axis;
   bool listed = !decl.members.empty();
@@ -208,6 +221,8 @@ bool Elaborator::elaborateColumns(PoolInfo &pool) {
         if (field.name.text == attribute->name.text)
           found = field.value.get();
       if (!found) {
+        if (misspeltField(*member, decl))
+          return false;
         error(diag::missingField, member->name.range,
               "member '" + member->name.text + "' gives no '" +
                   attribute->name.text + "'")

@@ -95,6 +95,13 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
     if (result.isError())
       return false;
     if (!isa<ForExpr>(value.value.get())) {
+      // The parser has seen most of these already.
+      for (const Diagnostic &told : diags.diagnostics())
+        if (told.code == diag::unusedValue &&
+            told.range.file == stmt.range.file &&
+            told.range.begin >= stmt.range.begin &&
+            told.range.end <= stmt.range.end)
+          return false;
       error(diag::idleValue, stmt.range, "this value is not used")
           .help("bind it with 'let' or return it");
       return false;

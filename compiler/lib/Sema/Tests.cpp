@@ -86,12 +86,23 @@ void Elaborator::emitTest(const TestDecl &decl,
                     : routers.size() == 1)
       router = known;
   if (!router) {
+    // A router with errors of its own has told them.
+    std::vector<std::string> names;
+    for (const auto &tree : parsed)
+      for (const DeclPtr &each : tree->decls)
+        if (auto *known = dyn_cast<RouteDecl>(each.get());
+            known && known->isRouter)
+          names.push_back(known->name.text);
+    bool failed = decl.router ? llvm::is_contained(names, decl.router.text)
+                              : names.size() != routers.size();
+    if (failed && diags.hasErrors())
+      return;
     if (!decl.router)
       error(diag::argumentMismatch, decl.range,
             "which router this tests is not clear")
           .help("name it: test \"…\" of pick { … }");
     else
-      unknownName(decl.router, "router", {});
+      unknownName(decl.router, "router", names);
     return;
   }
   llvm::SmallVector<mlir::NamedAttribute> inputs;

@@ -6,11 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Diagnostic.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace route;
 
-int main() {
+int main(int argc, char **argv) {
+  if (!parseToolOptions(argc, argv, "route-diagnostics-doc",
+                        "prints docs/diagnostics.md\n"))
+    return 2;
   llvm::raw_ostream &os = llvm::outs();
   os << "<!-- Written by utils/update-diagnostics-doc.sh from "
         "compiler/include/route/Diagnostics/*.def -->\n"

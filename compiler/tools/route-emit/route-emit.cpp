@@ -7,6 +7,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
@@ -27,18 +28,20 @@ static cl::opt<std::string> isaName("isa", cl::init("v3"),
                                     cl::desc("v3, v4, v4-bf16 or host"));
 static cl::opt<bool> assembly("S", cl::desc("write assembly"));
 
-static int fail(const llvm::Twine &message) {
+static int fail(const llvm::Twine &message, int code) {
   llvm::errs() << "route-emit: " << message << '\n';
-  return 1;
+  return code;
 }
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  cl::ParseCommandLineOptions(argc, argv, "Routec's object emitter\n");
+  if (!route::parseToolOptions(argc, argv, "route-emit",
+                               "Routec's object emitter\n"))
+    return 2;
   auto level =
       isaName == "host" ? route::hostIsaLevel() : route::parseIsaLevel(isaName);
   if (!level)
-    return fail("no ISA level '" + isaName + "'");
+    return fail("no ISA level '" + isaName + "'", 2);
 
   DialectRegistry registry;
   registerAllDialects(registry);
@@ -74,7 +77,7 @@ int main(int argc, char **argv) {
   std::error_code error;
   llvm::ToolOutputFile file(output, error, llvm::sys::fs::OF_None);
   if (error)
-    return fail("cannot write '" + output + "': " + error.message());
+    return fail("cannot write '" + output + "': " + error.message(), 1);
   file.os().write(bytes.data(), bytes.size());
   file.keep();
   return 0;

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Render.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "route/Frontend/Format.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -51,7 +52,8 @@ static std::string rewrite(llvm::StringRef path, llvm::StringRef text) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "lays out .route files\n");
+  if (!parseToolOptions(argc, argv, "route-fmt", "lays out .route files\n"))
+    return 2;
   if (inputs.empty())
     inputs.push_back("-");
   if (inPlace && check) {

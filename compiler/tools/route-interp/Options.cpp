@@ -3,6 +3,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Support/FileUtilities.h"
 #include "route/Diagnostics/Render.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Inputs.h"
 #include "route/Sema/Compile.h"
@@ -37,7 +38,9 @@ InterpOptions parseOptions(int argc, char **argv) {
                        cl::desc("check errors against expected-error comments"),
                        cl::cat(category));
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, "Routec's interpreter\n");
+  if (!parseToolOptions(argc, argv, "route-interp",
+                        "Routec's interpreter of IR\n"))
+    exit(2);
   InterpOptions options{input, entry, tensors, records, params,
                         {},    seed,  now,     verify};
   for (llvm::StringRef size : sizes) {

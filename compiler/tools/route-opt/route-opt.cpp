@@ -1,11 +1,16 @@
 // route-opt runs passes over textual IR, for tests and for looking at what each
 // pass does.
+#include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectRegistry.h"
+#include "mlir/IR/MLIRContext.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Conversion/SignalToLLVM/Passes.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
@@ -14,6 +19,7 @@
 #include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Dialect/Signal/Transforms/Passes.h"
 #include "route/Target/Passes.h"
+#include "llvm/Support/InitLLVM.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -30,6 +36,21 @@ int main(int argc, char **argv) {
   route::row::registerRowPasses();
   route::registerSignalToLLVMPasses();
   route::signal::registerSignalPasses();
+  // As mlir::MlirOptMain, but a wrong command line ends with 2.
+  llvm::InitLLVM init(argc, argv);
+  llvm::cl::opt<std::string> input(llvm::cl::Positional,
+                                   llvm::cl::desc("<input file>"),
+                                   llvm::cl::init("-"));
+  llvm::cl::opt<std::string> output("o", llvm::cl::desc("output file"),
+                                    llvm::cl::init("-"));
+  mlir::MlirOptMainConfig::registerCLOptions(registry);
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  mlir::registerDefaultTimingManagerCLOptions();
+  if (!route::parseToolOptions(argc, argv, "route-opt",
+                               "Routec's optimizer driver\n"))
+    return 2;
   return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "Routec's optimizer driver\n", registry));
+      mlir::MlirOptMain(argc, argv, input, output, registry));
 }

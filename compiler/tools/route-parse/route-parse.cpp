@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Render.h"
+#include "route/Diagnostics/ToolOptions.h"
 #include "route/Frontend/Parser.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
@@ -28,8 +29,9 @@ static cl::opt<unsigned> errorLimit("error-limit",
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv,
-                              "prints the syntax tree of .route files\n");
+  if (!parseToolOptions(argc, argv, "route-parse",
+                        "prints the syntax tree of .route files\n"))
+    return 2;
 
   SourceManager sources;
   DiagnosticEngine diags(sources);
