@@ -1,5 +1,4 @@
-//===- Conformance.cpp - What any compiled module must keep
-//----------------===//
+//===- Conformance.cpp - What any compiled module must keep ---------------===//
 //
 // Every entry runs several times on the same inputs in surroundings that must
 // not matter: other garbage in outputs and workspace, other ways to share

@@ -1,5 +1,4 @@
-//===- Conformance.h - What any compiled module must keep
-//------------------===//
+//===- Conformance.h - What any compiled module must keep -----------------===//
 //
 // Checks of the contract in route_module.h that need no knowledge of what a
 // module computes: inputs are made up from its descriptor.

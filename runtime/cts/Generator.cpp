@@ -1,5 +1,4 @@
-//===- Generator.cpp - Made-up inputs and checkpoints
-//----------------------===//
+//===- Generator.cpp - Made-up inputs and checkpoints ---------------------===//
 //
 // Values that find mistakes: exact ties, the ends of ranges, what is no number,
 // empty axes and texts that are no UTF-8.

@@ -1,5 +1,4 @@
-//===- route-cts.cpp - Checks that a library keeps the contract
-//------------===//
+//===- route-cts.cpp - Checks that a library keeps the contract -----------===//
 //
 // For people who write or change a code generator: exit code 0 when every check
 // of runtime/cts holds, 1 when one does not, 2 for a wrong command line.

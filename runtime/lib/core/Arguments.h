@@ -1,5 +1,4 @@
-//===- Arguments.h - Checking tensors before generated code sees them
-//------===//
+//===- Arguments.h - Checking tensors before generated code sees them -----===//
 //
 // Generated code validates nothing: this is where a host's mistake is found,
 // axis by axis, without allocating.

@@ -1,5 +1,4 @@
-//===- Call.cpp - Deciding, forwarding and emitting
-//------------------------===//
+//===- Call.cpp - Deciding, forwarding and emitting -----------------------===//
 //
 // The hot path: check, choose the variant, call. No allocation and, but for
 // events, no lock.

@@ -1,5 +1,4 @@
-//===- Call.h - One call, live or replayed
-//---------------------------------===//
+//===- Call.h - One call, live or replayed --------------------------------===//
 //
 // Deciding, emitting and replaying are one mechanism that differs in where the
 // state comes from.

@@ -1,5 +1,4 @@
-//===- Context.cpp - Bound parameters, state and chosen variants
-//-----------===//
+//===- Context.cpp - Bound parameters, state and chosen variants ----------===//
 //
 // Everything that may fail or allocate happens here, so that calls need not.
 //

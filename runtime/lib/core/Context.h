@@ -1,5 +1,4 @@
-//===- Context.h - Bound parameters, state and chosen variants
-//-------------===//
+//===- Context.h - Bound parameters, state and chosen variants ------------===//
 //
 // The handle behind route_context, and what a call looks up in it.
 //

@@ -1,5 +1,4 @@
-//===- Elements.cpp - Names, sizes and DLPack types of elements
-//------------===//
+//===- Elements.cpp - Names, sizes and DLPack types of elements -----------===//
 //
 // The public face of the element table, for any number.
 //

@@ -1,5 +1,4 @@
-//===- Elements.h - Names, sizes and DLPack types of elements
-//--------------===//
+//===- Elements.h - Names, sizes and DLPack types of elements -------------===//
 //
 // One table, so that no two parts of the runtime disagree on an element;
 // inline, because calls look at it for every tensor.

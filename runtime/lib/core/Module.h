@@ -1,5 +1,4 @@
-//===- Module.h - A loaded library
-//-----------------------------------------===//
+//===- Module.h - A loaded library ----------------------------------------===//
 //
 // The handle behind route_module: immutable but for its reference count.
 //

@@ -1,5 +1,4 @@
-//===- Params.cpp - Binding checkpoint tensors to parameters
-//---------------===//
+//===- Params.cpp - Binding checkpoint tensors to parameters --------------===//
 //
 // Every mistake in a checkpoint is found here, before the first call.
 //

@@ -1,5 +1,4 @@
-//===- Params.h - Binding checkpoint tensors to parameters
-//-----------------===//
+//===- Params.h - Binding checkpoint tensors to parameters ----------------===//
 //
 // Finds, checks, stacks and packs. Parameters that neither stack nor pack are
 // read straight from the mapped file.

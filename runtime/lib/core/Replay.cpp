@@ -1,5 +1,4 @@
-//===- Replay.cpp - Running a traced call again
-//----------------------------===//
+//===- Replay.cpp - Running a traced call again ---------------------------===//
 //
 // Reads a trace with nothing taken on trust, makes the call it records and
 // compares what came out.

@@ -1,5 +1,4 @@
-//===- SafeTensors.cpp - Reading safetensors files
-//-------------------------===//
+//===- SafeTensors.cpp - Reading safetensors files ------------------------===//
 //
 // The header is parsed by RapidJSON's iterative parser, event by event: its
 // depth is bounded here, numbers are whole, and nothing is built from parts of

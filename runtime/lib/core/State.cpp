@@ -1,5 +1,4 @@
-//===- State.cpp - State cells that readers never wait for
-//-----------------===//
+//===- State.cpp - State cells that readers never wait for ----------------===//
 //
 // Why a reader is safe: it counts itself on a side and then sees that side
 // published. An update first sees no reader on the side it takes, which is not

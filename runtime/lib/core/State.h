@@ -1,5 +1,4 @@
-//===- State.h - State cells that readers never wait for
-//-------------------===//
+//===- State.h - State cells that readers never wait for ------------------===//
 //
 // Two copies of all cells: readers use the published one, an event updates the
 // other and publishes it. A reader takes no lock and copies nothing; an event

@@ -1,5 +1,4 @@
-//===- Trace.cpp - Recording what a call read and gave
-//---------------------===//
+//===- Trace.cpp - Recording what a call read and gave --------------------===//
 //
 // A trace is a header and the bytes of every input, of the state cells read and
 // of everything that came out, texts by content. Replay makes the same call

@@ -1,5 +1,4 @@
-//===- Trace.h - What a trace's bytes mean
-//----------------------------------===//
+//===- Trace.h - What a trace's bytes mean --------------------------------===//
 //
 // Layout: TraceHeader; axis sizes (i64 each); inputs; cells of `reads`; cells
 // of `writes` as they were; outputs; cells of `writes` as they became. A port

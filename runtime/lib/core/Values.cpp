@@ -1,5 +1,4 @@
-//===- Values.cpp - Checking the values generated code indexes by
-//----------===//
+//===- Values.cpp - Checking the values generated code indexes by ---------===//
 //
 // A row index out of range would be a read out of bounds: one pass over such
 // inputs is the price of never crashing. Everything else is not looked at.

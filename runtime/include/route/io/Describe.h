@@ -1,5 +1,4 @@
-//===- Describe.h - What a module says of itself
-//---------------------------===//
+//===- Describe.h - What a module says of itself --------------------------===//
 //
 // The descriptor as text for people and as JSON for tools.
 //

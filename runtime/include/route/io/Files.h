@@ -1,5 +1,4 @@
-//===- Files.h - Whole files in and out
-//------------------------------------===//
+//===- Files.h - Whole files in and out -----------------------------------===//
 //
 // What the tools need of the file system, with the runtime's errors.
 //

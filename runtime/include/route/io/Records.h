@@ -1,5 +1,4 @@
-//===- Records.h - Items as lines of JSON, and back
-//------------------------===//
+//===- Records.h - Items as lines of JSON, and back -----------------------===//
 //
 // One item a line, columns by the entry's port names. See docs/embedding.md for
 // the format; the interpreter's tools read the same files.

@@ -1,5 +1,4 @@
-//===- Values.h - Arguments of a call that own their memory
-//----------------===//
+//===- Values.h - Arguments of a call that own their memory ---------------===//
 //
 // What the tools read from files, hand to a call and write to files again.
 //
