@@ -14,6 +14,7 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.substitutions.append(("%source", config.route_source_dir))
 config.substitutions.append(("%build", config.route_build_dir))
+config.substitutions.append(("%llvm_include", os.path.join(config.llvm_tools_dir, "..", "include")))
 config.substitutions.append(("%python", sys.executable))
 if config.route_sanitize:
     config.available_features.add("sanitize")

@@ -8,7 +8,7 @@ say() { printf '\n== %s\n' "$*"; }
 
 say "set-up and build"
 "$root/utils/setup.sh"
-"$root/utils/build.sh" routec route-run | tail -1
+"$root/utils/build.sh" routec route-run route-run-interpret
 export PATH="$build/bin:$PATH"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -20,7 +20,11 @@ route-run "$work/router.so" pick --inputs "$example/data/requests.jsonl" \
   --params "$example/weights.safetensors" --outputs "$work/decisions.jsonl"
 python3 "$example/score.py" --expect "$example/expected.jsonl" "policy=$work/decisions.jsonl"
 route-run "$work/router.so" pick --inputs "$example/data/requests.jsonl" \
-  --params "$example/weights.safetensors" --outputs "$work/decisions.jsonl" --bench
+  --params "$example/weights.safetensors" --bench
+echo "the interpreter, which is the policy's definition, on the same requests:"
+route-run "$example/router.route" pick --interpret --inputs "$example/data/requests.jsonl" \
+  --params "$example/weights.safetensors" --outputs "$work/interpreted.jsonl"
+python3 "$example/score.py" --expect "$work/decisions.jsonl" "interpreter=$work/interpreted.jsonl" | tail -1
 
 for model in mixtral deepseek_v3; do
   say "tokens: the $model layer against the transformers library's own module"

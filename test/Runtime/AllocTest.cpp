@@ -1,5 +1,4 @@
-//===- AllocTest.cpp - Calls allocate nothing
-//------------------------------===//
+//===- AllocTest.cpp - Calls allocate nothing -----------------------------===//
 //
 // Replaces the C library's allocator by one that counts, and counts what
 // decisions, events, traces, failing calls and parallel loops ask of it.

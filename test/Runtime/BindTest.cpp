@@ -1,5 +1,4 @@
-//===- BindTest.cpp - Binding parameters from checkpoints
-//------------------===//
+//===- BindTest.cpp - Binding parameters from checkpoints -----------------===//
 //
 // One test for each way a checkpoint may be wrong, and for stacking, packing,
 // shards and files on disk where it is right.

@@ -1,5 +1,4 @@
-//===- CallTest.cpp - Calls: what they give and what they refuse
-//-----------===//
+//===- CallTest.cpp - Calls: what they give and what they refuse ----------===//
 //
 // Results of the two hand-written modules, then every mistake a host can make
 // with a tensor, one by one.

@@ -1,5 +1,4 @@
-//===- DispatchBench.cpp - What a call costs beside the entry itself
-//-------===//
+//===- DispatchBench.cpp - What a call costs beside the entry itself ------===//
 //
 // A benchmark, not a test: the test modules' entries are replaced by one that
 // does nothing, so that what is left is the runtime. Prints nanoseconds a call,

@@ -1,5 +1,4 @@
-//===- FuzzTest.cpp - Damaged files and traces never crash
-//-----------------===//
+//===- FuzzTest.cpp - Damaged files and traces never crash ----------------===//
 //
 // Mutates good safetensors files and traces at random, many times; every one
 // must be read or refused with a message. Arguments: seed, rounds.

@@ -1,5 +1,4 @@
-//===- ModuleTest.cpp - Loading modules and refusing bad ones
-//--------------===//
+//===- ModuleTest.cpp - Loading modules and refusing bad ones -------------===//
 //
 // Every way a descriptor may contradict itself is tried by breaking one field
 // of a good one.

@@ -1,5 +1,4 @@
-//===- StateTest.cpp - State, events, traces and replay
-//--------------------===//
+//===- StateTest.cpp - State, events, traces and replay -------------------===//
 //
 // What events do and when it is seen; that a trace replays to the byte and a
 // changed one does not.

@@ -1,5 +1,4 @@
-//===- ThreadsTest.cpp - Calls from many threads at once
-//-------------------===//
+//===- ThreadsTest.cpp - Calls from many threads at once ------------------===//
 //
 // Deciders, an emitter and a pool on one context; built with ThreadSanitizer,
 // runtime and modules included. A decision must see one event's writes wholly

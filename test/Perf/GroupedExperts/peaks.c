@@ -1,4 +1,5 @@
-// Ceilings of one core, measured beside the benchmark: f32 FMA and bf16 dot products in registers, and reading memory.
+// Ceilings of one core, measured beside the benchmark: f32 FMA and bf16 dot
+// products in registers, and reading memory.
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,4 @@
-//===- Check.h - Checks and builders for the runtime's tests
-//---------------===//
+//===- Check.h - Checks and builders for the runtime's tests --------------===//
 //
 // A failed check says where, what was found and what was expected, and makes
 // the test exit with 1; the rest still runs.

@@ -1,5 +1,4 @@
-//===- Policy.h - Driving the hand-written policy module
-//-------------------===//
+//===- Policy.h - Driving the hand-written policy module ------------------===//
 //
 // One call of `pick` over a few requests, with every argument at hand.
 //

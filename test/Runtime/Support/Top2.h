@@ -1,5 +1,4 @@
-//===- Top2.h - Driving the hand-written top-2 module
-//----------------------===//
+//===- Top2.h - Driving the hand-written top-2 module ---------------------===//
 //
 // Its parameters, its contexts and its calls, for the tests that use it.
 //
