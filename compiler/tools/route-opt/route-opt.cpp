@@ -18,6 +18,8 @@
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Dialect/Signal/Transforms/Passes.h"
+#include "route/Library/Passes.h"
+#include "route/Pipelines/Pipelines.h"
 #include "route/Target/Passes.h"
 #include "llvm/Support/InitLLVM.h"
 
@@ -33,6 +35,8 @@ int main(int argc, char **argv) {
   route::registerRoutePasses();
   route::registerRouteToLinalgPasses();
   route::registerRouteTargetPasses();
+  route::registerRouteLibraryPasses();
+  route::registerPipelines();
   route::row::registerRowPasses();
   route::registerSignalToLLVMPasses();
   route::signal::registerSignalPasses();

@@ -47,19 +47,18 @@ int main(int argc, char **argv) {
       options.library.levels.push_back(*level);
     }
   }
+  std::optional<route::Phase> phase;
+  if (!compileTo.empty() && !(phase = route::parsePhase(compileTo)))
+    return fail("no phase '" + compileTo + "'");
   mlir::DialectRegistry registry;
   route::registerForCompilation(registry);
   mlir::MLIRContext context(registry);
   auto module = mlir::parseSourceFile<mlir::ModuleOp>(input, &context);
   if (!module)
     return 1;
-  if (!compileTo.empty()) {
-    auto phase = route::parsePhase(compileTo);
-    if (!phase)
-      return fail("no phase '" + compileTo + "'");
+  if (phase)
     return failed(
         route::printPhase(*module, *phase, options.library, llvm::outs()));
-  }
   mlir::PassManager pm(&context);
   route::addPassesTo(pm, assembly ? route::Phase::LLVM : route::Phase::Linalg,
                      options.library.levels.back());
