@@ -354,6 +354,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   Context cx;
   unsigned depth = 0;
+  unsigned expansions = 0; // of lets, where they are used
 
   std::deque<AxisInfo> axes;
   std::deque<PoolInfo> pools;

@@ -65,6 +65,13 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
   entry.busy = true;
   Value value;
   if (inPlace) {
+    // A let of two uses each of a let of two uses ... ends here.
+    if (++expansions > 200'000) {
+      entry.busy = false;
+      return fail(diag::recursion, use,
+                  "the definitions used here expand to too much");
+    }
+    unsigned errors = diags.errorCount();
     Context next = cx;
     next.scope = scope.shared_from_this();
     next.candidate = nullptr;
@@ -78,6 +85,11 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
           break;
         }
     entry.busy = false;
+    // What failed fails wherever it is used: once is enough.
+    if (value.isError() && diags.errorCount() > errors) {
+      entry.value = value;
+      entry.pending = nullptr;
+    }
     return value;
   }
   Context fresh;

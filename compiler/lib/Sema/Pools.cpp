@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace route;
 using namespace route::sema;
@@ -130,14 +131,13 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
   if (!decl.members.empty()) {
     int64_t total = 0;
     bool labels = true;
+    llvm::StringSet<> seen;
     for (const auto &member : decl.members) {
       std::optional<int64_t> count = 1;
       if (member->size &&
           !(count = constantSize(*member->size, "the number of members")))
         return Value();
-      if (llvm::any_of(pool.groups, [&](const MemberGroup &group) {
-            return group.name == member->name.text;
-          })) {
+      if (!seen.insert(member->name.text).second) {
         error(diag::duplicateName, member->name.range,
               "member '" + member->name.text + "' is listed twice");
         continue;
