@@ -60,9 +60,15 @@ void route::addLinalgPasses(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-void route::addPackingPasses(OpPassManager &pm) {
+static void addPacking(OpPassManager &pm, bool fuseProducts) {
   pm.addPass(ragged::createRaggedPackWeights());
   pm.addPass(createRouteHoistPacks());
+  if (fuseProducts)
+    pm.addPass(row::createRowFuseProducts());
+}
+
+void route::addPackingPasses(OpPassManager &pm) {
+  addPacking(pm, /*fuseProducts=*/true);
 }
 
 void route::addBufferPasses(OpPassManager &pm, IsaLevel level) {
@@ -96,13 +102,14 @@ void route::addLLVMPasses(OpPassManager &pm, IsaLevel level) {
   addLowerToLLVMPasses(pm, level);
 }
 
-void route::addPassesTo(OpPassManager &pm, Phase phase, IsaLevel level) {
+void route::addPassesTo(OpPassManager &pm, Phase phase, IsaLevel level,
+                        bool fuseProducts) {
   if (phase >= Phase::Rows)
     addRowsPasses(pm);
   if (phase >= Phase::Linalg)
     addLinalgPasses(pm);
   if (phase >= Phase::Packed)
-    addPackingPasses(pm);
+    addPacking(pm, fuseProducts);
   if (phase >= Phase::Buffers)
     addBufferPasses(pm, level);
   if (phase >= Phase::LLVM)
@@ -113,6 +120,9 @@ namespace {
 struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<std::string> isa{*this, "isa", llvm::cl::desc("v3, v4 or v4-bf16"),
                           llvm::cl::init("v3")};
+  Option<bool> fuseProducts{*this, "fuse-products",
+                            llvm::cl::desc("gates inside their row programs"),
+                            llvm::cl::init(true)};
 };
 } // namespace
 
@@ -123,6 +133,7 @@ void route::registerPipelines() {
           ("route-to-" + info.name).str(), info.summary,
           [phase](OpPassManager &pm, const PhaseOptions &options) {
             addPassesTo(pm, phase,
-                        parseIsaLevel(options.isa).value_or(IsaLevel::V3));
+                        parseIsaLevel(options.isa).value_or(IsaLevel::V3),
+                        options.fuseProducts);
           });
 }

@@ -39,9 +39,13 @@ void addBufferPasses(mlir::OpPassManager &pm, IsaLevel level);
 void addLLVMPasses(mlir::OpPassManager &pm, IsaLevel level);
 
 /// The passes that lead from Phase::Route to `phase`.
-void addPassesTo(mlir::OpPassManager &pm, Phase phase, IsaLevel level);
+/// `fuseProducts` is for measurements: whether gates move into their row
+/// programs.
+void addPassesTo(mlir::OpPassManager &pm, Phase phase, IsaLevel level,
+                 bool fuseProducts = true);
 
-/// Registers route-to-<phase> as pipelines, with the option `isa`.
+/// Registers route-to-<phase> as pipelines, with the options `isa` and
+/// `fuse-products`.
 void registerPipelines();
 
 } // namespace route

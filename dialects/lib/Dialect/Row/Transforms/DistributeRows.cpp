@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -98,6 +99,11 @@ private:
   LogicalResult lower(ProgramOp program);
   /// Buffers for the program's operands; accumulators hold their initial value.
   Values makeBuffers(ProgramOp program, ImplicitLocOpBuilder &b);
+  /// How many items' products are computed at a time; 0 without products.
+  int64_t blockOf(ProgramOp program, int64_t width);
+  LogicalResult emitProducts(ProgramOp program, ImplicitLocOpBuilder &b,
+                             Value from, Value count, ValueRange buffers,
+                             Emitter::Products &products);
   func::FuncOp outline(ProgramOp program, TypeRange types);
   LogicalResult emitLoop(ProgramOp program, ImplicitLocOpBuilder &b,
                          int64_t width, Value begin, Value end,
@@ -143,6 +149,77 @@ bool isCounted(ProgramOp program, unsigned i) {
   return type.getElementType().isInteger() && type.hasStaticShape();
 }
 
+int64_t DistributePass::blockOf(ProgramOp program, int64_t width) {
+  int64_t bytes = 0;
+  program.getBody().walk([&](ragged::MatmulOp product) {
+    auto type = cast<RankedTensorType>(product.getOut().getType());
+    bytes += type.getNumElements() *
+             type.getElementType().getIntOrFloatBitWidth() / 8;
+  });
+  if (!bytes)
+    return 0;
+  // Up to 64 items: enough to use what was fetched of the weights well.
+  int64_t fit = std::min<int64_t>(blockBytes / bytes, 64);
+  return std::max(fit / width * width, width);
+}
+
+LogicalResult DistributePass::emitProducts(ProgramOp program,
+                                           ImplicitLocOpBuilder &b, Value from,
+                                           Value count, ValueRange buffers,
+                                           Emitter::Products &products) {
+  unsigned inputs = program.getInputs().size();
+  auto rowsOf = [&](Value memory, Value first) -> Value {
+    auto type = cast<MemRefType>(memory.getType());
+    SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
+        strides(type.getRank(), b.getIndexAttr(1)), sizes;
+    offsets[0] = first ? OpFoldResult(first) : b.getIndexAttr(0);
+    sizes.push_back(count);
+    for (int64_t n : type.getShape().drop_front())
+      sizes.push_back(b.getIndexAttr(n));
+    return memref::SubViewOp::create(b, memory, offsets, sizes, strides);
+  };
+  // Where an operand of a product comes from: an input's rows or a uniform.
+  auto source = [&](Value v) -> Value {
+    Operation *op = v.getDefiningOp();
+    bool row = isa_and_nonnull<tensor::ExpandShapeOp>(op);
+    auto argument = dyn_cast<BlockArgument>(row ? op->getOperand(0) : v);
+    if (!argument || (argument.getArgNumber() < inputs) != row)
+      return nullptr;
+    Value memory = buffers[argument.getArgNumber()];
+    auto type = cast<MemRefType>(memory.getType());
+    if (row &&
+        llvm::is_contained(type.getShape().drop_front(), ShapedType::kDynamic))
+      return nullptr;
+    return row ? rowsOf(memory, from) : memory;
+  };
+  WalkResult walked = program.getBody().walk([&](ragged::MatmulOp product) {
+    IRMapping map;
+    for (Value v : product->getOperands()) {
+      if (v == product.getOut())
+        continue;
+      Value memory = source(v);
+      if (!memory) {
+        product.emitError("row programs multiply an input of static width by "
+                          "uniforms only");
+        return WalkResult::interrupt();
+      }
+      map.map(v, memory);
+    }
+    Value out = rowsOf(products.buffers.lookup(product), nullptr);
+    map.map(product.getOut(),
+            memref::CollapseShapeOp::create(
+                b, out, ArrayRef<ReassociationIndices>{{0}, {1, 2}}));
+    OperationState state(product.getLoc(), product->getName());
+    for (Value v : product->getOperands())
+      state.addOperands(map.lookup(v));
+    state.propertiesAttr = product->getPropertiesAsAttribute();
+    product.getEpilogue().cloneInto(state.addRegion(), map);
+    b.create(state);
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
 LogicalResult DistributePass::emitLoop(ProgramOp program,
                                        ImplicitLocOpBuilder &b, int64_t width,
                                        Value begin, Value end,
@@ -174,24 +251,56 @@ LogicalResult DistributePass::emitLoop(ProgramOp program,
     accumulators[i] = own;
   }
 
+  // In front of all loops.
   Value last = arith::SubIOp::create(b, end, index(1));
-  auto loop = scf::ForOp::create(b, begin, end, index(width));
-  {
-    OpBuilder::InsertPoint front(b.getBlock(), Block::iterator(loop));
+  OpBuilder::InsertPoint front(b.getBlock(),
+                               Block::iterator(last.getDefiningOp()));
+  Emitter::Products products;
+  LogicalResult result = success();
+  auto emitItems = [&](Value from, Value to) {
+    auto loop = scf::ForOp::create(b, from, to, index(width));
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
     Value item = loop.getInductionVar();
-    Value left = arith::SubIOp::create(b, end, item);
+    Value left = arith::SubIOp::create(b, to, item);
     Value valid = arith::MinSIOp::create(b, left, index(width));
+    if (!products.buffers.empty()) {
+      Value at = arith::SubIOp::create(b, item, from);
+      Value size = arith::SubIOp::create(b, to, from);
+      products.items = {at, valid, arith::SubIOp::create(b, size, index(1))};
+    }
     Emitter emitter(program, width, lanes64, b, front);
-    if (failed(emitter.emit({item, valid, last}, buffers.take_front(inputs),
-                            buffers.slice(inputs, uniforms),
-                            buffers.slice(inputs + uniforms, outputs),
-                            accumulators)))
-      return failure();
+    result = emitter.emit({item, valid, last}, buffers.take_front(inputs),
+                          buffers.slice(inputs, uniforms),
+                          buffers.slice(inputs + uniforms, outputs),
+                          accumulators, products);
     numNetworks += emitter.numNetworks;
+  };
+  if (int64_t block = blockOf(program, width)) {
+    program.getBody().walk([&](ragged::MatmulOp product) {
+      auto type = cast<RankedTensorType>(product.getOut().getType());
+      products.buffers[product] = memref::AllocaOp::create(
+          b,
+          MemRefType::get({block, 1, type.getDimSize(1)},
+                          type.getElementType()),
+          b.getI64IntegerAttr(64));
+    });
+    auto loop = scf::ForOp::create(b, begin, end, index(block));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value from = loop.getInductionVar();
+    Value to = arith::MinSIOp::create(
+        b, arith::AddIOp::create(b, from, index(block)), end);
+    if (failed(emitProducts(program, b, from,
+                            arith::SubIOp::create(b, to, from), buffers,
+                            products)))
+      return failure();
+    emitItems(from, to);
+  } else {
+    emitItems(begin, end);
   }
-  b.setInsertionPointAfter(loop);
+  if (failed(result))
+    return failure();
 
   for (unsigned i = 0; i < accumulators.size(); ++i) {
     if (!isCounted(program, i))
@@ -271,6 +380,9 @@ LogicalResult DistributePass::lower(ProgramOp program) {
     // Scratch is on the stack: very long rows go one item at a time.
     const int64_t most = 1 << 16;
     int64_t width = largestRow(program) * lanes > most ? 1 : int64_t(lanes);
+    // Items with products are worth sharing out in small ranges.
+    if (blockOf(program, width))
+      function->setAttr("route.grain", b.getI64IntegerAttr(16));
     if (failed(emitLoop(program, inner, width, entry.getArgument(0),
                         entry.getArgument(1),
                         ValueRange(entry.getArguments()).drop_front(2))))

@@ -35,67 +35,93 @@ Value Emitter::cloneInLanes(Operation *op,
 }
 
 /// Joins n >= 8 elements in four chains, each of which starts with the zeroth
-/// element too: a repetition. `step` takes an index and the accumulator.
-static Value chains(ImplicitLocOpBuilder &b, Operation *join, int64_t n,
-                    Value init, llvm::function_ref<Value(Value, Value)> step) {
+/// element too: a repetition. `watch` sees all elements, two at a time, and
+/// updates `state`.
+static Value chains(ImplicitLocOpBuilder &b, int64_t n, Value init,
+                    llvm::function_ref<Value(Value)> element,
+                    llvm::function_ref<Value(Value, Value)> join,
+                    llvm::function_ref<Value(Value, Value, Value)> watch = {},
+                    Value *state = nullptr) {
   const int64_t count = 4;
   auto index = [&](int64_t v) -> Value {
     return arith::ConstantIndexOp::create(b, v);
   };
-  Value zeroth = step(index(0), init);
-  Values chain{zeroth};
-  for (int64_t c = 1; c < count; ++c)
-    chain.push_back(step(index(c), zeroth));
-  auto loop = scf::ForOp::create(b, index(count), index(n / count * count),
-                                 index(count), chain);
+  Value zeroth = join(element(index(0)), init);
+  Values carried(count, zeroth);
+  if (watch)
+    carried.push_back(*state);
+  auto loop = scf::ForOp::create(b, index(0), index(n / count * count),
+                                 index(count), carried);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
-    Values next;
-    for (int64_t c = 0; c < count; ++c)
-      next.push_back(
-          step(arith::AddIOp::create(b, loop.getInductionVar(), index(c)),
-               loop.getRegionIterArgs()[c]));
+    Values next, elements;
+    for (int64_t c = 0; c < count; ++c) {
+      elements.push_back(
+          element(arith::AddIOp::create(b, loop.getInductionVar(), index(c))));
+      next.push_back(join(elements[c], loop.getRegionIterArgs()[c]));
+    }
+    if (watch)
+      next.push_back(watch(
+          elements[0], elements[1],
+          watch(elements[2], elements[3], loop.getRegionIterArgs()[count])));
     scf::YieldOp::create(b, next);
   }
   Value all = loop.getResult(0);
-  for (int64_t c = 1; c < count; ++c) {
-    IRMapping mapping;
-    mapping.map(join->getOperand(0), all);
-    mapping.map(join->getOperand(1), loop.getResult(c));
-    Operation *copy = b.clone(*join, mapping);
-    copy->getResult(0).setType(all.getType());
-    all = copy->getResult(0);
+  for (int64_t c = 1; c < count; ++c)
+    all = join(loop.getResult(c), all);
+  if (watch)
+    *state = loop.getResult(count);
+  for (int64_t i = n / count * count; i < n; ++i) {
+    Value x = element(index(i));
+    all = join(x, all);
+    if (watch)
+      *state = watch(x, x, *state);
   }
-  for (int64_t i = n / count * count; i < n; ++i)
-    all = step(index(i), all);
   return all;
 }
 
 Value Emitter::reduceInChains(Operation *join, int64_t n, Value init,
-                              llvm::function_ref<Value(Value, Value)> step) {
-  auto flags = dyn_cast<arith::ArithFastMathInterface>(join);
-  if (lanes == 1 || !flags || !isa<arith::MaximumFOp, arith::MinimumFOp>(join))
-    return chains(b, join, n, init, step);
-  // The order of zeros costs as much as the rest: first without it, and again
-  // with it where some item's result is a zero.
-  Attribute exact = join->getAttr(flags.getFastMathAttrName());
-  join->setAttr(
-      flags.getFastMathAttrName(),
-      arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::nsz));
-  Value quick = chains(b, join, n, init, step);
-  join->setAttr(flags.getFastMathAttrName(), exact);
-  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(quick.getType()));
+                              llvm::function_ref<Value(Value)> element) {
+  auto exact = [&](Value x, Value acc) -> Value {
+    IRMapping mapping;
+    mapping.map(join->getOperand(0), acc);
+    mapping.map(join->getOperand(1), x);
+    Operation *copy = b.clone(*join, mapping);
+    copy->getResult(0).setType(acc.getType());
+    return copy->getResult(0);
+  };
+  bool most = isa<arith::MaximumFOp>(join);
+  if (lanes == 1 || (!most && !isa<arith::MinimumFOp>(join)))
+    return chains(b, n, init, element, exact);
+  // NaN and the order of zeros cost more than all the rest: first without them,
+  // and again with them where an element is NaN or some item's result a zero.
+  auto quick = [&](Value x, Value acc) -> Value {
+    Value better = arith::CmpFOp::create(
+        b, most ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, x,
+        acc);
+    return arith::SelectOp::create(b, better, x, acc);
+  };
+  Type i32 = b.getI32Type();
+  auto watch = [&](Value x, Value y, Value state) -> Value {
+    Value odd = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, y);
+    return arith::SelectOp::create(b, odd, constant(i32, 1), state);
+  };
+  Value odd = constant(i32, 0);
+  Value found = chains(b, n, init, element, quick, watch, &odd);
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(found.getType()));
   Value isZero =
-      arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, quick, zero);
-  Value some =
-      vector::ReductionOp::create(b, vector::CombiningKind::OR, isZero);
-  auto again = scf::IfOp::create(b, quick.getType(), some, true);
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, found, zero);
+  Value isOdd =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, odd, constant(i32, 0));
+  Value some = vector::ReductionOp::create(
+      b, vector::CombiningKind::OR, arith::OrIOp::create(b, isZero, isOdd));
+  auto again = scf::IfOp::create(b, found.getType(), some, true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&again.getElseRegion().front());
-  scf::YieldOp::create(b, quick);
+  scf::YieldOp::create(b, found);
   b.setInsertionPointToStart(&again.getThenRegion().front());
-  scf::YieldOp::create(b, chains(b, join, n, init, step));
+  scf::YieldOp::create(b, chains(b, n, init, element, exact));
   return again.getResult(0);
 }
 
@@ -259,17 +285,19 @@ LogicalResult Emitter::emitGeneric(linalg::GenericOp op) {
     Operation *join = n && *n >= 8 ? idempotentStep(op) : nullptr;
     Values finals;
     if (join) {
-      auto reduce = [&] {
-        at.assign(numLoops, Value());
-        for (auto [d, v] : llvm::zip_equal(outer, outerAt))
-          at[d] = v;
-        return reduceInChains(join, *n, accumulators[0],
-                              [&](Value iv, Value acc) {
-                                at[inner[0]] = iv;
-                                return step(at, acc)[0];
-                              });
+      // The operand of the join that is not the accumulator, at `iv`.
+      bool accFirst = join->getOperand(0) == op.getRegionOutputArgs()[0];
+      auto element = [&](Value iv) {
+        at[inner[0]] = iv;
+        Value joined = step(at, accumulators[0])[0];
+        Operation *copy = joined.getDefiningOp();
+        if (failedBody || !copy)
+          return joined;
+        Value x = copy->getOperand(accFirst);
+        copy->erase();
+        return x;
       };
-      finals.push_back(reduce());
+      finals.push_back(reduceInChains(join, *n, accumulators[0], element));
     } else {
       std::function<Values(unsigned, Values)> nest = [&](unsigned level,
                                                          Values acc) {

@@ -86,7 +86,7 @@ static void forBlocks(ImplicitLocOpBuilder &b, int64_t n, int64_t m,
 }
 
 RowValue Emitter::loadInput(Value memory, RankedTensorType type,
-                            const Items &items) {
+                            const Items &items, bool prefetch) {
   RowValue value;
   if (lanes == 1) {
     auto from = cast<MemRefType>(memory.getType());
@@ -111,15 +111,10 @@ RowValue Emitter::loadInput(Value memory, RankedTensorType type,
   for (int64_t n : type.getShape())
     sizes.push_back(index(n));
   value = allocate(type, sizes);
-  auto itemAt = [&](int64_t i) -> Value {
-    return arith::MinSIOp::create(
-        b, arith::AddIOp::create(b, items.item, index(i)), items.last);
-  };
-  Values item, later;
-  for (int64_t i = 0; i < lanes; ++i) {
-    item.push_back(itemAt(i));
-    later.push_back(itemAt(lanes + i));
-  }
+  Values item;
+  for (int64_t i = 0; i < lanes; ++i)
+    item.push_back(arith::MinSIOp::create(
+        b, arith::AddIOp::create(b, items.item, index(i)), items.last));
 
   Value flat = flatten(b, memory);
   if (!flat) {
@@ -137,16 +132,27 @@ RowValue Emitter::loadInput(Value memory, RankedTensorType type,
     });
     return value;
   }
+  Value later = arith::AddIOp::create(b, items.item, index(lanes));
   int64_t n = type.getNumElements();
   int64_t m = std::min<int64_t>(lanes, llvm::bit_floor(uint64_t(n)));
   Value to = flattenLanes(b, value.buffer);
   auto block = VectorType::get({m}, type.getElementType());
   forBlocks(b, n, m, [&](Value e) {
+    Value ahead = arith::MulIOp::create(b, e, index(lanes));
     for (int64_t q = 0; q < lanes; q += m) {
       Values tile;
-      for (int64_t i = 0; i < m; ++i)
+      for (int64_t i = 0; i < m; ++i) {
         tile.push_back(
             vector::LoadOp::create(b, block, flat, ValueRange{item[q + i], e}));
+        // What the next items need arrives while these are computed. They lie
+        // behind one another: a line for each row of the block.
+        if (prefetch) {
+          Value line = arith::AddIOp::create(b, ahead, index((q + i) * m));
+          memref::PrefetchOp::create(b, flat, ValueRange{later, line},
+                                     /*isWrite=*/false, /*localityHint=*/2,
+                                     /*isDataCache=*/true);
+        }
+      }
       tile = transpose(tile);
       for (int64_t j = 0; j < m; ++j) {
         Value at = arith::AddIOp::create(b, e, index(j));

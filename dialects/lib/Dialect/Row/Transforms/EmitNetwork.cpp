@@ -4,6 +4,7 @@
 #include "Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "route/Dialect/Row/Transforms/IROps.h"
@@ -223,16 +224,50 @@ void Emitter::emitExact(ChooseOp op, const RowValue &keys, ValueRange at,
   }
 }
 
+/// Whether an f32 value is never below +0, but perhaps NaN.
+bool Emitter::isNonNegative(Value v) {
+  Operation *op = v.getDefiningOp();
+  if (auto generic = dyn_cast_or_null<linalg::GenericOp>(op))
+    op = generic.getBody()
+             ->getTerminator()
+             ->getOperand(cast<OpResult>(v).getResultNumber())
+             .getDefiningOp();
+  if (auto unary = dyn_cast_or_null<UnaryOp>(op))
+    return unary.getFunction() == UnaryFunction::Sigmoid;
+  return isa_and_nonnull<math::ExpOp, math::Exp2Op>(op);
+}
+
+/// A signed key in a few operations: the order of numbers, -0 below +0 and NaN
+/// beyond one of the infinities. Masked candidates are INT32_MIN.
+Value Emitter::guessedKey(ChooseOp op, ValueRange at, bool nonNegative) {
+  Type i32 = b.getI32Type();
+  Value k = arith::BitcastOp::create(b, laneType(i32),
+                                     load(row(op.getKeys()[0]), at));
+  if (!nonNegative) {
+    Value sign = arith::ShRSIOp::create(b, k, constant(i32, 31));
+    Value flip = arith::AndIOp::create(b, sign, constant(i32, INT32_MAX));
+    k = arith::XOrIOp::create(b, k, flip);
+  }
+  if (op.isUp(0))
+    k = arith::XOrIOp::create(b, k, constant(i32, -1));
+  if (op.getMask())
+    k = arith::SelectOp::create(b, load(row(op.getMask()), at), k,
+                                constant(i32, INT32_MIN));
+  return k;
+}
+
 /// A guess by 32-bit numbers, twice as many in a vector: the key's high bits
 /// above ~index. It is right if the high bits of the best k and of the next all
-/// differ; returns whether that holds for all items.
+/// differ, even if zeros count as equal, and none of the k is NaN; returns
+/// whether that holds for all items.
 Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices,
-                         Value *next) {
+                         bool nonNegative, Value *next) {
   RowValue from = row(op.getKeys()[0]);
   int64_t k = indices.type.getShape().back();
   int64_t n = from.type.getShape().back();
   int64_t bits = std::max(1u, llvm::Log2_64_Ceil(n));
   int32_t lowMask = (1 << bits) - 1;
+  nonNegative &= !op.isUp(0); // of keys as they are compared
   Type i32 = b.getI32Type();
   SmallVector<int32_t> table(n);
   for (int64_t i = 0; i < n; ++i)
@@ -242,7 +277,7 @@ Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices,
   auto candidate = [&](Value e) -> Value {
     Values place(at);
     place.push_back(e);
-    Value high = arith::AndIOp::create(b, networkKey(op, place),
+    Value high = arith::AndIOp::create(b, guessedKey(op, place, nonNegative),
                                        constant(i32, ~lowMask));
     return arith::OrIOp::create(b, high,
                                 inLanes(memref::LoadOp::create(b, low, e)));
@@ -251,6 +286,13 @@ Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices,
                            cast<VectorType>(laneType(i32)), candidate);
   if (next)
     *next = arith::OrIOp::create(b, best[k], constant(i32, lowMask));
+  auto above = [&](Value x, Value y) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, x, y);
+  };
+  // The last of the chosen is not NaN, infinite, masked or padding, nor is the
+  // first.
+  int32_t infinity = 0x7f800000 >> bits;
+  int32_t floor = nonNegative ? -1 : int32_t(0x807fffff) >> bits;
   Value certain;
   for (int64_t r = 0; r <= k; ++r) {
     if (r < k) {
@@ -261,14 +303,42 @@ Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices,
             arith::SubIOp::create(b, constant(i32, lowMask), i));
     }
     best[r] = arith::ShRSIOp::create(b, best[r], constant(i32, bits));
-    if (r == 0)
-      continue;
-    Value distinct = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt,
-                                           best[r - 1], best[r]);
+    if (!nonNegative) {
+      // -0 is -1 here, and +0 is 0.
+      Value negative = arith::ShRSIOp::create(b, best[r], constant(i32, 31));
+      best[r] = arith::SubIOp::create(b, best[r], negative);
+    }
+    Value distinct = above(r ? best[r - 1] : constant(i32, infinity), best[r]);
+    if (r == std::min(k, n) - 1)
+      distinct = arith::AndIOp::create(b, distinct,
+                                       above(best[r], constant(i32, floor)));
     certain =
         certain ? Value(arith::AndIOp::create(b, certain, distinct)) : distinct;
   }
   return vector::ReductionOp::create(b, vector::CombiningKind::AND, certain);
+}
+
+/// Whether `v` was computed from bf16 or f16 numbers; what a product's rows are
+/// does not show in its sums.
+static bool isCoarse(Value v, SmallPtrSetImpl<Value> &seen) {
+  auto isSmall = [](Type type) {
+    Type element = getElementTypeOrSelf(type);
+    return element.isBF16() || element.isF16();
+  };
+  if (!seen.insert(v).second)
+    return false;
+  if (isSmall(v.getType()))
+    return true;
+  Operation *op = v.getDefiningOp();
+  if (!op || isa<ragged::MatmulOp>(op))
+    return false;
+  bool rounds = op->walk([&](arith::TruncFOp inner) {
+                    return isSmall(inner.getType()) ? WalkResult::interrupt()
+                                                    : WalkResult::advance();
+                  }).wasInterrupted();
+  return rounds || llvm::any_of(op->getOperands(), [&](Value operand) {
+           return isCoarse(operand, seen);
+         });
 }
 
 /// A guess leaves bits for the index only among few candidates, and keys from
@@ -276,12 +346,9 @@ Value Emitter::emitGuess(ChooseOp op, ValueRange at, const RowValue &indices,
 bool Emitter::mayGuess(ChooseOp op) {
   auto key = cast<RankedTensorType>(op.getKeys()[0].getType());
   auto indices = cast<RankedTensorType>(op.getIndices().getType());
+  SmallPtrSet<Value, 16> seen;
   return key.getElementType().isF32() && key.getShape().back() <= 1024 &&
-         indices.getShape().back() > 1 &&
-         llvm::none_of(program.getInputs(), [](Value v) {
-           Type t = cast<ShapedType>(v.getType()).getElementType();
-           return t.isBF16() || t.isF16();
-         });
+         indices.getShape().back() > 1 && !isCoarse(op.getKeys()[0], seen);
 }
 
 void Emitter::emitNetwork(ChooseOp op, const RowValue &indices,
@@ -295,7 +362,8 @@ void Emitter::emitNetwork(ChooseOp op, const RowValue &indices,
   forEach(batch, [&](ValueRange at) {
     OpBuilder::InsertionGuard guard(b);
     if (guess) {
-      Value certain = emitGuess(op, at, indices);
+      Value certain =
+          emitGuess(op, at, indices, isNonNegative(op.getKeys()[0]));
       Value yes = arith::ConstantOp::create(b, b.getBoolAttr(true));
       auto again =
           scf::IfOp::create(b, arith::XOrIOp::create(b, certain, yes), false);

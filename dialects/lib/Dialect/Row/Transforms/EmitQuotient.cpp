@@ -93,7 +93,8 @@ void Emitter::emitQuotientChoice(ChooseOp op, Quotient &quotient,
   auto numerator = row(quotient.numerator);
   rows[key] = numerator;
   Value next;
-  Value certain = emitGuess(op, {}, indices, &next);
+  Value certain =
+      emitGuess(op, {}, indices, isNonNegative(quotient.numerator), &next);
   emitQuotients(quotient, indices);
 
   // From the next candidate's key back to its value, or above.

@@ -367,6 +367,17 @@ LogicalResult Emitter::emitOp(Operation *op) {
     return emitTally(tally);
   if (auto sum = dyn_cast<SumOp>(op))
     return emitSum(sum);
+  if (auto product = dyn_cast<ragged::MatmulOp>(op)) {
+    Value memory = products->buffers.lookup(op);
+    if (!memory)
+      return op->emitError("row programs multiply an input by uniforms only");
+    auto type = cast<RankedTensorType>(product.getResult(0).getType());
+    RowValue value =
+        loadInput(memory, type, products->items, /*prefetch=*/false);
+    value.sizes = {index(1), index(type.getDimSize(1))};
+    define(product.getResult(0), value);
+    return success();
+  }
   if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp,
           tensor::ExtractSliceOp>(op))
     return emitReshape(op);
@@ -433,7 +444,8 @@ Value Emitter::constantTable(DenseElementsAttr values) {
 
 LogicalResult Emitter::emit(const Items &items, ValueRange inputs,
                             ValueRange uniforms, ValueRange outputs,
-                            ValueRange accumulators) {
+                            ValueRange accumulators, const Products &products) {
+  this->products = &products;
   Block &block = program.getBody().front();
   for (auto [i, argument] : llvm::enumerate(block.getArguments())) {
     auto type = cast<RankedTensorType>(argument.getType());
@@ -452,10 +464,10 @@ LogicalResult Emitter::emit(const Items &items, ValueRange inputs,
     }
     if (varying) {
       Values sizes = value.sizes;
-      if (argument.use_empty())
+      if (feedsProducts(argument))
         value.splat = constant(type.getElementType(), 0);
       else
-        value = loadInput(memory, type, items);
+        value = loadInput(memory, type, items, /*prefetch=*/true);
       value.sizes = sizes;
     } else {
       value.buffer = memory;
@@ -472,6 +484,8 @@ LogicalResult Emitter::emit(const Items &items, ValueRange inputs,
                                             program.getOutputs().size());
           }))
         continue; // added straight into the counters below
+    if (isa<tensor::ExpandShapeOp>(op) && feedsProducts(op.getResult(0)))
+      continue;
     if (failed(emitOp(&op)))
       return failure();
     // What a deferred quotient reads stays alive.
@@ -490,6 +504,13 @@ LogicalResult Emitter::emit(const Items &items, ValueRange inputs,
       accumulate(row(value), accumulators[a], items);
   }
   return success();
+}
+
+bool Emitter::feedsProducts(Value v) {
+  return llvm::all_of(v.getUsers(), [](Operation *user) {
+    return isa<ragged::MatmulOp>(user) || (isa<tensor::ExpandShapeOp>(user) &&
+                                           feedsProducts(user->getResult(0)));
+  });
 }
 
 TallyOp Emitter::directTally(ProgramOp program, unsigned i) {

@@ -3,6 +3,7 @@
 #ifndef ROUTE_LIB_DIALECT_ROW_TRANSFORMS_EMITTER_H
 #define ROUTE_LIB_DIALECT_ROW_TRANSFORMS_EMITTER_H
 
+#include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -53,13 +54,24 @@ public:
   struct Items {
     mlir::Value item, valid, last;
   };
+  /// Products of the program that are in memory, for the items of a block;
+  /// `items` are those of emit() as seen from the block's begin.
+  struct Products {
+    llvm::DenseMap<mlir::Operation *, mlir::Value> buffers;
+    Items items;
+  };
   mlir::LogicalResult emit(const Items &items, mlir::ValueRange inputs,
                            mlir::ValueRange uniforms, mlir::ValueRange outputs,
-                           mlir::ValueRange accumulators);
+                           mlir::ValueRange accumulators,
+                           const Products &products);
 
   /// Whether value `i` added to an accumulator is a tally, so that `emit` takes
   /// a counter with one more element in front, for padding.
   static TallyOp directTally(ProgramOp program, unsigned i);
+
+  /// Whether nothing but rows of products come from `v`, an argument of the
+  /// body or an operation on one.
+  static bool feedsProducts(mlir::Value v);
 
   unsigned numNetworks = 0;
 
@@ -97,7 +109,7 @@ private:
 
   // EmitItems.cpp: between item-major memory and lanes.
   RowValue loadInput(mlir::Value memory, mlir::RankedTensorType type,
-                     const Items &items);
+                     const Items &items, bool prefetch);
   void storeOutput(const RowValue &v, mlir::Value memory, const Items &items);
   void accumulate(const RowValue &v, mlir::Value memory, const Items &items);
   void accumulateTally(const RowValue &indices, mlir::Value counter,
@@ -110,9 +122,9 @@ private:
   mlir::FailureOr<Values> emitBody(mlir::linalg::GenericOp op,
                                    mlir::ValueRange arguments,
                                    mlir::ValueRange at);
-  mlir::Value reduceInChains(
-      mlir::Operation *join, int64_t n, mlir::Value init,
-      llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> step);
+  mlir::Value
+  reduceInChains(mlir::Operation *join, int64_t n, mlir::Value init,
+                 llvm::function_ref<mlir::Value(mlir::Value)> element);
   mlir::Value cloneInLanes(mlir::Operation *op,
                            llvm::function_ref<mlir::Value(mlir::Value)> find);
 
@@ -122,9 +134,12 @@ private:
                    const RowValue &chosen);
   mlir::Value networkKey(ChooseOp op, mlir::ValueRange at);
   bool mayGuess(ChooseOp op);
+  mlir::Value guessedKey(ChooseOp op, mlir::ValueRange at, bool nonNegative);
+  static bool isNonNegative(mlir::Value v);
   /// With `next`, gives an upper bound of the best key that was not chosen.
   mlir::Value emitGuess(ChooseOp op, mlir::ValueRange batch,
-                        const RowValue &indices, mlir::Value *next = nullptr);
+                        const RowValue &indices, bool nonNegative,
+                        mlir::Value *next = nullptr);
   void emitExact(ChooseOp op, const RowValue &keys, mlir::ValueRange batch,
                  const RowValue &indices);
   /// The best k (and the next) of n candidates, vectors of `type`, best first.
@@ -161,6 +176,7 @@ private:
   mlir::LogicalResult emitSum(SumOp op);
 
   ProgramOp program;
+  const Products *products = nullptr;
   int64_t lanes, lanes64;
   mlir::ImplicitLocOpBuilder &b;
   mlir::OpBuilder::InsertPoint allocations;
