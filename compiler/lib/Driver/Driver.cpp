@@ -41,11 +41,11 @@ struct CommandLine {
   cl::opt<std::string> header{"header",
                               cl::desc("C and C++ header of the library"),
                               cl::value_desc("file"), cl::cat(category)};
-  cl::list<std::string> cpus{
-      "cpu",
-      cl::desc(
-          "processor levels: v3, v4, v4-bf16 or host (all three by default)"),
-      cl::value_desc("levels"), cl::CommaSeparated, cl::cat(category)};
+  cl::list<std::string> cpus{"cpu",
+                             cl::desc("processor levels: v3, v4, v4-bf16 or "
+                                      "host (by default all that differ)"),
+                             cl::value_desc("levels"), cl::CommaSeparated,
+                             cl::cat(category)};
   cl::list<std::string> defines{"D", cl::desc("give an axis or a pool a size"),
                                 cl::value_desc("axis=N"), cl::Prefix,
                                 cl::cat(category)};

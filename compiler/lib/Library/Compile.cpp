@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Library/Library.h"
 #include "route/Library/Passes.h"
 #include "route/Pipelines/Pipelines.h"
@@ -20,6 +21,18 @@ static std::vector<std::string> exportsOf(ModuleOp module) {
       names.push_back(op->getAttrOfType<StringAttr>("sym_name").str());
   });
   return names;
+}
+
+/// Whether code for processors with products of bf16 differs from other code
+/// of its width.
+static bool multipliesBf16(ModuleOp module) {
+  return module
+      .walk([](ragged::MatmulOp product) {
+        return product.weightType().getElementType().isBF16()
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
 /// Compiles one copy of the module for one level.
@@ -74,7 +87,7 @@ static std::optional<LevelError::Place> placeOf(Location location) {
 }
 
 FailureOr<std::vector<ObjectFile>>
-route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
+route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
   MLIRContext &context = *module.getContext();
   PassManager shared(&context);
   addPackingPasses(shared);
@@ -83,6 +96,10 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &options) {
   FailureOr<Schema> schema = buildSchema(module);
   if (failed(schema))
     return failure();
+  LibraryOptions options = wanted;
+  if (llvm::is_contained(options.levels, IsaLevel::V4) &&
+      !multipliesBf16(module))
+    llvm::erase(options.levels, IsaLevel::V4Bf16);
   // Levels are independent of one another: a thread and a context each, since
   // a context's dialects are not loaded from several threads.
   std::string bytes;

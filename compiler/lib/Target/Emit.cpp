@@ -3,11 +3,14 @@
 // vector width for everything we generate.
 #include "route/Target/CPU.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -19,6 +22,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
 
 #include <algorithm>
 #include <memory>
@@ -126,6 +130,9 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const TargetOptions &options,
 /// Visibility and linkage of what the module defines.
 void restrictSymbols(llvm::Module &module, const TargetOptions &options) {
   for (llvm::GlobalValue &value : module.global_values()) {
+    // Nobody compares addresses of what is ours alone: equal functions merge.
+    if (value.hasLocalLinkage())
+      value.setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
     if (value.isDeclaration() || value.hasLocalLinkage())
       continue;
     value.setDSOLocal(true);
@@ -154,11 +161,29 @@ void setFunctionAttributes(llvm::Module &module,
   }
 }
 
+/// Row programs and work on grouped rows are vectors already; what is left of
+/// loops in them are tails, which vectors and repetition only make longer.
+void keepLoops(ModuleOp module, llvm::Module &ir) {
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
+    llvm::Function *body = ir.getFunction(function.getName());
+    if (!body || body->isDeclaration() ||
+        !(function->hasAttr("row.body") || function->hasAttr("ragged.work")))
+      continue;
+    llvm::DominatorTree tree(*body);
+    llvm::LoopInfo loops(tree);
+    for (llvm::Loop *loop : loops.getLoopsInPreorder())
+      llvm::addStringMetadataToLoop(loop, "llvm.loop.vectorize.enable", 0);
+  }
+}
+
 void optimize(llvm::Module &module, llvm::TargetMachine &machine,
               unsigned level) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = level >= 2;
-  tuning.SLPVectorization = level >= 2;
+  // Neither pays in what we generate, and both cost time and size.
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = false;
+  tuning.MergeFunctions = true;
   llvm::PassBuilder builder(&machine, tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -206,6 +231,7 @@ LogicalResult emit(ModuleOp module, const TargetOptions &options,
   llvm::raw_string_ostream text(error);
   if (llvm::verifyModule(*ir, &text))
     return module.emitError("the LLVM IR is malformed: ") << error;
+  keepLoops(module, *ir);
   optimize(*ir, *machine, options.optLevel);
 
   llvm::raw_svector_ostream stream(out);

@@ -51,19 +51,25 @@ func.func @move(%x: memref<?x100xbf16>, %perm: memref<?xi32>, %a: memref<?x100xb
 }
 
 // Four experts of two panels each, two weights: a panel of each weight in a tile.
-// CHECK-LABEL: func.func private @gated_matmul
-// CHECK-SAME: (%[[BEGIN:.*]]: index, %[[END:.*]]: index,
-// CHECK-NOT: memref.alloc(
-// DOT: memref.alloca() {alignment = 64 : i64} : memref<14x2x16xf32>
-// CHECK: scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
+// The tile has a case for one row and one for every even number of rows.
+// CHECK-LABEL: func.func private @gated_matmul_tile(
+// CHECK-SAME: attributes {ragged.work}
 // CHECK: scf.index_switch
-// CHECK: case 1 {
+// CHECK: case 0 {
 // CHECK: memref.prefetch
 // DOT: x86vector.avx512.dot %{{.*}} : vector<32xbf16> -> vector<16xf32>
 // WIDEN-NOT: x86vector
 // WIDEN: math.fma %{{.*}} : vector<16xf32>
-// NARROW-NOT: case 3
+// DOT: case 6 {
+// DOT-NOT: case 7 {
+// NARROW-NOT: case 2 {
 // CHECK: default {
+// CHECK-LABEL: func.func private @gated_matmul(
+// CHECK-SAME: %[[BEGIN:.*]]: index, %[[END:.*]]: index,
+// CHECK-NOT: memref.alloc(
+// DOT: memref.alloca() {alignment = 64 : i64} : memref<14x2x16xf32>
+// CHECK: scf.for %{{.*}} = %[[BEGIN]] to %[[END]]
+// CHECK: call @gated_matmul_tile(
 // The epilogue runs on vectors: the bias a column, the factor a row.
 // CHECK: arith.addf %{{.*}} : vector<16xf32>
 // CHECK: vector.store %{{.*}} : memref<?x32xbf16>, vector<16xbf16>
@@ -85,9 +91,10 @@ func.func @gated(%a: memref<?x64xbf16>, %o: memref<5xi32>, %g: memref<4x2x32x16x
 }
 
 // A dense matmul is one expert that has every row; its work items are panels, two at a time where registers allow.
-// CHECK-LABEL: func.func private @dense_matmul
-// CHECK-NOT: scf.while
+// CHECK-LABEL: func.func private @dense_matmul_tile(
 // CHECK: math.fma
+// CHECK-LABEL: func.func private @dense_matmul(
+// CHECK-NOT: scf.while
 // CHECK-LABEL: func.func @dense(
 // DOT: call @dense_matmul(%c0, %c2, {{.*}}) {ragged.parallel}
 // NARROW: call @dense_matmul(%c0, %c4, {{.*}}) {ragged.parallel}

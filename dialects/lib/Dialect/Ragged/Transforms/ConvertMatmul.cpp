@@ -118,25 +118,85 @@ private:
   void emitTileOf(Value expert, Value group, Value panel, Value first,
                   Value rowCount, Value t, Value tiles, Value ahead) {
     TileSource source;
-    source.rows = flatRows;
     source.firstRow = e.mul(first, flatRows.rowStride);
-    source.lines = lines;
     source.panel = panel;
     emitPrefetch(source, t, tiles, ahead);
 
-    SmallVector<int64_t> cases;
-    for (int64_t i = 1; i < shape.maxRows; ++i)
-      cases.push_back(i);
-    auto choice = scf::IndexSwitchOp::create(e.b, e.loc, TypeRange(), rowCount,
-                                             cases, cases.size());
+    source.lastRow = e.mul(e.sub(rowCount, e.index(1)), flatRows.rowStride);
+    SmallVector<Value> arguments = {rowCount,
+                                    tile,
+                                    source.firstRow,
+                                    source.lastRow,
+                                    source.panel,
+                                    source.prefetch,
+                                    source.prefetchStep,
+                                    flatRows.line};
+    llvm::append_range(arguments, lines);
+    bool fixedStride = getConstantIntValue(flatRows.rowStride).has_value();
+    if (!fixedStride)
+      arguments.push_back(flatRows.rowStride);
+    if (!kernel)
+      kernel = emitKernel(arguments, fixedStride);
+    func::CallOp::create(e.b, e.loc, kernel, arguments);
+  }
+
+  /// The function of a tile, apart from its product: products that agree in
+  /// depth and number of sums have the same, and share one when equal functions
+  /// are merged.
+  func::FuncOp emitKernel(ArrayRef<Value> operands, bool fixedStride) {
     OpBuilder::InsertionGuard guard(e.b);
-    for (int64_t i = 1; i <= shape.maxRows; ++i) {
-      Region &region = i < shape.maxRows ? choice.getCaseRegions()[i - 1]
-                                         : choice.getDefaultRegion();
+    Operation *at = e.b.getInsertionBlock()->getParentOp();
+    auto parent = dyn_cast<func::FuncOp>(at);
+    if (!parent)
+      parent = at->getParentOfType<func::FuncOp>();
+    e.b.setInsertionPoint(parent);
+    auto function = func::FuncOp::create(
+        e.b, e.loc, (parent.getName() + "_tile").str(),
+        e.b.getFunctionType(ValueRange(operands).getTypes(), {}));
+    function.setPrivate();
+    function->setAttr("ragged.work", e.b.getUnitAttr());
+    SymbolTable(parent->getParentOfType<ModuleOp>()).insert(function);
+    Block *entry = function.addEntryBlock();
+    e.b.setInsertionPointToEnd(entry);
+    func::ReturnOp::create(e.b, e.loc);
+    e.b.setInsertionPointToStart(entry);
+
+    ValueRange arguments = entry->getArguments();
+    Value rowCount = arguments[0], sums = arguments[1];
+    SmallVector<Value> weightLines(arguments.slice(8, lines.size()));
+    TileSource source;
+    source.firstRow = arguments[2];
+    source.lastRow = arguments[3];
+    source.panel = arguments[4];
+    source.prefetch = arguments[5];
+    source.prefetchStep = arguments[6];
+    source.rows.line = arguments[7];
+    source.rows.rowStride =
+        fixedStride ? e.index(*getConstantIntValue(flatRows.rowStride))
+                    : arguments.back();
+    source.lines = weightLines;
+
+    // A case for every even number of rows; an odd number computes its last row
+    // twice. A single row, which is what few items give, has its own.
+    SmallVector<int64_t> sizes = {1}, cases;
+    while (sizes.back() < shape.maxRows) {
+      cases.push_back(sizes.size() - 1);
+      sizes.push_back(
+          std::min(2 * static_cast<int64_t>(sizes.size()), shape.maxRows));
+    }
+    Value half = e.div(e.add(rowCount, 1), 2);
+    Value one = e.cmp(CmpIPredicate::eq, rowCount, e.index(1));
+    auto choice = scf::IndexSwitchOp::create(e.b, e.loc, TypeRange(),
+                                             e.select(one, e.index(0), half),
+                                             cases, cases.size());
+    for (auto [i, rows] : llvm::enumerate(sizes)) {
+      Region &region = i < cases.size() ? choice.getCaseRegions()[i]
+                                        : choice.getDefaultRegion();
       e.b.createBlock(&region);
-      emitTile(e, shape, source, i, tile);
+      emitTile(e, shape, source, rows, sums);
       scf::YieldOp::create(e.b, e.loc);
     }
+    return function;
   }
 
   /// Each tile of a group fetches its share of the next group.
@@ -262,6 +322,7 @@ private:
   Value rows, offsets, out, tile;
   ValueRange weightOperands, perExpert, perRow;
   FlatBuffer flatRows;
+  func::FuncOp kernel;
   SmallVector<Value> lines;
   llvm::DenseMap<Type, Value> cuts;
 };

@@ -96,7 +96,9 @@ private:
     state.back() = e.add(ahead, source.prefetchStep);
     Value start = e.add(source.firstRow, e.add(k, offset * shape.pair));
     for (int64_t m = 0; m < rowCount; ++m) {
-      Value rowAt = e.add(start, e.mul(source.rows.rowStride, m));
+      Value rowAt = e.add(start, m && m + 1 == rowCount
+                                     ? source.lastRow
+                                     : e.mul(source.rows.rowStride, m));
       SmallVector<Value, 2> row = loadRow(rowAt, half);
       for (auto [n, factor] : llvm::enumerate(factors)) {
         Value &sum = state[m * shape.sums() + n];

@@ -31,13 +31,15 @@ struct MatmulShape {
 struct TileSource {
   FlatBuffer rows;              ///< the activations
   Value firstRow;               ///< element where the tile's first row starts
+  Value lastRow;                ///< from there to where its last row starts
   llvm::ArrayRef<Value> lines;  ///< each weight's panels
   Value panel;                  ///< element where the tile's panels start
   Value prefetch, prefetchStep; ///< element to fetch ahead, and its advance
 };
 
 /// Emits the sums of `rowCount` rows over all of K, each in one accumulator and
-/// in ascending order, and stores them to `tile`, [maxRows, sums, 16] f32.
+/// in ascending order, and stores them to `tile`, [maxRows, sums, 16] f32. The
+/// last two rows may be the same.
 void emitTile(Emit &e, const MatmulShape &shape, const TileSource &source,
               int64_t rowCount, Value tile);
 
