@@ -21,10 +21,10 @@ route-run "$work/router.so" pick --inputs "$example/data/requests.jsonl" \
 python3 "$example/score.py" --expect "$example/expected.jsonl" "policy=$work/decisions.jsonl"
 route-run "$work/router.so" pick --inputs "$example/data/requests.jsonl" \
   --params "$example/weights.safetensors" --bench
-echo "the interpreter, which is the policy's definition, on the same requests:"
 route-run "$example/router.route" pick --interpret --inputs "$example/data/requests.jsonl" \
   --params "$example/weights.safetensors" --outputs "$work/interpreted.jsonl"
-python3 "$example/score.py" --expect "$work/decisions.jsonl" "interpreter=$work/interpreted.jsonl" | tail -1
+cmp "$work/decisions.jsonl" "$work/interpreted.jsonl"
+echo "the interpreter, which is what the policy means, gives the same 500 lines"
 
 for model in mixtral deepseek_v3; do
   say "tokens: the $model layer against the transformers library's own module"
