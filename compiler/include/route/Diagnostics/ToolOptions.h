@@ -22,8 +22,7 @@ inline bool parseToolOptions(int argc, char **argv, llvm::StringRef tool,
   llvm::cl::SetVersionPrinter([tool = tool.str()](llvm::raw_ostream &os) {
     os << tool << " " ROUTE_VERSION "\n";
   });
-  return llvm::cl::ParseCommandLineOptions(argc, argv, overview,
-                                           &llvm::errs());
+  return llvm::cl::ParseCommandLineOptions(argc, argv, overview, &llvm::errs());
 }
 
 } // namespace route
