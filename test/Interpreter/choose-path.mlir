@@ -1,5 +1,6 @@
 // Choice of a path through rows with two refs: cheapest, ties by fewer rows, no way at all.
 // RUN: route-interp %s | FileCheck %s
+// RUN: route-opt %s --route-form-rows --convert-route-to-linalg | route-interp - | FileCheck %s
 
 module attributes {interp.script = ["run path"]} {
   route.axis @task <index> size(5) {}

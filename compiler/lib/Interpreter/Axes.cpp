@@ -41,6 +41,13 @@ FailureOr<AxisRef> Machine::axis(StringAttr name, Location loc) {
   int64_t size = op.getStaticSize();
   if (size < 0 && op.getLabels())
     size = op.getLabels()->size();
+  if (auto each = op->getAttrOfType<IntegerAttr>("per_parent");
+      each && size < 0 && !op.getParentAxes().empty()) {
+    FailureOr<AxisRef> parent = axis(op.getParentAxes().front().getAttr(), loc);
+    if (failed(parent))
+      return failure();
+    size = each.getInt() * (*parent)->size;
+  }
   if (op.getKind() == AxisKind::plan)
     return emitError(loc, "no run of plan axis '")
            << name.getValue() << "' is at hand";
@@ -55,8 +62,16 @@ FailureOr<AxisRef> Machine::axis(StringAttr name, Location loc) {
 LogicalResult Machine::bindAxis(AxisOp op, int64_t size) {
   AxisRef parent;
   if (!op.getParentAxes().empty() && op.getKind() != AxisKind::plan) {
-    FailureOr<AxisRef> found =
-        axis(op.getParentAxes().front().getAttr(), op.getLoc());
+    StringAttr above = op.getParentAxes().front().getAttr();
+    // Where every parent has as many children, these say how many parents.
+    if (auto each = op->getAttrOfType<IntegerAttr>("per_parent");
+        each && each.getInt() > 0 && !axes.contains(above.getValue()))
+      if (auto aboveOp = symbols.lookup<AxisOp>(above);
+          aboveOp && aboveOp.getStaticSize() < 0 && !aboveOp.getLabels() &&
+          !aboveOp.getOriginal() &&
+          failed(bindAxis(aboveOp, size / each.getInt())))
+        return failure();
+    FailureOr<AxisRef> found = axis(above, op.getLoc());
     if (failed(found))
       return failure();
     parent = *found;

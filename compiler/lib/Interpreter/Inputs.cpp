@@ -12,6 +12,22 @@ using namespace route::interp;
 LogicalResult route::interp::bindTensors(Interpreter &interpreter,
                                          ModuleOp module,
                                          const SafeTensors &file) {
+  // How children are spread over parents, before anything is over them.
+  for (const FileTensor &tensor : file.tensors()) {
+    StringRef name = tensor.name;
+    if (!name.consume_back(".offsets") ||
+        !interpreter.machine().symbols.lookup<AxisOp>(name))
+      continue;
+    auto offsets = arrayFromTensor(tensor, module.getLoc());
+    if (failed(offsets))
+      return failure();
+    SmallVector<int64_t> counts;
+    for (int64_t i = 0; i + 1 < offsets->size(); ++i)
+      counts.push_back(offsets->buffer->get(i + 1).asInt() -
+                       offsets->buffer->get(i).asInt());
+    if (failed(interpreter.bindAxisPerParent(name, counts)))
+      return failure();
+  }
   for (const FileTensor &tensor : file.tensors()) {
     Operation *target = lookupDotted(interpreter.machine(), tensor.name);
     bool isInput = isa_and_nonnull<SignalOp, ColumnOp>(target);

@@ -35,6 +35,11 @@ private:
   Slot slotOf(unsigned i);
   FailureOr<RuntimeValue> given(const Slot &slot);
   FailureOr<Array> output(const Slot &slot);
+  FailureOr<SmallVector<AxisRef>> itemAxes(StringAttr plan, Location loc);
+  FailureOr<AxisRef> axisOf(StringAttr name, Location loc);
+  LogicalResult sizesOf(StringAttr plan, bool ranks, Location loc,
+                        SmallVectorImpl<int64_t> &sizes);
+  FailureOr<int64_t> derivedSize(StringRef axis, Location loc);
   FailureOr<RuntimeValue> decodePlan(const Slot &slot, const Array &indices);
   FailureOr<RuntimeValue> decodeArray(const Slot &slot, const Array &held);
 
@@ -44,6 +49,8 @@ private:
   struct Decoded {
     AxisRef axis;
     std::vector<int64_t> places;
+    /// The row at each place, -1 for none.
+    std::vector<int64_t> rows;
   };
   llvm::StringMap<Decoded> plans;
 };
@@ -90,6 +97,27 @@ FailureOr<RuntimeValue> LoweredRun::given(const Slot &slot) {
       return failure();
     return RuntimeValue(Element((*axis)->size));
   }
+  if (slot.role == "offsets") {
+    StringRef name = slot.name;
+    name.consume_back(".offsets");
+    auto axis = machine.axis(StringAttr::get(func.getContext(), name), loc);
+    if (failed(axis))
+      return failure();
+    const Axis::Parent &parent = (*axis)->parents.front();
+    auto offsets =
+        machine.allocate(slot.memref.getElementType(),
+                         {makeAxis(nullptr, parent.axis->size + 1)}, loc);
+    if (failed(offsets))
+      return failure();
+    std::vector<int64_t> first(parent.axis->size + 1);
+    for (int64_t of : *parent.index)
+      ++first[of + 1];
+    for (size_t i = 1; i < first.size(); ++i)
+      first[i] += first[i - 1];
+    for (auto [i, place] : llvm::enumerate(first))
+      offsets->buffer->set(i, place);
+    return RuntimeValue(std::move(*offsets));
+  }
   if (!slot.memref || (slot.type && isRangeType(slot.type.getElementType())))
     return emitError(loc, "argument '")
            << slot.name << "' of role '" << slot.role
@@ -116,9 +144,9 @@ FailureOr<RuntimeValue> LoweredRun::given(const Slot &slot) {
   return RuntimeValue(std::move(*dense));
 }
 
-/// The axes of a plan's items, outermost first.
-static FailureOr<SmallVector<AxisRef>> itemAxes(Machine &machine,
-                                                StringAttr plan, Location loc) {
+/// The axes of a plan's items, outermost first, where none is a plan.
+static FailureOr<SmallVector<AxisRef>>
+declaredItems(Machine &machine, StringAttr plan, Location loc) {
   auto op = machine.symbols.lookup<AxisOp>(plan);
   if (!op || op.getKind() != AxisKind::plan)
     return emitError(loc, "'") << plan.getValue() << "' is no plan axis";
@@ -135,7 +163,7 @@ static FailureOr<SmallVector<AxisRef>> itemAxes(Machine &machine,
 FailureOr<AxisRef>
 route::interp::planFromRows(Machine &machine, StringAttr name,
                             ArrayRef<std::vector<int64_t>> rows, Location loc) {
-  auto items = itemAxes(machine, name, loc);
+  auto items = declaredItems(machine, name, loc);
   if (failed(items))
     return failure();
   auto op = machine.symbols.lookup<AxisOp>(name);
@@ -160,6 +188,72 @@ route::interp::planFromRows(Machine &machine, StringAttr name,
   return makePlan(name, space, rows.vec());
 }
 
+/// An axis, or the rows of a plan that was read back.
+FailureOr<AxisRef> LoweredRun::axisOf(StringAttr name, Location loc) {
+  if (auto found = plans.find(name.getValue()); found != plans.end())
+    return found->second.axis;
+  return machine.axis(name, loc);
+}
+
+/// The axes of a plan's items, outermost first.
+FailureOr<SmallVector<AxisRef>> LoweredRun::itemAxes(StringAttr plan,
+                                                     Location loc) {
+  auto op = machine.symbols.lookup<AxisOp>(plan);
+  if (!op || op.getKind() != AxisKind::plan)
+    return emitError(loc, "'") << plan.getValue() << "' is no plan axis";
+  SmallVector<AxisRef> axes;
+  for (FlatSymbolRefAttr parent : ArrayRef(op.getParentAxes()).drop_back()) {
+    auto axis = axisOf(parent.getAttr(), loc);
+    if (failed(axis))
+      return failure();
+    axes.push_back(*axis);
+  }
+  return axes;
+}
+
+/// The size that a function of the module gives for an axis.
+FailureOr<int64_t> LoweredRun::derivedSize(StringRef axis, Location loc) {
+  auto function =
+      func->getParentOfType<ModuleOp>().lookupSymbol(("size." + axis).str());
+  auto names = function ? function->getAttrOfType<ArrayAttr>("route.sizes")
+                        : ArrayAttr();
+  if (!names)
+    return emitError(loc, "the size of '") << axis << "' is not known";
+  SmallVector<RuntimeValue, 1> args;
+  for (auto name : names.getAsRange<StringAttr>()) {
+    auto size = machine.axis(name, loc);
+    if (failed(size))
+      return failure();
+    args.push_back(Element((*size)->size));
+  }
+  auto made = machine.call(function, args);
+  if (failed(made))
+    return failure();
+  return std::get<Element>(made->front()).asInt();
+}
+
+/// The sizes of the dimensions of a plan's items and, with `ranks`, of its rows
+/// as they are padded; dynamic where the buffer has a static one.
+LogicalResult LoweredRun::sizesOf(StringAttr plan, bool ranks, Location loc,
+                                  SmallVectorImpl<int64_t> &sizes) {
+  auto op = machine.symbols.lookup<AxisOp>(plan);
+  for (FlatSymbolRefAttr parent : ArrayRef(op.getParentAxes()).drop_back()) {
+    auto above = machine.symbols.lookup<AxisOp>(parent.getAttr());
+    if (above.getKind() == AxisKind::plan) {
+      if (failed(sizesOf(parent.getAttr(), /*ranks=*/true, loc, sizes)))
+        return failure();
+      continue;
+    }
+    auto axis = machine.axis(parent.getAttr(), loc);
+    if (failed(axis))
+      return failure();
+    sizes.push_back((*axis)->size);
+  }
+  if (ranks)
+    sizes.push_back(ShapedType::kDynamic);
+  return success();
+}
+
 /// A buffer for an output. A plan axis takes the places of its items and of its
 /// ranks; open sizes come from the axes.
 FailureOr<Array> LoweredRun::output(const Slot &slot) {
@@ -168,13 +262,16 @@ FailureOr<Array> LoweredRun::output(const Slot &slot) {
   for (FlatSymbolRefAttr name : slot.axes) {
     auto op = machine.symbols.lookup<AxisOp>(name.getAttr());
     if (op && op.getKind() == AxisKind::plan) {
-      auto items = itemAxes(machine, name.getAttr(), loc);
-      if (failed(items))
+      if (failed(sizesOf(name.getAttr(), slot.part != "count", loc, sizes)))
         return failure();
-      for (const AxisRef &item : *items)
-        sizes.push_back(item->size);
-      if (slot.part != "count")
-        sizes.push_back(ShapedType::kDynamic);
+      if (slot.part != "count" &&
+          sizes.size() <= static_cast<size_t>(slot.memref.getRank()) &&
+          slot.memref.isDynamicDim(sizes.size() - 1)) {
+        auto rank = derivedSize((name.getValue() + ".rank").str(), loc);
+        if (failed(rank))
+          return failure();
+        sizes.back() = *rank;
+      }
       continue;
     }
     auto axis = machine.axis(name.getAttr(), loc);
@@ -197,24 +294,71 @@ FailureOr<Array> LoweredRun::output(const Slot &slot) {
   return machine.allocate(slot.memref.getElementType(), axes, loc);
 }
 
-/// Indices over the items and ranks, -1 for no row, as a plan.
+/// Indices over the items and ranks, -1 for no row, as a plan. Rows of a plan,
+/// as items or as what is chosen, are numbered by their places.
 FailureOr<RuntimeValue> LoweredRun::decodePlan(const Slot &slot,
                                                const Array &indices) {
+  Location loc = func.getLoc();
   StringAttr name = slot.axes.front().getAttr();
+  auto op = machine.symbols.lookup<AxisOp>(name);
+  auto items = itemAxes(name, loc);
+  if (failed(items))
+    return failure();
+  StringAttr chosen = op.getParentAxes().back().getAttr();
+  auto candidates = axisOf(chosen, loc);
+  if (failed(candidates))
+    return failure();
+  ChoiceSpace space;
+  space.per = *items;
+  space.candidates = *candidates;
+  if (failed(space.prepare(machine, loc)))
+    return failure();
   int64_t width = indices.axes.back()->size;
-  Kept kept(countPositions(ArrayRef(indices.axes).drop_back()));
+  // Items by their places in the buffer.
+  SmallVector<const Decoded *> rowsOf;
+  SmallVector<int64_t> extents;
+  for (FlatSymbolRefAttr parent : ArrayRef(op.getParentAxes()).drop_back()) {
+    auto found = plans.find(parent.getValue());
+    rowsOf.push_back(found == plans.end() ? nullptr : &found->second);
+    extents.push_back(rowsOf.back()
+                          ? static_cast<int64_t>(rowsOf.back()->rows.size())
+                          : (*items)[extents.size()]->size);
+  }
+  auto itemAt = [&](int64_t place) {
+    int64_t item = 0, scale = 1;
+    for (size_t i = extents.size(); i-- > 0;) {
+      int64_t position = place % std::max<int64_t>(extents[i], 1);
+      place /= std::max<int64_t>(extents[i], 1);
+      if (rowsOf[i])
+        position = rowsOf[i]->rows[position];
+      if (position < 0)
+        return int64_t(-1);
+      item += position * scale;
+      scale *= (*items)[i]->size;
+    }
+    return item;
+  };
+  auto above = plans.find(chosen.getValue());
+  Kept kept(space.items);
   Decoded decoded;
   for (int64_t place = 0, n = indices.size(); place < n; ++place) {
     int64_t candidate = indices.buffer->get(place).asInt();
+    decoded.rows.push_back(candidate < 0 ? -1 : decoded.places.size());
     if (candidate < 0)
       continue;
-    kept[place / width].push_back(candidate);
+    if (above != plans.end())
+      candidate = candidate < static_cast<int64_t>(above->second.rows.size())
+                      ? above->second.rows[candidate]
+                      : -1;
+    int64_t item = itemAt(place / width);
+    if (candidate < 0 || item < 0 || candidate >= (*candidates)->size)
+      return emitError(loc, "plan '")
+             << name.getValue() << "' chose " << candidate << " of "
+             << (*candidates)->size << " for item " << item;
+    kept[item].push_back(candidate);
     decoded.places.push_back(place);
   }
-  auto plan = planFromRows(machine, name, kept, func.getLoc());
-  if (failed(plan))
-    return failure();
-  decoded.axis = *plan;
+  decoded.axis = makePlan(name, space, kept);
   plans[name.getValue()] = decoded;
   return RuntimeValue(Plan{decoded.axis});
 }

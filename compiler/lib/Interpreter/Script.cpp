@@ -135,7 +135,9 @@ LogicalResult route::interp::runScript(ModuleOp module, Options options,
   } else {
     for (auto func : module.getOps<FunctionOpInterface>())
       if (auto route = dyn_cast<FuncOp>(*func);
-          !route || route.getKind() != FuncKind::handler)
+          SymbolTable::getSymbolVisibility(func) !=
+              SymbolTable::Visibility::Private &&
+          (!route || route.getKind() != FuncKind::handler))
         script.push_back("run " + func.getName().str());
   }
   SmallVector<RuntimeValue> last;

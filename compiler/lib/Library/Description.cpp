@@ -132,8 +132,15 @@ private:
   }
 
   Constant *axis(const AxisSchema &row) {
-    return structOf({text(row.name), u64(row.size), u64(row.maxSize), null(),
-                     texts(row.members), u32(row.parent), u32(0)});
+    Constant *size = null();
+    if (row.derived)
+      size = function(
+          "size." + row.name + suffix(options.levels.front()),
+          llvm::FunctionType::get(llvm::Type::getInt64Ty(context),
+                                  llvm::PointerType::get(context, 0), false));
+    return structOf({text(row.name), u64(row.size), u64(row.maxSize), size,
+                     texts(row.members), u32(row.parent),
+                     u32(row.ragged ? ROUTE_AXIS_RAGGED : 0)});
   }
 
   /// Elements in memory order.

@@ -198,6 +198,21 @@ private:
     unsigned dynamic = type.getDynamicDimIndex(index);
     if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
       return cloneAt(alloc.getDynamicSizes()[dynamic], mapping, user);
+    // Views have the sizes of what they are made of.
+    if (auto collapse = buffer.getDefiningOp<memref::CollapseShapeOp>()) {
+      Value product;
+      for (int64_t dim : collapse.getReassociationIndices()[index]) {
+        FailureOr<Value> part = sizeOf(collapse.getSrc(), dim, mapping, user);
+        if (failed(part))
+          return failure();
+        product = product ? Value(arith::MulIOp::create(b, user->getLoc(),
+                                                        product, *part))
+                          : *part;
+      }
+      return product;
+    }
+    if (auto expand = buffer.getDefiningOp<memref::ExpandShapeOp>())
+      return cloneAt(expand.getOutputShape()[dynamic], mapping, user);
     if (auto argument = dyn_cast<BlockArgument>(buffer);
         argument && argument.getOwner() == &entry.getBody().front()) {
       auto axes =

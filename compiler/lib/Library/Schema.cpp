@@ -83,6 +83,10 @@ public:
     for (func::FuncOp entry : getEntries(module))
       if (failed(addEntry(entry)))
         return failure();
+    for (auto function : module.getOps<func::FuncOp>())
+      if (auto axis = function->getAttrOfType<StringAttr>(kDerivedAttr))
+        if (int32_t row = schema.findAxis(axis.getValue()); row >= 0)
+          schema.axes[row].derived = true;
     return std::move(schema);
   }
 
@@ -129,11 +133,17 @@ private:
     return result;
   }
 
-  /// Indices of the axes of a buffer; copies stand for what they copy, plan
-  /// axes for the axes they descend from and their rank.
+  /// Indices of the axes of a buffer of `shape`; copies stand for what they
+  /// copy, plan axes for the axes they descend from and their rank.
   std::vector<uint32_t> axesOf(ArrayRef<FlatSymbolRefAttr> axes,
-                               func::FuncOp entry = {}, int64_t rank = 0) {
+                               ArrayRef<int64_t> shape = {}) {
     std::vector<uint32_t> result;
+    addAxes(axes, shape, result);
+    return result;
+  }
+
+  void addAxes(ArrayRef<FlatSymbolRefAttr> axes, ArrayRef<int64_t> shape,
+               std::vector<uint32_t> &result) {
     for (FlatSymbolRefAttr name : axes) {
       auto axis = symbols.lookup<AxisOp>(name.getValue());
       if (axis.getKind() == AxisKind::copy)
@@ -144,18 +154,26 @@ private:
       }
       SmallVector<FlatSymbolRefAttr> parents = axis.getParentAxes();
       parents.pop_back();
-      llvm::append_range(result, axesOf(parents, entry, rank));
-      result.push_back(rankAxis(axis.getSymName(), rank));
+      addAxes(parents, shape, result);
+      result.push_back(rankAxis(axis.getSymName(), result.size() < shape.size()
+                                                       ? shape[result.size()]
+                                                       : ShapedType::kDynamic));
     }
-    return result;
   }
 
   uint32_t rankAxis(StringRef plan, int64_t rank) {
     std::string name = (plan + ".rank").str();
     int32_t known = schema.findAxis(name);
-    if (known >= 0)
+    if (known >= 0) {
+      if (!ShapedType::isDynamic(rank))
+        schema.axes[known].size = rank;
       return known;
-    schema.axes.push_back({name, rank, -1, {}, -1});
+    }
+    AxisSchema row;
+    row.name = name;
+    if (!ShapedType::isDynamic(rank))
+      row.size = rank;
+    schema.axes.push_back(std::move(row));
     return schema.axes.size() - 1;
   }
 
@@ -304,13 +322,23 @@ private:
                     : part == "count" ? ROUTE_ROLE_PLAN_COUNT
                                       : ROUTE_ROLE_PLAN_COLUMN;
       }
-      if (part == "index" || part == "count") {
+      if (role == "offsets") {
+        port.type.element = ROUTE_I32;
+        port.axes = axesOf(axes);
+      } else if (part == "index" || part == "count") {
         auto plan = symbols.lookup<AxisOp>(axes.front().getValue());
         SmallVector<FlatSymbolRefAttr> parents = plan.getParentAxes();
         port.type.element = ROUTE_I32;
-        port.axes = axesOf(ArrayRef(parents).drop_back());
+        port.axes = axesOf(ArrayRef(parents).drop_back(), buffer.getShape());
         if (part == "index") {
-          port.type.rowsOf = schema.findAxis(parents.back().getValue());
+          // The rows of a plan are chosen by their places in its index.
+          auto chosen = symbols.lookup<AxisOp>(parents.back().getValue());
+          port.type.rowsOf =
+              chosen.getKind() == AxisKind::plan
+                  ? rankAxis(chosen.getSymName(), ShapedType::kDynamic)
+              : chosen.getKind() == AxisKind::copy
+                  ? schema.findAxis(*chosen.getOriginal())
+                  : schema.findAxis(chosen.getSymName());
           port.axes.push_back(
               rankAxis(plan.getSymName(), buffer.getShape().back()));
         }
@@ -323,8 +351,13 @@ private:
           return failure();
         port.type = *type;
         port.initial = defaultOf(name);
-        port.axes = axesOf(axes, entry,
-                           buffer.getRank() ? buffer.getShape().back() : 1);
+        port.axes = axesOf(axes, buffer.getShape());
+      }
+      if (role == "offsets") {
+        auto of = entry.getArgAttrOfType<FlatSymbolRefAttr>(i, kOfAttr);
+        port.role = ROUTE_ROLE_OFFSETS;
+        port.subject = schema.findAxis(of.getValue());
+        schema.axes[port.subject].ragged = true;
       }
       (role == "output" ? row.outputs : row.inputs).push_back(std::move(port));
     }

@@ -91,6 +91,8 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (function->hasAttr("route.workspace"))
         wrapWorkspace(function, *schema);
+      else if (function->hasAttr(kDerivedAttr))
+        wrapSize(function, *schema);
       else if (function->hasAttr("route.pack"))
         wrapPack(function);
     }
@@ -261,7 +263,7 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
         continue;
       }
       Value data;
-      if (role == "input")
+      if (role == "input" || role == "offsets")
         data = unpack.load(inputs, ++input * sizeof(route_buffer), pointer);
       else if (role == "known")
         data = unpack.load(inputs,
@@ -282,13 +284,19 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
         data = unpack.load(state, 8 * schema.findState(name), pointer);
       SmallVector<Value> extents;
       if (!buffer.hasStaticShape()) {
-        std::vector<uint32_t> axes = role == "output" ? row.outputs[output].axes
-                                     : role == "input" || role == "known"
-                                         ? row.inputs[input].axes
-                                         : std::vector<uint32_t>();
+        std::vector<uint32_t> axes =
+            role == "output" ? row.outputs[output].axes
+            : role == "input" || role == "known" || role == "offsets"
+                ? row.inputs[input].axes
+                : std::vector<uint32_t>();
         for (auto [axis, extent] : llvm::zip(axes, buffer.getShape()))
           if (ShapedType::isDynamic(extent))
             extents.push_back(unpack.load(axisSizes, 8 * axis, i64));
+        if (role == "offsets") {
+          Value one =
+              LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(1));
+          extents[0] = LLVM::AddOp::create(b, loc, extents[0], one);
+        }
       }
       operands.push_back(unpack.view(data, buffer, extents));
     }
@@ -321,6 +329,31 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
     Value bytes =
         arith::IndexCastOp::create(b, loc, b.getI64Type(), call.getResult(0));
     func::ReturnOp::create(b, loc, bytes);
+  }
+
+  /// int64_t derived_size(const int64_t *axis_sizes)
+  void wrapSize(func::FuncOp function, const Schema &schema) {
+    OpBuilder b(&getContext());
+    b.setInsertionPointToEnd(getOperation().getBody());
+    Location loc = function.getLoc();
+    Unpacker unpack(b, loc);
+    std::string name = (function.getSymName() + suffix.getValue()).str();
+    auto wrapper = func::FuncOp::create(
+        b, loc, name, b.getFunctionType(unpack.pointer(), b.getI64Type()));
+    wrapper->setAttr("route.export", b.getUnitAttr());
+    Block *body = wrapper.addEntryBlock();
+    b.setInsertionPointToStart(body);
+    SmallVector<Value> operands;
+    for (auto name : function->getAttrOfType<ArrayAttr>("route.sizes")
+                         .getAsRange<StringAttr>())
+      operands.push_back(unpack.index(
+          unpack.load(body->getArgument(0),
+                      8 * schema.findAxis(name.getValue()), b.getI64Type())));
+    auto call = func::CallOp::create(b, loc, function.getSymName(),
+                                     b.getIndexType(), operands);
+    Value size =
+        arith::IndexCastOp::create(b, loc, b.getI64Type(), call.getResult(0));
+    func::ReturnOp::create(b, loc, size);
   }
 
   /// void pack(const void *source, void *packed, int64_t slice)

@@ -367,6 +367,16 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
   if (cx.resultPool && from.axis == cx.resultPool->axis)
     under.append(cx.ruleUnder.begin(), cx.ruleUnder.end());
 
+  // A choice for the rows of a plan has something over those rows.
+  for (AxisInfo *item : per) {
+    auto over = [&](mlir::Value value) {
+      return value && llvm::is_contained(e.axesOf(value), item);
+    };
+    if (item->isPlan() && !over(mask) && !over(count) &&
+        llvm::none_of(keys, over))
+      mask = andMask(mask, e.broadcastTo(e.constant(e.i1(), 1, {}), item));
+  }
+
   auto type = PlanType::get(&context, axis->symbol);
   irgen::Emitter::Choice choice{count, mask, keys,  up,
                                 under, {},   table, greedy};

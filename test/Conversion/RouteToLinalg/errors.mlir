@@ -2,15 +2,14 @@
 // RUN: route-opt %s --split-input-file --verify-diagnostics --route-form-rows --convert-route-to-linalg
 
 route.axis @token <index> {}
-route.axis @experts <pool> size(4) {}
-route.axis @p <plan> in [@token, @experts] {}
-route.func @greedy <route> (%k: !route.array<f32 [@token, @experts]>) -> !route.plan<@p> {
-  %two = route.constant 2 : i64 as !route.array<i64>
-  // expected-error @+1 {{compiled code does not cover this form of choice yet; the interpreter does}}
-  %p = route.choose <count> count(%two : !route.array<i64>) of @experts per [@token] up [false] greedy -> !route.plan<@p> as @p {
-  ^bb0(%sofar: !route.plan<@p>):
-    route.yield %k : !route.array<f32 [@token, @experts]>
-  }
+route.axis @links <pool> size(4) {}
+route.axis @p <plan> in [@token, @links] {}
+route.func @path <route> (%c: !route.array<f32 [@links]>, %from: !route.array<i64 [@links]>, %to: !route.array<i64 [@links]>,
+    %a: !route.array<i64 [@token]>, %b: !route.array<i64 [@token]>) -> !route.plan<@p> {
+  // expected-error @+1 {{compiled code does not cover a path over ends of this type yet; the interpreter does}}
+  %p = route.choose <path> of @links per [@token] by (%c : !route.array<f32 [@links]>) up [true]
+    table (%from, %to : !route.array<i64 [@links]>, !route.array<i64 [@links]>)
+    ends (%a, %b : !route.array<i64 [@token]>, !route.array<i64 [@token]>) -> !route.plan<@p> as @p
   route.return %p : !route.plan<@p>
 }
 
@@ -19,15 +18,38 @@ route.func @greedy <route> (%k: !route.array<f32 [@token, @experts]>) -> !route.
 route.axis @token <index> {}
 route.axis @experts <pool> size(4) {}
 route.axis @p <plan> in [@token, @experts] {}
-route.func @until <route> (%k: !route.array<f32 [@token, @experts]>) -> !route.plan<@p> {
-  %two = route.constant 2.0 : f32 as !route.array<f32>
-  // expected-error @+1 {{compiled code does not cover `until` with a predicate other than a running sum against a threshold yet}}
-  %p = route.choose <until> of @experts per [@token] by (%k : !route.array<f32 [@token, @experts]>) up [false] -> !route.plan<@p> as @p {
+route.budget @daily of @experts window "day" zone "UTC" reserve {
+  %r = route.constant 1.0 : f64 as !route.array<f64>
+  route.yield %r : !route.array<f64>
+} limit {
+  %l = route.constant 4.0 : f64 as !route.array<f64>
+  route.yield %l : !route.array<f64>
+}
+route.func @lasting <route> (%k: !route.array<f32 [@token, @experts]>) -> !route.plan<@p> {
+  %two = route.constant 2 : i64 as !route.array<i64>
+  // expected-error @+1 {{compiled code does not cover budgets that last beyond the call: 'daily' yet; the interpreter does}}
+  %p = route.choose <count> count(%two : !route.array<i64>) of @experts per [@token] by (%k : !route.array<f32 [@token, @experts]>) up [false] under [@daily] -> !route.plan<@p> as @p
+  route.return %p : !route.plan<@p>
+}
+
+// -----
+
+route.axis @token <index> {}
+route.axis @experts <pool> size(4) {}
+route.axis @p <plan> in [@token, @experts] {}
+route.budget @room of @experts window "batch" reserve {
+  %r = route.constant 1.0 : f64 as !route.array<f64>
+  route.yield %r : !route.array<f64>
+} limit {
+  %l = route.constant 4.0 : f64 as !route.array<f64>
+  route.yield %l : !route.array<f64>
+}
+route.func @both <route> (%k: !route.array<f32 [@token, @experts]>) -> !route.plan<@p> {
+  %two = route.constant 2 : i64 as !route.array<i64>
+  // expected-error @+1 {{compiled code does not cover budgets of a choice whose keys or end hang on the rows kept so far yet}}
+  %p = route.choose <count> count(%two : !route.array<i64>) of @experts per [@token] up [false] under [@room] greedy -> !route.plan<@p> as @p {
   ^bb0(%sofar: !route.plan<@p>):
-    %kp = route.broadcast %k along %sofar : !route.array<f32 [@token, @experts]>, !route.plan<@p> to !route.array<f32 [@p]>
-    %max = route.reduce <max> %kp along %sofar : !route.array<f32 [@p]>, !route.plan<@p> to !route.array<f32 [@token]>
-    %far = route.compare <ge> %max, %two : !route.array<f32 [@token]>, !route.array<f32>
-    route.yield %far : !route.array<i1 [@token]>
+    route.yield %k : !route.array<f32 [@token, @experts]>
   }
   route.return %p : !route.plan<@p>
 }

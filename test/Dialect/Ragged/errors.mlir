@@ -291,3 +291,42 @@ func.func @elementwise(%a: memref<7x4xf32>, %w: memref<1x5x4xf32>, %y: memref<7x
   }
   return
 }
+
+// -----
+func.func @choose_up(%k: tensor<?xf32>, %i: tensor<4xi32>, %n: tensor<i32>, %c: index) {
+  // expected-error @+1 {{has 2 directions for 1 keys}}
+  %0, %1 = ragged.choose of %c by(%k : tensor<?xf32>) up [true, false] maps [affine_map<(c) -> (c)>]
+      outs(%i, %n : tensor<4xi32>, tensor<i32>) -> tensor<4xi32>, tensor<i32>
+  return
+}
+
+// -----
+func.func @choose_maps(%k: tensor<?xf32>, %i: tensor<4xi32>, %n: tensor<i32>, %c: index) {
+  // expected-error @+1 {{has 0 maps for 1 operands}}
+  %0, %1 = ragged.choose of %c by(%k : tensor<?xf32>) up [true] maps []
+      outs(%i, %n : tensor<4xi32>, tensor<i32>) -> tensor<4xi32>, tensor<i32>
+  return
+}
+
+// -----
+func.func @choose_projection(%k: tensor<?x?xf32>, %i: tensor<4xi32>, %n: tensor<i32>, %c: index) {
+  // expected-error @+1 {{expected a projection of 1 dimensions to 2}}
+  %0, %1 = ragged.choose of %c by(%k : tensor<?x?xf32>) up [true] maps [affine_map<(c) -> (c)>]
+      outs(%i, %n : tensor<4xi32>, tensor<i32>) -> tensor<4xi32>, tensor<i32>
+  return
+}
+
+// -----
+func.func @choose_limit(%l: tensor<?xi32>, %i: tensor<4xi32>, %n: tensor<i32>, %c: index) {
+  // expected-error @+1 {{map 0 depends on the candidate}}
+  %0, %1 = ragged.choose of %c up [] limit(%l : tensor<?xi32>) maps [affine_map<(c) -> (c)>]
+      outs(%i, %n : tensor<4xi32>, tensor<i32>) -> tensor<4xi32>, tensor<i32>
+  return
+}
+
+// -----
+func.func @choose_counts(%i: tensor<3x4xi32>, %n: tensor<2xi32>, %c: index) {
+  // expected-error @+1 {{dimension 0 of 'counts' is 2, expected 3 (that of 'indices')}}
+  %0, %1 = ragged.choose of %c up [] maps [] outs(%i, %n : tensor<3x4xi32>, tensor<2xi32>) -> tensor<3x4xi32>, tensor<2xi32>
+  return
+}

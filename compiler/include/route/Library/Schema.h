@@ -27,6 +27,8 @@ struct AxisSchema {
   int64_t maxSize = -1; ///< -1: no bound
   std::vector<std::string> members;
   int32_t parent = -1;
+  bool ragged = false;  ///< parents differ in the number of their children
+  bool derived = false; ///< a function of the library gives the size
 };
 
 struct EnumSchema {

@@ -202,6 +202,15 @@ static LogicalResult evalNegF(arith::NegFOp op, Frame &frame) {
   });
 }
 
+/// The exact remainder with the dividend's sign.
+static LogicalResult evalRemF(arith::RemFOp op, Frame &frame) {
+  return mapScalars(op, frame, [&](ArrayRef<Element> in) -> Element {
+    if (const auto *narrow = std::get_if<float>(&in[0]))
+      return std::fmod(*narrow, in[1].asFloat());
+    return std::fmod(in[0].asDouble(), in[1].asDouble());
+  });
+}
+
 /// maxnumf and minnumf: a NaN gives way to a number.
 template <typename OpT, BinaryKind kind>
 static LogicalResult evalNumF(OpT op, Frame &frame) {
@@ -295,6 +304,7 @@ void route::interp::addArithOps(Registry &registry) {
   registry.add(evalNumF<MaxNumFOp, BinaryKind::max>);
   registry.add(evalNumF<MinNumFOp, BinaryKind::min>);
   registry.add(evalNegF);
+  registry.add(evalRemF);
   registry.add(evalAs<AddIOp, BinaryKind::add>);
   registry.add(evalAs<SubIOp, BinaryKind::sub>);
   registry.add(evalAs<MulIOp, BinaryKind::mul>);

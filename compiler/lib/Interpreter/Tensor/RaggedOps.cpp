@@ -1,5 +1,6 @@
 // Evaluators of the ragged dialect: counting, sorting and multiplying rows
 // grouped by expert.
+#include "../Choice.h"
 #include "Tensors.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/numerics.h"
@@ -243,7 +244,63 @@ static LogicalResult evalPack(ragged::PackOp op, Frame &frame) {
   return success();
 }
 
+/// The items in turn: candidates that are allowed, sorted by their keys.
+static LogicalResult evalChoose(ragged::ChooseOp op, Frame &frame) {
+  auto indices = initOf(op, frame, op.getIndices()),
+       counts = initOf(op, frame, op.getCounts());
+  if (failed(indices) || failed(counts))
+    return failure();
+  SmallVector<Value> mapped = op.getMapped();
+  auto read = [&](unsigned i, ArrayRef<int64_t> at) {
+    AffineMap map = cast<AffineMapAttr>(op.getMaps()[i]).getValue();
+    SmallVector<int64_t> place;
+    for (unsigned r = 0; r < map.getNumResults(); ++r)
+      place.push_back(at[map.getDimPosition(r)]);
+    const Array &array = frame.array(mapped[i]);
+    return array.buffer->get(linearIndex(shapeOf(array), place));
+  };
+  unsigned keys = op.getKeys().size(), masks = op.getMasks().size();
+  SmallVector<int64_t> items = shapeOf(*indices);
+  int64_t capacity = items.pop_back_val(), item = 0;
+  forEachPosition(items, [&](ArrayRef<int64_t> position) {
+    SmallVector<int64_t> at(position);
+    at.push_back(0);
+    int64_t begin = 0, end = indexOf(frame, op.getCandidates()),
+            rows = capacity;
+    unsigned next = keys + masks;
+    if (!op.getRange().empty()) {
+      begin = read(next++, at).asInt();
+      end = read(next++, at).asInt();
+    }
+    if (op.getLimit())
+      rows = std::clamp<int64_t>(read(next, at).asInt(), 0, capacity);
+    std::vector<std::pair<std::vector<KeyPart>, int64_t>> found;
+    for (int64_t c = begin; c < end; ++c) {
+      at.back() = c;
+      bool allowed = true;
+      for (unsigned m = 0; m < masks; ++m)
+        allowed = allowed && read(keys + m, at).asTruth();
+      std::vector<KeyPart> parts;
+      for (unsigned k = 0; allowed && k < keys; ++k)
+        parts.push_back(makeKey(read(k, at), op.getUp()[k]));
+      if (allowed)
+        found.push_back({std::move(parts), c});
+    }
+    llvm::stable_sort(found, [](const auto &a, const auto &b) {
+      return ranksBefore(a.first, b.first);
+    });
+    rows = std::min<int64_t>(rows, found.size());
+    for (int64_t r = 0; r < capacity; ++r)
+      indices->buffer->set(item * capacity + r,
+                           r < rows ? found[r].second : int64_t(-1));
+    counts->buffer->set(item++, rows);
+  });
+  setResults(op, frame, {*indices, *counts});
+  return success();
+}
+
 void route::interp::addRaggedOps(Registry &registry) {
+  registry.add(evalChoose);
   registry.add(evalCount);
   registry.add(evalOffsets);
   registry.add(evalPermute);

@@ -1,7 +1,7 @@
-// Choices and the row programs around them.
+// Choices by what row programs have: row.choose, row.contains, row.take.
 #include "Lowering.h"
+#include "route/Dialect/Route/IR/RowChoice.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace route;
@@ -43,62 +43,6 @@ Value Lowering::candidatesLast(Value route, const Plan &plan, Type type,
       b, loc, RankedTensorType::get(shape, element(type)), source, groups);
 }
 
-/// Whether `value` is a broadcast to the plan axis of `prefix`, and of what.
-static Value takenAlong(Value value, Value prefix) {
-  auto broadcast = value.getDefiningOp<BroadcastOp>();
-  return broadcast && broadcast.getPlan() == prefix ? broadcast.getOperand()
-                                                    : Value();
-}
-
-/// Whether `value` is computed from the rows kept so far.
-static bool dependsOn(Value value, Block &block) {
-  if (value.getParentBlock() != &block)
-    return false;
-  Operation *op = value.getDefiningOp();
-  return !op || llvm::any_of(op->getOperands(), [&](Value operand) {
-    return dependsOn(operand, block);
-  });
-}
-
-namespace {
-/// A running sum against a threshold, with conditions that do not change from
-/// row to row: `always` ends the choice at once, without `may` nothing ends it.
-struct Until {
-  Value values, threshold;
-  SmallVector<Value> always, may;
-};
-} // namespace
-
-/// Matches `sum(values over chosen) >= threshold`, alone or joined by `and` and
-/// `or` with conditions of the item.
-static bool matchUntil(Value condition, Block &block, Until &until) {
-  if (auto binary = condition.getDefiningOp<BinaryOp>();
-      binary && (binary.getKind() == BinaryKind::logical_and ||
-                 binary.getKind() == BinaryKind::logical_or))
-    for (auto [fixed, rest] : {std::pair(binary.getLhs(), binary.getRhs()),
-                               std::pair(binary.getRhs(), binary.getLhs())})
-      if (!dependsOn(fixed, block) && until.always.empty() &&
-          until.may.empty()) {
-        (binary.getKind() == BinaryKind::logical_and ? until.may : until.always)
-            .push_back(fixed);
-        return matchUntil(rest, block, until);
-      }
-  auto compare = condition.getDefiningOp<CompareOp>();
-  if (!compare)
-    return false;
-  Value sumSide = compare.getLhs(), other = compare.getRhs();
-  if (compare.getKind() == CompareKind::le)
-    std::swap(sumSide, other);
-  else if (compare.getKind() != CompareKind::ge)
-    return false;
-  auto sum = sumSide.getDefiningOp<ReduceOp>();
-  if (!sum || sum.getKind() != ReduceKind::sum || dependsOn(other, block))
-    return false;
-  until.values = takenAlong(sum.getOperand(), block.getArgument(0));
-  until.threshold = other;
-  return until.values && !dependsOn(until.values, block);
-}
-
 LogicalResult Lowering::lowerChoose(ChooseOp op) {
   Location loc = op.getLoc();
   Plan rows;
@@ -106,17 +50,21 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
   rows.candidates = op.getCandidatesAttr();
   for (auto axis : op.getPer().getAsRange<Axis>())
     rows.per.push_back(axis);
-  if (op.getUnder())
-    return unsupported(op, "budgets");
   // Outside a row program all items are chosen for at once.
-  if (!item && !tensorType(dimsOf(rows.per), b.getI32Type()).hasStaticShape())
-    return unsupported(op, "a choice outside a row program");
-  if (op.getGreedy() || op.getKind() == ChoiceKind::path)
-    return unsupported(op, "this form of choice");
+  if (!item &&
+      (!isRowChoice(op, tables) ||
+       !tensorType(dimsOf(rows.per), b.getI32Type()).hasStaticShape())) {
+    if (op.getUnder())
+      return lowerUnderBudgets(op, rows);
+    if (op.getKind() == ChoiceKind::path)
+      return lowerPath(op, rows);
+    if (!op.getBody().empty())
+      return lowerRounds(op, rows);
+    return op.getKind() == ChoiceKind::listed ? lowerListedColumns(op, rows)
+                                              : lowerColumnChoice(op, rows);
+  }
   if (op.getKind() == ChoiceKind::listed)
     return lowerListed(op, rows);
-  if (op.getSource())
-    return unsupported(op, "a choice from a plan");
   SmallVector<Axis> batch = dimsOf(rows.per);
   bool nested = llvm::any_of(rows.per, [&](Axis axis) {
     return axis != rows.candidates && descends(rows.candidates, axis);
@@ -177,53 +125,59 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
                   });
     }
   } else if (op.getKind() == ChoiceKind::until) {
-    Until until;
+    RunningSum until = *matchRunningSum(op);
     Block &block = op.getBody().front();
-    if (!matchUntil(cast<YieldOp>(block.back()).getOperand(0), block, until))
-      return unsupported(op, "`until` with a predicate other than a running "
-                             "sum against a threshold");
     for (Operation &inner : block.without_terminator())
       if (llvm::none_of(inner.getResults(),
-                        [&](Value v) { return dependsOn(v, block); }) &&
+                        [&](Value v) { return dependsOnPrefix(v, block); }) &&
           failed(lower(&inner)))
         return failure();
     values = candidatesLast(
         until.values, rows,
         cast<ArrayType>(until.values.getType()).getElementType(), loc);
-    SmallVector<Operand> operands;
-    for (Value part : {until.threshold,
-                       until.always.empty() ? Value() : until.always.front(),
-                       until.may.empty() ? Value() : until.may.front()})
-      if (part) {
-        Value tensor = get(part);
-        if (!tensor)
-          return failure();
-        operands.push_back({tensor, cast<ArrayType>(part.getType())});
-      }
-    bool scalar = llvm::all_of(
-        operands, [&](Operand &part) { return dimsOf(part.type).empty(); });
-    // A threshold of minus infinity ends the choice with its first row, one of
-    // NaN never does.
-    threshold = map(
-        scalar ? ArrayRef<Axis>() : ArrayRef<Axis>(batch), b.getF32Type(),
-        operands, loc, [&](OpBuilder &inner, Location at, ValueRange args) {
-          Value result = args[0];
-          auto edge = [&](float value) -> Value {
-            return arith::ConstantOp::create(inner, at,
-                                             inner.getF32FloatAttr(value));
-          };
-          if (!until.always.empty())
-            return arith::SelectOp::create(
-                       inner, at, args[1],
-                       edge(-std::numeric_limits<float>::infinity()), result)
-                .getResult();
-          if (!until.may.empty())
-            return arith::SelectOp::create(
-                       inner, at, args[1], result,
-                       edge(std::numeric_limits<float>::quiet_NaN()))
-                .getResult();
-          return result;
-        });
+    auto perItem = [&](Value part, Value with, Type type, Body body) -> Value {
+      SmallVector<Operand> operands;
+      for (Value each : {part, with})
+        if (each) {
+          Value tensor = get(each);
+          if (!tensor)
+            return {};
+          operands.push_back({tensor, cast<ArrayType>(each.getType())});
+        }
+      bool scalar = llvm::all_of(operands, [&](Operand &operand) {
+        return dimsOf(operand.type).empty();
+      });
+      return map(scalar ? ArrayRef<Axis>() : ArrayRef<Axis>(batch), type,
+                 operands, loc, body);
+    };
+    // A threshold of NaN is never reached.
+    threshold =
+        perItem(until.threshold, until.may, b.getF32Type(),
+                [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                  if (!until.may)
+                    return args[0];
+                  return arith::SelectOp::create(
+                      inner, at, args[1], args[0],
+                      arith::ConstantOp::create(
+                          inner, at,
+                          inner.getF32FloatAttr(
+                              std::numeric_limits<float>::quiet_NaN())));
+                });
+    // What ends the choice at once leaves its first row, whatever its value.
+    if (until.always) {
+      count =
+          perItem(until.always, {}, b.getI32Type(),
+                  [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                    auto number = [&](int32_t value) -> Value {
+                      return arith::ConstantOp::create(
+                          inner, at, inner.getI32IntegerAttr(value));
+                    };
+                    return arith::SelectOp::create(
+                        inner, at, args[0], number(1), number(candidates));
+                  });
+      if (!count)
+        return failure();
+    }
     if (!values || !threshold)
       return failure();
   }
@@ -299,15 +253,13 @@ LogicalResult Lowering::lowerMember(MemberOp op) {
             }));
     return success();
   }
-  if (dims != full ||
-      (!item && !tensorType(full, b.getI1Type()).hasStaticShape()) ||
-      ShapedType::isDynamic(staticSize(rows.candidates)))
+  if (!item)
+    return lowerMemberByPlace(op);
+  if (dims != full || ShapedType::isDynamic(staticSize(rows.candidates)))
     return unsupported(op, "membership at these positions");
-  Value found = inRowProgram(rows.indices, loc, [&](ValueRange in) {
-                  return SmallVector<Value>{row::ContainsOp::create(
-                      b, loc, tensorType(dims, b.getI1Type()), in[0])};
-                }).front();
-  set(op.getResult(), found);
+  set(op.getResult(),
+      row::ContainsOp::create(b, loc, tensorType(dims, b.getI1Type()),
+                              rows.indices));
   return success();
 }
 
@@ -327,6 +279,8 @@ LogicalResult Lowering::lowerRank(RankOp op) {
 /// Rules and else chains: for each item the rows of the first plan that may
 /// fire and has any.
 LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
+  if (!item)
+    return firstPlanColumns(op);
   Location loc = op.getLoc();
   SmallVector<Plan> sources;
   for (Value source : op.getPlans())
@@ -455,184 +409,5 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
                                              : Value(arith::ExtSIOp::create(
                                                    inner, at, type, args[0]));
           }));
-  return success();
-}
-
-LogicalResult Lowering::lowerRows(RowsOp op) {
-  Location loc = op.getLoc();
-  Axis axis = op.getItemAttr();
-  Block &source = op.getBody().front();
-
-  // What the region uses from outside, constants apart.
-  llvm::SetVector<Value> captured;
-  SmallVector<ConstantOp> constants;
-  op.walk([&](Operation *nested) {
-    if (nested == op)
-      return;
-    for (Value operand : nested->getOperands()) {
-      if (op.getBody().isAncestor(operand.getParentRegion()))
-        continue;
-      if (auto constant = operand.getDefiningOp<ConstantOp>())
-        constants.push_back(constant);
-      else
-        captured.insert(operand);
-    }
-  });
-
-  SmallVector<Value> inputs, uniforms, outs;
-  SmallVector<std::pair<Value *, bool>> slots;
-  /// One tensor that enters the program: where its row is to be found inside.
-  struct Entering {
-    Value value;    // the array, or null for the parts of a plan
-    StringRef plan; // the plan's axis
-    bool counts;
-  };
-  SmallVector<Entering> varyingOf, uniformOf;
-  auto enter = [&](Value tensor, ArrayRef<Axis> dims, Entering what) {
-    if (!llvm::is_contained(dims, axis)) {
-      uniforms.push_back(tensor);
-      uniformOf.push_back(what);
-      return;
-    }
-    SmallVector<Axis> front = {axis};
-    llvm::append_range(front, llvm::make_filter_range(
-                                  dims, [&](Axis dim) { return dim != axis; }));
-    inputs.push_back(transposeTo(tensor, dims, front, loc));
-    varyingOf.push_back(what);
-  };
-  for (Value value : captured) {
-    if (auto type = dyn_cast<PlanType>(value.getType())) {
-      Plan &rows = plan(value);
-      SmallVector<Axis> dims = dimsOf(ArrayRef<Axis>(rows.axis));
-      enter(rows.indices, dims, {{}, rows.axis.getValue(), false});
-      enter(rows.counts, ArrayRef(dims).drop_back(),
-            {{}, rows.axis.getValue(), true});
-      continue;
-    }
-    Value tensor = get(value);
-    if (!tensor)
-      return failure();
-    enter(tensor, dimsOf(cast<ArrayType>(value.getType())), {value, {}, false});
-  }
-
-  // The body is converted first, apart, so that the outputs' shapes are known.
-  auto savedValues = values;
-  llvm::StringMap<Plan> savedPlans = plans;
-  auto savedSizes = sizes;
-  OpBuilder::InsertPoint before = b.saveInsertionPoint();
-  Block *body = new Block;
-  Region holder;
-  holder.push_back(body);
-  item = axis;
-  sizes.clear();
-  b.setInsertionPointToStart(body);
-  auto bind = [&](const Entering &what, Value tensor, bool varying) {
-    Value argument = body->addArgument(
-        row::ProgramOp::rowType(tensor.getType(), varying), loc);
-    if (what.value)
-      set(what.value, argument);
-    else if (what.counts)
-      plans[what.plan].counts = argument;
-    else
-      plans[what.plan].indices = argument;
-    if (what.value)
-      for (auto [i, dim] :
-           llvm::enumerate(dimsOf(cast<ArrayType>(what.value.getType()))))
-        if (ShapedType::isDynamic(staticSize(dim)) &&
-            !sizes.contains(dim.getValue()))
-          sizes[dim.getValue()] = tensor::DimOp::create(b, loc, argument, i);
-  };
-  for (auto [tensor, what] : llvm::zip(inputs, varyingOf))
-    bind(what, tensor, true);
-  for (auto [tensor, what] : llvm::zip(uniforms, uniformOf))
-    bind(what, tensor, false);
-  LogicalResult result = success();
-  for (ConstantOp constant : constants)
-    if (failed(result = lowerConstant(constant)))
-      break;
-  if (succeeded(result))
-    result = lowerBlock(source);
-  // Rows that leave, the chosen positions and counts of plans in two.
-  SmallVector<Value> leaving;
-  SmallVector<SmallVector<Axis>> leavingDims;
-  auto yield = cast<YieldOp>(source.getTerminator());
-  if (succeeded(result)) {
-    auto leave = [&](Value tensor, ArrayRef<Axis> dims) {
-      leaving.push_back(tensor);
-      SmallVector<Axis> front = {axis};
-      llvm::append_range(front, dims);
-      leavingDims.push_back(front);
-    };
-    for (Value value : yield.getOperands()) {
-      if (isa<PlanType>(value.getType())) {
-        Plan &rows = plan(value);
-        SmallVector<Axis> dims = dimsOf(ArrayRef<Axis>(rows.axis));
-        leave(rows.indices, dims);
-        leave(rows.counts, ArrayRef(dims).drop_back());
-        continue;
-      }
-      Value tensor = get(value);
-      if (!tensor) {
-        result = failure();
-        break;
-      }
-      leave(tensor, dimsOf(cast<ArrayType>(value.getType())));
-    }
-    row::YieldOp::create(b, loc, leaving);
-  }
-  llvm::StringMap<Plan> innerPlans = plans;
-  values = std::move(savedValues);
-  plans = std::move(savedPlans);
-  sizes = std::move(savedSizes);
-  item = {};
-  b.restoreInsertionPoint(before);
-  if (failed(result)) {
-    body->dropAllReferences();
-    return failure();
-  }
-  SmallVector<Type> types;
-  for (auto [tensor, dims] : llvm::zip(leaving, leavingDims)) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    SmallVector<OpFoldResult> shape = {size(axis, loc)};
-    SmallVector<int64_t> fixed = {staticSize(axis)};
-    for (auto [extent, dim] :
-         llvm::zip(type.getShape(), ArrayRef(dims).drop_front())) {
-      fixed.push_back(extent);
-      shape.push_back(ShapedType::isDynamic(extent)
-                          ? size(dim, loc)
-                          : OpFoldResult(b.getIndexAttr(extent)));
-    }
-    types.push_back(RankedTensorType::get(fixed, type.getElementType()));
-    outs.push_back(
-        tensor::EmptyOp::create(b, loc, shape, type.getElementType()));
-  }
-  auto program = row::ProgramOp::create(b, loc, types, inputs, uniforms, outs,
-                                        ValueRange{});
-  program.getBody().takeBody(holder);
-  // Back outside: item axes return to where the array's type has them.
-  unsigned next = 0;
-  for (auto [inner, outer] : llvm::zip(yield.getOperands(), op.getResults())) {
-    if (auto type = dyn_cast<PlanType>(outer.getType())) {
-      Plan rows = innerPlans[type.getAxis().getValue()];
-      rows.indices = program.getResult(next++);
-      rows.counts = program.getResult(next++);
-      plans[type.getAxis().getValue()] = rows;
-      SmallVector<Axis> want = dimsOf(ArrayRef<Axis>(rows.axis));
-      Plan &stored = plans[type.getAxis().getValue()];
-      stored.indices =
-          transposeTo(rows.indices, leavingDims[next - 2], want, loc);
-      stored.counts = transposeTo(rows.counts, leavingDims[next - 1],
-                                  ArrayRef(want).drop_back(), loc);
-      continue;
-    }
-    // A column may come before its plan in the list.
-    for (Axis used : cast<ArrayType>(outer.getType()).getAxes())
-      if (innerPlans.contains(used.getValue()) &&
-          !plans.contains(used.getValue()))
-        plans[used.getValue()] = innerPlans[used.getValue()];
-    set(outer, transposeTo(program.getResult(next), leavingDims[next],
-                           dimsOf(cast<ArrayType>(outer.getType())), loc));
-    ++next;
-  }
   return success();
 }

@@ -189,10 +189,10 @@ LogicalResult Lowering::lowerListed(ChooseOp op, Plan rows) {
 
 /// The rows of one plan, then those of another.
 LogicalResult Lowering::lowerConcat(ConcatOp op) {
+  if (!item)
+    return concatColumns(op);
   Location loc = op.getLoc();
   Plan left = plan(op.getLhs()), right = plan(op.getRhs());
-  if (!item && !tensorType(dimsOf(left.per), b.getI32Type()).hasStaticShape())
-    return unsupported(op, "plans joined outside a row program");
   if (left.per != right.per || left.candidates != right.candidates)
     return unsupported(op, "plans from different axes one behind the other");
   Plan rows = left;

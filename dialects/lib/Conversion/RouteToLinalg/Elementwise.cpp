@@ -166,6 +166,88 @@ static Value unaryOf(OpBuilder &b, UnaryOp op, Value x) {
   }
 }
 
+/// Quotient towards zero, quotient towards minus infinity, or the remainder of
+/// the latter. A divisor of 0 gives quotient 0; the least number over -1 wraps.
+static Value divideIntegers(OpBuilder &b, Location loc, BinaryKind kind,
+                            Value x, Value y) {
+  Type type = x.getType();
+  Value zero = constantLike(b, loc, type, 0),
+        one = constantLike(b, loc, type, 1),
+        minus = constantLike(b, loc, type, -1);
+  auto is = [&](arith::CmpIPredicate predicate, Value p, Value q) -> Value {
+    return arith::CmpIOp::create(b, loc, predicate, p, q);
+  };
+  Value none = is(arith::CmpIPredicate::eq, y, zero),
+        negates = is(arith::CmpIPredicate::eq, y, minus);
+  Value safe = arith::SelectOp::create(
+      b, loc, arith::OrIOp::create(b, loc, none, negates), one, y);
+  Value quotient = arith::DivSIOp::create(b, loc, x, safe);
+  if (kind != BinaryKind::div) {
+    Value rest = arith::RemSIOp::create(b, loc, x, safe);
+    Value apart = arith::AndIOp::create(
+        b, loc, is(arith::CmpIPredicate::ne, rest, zero),
+        is(arith::CmpIPredicate::slt, arith::XOrIOp::create(b, loc, rest, safe),
+           zero));
+    quotient = arith::SelectOp::create(
+        b, loc, apart, arith::SubIOp::create(b, loc, quotient, one), quotient);
+  }
+  quotient = arith::SelectOp::create(
+      b, loc, none, zero,
+      arith::SelectOp::create(
+          b, loc, negates, arith::SubIOp::create(b, loc, zero, x), quotient));
+  return kind == BinaryKind::mod
+             ? Value(arith::SubIOp::create(
+                   b, loc, x, arith::MulIOp::create(b, loc, quotient, y)))
+             : quotient;
+}
+
+/// The exact remainder with the divisor's sign.
+static Value floatRemainder(OpBuilder &b, Location loc, Value x, Value y) {
+  Value zero = constantLike(b, loc, x.getType(), 0);
+  Value rest = arith::RemFOp::create(b, loc, x, y);
+  auto less = [&](Value value) -> Value {
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, value,
+                                 zero);
+  };
+  Value some =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, rest, zero);
+  Value apart = arith::AndIOp::create(
+      b, loc, some, arith::XOrIOp::create(b, loc, less(rest), less(y)));
+  return arith::SelectOp::create(b, loc, apart,
+                                 arith::AddFOp::create(b, loc, rest, y), rest);
+}
+
+/// x^y with wrapping, by squaring; 1 / x^-y towards zero where y is negative.
+static Value integerPower(OpBuilder &b, Location loc, Value x, Value y) {
+  Type type = x.getType();
+  unsigned width = type.getIntOrFloatBitWidth();
+  Value zero = constantLike(b, loc, type, 0),
+        one = constantLike(b, loc, type, 1),
+        minus = constantLike(b, loc, type, -1);
+  auto is = [&](arith::CmpIPredicate predicate, Value p, Value q) -> Value {
+    return arith::CmpIOp::create(b, loc, predicate, p, q);
+  };
+  Value result = one, square = x;
+  for (unsigned i = 0; i + 1 < width; ++i) {
+    Value bit = arith::AndIOp::create(
+        b, loc,
+        arith::ShRUIOp::create(b, loc, y, constantLike(b, loc, type, i)), one);
+    result = arith::SelectOp::create(
+        b, loc, is(arith::CmpIPredicate::ne, bit, zero),
+        arith::MulIOp::create(b, loc, result, square), result);
+    square = arith::MulIOp::create(b, loc, square, square);
+  }
+  Value odd =
+      is(arith::CmpIPredicate::ne, arith::AndIOp::create(b, loc, y, one), zero);
+  Value inverse = arith::SelectOp::create(
+      b, loc, is(arith::CmpIPredicate::eq, x, one), one,
+      arith::SelectOp::create(b, loc, is(arith::CmpIPredicate::eq, x, minus),
+                              arith::SelectOp::create(b, loc, odd, minus, one),
+                              zero));
+  return arith::SelectOp::create(b, loc, is(arith::CmpIPredicate::slt, y, zero),
+                                 inverse, result);
+}
+
 static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
   Location loc = op.getLoc();
   bool integer = isa<IntegerType>(x.getType());
@@ -188,8 +270,16 @@ static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
     return ROUTE_PICK(arith::MaximumFOp, arith::MaxSIOp);
 #undef ROUTE_PICK
   case BinaryKind::div:
-    return integer ? Value() : Value(arith::DivFOp::create(b, loc, x, y));
+    return integer ? divideIntegers(b, loc, op.getKind(), x, y)
+                   : Value(arith::DivFOp::create(b, loc, x, y));
+  case BinaryKind::floordiv:
+    return integer ? divideIntegers(b, loc, op.getKind(), x, y) : Value();
+  case BinaryKind::mod:
+    return integer ? divideIntegers(b, loc, op.getKind(), x, y)
+                   : floatRemainder(b, loc, x, y);
   case BinaryKind::pow:
+    if (integer)
+      return integerPower(b, loc, x, y);
     return x.getType().isF32() ? Value(math::PowFOp::create(b, loc, x, y))
                                : Value();
   case BinaryKind::logical_and:

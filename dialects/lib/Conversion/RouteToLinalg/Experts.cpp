@@ -8,72 +8,6 @@ using namespace mlir;
 using namespace route;
 using namespace route::lowering;
 
-Grouping &Lowering::grouping(const Plan &rows, Location loc) {
-  auto [it, fresh] = groupings.try_emplace(rows.axis.getValue());
-  Grouping &group = it->second;
-  if (!fresh)
-    return group;
-  auto type = cast<RankedTensorType>(rows.indices.getType());
-  Type i32 = b.getI32Type();
-  // Slots as a matrix, items x rank.
-  Value slots = rows.indices;
-  if (type.getRank() > 2) {
-    SmallVector<ReassociationIndices> groups = {
-        llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1)),
-        {type.getRank() - 1}};
-    slots = tensor::CollapseShapeOp::create(b, loc, slots, groups);
-    type = cast<RankedTensorType>(slots.getType());
-  }
-  int64_t experts = staticSize(rows.candidates);
-  group.slots = rows.rank;
-  Value items = tensor::DimOp::create(b, loc, slots, 0);
-  group.rows =
-      arith::MulIOp::create(b, loc, items, constantIndex(rows.rank, loc));
-  Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
-  Value counts0 =
-      linalg::FillOp::create(
-          b, loc, zero,
-          tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts}, i32)
-              .getResult())
-          .getResult(0);
-  Value counts = ragged::CountOp::create(b, loc, TypeRange(counts0.getType()),
-                                         slots, Value(), counts0)
-                     ->getResult(0);
-  Value offsets0 =
-      tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts + 1}, i32);
-  group.offsets = ragged::OffsetsOp::create(
-                      b, loc, TypeRange(offsets0.getType()), counts, offsets0)
-                      ->getResult(0);
-  bool fixed = !type.isDynamicDim(0);
-  OpFoldResult many =
-      fixed ? OpFoldResult(b.getIndexAttr(type.getDimSize(0) * rows.rank))
-            : OpFoldResult(group.rows);
-  Value perm0 =
-      tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{many}, i32);
-  Value inv0 = tensor::EmptyOp::create(
-      b, loc, tensor::getMixedSizes(b, loc, slots), i32);
-  auto permute = ragged::PermuteOp::create(
-      b, loc, TypeRange{perm0.getType(), inv0.getType()}, slots, group.offsets,
-      Value(), perm0, inv0);
-  group.perm = permute->getResult(0);
-  group.inv = permute->getResult(1);
-  return group;
-}
-
-/// Folds the dimensions of `tensor` into two: the first `leading` and the rest.
-static Value asMatrix(OpBuilder &b, Location loc, Value tensor,
-                      unsigned leading) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<ReassociationIndices> groups(2);
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    groups[i < leading ? 0 : 1].push_back(i);
-  if (leading == 0 || leading == type.getRank())
-    return {};
-  if (type.getRank() == 2)
-    return tensor;
-  return tensor::CollapseShapeOp::create(b, loc, tensor, groups);
-}
-
 /// Where the values of a broadcast, cast or rename come from.
 static Value through(Value value) {
   while (Operation *op = value.getDefiningOp()) {
@@ -206,7 +140,7 @@ static bool collect(Value value, Epilogue &epilogue,
 
 /// An array as a matrix: rows are the slots of its plan sorted by expert, or
 /// the positions of its item axes; columns everything else.
-Value Lowering::matrixOf(Value route, Location loc) {
+Value Lowering::matrixOf(Value route, Axis by, Location loc) {
   auto type = cast<ArrayType>(route.getType());
   Axis expert = expertAxis(type);
   if (!expert) {
@@ -229,15 +163,15 @@ Value Lowering::matrixOf(Value route, Location loc) {
     if (!source)
       return {};
     SmallVector<Axis> dims = dimsOf(from), items = dimsOf(rows.per);
-    if (llvm::is_contained(dims, rows.candidates) ||
+    if (llvm::is_contained(dims, rows.candidates) || rows.extent ||
         ArrayRef(dims).take_front(items.size()) != ArrayRef(items))
-      return {};
+      return rowsByPlace(broadcast, by, loc);
     source = asMatrix(b, loc, source, items.size());
     if (!source ||
         !isa<FloatType>(
             cast<RankedTensorType>(source.getType()).getElementType()))
       return {};
-    Grouping &group = grouping(rows, loc);
+    Grouping &group = grouping(rows, by, loc);
     auto sourceType = cast<RankedTensorType>(source.getType());
     Value init = tensor::EmptyOp::create(
         b, loc,
@@ -248,6 +182,8 @@ Value Lowering::matrixOf(Value route, Location loc) {
                                     group.perm, init, rows.rank)
         ->getResult(0);
   }
+  if (!isProduct(route))
+    return sorted(route, by, loc);
   return fusedMatrix(route, type.getElementType(), loc);
 }
 
@@ -261,7 +197,7 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       (void)unsupported(root, what);
     return {};
   };
-  if (Value known = values.lookup(route); known && expertAxis(route.getType()))
+  if (Value known = matrices.lookup(route))
     return known;
   auto rootType = cast<ArrayType>(route.getType());
   Axis expert = expertAxis(rootType);
@@ -269,6 +205,11 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
   for (Axis axis : rootType.getAxes())
     if (axis != expert && (expert || axis != rootType.getAxes().front()))
       columnAxes.push_back(axis);
+  Axis by = sortedBy(route);
+  if (expert && !by) // shared by all: any order will do
+    by = plans[expert.getValue()].candidates;
+  if (expert && ShapedType::isDynamic(staticSize(by)))
+    return fail("experts on an axis whose size the call decides");
   auto classify = [&](Value value) -> int {
     auto array = cast<ArrayType>(value.getType());
     if (expert && array.getAxes() == ArrayRef<Axis>(expert))
@@ -277,7 +218,7 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       return 2;
     if (auto broadcast = value.getDefiningOp<BroadcastOp>();
         broadcast && expert) {
-      SmallVector<Axis> want = {plans[expert.getValue()].candidates};
+      SmallVector<Axis> want = {by};
       llvm::append_range(want, columnAxes);
       auto from = cast<ArrayType>(broadcast.getOperand().getType()).getAxes();
       if (from == ArrayRef<Axis>(want) || from == ArrayRef<Axis>(columnAxes))
@@ -291,7 +232,7 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       return {};
     return fail("an expert body of this shape");
   }
-  Value rows = matrixOf(epilogue.rows, loc);
+  Value rows = matrixOf(epilogue.rows, by, loc);
   if (!rows)
     return fail("a product with these rows");
   auto rowsType = cast<RankedTensorType>(rows.getType());
@@ -314,9 +255,8 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
       if (auto broadcast = source.getDefiningOp<BroadcastOp>();
           broadcast && broadcast.getPlan())
         source = broadcast.getOperand();
-      Axis candidates = plans[expert.getValue()].candidates;
-      if (cast<ArrayType>(source.getType()).hasAxis(candidates))
-        experts = candidates;
+      if (cast<ArrayType>(source.getType()).hasAxis(by))
+        experts = by;
       if (expertAxis(source.getType()))
         return fail("weights that are made row by row");
       if (shared && *shared != !experts)
@@ -357,13 +297,11 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
     int64_t experts =
         cast<RankedTensorType>(weights.front().getType()).getDimSize(0);
     auto sourceType = cast<ArrayType>(source.getType());
-    if (expert && shared.value_or(false) &&
-        sourceType.hasAxis(plans[expert.getValue()].candidates))
+    if (expert && shared.value_or(false) && sourceType.hasAxis(by))
       return fail("an expert's own operand of a shared product");
-    if (expert && experts != 1 &&
-        !sourceType.hasAxis(plans[expert.getValue()].candidates)) {
+    if (expert && experts != 1 && !sourceType.hasAxis(by)) {
       // One for all experts: given to each.
-      SmallVector<Axis> wide = {plans[expert.getValue()].candidates};
+      SmallVector<Axis> wide = {by};
       llvm::append_range(wide, columnAxes);
       tensor = map(
           wide, sourceType.getElementType(), Operand{tensor, sourceType}, loc,
@@ -385,7 +323,7 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
   Value offsets;
   if (expert) {
     Plan &plan = plans[expert.getValue()];
-    Grouping &group = grouping(plan, loc);
+    Grouping &group = grouping(plan, by, loc);
     if (!shared.value_or(false))
       offsets = group.offsets;
     for (Value value : epilogue.perRow) {
@@ -460,7 +398,7 @@ Value Lowering::fusedMatrix(Value route, Type type, Location loc) {
   if (!ok)
     return {};
   if (expert)
-    set(route, matmul->getResult(0));
+    matrices[route] = matmul->getResult(0);
   return matmul->getResult(0);
 }
 
@@ -560,8 +498,7 @@ LogicalResult Lowering::lowerCombine(ReduceOp op) {
   if (op.getKind() != ReduceKind::sum || !op.getPlan())
     return unsupported(op, "this reduction of experts' values");
   SmallVector<Axis> dims = dimsOf(to), items = dimsOf(rows.per);
-  if (ArrayRef(dims).take_front(items.size()) != ArrayRef(items))
-    return unsupported(op, "this reduction of experts' values");
+  bool atItems = ArrayRef(dims).take_front(items.size()) == ArrayRef(items);
   // `weight * value` is summed as it is: each product and sum rounded to f32.
   Value source = op.getOperand(), scale;
   if (auto product = source.getDefiningOp<BinaryOp>();
@@ -578,10 +515,15 @@ LogicalResult Lowering::lowerCombine(ReduceOp op) {
   if (auto cast = source.getDefiningOp<CastOp>();
       cast && llvm::cast<ArrayType>(cast.getType()).getElementType().isF32())
     source = cast.getOperand();
-  Value y = matrixOf(source, loc);
+  Axis by = sortedBy(source);
+  if (!by)
+    by = rows.candidates;
+  Value y = matrixOf(source, by, loc);
   if (!y)
     return failure();
-  Grouping &group = grouping(rows, loc);
+  Grouping &group = grouping(rows, by, loc);
+  if (!atItems)
+    return combineByPlace(op, y, scale, group.inv);
   if (scale && cast<RankedTensorType>(scale.getType()).getRank() > 2)
     scale = asMatrix(b, loc, scale,
                      cast<RankedTensorType>(scale.getType()).getRank() - 1);

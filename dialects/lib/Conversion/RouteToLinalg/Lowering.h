@@ -32,8 +32,10 @@ struct Plan {
   /// The axes it was made for, the axis chosen from, the plan's own axis.
   SmallVector<Axis> per;
   Axis candidates, axis;
-  /// Most rows an item can have.
+  /// Most rows an item can have; where only the call knows it, `rank` is
+  /// dynamic and `extent` an index computed from the sizes of axes.
   int64_t rank = 0;
+  Value extent;
   /// i32 positions on the candidates axis [per.., rank], -1 past the count; i32
   /// row counts [per..].
   Value indices, counts;
@@ -44,7 +46,6 @@ struct Grouping {
   Value offsets, perm, inv;
   /// Number of rows with padding, items x rank.
   Value rows;
-  int64_t slots = 0;
 };
 
 /// An operand of an elementwise op at the tensor level.
@@ -54,6 +55,14 @@ struct Operand {
 };
 
 using Body = llvm::function_ref<Value(OpBuilder &, Location, ValueRange)>;
+
+/// The value that changes nothing under `kind`, and one step of it.
+mlir::TypedAttr identityOf(OpBuilder &b, ReduceKind kind, Type type);
+Value combineOf(OpBuilder &b, Location loc, ReduceKind kind, Value x, Value y);
+
+/// Folds the dimensions of `tensor` into two: the first `leading` and the rest;
+/// null where either has none.
+Value asMatrix(OpBuilder &b, Location loc, Value tensor, unsigned leading);
 
 /// `@a::@b` as `a.b`.
 std::string nameOf(mlir::SymbolRefAttr symbol);
@@ -79,7 +88,10 @@ private:
   SmallVector<Axis> dimsOf(ArrayRef<Axis> axes);
   int64_t staticSize(Axis dim);
   mlir::OpFoldResult size(Axis dim, Location loc);
+  SmallVector<mlir::OpFoldResult> sizesOf(ArrayRef<Axis> dims, Location loc);
   Value sizeValue(Axis dim, Location loc);
+  void sizeFromParent(Axis axis, Location loc);
+  void deriveSize(llvm::StringRef axis, Value value);
   mlir::RankedTensorType tensorType(ArrayRef<Axis> dims, Type element);
   mlir::RankedTensorType tensorType(ArrayType type);
   Value empty(ArrayRef<Axis> dims, Type element, Location loc);
@@ -110,6 +122,10 @@ private:
   //===--- Ops
   //--------------------------------------------------------------===//
   LogicalResult lower(Operation *op);
+  /// As `lower`, also where experts' values wait for who uses them.
+  LogicalResult lowerNow(Operation *op);
+  /// Whether an expert's value is computed from products of the plan's rows.
+  bool isProduct(Value value);
   LogicalResult lowerBlock(mlir::Block &block);
   // Symbols.cpp
   LogicalResult buildSignature(llvm::StringRef name);
@@ -129,6 +145,54 @@ private:
   void writeState(Location loc);
   Value asStored(Value tensor, Location loc);
   Value snapshot(Value state, llvm::StringRef name, Location loc);
+  // Descent.cpp
+  /// A position on some axis; `there` is null where it always is.
+  struct Place {
+    Value position, there;
+  };
+  /// The axis, or what it copies.
+  AxisOp sourceAxis(Axis axis);
+  /// The one parent of an axis that is no plan, or null.
+  Axis parentOf(Axis axis);
+  /// Whether parents differ in the number of their children.
+  bool isRagged(Axis axis);
+  Value childrenEach(Axis axis, Location loc);
+  Value eachOf(Axis axis);
+  void prepareDescent(ArrayRef<Axis> used, Location loc);
+  /// The parent of a position, and the first child of a parent (of the parent
+  /// past the last: the number of children).
+  Value parentPosition(OpBuilder &inner, Location loc, Axis axis,
+                       Value position);
+  Value firstChild(OpBuilder &inner, Location loc, Axis axis, Value parent);
+  /// The position on `target` that `at` over `dims` descends from; nothing
+  /// where `target` is above none of them.
+  std::optional<Place> placeOf(OpBuilder &inner, Location loc, Axis target,
+                               ArrayRef<Axis> dims, ValueRange at);
+  std::optional<SmallVector<Value>> placesOf(OpBuilder &inner, Location loc,
+                                             ArrayRef<Axis> from,
+                                             ArrayRef<Axis> dims, ValueRange at,
+                                             Value &there);
+  /// Whether the rows of the plans among `dims` are there; null without plans.
+  Value presentAt(OpBuilder &inner, Location loc, ArrayRef<Axis> dims,
+                  ValueRange at);
+  Value constantAt(OpBuilder &inner, int64_t value, Location loc);
+  Value extentAt(OpBuilder &inner, Axis dim, Location loc);
+  SmallVector<Value> unflatten(OpBuilder &inner, Location loc, Value flat,
+                               ArrayRef<Axis> dims);
+  Value gatherTo(Value source, ArrayRef<Axis> from, ArrayRef<Axis> to,
+                 Location loc);
+  /// A tensor from its positions.
+  Value
+  generate(ArrayRef<mlir::OpFoldResult> shape, Type type, Location loc,
+           llvm::function_ref<Value(OpBuilder &, Location, ValueRange)> body);
+  /// Runs `step(position, carried)` for every position of `dims`, row-major.
+  SmallVector<Value> forEachPosition(
+      ArrayRef<Axis> dims, ValueRange carried, Location loc,
+      llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> step);
+  /// What `then` makes where the condition holds, else `otherwise`; without a
+  /// condition, what `then` makes.
+  SmallVector<Value> when(Value condition, ValueRange otherwise, Location loc,
+                          llvm::function_ref<SmallVector<Value>()> then);
   // Elementwise.cpp
   Value map(ArrayRef<Axis> dims, Type element, ArrayRef<Operand> operands,
             Location loc, Body body);
@@ -141,11 +205,11 @@ private:
   LogicalResult lowerBroadcast(BroadcastOp op);
   Value giveDown(Value source, ArrayRef<Axis> from, ArrayRef<Axis> to,
                  Location loc);
-  LogicalResult lowerReduce(ReduceOp op);
   LogicalResult lowerRename(RenameOp op);
   LogicalResult lowerPick(PickOp op);
   LogicalResult lowerStack(StackOp op);
   LogicalResult lowerIota(IotaOp op);
+  LogicalResult lowerRowNumbers(IotaOp op);
   LogicalResult lowerSize(SizeOp op);
   Value transposeTo(Value tensor, ArrayRef<Axis> from, ArrayRef<Axis> to,
                     Location loc);
@@ -153,15 +217,97 @@ private:
   /// dimensions of the indices, or one dimension alone.
   Value takeAt(Value table, Value indices, Location loc);
   Value pickConstant(PickOp op, Value source);
+  // Reduction.cpp
+  LogicalResult lowerReduce(ReduceOp op);
   Value floatSum(Value tensor, bool sequential, Location loc);
-  // Choice.cpp
+  // ScatterReduction.cpp
+  bool isByPlace(ReduceOp op);
+  LogicalResult reduceByPlace(ReduceOp op, Value source);
+  /// One element of such a reduction: where it goes and what it is.
+  using Scattered = llvm::function_ref<SmallVector<Value>(
+      ValueRange, ValueRange, Value, ValueRange)>;
+  SmallVector<Value> scatter(ReduceOp op, Value source, ValueRange carried,
+                             Scattered step);
+  Value lastOfTree(Value partials, Value counts, bool mean, ArrayRef<Axis> kept,
+                   Type type, Location loc);
+  LogicalResult reduceMode(ReduceOp op, Value source);
+  // RowPrograms.cpp
   LogicalResult lowerRows(RowsOp op);
+  // Choice.cpp
   LogicalResult lowerChoose(ChooseOp op);
   LogicalResult lowerMember(MemberOp op);
   LogicalResult lowerRank(RankOp op);
   LogicalResult lowerFirstPlan(FirstPlanOp op);
   Value candidatesLast(Value route, const Plan &plan, Type element,
                        Location loc);
+  // ColumnChoice.cpp
+  /// The items and candidates of a choice outside row programs.
+  struct ChoiceSpace {
+    /// Dimensions of the items, and of the candidates as one.
+    SmallVector<Axis> batch, slots;
+    Value candidates;
+  };
+  /// A tensor read at (items.., candidate) through a map.
+  struct Mapped {
+    Value tensor;
+    mlir::AffineMap map;
+  };
+  ChoiceSpace choiceSpace(const Plan &rows, Location loc);
+  std::optional<Mapped> overSpace(Value tensor, ArrayRef<Axis> dims,
+                                  const ChoiceSpace &space, Location loc);
+  std::optional<Mapped> keyOver(Value key, const ChoiceSpace &space);
+  struct Relation {
+    SmallVector<Mapped> masks;
+    Value begin, end;
+  };
+  Relation relate(const Plan &rows, const ChoiceSpace &space, Location loc);
+  /// Whether a candidate is one of the item's; null where all are.
+  Value isAllowed(OpBuilder &inner, Location loc, const Relation &relation,
+                  ValueRange item, Value candidate);
+  Value flattened(Value tensor, unsigned from, Location loc);
+  LogicalResult lowerColumnChoice(ChooseOp op, Plan rows);
+  LogicalResult makeColumnChoice(ChooseOp op, Plan &rows,
+                                 const ChoiceSpace &space, ValueRange keys,
+                                 ArrayRef<bool> up, ArrayRef<Mapped> more,
+                                 Value limit);
+  LogicalResult itemLimits(ChooseOp op, const ChoiceSpace &space, Value &limit);
+  void setCapacity(ChooseOp op, Plan &rows, const ChoiceSpace &space);
+  // Budgets.cpp
+  /// What one budget has reserved in this call: entries of keys and amounts.
+  struct Ledger {
+    bool whole = false;  ///< amounts are whole numbers
+    bool counts = false; ///< reservations of the call add up
+    Value reserve, limit;
+    /// Keys as the spec has them, and as numbers.
+    SmallVector<Value> keyRoutes, keys;
+    /// The entries: key columns, high and low words, how many; room for more.
+    SmallVector<Value> state;
+    Value room;
+  };
+  Ledger *ledgerOf(ChooseOp op, Axis name);
+  Value ledgerKey(Value route);
+  LogicalResult lowerUnderBudgets(ChooseOp op, Plan rows);
+  // Paths.cpp
+  LogicalResult lowerPath(ChooseOp op, Plan rows);
+  SmallVector<Value> extendWay(ChooseOp op, Value candidate, ValueRange before,
+                               ValueRange held, Value longest, ValueRange item,
+                               const Relation &relation,
+                               llvm::function_ref<Value(unsigned)> read);
+  // Rounds.cpp
+  LogicalResult lowerRounds(ChooseOp op, Plan rows);
+  Value overItems(Value route, const ChoiceSpace &space, Location loc);
+  // ColumnForms.cpp
+  LogicalResult lowerMemberByPlace(MemberOp op);
+  Value joined(ArrayRef<Value> tensors, Value which, Value rank,
+               ArrayRef<Axis> dims, unsigned items, mlir::TypedAttr none,
+               Location loc);
+  LogicalResult joinPlans(Operation *op, Plan rows, ArrayRef<Plan> sources,
+                          Value which, Value rank, mlir::OperandRange columns,
+                          mlir::ResultRange results);
+  mlir::OpFoldResult capacity(const Plan &rows);
+  LogicalResult concatColumns(ConcatOp op);
+  LogicalResult firstPlanColumns(FirstPlanOp op);
+  LogicalResult lowerListedColumns(ChooseOp op, Plan rows);
   // ChoiceForms.cpp
   /// Entries without gaps, the places they came from, how many there are.
   struct Compacted {
@@ -174,16 +320,22 @@ private:
   LogicalResult lowerListed(ChooseOp op, Plan rows);
   LogicalResult lowerConcat(ConcatOp op);
   Value bestPosition(Value tensor, bool least, Location loc);
+  // ExpertRows.cpp
+  Grouping &grouping(const Plan &plan, Axis by, Location loc);
+  Axis sortedBy(Value route);
+  Value unsorted(Value route, Location loc);
+  Value sorted(Value route, Axis by, Location loc);
+  Value rowsByPlace(BroadcastOp broadcast, Axis by, Location loc);
+  LogicalResult combineByPlace(ReduceOp op, Value y, Value scale, Value inv);
   // Experts.cpp
   LogicalResult lowerContract(ContractOp op);
   LogicalResult lowerCombine(ReduceOp op);
   Value widen(Value tensor, Location loc);
-  Value matrixOf(Value route, Location loc);
+  Value matrixOf(Value route, Axis by, Location loc);
   Value fusedMatrix(Value route, Type element, Location loc);
   Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
                   SmallVectorImpl<Axis> &columns,
                   std::optional<bool> &transposed, Location loc);
-  Grouping &grouping(const Plan &plan, Location loc);
   // Text.cpp
   LogicalResult lowerTextFn(TextFnOp op);
   LogicalResult lowerTextConstant(Operation *op, mlir::Attribute value,
@@ -199,13 +351,20 @@ private:
   mlir::func::FuncOp entry;
   OpBuilder b;
   mlir::SymbolTableCollection tables;
-  /// Tensors of arrays already converted.
-  llvm::DenseMap<Value, Value> values;
+  /// Tensors of arrays already converted, and experts' values as matrices
+  /// sorted by expert.
+  llvm::DenseMap<Value, Value> values, matrices;
   /// The plan each plan axis stands for at this point of the conversion.
   llvm::StringMap<Plan> plans;
   llvm::StringMap<Grouping> groupings;
+  llvm::StringMap<Ledger> ledgers;
   /// Sizes of axes that the call decides.
   llvm::StringMap<Value> sizes;
+  /// Of nested axes: how many children each parent has or, where they differ,
+  /// the parent of each child.
+  llvm::StringMap<Value> childCounts, parentTables;
+  /// Sizes that follow from others.
+  SmallVector<std::pair<std::string, Value>> derivedSizes;
   /// The converted arguments by role and name.
   llvm::StringMap<Value> arguments;
   llvm::StringMap<int64_t> &planRanks;

@@ -37,6 +37,15 @@ LogicalResult Lowering::lowerBlock(Block &block) {
 }
 
 LogicalResult Lowering::lower(Operation *op) {
+  // Experts' values are computed sorted by expert, where they are used.
+  if (isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, BroadcastOp, PickOp,
+          ContractOp>(op) &&
+      expertAxis(op->getResult(0).getType()))
+    return success();
+  return lowerNow(op);
+}
+
+LogicalResult Lowering::lowerNow(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](GetOp op) { return lowerGet(op); })
       .Case([&](SetOp op) { return lowerSet(op); })
@@ -46,13 +55,7 @@ LogicalResult Lowering::lower(Operation *op) {
       .Case([&](TextFnOp op) { return lowerTextFn(op); })
       .Case([&](ConstantOp op) { return lowerConstant(op); })
       .Case<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(
-          [&](Operation *op) -> LogicalResult {
-            // Experts' values are computed sorted by expert, where they are
-            // used.
-            return expertAxis(op->getResult(0).getType())
-                       ? success()
-                       : lowerElementwise(op);
-          })
+          [&](Operation *op) { return lowerElementwise(op); })
       .Case([&](BroadcastOp op) { return lowerBroadcast(op); })
       .Case([&](ReduceOp op) { return lowerReduce(op); })
       .Case([&](ContractOp op) { return lowerContract(op); })

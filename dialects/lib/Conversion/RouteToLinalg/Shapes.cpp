@@ -1,5 +1,7 @@
 // Axes as dimensions: which dimensions an array has and how large they are.
 #include "Lowering.h"
+#include "mlir/IR/IRMapping.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 
 using namespace mlir;
@@ -38,9 +40,77 @@ OpFoldResult Lowering::size(Axis dim, Location loc) {
   int64_t fixed = staticSize(dim);
   if (!ShapedType::isDynamic(fixed))
     return b.getIndexAttr(fixed);
-  AxisOp axis = lookupAxis(func, dim, tables);
-  return sizes.lookup(axis.getOriginalAttr() ? axis.getOriginalAttr().getValue()
-                                             : dim.getValue());
+  if (auto plan = plans.find(dim.getValue()); plan != plans.end())
+    return plan->second.extent;
+  return sizes.lookup(sourceAxis(dim).getSymName());
+}
+
+/// The size of an axis of which every parent has as many, from its parent's or,
+/// where only that is known, the parent's size from this one.
+void Lowering::sizeFromParent(Axis axis, Location loc) {
+  AxisOp op = sourceAxis(axis);
+  auto each = op->getAttrOfType<IntegerAttr>("per_parent");
+  if (!each || op.getSize())
+    return;
+  Axis parent = parentOf(axis);
+  AxisOp above = sourceAxis(parent);
+  if (sizes.contains(op.getSymName())) {
+    if (above.getSize() || sizes.contains(above.getSymName()))
+      return;
+    Value parents = arith::DivUIOp::create(
+        b, loc, sizes.lookup(op.getSymName()),
+        constantIndex(std::max<int64_t>(each.getInt(), 1), loc));
+    sizes[above.getSymName()] = parents;
+    derivedSizes.push_back({above.getSymName().str(), parents});
+    return;
+  }
+  sizeFromParent(parent, loc);
+  Value size = arith::MulIOp::create(b, loc, sizeValue(parent, loc),
+                                     constantIndex(each.getInt(), loc));
+  sizes[op.getSymName()] = size;
+  derivedSizes.push_back({op.getSymName().str(), size});
+}
+
+/// Makes the function that hosts call for the size of an axis: `value` from the
+/// sizes that are arguments of the entry.
+void Lowering::deriveSize(StringRef axis, Value value) {
+  std::string name = ("size." + axis).str();
+  if (module.lookupSymbol(name))
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(entry);
+  SmallVector<Attribute> names;
+  SmallVector<Value> arguments;
+  for (unsigned i = 0; i < entry.getNumArguments(); ++i)
+    if (entry.getArgument(i).getType().isIndex()) {
+      names.push_back(entry.getArgAttr(i, kNameAttr));
+      arguments.push_back(entry.getArgument(i));
+    }
+  auto function = func::FuncOp::create(
+      b, entry.getLoc(), name,
+      b.getFunctionType(SmallVector<Type>(names.size(), b.getIndexType()),
+                        b.getIndexType()));
+  function.setPrivate();
+  function->setAttr(kDerivedAttr, b.getStringAttr(axis));
+  function->setAttr("route.sizes", b.getArrayAttr(names));
+  Block *body = function.addEntryBlock();
+  b.setInsertionPointToStart(body);
+  IRMapping mapping;
+  mapping.map(arguments, body->getArguments());
+  auto clone = [&](auto &&self, Value at) -> Value {
+    if (Value known = mapping.lookupOrNull(at))
+      return known;
+    Operation *op = at.getDefiningOp();
+    for (Value operand : op->getOperands())
+      self(self, operand);
+    b.clone(*op, mapping);
+    return mapping.lookup(at);
+  };
+  func::ReturnOp::create(b, entry.getLoc(), clone(clone, value));
+}
+
+SmallVector<OpFoldResult> Lowering::sizesOf(ArrayRef<Axis> dims, Location loc) {
+  return llvm::map_to_vector(dims, [&](Axis dim) { return size(dim, loc); });
 }
 
 Value Lowering::sizeValue(Axis dim, Location loc) {
@@ -105,12 +175,27 @@ LogicalResult Lowering::unsupported(Operation *op, const Twine &what) {
                          << " yet; the interpreter does";
 }
 
+bool Lowering::isProduct(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !expertAxis(value.getType()))
+    return false;
+  return isa<ContractOp>(op) ||
+         (isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, PickOp, RenameOp>(
+              op) &&
+          llvm::any_of(op->getOperands(),
+                       [&](Value operand) { return isProduct(operand); }));
+}
+
 Value Lowering::get(Value route) {
   if (Value tensor = values.lookup(route))
     return tensor;
   // Expert values and what only they use are computed on demand.
-  if (expertAxis(route.getType()))
-    return fusedMatrix(route, cast<ArrayType>(route.getType()).getElementType(),
-                       route.getLoc());
-  return {};
+  if (!expertAxis(route.getType()))
+    return {};
+  if (isProduct(route))
+    return unsorted(route, route.getLoc());
+  Operation *op = route.getDefiningOp();
+  if (!op || failed(lowerNow(op)))
+    return {};
+  return values.lookup(route);
 }

@@ -35,28 +35,59 @@ std::string Lowering::argumentName(unsigned i) {
 
 LogicalResult Lowering::buildSignature(StringRef name) {
   SmallVector<Argument> all;
-  llvm::MapVector<StringAttr, Axis> dynamic;
+  SmallVector<Axis> used;
+  auto isNew = [&](Axis axis) {
+    if (llvm::is_contained(used, axis))
+      return false;
+    used.push_back(axis);
+    return true;
+  };
   auto useAxes = [&](ArrayRef<Axis> axes) {
     for (Axis axis : axes) {
-      AxisOp op = lookupAxis(func, axis, tables);
-      if (op.getOriginalAttr())
-        op = lookupAxis(func, op.getOriginalAttr(), tables);
-      if (op.getKind() != AxisKind::plan && !op.getSize())
-        dynamic.insert(
-            {op.getSymNameAttr(), FlatSymbolRefAttr::get(op.getSymNameAttr())});
+      AxisOp op = sourceAxis(axis);
+      Axis own = FlatSymbolRefAttr::get(op.getSymNameAttr());
+      if (op.getKind() == AxisKind::plan || !isNew(own))
+        continue;
+      // Where parents have equally many children, either gives the other.
+      while (sourceAxis(own)->hasAttr("per_parent"))
+        isNew(own = parentOf(own));
     }
   };
-  func.walk([&](Operation *op) {
+  // Budgets are computed where they are first used.
+  SmallVector<BudgetOp> budgets;
+  func.walk([&](ChooseOp choose) {
+    if (!choose.getUnder())
+      return;
+    for (auto name : choose.getUnder()->getAsRange<Axis>())
+      if (auto budget = tables.lookupSymbolIn<BudgetOp>(module, name);
+          budget && !llvm::is_contained(budgets, budget))
+        budgets.push_back(budget);
+  });
+  auto useOp = [&](Operation *op) {
     for (Type type : op->getResultTypes())
       if (auto array = dyn_cast<ArrayType>(type))
         useAxes(array.getAxes());
     // A choice that reads nothing of its items still has one a choice.
-    if (auto choose = dyn_cast<ChooseOp>(op))
-      for (auto axis : choose.getPer().getAsRange<Axis>())
+    if (auto choose = dyn_cast<ChooseOp>(op)) {
+      useAxes(choose.getCandidatesAttr());
+      for (auto axis : choose.getPer().getAsRange<Axis>()) {
         useAxes(axis);
+        // What both descend from ties them.
+        for (Axis above = choose.getCandidatesAttr();
+             kindOf(above) != AxisKind::plan && (above = parentOf(above));)
+          if (descends(axis, above))
+            useAxes(above);
+      }
+    }
     if (auto size = dyn_cast<SizeOp>(op))
       useAxes(size.getAxisAttr());
-  });
+  };
+  func.walk(useOp);
+  for (BudgetOp budget : budgets) {
+    budget.getReserve().walk(useOp);
+    budget.getLimit().walk(useOp);
+    budget.getPer().walk(useOp);
+  }
   auto bufferOf = [&](ArrayType type) -> Type {
     RankedTensorType tensor = tensorType(type);
     Type element = tensor.getElementType();
@@ -127,7 +158,13 @@ LogicalResult Lowering::buildSignature(StringRef name) {
         planAttrs(all.back(), axis, "column");
   }
   llvm::MapVector<Attribute, GetOp> reads;
-  func.walk([&](GetOp get) { reads.insert({get.getSymbol(), get}); });
+  auto read = [&](GetOp get) { reads.insert({get.getSymbol(), get}); };
+  func.walk(read);
+  for (BudgetOp budget : budgets) {
+    budget.getReserve().walk(read);
+    budget.getLimit().walk(read);
+    budget.getPer().walk(read);
+  }
   for (auto &[symbol, get] : reads) {
     Operation *target =
         tables.lookupSymbolIn(module, cast<SymbolRefAttr>(symbol));
@@ -142,12 +179,58 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     else if (!column || column.getKind() == ColumnKind::input)
       add("input", nameOf(get.getSymbol()), type);
   }
+  // What lies between two axes is needed to descend from one to the other.
+  for (Axis axis : SmallVector<Axis>(used)) {
+    SmallVector<Axis> above;
+    for (Axis parent = parentOf(axis); parent; parent = parentOf(parent))
+      above.push_back(parent);
+    while (!above.empty() && !llvm::is_contained(used, above.back()))
+      above.pop_back();
+    useAxes(above);
+  }
+  // Of axes nested in others that are used: where each parent's children lie.
+  SmallVector<Axis> nested, carried;
+  for (Axis axis : used)
+    if (isRagged(axis) && llvm::any_of(used, [&](Axis above) {
+          return above != axis && descends(axis, above);
+        })) {
+      nested.push_back(axis);
+      carried.push_back(parentOf(axis));
+    }
+  // Sizes that inputs do not tell follow from those that they do.
+  for (const Argument &argument : all)
+    if (argument.role == "input")
+      for (Axis axis : argument.axes)
+        if (kindOf(axis) != AxisKind::plan)
+          carried.push_back(
+              FlatSymbolRefAttr::get(sourceAxis(axis).getSymNameAttr()));
+  auto isCarried = [&](Axis axis) { return llvm::is_contained(carried, axis); };
+  auto follows = [&](Axis axis) {
+    if (sourceAxis(axis)->hasAttr("per_parent"))
+      return !isCarried(axis) || isCarried(parentOf(axis));
+    return !isCarried(axis) && llvm::any_of(used, [&](Axis child) {
+      return sourceAxis(child)->hasAttr("per_parent") &&
+             parentOf(child) == axis && isCarried(child);
+    });
+  };
   SmallVector<Argument> signature;
-  for (auto &[symbol, axis] : dynamic)
-    signature.push_back({"size", symbol.str(), b.getIndexType(), {axis}, {}});
+  for (Axis axis : used)
+    if (!sourceAxis(axis).getSize() && !follows(axis))
+      signature.push_back(
+          {"size", axis.getValue().str(), b.getIndexType(), {axis}, {}});
   // The call's time, in seconds.
   if (func.walk([](NowOp) { return WalkResult::interrupt(); }).wasInterrupted())
     signature.push_back({"now", "now", b.getF64Type(), {}, {}});
+  for (Axis axis : nested) {
+    int64_t parents = staticSize(parentOf(axis));
+    signature.push_back(
+        {"offsets",
+         (axis.getValue() + ".offsets").str(),
+         MemRefType::get(ShapedType::isDynamic(parents) ? parents : parents + 1,
+                         b.getI32Type()),
+         {parentOf(axis)},
+         {b.getNamedAttr(kOfAttr, axis)}});
+  }
   llvm::append_range(signature, all);
 
   // Output types depend on plans' ranks, known once the body is converted; the
@@ -182,6 +265,14 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       continue;
     }
     auto memref = cast<MemRefType>(argument.type);
+    if (argument.role == "offsets") {
+      StringRef of = StringRef(argument.name).drop_back(strlen(".offsets"));
+      arguments[("offsets:" + of).str()] = bufferization::ToTensorOp::create(
+          b, func.getLoc(),
+          RankedTensorType::get(memref.getShape(), memref.getElementType()),
+          value, /*restrict=*/true);
+      continue;
+    }
     Value tensor = bufferization::ToTensorOp::create(
         b, func.getLoc(),
         RankedTensorType::get(memref.getShape(), memref.getElementType()),
@@ -190,6 +281,7 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       tensor = snapshot(tensor, argument.name, func.getLoc());
     arguments[(argument.role + ":" + argument.name).str()] = tensor;
   }
+  prepareDescent(used, func.getLoc());
   if (func.getEventAttr())
     entry->setAttr(kEventAttr, func.getEventAttr());
   // What the function takes by position.
@@ -350,8 +442,9 @@ Value Lowering::zeroPastCount(Value tensor, ArrayType type, Location loc) {
   if (!isa<IntegerType, FloatType>(to))
     return tensor;
   Plan &rows = plans[type.getAxes().front().getValue()];
+  auto rowType = ArrayType::get(b.getI32Type(), ArrayRef(rows.axis));
   return map(dimsOf(type), type.getElementType(),
-             {Operand{tensor, type}, Operand{rows.indices, type}}, loc,
+             {Operand{tensor, type}, Operand{rows.indices, rowType}}, loc,
              [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
                Value none = arith::ConstantOp::create(
                    inner, at, inner.getI32IntegerAttr(0));
@@ -402,6 +495,8 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
     if (auto type = dyn_cast<PlanType>(value.getType())) {
       Plan &rows = plan(value);
       planRanks[type.getAxis().getValue()] = rows.rank;
+      if (rows.extent)
+        deriveSize((type.getAxis().getValue() + ".rank").str(), rows.extent);
       output(rows.indices, name, type.getAxis(),
              planAttrs(type.getAxis(), "index"));
       output(rows.counts, name + ".count", type.getAxis(),
@@ -412,8 +507,7 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
     Value tensor = get(value);
     if (!tensor)
       return failure();
-    if (type.getAxes().size() == 1 &&
-        plans.contains(type.getAxes().front().getValue()))
+    if (!type.isScalar() && plans.contains(type.getAxes().front().getValue()))
       tensor = zeroPastCount(tensor, type, loc);
     SmallVector<NamedAttribute> extra = {
         b.getNamedAttr("route.type", TypeAttr::get(type))};
@@ -422,6 +516,8 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
         llvm::append_range(extra, planAttrs(axis, "column"));
     output(tensor, name, type.getAxes(), extra);
   }
+  for (auto &[name, value] : derivedSizes)
+    deriveSize(name, value);
   writeState(loc);
   func::ReturnOp::create(b, loc);
   return success();

@@ -22,6 +22,10 @@ inline constexpr llvm::StringLiteral kPlanAttr = "route.plan";
 inline constexpr llvm::StringLiteral kPartAttr = "route.part";
 /// On a converted function: the route function it came from.
 inline constexpr llvm::StringLiteral kEntryAttr = "route.entry";
+/// On the offsets of an axis: the axis. Its one listed axis is the parent.
+inline constexpr llvm::StringLiteral kOfAttr = "route.of";
+/// On a function of sizes: the axis whose size it gives, which no input has.
+inline constexpr llvm::StringLiteral kDerivedAttr = "route.derived";
 } // namespace route
 
 #endif

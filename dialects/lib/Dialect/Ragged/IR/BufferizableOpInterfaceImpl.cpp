@@ -65,7 +65,7 @@ template <typename... OpTys> void attach(MLIRContext *context) {
 
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, RaggedDialect *) {
-    attach<CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp, PackOp,
+    attach<ChooseOp, CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp, PackOp,
            MatmulOp>(context);
   });
 }

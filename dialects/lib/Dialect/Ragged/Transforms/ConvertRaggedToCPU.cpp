@@ -45,7 +45,8 @@ struct ConvertRaggedToCPU : impl::ConvertRaggedToCPUBase<ConvertRaggedToCPU> {
       return op->emitOpError("is on tensors; bufferize first");
     rewriter.setInsertionPoint(op);
     return TypeSwitch<Operation *, LogicalResult>(op)
-        .Case<CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp, PackOp>(
+        .Case<ChooseOp, CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp,
+              PackOp>(
             [&](auto concrete) { return convert(concrete, rewriter); })
         .Case(
             [&](MatmulOp matmul) { return convert(matmul, rewriter, target); })

@@ -88,6 +88,7 @@ struct CPUTarget {
 };
 
 /// Lowers one op, all of whose operands are memrefs, and erases it.
+mlir::LogicalResult convert(ChooseOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(CountOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(OffsetsOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(PermuteOp op, mlir::RewriterBase &rewriter);

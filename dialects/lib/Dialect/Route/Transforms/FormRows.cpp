@@ -2,6 +2,7 @@
 // runs it for a few items at a time.
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Builders.h"
+#include "route/Dialect/Route/IR/RowChoice.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
@@ -57,6 +58,7 @@ private:
           return !descendsFromItem(op, type, item, tables);
         }))
       return false;
+    // Plans that are handed in are padded by item.
     if (auto rename = dyn_cast<RenameOp>(op))
       return !llvm::is_contained(rename.getSource(), item) &&
              !llvm::is_contained(rename.getTarget(), item);
@@ -65,13 +67,94 @@ private:
     if (auto stack = dyn_cast<StackOp>(op))
       return stack.getAlongAttr() != item;
     if (auto choose = dyn_cast<ChooseOp>(op))
-      return llvm::is_contained(choose.getPer(), item) && !choose.getUnder() &&
+      return isRowChoice(choose, tables) &&
+             llvm::is_contained(choose.getPer(), item) &&
              !descendsFrom(op, choose.getCandidatesAttr(), item, tables);
+    if (isa<ConcatOp, FirstPlanOp>(op) &&
+        llvm::any_of(op->getOperandTypes(), [&](Type type) {
+          return isa<PlanType>(type) && !isRowPlan(type);
+        }))
+      return false;
+    if (auto member = dyn_cast<MemberOp>(op))
+      if (!isMemberInRow(member))
+        return false;
+    if (!isa<ConcatOp, FirstPlanOp>(op) &&
+        llvm::any_of(
+            llvm::concat<const Type>(llvm::to_vector(op->getOperandTypes()),
+                                     llvm::to_vector(op->getResultTypes())),
+            [&](Type type) { return !isRowPlan(type); }))
+      return false;
     // A reduction that keeps the item axis by name, not an ancestor of it,
     // keeps items apart.
     if (auto reduce = dyn_cast<ReduceOp>(op))
-      return keepsItem(cast<ArrayType>(reduce.getType()));
+      return keepsItem(cast<ArrayType>(reduce.getType())) &&
+             isReducedInRow(reduce);
     return true;
+  }
+
+  /// Whether all plans that `type` names are made item by item.
+  bool isRowPlan(Type type) {
+    auto made = [&](FlatSymbolRefAttr axis) {
+      AxisOp op = lookupAxis(block.getParentOp(), axis, tables);
+      return op.getKind() != AxisKind::plan || rowPlans.contains(axis);
+    };
+    if (auto plan = dyn_cast<PlanType>(type))
+      return made(plan.getAxis());
+    auto array = dyn_cast<ArrayType>(type);
+    return !array || llvm::all_of(array.getAxes(), made);
+  }
+
+  /// Of the items themselves, or of their pairs with the candidates.
+  bool isMemberInRow(MemberOp member) {
+    FlatSymbolRefAttr axis =
+        cast<PlanType>(member.getPlan().getType()).getAxis();
+    SmallVector<FlatSymbolRefAttr> parents =
+        lookupAxis(member, axis, tables).getParentAxes();
+    ArrayRef<FlatSymbolRefAttr> axes =
+        cast<ArrayType>(member.getType()).getAxes();
+    return axes == ArrayRef(parents) || axes == ArrayRef(parents).drop_back();
+  }
+
+  /// Reductions that a row program has: no mode, and positions only along one
+  /// axis of known size.
+  bool isReducedInRow(ReduceOp reduce) {
+    switch (reduce.getKind()) {
+    case ReduceKind::mode:
+      return false;
+    case ReduceKind::argmax:
+    case ReduceKind::argmin: {
+      auto from = cast<ArrayType>(reduce.getOperand().getType()),
+           to = cast<ArrayType>(reduce.getType());
+      if (reduce.getPlan() || from.getAxes().size() != to.getAxes().size() + 1)
+        return false;
+      return llvm::all_of(from.getAxes(), [&](FlatSymbolRefAttr axis) {
+        return to.hasAxis(axis) || lookupAxis(reduce, axis, tables).getSize();
+      });
+    }
+    default:
+      break;
+    }
+    // The rows of an item go to that item, and children to a parent of known
+    // size.
+    auto from = cast<ArrayType>(reduce.getOperand().getType()),
+         to = cast<ArrayType>(reduce.getType());
+    if (reduce.getKind() == ReduceKind::count &&
+        !from.getElementType().isInteger(1))
+      return false;
+    return llvm::all_of(to.getAxes(), [&](FlatSymbolRefAttr axis) {
+      if (from.hasAxis(axis))
+        return true;
+      if (reduce.getPlan()) {
+        SmallVector<FlatSymbolRefAttr> parents =
+            lookupAxis(reduce,
+                       cast<PlanType>(reduce.getPlan().getType()).getAxis(),
+                       tables)
+                .getParentAxes();
+        if (llvm::is_contained(ArrayRef(parents).drop_back(), axis))
+          return true;
+      }
+      return bool(lookupAxis(reduce, axis, tables).getSize());
+    });
   }
 
   bool keepsItem(ArrayType type) {
@@ -109,6 +192,10 @@ private:
         }
       });
       (inner ? inside : outside)[&op] = level;
+      if (inner)
+        for (Type type : op.getResultTypes())
+          if (auto plan = dyn_cast<PlanType>(type))
+            rowPlans.insert(plan.getAxis());
     }
   }
 
@@ -138,6 +225,8 @@ private:
   Block &block;
   FlatSymbolRefAttr item;
   SymbolTableCollection tables;
+  /// The plans that ops inside make.
+  DenseSet<Attribute> rowPlans;
   /// Level of each op that may be grouped, and of each that may not: the number
   /// of outside ops on the longest path from the block's start that leave a
   /// group.
@@ -201,6 +290,8 @@ struct FormRows : route::impl::RouteFormRowsBase<FormRows> {
     };
     SmallVector<ChooseOp> fixed;
     for (auto choose : block.getOps<ChooseOp>()) {
+      if (!isRowChoice(choose, tables))
+        continue;
       auto per = choose.getPer().getAsRange<FlatSymbolRefAttr>();
       auto dynamic = llvm::find_if(per, [&](FlatSymbolRefAttr axis) {
         AxisOp symbol = lookupAxis(choose, axis, tables);

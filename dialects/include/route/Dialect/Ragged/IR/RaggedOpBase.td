@@ -10,6 +10,10 @@ include "route/Dialect/Ragged/IR/RaggedDialect.td"
 class Ragged_Shaped<list<Type> elements, list<int> ranks, string description>
     : AnyTypeOf<[TensorRankOf<elements, ranks>, MemRefRankOf<elements, ranks>], description>;
 
+/// The same of any rank.
+class Ragged_AnyRank<list<Type> elements, string description>
+    : AnyTypeOf<[RankedTensorOf<elements>, MemRefOf<elements>], description>;
+
 def Ragged_Index1 : Ragged_Shaped<[I32], [1], "vector of i32">;
 def Ragged_Index2 : Ragged_Shaped<[I32], [2], "matrix of i32">;
 def Ragged_Float1 : Ragged_Shaped<[F32, BF16], [1], "vector of f32 or bf16">;

@@ -1,0 +1,384 @@
+// Reductions along axes that the result lacks, as rows of numbers.
+#include "Lowering.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::lowering;
+
+/// A sum of f32 along the last dimension in the order of numerics.h. Outside a
+/// row program the sum becomes one of its own.
+Value Lowering::floatSum(Value tensor, bool sequential, Location loc) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  auto order =
+      sequential ? row::SumOrder::Sequential : row::SumOrder::Butterfly;
+  auto sumOf = [&](OpBuilder &builder, Value value) -> Value {
+    auto from = cast<RankedTensorType>(value.getType());
+    auto to = RankedTensorType::get(from.getShape().drop_back(),
+                                    from.getElementType());
+    return row::SumOp::create(builder, loc, to, order, value);
+  };
+  if (item)
+    return sumOf(b, tensor);
+  auto to =
+      RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
+  if (type.getRank() == 1) {
+    SmallVector<OpFoldResult> shape = {b.getIndexAttr(1),
+                                       tensor::getMixedSize(b, loc, tensor, 0)};
+    Value one = tensor::ExpandShapeOp::create(
+        b, loc,
+        RankedTensorType::get({1, type.getDimSize(0)}, type.getElementType()),
+        tensor, ArrayRef<ReassociationIndices>{{0, 1}}, shape);
+    Value sum = floatSum(one, sequential, loc);
+    return tensor::CollapseShapeOp::create(b, loc, to, sum,
+                                           ArrayRef<ReassociationIndices>{});
+  }
+  SmallVector<OpFoldResult> shape = tensor::getMixedSizes(b, loc, tensor);
+  Value init = tensor::EmptyOp::create(b, loc, ArrayRef(shape).drop_back(),
+                                       type.getElementType());
+  auto program =
+      row::ProgramOp::create(b, loc, TypeRange(to), ValueRange(tensor),
+                             ValueRange{}, ValueRange(init), ValueRange{});
+  Block *body = b.createBlock(&program.getBody());
+  Value argument = body->addArgument(row::ProgramOp::rowType(type, true), loc);
+  row::YieldOp::create(b, loc, sumOf(b, argument));
+  b.setInsertionPointAfter(program);
+  return program.getResult(0);
+}
+
+TypedAttr route::lowering::identityOf(OpBuilder &b, ReduceKind kind,
+                                      Type type) {
+  bool isFloat = isa<FloatType>(type);
+  switch (kind) {
+  case ReduceKind::max:
+  case ReduceKind::min: {
+    bool low = kind == ReduceKind::max;
+    if (auto floating = dyn_cast<FloatType>(type))
+      return b.getFloatAttr(type,
+                            APFloat::getInf(floating.getFloatSemantics(), low));
+    unsigned width = type.getIntOrFloatBitWidth();
+    return b.getIntegerAttr(type, low ? APInt::getSignedMinValue(width)
+                                      : APInt::getSignedMaxValue(width));
+  }
+  case ReduceKind::all:
+    return b.getIntegerAttr(type, 1);
+  case ReduceKind::product:
+    return isFloat ? cast<TypedAttr>(b.getFloatAttr(type, 1.0))
+                   : cast<TypedAttr>(b.getIntegerAttr(type, 1));
+  default:
+    return b.getZeroAttr(type);
+  }
+}
+
+Value route::lowering::combineOf(OpBuilder &b, Location loc, ReduceKind kind,
+                                 Value x, Value y) {
+  bool isFloat = isa<FloatType>(x.getType());
+#define ROUTE_PICK(F, I)                                                       \
+  (isFloat ? Value(F::create(b, loc, x, y)) : Value(I::create(b, loc, x, y)))
+  switch (kind) {
+  case ReduceKind::max:
+    return ROUTE_PICK(arith::MaximumFOp, arith::MaxSIOp);
+  case ReduceKind::min:
+    return ROUTE_PICK(arith::MinimumFOp, arith::MinSIOp);
+  case ReduceKind::product:
+    return ROUTE_PICK(arith::MulFOp, arith::MulIOp);
+  case ReduceKind::any:
+    return arith::OrIOp::create(b, loc, x, y);
+  case ReduceKind::all:
+    return arith::AndIOp::create(b, loc, x, y);
+  default:
+    return ROUTE_PICK(arith::AddFOp, arith::AddIOp);
+  }
+#undef ROUTE_PICK
+}
+
+/// Whether `value` is true everywhere: the spec's way to count rows.
+static bool isTrue(Value value) {
+  if (auto rows = value.getDefiningOp<RowsOp>())
+    value = rows.getBody().front().getTerminator()->getOperand(
+        cast<OpResult>(value).getResultNumber());
+  if (auto broadcast = value.getDefiningOp<BroadcastOp>())
+    value = broadcast.getOperand();
+  auto constant = value.getDefiningOp<ConstantOp>();
+  auto truth =
+      constant ? dyn_cast<IntegerAttr>(constant.getValue()) : IntegerAttr();
+  return truth && !truth.getValue().isZero();
+}
+
+/// Whether the elements of one result are no row of a dense array: outside row
+/// programs these go one by one to their places.
+bool Lowering::isByPlace(ReduceOp op) {
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
+  SmallVector<Axis> dims = dimsOf(from), kept = dimsOf(to);
+  ReduceKind kind = op.getKind();
+  bool above = false;
+  for (Axis dim : kept) {
+    if (llvm::is_contained(dims, dim))
+      continue;
+    // A parent whose children are equally many splits their dimension.
+    above |= llvm::none_of(dims, [&](Axis child) {
+      return kindOf(child) != AxisKind::plan && descends(child, dim) &&
+             parentOf(child) == dim &&
+             !ShapedType::isDynamic(staticSize(dim)) &&
+             !ShapedType::isDynamic(staticSize(child));
+    });
+  }
+  if (kind == ReduceKind::count && op.getPlan() && above)
+    // How often each candidate was chosen is counted by itself.
+    return kept.size() != 1 || kept.front() != plan(op.getPlan()).candidates ||
+           kindOf(kept.front()) == AxisKind::plan ||
+           ShapedType::isDynamic(staticSize(kept.front())) ||
+           (from.getElementType().isInteger(1) && !isTrue(op.getOperand()));
+  if (above || kind == ReduceKind::mode)
+    return true;
+  // Rows that are missing have no place in these.
+  if (op.getPlan() &&
+      (kind == ReduceKind::argmax || kind == ReduceKind::argmin ||
+       (kind == ReduceKind::count && !from.getElementType().isInteger(1)) ||
+       (kind == ReduceKind::mean && kept != dimsOf(plan(op.getPlan()).per))))
+    return true;
+  if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
+    SmallVector<Axis> reduced;
+    for (Axis dim : dims)
+      if (!llvm::is_contained(kept, dim))
+        reduced.push_back(dim);
+    return reduced.size() != 1 || !kept.empty() ||
+           ShapedType::isDynamic(staticSize(reduced.front()));
+  }
+  return false;
+}
+
+LogicalResult Lowering::lowerReduce(ReduceOp op) {
+  Location loc = op.getLoc();
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
+  if (isProduct(op.getOperand()))
+    return lowerCombine(op);
+  Value source = get(op.getOperand());
+  if (!source)
+    return failure();
+  ReduceKind kind = op.getKind();
+  SmallVector<Axis> dims = dimsOf(from), kept = dimsOf(to);
+  if (!item && isByPlace(op))
+    return reduceByPlace(op, source);
+  Type type = cast<RankedTensorType>(source.getType()).getElementType();
+  Type resultType = element(to.getElementType());
+
+  // Rows past a plan's count hold nothing: they take the identity.
+  if (op.getPlan()) {
+    Plan &rows = plan(op.getPlan());
+    if (llvm::is_contained(kept, rows.candidates) ||
+        llvm::any_of(
+            kept, [&](Axis dim) { return !llvm::is_contained(dims, dim); })) {
+      if (kind != ReduceKind::count || item || kept.size() != 1 ||
+          kept.front() != rows.candidates)
+        return unsupported(op, "this reduction to what was chosen");
+      // How often each candidate was chosen.
+      if (cast<RankedTensorType>(rows.indices.getType()).getRank() == 1)
+        return reduceByPlace(op, source);
+      Value zero =
+          linalg::FillOp::create(
+              b, loc,
+              Value(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0))),
+              empty(kept, b.getI32Type(), loc))
+              .getResult(0);
+      Value slots = rows.indices;
+      if (int64_t rank = cast<RankedTensorType>(slots.getType()).getRank();
+          rank > 2)
+        slots = tensor::CollapseShapeOp::create(
+            b, loc, slots,
+            ArrayRef<ReassociationIndices>{
+                llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}});
+      Value counts = ragged::CountOp::create(b, loc, TypeRange(zero.getType()),
+                                             slots, Value(), zero)
+                         ->getResult(0);
+      set(op.getResult(),
+          map(kept, resultType, Operand{counts, to}, loc,
+              [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                return arith::ExtSIOp::create(inner, at, resultType, args[0]);
+              }));
+      return success();
+    }
+    Attribute identity = identityOf(b, kind, type);
+    auto indices = ArrayType::get(b.getI32Type(), ArrayRef<Axis>(rows.axis));
+    source = map(
+        dims, type, {Operand{source, from}, Operand{rows.indices, indices}},
+        loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+          Value none =
+              arith::ConstantOp::create(inner, at, cast<TypedAttr>(identity));
+          Value there = arith::CmpIOp::create(
+              inner, at, arith::CmpIPredicate::sge, args[1],
+              arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
+          if (kind == ReduceKind::count && type.isInteger(1))
+            return arith::AndIOp::create(inner, at, there, args[0]);
+          return arith::SelectOp::create(inner, at, there, args[0], none);
+        });
+  }
+
+  // A static parent in the result splits its child's dimension.
+  SmallVector<Axis> split = dims;
+  for (Axis dim : kept) {
+    if (llvm::is_contained(dims, dim))
+      continue;
+    auto child = llvm::find_if(
+        dims, [&](Axis candidate) { return descends(candidate, dim); });
+    if (child == dims.end() || ShapedType::isDynamic(staticSize(dim)) ||
+        ShapedType::isDynamic(staticSize(*child)))
+      return unsupported(
+          op, "reductions to parents with different numbers of children");
+    SmallVector<ReassociationIndices> groups;
+    SmallVector<int64_t> shape;
+    auto sourceType = cast<RankedTensorType>(source.getType());
+    for (int64_t i = 0; i < sourceType.getRank(); ++i) {
+      int64_t at = shape.size();
+      if (i == child - dims.begin()) {
+        groups.push_back({at, at + 1});
+        shape.push_back(staticSize(dim));
+        shape.push_back(sourceType.getDimSize(i) / staticSize(dim));
+      } else {
+        groups.push_back({at});
+        shape.push_back(sourceType.getDimSize(i));
+      }
+    }
+    split.insert(split.begin() + (child - dims.begin()), dim);
+    source = tensor::ExpandShapeOp::create(
+        b, loc, RankedTensorType::get(shape, type), source, groups);
+    dims = split;
+  }
+
+  // Kept dimensions first, then what is reduced, as one dimension.
+  SmallVector<unsigned> keptAt, reducedAt;
+  for (Axis dim : kept)
+    keptAt.push_back(llvm::find(dims, dim) - dims.begin());
+  for (unsigned i = 0; i < dims.size(); ++i)
+    if (!llvm::is_contained(keptAt, i))
+      reducedAt.push_back(i);
+  SmallVector<int64_t> permutation;
+  llvm::append_range(permutation, keptAt);
+  llvm::append_range(permutation, reducedAt);
+  auto sourceType = cast<RankedTensorType>(source.getType());
+  if (!llvm::is_sorted(permutation)) {
+    SmallVector<OpFoldResult> shape;
+    for (int64_t at : permutation)
+      shape.push_back(tensor::getMixedSize(b, loc, source, at));
+    Value init = tensor::EmptyOp::create(b, loc, shape, type);
+    source = linalg::TransposeOp::create(b, loc, source, init, permutation)
+                 ->getResult(0);
+    sourceType = cast<RankedTensorType>(source.getType());
+  }
+  if (reducedAt.empty()) {
+    set(op.getResult(), source);
+    return success();
+  }
+  if (reducedAt.size() > 1) {
+    SmallVector<ReassociationIndices> groups;
+    for (unsigned i = 0; i < kept.size(); ++i)
+      groups.push_back({i});
+    groups.push_back(
+        llvm::to_vector(llvm::seq<int64_t>(kept.size(), sourceType.getRank())));
+    source = tensor::CollapseShapeOp::create(b, loc, source, groups);
+  }
+  Value result;
+  if ((kind == ReduceKind::sum || kind == ReduceKind::mean) &&
+      (type.isF32() || kind == ReduceKind::mean)) {
+    if (!type.isF32()) {
+      // Means of integers and truths are means of the f32 values.
+      auto wide = cast<RankedTensorType>(source.getType());
+      Value init = tensor::EmptyOp::create(
+          b, loc, tensor::getMixedSizes(b, loc, source), b.getF32Type());
+      unsigned rank = wide.getRank();
+      source = linalg::GenericOp::create(
+                   b, loc, init.getType(), source, init,
+                   ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank),
+                                       b.getMultiDimIdentityMap(rank)},
+                   SmallVector<utils::IteratorType>(
+                       rank, utils::IteratorType::parallel),
+                   [&](OpBuilder &inner, Location at, ValueRange args) {
+                     Value number =
+                         type.isInteger(1)
+                             ? Value(arith::UIToFPOp::create(
+                                   inner, at, inner.getF32Type(), args[0]))
+                         : isa<IntegerType>(type)
+                             ? Value(arith::SIToFPOp::create(
+                                   inner, at, inner.getF32Type(), args[0]))
+                             : Value(arith::TruncFOp::create(
+                                   inner, at, inner.getF32Type(), args[0]));
+                     linalg::YieldOp::create(inner, at, number);
+                   })
+                   .getResult(0);
+    }
+    result =
+        floatSum(source, /*sequential=*/static_cast<bool>(op.getPlan()), loc);
+    if (kind == ReduceKind::mean) {
+      SmallVector<Operand> operands = {{result, to}};
+      Value extent;
+      if (op.getPlan())
+        operands.push_back({plan(op.getPlan()).counts, to});
+      else
+        extent = tensor::DimOp::create(
+            b, loc, source,
+            cast<RankedTensorType>(source.getType()).getRank() - 1);
+      result = map(
+          kept, to.getElementType(), operands, loc,
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            Value count = extent ? Value(arith::IndexCastOp::create(
+                                       inner, at, inner.getI32Type(), extent))
+                                 : args[1];
+            return arith::DivFOp::create(
+                inner, at, args[0],
+                arith::SIToFPOp::create(inner, at, inner.getF32Type(), count));
+          });
+    }
+  } else if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
+    if (op.getPlan() || reducedAt.size() != 1 ||
+        ShapedType::isDynamic(sourceType.getShape().back()) ||
+        (!item && !kept.empty()))
+      return unsupported(op, stringifyReduceKind(kind));
+    result = bestPosition(source, kind == ReduceKind::argmin, loc);
+    if (!resultType.isInteger(32))
+      result =
+          map(kept, resultType, Operand{result, to.withElement(b.getI32Type())},
+              loc, [&](OpBuilder &inner, Location at, ValueRange args) {
+                return arith::ExtSIOp::create(inner, at, resultType, args[0]);
+              });
+  } else if (kind == ReduceKind::mode) {
+    return unsupported(op, stringifyReduceKind(kind));
+  } else {
+    bool counts = kind == ReduceKind::count;
+    if (counts && !type.isInteger(1))
+      return unsupported(op, "counts of what is no truth");
+    Value identity = arith::ConstantOp::create(
+        b, loc,
+        counts ? cast<TypedAttr>(b.getIntegerAttr(resultType, 0))
+               : identityOf(b, kind, type));
+    Value init = linalg::FillOp::create(b, loc, identity,
+                                        empty(kept, to.getElementType(), loc))
+                     .getResult(0);
+    unsigned rank = kept.size() + 1;
+    SmallVector<utils::IteratorType> iterators(kept.size(),
+                                               utils::IteratorType::parallel);
+    iterators.push_back(utils::IteratorType::reduction);
+    SmallVector<AffineExpr> keptExprs;
+    for (unsigned i = 0; i < kept.size(); ++i)
+      keptExprs.push_back(b.getAffineDimExpr(i));
+    AffineMap out = AffineMap::get(rank, 0, keptExprs, b.getContext());
+    result =
+        linalg::GenericOp::create(
+            b, loc, init.getType(), source, init,
+            ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank), out}, iterators,
+            [&](OpBuilder &inner, Location at, ValueRange args) {
+              Value next =
+                  counts ? Value(arith::AddIOp::create(
+                               inner, at, args[1],
+                               arith::ExtUIOp::create(inner, at, resultType,
+                                                      args[0])))
+                         : combineOf(inner, at, kind, args[1], args[0]);
+              linalg::YieldOp::create(inner, at, next);
+            })
+            .getResult(0);
+  }
+  set(op.getResult(), result);
+  return success();
+}
