@@ -150,6 +150,9 @@ mlir::Value Emitter::rename(mlir::Value value, AxisInfo *from, AxisInfo *to) {
 
 mlir::Value Emitter::pick(mlir::Value value, AxisInfo *along,
                           mlir::Value position) {
+  // Stored numbers of other widths are positions too.
+  if (isa<IntegerType>(valueTypeOf(position)))
+    position = cast(position, i64());
   return PickOp::create(builder, loc, value, along->symbol, position);
 }
 
