@@ -21,6 +21,7 @@ namespace route::cts {
 enum class Style {
   Wild,  ///< ties, NaN, infinities, denormals, odd texts, unknown values
   Exact, ///< small whole numbers, whose sums are exact in any order
+  Special, ///< these, NaN and infinities: sums that no order changes
 };
 
 /// Makes up inputs and checkpoints from a descriptor.

@@ -78,6 +78,8 @@ void Generator::element(const route_type_desc &type,
   double number = static_cast<double>(below(9)) - 4;
   if (style == Style::Wild && below(4) == 0)
     number = wildNumber(below(8), number / 3);
+  if (style == Style::Special && below(16) == 0)
+    number = wildNumber(below(3), number);
   int64_t whole = static_cast<int64_t>(below(9));
   if (style == Style::Wild && below(8) == 0)
     whole = static_cast<int64_t>(below(1 << 20));

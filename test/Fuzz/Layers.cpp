@@ -1,0 +1,120 @@
+// Random feed-forward layers: experts with bodies, shared experts, halves,
+// biases, clamps, members of two kinds, and stacks of layers.
+#include "Spec.h"
+
+using namespace route::fuzz;
+
+namespace {
+
+class Layer {
+public:
+  explicit Layer(Choices &choices) : c(choices) {}
+
+  Spec make() {
+    hidden = c.pick({4u, 1u, 3u, 8u, 16u, 17u, 32u, 33u});
+    inner = c.pick({4u, 1u, 3u, 8u, 16u, 19u, 40u});
+    experts = c.pick({4u, 2u, 3u, 8u, 5u, 16u, 33u});
+    state = c.pick({"f32", "bf16"});
+    weights = c.pick({"f32", "bf16"});
+    result = c.pick({"f32", "bf16"});
+    std::string text = "axis token, hidden = " + std::to_string(hidden) +
+                       ", inner = " + std::to_string(inner);
+    bool halves = c.chance(20);
+    if (halves)
+      text += ", half { gate, up }";
+    text += "\nsignal x : " + state + "[token, hidden]\n";
+    bool mixed = c.chance(15) && experts > 2;
+    if (mixed)
+      text += "pool experts { real[" + std::to_string(experts - 1) +
+              "] = swiglu[hidden, inner], none[1] = identity }\n";
+    else
+      text += "pool experts[" + std::to_string(experts) + "]" +
+              (halves         ? body(true)
+               : c.chance(20) ? library()
+                              : body(false));
+    bool shared = c.chance(25);
+    if (shared)
+      text += "use shared = " + std::string(c.pick({"swiglu", "ffn"})) +
+              "[hidden, inner]\n";
+    text += gate();
+    text += "route layer(x) -> " + result + "[token, hidden] = " +
+            c.pick({"combine(gate(x), experts(x))",
+                    "x + combine(gate(x), experts(x))"}) +
+            (shared ? " + shared(x)" : "") + "\n";
+    bool coarse = text.find("bf16") != std::string::npos;
+    return {text,
+            true,
+            {int64_t(hidden) + inner + experts, coarse ? 0x1p-8 : 0x1p-24}};
+  }
+
+private:
+  std::string library() {
+    return " = " + std::string(c.pick({"swiglu", "ffn"})) + "[hidden, inner]\n";
+  }
+
+  std::string body(bool halves) {
+    std::string params, run;
+    auto param = [&](const std::string &name, const std::string &axes) {
+      params += "  param " + name + " : " + weights + "[" + axes +
+                "] from \"experts.{experts}." + name + "\"\n";
+      return name;
+    };
+    auto rounded = [&] { return std::string(c.chance(50) ? " : bf16" : ""); };
+    if (halves) {
+      param("gate_up",
+            c.pick({"hidden, (inner, half)", "(inner, half), hidden"}));
+      run +=
+          "    let h" + rounded() + " = x @ gate_up" +
+          (c.chance(50) ? " + " + param("gate_up_bias", "(inner, half)") : "") +
+          "\n";
+      run += c.chance(50)
+                 ? "    let g = min(h.gate, 3.0)\n    let a" + rounded() +
+                       " = (clamp(h.up, -3.0, 3.0) + 1) * g * sigmoid(1.5 * "
+                       "g)\n"
+                 : "    let a" + rounded() + " = silu(h.gate) * h.up\n";
+    } else {
+      param("up", c.chance(30) ? "hidden, inner" : "inner, hidden");
+      std::string f = c.pick({"silu", "gelu_tanh", "relu", "gelu", "sigmoid"});
+      if (c.chance(60)) {
+        param("gate", "inner, hidden");
+        run += "    let a" + rounded() + " = " + f + "(x @ gate) * (x @ up)\n";
+      } else {
+        run += "    let a" + rounded() + " = " + f + "(x @ up" +
+               (c.chance(40) ? " + " + param("up_bias", "inner") : "") + ")\n";
+      }
+    }
+    param("down", c.chance(30) ? "inner, hidden" : "hidden, inner");
+    run += "    return a @ down" +
+           (c.chance(40) ? " + " + param("down_bias", "hidden") : "") + "\n";
+    return " {\n" + params + "  route run(x) -> " + c.pick({"f32", "bf16"}) +
+           "[hidden] {\n" + run + "  }\n}\n";
+  }
+
+  std::string gate() {
+    uint32_t k = std::min(experts, c.pick({2u, 1u, 4u, 8u}));
+    std::string text = "router gate(x) {\n  param w : " +
+                       std::string(c.pick({"f32", "bf16"})) +
+                       "[experts, hidden] from \"gate.weight\"\n";
+    text +=
+        "  let l" + std::string(c.chance(30) ? " : bf16" : "") + " = x @ w\n";
+    text += "  let s = " +
+            std::string(c.pick({"softmax(l over experts)", "sigmoid(l)"})) +
+            "\n";
+    text += "  return choose " + std::to_string(k) + " of experts per token " +
+            (c.chance(20) ? "where s > 0.1 " : "") + "by s " +
+            c.pick({"weight s / sum(s over chosen)", "weight s", "",
+                    "weight softmax(l over chosen) : bf16"}) +
+            "\n}\n";
+    return text;
+  }
+
+  Choices &c;
+  uint32_t hidden = 0, inner = 0, experts = 0;
+  std::string state, weights, result;
+};
+
+} // namespace
+
+Spec route::fuzz::expertLayer(Choices &choices) {
+  return Layer(choices).make();
+}

@@ -1,0 +1,300 @@
+// Random request policies: columns of many types, text predicates, host
+// signals that may be unknown, units, rules, notes, live and state columns,
+// handlers.
+#include "Spec.h"
+
+#include <vector>
+
+using namespace route::fuzz;
+
+namespace {
+
+class Policy {
+public:
+  explicit Policy(Choices &choices) : c(choices) {}
+
+  Spec make() {
+    items();
+    signalsOfText();
+    signalsOfHost();
+    pool();
+    if (c.chance(30))
+      text += "notes { effort: enum { low, mid, top } = low" +
+              std::string(c.chance(50) ? ", depth: u8 = 3" : "") + " }\n";
+    bool notes = text.find("notes {") != std::string::npos;
+    router(notes, text.find("depth: u8") != std::string::npos);
+    if (cooling)
+      text += "on failure(m, code) { if code == timeout or code >= 429 { "
+              "m.cool = now + 30 s } }\n";
+    if (counting)
+      text += "on dispatch(m) { m.sent += 1 }\n";
+    return {text, false, {}};
+  }
+
+private:
+  void items() {
+    text = "axis request { prompt : text, max_out : tokens = 256 tok";
+    truth = {"max_out > 1k tok"};
+    score = {"0.25"};
+    if (c.chance(50)) {
+      text += ", tier : enum { free, pro, staff }" +
+              std::string(c.chance(40) ? " = free" : "");
+      truth.push_back("tier == pro");
+      truth.push_back("tier != free");
+    }
+    if (c.chance(40)) {
+      std::string type =
+          c.pick({"u8", "i8", "u16", "i32", "u32", "i64", "u64"});
+      text += ", n : " + type;
+      truth.push_back("n > 3");
+      truth.push_back("n < 8 or n == 100");
+      score.push_back("n");
+    }
+    if (c.chance(40)) {
+      text += ", grade : " + std::string(c.pick({"f32", "f64", "bf16", "f16"}));
+      truth.push_back("grade >= 0.5");
+      score.push_back("grade");
+    }
+    if (c.chance(30)) {
+      text += ", urgent : bool" + std::string(c.chance(50) ? " = false" : "");
+      truth.push_back("urgent");
+    }
+    if (c.chance(25)) {
+      text += ", cap : money?";
+      truth.push_back("cap > $2");
+      truth.push_back("known(cap)");
+      truth.push_back("(cap ?? $1) < $3");
+    }
+    if (c.chance(20)) {
+      text += ", trusted team : text";
+      truth.push_back("team == \"api\"");
+    }
+    text += " }\n";
+  }
+
+  void signal(const std::string &name, const std::string &value) {
+    text += "signal " + name + " = " + value + "\n";
+  }
+
+  void signalsOfText() {
+    if (c.chance(50)) {
+      signal("code", c.pick({"regex(prompt, r\"```|\\bdef\\b|#include\")",
+                             "contains(prompt, pattern: \"api\")",
+                             "keywords(prompt, patterns: [\"def\", \"api\"])",
+                             "regex(prompt, r\"^h.*o$|\\x{9519}\")",
+                             "keywords(prompt, patterns: [\"hello\", "
+                             "\"there\"], mode: all)"}));
+      truth.push_back("code");
+      truth.push_back("not code");
+      match.push_back("code");
+    }
+    if (c.chance(50)) {
+      signal("length", c.pick({"estimate(prompt)",
+                               "estimate(prompt, bytes_per_token: 3)"}));
+      truth.push_back("length < 4 tok");
+      sized = true;
+    }
+    if (c.chance(30)) {
+      signal("size",
+             c.pick({"words(prompt)", "chars(prompt)", "lines(prompt)"}));
+      truth.push_back("size > 2");
+      score.push_back("size");
+    }
+    if (c.chance(15)) {
+      signal("much", "bytes(prompt) >= 10 B");
+      truth.push_back("much");
+    }
+  }
+
+  void signalsOfHost() {
+    if (c.chance(40)) {
+      signal("jail", "host.jail(prompt) at 0.5 timeout 20 ms" +
+                         std::string(c.chance(30) ? " else true" : ""));
+      truth.push_back("jail");
+      truth.push_back("jail ?? true");
+      match.push_back("jail");
+    }
+    if (c.chance(30)) {
+      text += "signal topic : enum { law, code_help, other } = "
+              "host.topic(prompt) timeout 5 ms\n";
+      truth.push_back("topic == law");
+      truth.push_back("(topic == other) ?? false");
+    }
+    if (c.chance(25)) {
+      text += "signal mood : f32 = host.mood(prompt) timeout 5 ms\n";
+      truth.push_back("mood > 0");
+      truth.push_back("(mood ?? 0.5) < 1");
+      score.push_back("mood ?? 0");
+    }
+    if (c.chance(25) && !match.empty()) {
+      std::string sum = "0.6 * hit(" + match[c.below(match.size())] + ")";
+      if (c.chance(60))
+        sum += " + 0.5 * conf(" + match[c.below(match.size())] + ")";
+      signal("risk",
+             "bands(" + sum + ", [fine: < 0.35, odd: < 0.7, bad: >= 0.7])");
+      truth.push_back("risk == bad");
+      truth.push_back("(risk == fine) ?? false");
+    }
+  }
+
+  void pool() {
+    uint32_t rows = c.pick({3u, 2u, 1u, 5u, 9u});
+    text +=
+        "pool models {\n  attr price : $/tok, context : tokens, quality : " +
+        std::string(c.pick({"ratio", "f32"})) + "\n";
+    cooling = c.chance(30);
+    counting = c.chance(20);
+    live = c.chance(25);
+    if (cooling)
+      text += "  state cool : time = 0 s\n";
+    if (counting)
+      text += "  state sent : u32 = 0\n";
+    if (live)
+      text += "  live queue : tokens stale 10 s else 4 tok\n";
+    for (uint32_t i = 0; i < rows; ++i) {
+      static const char *const prices[] = {"$0.20/Mtok", "$1/Mtok", "$0/Mtok",
+                                           "$5/Mtok"};
+      static const char *const contexts[] = {"8k", "1k", "128Ki", "300"};
+      static const char *const qualities[] = {"0.5", "0.75", "0.9", "0"};
+      members.push_back("m" + std::to_string(i));
+      text += "  " + members.back() + " { price: " + prices[c.below(4)] +
+              ", context: " + contexts[c.below(4)] +
+              ", quality: " + qualities[c.below(4)] + " }\n";
+    }
+    text += "}\n";
+    text += "let cost(m) = m.price * max_out" +
+            std::string(sized && c.chance(50) ? " + m.price * length" : "") +
+            "\n";
+  }
+
+  std::string condition(unsigned depth = 0) {
+    if (depth < 2) {
+      switch (c.below(6)) {
+      case 3:
+        return "(" + condition(depth + 1) + " and " + condition(depth + 1) +
+               ")";
+      case 4:
+        return "(" + condition(depth + 1) + " or " + condition(depth + 1) + ")";
+      case 5:
+        return "not (" + condition(depth + 1) + ")";
+      default:
+        break;
+      }
+    }
+    return truth[c.below(truth.size())];
+  }
+
+  std::string mask() {
+    std::string all = sized && c.chance(60) ? "length + max_out <= context"
+                                            : "max_out <= context";
+    if (cooling)
+      all += " and cool <= now";
+    if (live && c.chance(50))
+      all += " and queue < 100 tok";
+    if (c.chance(25))
+      all += " and (" + condition(1) + ")";
+    if (c.chance(20))
+      all += " and quality >= 0.5";
+    return all;
+  }
+
+  std::string key() {
+    std::string dollars = c.pick(
+        {"quality - cost / $0.05", "quality", "cost up", "price", "-cost",
+         "(quality, cost up)", "(price up, context, order up)"});
+    if (dollars == "quality" && c.chance(50))
+      dollars += " * (" + score[c.below(score.size())] + ")";
+    if (counting && c.chance(30))
+      return "(sent up, " + (dollars[0] == '(' ? "quality" : dollars) + ")";
+    if (live && c.chance(30))
+      return "queue up";
+    return dollars;
+  }
+
+  std::string member() { return members[c.below(members.size())]; }
+
+  std::string target(bool notes, bool depth) {
+    std::string value;
+    switch (c.below(4)) {
+    case 0:
+      value = member();
+      break;
+    case 1: {
+      value = "{ " + member();
+      std::string other = member();
+      if (value.find(other) == std::string::npos)
+        value += ", " + other;
+      value += " }";
+      break;
+    }
+    default:
+      value = "choose 1 by " + key();
+    }
+    if (notes && c.chance(40))
+      value += " with { effort: " + std::string(c.pick({"mid", "top"})) +
+               (depth && c.chance(50) ? ", depth: 7" : "") + " }";
+    return value;
+  }
+
+  void router(bool notes, bool depth) {
+    std::string end;
+    switch (c.below(5)) {
+    case 0:
+      break;
+    case 1:
+      end = " else reject(429)";
+      break;
+    case 2:
+      end = " else none";
+      break;
+    case 3:
+      end = " else " + member();
+      break;
+    default:
+      end = " else choose 1 of models by cost up else reject(503)";
+    }
+    text += "router pick(request) -> models {\n";
+    uint32_t rules = c.between(1, 4);
+    switch (c.below(3)) {
+    case 0:
+      text += "  choose " +
+              c.pick({std::string("1"), std::string("2"), std::string("9"),
+                      std::string("all")}) +
+              " of models where " + mask() + " by " + key() +
+              (c.chance(30) ? " weight quality" : "") + end + "\n";
+      break;
+    case 1:
+      text += "  choose first where " + mask() + " {\n";
+      for (uint32_t i = 0; i < rules; ++i)
+        text +=
+            "    when " + condition() + " -> " + target(notes, depth) + "\n";
+      if (c.chance(70))
+        text += "    otherwise -> " + target(notes, depth) + "\n";
+      text += "  }" + end + "\n";
+      break;
+    default:
+      text += "  choose 1 of rules by " +
+              std::string(c.pick({"(tier up, conf)", "conf",
+                                  "(conf, tier up, name up)", "order"})) +
+              " {\n";
+      for (uint32_t i = 0; i < rules; ++i)
+        text += "    rule r" + std::to_string(i) +
+                " (tier: " + std::to_string(c.between(1, 3)) + ")" +
+                (c.chance(80) ? " when " + condition() : "") + " -> " +
+                target(notes, depth) + "\n";
+      text += "  }" + end + "\n";
+    }
+    text += "}\n";
+  }
+
+  Choices &c;
+  std::string text;
+  std::vector<std::string> truth, score, match, members;
+  bool sized = false, cooling = false, counting = false, live = false;
+};
+
+} // namespace
+
+Spec route::fuzz::requestPolicy(Choices &choices) {
+  return Policy(choices).make();
+}

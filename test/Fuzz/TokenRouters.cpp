@@ -1,0 +1,325 @@
+// Random token routers: scores, biases, groups, masks, every form of choice,
+// weights, second choices, joined plans, commit handlers, and reductions.
+#include "Spec.h"
+
+#include <array>
+
+using namespace route::fuzz;
+
+namespace {
+
+std::string number(uint32_t value) { return std::to_string(value); }
+
+class TokenRouter {
+public:
+  explicit TokenRouter(Choices &choices) : c(choices) {}
+
+  Spec make() {
+    axes();
+    logits();
+    scores();
+    if (c.chance(15))
+      reductions();
+    else
+      router();
+    return {axis + "\n" + signals + "pool experts[" +
+                (grouped ? number(experts / groups) + "] in group"
+                         : number(experts) + "]") +
+                "\n" + entry,
+            contracts,
+            {}};
+  }
+
+private:
+  void axes() {
+    experts = c.pick({4u, 2u, 1u, 3u, 5u, 8u, 16u, 17u, 32u, 33u, 64u, 129u});
+    axis = "axis token";
+    grouped = experts % 2 == 0 && experts > 2 && c.chance(25);
+    if (grouped) {
+      groups = experts % 4 == 0 && c.chance(50) ? 4 : 2;
+      axis += ", group = " + number(groups);
+    }
+  }
+
+  std::string parameter(const std::string &name, const std::string &type) {
+    local += "  " + std::string(c.chance(30) ? "state " : "param ") + name +
+             " : " + type + " from \"" + name + ".weight\"\n";
+    return name;
+  }
+
+  /// What the scores start from: given logits, or states against a matrix.
+  void logits() {
+    std::string type = c.pick({"f32", "bf16", "f16"});
+    if (c.chance(60)) {
+      signals += "signal l : " + type + "[token, experts]\n";
+      arguments = "l";
+      logit = "l";
+      return;
+    }
+    uint32_t hidden = c.pick({4u, 1u, 3u, 8u, 17u, 32u, 40u});
+    axis += ", hidden = " + number(hidden);
+    signals += "signal x : " + type + "[token, hidden]\n";
+    arguments = "x";
+    local += "  param w : " + std::string(c.pick({"f32", "bf16"})) +
+             "[experts, hidden] from \"w.weight\"\n";
+    contracts = true;
+    logit = "x @ w";
+    if (c.chance(30))
+      logit += " + " + parameter("b", "f32[experts]");
+    local += "  let l" + std::string(c.chance(30) ? " : bf16" : "") + " = " +
+             logit + "\n";
+    logit = "l";
+  }
+
+  /// An elementwise function of `x`.
+  std::string map(const std::string &x) {
+    switch (c.below(24)) {
+    case 0:
+      return x;
+    case 1:
+      return "sigmoid(" + x + ")";
+    case 2:
+      return "tanh(" + x + ")";
+    case 3:
+      return "exp(" + x + ")";
+    case 4:
+      return "silu(" + x + ")";
+    case 5:
+      return "softplus(" + x + ")";
+    case 6:
+      return "relu(" + x + ")";
+    case 7:
+      return "abs(" + x + ")";
+    case 8:
+      return "gelu(" + x + ")";
+    case 9:
+      return "gelu_tanh(" + x + ")";
+    case 10:
+      return "erf(" + x + ")";
+    case 11:
+      return "sqrt(abs(" + x + "))";
+    case 12:
+      return "log(" + x + ")";
+    case 13:
+      return "clamp(" + x + ", -1.5, 2)";
+    case 14:
+      return "max(" + x + ", 0.25)";
+    case 15:
+      return "(if " + x + " > 0 then " + x + " else 2 * " + x + ")";
+    case 16:
+      return "floor(" + x + " / 2)";
+    case 17:
+      return "round(" + x + " * 0.75)";
+    case 18:
+      return "sign(" + x + ")";
+    case 19:
+      return "exp2(" + x + ")";
+    case 20:
+      return "rsqrt(abs(" + x + ") + 1)";
+    case 21:
+      return "log2(abs(" + x + ") + 0.5)";
+    case 22:
+      return "trunc(" + x + ")";
+    default:
+      return "(" + x + ") ^ 2";
+    }
+  }
+
+  void scores() {
+    std::string s =
+        c.chance(40) ? "softmax(" + logit + " over experts)" : map(logit);
+    if (c.chance(25))
+      s = map(s);
+    if (c.chance(10))
+      s = "standardize(" + s + " over experts)";
+    local += "  let s" +
+             std::string(c.chance(20) ? c.pick({" : f32", " : bf16", " : f16"})
+                                      : "") +
+             " = " + s + "\n";
+  }
+
+  std::string key() {
+    switch (c.below(8)) {
+    case 0:
+    case 1:
+      return "s";
+    case 2:
+      return "s + " + parameter("bias", "f32[experts]");
+    case 3:
+      return "-s";
+    case 4:
+      return "s up";
+    case 5:
+      return "(round(s * 2), s up)";
+    case 6:
+      return "(s > 0.5, " + logit + ")";
+    default:
+      return "(" + map("s") + ")";
+    }
+  }
+
+  std::string mask() {
+    switch (c.below(6)) {
+    case 0:
+      return "s > 0";
+    case 1:
+      signals += "signal allowed : bool[token, experts]\n";
+      arguments += ", allowed";
+      return "allowed";
+    case 2:
+      signals += "signal open : bool[experts]\n";
+      arguments += ", open";
+      return "open";
+    case 3:
+      signals += "signal easy : bool[token]\n";
+      arguments += ", easy";
+      return "not easy or s >= mean(s over experts)";
+    case 4:
+      return "s == max(s over experts)";
+    default:
+      return "not is_nan(s) and s < 1e6";
+    }
+  }
+
+  std::string weight(const std::string &chosen) {
+    std::string text;
+    switch (c.below(6)) {
+    case 0:
+      return "";
+    case 1:
+      text = "s";
+      break;
+    case 2:
+      text = "s / (sum(s over " + chosen + ") + 1e-20) * 2.5";
+      break;
+    case 3:
+      text = "softmax(" + logit + " over " + chosen + ")";
+      break;
+    case 4:
+      text = "s / max(s over " + chosen + ")";
+      break;
+    default:
+      text = "sigmoid(s) * count(" + chosen + ")";
+      break;
+    }
+    return " weight " + text + (c.chance(25) ? " : bf16" : "");
+  }
+
+  std::string count() {
+    uint32_t most = std::min(experts, c.pick({2u, 1u, 4u, 8u, 17u}));
+    if (c.chance(10)) {
+      signals += "signal n : u32[token]\n";
+      arguments += ", n";
+      return "min(n, " + number(most) + ")";
+    }
+    return number(most);
+  }
+
+  /// One choice of experts a token.
+  std::string choice() {
+    switch (c.below(12)) {
+    case 0:
+      if (!contracts)
+        return "choose until sum(s over chosen) >= 0.75 of experts per token "
+               "by " +
+               key() + weight("chosen");
+      break;
+    case 1:
+      return "choose until count(chosen) >= 2 of experts per token by " + key();
+    case 2: {
+      signals += "signal id : u8[token]\n";
+      arguments += ", id";
+      uint32_t rows = 7;
+      axis += ", entry = " + number(rows) + ", place = 2";
+      local += "  param table : u32[entry, place] from \"table\"\n";
+      return "choose listed table[entry: id] of experts per token" +
+             weight("chosen");
+    }
+    case 3:
+      return "choose all of experts per token where " + mask() + " by " +
+             key() + weight("chosen");
+    case 4:
+      if (!contracts)
+        return "choose " + count() +
+               " of experts per token by s - 0.5 * sum(s over chosen)" +
+               weight("chosen");
+      break;
+    default:
+      break;
+    }
+    std::string text = "choose " + count() + " of experts per token";
+    if (grouped && c.chance(70)) {
+      local += "  let best = choose " + number(c.between(1, 2)) +
+               " of experts per (token, group) by s\n";
+      local += "  let ranked = choose " + number(c.between(1, groups)) +
+               " of group per token by " +
+               c.pick({"sum(s over best per (token, group))",
+                       "max(s over best per (token, group))"}) +
+               "\n";
+      text += " where group in ranked";
+      if (c.chance(20))
+        text += " and " + mask();
+    } else if (c.chance(30)) {
+      text += " where " + mask();
+    }
+    return text + " by " + key() + weight("chosen");
+  }
+
+  void router() {
+    std::string last = choice();
+    if (c.chance(15)) {
+      local += "  let first = " + last + "\n";
+      last = c.pick({"choose 1 of first per token by s",
+                     "choose 2 of first per token by -first.rank weight s",
+                     "first ++ (choose 1 of experts per token where not "
+                     "(experts in first) by s weight s)"});
+    }
+    if (c.chance(15)) {
+      local += "  let p = " + last + "\n";
+      local += "  state load : f32[experts] = 0\n";
+      local += "  on commit {\n    let used = count(p per experts)\n"
+               "    load += " +
+               std::string(c.pick({"used", "sign(mean(used over experts) - "
+                                           "used) * 0.25"})) +
+               "\n  }\n";
+      last = "p";
+    }
+    entry = "router gate(" + arguments + ") {\n" + local + "  return " + last +
+            "\n}\n";
+  }
+
+  /// Routes without a choice: reductions by name.
+  void reductions() {
+    std::string over = grouped && c.chance(50)
+                           ? " over experts per (token, group)"
+                           : " over experts";
+    bool perGroup = over.size() > 15;
+    std::string kind =
+        c.pick({"sum", "mean", "max", "min", "any", "all", "count", "argmax",
+                "argmin", "product", "norm", "mode"});
+    std::string operand = "s";
+    if (kind == "any" || kind == "all" || kind == "count")
+      operand = "s > 0.5";
+    if (kind == "mode")
+      operand = "int(round(s))";
+    std::string type = kind == "any" || kind == "all" ? "bool" : "f32";
+    if (kind == "count" || kind == "argmax" || kind == "argmin" ||
+        kind == "mode")
+      type = "i64";
+    entry = "route stat(" + arguments + ") -> " + type + "[token" +
+            (perGroup ? ", group" : "") + "] {\n" + local + "  return " + kind +
+            "(" + operand + over + ")\n}\n";
+  }
+
+  Choices &c;
+  std::string axis, signals, local, entry, arguments, logit;
+  uint32_t experts = 0, groups = 0;
+  bool grouped = false;
+  bool contracts = false;
+};
+
+} // namespace
+
+Spec route::fuzz::tokenRouter(Choices &choices) {
+  return TokenRouter(choices).make();
+}

@@ -1,0 +1,201 @@
+// route-fuzz: random specs, compiled code against the interpreter.
+//
+//   route-fuzz [--kind token|layer|policy] [--seed N] [--cases N]
+//              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
+//              [--keep-going]
+//              [--plant]
+//   route-fuzz --spec FILE [--whole] [--cpu LEVEL]
+//
+// Each case has a seed of its own; `--seed N --cases 1` runs it again. A case
+// that fails is made smaller and printed. Exit code 1 where one failed.
+// `--spec` runs one spec, for tests of what once broke; `--whole` gives it
+// whole numbers, where its sums are not to depend on their order.
+// `--plant` adds a back end that is wrong, to see it found.
+#include "Case.h"
+#include "route/Target/CPU.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <unistd.h>
+
+using namespace route;
+using namespace route::fuzz;
+
+namespace {
+
+struct Settings {
+  std::string kind, cpu, spec,
+      folder = "/tmp/route-fuzz." + std::to_string(getpid());
+  uint64_t seed = 1;
+  uint64_t cases = UINT64_MAX;
+  unsigned seconds = 0; ///< 0: no limit
+  bool print = false, keepGoing = false, plant = false, whole = false;
+};
+
+Spec makeSpec(const std::string &kind, Choices &choices) {
+  std::string wanted = kind;
+  if (wanted.empty())
+    wanted = choices.pick({"token", "policy", "token", "layer", "policy"});
+  return wanted == "policy"  ? requestPolicy(choices)
+         : wanted == "layer" ? expertLayer(choices)
+                             : tokenRouter(choices);
+}
+
+/// The levels to compile for, in turn.
+std::vector<std::string> levels(const std::string &wanted) {
+  if (!wanted.empty())
+    return {wanted};
+  std::vector<std::string> all = {"v3"};
+  auto host = hostIsaLevel();
+  if (host && *host != IsaLevel::V3)
+    all.push_back("v4");
+  if (host && *host == IsaLevel::V4Bf16)
+    all.push_back("v4-bf16");
+  return all;
+}
+
+/// The first line of a text, without what differs from case to case.
+std::string headline(const std::string &details) {
+  return details.substr(0, details.find('\n'));
+}
+
+/// Runs one spec for every level.
+int runGiven(const Settings &settings) {
+  std::ifstream file(settings.spec);
+  std::stringstream text;
+  text << file.rdbuf();
+  Spec spec{text.str(), settings.whole, {}};
+  int failures = 0;
+  for (const std::string &cpu : levels(settings.cpu)) {
+    CaseOptions options;
+    options.folder = settings.folder;
+    options.seed = settings.seed;
+    options.cpu = cpu;
+    Report report = runCase(spec, options);
+    printf("%s: %s\n%s\n", cpu.c_str(), nameOf(report.verdict),
+           report.details.c_str());
+    failures += report.verdict != Verdict::Agrees;
+  }
+  return failures != 0;
+}
+
+int usage() {
+  fprintf(stderr, "usage: route-fuzz [--kind token|layer|policy] [--seed N] "
+                  "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
+                  "[--print] [--keep-going] [--plant]\n"
+                  "       route-fuzz --spec FILE [--whole] [--cpu LEVEL]\n");
+  return 2;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  Settings settings;
+  for (int i = 1; i < argc; ++i) {
+    std::string flag = argv[i];
+    if (flag == "--print") {
+      settings.print = true;
+      continue;
+    }
+    if (flag == "--keep-going") {
+      settings.keepGoing = true;
+      continue;
+    }
+    if (flag == "--whole") {
+      settings.whole = true;
+      continue;
+    }
+    if (flag == "--plant") {
+      settings.plant = true;
+      continue;
+    }
+    if (i + 1 >= argc)
+      return usage();
+    std::string value = argv[++i];
+    if (flag == "--kind")
+      settings.kind = value;
+    else if (flag == "--spec")
+      settings.spec = value;
+    else if (flag == "--seed")
+      settings.seed = strtoull(value.c_str(), nullptr, 10);
+    else if (flag == "--cases")
+      settings.cases = strtoull(value.c_str(), nullptr, 10);
+    else if (flag == "--seconds")
+      settings.seconds = static_cast<unsigned>(atoi(value.c_str()));
+    else if (flag == "--cpu")
+      settings.cpu = value;
+    else if (flag == "--folder")
+      settings.folder = value;
+    else
+      return usage();
+  }
+  if (system(("mkdir -p '" + settings.folder + "'").c_str()) != 0)
+    return 2;
+  if (!settings.spec.empty()) {
+    int code = runGiven(settings);
+    return system(("rm -rf '" + settings.folder + "'").c_str()) ? 2 : code;
+  }
+  auto start = std::chrono::steady_clock::now();
+  auto timeIsUp = [&] {
+    return settings.seconds && std::chrono::steady_clock::now() - start >=
+                                   std::chrono::seconds(settings.seconds);
+  };
+  std::vector<std::string> cpus = levels(settings.cpu);
+  std::map<std::string, unsigned> verdicts, refusals;
+  unsigned defects = 0;
+  uint64_t done = 0;
+  for (; done < settings.cases && !timeIsUp(); ++done) {
+    uint64_t seed = settings.seed + done;
+    Choices choices(seed);
+    Spec spec = makeSpec(settings.kind, choices);
+    CaseOptions options;
+    options.folder = settings.folder;
+    options.seed = seed;
+    options.plant = settings.plant;
+    options.cpu = cpus[seed % cpus.size()];
+    if (settings.print)
+      printf("--- seed %llu\n%s", static_cast<unsigned long long>(seed),
+             spec.text.c_str());
+    Report report = runCase(spec, options);
+    ++verdicts[nameOf(report.verdict)];
+    if (report.verdict == Verdict::Refused)
+      ++refusals[headline(report.details)];
+    if (!isDefect(report.verdict))
+      continue;
+    ++defects;
+    Verdict kind = report.verdict;
+    printf("seed %llu: %s, %s\n", static_cast<unsigned long long>(seed),
+           nameOf(kind), headline(report.details).c_str());
+    fflush(stdout);
+    Recording small = shrink(
+        choices.recording(),
+        [&](const Recording &recording) {
+          Choices again(recording);
+          return runCase(makeSpec(settings.kind, again), options).verdict ==
+                 kind;
+        },
+        settings.keepGoing ? 40 : 150);
+    Choices again(small);
+    Spec least = makeSpec(settings.kind, again);
+    report = runCase(least, options);
+    printf("*** seed %llu, --cpu %s: %s\n%s\n%s\n",
+           static_cast<unsigned long long>(seed), options.cpu.c_str(),
+           nameOf(report.verdict), report.details.c_str(), least.text.c_str());
+    fflush(stdout);
+    if (!settings.keepGoing)
+      break;
+  }
+  for (auto &[name, count] : verdicts)
+    printf("%u %s\n", count, name.c_str());
+  for (auto &[message, count] : refusals)
+    printf("  %u refused: %s\n", count, message.c_str());
+  if (settings.folder.rfind("/tmp/route-fuzz.", 0) == 0 &&
+      system(("rm -rf '" + settings.folder + "'").c_str()) != 0)
+    return 2;
+  return defects != 0;
+}
