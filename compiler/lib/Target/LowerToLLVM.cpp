@@ -36,6 +36,7 @@ void addLowerToLLVMPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createRouteMoveBf16());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

@@ -25,4 +25,15 @@ def RouteExpandMath : Pass<"route-expand-math"> {
                            "mlir::math::MathDialect"];
 }
 
+def RouteMoveBf16 : Pass<"route-move-bf16"> {
+  let summary = "move and widen bf16 values as 16-bit integers";
+  let description = [{
+    In the LLVM dialect: loads, stores, gathers, scatters, selects and accesses to
+    elements of bf16 vectors work on their bits, and widening to f32 shifts them,
+    since LLVM would widen and narrow them with a function of its support library.
+    Arithmetic on bf16 has been expanded before.
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+}
+
 #endif // ROUTE_TARGET_PASSES_TD
