@@ -226,10 +226,12 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
     if (func.getKind() != FuncKind::handler || func.getEvent() != event ||
         (!of.empty() && func.getOf() != of))
       continue;
-    // Handlers whose arguments have names take what the last run kept.
-    bool named = func.getNumArguments() > 0 && func.getArgAttr(0, "route.name");
+    // A router's handlers take what its last run kept, by name; others what the
+    // caller gives, by place.
+    bool kept = func.getOf() && func.getNumArguments() > 0 &&
+                func.getArgAttr(0, "route.name");
     SmallVector<RuntimeValue> args;
-    if (!named)
+    if (!kept)
       args.append(given.begin(),
                   given.begin() +
                       std::min<size_t>(given.size(), func.getNumArguments()));

@@ -46,9 +46,11 @@ public:
 private:
   /// Whether `op` computes each item's values from that item's alone.
   bool isItemwise(Operation *op) {
-    if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, KnownOp, BoundOp,
-             CoalesceOp, BroadcastOp, ReduceOp, PickOp, StackOp, RenameOp,
-             ChooseOp, RankOp, MemberOp, ConcatOp, FirstPlanOp>(op))
+    // The ends of unknown inputs stay outside: they are read from two arguments
+    // of the entry, and enter as plain values.
+    if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, CoalesceOp,
+             BroadcastOp, ReduceOp, PickOp, StackOp, RenameOp, ChooseOp, RankOp,
+             MemberOp, ConcatOp, FirstPlanOp>(op))
       return false;
     // Texts stay outside: what is asked of them enters as numbers.
     if (llvm::any_of(op->getOperandTypes(), isText) ||
