@@ -298,21 +298,31 @@ LogicalResult Lowering::lowerPick(PickOp op) {
 LogicalResult Lowering::lowerStack(StackOp op) {
   auto to = cast<ArrayType>(op.getType());
   SmallVector<Axis> dims = dimsOf(to);
-  SmallVector<OpFoldResult> offsets(dims.size(), b.getIndexAttr(0)),
-      strides(dims.size(), b.getIndexAttr(1)), shape;
-  for (Axis dim : dims)
-    shape.push_back(size(dim, op.getLoc()));
-  shape.back() = b.getIndexAttr(1);
-  Value result = empty(dims, to.getElementType(), op.getLoc());
-  for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
+  auto along = llvm::find(dims, op.getAlongAttr());
+  SmallVector<Operand> parts;
+  for (Value operand : op.getOperands()) {
     Value part = get(operand);
     if (!part)
       return failure();
-    offsets.back() = b.getIndexAttr(i);
-    result = tensor::InsertSliceOp::create(b, op.getLoc(), part, result,
-                                           offsets, shape, strides);
+    parts.push_back({part, cast<ArrayType>(operand.getType())});
   }
-  set(op.getResult(), result);
+  // Each position takes its part: row programs have no insertion.
+  set(op.getResult(),
+      map(dims, to.getElementType(), parts, op.getLoc(),
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            Value position = arith::IndexCastOp::create(
+                inner, at, inner.getI32Type(),
+                linalg::IndexOp::create(inner, at, along - dims.begin()));
+            Value taken = args.back();
+            for (size_t i = args.size() - 1; i-- > 0;) {
+              Value here = arith::CmpIOp::create(
+                  inner, at, arith::CmpIPredicate::eq, position,
+                  arith::ConstantOp::create(inner, at,
+                                            inner.getI32IntegerAttr(i)));
+              taken = arith::SelectOp::create(inner, at, here, args[i], taken);
+            }
+            return taken;
+          }));
   return success();
 }
 

@@ -269,10 +269,9 @@ LogicalResult Emitter::emitReshape(Operation *op) {
   };
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
     if (!type.hasStaticShape() || !from.type.hasStaticShape() ||
-        llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic) ||
-        type.getRank() != from.type.getRank())
-      return op->emitError("row programs take slices of static place, size "
-                           "and rank only");
+        llvm::any_of(slice.getStaticOffsets(), ShapedType::isDynamic))
+      return op->emitError("row programs take slices of static place and size "
+                           "only");
     to.sizes.clear();
     for (int64_t n : type.getShape())
       to.sizes.push_back(index(n));
@@ -286,8 +285,14 @@ LogicalResult Emitter::emitReshape(Operation *op) {
       sizes.push_back(b.getIndexAttr(lanes));
       strides.push_back(b.getIndexAttr(1));
     }
-    to.buffer =
-        memref::SubViewOp::create(b, from.buffer, offsets, sizes, strides);
+    SmallVector<int64_t> shape(type.getShape());
+    if (hasLanes)
+      shape.push_back(lanes);
+    auto view = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
+        shape, cast<MemRefType>(from.buffer.getType()), offsets, sizes,
+        strides));
+    to.buffer = memref::SubViewOp::create(b, view, from.buffer, offsets, sizes,
+                                          strides);
     return defineAlias();
   }
   if (isa<tensor::CastOp>(op)) {
