@@ -91,6 +91,8 @@ void route::addBufferPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createRouteMergeBodies());
+  // Comparisons of texts are loops before texts become pointers.
+  pm.nest<func::FuncOp>().addPass(createConvertLinalgToLoopsPass());
   pm.addPass(createConvertSignalToLLVM());
   pm.addPass(createRoutePlanWorkspace());
 }

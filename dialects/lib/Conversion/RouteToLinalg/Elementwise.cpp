@@ -416,8 +416,16 @@ Value Lowering::scalarOf(OpBuilder &builder, Operation *op, ValueRange args) {
 
 LogicalResult Lowering::lowerElementwise(Operation *op) {
   auto type = cast<ArrayType>(op->getResult(0).getType());
+  // A text of the spec is made where it is read: texts have no constant form in
+  // memory.
+  auto textOf = [](Value operand) -> StringAttr {
+    auto constant = operand.getDefiningOp<ConstantOp>();
+    return constant ? dyn_cast<StringAttr>(constant.getValue()) : StringAttr();
+  };
   SmallVector<Operand> operands;
   for (Value operand : op->getOperands()) {
+    if (textOf(operand))
+      continue;
     Value tensor = get(operand);
     if (!tensor)
       return failure();
@@ -427,7 +435,15 @@ LogicalResult Lowering::lowerElementwise(Operation *op) {
   Value result = map(
       dimsOf(type), type.getElementType(), operands, op->getLoc(),
       [&](OpBuilder &inner, Location loc, ValueRange args) -> Value {
-        Value scalar = scalarOf(inner, op, args);
+        SmallVector<Value> all;
+        for (Value operand : op->getOperands()) {
+          StringAttr text = textOf(operand);
+          all.push_back(text ? Value(signal::ConstantOp::create(
+                                   inner, loc, text.getValue()))
+                             : args.front());
+          args = text ? args : args.drop_front();
+        }
+        Value scalar = scalarOf(inner, op, all);
         failed |= !scalar;
         return scalar ? scalar
                       : Value(arith::ConstantOp::create(
