@@ -308,9 +308,10 @@ private:
       }
       PortSchema port;
       // A column goes by its own name: items are records of columns.
-      port.name = role == "input" ? name.split('.').second.str() : name.str();
-      if (port.name.empty())
-        port.name = name.str();
+      port.name = name.str();
+      if (auto [axis, column] = name.split('.');
+          role == "input" && !column.empty() && symbols.lookup<AxisOp>(axis))
+        port.name = column.str();
       SmallVector<FlatSymbolRefAttr> axes =
           axisNames(entry.getArgAttrOfType<ArrayAttr>(i, kAxesAttr));
       auto buffer = cast<MemRefType>(entry.getArgument(i).getType());
