@@ -493,6 +493,10 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
     mlir::Value position = asArray(index, arg.value->range, e.i64());
     if (!position)
       return Value();
+    if (mlir::Type given = e.valueTypeOf(position);
+        isa<route::EnumType>(given) ||
+        (isa<mlir::IntegerType>(given) && !isTruth(e.elementOf(position))))
+      position = e.cast(position, e.i64());
     if (auto ref = dyn_cast<RefType>(e.valueTypeOf(position)); ref && !along)
       along = e.axisOf(ref.getAxis());
     // With as many positions as axes left a plain number goes by order.
