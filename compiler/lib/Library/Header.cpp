@@ -20,6 +20,10 @@ static std::string upper(llvm::StringRef name) {
   return llvm::StringRef(identifier(name)).upper();
 }
 
+static bool mayBeUnknown(const PortSchema &port) {
+  return port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN;
+}
+
 static llvm::StringRef elementName(uint32_t element) {
   static constexpr llvm::StringLiteral names[] = {
       "?",   "bool", "i8",  "i16",  "i32", "i64", "u8",   "u16",
@@ -70,7 +74,7 @@ private:
       writeNames(enumeration.name, enumeration.members);
   }
 
-  void writePort(const PortSchema &port) {
+  void writePort(llvm::StringRef kind, const PortSchema &port) {
     out << "   *   " << port.name << ": " << elementName(port.type.element)
         << '[';
     llvm::interleaveComma(port.axes, out, [&](uint32_t axis) {
@@ -81,8 +85,9 @@ private:
     out << ']';
     if (!port.type.unit.empty())
       out << " in " << port.type.unit;
-    if (port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN)
-      out << ", may be unknown";
+    if (mayBeUnknown(port))
+      out << ", may be unknown: known_" << kind << '_' << identifier(port.name)
+          << " says where it is known; null: everywhere";
     switch (port.role) {
     case ROUTE_ROLE_PLAN_INDEX:
       out << ", chosen positions on "
@@ -117,21 +122,26 @@ private:
     ports("output", entry.outputs);
     bool decides = entry.kind == ROUTE_ENTRY_ROUTER;
     out << "\n/* Runs " << entry.name
-        << " on borrowed tensors; all of them wanted.\n   * In:\n";
+        << " on borrowed tensors. An input left out (null) takes its default "
+           "or is unknown, where it may be.\n   * In:\n";
     for (const PortSchema &port : entry.inputs)
-      writePort(port);
+      writePort("in", port);
     out << "   * Out:\n";
     for (const PortSchema &port : entry.outputs)
-      writePort(port);
+      writePort("out", port);
     out << "   * `call` carries workspace, seed, time and threads; its "
            "arguments are set here. */\n";
     out << "static inline route_status " << stem
         << "(route_context *context, route_call call";
     auto parameters = [&](llvm::StringRef kind,
                           const std::vector<PortSchema> &list) {
-      for (const PortSchema &port : list)
+      for (const PortSchema &port : list) {
         out << ",\n    const route_tensor *" << kind << '_'
             << identifier(port.name);
+        if (mayBeUnknown(port))
+          out << ",\n    const route_tensor *known_" << kind << '_'
+              << identifier(port.name);
+      }
     };
     parameters("in", entry.inputs);
     parameters("out", entry.outputs);
@@ -142,7 +152,11 @@ private:
         return;
       out << "  route_argument " << field << '[' << list.size() << "] = {";
       llvm::interleaveComma(list, out, [&](const PortSchema &port) {
-        out << '{' << kind << '_' << identifier(port.name) << ", 0}";
+        out << '{' << kind << '_' << identifier(port.name) << ", ";
+        if (mayBeUnknown(port))
+          out << "known_" << kind << '_' << identifier(port.name) << '}';
+        else
+          out << "0}";
       });
       out << "};\n  call." << field << " = " << field << ";\n";
     };
