@@ -19,8 +19,8 @@ namespace route::cts {
 
 /// Values the inputs are drawn from.
 enum class Style {
-  Wild,  ///< ties, NaN, infinities, denormals, odd texts, unknown values
-  Exact, ///< small whole numbers, whose sums are exact in any order
+  Wild,    ///< ties, NaN, infinities, denormals, odd texts, unknown values
+  Exact,   ///< small whole numbers, whose sums are exact in any order
   Special, ///< these, NaN and infinities: sums that no order changes
 };
 
