@@ -62,18 +62,21 @@ bool isStatic(ProgramOp program) {
   return result;
 }
 
-/// The elements of the largest row value; shapes are static.
+/// The elements of the largest row value that is kept in lanes; shapes are
+/// static.
 int64_t largestRow(ProgramOp program) {
   int64_t most = 1;
-  auto see = [&](Type type) {
-    if (auto tensor = dyn_cast<RankedTensorType>(type))
+  auto see = [&](Value v) {
+    if (auto tensor = dyn_cast<RankedTensorType>(v.getType());
+        tensor && !Emitter::feedsProducts(v))
       most = std::max(most, tensor.getNumElements());
   };
-  for (BlockArgument argument : program.getBody().getArguments())
-    see(argument.getType());
+  for (Value v :
+       program.getBody().getArguments().take_front(program.getInputs().size()))
+    see(v);
   program.getBody().walk([&](Operation *op) {
-    for (Type type : op->getResultTypes())
-      see(type);
+    for (Value v : op->getResults())
+      see(v);
   });
   return most;
 }
