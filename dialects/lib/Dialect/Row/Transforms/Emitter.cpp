@@ -234,6 +234,22 @@ Value Emitter::gather(const RowValue &v, ValueRange batch, Value at) {
   }
   Type stored = cast<MemRefType>(base.getType()).getElementType();
   auto type = VectorType::get({lanes}, stored);
+  if (isa<FloatType>(stored) && stored.getIntOrFloatBitWidth() == 16) {
+    // Processors gather no 16 bits, and LLVM would take such floats through
+    // f32 and a library call.
+    Type i16 = b.getI16Type();
+    Values bits;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      place.back() = arith::IndexCastOp::create(
+          b, b.getIndexType(), vector::ExtractOp::create(b, safe, lane));
+      bits.push_back(arith::BitcastOp::create(
+          b, i16, memref::LoadOp::create(b, base, place)));
+    }
+    Value x = vector::FromElementsOp::create(b, cast<VectorType>(laneType(i16)),
+                                             bits);
+    x = arith::SelectOp::create(b, valid, x, constant(i16, 0));
+    return arith::BitcastOp::create(b, type, x);
+  }
   Value rest = arith::ConstantOp::create(b, b.getZeroAttr(type));
   Value x = vector::GatherOp::create(b, type, base, place, safe, valid, rest);
   return fromStorage(b, x, element.isInteger(1));
