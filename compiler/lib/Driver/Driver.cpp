@@ -46,6 +46,9 @@ struct CommandLine {
                                       "host (by default all that differ)"),
                              cl::value_desc("levels"), cl::CommaSeparated,
                              cl::cat(category)};
+  cl::list<std::string> targets{
+      "target", cl::desc("what the library runs on: cpu (by default), cuda"),
+      cl::value_desc("targets"), cl::CommaSeparated, cl::cat(category)};
   cl::list<std::string> defines{"D", cl::desc("give an axis or a pool a size"),
                                 cl::value_desc("axis=N"), cl::Prefix,
                                 cl::cat(category)};
@@ -123,6 +126,23 @@ static bool readLevels(const cl::list<std::string> &cpus,
   return true;
 }
 
+/// Reads `--target`; false after a message.
+static bool readTargets(const cl::list<std::string> &targets,
+                        LibraryOptions &options) {
+  for (const std::string &name : targets) {
+    if (name != "cpu" && name != "cuda") {
+      misused("expected cpu or cuda as a target, found '" + name + "'");
+      return false;
+    }
+    options.cuda |= name == "cuda";
+  }
+  if (!targets.empty() && !llvm::is_contained(targets, "cpu")) {
+    misused("a library always has code for CPUs: give --target=cpu,cuda");
+    return false;
+  }
+  return true;
+}
+
 /// The word at the first place of `location` that lies in a file of the source.
 static SourceRange wordAt(const SourceManager &sources,
                           mlir::Location location) {
@@ -176,6 +196,13 @@ static bool speaksOfIR(llvm::StringRef text) {
 
 mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
                                            Compilation &c, diag::Code code) {
+  // Remarks say what has no code for GPUs.
+  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark) {
+    c.diags.report(diag::notOnDevice,
+                   wordAt(c.sources, diagnostic.getLocation()),
+                   diagnostic.str());
+    return mlir::success();
+  }
   if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
     return mlir::success();
   std::string text = diagnostic.str();
@@ -282,7 +309,8 @@ int route::runDriver(int argc, char **argv) {
                                          line.folders.end());
   compilation.locations = line.locations;
   compilation.reasons = line.reasons;
-  if (!readLevels(line.cpus, compilation.library))
+  if (!readLevels(line.cpus, compilation.library) ||
+      !readTargets(line.targets, compilation.library))
     return 2;
   compilation.library.name =
       line.input == "-" ? "module" : llvm::sys::path::stem(line.input).str();

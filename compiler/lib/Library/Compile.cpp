@@ -89,6 +89,15 @@ static std::optional<LevelError::Place> placeOf(Location location) {
 FailureOr<std::vector<ObjectFile>>
 route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
   MLIRContext &context = *module.getContext();
+  // Kernels read parameters as they are in the checkpoint: before packing.
+  DeviceLibrary device;
+  if (wanted.cuda) {
+    OwningOpRef<ModuleOp> copy = module.clone();
+    FailureOr<DeviceLibrary> made = compileForDevice(*copy, wanted);
+    if (failed(made))
+      return failure();
+    device = std::move(*made);
+  }
   PassManager shared(&context);
   addPackingPasses(shared);
   if (failed(shared.run(module)))
@@ -146,9 +155,11 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
   if (llvm::any_of(errors, [](const auto &level) { return !level.empty(); }))
     return failure();
   FailureOr<ObjectFile> description =
-      emitDescription(context, *schema, options);
+      emitDescription(context, *schema, options, device);
   if (failed(description))
     return failure();
+  if (!device.entries.empty())
+    objects.push_back(std::move(device.object));
   objects.push_back(std::move(*description));
   return objects;
 }

@@ -23,9 +23,9 @@ namespace {
 class Describer {
 public:
   Describer(llvm::Module &module, const Schema &schema,
-            const LibraryOptions &options)
+            const LibraryOptions &options, const DeviceLibrary &device)
       : module(module), context(module.getContext()), schema(schema),
-        options(options) {}
+        options(options), device(device) {}
 
   void run() {
     Constant *description = structOf({
@@ -63,6 +63,7 @@ public:
         table(schema.entries,
               [&](const EntrySchema &row) { return entry(row); }),
         u64(schema.entries.size()),
+        deviceCode(),
     });
     auto *global = new llvm::GlobalVariable(
         module, description->getType(), true,
@@ -251,6 +252,40 @@ private:
                      u64(featuresOf(level)), u32(ROUTE_DEVICE_CPU), u32(0)});
   }
 
+  Constant *deviceVariant(const EntrySchema &row) {
+    auto pointer = llvm::PointerType::get(context, 0);
+    Constant *fn =
+        function("entry." + row.symbol + ".cuda",
+                 llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
+                                         {pointer}, false));
+    return structOf(
+        {text(kCudaArchitecture), fn, u64(0), u32(ROUTE_DEVICE_CUDA), u32(0)});
+  }
+
+  bool runsOnDevice(const EntrySchema &row) {
+    return llvm::is_contained(device.entries, row.symbol);
+  }
+
+  Constant *deviceCode() {
+    if (device.entries.empty())
+      return null();
+    auto bytes = [&](llvm::StringRef value, bool terminate) -> Constant * {
+      if (value.empty())
+        return null();
+      return hidden(
+          llvm::ConstantDataArray::getString(context, value, terminate),
+          llvm::Align(16));
+    };
+    auto kernels = table(device.code.kernels, [&](const std::string &name) {
+      return structOf({text(name), u32(0), u32(0)});
+    });
+    return hidden(
+        structOf({text(kCudaArchitecture), bytes(device.code.ptx, true),
+                  u64(device.code.ptx.size()), bytes(device.code.cubin, false),
+                  u64(device.code.cubin.size()), kernels,
+                  u64(device.code.kernels.size())}));
+  }
+
   /// The workspace that suffices for every variant.
   Constant *workspace(const EntrySchema &row) {
     llvm::Type *i64 = llvm::Type::getInt64Ty(context);
@@ -261,9 +296,14 @@ private:
                                "bytes." + row.symbol, module);
     llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", most));
     llvm::Value *result = b.getInt64(0);
-    for (IsaLevel level : options.levels) {
+    std::vector<std::string> suffixes;
+    for (IsaLevel level : options.levels)
+      suffixes.push_back(suffix(level));
+    if (runsOnDevice(row))
+      suffixes.push_back(".cuda");
+    for (const std::string &each : suffixes) {
       auto *callee = llvm::cast<llvm::Function>(
-          function("bytes." + row.symbol + suffix(level), signature));
+          function("bytes." + row.symbol + each, signature));
       llvm::Value *bytes =
           b.CreateCall(callee, {most->getArg(0), most->getArg(1)});
       result = b.CreateBinaryIntrinsic(llvm::Intrinsic::umax, result, bytes);
@@ -278,26 +318,32 @@ private:
     auto ports = [&](const std::vector<PortSchema> &rows) {
       return table(rows, [&](const PortSchema &each) { return port(each); });
     };
+    std::vector<Constant *> variants;
+    for (IsaLevel level : bestFirst)
+      variants.push_back(variant(row, level));
+    if (runsOnDevice(row))
+      variants.push_back(deviceVariant(row));
     return structOf(
         {text(row.name), null(), ports(row.inputs), u64(row.inputs.size()),
          ports(row.outputs), u64(row.outputs.size()), indices(row.reads),
          u64(row.reads.size()), indices(row.writes), u64(row.writes.size()),
-         workspace(row),
-         table(bestFirst, [&](IsaLevel level) { return variant(row, level); }),
-         u64(bestFirst.size()), u32(row.kind), u32(row.itemAxis)});
+         workspace(row), table(variants, [](Constant *each) { return each; }),
+         u64(variants.size()), u32(row.kind), u32(row.itemAxis)});
   }
 
   llvm::Module &module;
   llvm::LLVMContext &context;
   const Schema &schema;
   const LibraryOptions &options;
+  const DeviceLibrary &device;
   llvm::StringMap<llvm::GlobalVariable *> strings;
 };
 } // namespace
 
 mlir::FailureOr<ObjectFile>
 route::emitDescription(mlir::MLIRContext &mlirContext, const Schema &schema,
-                       const LibraryOptions &options) {
+                       const LibraryOptions &options,
+                       const DeviceLibrary &device) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   auto fail = [&](const llvm::Twine &what) -> mlir::FailureOr<ObjectFile> {
@@ -316,7 +362,7 @@ route::emitDescription(mlir::MLIRContext &mlirContext, const Schema &schema,
       triple, "x86-64-v3", "", {}, llvm::Reloc::PIC_));
   module.setTargetTriple(triple);
   module.setDataLayout(machine->createDataLayout());
-  Describer(module, schema, options).run();
+  Describer(module, schema, options, device).run();
   ObjectFile object{options.name + ".description.o", {}};
   llvm::raw_svector_ostream stream(object.bytes);
   llvm::legacy::PassManager passes;

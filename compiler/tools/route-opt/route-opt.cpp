@@ -4,6 +4,7 @@
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
@@ -20,12 +21,15 @@
 #include "route/Dialect/Signal/Transforms/Passes.h"
 #include "route/Library/Passes.h"
 #include "route/Pipelines/Pipelines.h"
+#include "route/Target/CUDA/CUDA.h"
+#include "route/Target/CUDA/Passes.h"
 #include "route/Target/Passes.h"
 #include "llvm/Support/InitLLVM.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
   registry.insert<route::RouteDialect, route::ragged::RaggedDialect,
                   route::row::RowDialect, route::signal::SignalDialect>();
   route::ragged::registerBufferizableOpInterfaceExternalModels(registry);
@@ -37,6 +41,8 @@ int main(int argc, char **argv) {
   route::registerRouteTargetPasses();
   route::registerRouteLibraryPasses();
   route::registerPipelines();
+  route::registerRouteCUDAPasses();
+  route::registerKernelPipelines();
   route::row::registerRowPasses();
   route::registerSignalToLLVMPasses();
   route::signal::registerSignalPasses();

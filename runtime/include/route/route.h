@@ -80,6 +80,9 @@ typedef enum route_status {
   ROUTE_ERROR_TRACE_FORMAT = 52,    /* not a trace, or damaged */
   ROUTE_ERROR_TRACE_MODULE = 53,    /* a trace of another module */
   ROUTE_ERROR_REPLAY_MISMATCH = 54, /* replay gave other bytes */
+  /* GPUs. */
+  ROUTE_ERROR_DRIVER = 70, /* no usable driver, or one too old */
+  ROUTE_ERROR_DEVICE = 71, /* the driver or the GPU reported a failure */
   /* Tools. */
   ROUTE_ERROR_RECORD = 60 /* a record file that does not fit the entry */
 } route_status;
@@ -152,7 +155,11 @@ typedef struct route_file {
 
 enum route_context_flags {
   /* Tensors that nothing binds are no error (a whole model's checkpoint). */
-  ROUTE_CONTEXT_ALLOW_EXTRA = 1u
+  ROUTE_CONTEXT_ALLOW_EXTRA = 1u,
+  /* Calls may also give tensors on a GPU: that of the thread's current CUDA
+   * context, else the first. Loads the module's code for it and copies the
+   * parameters there; calls then neither allocate nor wait for the GPU. */
+  ROUTE_CONTEXT_CUDA = 2u
 };
 
 /* Runs an entry in place of its compiled variants (an interpreter, a test

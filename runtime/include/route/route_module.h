@@ -25,6 +25,10 @@
  *   - Packed parameters, state cells and the workspace are aligned to 64 bytes;
  *     inputs, outputs and unpacked parameters only to their element.
  *   - A buffer of zero elements may have any pointer, null included.
+ *   - Where a variant is for a device, inputs, outputs, parameters and the
+ *     workspace are in its memory, aligned to 16 bytes, and parameters are
+ * row-major, as in the checkpoint, whatever layout variants for the CPU read.
+ * Values of inputs have not been looked at.
  *
  * What an entry function promises
  *   - It is re-entrant, allocates nothing, does no input or output, never
@@ -289,6 +293,39 @@ typedef void (*route_body_fn)(void *argument, int64_t begin, int64_t end,
 typedef void (*route_parallel_fn)(void *pool, int64_t count, int64_t grain,
                                   route_body_fn body, void *argument);
 
+/*===--- Devices ----------------------------------------------------------===*/
+
+/* A kernel of the module's device code. */
+typedef struct route_kernel_desc {
+  const char *name;
+  uint32_t shared_bytes; /* of dynamic shared memory, for each block */
+  uint32_t reserved;     /* 0 */
+} route_kernel_desc;
+
+/* Code for one kind of device. The runtime loads `binary` where the device
+ * takes it, else `assembly`, which the driver compiles. */
+typedef struct route_device_code_desc {
+  const char *architecture; /* "sm_90a" */
+  const char *assembly;     /* PTX; ends with NUL, which size does not count */
+  uint64_t assembly_size;
+  const void *binary; /* cubin, or null */
+  uint64_t binary_size;
+  const route_kernel_desc *kernels; /* by number */
+  uint64_t num_kernels;
+} route_device_code_desc;
+
+/* What an entry for a device calls, for one call of it: everything goes to the
+ * call's stream. Functions do nothing once one has failed; the runtime reports
+ * the failure when the entry has returned. */
+typedef struct route_launcher {
+  uint64_t struct_size; /* sizeof(route_launcher) of the runtime */
+  /* Runs `grid` blocks of `block` threads, in one dimension; none where grid is
+   * 0. `arguments` are the addresses of the kernel's arguments, which are
+   * copied. */
+  void (*launch)(struct route_launcher *launcher, uint32_t kernel, int64_t grid,
+                 uint32_t block, void **arguments);
+} route_launcher;
+
 /* What an entry may know of its surroundings. */
 typedef struct route_env {
   uint64_t struct_size;           /* sizeof(route_env) of the runtime */
@@ -298,6 +335,7 @@ typedef struct route_env {
   uint64_t seed;                  /* of random draws */
   int64_t now;                    /* the call's time, ns since 1970 */
   void *stream;                   /* device entries: CUstream; else null */
+  route_launcher *launcher;       /* device entries; else null */
 } route_env;
 
 /* One call. */
@@ -400,6 +438,7 @@ typedef struct route_module_desc {
   uint64_t num_rejects;
   const route_entry_desc *entries;
   uint64_t num_entries;
+  const route_device_code_desc *device_code; /* null: no code for devices */
 } route_module_desc;
 
 /* The one exported symbol of a generated library. */
@@ -430,11 +469,14 @@ ROUTE_LAYOUT_CHECK(sizeof(route_budget_desc) == 32);
 ROUTE_LAYOUT_CHECK(sizeof(route_reject_desc) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_port_desc) == 80);
 ROUTE_LAYOUT_CHECK(sizeof(route_buffer) == 16);
-ROUTE_LAYOUT_CHECK(sizeof(route_env) == 56);
+ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 16);
+ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 56);
+ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 16);
+ROUTE_LAYOUT_CHECK(sizeof(route_env) == 64);
 ROUTE_LAYOUT_CHECK(sizeof(route_invocation) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_variant_desc) == 32);
 ROUTE_LAYOUT_CHECK(sizeof(route_entry_desc) == 112);
-ROUTE_LAYOUT_CHECK(sizeof(route_module_desc) == 208);
+ROUTE_LAYOUT_CHECK(sizeof(route_module_desc) == 216);
 #undef ROUTE_LAYOUT_CHECK
 
 #endif /* ROUTE_ROUTE_MODULE_H */

@@ -90,6 +90,9 @@ static route_status checkPlacement(Named named, const route_tensor &tensor,
     return FAIL(ROUTE_ERROR_TENSOR_MISSING, "has elements but no data");
   data = static_cast<char *>(tensor.data) + tensor.byte_offset;
   uint64_t alignment = elementSize > 8 ? 8 : elementSize;
+  if (kind == deviceCuda && count && (reinterpret_cast<uintptr_t>(data) & 15))
+    return FAIL(ROUTE_ERROR_TENSOR_ALIGNMENT,
+                "is on a GPU and not aligned to 16 bytes");
   if (count && (reinterpret_cast<uintptr_t>(data) & (alignment - 1)))
     return FAIL(ROUTE_ERROR_TENSOR_ALIGNMENT,
                 "is not aligned to its element of %llu bytes",
@@ -324,6 +327,11 @@ route_status route::completeArguments(const route_context &context,
   const route_entry_desc &entry = module.entries[index];
   Completer completer(call, scratch, arguments.sizes);
   auto tooSmall = [&] {
+    if (arguments.onDevice)
+      return fail(error, ROUTE_ERROR_TENSOR_MISSING,
+                  "a call of '%.100s' on the GPU leaves out an input or known "
+                  "bytes; only calls on the CPU may",
+                  entry.name);
     uint64_t bytes = 0;
     scratchBytes(entry, arguments.sizes, bytes);
     return fail(error, ROUTE_ERROR_WORKSPACE,

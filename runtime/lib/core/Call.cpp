@@ -71,7 +71,9 @@ route_status route::runCall(const route_context &context, uint32_t index,
   // A default or two of a single item need no workspace of the caller's.
   alignas(64) char small[512];
   Scratch scratch = {small, sizeof(small)};
-  if (used < call.workspace_size)
+  if (arguments.onDevice)
+    scratch = {nullptr, 0}; // what a call leaves out cannot be made up there
+  else if (used < call.workspace_size)
     scratch = {static_cast<char *>(call.workspace) + used,
                call.workspace_size - used};
   if (route_status status =
@@ -83,16 +85,24 @@ route_status route::runCall(const route_context &context, uint32_t index,
     return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
                 "entry '%.100s' has no variant for tensors on the %s",
                 entry.name, arguments.onDevice ? "GPU" : "CPU");
+  if (arguments.onDevice && !context.device)
+    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                "the tensors are on a GPU, and the context was made without "
+                "ROUTE_CONTEXT_CUDA");
 
+  DeviceCall device(arguments.onDevice ? context.device.get() : nullptr,
+                    call.stream);
   route_env env = {
       sizeof(route_env), call.parallel_for ? call.parallel_for : runInline,
       call.pool,         workers,
       call.seed,         call.now,
-      call.stream};
+      call.stream,       arguments.onDevice ? &device.table : nullptr};
   route_invocation invocation = {arguments.sizes,
                                  arguments.buffers,
                                  arguments.buffers + entry.num_inputs,
-                                 context.params.addresses(),
+                                 arguments.onDevice
+                                     ? context.device->params()
+                                     : context.params.addresses(),
                                  state.pointers,
                                  call.workspace,
                                  &env};
@@ -107,6 +117,9 @@ route_status route::runCall(const route_context &context, uint32_t index,
       context.execute
           ? context.execute(context.executeUser, &module, index, &invocation)
           : variant->fn(&invocation);
+  if (arguments.onDevice)
+    if (route_status status = device.finish(entry.name, error))
+      return status;
   if (result != 0)
     return fail(error, ROUTE_ERROR_ENTRY_FAILED,
                 "entry '%.100s' failed with code %d", entry.name, result);

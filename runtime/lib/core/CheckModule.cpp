@@ -131,6 +131,7 @@ private:
                         uint64_t count, const char *what);
   Status checkEntry(const route_entry_desc &entry);
   Status checkEntryNames();
+  Status checkDeviceCode();
 
   const route_module_desc &module;
   route_error *error;
@@ -421,6 +422,23 @@ route_status Checker::checkEntryNames() {
   return ROUTE_OK;
 }
 
+route_status Checker::checkDeviceCode() {
+  const route_device_code_desc *code = module.device_code;
+  if (!code)
+    return ROUTE_OK;
+  CHECK(checkName(code->architecture, "device architecture"));
+  if (!code->assembly || code->assembly[code->assembly_size] != 0)
+    return WRONG("the code for '%.100s' lacks its assembly",
+                 code->architecture);
+  if (code->binary_size && !code->binary)
+    return WRONG("the code for '%.100s' lacks its binary", code->architecture);
+  CHECK(checkTable(code->kernels, code->num_kernels, "kernels"));
+  for (const route_kernel_desc &kernel :
+       table(code->kernels, code->num_kernels))
+    CHECK(checkName(kernel.name, "kernel"));
+  return ROUTE_OK;
+}
+
 route_status Checker::run() {
   const char *strings[] = {module.name, module.source_hash,
                            module.compiler_version, module.unicode_version,
@@ -443,6 +461,7 @@ route_status Checker::run() {
   for (const route_entry_desc &entry :
        table(module.entries, module.num_entries))
     CHECK(checkEntry(entry));
+  CHECK(checkDeviceCode());
   return checkEntryNames();
 }
 

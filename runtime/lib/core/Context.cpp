@@ -76,7 +76,7 @@ static route_status build(route_context &context,
   const route_module_desc &module = context.desc();
   if (options.num_files && !options.files)
     return fail(error, ROUTE_ERROR_ARGUMENT, "options list null files");
-  if (options.flags & ~uint64_t(ROUTE_CONTEXT_ALLOW_EXTRA))
+  if (options.flags & ~uint64_t(ROUTE_CONTEXT_ALLOW_EXTRA | ROUTE_CONTEXT_CUDA))
     return fail(error, ROUTE_ERROR_ARGUMENT, "unknown context flags %#llx",
                 static_cast<unsigned long long>(options.flags));
   context.execute = options.execute;
@@ -101,6 +101,10 @@ static route_status build(route_context &context,
   if (route_status status =
           context.state.initialise(module, context.checkpoint, error))
     return status;
+  if (options.flags & ROUTE_CONTEXT_CUDA)
+    if (route_status status =
+            Device::open(module, context.checkpoint, context.device, error))
+      return status;
   if (options.flags & ROUTE_CONTEXT_ALLOW_EXTRA)
     return ROUTE_OK;
   return context.checkpoint.checkAllUsed(error);

@@ -6,6 +6,7 @@
 #ifndef ROUTE_LIB_CORE_CONTEXT_H
 #define ROUTE_LIB_CORE_CONTEXT_H
 
+#include "../cuda/Device.h"
 #include "Module.h"
 #include "Params.h"
 #include "State.h"
@@ -47,6 +48,7 @@ struct route_context {
   route::Checkpoint checkpoint; // keeps the files mapped
   route::Params params;
   route::State state;
+  std::unique_ptr<route::Device> device; ///< null without ROUTE_CONTEXT_CUDA
   std::vector<route::EntryInfo> entries;
   route_execute_fn execute = nullptr;
   void *executeUser = nullptr;

@@ -6,6 +6,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "route/Library/Schema.h"
 #include "route/Target/CPU.h"
+#include "route/Target/CUDA/CUDA.h"
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct LibraryOptions {
   std::string sourceHash; ///< hex SHA-256 of the sources
   /// Levels to compile for, best last; a library carries one variant a level.
   std::vector<IsaLevel> levels = {IsaLevel::V3, IsaLevel::V4, IsaLevel::V4Bf16};
+  bool cuda = false; ///< also for NVIDIA GPUs
 };
 
 /// One object file in memory.
@@ -25,16 +27,29 @@ struct ObjectFile {
   llvm::SmallVector<char, 0> bytes;
 };
 
+/// What a library has for GPUs: the host code of entries, and kernels.
+struct DeviceLibrary {
+  ObjectFile object;
+  DeviceCode code;
+  std::vector<std::string> entries; ///< symbols of the entries that run there
+};
+
+/// Compiles `module`, which has left convert-route-to-linalg, for GPUs. An
+/// entry that they cannot run stays out, with a remark that says why.
+mlir::FailureOr<DeviceLibrary> compileForDevice(mlir::ModuleOp module,
+                                                const LibraryOptions &options);
+
 /// Compiles `module`, which has left convert-route-to-linalg, to the objects of
-/// a library: one a level and one with the description. Reports through the
-/// module's context.
+/// a library: one a level, one for GPUs, and one with the description. Reports
+/// through the module's context.
 mlir::FailureOr<std::vector<ObjectFile>>
 compileLibrary(mlir::ModuleOp module, const LibraryOptions &options);
 
 /// The object that holds route_module_v1.
 mlir::FailureOr<ObjectFile> emitDescription(mlir::MLIRContext &context,
                                             const Schema &schema,
-                                            const LibraryOptions &options);
+                                            const LibraryOptions &options,
+                                            const DeviceLibrary &device);
 
 /// A C and C++ header for the library: constants for entries, inputs, outputs,
 /// rows and enums, and inline wrappers with typed arguments.

@@ -53,7 +53,8 @@ class Module(c.Structure):
                 ("enums", P(Enum)), ("num_enums", c.c_uint64), ("pools", c.c_void_p), ("num_pools", c.c_uint64),
                 ("params", c.c_void_p), ("num_params", c.c_uint64), ("states", P(State)), ("num_states", c.c_uint64),
                 ("notes", c.c_void_p), ("num_notes", c.c_uint64), ("budgets", c.c_void_p), ("num_budgets", c.c_uint64),
-                ("rejects", P(Reject)), ("num_rejects", c.c_uint64), ("entries", P(Entry)), ("num_entries", c.c_uint64)]
+                ("rejects", P(Reject)), ("num_rejects", c.c_uint64), ("entries", P(Entry)), ("num_entries", c.c_uint64),
+                ("device_code", c.c_void_p)]
 
 
 class Error(c.Structure):
@@ -90,7 +91,7 @@ class Call(c.Structure):
                 ("trace", c.c_void_p)]
 
 
-SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, State: 80, Reject: 16, Port: 80, Entry: 112, Module: 208, Tensor: 48}
+SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, State: 80, Reject: 16, Port: 80, Entry: 112, Module: 216, Tensor: 48}
 for _struct, _size in SIZES.items():
     assert c.sizeof(_struct) == _size, _struct.__name__
 

@@ -6,12 +6,10 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -20,35 +18,6 @@ namespace route::row {
 #include "route/Dialect/Row/Transforms/Passes.h.inc"
 
 namespace {
-
-/// Brings a body into the few forms that the emitter knows: linalg.generic with
-/// elementwise producers fused into their only user.
-void normalizeBody(ProgramOp program) {
-  IRRewriter rewriter(program.getContext());
-  SmallVector<linalg::LinalgOp> named;
-  program->walk([&](linalg::LinalgOp op) {
-    if (!isa<linalg::GenericOp, linalg::FillOp>(op.getOperation()))
-      named.push_back(op);
-  });
-  for (linalg::LinalgOp op : named) {
-    rewriter.setInsertionPoint(op);
-    (void)linalg::generalizeNamedOp(rewriter, op);
-  }
-  RewritePatternSet toLinalg(program.getContext());
-  linalg::populateElementwiseToLinalgConversionPatterns(toLinalg);
-  (void)applyPatternsGreedily(program.getBody(), std::move(toLinalg));
-
-  RewritePatternSet fusion(program.getContext());
-  linalg::populateElementwiseOpsFusionPatterns(fusion, [](OpOperand *operand) {
-    Operation *producer = operand->get().getDefiningOp();
-    auto from = dyn_cast_or_null<linalg::GenericOp>(producer);
-    auto to = dyn_cast<linalg::GenericOp>(operand->getOwner());
-    // A producer of fewer loops would run again for every element.
-    return from && to && producer->hasOneUse() &&
-           from.getNumLoops() == to.getNumLoops();
-  });
-  (void)applyPatternsGreedily(program.getBody(), std::move(fusion));
-}
 
 bool isStatic(ProgramOp program) {
   bool result = true;

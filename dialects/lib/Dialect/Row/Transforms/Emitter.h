@@ -38,6 +38,10 @@ struct RowValue {
 
 using Values = llvm::SmallVector<mlir::Value>;
 
+/// Leaves linalg.generic as the only linalg operation besides fills, with
+/// elementwise producers fused into their only user.
+void normalizeBody(ProgramOp program);
+
 /// Emits the body of one program for a block of `lanes` items. `b` stands in
 /// the loop over blocks; allocations go to `allocations`, in front of that
 /// loop.

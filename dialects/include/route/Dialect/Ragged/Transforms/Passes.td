@@ -48,4 +48,20 @@ def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
   ];
 }
 
+def ConvertRaggedToKernels : Pass<"convert-ragged-to-kernels", "::mlir::ModuleOp"> {
+  let summary = "lower ragged ops on memrefs to GPU kernels";
+  let description = [{
+    Every ragged op of a host function becomes a `gpu.func` in the module of
+    kernels, and a launch in its place. Counts and orders take a block for each
+    expert, which goes over all slots; products take a warp for a few columns of a
+    row, whatever the sizes: their rows and weights must be aligned to 16 bytes.
+    Sums over K are f32, in 32 or more parts that depend on K alone, so an item's
+    result is the same in every batch.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+  ];
+}
+
 #endif

@@ -13,6 +13,12 @@ namespace route::row {
 #define GEN_PASS_REGISTRATION
 #include "route/Dialect/Row/Transforms/Passes.h.inc"
 
+class ProgramOp;
+
+/// Whether row-distribute-gpu lowers the program: rows of static size that fit
+/// the registers of a warp.
+bool fitsWarp(ProgramOp program);
+
 } // namespace route::row
 
 #endif // ROUTE_DIALECT_ROW_TRANSFORMS_PASSES_H

@@ -79,4 +79,48 @@ def RowDistribute : Pass<"row-distribute", "mlir::ModuleOp"> {
   ];
 }
 
+def RowFuseConsumers : Pass<"row-fuse-consumers"> {
+  let summary = "move elementwise users of a row program's results into it";
+  let description = [{
+    A `linalg.generic` that works item by item on results and inputs of a row
+    program, such as the mask on weights of absent rows, becomes part of the
+    program's body and an output of it: one kernel instead of two, and one pass
+    less over memory. Works on tensors.
+  }];
+  let statistics = [
+    Statistic<"numFused", "fused", "operations moved into row programs">
+  ];
+  let dependentDialects = [
+    "mlir::linalg::LinalgDialect", "mlir::tensor::TensorDialect"
+  ];
+}
+
+def RowDistributeGPU : Pass<"row-distribute-gpu", "mlir::ModuleOp"> {
+  let summary = "lower row programs to GPU kernels, a warp for each item";
+  let description = [{
+    Every `row.program` of static row sizes becomes a `gpu.func` in the module
+    of kernels (`@kernels`) and a `gpu.launch_func` in its place. A row value of n
+    elements is spread over the 32 lanes, element e in lane e % 32, so that loads
+    coalesce and `row.sum` adds the partials that it is defined by. Lanes exchange
+    elements by shuffles, or through shared memory where it is not known
+    beforehand who reads what. A choice finds the best candidate, k times.
+
+    Programs of tensors get buffers through bufferization.to_buffer and
+    to_tensor; a result that goes to a buffer anyway is written there at once.
+    Integer accumulators are added to atomically; with a float
+    accumulator one warp takes the items in order. Programs of other shapes, or
+    with rows of more than 4096 elements, are left alone.
+  }];
+  let statistics = [
+    Statistic<"numPrograms", "programs", "row programs lowered">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::bufferization::BufferizationDialect",
+    "mlir::gpu::GPUDialect", "mlir::linalg::LinalgDialect",
+    "mlir::LLVM::LLVMDialect", "mlir::math::MathDialect",
+    "mlir::memref::MemRefDialect", "mlir::NVVM::NVVMDialect",
+    "mlir::scf::SCFDialect"
+  ];
+}
+
 #endif // ROUTE_DIALECT_ROW_TRANSFORMS_PASSES_TD

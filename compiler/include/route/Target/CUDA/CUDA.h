@@ -1,0 +1,53 @@
+// From tensors to code for NVIDIA GPUs: kernels, the host code that launches
+// them, PTX and machine code.
+#ifndef ROUTE_TARGET_CUDA_CUDA_H
+#define ROUTE_TARGET_CUDA_CUDA_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Support/LLVM.h"
+#include "llvm/ADT/SmallVector.h"
+#include <string>
+#include <vector>
+
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
+namespace route {
+
+/// The architecture that kernels are made for.
+inline constexpr llvm::StringLiteral kCudaArchitecture = "sm_90a";
+
+/// Device code of a library.
+struct DeviceCode {
+  std::string ptx;                  ///< never empty
+  std::string cubin;                ///< empty where there is no ptxas
+  std::vector<std::string> kernels; ///< by number
+};
+
+/// Adds the passes from tensors (convert-route-to-linalg) to kernels and
+/// entries that launch them, on buffers.
+void addKernelPasses(mlir::OpPassManager &pm);
+
+/// Adds the passes that lower the module of kernels within a module to the LLVM
+/// dialect.
+void addKernelsToLLVMPasses(mlir::OpPassManager &pm);
+
+/// Registers `route-to-kernels` and `route-kernels-to-llvm`, which run the
+/// passes above.
+void registerKernelPipelines();
+
+/// Compiles the kernels of `module`, in the LLVM dialect, to PTX in a child
+/// process, so that a failure of code generation is an error and not the end of
+/// this one; then to machine code where a ptxas is found. Reports at the
+/// module.
+mlir::FailureOr<DeviceCode> compileKernels(mlir::ModuleOp module);
+
+/// The ptxas to use: $ROUTE_PTXAS, else that of $CUDA_HOME or $PATH, else of
+/// /usr/local/cuda, else the one that utils/setup.sh put beside this program's
+/// build; empty without one.
+std::string findPtxas();
+
+} // namespace route
+
+#endif

@@ -1,0 +1,43 @@
+// Passes from buffers to GPU kernels and the host code that launches them.
+#ifndef ROUTE_TARGET_CUDA_PASSES_TD
+#define ROUTE_TARGET_CUDA_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def RouteSelectDeviceEntries : Pass<"route-select-device-entries", "::mlir::ModuleOp"> {
+  let summary = "leaves the entries that a GPU can run";
+  let description = [{
+    An entry runs on a GPU if what it computes on tensors can become kernels and
+    the host needs no element of a tensor: no text, no state, no host calls, no
+    rows of unknown size. The others get an empty body and the attribute
+    `route.not_on_device`, which says why; their signatures stay, so that the
+    tables of the library keep their numbers. Functions that only those called
+    are erased.
+  }];
+  let statistics = [Statistic<"numSelected", "selected", "Entries that a GPU can run">];
+}
+
+def RouteOutlineKernels : Pass<"route-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "turns linalg operations and copies on buffers into kernels";
+  let description = [{
+    Each becomes a `gpu.func` in the module of kernels, with a thread for every
+    element of the result, and a launch in its place. Reductions run in the order
+    of the loops, within a thread.
+  }];
+  let statistics = [Statistic<"numKernels", "kernels", "Kernels made">];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def RouteLowerLaunches : Pass<"route-lower-launches", "::mlir::ModuleOp"> {
+  let summary = "launches kernels through the runtime's table";
+  let description = [{
+    `gpu.launch_func` becomes a call of `route_launcher.launch`, which the entry's
+    last argument, the route_env, leads to. A buffer becomes the fields of its
+    descriptor, as the conversion of kernels expects. Kernels are numbered in the
+    order of the module of kernels.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect"];
+}
+
+#endif // ROUTE_TARGET_CUDA_PASSES_TD

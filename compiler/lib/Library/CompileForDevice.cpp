@@ -1,0 +1,81 @@
+// Compiles a module of tensors for GPUs: kernels, and the host code that
+// launches them.
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Pass/PassManager.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Kernels/Kernels.h"
+#include "route/Library/Library.h"
+#include "route/Library/Passes.h"
+#include "route/Target/CUDA/Passes.h"
+
+using namespace mlir;
+using namespace route;
+
+FailureOr<DeviceLibrary>
+route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
+  DeviceLibrary device;
+  PassManager kernels(module.getContext());
+  kernels.enableVerifier(false);
+  addKernelPasses(kernels);
+  if (failed(kernels.run(module)))
+    return failure();
+  std::vector<std::string> others;
+  for (func::FuncOp entry : getEntries(module)) {
+    std::string name = entry.getSymName().str();
+    auto why = entry->getAttrOfType<StringAttr>(kNotOnDeviceAttr);
+    if (why)
+      entry.emitRemark("'")
+          << name << "' has no code for the GPU: " << why.getValue();
+    (why ? others : device.entries).push_back(name);
+  }
+  if (device.entries.empty() || !findKernelModule(module)) {
+    device.entries.clear();
+    return device;
+  }
+
+  // The tables are numbered with all entries there; then the others go.
+  PassManager wrapping(module.getContext());
+  wrapping.enableVerifier(false);
+  RouteWrapEntriesOptions wrap;
+  wrap.suffix = ".cuda";
+  wrapping.addPass(createRouteWrapEntries(wrap));
+  if (failed(wrapping.run(module)))
+    return failure();
+  for (const std::string &name : others)
+    for (const std::string &each :
+         {"entry." + name + ".cuda", "bytes." + name + ".cuda",
+          "workspace." + name, name})
+      if (Operation *function = module.lookupSymbol(each))
+        function->erase();
+  PassManager host(module.getContext());
+  host.enableVerifier(false);
+  host.addPass(createRouteLowerLaunches());
+  addKernelsToLLVMPasses(host);
+  if (failed(host.run(module)))
+    return failure();
+  FailureOr<DeviceCode> code = compileKernels(module);
+  if (failed(code))
+    return failure();
+  device.code = std::move(*code);
+  findKernelModule(module)->erase();
+  module->removeAttr(gpu::GPUDialect::getContainerModuleAttrName());
+
+  // The host's part is a few calls: any processor will do.
+  PassManager rest(module.getContext());
+  rest.enableVerifier(false);
+  addLowerToLLVMPasses(rest, IsaLevel::V3);
+  if (failed(rest.run(module)))
+    return failure();
+  TargetOptions target = TargetOptions::forLevel(IsaLevel::V3);
+  module.walk([&](Operation *op) {
+    if (op->hasAttr("route.export"))
+      target.exports.push_back(op->getAttrOfType<StringAttr>("sym_name").str());
+  });
+  SmallVector<char> bytes;
+  if (failed(emitObject(module, target, bytes)))
+    return failure();
+  device.object.name = options.name + ".cuda.o";
+  device.object.bytes.append(bytes.begin(), bytes.end());
+  return device;
+}

@@ -1,0 +1,157 @@
+// Kernels in the LLVM dialect become PTX, in a child process, and machine code,
+// by ptxas.
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "route/Kernels/Kernels.h"
+#include "route/Target/CUDA/CUDA.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace route;
+
+namespace {
+/// Files that exist while a compilation runs.
+class Scratch {
+public:
+  ~Scratch() {
+    for (const std::string &file : files)
+      llvm::sys::fs::remove(file);
+  }
+  /// A new file of that ending; empty on failure.
+  std::string make(StringRef ending) {
+    llvm::SmallString<128> path;
+    if (llvm::sys::fs::createTemporaryFile("routec", ending, path))
+      return {};
+    return files.emplace_back(path.str());
+  }
+
+private:
+  std::vector<std::string> files;
+};
+
+/// Runs a program; gives what went wrong, empty on success.
+std::string run(StringRef program, ArrayRef<StringRef> arguments,
+                Scratch &scratch) {
+  std::string messages = scratch.make("txt");
+  SmallVector<StringRef> all{program};
+  llvm::append_range(all, arguments);
+  std::optional<StringRef> redirects[] = {StringRef(), StringRef(messages),
+                                          StringRef(messages)};
+  std::string failure;
+  int code = llvm::sys::ExecuteAndWait(program, all, std::nullopt, redirects,
+                                       /*SecondsToWait=*/120, 0, &failure);
+  if (code == 0)
+    return {};
+  std::string result =
+      failure.empty() ? "exit code " + std::to_string(code) : failure;
+  if (auto said = llvm::MemoryBuffer::getFile(messages))
+    if (StringRef text = (*said)->getBuffer().trim(); !text.empty())
+      result += ": " + text.take_front(2000).str();
+  return result;
+}
+
+/// route-ptx, beside this program or on the path.
+std::string findCodeGenerator() {
+  static int here;
+  llvm::SmallString<128> path(llvm::sys::path::parent_path(
+      llvm::sys::fs::getMainExecutable(nullptr, &here)));
+  llvm::sys::path::append(path, "route-ptx");
+  if (llvm::sys::fs::can_execute(path))
+    return path.str().str();
+  auto found = llvm::sys::findProgramByName("route-ptx");
+  return found ? *found : std::string();
+}
+} // namespace
+
+std::string route::findPtxas() {
+  if (auto named = llvm::sys::Process::GetEnv("ROUTE_PTXAS"))
+    return *named;
+  std::vector<std::string> places;
+  if (auto home = llvm::sys::Process::GetEnv("CUDA_HOME"))
+    places.push_back(*home + "/bin/ptxas");
+  if (auto found = llvm::sys::findProgramByName("ptxas"))
+    places.push_back(*found);
+  places.push_back("/usr/local/cuda/bin/ptxas");
+  places.push_back(ROUTE_LOCAL_PTXAS);
+  for (const std::string &place : places)
+    if (llvm::sys::fs::can_execute(place))
+      return place;
+  return {};
+}
+
+FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
+  gpu::GPUModuleOp kernels = findKernelModule(module);
+  if (!kernels)
+    return module.emitError("has no kernels");
+  auto fail = [&](const Twine &what) -> FailureOr<DeviceCode> {
+    return module.emitError("no code for the GPU: ") << what;
+  };
+  DeviceCode code;
+  for (auto function : kernels.getOps<LLVM::LLVMFuncOp>())
+    if (function->hasAttr("nvvm.kernel"))
+      code.kernels.push_back(function.getSymName().str());
+
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerGPUDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+  module.getContext()->appendDialectRegistry(registry);
+  llvm::LLVMContext context;
+  auto ir = translateModuleToLLVMIR(kernels, context, "kernels");
+  if (!ir)
+    return fail("the kernels do not translate to LLVM IR");
+
+  Scratch scratch;
+  std::string bitcode = scratch.make("bc"), ptx = scratch.make("ptx");
+  if (bitcode.empty() || ptx.empty())
+    return fail("cannot write a temporary file");
+  {
+    std::error_code error;
+    llvm::raw_fd_ostream out(bitcode, error);
+    if (error)
+      return fail("cannot write a temporary file: " + error.message());
+    llvm::WriteBitcodeToFile(*ir, out);
+  }
+  std::string generator = findCodeGenerator();
+  if (generator.empty())
+    return fail("route-ptx is neither beside this program nor on the path");
+  std::string architecture = ("--arch=" + kCudaArchitecture).str();
+  if (std::string error =
+          run(generator, {bitcode, "-o", ptx, architecture}, scratch);
+      !error.empty())
+    return fail("code generation failed: " + error);
+  auto text = llvm::MemoryBuffer::getFile(ptx);
+  if (!text || (*text)->getBuffer().empty())
+    return fail("code generation wrote nothing");
+  code.ptx = (*text)->getBuffer().str();
+
+  std::string ptxas = findPtxas();
+  if (ptxas.empty())
+    return code;
+  std::string cubin = scratch.make("cubin");
+  architecture = ("-arch=" + kCudaArchitecture).str();
+  if (std::string error = run(ptxas, {architecture, ptx, "-o", cubin}, scratch);
+      !error.empty())
+    return fail("ptxas failed: " + error);
+  auto binary = llvm::MemoryBuffer::getFile(cubin, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
+  if (!binary)
+    return fail("ptxas wrote nothing");
+  code.cubin = (*binary)->getBuffer().str();
+  return code;
+}

@@ -1,0 +1,102 @@
+// route-select-device-entries: which entries a GPU can run, and why not the
+// others.
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Dialect/Row/Transforms/Passes.h"
+#include "route/Target/CUDA/Passes.h"
+
+namespace route {
+#define GEN_PASS_DEF_ROUTESELECTDEVICEENTRIES
+#include "route/Target/CUDA/Passes.h.inc"
+} // namespace route
+
+using namespace mlir;
+using namespace route;
+
+/// Why the operation cannot become part of an entry for GPUs; empty if it can.
+static std::string objectionTo(Operation *op) {
+  if (auto program = dyn_cast<row::ProgramOp>(op))
+    return row::fitsWarp(program) ? ""
+                                  : "an item's row is of unknown size or "
+                                    "has more than 4096 elements";
+  if (isa<linalg::LinalgOp, func::ReturnOp, scf::ForOp, scf::IfOp,
+          scf::YieldOp>(op))
+    return "";
+  if (isa<tensor::EmptyOp, tensor::DimOp, tensor::CastOp, tensor::ExpandShapeOp,
+          tensor::CollapseShapeOp, tensor::ExtractSliceOp,
+          tensor::InsertSliceOp, bufferization::ToTensorOp,
+          bufferization::ToBufferOp, bufferization::MaterializeInDestinationOp,
+          bufferization::AllocTensorOp, memref::DimOp, memref::SubViewOp,
+          memref::CopyOp, memref::CastOp, memref::CollapseShapeOp,
+          memref::ExpandShapeOp>(op))
+    return "";
+  // Sizes and the numbers of layers, on the host.
+  if (isa_and_nonnull<arith::ArithDialect>(op->getDialect()))
+    return "";
+  if (isa<ragged::CountOp, ragged::OffsetsOp, ragged::PermuteOp,
+          ragged::GatherOp, ragged::CombineOp, ragged::MatmulOp>(op))
+    return "";
+  if (isa<ragged::RaggedDialect>(op->getDialect()))
+    return "a choice outside of items' rows has no kernel yet";
+  return ("'" + op->getName().getStringRef() + "' runs on the host").str();
+}
+
+static std::string objectionTo(func::FuncOp entry) {
+  for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
+    auto role = entry.getArgAttrOfType<StringAttr>(i, kRoleAttr);
+    if (role && (role.getValue() == "state" || role.getValue() == "write"))
+      return "state lives on the host";
+    auto buffer = dyn_cast<MemRefType>(entry.getArgument(i).getType());
+    if (buffer && !buffer.getElementType().isIntOrIndexOrFloat())
+      return "text lives on the host";
+  }
+  std::string objection;
+  entry.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (op == entry || !objection.empty())
+      return WalkResult::advance();
+    objection = objectionTo(op);
+    // The body of a program or a linalg operation is looked at when it is
+    // lowered.
+    return isa<row::ProgramOp, linalg::LinalgOp, ragged::MatmulOp>(op)
+               ? WalkResult::skip()
+               : WalkResult::advance();
+  });
+  return objection;
+}
+
+namespace {
+struct SelectDeviceEntries
+    : route::impl::RouteSelectDeviceEntriesBase<SelectDeviceEntries> {
+  void runOnOperation() override {
+    OpBuilder b(&getContext());
+    for (auto entry : getOperation().getOps<func::FuncOp>()) {
+      if (!entry->hasAttr(kEntryAttr))
+        continue;
+      std::string objection = objectionTo(entry);
+      if (objection.empty()) {
+        ++numSelected;
+        continue;
+      }
+      entry->setAttr(kNotOnDeviceAttr, b.getStringAttr(objection));
+      Block &body = entry.getBody().front();
+      while (!body.empty())
+        body.back().erase();
+      b.setInsertionPointToEnd(&body);
+      func::ReturnOp::create(b, entry.getLoc());
+    }
+    for (auto function :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (!function->hasAttr(kEntryAttr) &&
+          SymbolTable::symbolKnownUseEmpty(function, getOperation()))
+        function.erase();
+  }
+};
+} // namespace

@@ -1,0 +1,552 @@
+// convert-ragged-to-kernels: ragged ops on buffers become GPU kernels, in forms
+// that take any sizes and element types.
+#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Ragged/Transforms/Passes.h"
+#include "route/Kernels/Kernels.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace route::ragged {
+#define GEN_PASS_DEF_CONVERTRAGGEDTOKERNELS
+#include "route/Dialect/Ragged/Transforms/Passes.h.inc"
+
+namespace {
+using Values = SmallVector<Value>;
+
+/// A kernel in the making: its builder, and arithmetic on indices.
+struct KernelBody {
+  KernelBody(ModuleOp module, Operation *op, StringRef stem,
+             ValueRange operands, int32_t block)
+      : kernel(createKernel(module, op->getLoc(), stem, operands.getTypes(),
+                            block)),
+        b(op->getLoc(), kernel.getBody().front().getTerminator()),
+        block(block) {}
+
+  Value argument(unsigned i) { return kernel.getBody().front().getArgument(i); }
+  Value index(int64_t v) { return arith::ConstantIndexOp::create(b, v); }
+  Value number(int32_t v) {
+    return arith::ConstantOp::create(b, b.getI32IntegerAttr(v));
+  }
+  Value add(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
+  Value sub(Value x, Value y) { return arith::SubIOp::create(b, x, y); }
+  Value mul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
+  Value div(Value x, Value y) { return arith::DivUIOp::create(b, x, y); }
+  Value rem(Value x, Value y) { return arith::RemUIOp::create(b, x, y); }
+  Value cmp(arith::CmpIPredicate how, Value x, Value y) {
+    return arith::CmpIOp::create(b, how, x, y);
+  }
+  Value select(Value c, Value x, Value y) {
+    return arith::SelectOp::create(b, c, x, y);
+  }
+  Value both(Value x, Value y) { return arith::AndIOp::create(b, x, y); }
+  Value toIndex(Value x) {
+    return arith::IndexCastOp::create(b, b.getIndexType(), x);
+  }
+  Value toNumber(Value x) {
+    return arith::IndexCastOp::create(b, b.getI32Type(), x);
+  }
+  Value load(Value memory, ValueRange at) {
+    return memref::LoadOp::create(b, memory, at);
+  }
+  void store(Value x, Value memory, ValueRange at) {
+    memref::StoreOp::create(b, x, memory, at);
+  }
+  Value thread() { return gpu::ThreadIdOp::create(b, gpu::Dimension::x); }
+  Value blockId() { return gpu::BlockIdOp::create(b, gpu::Dimension::x); }
+  Value shuffle(Value x, int32_t offset, gpu::ShuffleMode mode) {
+    return gpu::ShuffleOp::create(b, x, number(offset), number(32), mode)
+        .getShuffleResult();
+  }
+  /// A loop from `begin` in steps; `body` gives the next values.
+  Values loop(Value begin, Value end, Value step, ValueRange start,
+              llvm::function_ref<Values(Value, ValueRange)> body) {
+    auto op = scf::ForOp::create(b, begin, end, step, start);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    Values next = body(op.getInductionVar(), op.getRegionIterArgs());
+    if (!start.empty())
+      scf::YieldOp::create(b, next);
+    return Values(op.getResults());
+  }
+  void when(Value condition, llvm::function_ref<void()> body) {
+    auto op = scf::IfOp::create(b, condition, false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&op.getThenRegion().front());
+    body();
+  }
+
+  gpu::GPUFuncOp kernel;
+  ImplicitLocOpBuilder b;
+  int32_t block;
+};
+
+struct ConvertRaggedToKernels
+    : impl::ConvertRaggedToKernelsBase<ConvertRaggedToKernels> {
+  void runOnOperation() override {
+    SmallVector<Operation *> ops;
+    for (Operation &function : *getOperation().getBody())
+      if (!isa<gpu::GPUModuleOp>(function))
+        function.walk([&](Operation *op) {
+          if (isa_and_nonnull<RaggedDialect>(op->getDialect()) &&
+              isa<DestinationStyleOpInterface>(op))
+            ops.push_back(op);
+        });
+    for (Operation *op : ops) {
+      LogicalResult done =
+          llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)
+              ? LogicalResult(op->emitOpError("is on tensors; bufferize first"))
+              : TypeSwitch<Operation *, LogicalResult>(op)
+                    .Case<CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp,
+                          MatmulOp>([&](auto each) { return lower(each); })
+                    .Default([](Operation *other) {
+                      return other->emitOpError("has no kernel");
+                    });
+      if (failed(done))
+        return signalPassFailure();
+    }
+  }
+
+private:
+  std::string stemOf(Operation *op, StringRef what) {
+    auto parent = op->getParentOfType<FunctionOpInterface>();
+    return ((parent ? parent.getName() : "ragged") + "_" + what).str();
+  }
+  void launch(Operation *op, KernelBody &k,
+              llvm::function_ref<Value(ImplicitLocOpBuilder &)> grid,
+              ValueRange operands) {
+    ImplicitLocOpBuilder b(op->getLoc(), op);
+    launchKernel(b, k.kernel, grid(b), operands);
+    op->erase();
+  }
+
+  /// The expert that slot `flat` of `idx` chose, -1 where it chose nobody.
+  Value chosenBy(KernelBody &k, Value idx, Value limit, Value flat, int64_t K,
+                 int64_t experts) {
+    Value item = k.div(flat, k.index(K)), rank = k.rem(flat, k.index(K));
+    Value e = k.load(idx, {item, rank});
+    Value valid = k.cmp(arith::CmpIPredicate::ult, e, k.number(experts));
+    if (limit)
+      valid = k.both(valid, k.cmp(arith::CmpIPredicate::slt, k.toNumber(rank),
+                                  k.load(limit, item)));
+    return k.select(valid, e, k.number(-1));
+  }
+  Value slotsOf(KernelBody &k, Value idx) {
+    return k.mul(memref::DimOp::create(k.b, idx, 0),
+                 memref::DimOp::create(k.b, idx, 1));
+  }
+
+  LogicalResult lower(CountOp op);
+  LogicalResult lower(OffsetsOp op);
+  LogicalResult lower(PermuteOp op);
+  LogicalResult lower(GatherOp op);
+  LogicalResult lower(CombineOp op);
+  LogicalResult lower(MatmulOp op);
+};
+
+/// Slots in a row of `idx`; -1 where they are not known.
+int64_t slotsPerItem(Value idx) {
+  return cast<MemRefType>(idx.getType()).getDimSize(1);
+}
+
+/// A block for each expert counts its slots.
+LogicalResult ConvertRaggedToKernels::lower(CountOp op) {
+  int64_t experts = cast<MemRefType>(op.getCounts().getType()).getDimSize(0);
+  int64_t K = slotsPerItem(op.getIdx());
+  if (ShapedType::isDynamic(experts) || ShapedType::isDynamic(K))
+    return op.emitOpError("has a kernel for static numbers of experts and "
+                          "choices only");
+  Values operands(op->getOperands());
+  KernelBody k(getOperation(), op, stemOf(op, "count"), operands, 256);
+  Value limit = op.getLimit() ? k.argument(1) : Value();
+  Value counts = k.argument(operands.size() - 1);
+  Value e = k.blockId(), thread = k.thread();
+  Value slots = slotsOf(k, k.argument(0));
+  Value own = k.loop(
+      thread, slots, k.index(k.block), k.number(0),
+      [&](Value flat, ValueRange acc) -> Values {
+        Value who = chosenBy(k, k.argument(0), limit, flat, K, experts);
+        Value same = k.cmp(arith::CmpIPredicate::eq, who, k.toNumber(e));
+        return {
+            k.add(acc[0], arith::ExtUIOp::create(k.b, k.b.getI32Type(), same))};
+      })[0];
+  // The sums of the warps meet in shared memory.
+  auto space =
+      gpu::AddressSpaceAttr::get(&getContext(), gpu::AddressSpace::Workgroup);
+  Value sums = k.kernel.addWorkgroupAttribution(
+      MemRefType::get({k.block / 32}, k.b.getI32Type(),
+                      MemRefLayoutAttrInterface(), space),
+      op.getLoc());
+  own = gpu::SubgroupReduceOp::create(k.b, own, gpu::AllReduceOperation::ADD,
+                                      /*uniform=*/true);
+  k.when(
+      k.cmp(arith::CmpIPredicate::eq, k.rem(thread, k.index(32)), k.index(0)),
+      [&] { k.store(own, sums, k.div(thread, k.index(32))); });
+  gpu::BarrierOp::create(k.b);
+  Value all = k.number(0);
+  for (int64_t w = 0; w < k.block / 32; ++w)
+    all = k.add(all, k.load(sums, k.index(w)));
+  k.when(k.cmp(arith::CmpIPredicate::eq, thread, k.index(0)),
+         [&] { k.store(all, counts, e); });
+  launch(
+      op, k,
+      [&](ImplicitLocOpBuilder &b) -> Value {
+        return arith::ConstantIndexOp::create(b, experts);
+      },
+      operands);
+  return success();
+}
+
+/// One warp: each lane sums a share, then the lanes scan.
+LogicalResult ConvertRaggedToKernels::lower(OffsetsOp op) {
+  int64_t experts = cast<MemRefType>(op.getCounts().getType()).getDimSize(0);
+  if (ShapedType::isDynamic(experts))
+    return op.emitOpError("has a kernel for static numbers of experts only");
+  Values operands(op->getOperands());
+  KernelBody k(getOperation(), op, stemOf(op, "offsets"), operands, 32);
+  Value counts = k.argument(0), offsets = k.argument(1);
+  Value share = k.index((experts + 31) / 32), lane = k.thread();
+  Value begin =
+      arith::MinUIOp::create(k.b, k.mul(lane, share), k.index(experts));
+  Value end =
+      arith::MinUIOp::create(k.b, k.add(begin, share), k.index(experts));
+  Value own = k.loop(begin, end, k.index(1), k.number(0),
+                     [&](Value e, ValueRange acc) -> Values {
+                       return {k.add(acc[0], k.load(counts, e))};
+                     })[0];
+  Value sum = own;
+  for (int32_t s = 1; s < 32; s *= 2) {
+    Value below = k.shuffle(sum, s, gpu::ShuffleMode::UP);
+    Value has = k.cmp(arith::CmpIPredicate::uge, lane, k.index(s));
+    sum = k.select(has, k.add(sum, below), sum);
+  }
+  Value before = k.sub(sum, own);
+  k.when(k.cmp(arith::CmpIPredicate::eq, lane, k.index(0)),
+         [&] { k.store(k.number(0), offsets, k.index(0)); });
+  k.loop(begin, end, k.index(1), before,
+         [&](Value e, ValueRange acc) -> Values {
+           Value next = k.add(acc[0], k.load(counts, e));
+           k.store(next, offsets, k.add(e, k.index(1)));
+           return {next};
+         });
+  launch(
+      op, k,
+      [](ImplicitLocOpBuilder &b) -> Value {
+        return arith::ConstantIndexOp::create(b, 1);
+      },
+      operands);
+  return success();
+}
+
+/// A block for each expert goes over all slots and numbers its own in their
+/// order; one more block marks slots and rows that belong to nobody.
+LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
+  int64_t experts =
+      cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
+  int64_t K = slotsPerItem(op.getIdx());
+  if (ShapedType::isDynamic(K))
+    return op.emitOpError("has a kernel for static numbers of choices only");
+  Values operands(op->getOperands());
+  constexpr int32_t block = 1024, warps = block / 32;
+  KernelBody k(getOperation(), op, stemOf(op, "permute"), operands, block);
+  Value idx = k.argument(0), offsets = k.argument(1);
+  Value limit = op.getLimit() ? k.argument(2) : Value();
+  Value perm = k.argument(operands.size() - 2),
+        inv = k.argument(operands.size() - 1);
+  auto space =
+      gpu::AddressSpaceAttr::get(&getContext(), gpu::AddressSpace::Workgroup);
+  Value counts = k.kernel.addWorkgroupAttribution(
+      MemRefType::get({2, warps}, k.b.getI32Type(), MemRefLayoutAttrInterface(),
+                      space),
+      op.getLoc());
+  Value e = k.blockId(), thread = k.thread();
+  Value lane = k.rem(thread, k.index(32)), warp = k.div(thread, k.index(32));
+  Value slots = slotsOf(k, idx);
+  Value nobody = k.cmp(arith::CmpIPredicate::eq, e, k.index(experts));
+  Value me = k.select(nobody, k.number(-1), k.toNumber(e));
+  Value base = k.load(offsets, e);
+
+  // Rounds of a block of slots; the counts of two rounds alternate, so that one
+  // barrier a round is enough.
+  Value rounds = k.div(k.add(slots, k.index(block - 1)), k.index(block));
+  k.loop(k.index(0), rounds, k.index(1), base,
+         [&](Value round, ValueRange acc) -> Values {
+           Value flat = k.add(k.mul(round, k.index(block)), thread);
+           Value inside = k.cmp(arith::CmpIPredicate::ult, flat, slots);
+           Value safe = k.select(inside, flat, k.index(0));
+           Value who = chosenBy(k, idx, limit, safe, K, experts);
+           Value mine =
+               k.both(inside, k.cmp(arith::CmpIPredicate::eq, who, me));
+           Value one = arith::ExtUIOp::create(k.b, k.b.getI32Type(), mine);
+           // My number among the warp's, and the warp's count.
+           Value sum = one;
+           for (int32_t s = 1; s < 32; s *= 2) {
+             Value below = k.shuffle(sum, s, gpu::ShuffleMode::UP);
+             Value has = k.cmp(arith::CmpIPredicate::uge, lane, k.index(s));
+             sum = k.select(has, k.add(sum, below), sum);
+           }
+           Value total = k.shuffle(sum, 31, gpu::ShuffleMode::IDX);
+           Value side = k.rem(round, k.index(2));
+           k.when(k.cmp(arith::CmpIPredicate::eq, lane, k.index(0)),
+                  [&] { k.store(total, counts, {side, warp}); });
+           gpu::BarrierOp::create(k.b);
+           // Every warp scans the counts of all warps for itself.
+           Value count = k.load(counts, {side, lane});
+           Value scan = count;
+           for (int32_t s = 1; s < 32; s *= 2) {
+             Value below = k.shuffle(scan, s, gpu::ShuffleMode::UP);
+             Value has = k.cmp(arith::CmpIPredicate::uge, lane, k.index(s));
+             scan = k.select(has, k.add(scan, below), scan);
+           }
+           Value before =
+               gpu::ShuffleOp::create(k.b, k.sub(scan, count), k.toNumber(warp),
+                                      k.number(32), gpu::ShuffleMode::IDX)
+                   .getShuffleResult();
+           Value all = k.shuffle(scan, 31, gpu::ShuffleMode::IDX);
+           Value row = k.add(k.add(acc[0], before), k.sub(sum, one));
+           k.when(mine, [&] {
+             Value item = k.div(flat, k.index(K)),
+                   rank = k.rem(flat, k.index(K));
+             k.store(k.select(nobody, k.number(-1), row), inv, {item, rank});
+             // Rows behind the last expert's belong to nobody.
+             k.store(k.select(nobody, k.number(-1), k.toNumber(flat)), perm,
+                     k.toIndex(row));
+           });
+           return {k.add(acc[0], all)};
+         });
+  launch(
+      op, k,
+      [&](ImplicitLocOpBuilder &b) -> Value {
+        return arith::ConstantIndexOp::create(b, experts + 1);
+      },
+      operands);
+  return success();
+}
+
+LogicalResult ConvertRaggedToKernels::lower(GatherOp op) {
+  Values operands(op->getOperands());
+  KernelBody k(getOperation(), op, stemOf(op, "gather"), operands, 256);
+  Value x = k.argument(0), perm = k.argument(1), out = k.argument(2);
+  bool rows = cast<MemRefType>(x.getType()).getRank() == 2;
+  auto count = [&](ImplicitLocOpBuilder &b, Value x, Value perm) -> Value {
+    Value n = memref::DimOp::create(b, perm, 0);
+    return rows ? arith::MulIOp::create(b, n, memref::DimOp::create(b, x, 1))
+                      .getResult()
+                : n;
+  };
+  forEachThread(k.b, k.kernel, count(k.b, x, perm), [&](Value flat) {
+    Value row = flat, column;
+    if (rows) {
+      Value width = memref::DimOp::create(k.b, x, 1);
+      row = k.div(flat, width);
+      column = k.rem(flat, width);
+    }
+    Value slot = k.load(perm, row);
+    k.when(k.cmp(arith::CmpIPredicate::sge, slot, k.number(0)), [&] {
+      Value item = k.div(k.toIndex(slot), k.index(op.getSlots()));
+      Values from{item}, to{row};
+      if (rows) {
+        from.push_back(column);
+        to.push_back(column);
+      }
+      k.store(k.load(x, from), out, to);
+    });
+  });
+  launch(
+      op, k,
+      [&](ImplicitLocOpBuilder &b) {
+        return gridFor(b, k.kernel, count(b, operands[0], operands[1]));
+      },
+      operands);
+  return success();
+}
+
+LogicalResult ConvertRaggedToKernels::lower(CombineOp op) {
+  Values operands(op->getOperands());
+  KernelBody k(getOperation(), op, stemOf(op, "combine"), operands, 256);
+  Value y = k.argument(0), inv = k.argument(1);
+  Value scale = op.getScale() ? k.argument(2) : Value();
+  Value out = k.argument(operands.size() - 1);
+  Type f32 = k.b.getF32Type();
+  auto wide = [&](Value v) -> Value {
+    return v.getType() == f32 ? v : arith::ExtFOp::create(k.b, f32, v);
+  };
+  auto count = [](ImplicitLocOpBuilder &b, Value out) -> Value {
+    return arith::MulIOp::create(b, memref::DimOp::create(b, out, 0),
+                                 memref::DimOp::create(b, out, 1));
+  };
+  forEachThread(k.b, k.kernel, count(k.b, out), [&](Value flat) {
+    Value width = memref::DimOp::create(k.b, out, 1);
+    Value item = k.div(flat, width), column = k.rem(flat, width);
+    Value zero = arith::ConstantOp::create(k.b, k.b.getF32FloatAttr(0));
+    Value none = arith::ConstantOp::create(k.b, k.b.getBoolAttr(false));
+    Value sum =
+        k.loop(k.index(0), memref::DimOp::create(k.b, inv, 1), k.index(1),
+               {zero, none}, [&](Value rank, ValueRange acc) -> Values {
+                 Value row = k.load(inv, {item, rank});
+                 Value has = k.cmp(arith::CmpIPredicate::sge, row, k.number(0));
+                 Value safe = k.toIndex(k.select(has, row, k.number(0)));
+                 Value term = wide(k.load(y, {safe, column}));
+                 if (scale)
+                   term = arith::MulFOp::create(
+                       k.b, term, wide(k.load(scale, {item, rank})));
+                 Value more = arith::AddFOp::create(k.b, acc[0], term);
+                 // The sum starts from its first term.
+                 Value next = k.select(acc[1], more, term);
+                 return {k.select(has, next, acc[0]),
+                         arith::OrIOp::create(k.b, acc[1], has)};
+               })[0];
+    Type element = cast<MemRefType>(out.getType()).getElementType();
+    if (element != f32)
+      sum = arith::TruncFOp::create(k.b, element, sum);
+    k.store(sum, out, {item, column});
+  });
+  launch(
+      op, k,
+      [&](ImplicitLocOpBuilder &b) {
+        return gridFor(b, k.kernel, count(b, operands.back()));
+      },
+      operands);
+  return success();
+}
+
+/// A warp for a few columns of a row: lanes go along K, and join.
+LogicalResult ConvertRaggedToKernels::lower(MatmulOp op) {
+  if (op.isPacked())
+    return op.emitOpError("has panels, which kernels do not read");
+  Values operands(op->getOperands());
+  constexpr int32_t block = 256;
+  KernelBody k(getOperation(), op, stemOf(op, "matmul"), operands, block);
+  unsigned next = 0;
+  Value rows = k.argument(next++);
+  Value offsets = op.getOffsets() ? k.argument(next++) : Value();
+  Values weights, perExpert, perRow;
+  for (unsigned i = 0; i < op.getWeights().size(); ++i)
+    weights.push_back(k.argument(next++));
+  for (unsigned i = 0; i < op.getPerExpert().size(); ++i)
+    perExpert.push_back(k.argument(next++));
+  for (unsigned i = 0; i < op.getPerRow().size(); ++i)
+    perRow.push_back(k.argument(next++));
+  Value out = k.argument(next++);
+
+  int64_t inner = op.getInner(), columns = op.getOutputs(),
+          experts = op.getExperts();
+  bool transposed = op.getTransposed();
+  Type element = op.weightType().getElementType(), f32 = k.b.getF32Type();
+  // Columns of a warp: those that share the loads of a row.
+  int64_t share = columns % 4 == 0 ? 4 : 1;
+  int64_t groups = columns / share;
+  // 16 bytes a lane where rows start at multiples of that.
+  int64_t width = 128 / element.getIntOrFloatBitWidth();
+  auto rowType = cast<MemRefType>(op.getRows().getType());
+  bool wide = !transposed && inner % (32 * width) == 0 &&
+              rowType.getDimSize(1) % width == 0 &&
+              rowType.getLayout().isIdentity();
+  if (!wide)
+    width = 1;
+
+  auto count = [&](ImplicitLocOpBuilder &b, Value out) -> Value {
+    return arith::MulIOp::create(
+        b, memref::DimOp::create(b, out, 0),
+        arith::ConstantIndexOp::create(b, 32 * groups));
+  };
+  forEachThread(k.b, k.kernel, count(k.b, out), [&](Value flat) {
+    Value lane = k.rem(flat, k.index(32)), warp = k.div(flat, k.index(32));
+    Value row = k.div(warp, k.index(groups)),
+          first = k.mul(k.rem(warp, k.index(groups)), k.index(share));
+    Value e = k.index(0), valid;
+    if (offsets) {
+      // The last expert whose rows begin at or before this one.
+      Value low = k.index(0), high = k.index(experts);
+      for (int64_t n = experts; n > 1; n = (n + 1) / 2) {
+        Value middle = k.div(k.add(low, high), k.index(2));
+        Value begins = k.toIndex(k.load(offsets, middle));
+        Value left = k.cmp(arith::CmpIPredicate::ugt, begins, row);
+        // Once low + 1 == high, middle is low, which begins before the row.
+        high = k.select(left, middle, high);
+        low = k.select(left, low, middle);
+      }
+      e = low;
+      valid = k.cmp(arith::CmpIPredicate::ult, row,
+                    k.toIndex(k.load(offsets, k.index(experts))));
+    } else {
+      valid = arith::ConstantOp::create(k.b, k.b.getBoolAttr(true));
+    }
+    k.when(valid, [&] {
+      unsigned sums = weights.size() * share;
+      Value zero = arith::ConstantOp::create(k.b, k.b.getF32FloatAttr(0));
+      auto fetch = [&](Value memory, ValueRange at) -> Values {
+        Values result;
+        auto widen = [&](Value v) {
+          result.push_back(
+              v.getType() == f32 ? v : arith::ExtFOp::create(k.b, f32, v));
+        };
+        if (width == 1) {
+          widen(k.load(memory, at));
+          return result;
+        }
+        auto type = VectorType::get({width}, element);
+        auto loaded = vector::LoadOp::create(k.b, type, memory, at);
+        loaded.setAlignment(16);
+        for (int64_t i = 0; i < width; ++i)
+          widen(vector::ExtractOp::create(k.b, loaded, i));
+        return result;
+      };
+      Values totals = k.loop(
+          k.mul(lane, k.index(width)), k.index(inner), k.index(32 * width),
+          Values(sums, zero), [&](Value at, ValueRange acc) -> Values {
+            Values x = fetch(rows, {row, at}), result(acc);
+            for (unsigned w = 0; w < weights.size(); ++w)
+              for (int64_t c = 0; c < share; ++c) {
+                Value n = k.add(first, k.index(c));
+                Values y = fetch(weights[w], transposed ? Values{e, at, n}
+                                                        : Values{e, n, at});
+                Value &sum = result[w * share + c];
+                for (auto [p, q] : llvm::zip_equal(x, y))
+                  sum = math::FmaOp::create(k.b, p, q, sum);
+              }
+            return result;
+          });
+      for (Value &sum : totals)
+        for (int32_t s = 16; s; s /= 2)
+          sum = arith::AddFOp::create(k.b, sum,
+                                      k.shuffle(sum, s, gpu::ShuffleMode::XOR));
+      // Lane c writes column c.
+      for (int64_t c = 0; c < share; ++c)
+        k.when(k.cmp(arith::CmpIPredicate::eq, lane, k.index(c)), [&] {
+          Value n = k.add(first, k.index(c));
+          IRMapping mapping;
+          Block &body = op.getEpilogue().front();
+          unsigned argument = 0;
+          for (unsigned w = 0; w < weights.size(); ++w)
+            mapping.map(body.getArgument(argument++), totals[w * share + c]);
+          for (Value v : perExpert)
+            mapping.map(body.getArgument(argument++), k.load(v, {e, n}));
+          for (Value v : perRow)
+            mapping.map(body.getArgument(argument++), k.load(v, row));
+          for (Operation &each : body.without_terminator())
+            k.b.clone(each, mapping);
+          k.store(mapping.lookup(body.getTerminator()->getOperand(0)), out,
+                  {row, n});
+        });
+    });
+  });
+  launch(
+      op, k,
+      [&](ImplicitLocOpBuilder &b) {
+        return gridFor(b, k.kernel, count(b, operands.back()));
+      },
+      operands);
+  return success();
+}
+
+} // namespace
+} // namespace route::ragged

@@ -1,0 +1,204 @@
+// row-distribute-gpu: row programs become GPU kernels, a warp for each item.
+#include "Emitter.h"
+#include "WarpEmitter.h"
+#include "route/Dialect/Row/Transforms/Passes.h"
+#include "route/Kernels/Kernels.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Dominance.h"
+
+using namespace mlir;
+
+namespace route::row {
+#define GEN_PASS_DEF_ROWDISTRIBUTEGPU
+#include "route/Dialect/Row/Transforms/Passes.h.inc"
+
+namespace {
+
+/// Shared memory that a block may declare.
+constexpr int64_t kMaxSharedBytes = 48 * 1024;
+
+struct DistributeGPUPass : impl::RowDistributeGPUBase<DistributeGPUPass> {
+  using RowDistributeGPUBase::RowDistributeGPUBase;
+
+  void runOnOperation() override {
+    SmallVector<ProgramOp> programs;
+    getOperation().walk([&](ProgramOp op) {
+      if (fitsWarp(op))
+        programs.push_back(op);
+    });
+    for (ProgramOp program : programs)
+      if (failed(lower(program)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult lower(ProgramOp program);
+};
+
+/// Whether every item may run at the same time as others.
+bool isAtomic(ProgramOp program) {
+  return llvm::all_of(program.getAccumulators(), [](Value v) {
+    auto type = cast<ShapedType>(v.getType());
+    return type.getElementType().isInteger(32) && type.hasStaticShape();
+  });
+}
+
+/// The buffer that a result is copied to, if it is there before the program
+/// runs and nobody reads or writes it in between; null without one.
+Value findDestination(ProgramOp program, Value result) {
+  DominanceInfo dominance(program->getParentOp());
+  for (Operation *user : result.getUsers()) {
+    auto copy = dyn_cast<bufferization::MaterializeInDestinationOp>(user);
+    if (!copy || copy.getSource() != result || !copy.getRestrict() ||
+        copy->getBlock() != program->getBlock() ||
+        !isa<MemRefType>(copy.getDest().getType()))
+      continue;
+    auto type = cast<MemRefType>(copy.getDest().getType());
+    if (type.getLayout().isIdentity() && copy.getDest().hasOneUse() &&
+        dominance.properlyDominates(copy.getDest(), program)) {
+      Value to = copy.getDest();
+      copy.erase();
+      return to;
+    }
+  }
+  return nullptr;
+}
+
+LogicalResult DistributeGPUPass::lower(ProgramOp program) {
+  normalizeBody(program);
+  ImplicitLocOpBuilder b(program.getLoc(), program);
+  unsigned inputs = program.getInputs().size(),
+           uniforms = program.getUniforms().size(),
+           outputs = program.getOutputs().size();
+  SmallVector<Value> buffers;
+  llvm::SmallPtrSet<Value, 4> direct; // the caller's buffers
+  unsigned nextResult = 0;
+  for (auto [i, value] : llvm::enumerate(program->getOperands())) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor) {
+      buffers.push_back(value);
+      continue;
+    }
+    auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
+    bool accumulator = i >= inputs + uniforms + outputs;
+    Value buffer;
+    if (i < inputs + uniforms || accumulator)
+      buffer = bufferization::ToBufferOp::create(b, type, value,
+                                                 /*read_only=*/true);
+    if (i >= inputs + uniforms) {
+      Value result = program.getResult(nextResult++);
+      if (Value to = findDestination(program, result)) {
+        if (accumulator)
+          memref::CopyOp::create(b, buffer, to);
+        direct.insert(to);
+        buffers.push_back(to);
+        continue;
+      }
+      SmallVector<Value> dynamic;
+      for (int64_t d = 0; d < tensor.getRank(); ++d)
+        if (tensor.isDynamicDim(d))
+          dynamic.push_back(tensor::DimOp::create(b, value, d));
+      Value fresh =
+          memref::AllocOp::create(b, type, dynamic, b.getI64IntegerAttr(64));
+      if (accumulator)
+        memref::CopyOp::create(b, buffer, fresh);
+      buffer = fresh;
+    }
+    buffers.push_back(buffer);
+  }
+
+  std::string stem = "program";
+  if (auto parent = program->getParentOfType<FunctionOpInterface>())
+    stem = parent.getName().str();
+  bool atomic = isAtomic(program);
+  const int32_t block = atomic ? 128 : 32;
+  gpu::GPUFuncOp kernel =
+      createKernel(getOperation(), program.getLoc(), stem + "_rows",
+                   ValueRange(buffers).getTypes(), block);
+  Block &entry = kernel.getBody().front();
+  ImplicitLocOpBuilder k(program.getLoc(), entry.getTerminator());
+  auto index = [](ImplicitLocOpBuilder &b, int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, v);
+  };
+  // A copy: shared memory becomes further arguments of the block.
+  SmallVector<Value> all(entry.getArguments());
+  ValueRange arguments = all;
+  unsigned any = outputs ? inputs + uniforms : 0;
+  Value thread = gpu::ThreadIdOp::create(k, gpu::Dimension::x);
+  Value lane = arith::RemUIOp::create(k, thread, index(k, 32));
+  Value warp = arith::DivUIOp::create(k, thread, index(k, 32));
+  Value warps = index(k, block / 32);
+  Value first = arith::AddIOp::create(
+      k,
+      arith::MulIOp::create(k, gpu::BlockIdOp::create(k, gpu::Dimension::x),
+                            warps),
+      warp);
+  Value step = arith::MulIOp::create(
+      k, gpu::GridDimOp::create(k, gpu::Dimension::x), warps);
+  Value count = memref::DimOp::create(k, arguments[any], 0);
+  auto loop = scf::ForOp::create(k, first, count, step);
+  k.setInsertionPointToStart(loop.getBody());
+  WarpEmitter emitter(program, kernel, warp, lane, k);
+  if (failed(emitter.emit(loop.getInductionVar(), arguments.take_front(inputs),
+                          arguments.slice(inputs, uniforms),
+                          arguments.slice(inputs + uniforms, outputs),
+                          arguments.drop_front(inputs + uniforms + outputs),
+                          atomic)))
+    return failure();
+  if (emitter.sharedBytes * (block / 32) > kMaxSharedBytes)
+    return program.emitError("the rows of ")
+           << block / 32 << " items need " << emitter.sharedBytes * (block / 32)
+           << " bytes of shared memory, a block has " << kMaxSharedBytes;
+
+  Value items = memref::DimOp::create(b, buffers[any], 0);
+  Value grid =
+      atomic ? Value(arith::CeilDivUIOp::create(b, items, index(b, block / 32)))
+             : index(b, 1);
+  launchKernel(b, kernel, grid, buffers);
+
+  SmallVector<Value> results;
+  for (auto [i, init] : llvm::enumerate(program.getDpsInits()))
+    if (isa<RankedTensorType>(init.getType())) {
+      Value buffer = buffers[inputs + uniforms + i];
+      // Others may read what is in the caller's buffer, not change it.
+      results.push_back(bufferization::ToTensorOp::create(
+          b, init.getType(), buffer, /*restrict=*/true,
+          /*writable=*/!direct.contains(buffer)));
+    }
+  program->replaceAllUsesWith(results);
+  program->erase();
+  ++numPrograms;
+  return success();
+}
+
+} // namespace
+
+bool fitsWarp(ProgramOp program) {
+  auto fits = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return !tensor || (tensor.hasStaticShape() &&
+                       tensor.getNumElements() <= WarpEmitter::kMaxElements &&
+                       tensor.getNumElements() > 0);
+  };
+  bool result = true;
+  for (BlockArgument argument : program.getBody().getArguments()) {
+    // What all items share is read in place, whatever its size.
+    bool varying = argument.getArgNumber() < program.getInputs().size();
+    auto type = cast<RankedTensorType>(argument.getType());
+    result &= varying ? fits(type) : type.hasStaticShape();
+  }
+  program.getBody().walk([&](Operation *op) {
+    result &= llvm::all_of(op->getResultTypes(), fits);
+  });
+  for (Value v : program.getAccumulators())
+    result &= cast<ShapedType>(v.getType()).hasStaticShape();
+  return result;
+}
+
+} // namespace route::row

@@ -1,0 +1,206 @@
+// What is done with the chosen, in the lanes of a warp: values, membership,
+// counts; and sums in a fixed order.
+#include "WarpEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+
+namespace route::row {
+
+/// Loops up to this many steps are written out.
+static constexpr int64_t kUnrolled = 32;
+
+Value WarpEmitter::butterfly(Value x,
+                             llvm::function_ref<Value(Value, Value)> join) {
+  for (int32_t s = kLanes / 2; s; s /= 2)
+    x = join(x, shuffle(x, number(s), gpu::ShuffleMode::XOR));
+  return x;
+}
+
+LogicalResult WarpEmitter::emitTake(TakeOp op) {
+  WarpValue &values = row(op.getValues()), &indices = row(op.getIndices());
+  load(indices);
+  if (values.uniform)
+    load(values);
+  share(values);
+  WarpValue result = make(op.getResult().getType());
+  result.uniform |= indices.uniform;
+  int64_t n = result.type.getNumElements();
+  for (auto [r, i] : llvm::enumerate(indices.own)) {
+    Value present =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::sge, i, number(0));
+    Value from = arith::IndexCastOp::create(
+        b, b.getIndexType(), arith::SelectOp::create(b, present, i, number(0)));
+    Values place;
+    if (values.type.getRank() > 1)
+      place = delinearize(element(n, r), result.type.getShape());
+    else
+      place.resize(1);
+    place.back() = from;
+    result.own.push_back(
+        arith::SelectOp::create(b, present, at(values, place),
+                                constant(result.type.getElementType(), 0)));
+  }
+  define(op.getResult(), result);
+  return success();
+}
+
+LogicalResult WarpEmitter::emitContains(ContainsOp op) {
+  WarpValue &indices = row(op.getIndices());
+  load(indices);
+  WarpValue result = make(op.getResult().getType());
+  int64_t n = result.type.getNumElements();
+  int64_t k = indices.type.getShape().back();
+  bool single = indices.type.getNumElements() == k && k <= kUnrolled;
+  if (!single)
+    share(indices);
+  Values known;
+  for (int64_t j = 0; single && j < k; ++j)
+    known.push_back(broadcast(indices, j));
+  for (int64_t r = 0; r < (result.uniform ? 1 : registersOf(n)); ++r) {
+    Values place = delinearize(result.uniform ? index(0) : element(n, r),
+                               result.type.getShape());
+    Value e = arith::IndexCastOp::create(b, b.getI32Type(), place.back());
+    auto matches = [&](Value found, Value i) -> Value {
+      return arith::OrIOp::create(
+          b, found, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, i, e));
+    };
+    Value found = truth(false);
+    if (single) {
+      for (Value i : known)
+        found = matches(found, i);
+    } else {
+      auto loop = scf::ForOp::create(b, index(0), index(k), index(1), found);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(loop.getBody());
+      place.back() = loop.getInductionVar();
+      scf::YieldOp::create(
+          b, matches(loop.getRegionIterArgs()[0], at(indices, place)));
+      found = loop.getResult(0);
+    }
+    result.own.push_back(found);
+  }
+  define(op.getResult(), result);
+  return success();
+}
+
+LogicalResult WarpEmitter::emitTally(TallyOp op) {
+  WarpValue &indices = row(op.getIndices());
+  load(indices);
+  share(indices);
+  WarpValue result = make(op.getResult().getType());
+  int64_t n = result.type.getNumElements();
+  int64_t slots = indices.type.getNumElements();
+  for (int64_t r = 0; r < (result.uniform ? 1 : registersOf(n)); ++r) {
+    Value e = arith::IndexCastOp::create(
+        b, b.getI32Type(), result.uniform ? index(0) : element(n, r));
+    auto loop =
+        scf::ForOp::create(b, index(0), index(slots), index(1), number(0));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value i = at(indices,
+                 delinearize(loop.getInductionVar(), indices.type.getShape()));
+    Value same = arith::ExtUIOp::create(
+        b, b.getI32Type(),
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, i, e));
+    scf::YieldOp::create(
+        b, arith::AddIOp::create(b, loop.getRegionIterArgs()[0], same)
+               .getResult());
+    result.own.push_back(loop.getResult(0));
+  }
+  define(op.getResult(), result);
+  return success();
+}
+
+LogicalResult WarpEmitter::emitSum(SumOp op) {
+  WarpValue &values = row(op.getValues());
+  WarpValue result = make(op.getResult().getType());
+  int64_t n = values.type.getShape().back();
+  int64_t batches = result.type.getNumElements();
+  Type f32 = b.getF32Type();
+  auto add = [&](Value x, Value y) -> Value {
+    return arith::AddFOp::create(b, x, y);
+  };
+  load(values);
+  if (op.getOrder() == SumOrder::Sequential) {
+    if (batches == 1 && n <= kUnrolled) {
+      Value sum = constant(f32, 0);
+      for (int64_t i = 0; i < n; ++i)
+        sum = add(sum, broadcast(values, i));
+      result.own.push_back(sum);
+      define(op.getResult(), result);
+      return success();
+    }
+    share(values);
+    for (int64_t r = 0; r < (result.uniform ? 1 : registersOf(batches)); ++r) {
+      Values place =
+          delinearize(result.uniform ? index(0) : element(batches, r),
+                      result.type.getShape());
+      auto loop =
+          scf::ForOp::create(b, index(0), index(n), index(1), constant(f32, 0));
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(loop.getBody());
+      place.push_back(loop.getInductionVar());
+      scf::YieldOp::create(b,
+                           add(loop.getRegionIterArgs()[0], at(values, place)));
+      result.own.push_back(loop.getResult(0));
+    }
+    define(op.getResult(), result);
+    return success();
+  }
+
+  // Lane j holds partial j: its own elements, where rows start at lane 0.
+  bool aligned = batches == 1 || n % kLanes == 0;
+  if (!aligned)
+    share(values);
+  auto sumOf = [&](Value batch, int64_t at0) -> Value {
+    Value partial;
+    for (int64_t m = 0; m < registersOf(n); ++m) {
+      Value x;
+      if (values.uniform) {
+        x = values.own[0];
+      } else if (aligned) {
+        x = values.own[at0 + m];
+      } else {
+        Values place = delinearize(batch, result.type.getShape());
+        place.push_back(element(n, m));
+        x = at(values, place);
+      }
+      bool everyLane = (m + 1) * kLanes <= n;
+      if (!partial) {
+        partial = everyLane ? x
+                            : arith::SelectOp::create(b, owns(n, m), x,
+                                                      constant(f32, 0))
+                                  .getResult();
+        continue;
+      }
+      Value sum = add(partial, x);
+      partial = everyLane ? sum
+                          : arith::SelectOp::create(b, owns(n, m), sum, partial)
+                                .getResult();
+    }
+    if (!partial)
+      partial = constant(f32, 0);
+    return butterfly(partial, add);
+  };
+  if (batches == 1) {
+    result.own.push_back(sumOf(index(0), 0));
+    define(op.getResult(), result);
+    return success();
+  }
+  for (int64_t r = 0; r < registersOf(batches); ++r)
+    result.own.push_back(constant(f32, 0));
+  for (int64_t batch = 0; batch < batches; ++batch) {
+    Value sum = sumOf(index(batch), batch * registersOf(n));
+    int64_t r = batch / kLanes;
+    Value mine = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                       element(batches, r), index(batch));
+    result.own[r] = arith::SelectOp::create(b, mine, sum, result.own[r]);
+  }
+  define(op.getResult(), result);
+  return success();
+}
+
+} // namespace route::row

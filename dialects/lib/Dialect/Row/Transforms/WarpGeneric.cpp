@@ -1,0 +1,270 @@
+// linalg.generic of a row program in the lanes of a warp: every lane computes
+// the elements that it owns.
+#include "WarpEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace route::row {
+
+FailureOr<WarpEmitter::Values> WarpEmitter::emitBody(linalg::GenericOp op,
+                                                     ValueRange arguments,
+                                                     ValueRange at) {
+  DenseMap<Value, Value> map;
+  for (auto [argument, value] :
+       llvm::zip_equal(op.getBody()->getArguments(), arguments))
+    map[argument] = value;
+  auto find = [&](Value v) -> Value {
+    if (Value known = map.lookup(v))
+      return known;
+    return scalars.lookup(v);
+  };
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    if (auto position = dyn_cast<linalg::IndexOp>(&inner)) {
+      map[position] = at[position.getDim()];
+      continue;
+    }
+    Operation *copy = clone(&inner, find);
+    if (!copy)
+      return inner.emitError("row programs do not lower '")
+             << inner.getName() << "' inside 'linalg.generic'";
+    map[inner.getResult(0)] = copy->getResult(0);
+  }
+  Values results;
+  for (Value v : op.getBody()->getTerminator()->getOperands()) {
+    Value known = find(v);
+    if (!known)
+      return op.emitError("yields a value from outside that is unknown here");
+    results.push_back(known);
+  }
+  return results;
+}
+
+/// The sizes of the loops.
+static SmallVector<int64_t> loopSizes(linalg::GenericOp op) {
+  return op.getStaticLoopRanges();
+}
+
+/// The place of an operand's element at a place of the loops.
+static FailureOr<SmallVector<Value>> placeOf(ImplicitLocOpBuilder &b,
+                                             linalg::GenericOp op,
+                                             AffineMap map, ValueRange at) {
+  SmallVector<Value> place;
+  for (AffineExpr e : map.getResults()) {
+    if (auto dim = dyn_cast<AffineDimExpr>(e))
+      place.push_back(at[dim.getPosition()]);
+    else if (auto number = dyn_cast<AffineConstantExpr>(e))
+      place.push_back(arith::ConstantIndexOp::create(b, number.getValue()));
+    else
+      return op.emitError("row programs lower indexing by dimensions and "
+                          "constants only");
+  }
+  return place;
+}
+
+LogicalResult WarpEmitter::emitGeneric(linalg::GenericOp op) {
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  for (unsigned result = 0; result < op.getNumResults(); ++result) {
+    OpOperand *init = op.getDpsInitOperand(result);
+    AffineMap to = maps[init->getOperandNumber()];
+    if (!to.isPermutation())
+      return op.emitError("row programs lower results indexed by dimensions "
+                          "only");
+    WarpValue value = make(op.getResult(result).getType());
+    int64_t n = value.type.getNumElements();
+    // Operands read at the result's own element need no exchange.
+    auto sameElement = [&](OpOperand &operand) {
+      return maps[operand.getOperandNumber()] == to;
+    };
+    bool allUniform = op.getBody()->getOps<linalg::IndexOp>().empty();
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (!isa<RankedTensorType>(operand.get().getType()))
+        continue;
+      WarpValue &v = row(operand.get());
+      if (v.uniform || sameElement(operand))
+        load(v);
+      else
+        share(v);
+      bool read =
+          !op.isDpsInit(&operand) || op.payloadUsesValueFromOperand(&operand);
+      allUniform &= v.uniform || !read;
+    }
+    value.uniform |= allUniform;
+    for (int64_t r = 0; r < (value.uniform ? 1 : registersOf(n)); ++r) {
+      Values place = delinearize(value.uniform ? index(0) : element(n, r),
+                                 value.type.getShape());
+      Values at(op.getNumLoops());
+      for (auto [i, e] : llvm::enumerate(to.getResults()))
+        at[cast<AffineDimExpr>(e).getPosition()] = place[i];
+      Values arguments;
+      for (OpOperand &operand : op->getOpOperands()) {
+        if (!isa<RankedTensorType>(operand.get().getType())) {
+          arguments.push_back(scalars.lookup(operand.get()));
+          continue;
+        }
+        WarpValue &v = row(operand.get());
+        if (v.uniform) {
+          arguments.push_back(v.own[0]);
+        } else if (sameElement(operand)) {
+          arguments.push_back(v.own[r]);
+        } else {
+          auto from = placeOf(b, op, maps[operand.getOperandNumber()], at);
+          if (failed(from))
+            return failure();
+          arguments.push_back(this->at(v, *from));
+        }
+      }
+      FailureOr<Values> yielded = emitBody(op, arguments, at);
+      if (failed(yielded))
+        return failure();
+      value.own.push_back((*yielded)[result]);
+    }
+    define(op.getResult(result), value);
+  }
+  return success();
+}
+
+/// Whether the accumulator meets new values in one operation that gives the
+/// same result in any order and for repeated values.
+static Operation *idempotentJoin(linalg::GenericOp op) {
+  if (op.getNumDpsInits() != 1)
+    return nullptr;
+  BlockArgument acc = op.getRegionOutputArgs()[0];
+  Operation *join =
+      op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  if (!join || !acc.hasOneUse() || *acc.getUsers().begin() != join)
+    return nullptr;
+  if (isa<arith::MaximumFOp, arith::MinimumFOp, arith::MaxSIOp, arith::MinSIOp,
+          arith::MaxUIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp>(join))
+    return join;
+  return nullptr;
+}
+
+LogicalResult WarpEmitter::emitReduction(linalg::GenericOp op) {
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  SmallVector<int64_t> sizes = loopSizes(op);
+  if (llvm::any_of(sizes, ShapedType::isDynamic))
+    return op.emitError("a loop whose bound no operand gives");
+  AffineMap to = maps[op.getDpsInitOperand(0)->getOperandNumber()];
+  for (OpOperand &init : op.getDpsInitsMutable())
+    if (maps[init.getOperandNumber()] != to)
+      return op.emitError("row programs lower reductions whose results are "
+                          "indexed alike only");
+  SmallVector<unsigned> inner;
+  for (auto [d, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+    if (kind == utils::IteratorType::reduction)
+      inner.push_back(d);
+  SmallVector<WarpValue> results;
+  for (Value result : op->getResults())
+    results.push_back(make(result.getType()));
+  int64_t n = results[0].type.getNumElements(), all = 1;
+  for (int64_t size : sizes)
+    all *= size;
+
+  auto argumentsAt = [&](ValueRange at, int64_t r,
+                         ValueRange accumulators) -> FailureOr<Values> {
+    Values arguments;
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (op.isDpsInit(&operand))
+        break;
+      Value v = operand.get();
+      if (!isa<RankedTensorType>(v.getType())) {
+        arguments.push_back(scalars.lookup(v));
+        continue;
+      }
+      AffineMap map = maps[operand.getOperandNumber()];
+      if (r >= 0 && map.isIdentity() && !row(v).uniform) {
+        arguments.push_back(row(v).own[r]);
+        continue;
+      }
+      auto place = placeOf(b, op, map, at);
+      if (failed(place))
+        return failure();
+      arguments.push_back(this->at(row(v), *place));
+    }
+    llvm::append_range(arguments, accumulators);
+    return arguments;
+  };
+
+  // One result of all elements by an operation that is free to reorder: each
+  // lane joins its own, then the lanes join.
+  Operation *join = idempotentJoin(op);
+  bool whole = n == 1 && join && all <= kMaxElements;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<RankedTensorType>(operand.get().getType()))
+      continue;
+    WarpValue &v = row(operand.get());
+    bool own = op.isDpsInit(&operand) || v.uniform ||
+               (whole && maps[operand.getOperandNumber()].isIdentity());
+    own ? load(v) : share(v);
+  }
+  if (whole) {
+    Value acc = row(op.getDpsInits()[0]).own[0];
+    for (int64_t r = 0; r < registersOf(all); ++r) {
+      Values at = delinearize(element(all, r), sizes);
+      auto arguments = argumentsAt(at, r, acc);
+      if (failed(arguments))
+        return failure();
+      auto yielded = emitBody(op, *arguments, at);
+      if (failed(yielded))
+        return failure();
+      acc = (*yielded)[0];
+    }
+    acc = butterfly(acc, [&](Value x, Value y) -> Value {
+      IRMapping mapping;
+      mapping.map(join->getOperand(0), x);
+      mapping.map(join->getOperand(1), y);
+      return b.clone(*join, mapping)->getResult(0);
+    });
+    results[0].own.push_back(acc);
+    define(op.getResult(0), results[0]);
+    return success();
+  }
+
+  // Otherwise every lane reduces its own results, in the order of the loops.
+  for (int64_t r = 0; r < (n == 1 ? 1 : registersOf(n)); ++r) {
+    Values at(op.getNumLoops());
+    Values place = delinearize(n == 1 ? index(0) : element(n, r),
+                               results[0].type.getShape());
+    for (auto [i, e] : llvm::enumerate(to.getResults()))
+      if (auto dim = dyn_cast<AffineDimExpr>(e))
+        at[dim.getPosition()] = place[i];
+    Values accumulators;
+    for (Value init : op.getDpsInits()) {
+      WarpValue &v = row(init);
+      accumulators.push_back(v.uniform ? v.own[0] : v.own[r]);
+    }
+    bool failedBody = false;
+    std::function<Values(unsigned, Values)> nest = [&](unsigned level,
+                                                       Values acc) -> Values {
+      if (level == inner.size()) {
+        auto arguments = argumentsAt(at, -1, acc);
+        auto yielded = failed(arguments) ? FailureOr<Values>(failure())
+                                         : emitBody(op, *arguments, at);
+        failedBody |= failed(yielded);
+        return failed(yielded) ? acc : *yielded;
+      }
+      auto loop = scf::ForOp::create(b, index(0), index(sizes[inner[level]]),
+                                     index(1), acc);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(loop.getBody());
+      at[inner[level]] = loop.getInductionVar();
+      scf::YieldOp::create(b,
+                           nest(level + 1, Values(loop.getRegionIterArgs())));
+      return Values(loop.getResults());
+    };
+    Values finals = nest(0, accumulators);
+    if (failedBody)
+      return failure();
+    for (auto [result, x] : llvm::zip_equal(results, finals))
+      result.own.push_back(x);
+  }
+  for (auto [result, value] : llvm::zip_equal(op->getResults(), results))
+    define(result, value);
+  return success();
+}
+
+} // namespace route::row

@@ -1,0 +1,196 @@
+//===- Device.cpp - A module's code and parameters on a GPU ---------------===//
+//
+// The driver's contexts, modules and memory behind route_context, and launches.
+//
+//===----------------------------------------------------------------------===//
+#include "Device.h"
+#include "Driver.h"
+
+#include <climits>
+#include <new>
+
+using namespace route;
+using namespace route::cuda;
+
+/// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+static constexpr int kMaxDynamicShared = 8;
+
+static route_status failed(const Driver &driver, const char *what,
+                           Result result, route_error *error) {
+  return fail(error, ROUTE_ERROR_DEVICE, "%s failed: %s", what,
+              driver.nameOf(result));
+}
+
+namespace {
+/// Makes a context current while it lives.
+class Current {
+public:
+  Current(const Driver &driver, void *context) : driver(driver) {
+    void *now = nullptr;
+    if (driver.CtxGetCurrent(&now) == kSuccess && now == context)
+      return;
+    pushed = driver.CtxPushCurrent(context) == kSuccess;
+  }
+  ~Current() {
+    void *old;
+    if (pushed)
+      driver.CtxPopCurrent(&old);
+  }
+
+private:
+  const Driver &driver;
+  bool pushed = false;
+};
+} // namespace
+
+route_status Device::open(const route_module_desc &module,
+                          Checkpoint &checkpoint,
+                          std::unique_ptr<Device> &device, route_error *error) {
+  if (!module.device_code)
+    return fail(error, ROUTE_ERROR_DEVICE,
+                "module '%.100s' has no code for GPUs: compile it with "
+                "--target=cpu,cuda",
+                module.name);
+  const Driver *driver;
+  if (route_status status = findDriver(driver, error))
+    return status;
+  std::unique_ptr<Device> made(new (std::nothrow) Device(*driver));
+  if (!made)
+    return fail(error, ROUTE_ERROR_MEMORY, "out of memory");
+  if (driver->CtxGetCurrent(&made->context) != kSuccess || !made->context) {
+    int first;
+    if (Result result = driver->DeviceGet(&first, 0))
+      return failed(*driver, "finding a GPU", result, error);
+    if (Result result = driver->DevicePrimaryCtxRetain(&made->context, first))
+      return failed(*driver, "making a context on the GPU", result, error);
+    made->ordinal = first;
+  }
+  Current current(*driver, made->context);
+  if (route_status status = made->load(*module.device_code, error))
+    return status;
+  if (route_status status = made->copyParams(module, checkpoint, error))
+    return status;
+  device = std::move(made);
+  return ROUTE_OK;
+}
+
+Device::~Device() {
+  if (!context)
+    return;
+  {
+    Current current(driver, context);
+    for (Address address : owned)
+      driver.MemFree(address);
+    if (code)
+      driver.ModuleUnload(code);
+  }
+  if (ordinal >= 0)
+    driver.DevicePrimaryCtxRelease(ordinal);
+}
+
+route_status Device::load(const route_device_code_desc &desc,
+                          route_error *error) {
+  Result result = kNoBinary;
+  if (desc.binary_size)
+    result = driver.ModuleLoadData(&code, desc.binary);
+  // The driver compiles the assembly where the binary is not for this GPU.
+  if (result != kSuccess)
+    result = driver.ModuleLoadData(&code, desc.assembly);
+  if (result != kSuccess) {
+    code = nullptr;
+    return fail(error, ROUTE_ERROR_DEVICE,
+                "the GPU does not take the module's code for %.50s: %s",
+                desc.architecture, driver.nameOf(result));
+  }
+  for (const route_kernel_desc &kernel :
+       table(desc.kernels, desc.num_kernels)) {
+    void *function;
+    if ((result = driver.ModuleGetFunction(&function, code, kernel.name)))
+      return failed(driver, kernel.name, result, error);
+    if (kernel.shared_bytes && (result = driver.FuncSetAttribute(
+                                    function, kMaxDynamicShared,
+                                    static_cast<int>(kernel.shared_bytes))))
+      return failed(driver, kernel.name, result, error);
+    kernels.push_back(function);
+    sharedBytes.push_back(kernel.shared_bytes);
+  }
+  return ROUTE_OK;
+}
+
+route_status Device::copyParams(const route_module_desc &module,
+                                Checkpoint &checkpoint, route_error *error) {
+  parameters.assign(module.num_params + 1, nullptr);
+  std::vector<const FileTensor *> tensors;
+  for (uint64_t i = 0; i < module.num_params; ++i) {
+    const route_param_desc &param = module.params[i];
+    Checkpoint::Wanted wanted{"parameter", param.name,
+                              param.file,  param.tensor,
+                              param.type,  table(param.axes, param.num_axes)};
+    if (route_status status =
+            checkpoint.collect(module, wanted, tensors, error))
+      return status;
+    uint64_t size = 0;
+    for (const FileTensor *tensor : tensors)
+      size += tensor->size;
+    if (!size)
+      continue;
+    Address address;
+    if (Result result = driver.MemAlloc(&address, size))
+      return fail(error, ROUTE_ERROR_MEMORY,
+                  "no memory on the GPU for parameter '%.100s', %llu bytes: %s",
+                  param.name, static_cast<unsigned long long>(size),
+                  driver.nameOf(result));
+    owned.push_back(address);
+    parameters[i] = reinterpret_cast<const void *>(address);
+    for (const FileTensor *tensor : tensors) {
+      if (Result result =
+              tensor->size
+                  ? driver.MemcpyHtoD(address, tensor->data, tensor->size)
+                  : kSuccess)
+        return failed(driver, "copying a parameter", result, error);
+      address += tensor->size;
+    }
+  }
+  return ROUTE_OK;
+}
+
+DeviceCall::DeviceCall(const Device *device, void *stream)
+    : table{sizeof(route_launcher), launch}, device(device), stream(stream) {
+  if (!device)
+    return;
+  void *now = nullptr;
+  const Driver &driver = device->driver;
+  if ((result = driver.CtxGetCurrent(&now)) || now == device->context)
+    return;
+  result = driver.CtxPushCurrent(device->context);
+  pushed = result == kSuccess;
+}
+
+DeviceCall::~DeviceCall() {
+  void *old;
+  if (pushed)
+    device->driver.CtxPopCurrent(&old);
+}
+
+route_status DeviceCall::finish(const char *entry, route_error *error) {
+  if (result == kSuccess)
+    return ROUTE_OK;
+  return fail(error, ROUTE_ERROR_DEVICE, "entry '%.100s' failed on the GPU: %s",
+              entry, device->driver.nameOf(result));
+}
+
+void DeviceCall::launch(route_launcher *launcher, uint32_t kernel, int64_t grid,
+                        uint32_t block, void **arguments) {
+  // The table is the first member of a class of standard layout.
+  auto &call = *reinterpret_cast<DeviceCall *>(launcher);
+  if (call.result != kSuccess || grid <= 0)
+    return;
+  const Device &on = *call.device;
+  if (kernel >= on.kernels.size() || grid > INT_MAX) {
+    call.result = 1; // CUDA_ERROR_INVALID_VALUE
+    return;
+  }
+  call.result = on.driver.LaunchKernel(
+      on.kernels[kernel], static_cast<unsigned>(grid), 1, 1, block, 1, 1,
+      on.sharedBytes[kernel], call.stream, arguments, nullptr);
+}

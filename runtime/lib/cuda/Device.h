@@ -1,0 +1,80 @@
+//===- Device.h - A module's code and parameters on a GPU -------*- C++ -*-===//
+//
+// Everything that may fail, allocate or wait happens when the context is made;
+// a call only launches kernels.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_CUDA_DEVICE_H
+#define ROUTE_LIB_CUDA_DEVICE_H
+
+#include "../core/Params.h"
+
+#include <memory>
+#include <vector>
+
+namespace route {
+namespace cuda {
+struct Driver;
+}
+
+class Device {
+public:
+  /// Loads the module's code and copies its parameters, on the device of the
+  /// thread's current CUDA context or else the first. Errors: DRIVER, DEVICE,
+  /// MEMORY, those of Checkpoint::collect.
+  static route_status open(const route_module_desc &module,
+                           Checkpoint &checkpoint,
+                           std::unique_ptr<Device> &device, route_error *error);
+  Device(const Device &) = delete;
+  Device &operator=(const Device &) = delete;
+  ~Device();
+
+  /// Addresses in the device's memory, by parameter.
+  const void *const *params() const { return parameters.data(); }
+
+private:
+  friend class DeviceCall;
+  explicit Device(const cuda::Driver &driver) : driver(driver) {}
+
+  route_status load(const route_device_code_desc &code, route_error *error);
+  route_status copyParams(const route_module_desc &module,
+                          Checkpoint &checkpoint, route_error *error);
+
+  const cuda::Driver &driver;
+  int ordinal = -1; ///< whose primary context is held; -1: none is
+  void *context = nullptr;
+  void *code = nullptr;
+  std::vector<void *> kernels;
+  std::vector<uint32_t> sharedBytes;
+  std::vector<const void *> parameters;
+  std::vector<unsigned long long> owned;
+};
+
+/// One call of an entry for a device: what generated code launches through.
+class DeviceCall {
+public:
+  /// Makes the device's context current for the thread. Without a device it
+  /// does nothing.
+  DeviceCall(const Device *device, void *stream);
+  DeviceCall(const DeviceCall &) = delete;
+  DeviceCall &operator=(const DeviceCall &) = delete;
+  ~DeviceCall();
+
+  /// What went wrong in the launches. Errors: DEVICE.
+  route_status finish(const char *entry, route_error *error);
+
+  route_launcher table; ///< first, so that launch finds the rest
+
+private:
+  static void launch(route_launcher *launcher, uint32_t kernel, int64_t grid,
+                     uint32_t block, void **arguments);
+
+  const Device *device;
+  void *stream;
+  int result = 0; ///< the first CUresult that is no success
+  bool pushed = false;
+};
+
+} // namespace route
+
+#endif // ROUTE_LIB_CUDA_DEVICE_H

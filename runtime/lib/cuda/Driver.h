@@ -1,0 +1,53 @@
+//===- Driver.h - NVIDIA's driver, found at run time ------------*- C++ -*-===//
+//
+// The functions of libcuda.so.1 that the runtime calls, declared here so that
+// it builds without a toolkit and loads without a driver.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ROUTE_LIB_CUDA_DRIVER_H
+#define ROUTE_LIB_CUDA_DRIVER_H
+
+#include "../core/Support.h"
+
+#include <cstddef>
+
+namespace route::cuda {
+
+using Result = int; ///< CUresult
+using Address = unsigned long long;
+
+/// CUresult values that the runtime tells apart.
+enum : Result { kSuccess = 0, kInvalidImage = 200, kNoBinary = 209 };
+
+/// Calls return CUresult; names are the driver's without "cu".
+struct Driver {
+  Result (*Init)(unsigned);
+  Result (*DeviceGet)(int *, int);
+  Result (*DevicePrimaryCtxRetain)(void **, int);
+  Result (*DevicePrimaryCtxRelease)(int);
+  Result (*CtxGetCurrent)(void **);
+  Result (*CtxGetDevice)(int *);
+  Result (*CtxPushCurrent)(void *);
+  Result (*CtxPopCurrent)(void **);
+  Result (*ModuleLoadData)(void **, const void *);
+  Result (*ModuleUnload)(void *);
+  Result (*ModuleGetFunction)(void **, void *, const char *);
+  Result (*FuncSetAttribute)(void *, int, int);
+  Result (*LaunchKernel)(void *, unsigned, unsigned, unsigned, unsigned,
+                         unsigned, unsigned, unsigned, void *, void **,
+                         void **);
+  Result (*MemAlloc)(Address *, size_t);
+  Result (*MemFree)(Address);
+  Result (*MemcpyHtoD)(Address, const void *, size_t);
+  Result (*GetErrorName)(Result, const char **);
+
+  /// The name of an error, "unknown error" without one.
+  const char *nameOf(Result result) const;
+};
+
+/// Loads and initialises the driver, once a process. Errors: DRIVER.
+route_status findDriver(const Driver *&driver, route_error *error);
+
+} // namespace route::cuda
+
+#endif // ROUTE_LIB_CUDA_DRIVER_H

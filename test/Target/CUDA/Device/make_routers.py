@@ -1,0 +1,100 @@
+"""Compiles the routers that routers.py checks: make_routers.py ROUTEC FOLDER. Needs no GPU."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+
+SOFTMAX = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  let s = softmax(logits over experts)
+  return choose {k} of experts per token by s weight s / sum(s over chosen)
+}}
+"""
+SIGMOID = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  param bias : f32[experts] from "bias"
+  let s : f32 = sigmoid(logits)
+  return choose {k} of experts per token by s + bias weight s / (sum(s over chosen) + 1e-20) * 2.5
+}}
+"""
+GROUPED = """axis token, group = {groups}
+pool experts[{members}] in group {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  param bias : f32[experts] from "bias"
+  let s : f32 = sigmoid(logits)
+  let key = s + bias
+  let best = choose 2 of experts per (token, group) by key
+  let open = choose {open} of group per token by sum(key over best per (token, group))
+  return choose {k} of experts per token where group in open by key
+    weight s / (sum(s over chosen) + 1e-20) * 2.5
+}}
+"""
+TOP_P = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  let s = softmax(logits over experts)
+  return choose until sum(s over chosen) >= 0.7 of experts per token by s weight s
+}}
+"""
+CHOSEN = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  return choose {k} of experts per token by logits weight softmax(logits over chosen)
+}}
+"""
+
+
+def routers():
+    def make(name, text, E, k, score="softmax", type="f32", bench=False, params=False, **more):
+        return dict(name=name, text=text.format(E=E, k=k, type=type, members=E // more.get("groups", 1), **more),
+                    experts=E, k=k, score=score, type=type, bench=bench, params=params, **more)
+
+    yield make("softmax-128-8", SOFTMAX, 128, 8, bench=True)
+    yield make("softmax-256-8", SOFTMAX, 256, 8, bench=True)
+    yield make("softmax-8-2", SOFTMAX, 8, 2, bench=True)
+    yield make("softmax-384-8", SOFTMAX, 384, 8, bench=True)
+    yield make("softmax-144-6", SOFTMAX, 144, 6)
+    yield make("softmax-33-5", SOFTMAX, 33, 5)
+    yield make("softmax-7-7", SOFTMAX, 7, 7)
+    yield make("softmax-128-8-bf16", SOFTMAX, 128, 8, type="bf16")
+    yield make("softmax-64-40", SOFTMAX, 64, 40)
+    yield make("sigmoid-256-8", SIGMOID, 256, 8, score="sigmoid", params=True, bench=True)
+    yield make("chosen-32-4-f16", CHOSEN, 32, 4, type="f16")
+    yield make("grouped-256-8", GROUPED, 256, 8, score="sigmoid", params=True, bench=True, groups=8, open=4)
+    yield make("grouped-60-4", GROUPED, 60, 4, score="sigmoid", params=True, groups=5, open=2)
+    yield make("top-p-64", TOP_P, 64, 64)
+
+
+def write_bias(path, experts):
+    """A safetensors file with one f32 tensor."""
+    data = struct.pack(f"<{experts}f", *((i * 37 % 101 - 50) / 400 for i in range(experts)))
+    header = json.dumps({"bias": {"dtype": "F32", "shape": [experts], "data_offsets": [0, len(data)]}}).encode()
+    header += b" " * (-len(header) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header + data)
+
+
+def main(routec, folder):
+    os.makedirs(folder, exist_ok=True)
+    for router in routers():
+        stem = os.path.join(folder, router["name"])
+        with open(stem + ".route", "w") as file:
+            file.write(router.pop("text"))
+        subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", stem + ".route", "-o", stem + ".so"], check=True)
+        if router["params"]:
+            write_bias(stem + ".safetensors", router["experts"])
+        with open(stem + ".json", "w") as file:
+            json.dump(router, file)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,70 @@
+// What linalg does on buffers becomes kernels with a thread for each element of the result.
+// RUN: route-opt %s --route-outline-kernels --split-input-file | FileCheck %s
+
+// CHECK-LABEL: func.func @scale(
+// CHECK-SAME: %[[X:.*]]: memref<?x16xf32>, %[[S:.*]]: memref<?xf32>, %[[OUT:.*]]: memref<?x16xf32>
+// CHECK: %[[GRID:.*]] = arith.ceildivui
+// CHECK: gpu.launch_func @kernels::@scale_0 blocks in (%[[GRID]]
+// CHECK-SAME: args(%[[X]] : memref<?x16xf32>, %[[S]] : memref<?xf32>, %[[OUT]] : memref<?x16xf32>)
+// CHECK-NOT: linalg
+// CHECK: gpu.func @scale_0(
+// CHECK: scf.for
+// CHECK: arith.remui
+// CHECK: arith.divui
+// CHECK: memref.load
+// CHECK: memref.load
+// CHECK: arith.mulf
+// CHECK: memref.store
+func.func @scale(%x: memref<?x16xf32>, %s: memref<?xf32>, %out: memref<?x16xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%x, %s : memref<?x16xf32>, memref<?xf32>) outs(%out : memref<?x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.mulf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+// Reductions run in the order of the loops, within a thread, from what the result holds.
+// CHECK-LABEL: gpu.func @sums_0(
+// CHECK: scf.for
+// CHECK: %[[INIT:.*]] = memref.load
+// CHECK: %[[SUM:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[INIT]]) -> (f32)
+// CHECK: memref.store %[[SUM]]
+func.func @sums(%x: memref<?x?xf32>, %out: memref<?xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<?x?xf32>) outs(%out : memref<?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %o, %a : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+// A table of constants goes along; one that a kernel made before reads is copied to the device.
+module attributes {gpu.container_module} {
+  memref.global "private" constant @table : memref<3xi32> = dense<[5, 6, 7]>
+// CHECK-LABEL: func.func @tables
+// CHECK: %[[COPY:.*]] = memref.alloc()
+// CHECK: gpu.launch_func @kernels::@tables_0
+// CHECK-SAME: args(%[[COPY]] : memref<3xi32>)
+// CHECK: gpu.launch_func @kernels::@before {{.*}} args(%[[COPY]] : memref<3xi32>)
+// CHECK: memref.global "private" constant @table
+// CHECK: gpu.func @tables_0
+// CHECK: memref.get_global @table
+  func.func @tables() {
+    %one = arith.constant 1 : index
+    %t = memref.get_global @table : memref<3xi32>
+    gpu.launch_func @kernels::@before blocks in (%one, %one, %one) threads in (%one, %one, %one) args(%t : memref<3xi32>)
+    return
+  }
+  gpu.module @kernels {
+    gpu.func @before(%t: memref<3xi32>) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+      gpu.return
+    }
+  }
+}

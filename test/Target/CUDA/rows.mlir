@@ -1,0 +1,113 @@
+// A row program becomes a kernel: a warp for each item, element e in lane e % 32.
+// RUN: route-opt %s --row-distribute-gpu --split-input-file | FileCheck %s
+
+// CHECK-LABEL: func.func @softmax
+// CHECK: %[[LOGITS:.*]] = bufferization.to_buffer %{{.*}} read_only
+// CHECK: %[[GRID:.*]] = arith.ceildivui
+// CHECK: gpu.launch_func @kernels::@softmax_rows_0 blocks in (%[[GRID]], %{{.*}}, %{{.*}}) threads in (%{{.*}}) args(%[[LOGITS]]
+// CHECK: gpu.module @kernels
+// CHECK: gpu.func @softmax_rows_0(%[[X:.*]]: memref<?x40xf32>, %{{.*}}: memref<?x8xi32>, %{{.*}}: memref<?x8xf32>, %[[COUNTS:.*]]: memref<40xi32>)
+// Two elements a lane; lanes 8 to 31 hold the last one once more.
+// CHECK: scf.for
+// CHECK: memref.load %[[X]]
+// CHECK: %[[LAST:.*]] = arith.minui
+// CHECK: memref.load %[[X]]
+// The maximum needs no order: each lane's own, then a butterfly.
+// CHECK: arith.maximumf
+// CHECK-COUNT-5: gpu.shuffle xor
+// The sum has the order of numerics.h.
+// CHECK: math.exp
+// CHECK-COUNT-5: gpu.shuffle xor
+// The choice: the largest key, then the smallest index that has it.
+// CHECK: scf.for
+// CHECK: nvvm.redux.sync umax
+// CHECK: nvvm.redux.sync umin
+// CHECK: scf.yield
+// Counts are added to by all warps at once.
+// CHECK: llvm.atomicrmw add {{.*}} syncscope("device") monotonic
+func.func @softmax(%x: tensor<?x40xf32>, %i0: tensor<?x8xi32>, %w0: tensor<?x8xf32>, %c0: tensor<40xi32>)
+    -> (tensor<?x8xi32>, tensor<?x8xf32>, tensor<40xi32>) {
+  %0:3 = row.program ins(%x : tensor<?x40xf32>) outs(%i0, %w0 : tensor<?x8xi32>, tensor<?x8xf32>)
+      acc(%c0 : tensor<40xi32>) {
+  ^bb0(%l: tensor<40xf32>):
+    %low = arith.constant 0xFF800000 : f32
+    %e = tensor.empty() : tensor<f32>
+    %m0 = linalg.fill ins(%low : f32) outs(%e : tensor<f32>) -> tensor<f32>
+    %m = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> ()>], iterator_types = ["reduction"]}
+        ins(%l : tensor<40xf32>) outs(%m0 : tensor<f32>) {
+    ^bb0(%a: f32, %acc: f32):
+      %r = arith.maximumf %acc, %a : f32
+      linalg.yield %r : f32
+    } -> tensor<f32>
+    %e1 = tensor.empty() : tensor<40xf32>
+    %p = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> ()>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+        ins(%l, %m : tensor<40xf32>, tensor<f32>) outs(%e1 : tensor<40xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %d = arith.subf %a, %b : f32
+      %r = math.exp %d : f32
+      linalg.yield %r : f32
+    } -> tensor<40xf32>
+    %s = row.sum butterfly %p : tensor<40xf32> -> tensor<f32>
+    %i, %n = row.choose by(%p : tensor<40xf32>) : tensor<8xi32>, tensor<i32>
+    %t = row.take %p[%i] : tensor<40xf32>, tensor<8xi32> -> tensor<8xf32>
+    %e2 = tensor.empty() : tensor<8xf32>
+    %w = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> ()>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]}
+        ins(%t, %s : tensor<8xf32>, tensor<f32>) outs(%e2 : tensor<8xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %r = arith.divf %a, %b : f32
+      linalg.yield %r : f32
+    } -> tensor<8xf32>
+    %c = row.tally %i : tensor<8xi32> -> tensor<40xi32>
+    row.yield %i, %w, %c : tensor<8xi32>, tensor<8xf32>, tensor<40xi32>
+  } -> tensor<?x8xi32>, tensor<?x8xf32>, tensor<40xi32>
+  return %0#0, %0#1, %0#2 : tensor<?x8xi32>, tensor<?x8xf32>, tensor<40xi32>
+}
+
+// -----
+// Two keys, one of 64 bits, a mask and a limit: words in the order of choice.
+// CHECK-LABEL: gpu.func @two_keys_rows_0
+// CHECK: scf.for %{{.*}} = %{{.*}} to %{{.*}} step
+// Presence, the i32 key, the two halves of the i64 key, the index.
+// CHECK: scf.for
+// CHECK-COUNT-4: nvvm.redux.sync umax
+// CHECK: nvvm.redux.sync umin
+// CHECK: arith.cmpi slt
+func.func @two_keys(%a: memref<?x9xi32>, %b: memref<?x9xi64>, %m: memref<?x9xi1>, %n: memref<?xi32>,
+                    %i: memref<?x3xi32>, %c: memref<?xi32>) {
+  row.program ins(%a, %b, %m, %n : memref<?x9xi32>, memref<?x9xi64>, memref<?x9xi1>, memref<?xi32>)
+      outs(%i, %c : memref<?x3xi32>, memref<?xi32>) {
+  ^bb0(%x: tensor<9xi32>, %y: tensor<9xi64>, %p: tensor<9xi1>, %k: tensor<i32>):
+    %j, %count = row.choose by(%x, %y : tensor<9xi32>, tensor<9xi64>) up [true, false]
+        where(%p : tensor<9xi1>) count(%k : tensor<i32>) : tensor<3xi32>, tensor<i32>
+    row.yield %j, %count : tensor<3xi32>, tensor<i32>
+  }
+  return
+}
+
+// -----
+// Float accumulators add in the order of the items: one warp takes them all.
+// CHECK-LABEL: func.func @ordered
+// CHECK: %[[ONE:.*]] = arith.constant 1 : index
+// CHECK: gpu.launch_func @kernels::@ordered_rows_0 blocks in (%{{.*}}) threads in
+// CHECK-NOT: llvm.atomicrmw
+// CHECK: gpu.func @ordered_rows_0
+// CHECK: arith.addf
+func.func @ordered(%x: memref<?x4xf32>, %o: memref<?x4xf32>, %sum: memref<4xf32>) {
+  row.program ins(%x : memref<?x4xf32>) outs(%o : memref<?x4xf32>) acc(%sum : memref<4xf32>) {
+  ^bb0(%r: tensor<4xf32>):
+    row.yield %r, %r : tensor<4xf32>, tensor<4xf32>
+  }
+  return
+}
+
+// -----
+// Rows of unknown size stay.
+// CHECK-LABEL: func.func @dynamic
+// CHECK: row.program
+func.func @dynamic(%x: memref<?x?xf32>, %o: memref<?x?xf32>) {
+  row.program ins(%x : memref<?x?xf32>) outs(%o : memref<?x?xf32>) {
+  ^bb0(%r: tensor<?xf32>):
+    row.yield %r : tensor<?xf32>
+  }
+  return
+}
