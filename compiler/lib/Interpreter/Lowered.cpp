@@ -118,6 +118,10 @@ FailureOr<RuntimeValue> LoweredRun::given(const Slot &slot) {
       offsets->buffer->set(i, place);
     return RuntimeValue(std::move(*offsets));
   }
+  if (slot.role == "now")
+    return RuntimeValue(Element(static_cast<double>(machine.nowNs) / 1e9));
+  if (slot.role == "seed")
+    return RuntimeValue(Element(static_cast<int64_t>(machine.options.seed)));
   if (!slot.memref || (slot.type && isRangeType(slot.type.getElementType())))
     return emitError(loc, "argument '")
            << slot.name << "' of role '" << slot.role

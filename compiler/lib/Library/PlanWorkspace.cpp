@@ -4,7 +4,9 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
@@ -76,21 +78,37 @@ public:
   }
 
 private:
-  /// First fit over live ranges, in the order of the block.
+  /// First fit over live ranges. Operations are numbered as they are written;
+  /// an operation with regions spans those inside it. In the innermost block
+  /// that holds both a buffer and a reader, the buffer lives from its operation
+  /// to the end of the reader's: a buffer made in a turn of a loop and read
+  /// there alone is free for the rest of the turn, one made before the loop
+  /// lives through it.
   void assignSlots() {
     BufferViewFlowAnalysis aliases(entry);
-    Block &block = entry.getBody().front();
-    llvm::DenseMap<Operation *, unsigned> order;
-    for (auto [i, op] : llvm::enumerate(block))
-      order[&op] = i;
+    llvm::DenseMap<Operation *, unsigned> first, last;
+    unsigned number = 0;
+    auto visit = [&](auto &&self, Operation *op) -> void {
+      first[op] = number++;
+      for (Region &region : op->getRegions())
+        for (Operation &inner : region.getOps())
+          self(self, &inner);
+      last[op] = number - 1;
+    };
+    for (Operation &op : entry.getBody().front())
+      visit(visit, &op);
     SmallVector<unsigned> freeFrom;
     for (Buffer &buffer : buffers) {
-      buffer.begin = buffer.end =
-          order[block.findAncestorOpInBlock(*buffer.op)];
+      Operation *made = buffer.op;
+      buffer.begin = buffer.end = first[made];
       for (Value alias : aliases.resolve(buffer.op.getResult()))
-        for (Operation *user : alias.getUsers())
-          buffer.end =
-              std::max(buffer.end, order[block.findAncestorOpInBlock(*user)]);
+        for (Operation *user : alias.getUsers()) {
+          Operation *reader = nullptr;
+          while (!(reader = made->getBlock()->findAncestorOpInBlock(*user)))
+            made = made->getParentOp();
+          buffer.begin = std::min(buffer.begin, first[made]);
+          buffer.end = std::max(buffer.end, last[reader]);
+        }
     }
     llvm::sort(buffers, [](const Buffer &x, const Buffer &y) {
       return x.begin < y.begin;
@@ -188,6 +206,28 @@ private:
         ->getResult(cast<OpResult>(value).getResultNumber());
   }
 
+  /// A buffer that has the sizes of one that a loop carries or a branch gives,
+  /// on the way to what the loop began with; null for others.
+  static Value sameSizeAs(Value buffer) {
+    auto result = dyn_cast<OpResult>(buffer);
+    Operation *op =
+        result ? result.getOwner() : buffer.getParentRegion()->getParentOp();
+    unsigned i = result ? result.getResultNumber()
+                        : cast<BlockArgument>(buffer).getArgNumber();
+    if (auto cast = dyn_cast<memref::CastOp>(op))
+      return cast.getSource();
+    // Both branches give buffers of one size.
+    if (auto branch = dyn_cast<scf::IfOp>(op))
+      return result ? branch.thenYield().getOperand(i) : Value();
+    if (auto loop = dyn_cast<scf::ForOp>(op))
+      return loop.getInits()[result ? i : i - loop.getNumInductionVars()];
+    if (auto loop = dyn_cast<scf::WhileOp>(op))
+      return !result && buffer.getParentRegion() == &loop.getBefore()
+                 ? loop.getInits()[i]
+                 : loop.getConditionOp().getArgs()[i];
+    return {};
+  }
+
   /// Dimension `index` of a buffer, from the sizes of the entry's axes.
   FailureOr<Value> sizeOf(Value buffer, int64_t index, IRMapping &mapping,
                           Operation *user) {
@@ -198,21 +238,34 @@ private:
     unsigned dynamic = type.getDynamicDimIndex(index);
     if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
       return cloneAt(alloc.getDynamicSizes()[dynamic], mapping, user);
-    // Views have the sizes of what they are made of.
+    if (Value before = sameSizeAs(buffer))
+      return sizeOf(before, index, mapping, user);
+    auto given = [&](OpFoldResult size) -> FailureOr<Value> {
+      if (auto value = dyn_cast<Value>(size))
+        return cloneAt(value, mapping, user);
+      return Value(arith::ConstantIndexOp::create(b, user->getLoc(),
+                                                  *getConstantIntValue(size)));
+    };
+    if (auto expand = buffer.getDefiningOp<memref::ExpandShapeOp>())
+      return given(expand.getMixedOutputShape()[index]);
+    if (auto slice = buffer.getDefiningOp<memref::SubViewOp>()) {
+      llvm::SmallBitVector dropped = slice.getDroppedDims();
+      for (auto [i, size] : llvm::enumerate(slice.getMixedSizes()))
+        if (!dropped.test(i) && index-- == 0)
+          return given(size);
+    }
     if (auto collapse = buffer.getDefiningOp<memref::CollapseShapeOp>()) {
       Value product;
-      for (int64_t dim : collapse.getReassociationIndices()[index]) {
-        FailureOr<Value> part = sizeOf(collapse.getSrc(), dim, mapping, user);
-        if (failed(part))
+      for (int64_t i : collapse.getReassociationIndices()[index]) {
+        FailureOr<Value> size = sizeOf(collapse.getSrc(), i, mapping, user);
+        if (failed(size))
           return failure();
         product = product ? Value(arith::MulIOp::create(b, user->getLoc(),
-                                                        product, *part))
-                          : *part;
+                                                        product, *size))
+                          : *size;
       }
       return product;
     }
-    if (auto expand = buffer.getDefiningOp<memref::ExpandShapeOp>())
-      return cloneAt(expand.getOutputShape()[dynamic], mapping, user);
     if (auto argument = dyn_cast<BlockArgument>(buffer);
         argument && argument.getOwner() == &entry.getBody().front()) {
       auto axes =
@@ -277,10 +330,25 @@ struct PlanWorkspace : route::impl::RoutePlanWorkspaceBase<PlanWorkspace> {
       if (entry->hasAttr(kEntryAttr) &&
           failed(Planner(entry).run(planned, shared)))
         return signalPassFailure();
-    // Nothing else may allocate.
+    // Binding may take memory for a while; nothing else may.
     getOperation().walk([&](memref::AllocOp op) {
+      auto function = op->getParentOfType<func::FuncOp>();
+      if (function && function->hasAttr("route.pack")) {
+        OpBuilder b(op->getBlock()->getTerminator());
+        memref::DeallocOp::create(b, op.getLoc(), op);
+        return;
+      }
       op.emitError("compiled code allocates here");
       signalPassFailure();
+    });
+    // Copies of what lies apart are loops: there is no runtime to call.
+    getOperation().walk([&](memref::CopyOp op) {
+      if (cast<MemRefType>(op.getSource().getType()).getLayout().isIdentity() &&
+          cast<MemRefType>(op.getTarget().getType()).getLayout().isIdentity())
+        return;
+      OpBuilder b(op);
+      linalg::makeMemRefCopyOp(b, op.getLoc(), op.getSource(), op.getTarget());
+      op.erase();
     });
     numBuffers += planned;
     numSlots += shared;

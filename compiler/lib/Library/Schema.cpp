@@ -162,19 +162,43 @@ private:
   }
 
   uint32_t rankAxis(StringRef plan, int64_t rank) {
-    std::string name = (plan + ".rank").str();
+    return namedAxis((plan + ".rank").str(), rank);
+  }
+
+  /// An axis of the library that the spec has no symbol for.
+  uint32_t namedAxis(std::string name, int64_t size) {
     int32_t known = schema.findAxis(name);
     if (known >= 0) {
-      if (!ShapedType::isDynamic(rank))
-        schema.axes[known].size = rank;
+      if (!ShapedType::isDynamic(size))
+        schema.axes[known].size = size;
       return known;
     }
     AxisSchema row;
     row.name = name;
-    if (!ShapedType::isDynamic(rank))
-      row.size = rank;
+    if (!ShapedType::isDynamic(size))
+      row.size = size;
     schema.axes.push_back(std::move(row));
     return schema.axes.size() - 1;
+  }
+
+  /// The checkpoint's dimensions: axes that it stores as one are one.
+  std::vector<uint32_t> storedAxes(ParamOp param, ArrayType type) {
+    auto groups = param->getAttrOfType<DenseI64ArrayAttr>("groups");
+    std::vector<uint32_t> axes = axesOf(type.getAxes()), stored;
+    if (!groups)
+      return axes;
+    ArrayRef<uint32_t> left = axes;
+    for (int64_t count : groups.asArrayRef()) {
+      std::string name;
+      int64_t size = 1;
+      for (uint32_t axis : left.take_front(count)) {
+        name += (name.empty() ? "" : ".") + schema.axes[axis].name;
+        size *= schema.axes[axis].size;
+      }
+      stored.push_back(count == 1 ? left.front() : namedAxis(name, size));
+      left = left.drop_front(count);
+    }
+    return stored;
   }
 
   static SmallVector<FlatSymbolRefAttr> axisNames(ArrayAttr axes) {
@@ -222,7 +246,7 @@ private:
                         param.getFrom().str(),
                         param.getFile().value_or("").str(),
                         *type,
-                        axesOf(array.getAxes()),
+                        storedAxes(param, array),
                         0,
                         ROUTE_LAYOUT_ROW_MAJOR};
         if (auto parts =
@@ -289,8 +313,8 @@ private:
     for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
       StringRef role = text(entry, i, kRoleAttr),
                 name = text(entry, i, kNameAttr);
-      if (role == "size" || role == "now" || role == "param" ||
-          role == "workspace" || role == "env")
+      if (role == "size" || role == "now" || role == "seed" ||
+          role == "param" || role == "workspace" || role == "env")
         continue;
       if (role == "known") {
         row.inputs.back().knownAxes = row.inputs.back().axes.size();
@@ -370,6 +394,18 @@ private:
     if (!row.outputs.empty() && !row.outputs.front().axes.empty() &&
         schema.axes[row.outputs.front().axes.front()].size < 0)
       row.itemAxis = row.outputs.front().axes.front();
+    // Where no input tells how many items there are, their ids do.
+    if (row.itemAxis >= 0 &&
+        llvm::none_of(row.inputs, [&](const PortSchema &port) {
+          return llvm::is_contained(port.axes, uint32_t(row.itemAxis));
+        })) {
+      PortSchema ids;
+      ids.name = "id";
+      ids.type.element = ROUTE_U64;
+      ids.axes = {uint32_t(row.itemAxis)};
+      ids.role = ROUTE_ROLE_ID;
+      row.inputs.push_back(std::move(ids));
+    }
     schema.entries.push_back(std::move(row));
     return success();
   }

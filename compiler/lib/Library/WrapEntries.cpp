@@ -249,6 +249,10 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
         operands.push_back(arith::DivFOp::create(b, loc, ns, unit));
         continue;
       }
+      if (role == "seed") {
+        operands.push_back(unpack.load(env, offsetof(route_env, seed), i64));
+        continue;
+      }
       if (role == "env") {
         operands.push_back(env);
         continue;

@@ -47,6 +47,7 @@ void route::addRowsPasses(OpPassManager &pm) {
   pm.nest<FuncOp>().addPass(createRouteSinkPicks());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.nest<FuncOp>().addPass(createRouteSinkBranches());
   pm.nest<FuncOp>().addPass(createRouteFormRows());
 }
 

@@ -528,6 +528,17 @@ LogicalResult Executor::Call::run() {
       if (failed(encode(entry.outputs[output], call.outputs[output], result)))
         return failure();
   }
+  // What was emitted leaves behind what was returned.
+  std::vector<Metric> metrics = std::exchange(machine.metrics, {});
+  for (; output < entry.outputs.size(); ++output) {
+    auto found = llvm::find_if(metrics, [&](const Metric &metric) {
+      return metric.name == entry.outputs[output].name;
+    });
+    if (found != metrics.end() &&
+        failed(
+            encode(entry.outputs[output], call.outputs[output], found->value)))
+      return failure();
+  }
   for (uint32_t index : entry.writes)
     if (auto found = writes.find(schema.states[index].name);
         found != writes.end() && failed(writeState(index, found->second)))

@@ -59,6 +59,14 @@ private:
            (entry.item_axis < 0 || overItems(port) || overRagged(port));
   }
 
+  /// Does an input besides the ids tell how many items there are?
+  bool itemsTold() const {
+    for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
+      if (port.role != ROUTE_ROLE_ID && overItems(port))
+        return true;
+    return false;
+  }
+
   route_status readLine(std::string_view text, uint64_t item);
   route_status readPort(size_t index, const Json *json, uint64_t item);
   route_status readArray(size_t index, const Json &json, size_t axis);
@@ -279,8 +287,15 @@ route_status RecordReader::finish(uint64_t items) {
       }
       continue;
     }
-    if (!fromLines(port) || (port.role == ROUTE_ROLE_ID && absent[i]))
+    if (!fromLines(port))
       continue;
+    if (port.role == ROUTE_ROLE_ID && absent[i]) {
+      if (itemsTold())
+        continue;
+      // How many lines there are is all that the call wants to know.
+      for (uint64_t item = 0; item < items; ++item)
+        memcpy(value.grow(sizeof(item)), &item, sizeof(item));
+    }
     value.given = true;
     for (uint64_t axis = 0; axis < port.num_axes; ++axis)
       value.shape.push_back(sizes[port.axes[axis]]);

@@ -1,6 +1,8 @@
 // Bounded loops and conditionals.
 #include "Lowering.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
 
 using namespace mlir;
 using namespace route;
@@ -11,13 +13,75 @@ static bool carriesPlan(TypeRange types) {
   return llvm::any_of(types, [](Type type) { return !isa<ArrayType>(type); });
 }
 
+LogicalResult Lowering::lowerRegion(Block &block,
+                                    llvm::function_ref<LogicalResult()> end) {
+  auto outerValues = values;
+  llvm::StringMap<Grouping> outerGroupings = groupings;
+  LogicalResult result = lowerBlock(block);
+  if (succeeded(result))
+    result = end();
+  values = std::move(outerValues);
+  groupings = std::move(outerGroupings);
+  return result;
+}
+
+/// The positions of the loop's axis by ascending key, as the interpreter sorts
+/// them: equal keys by position, NaN last.
+Value Lowering::loopOrder(ForOp op) {
+  Value key = get(op.getOrder());
+  if (!key)
+    return {};
+  auto type = cast<RankedTensorType>(key.getType());
+  Location loc = op.getLoc();
+  if (type.getRank() != 1 || !type.hasStaticShape()) {
+    (void)unsupported(op, "a loop by a key over these axes");
+    return {};
+  }
+  if (type.getElementType().isBF16() || type.getElementType().isF16())
+    key = widen(key, loc);
+  return inRowProgram(
+             key, loc,
+             [&](ValueRange in) -> SmallVector<Value> {
+               auto choose = row::ChooseOp::create(
+                   b, loc,
+                   RankedTensorType::get(type.getShape(), b.getI32Type()),
+                   RankedTensorType::get({}, b.getI32Type()), in[0], Value(),
+                   Value(), Value(), Value(), b.getDenseBoolArrayAttr({true}));
+               return {choose.getIndices()};
+             })
+      .front();
+}
+
+/// `next` written over `carried`: what a turn leaves is where the next finds
+/// it, in one buffer for all turns. What is not made anew this turn may lie in
+/// another carried buffer, which is written over too: it is copied first.
+static Value carryOver(OpBuilder &b, Location loc, Value next, Value carried) {
+  if (next == carried)
+    return next;
+  return bufferization::MaterializeInDestinationOp::create(b, loc, next,
+                                                           carried)
+      .getResult();
+}
+
+static Value ownCopy(OpBuilder &b, Location loc, Value value) {
+  Operation *def = value.getDefiningOp();
+  if (def && isa<DestinationStyleOpInterface, tensor::FromElementsOp>(def))
+    return value;
+  auto type = cast<RankedTensorType>(value.getType());
+  return bufferization::AllocTensorOp::create(b, loc, type, ValueRange(),
+                                              value);
+}
+
+/// A loop is an scf.for; with `until` the turns after its end are empty.
 LogicalResult Lowering::lowerFor(ForOp op) {
   Location loc = op.getLoc();
-  if (op.getOrder() || carriesPlan(op.getCarried().getTypes()))
-    return unsupported(op, "this loop");
-  Value bound;
+  if (carriesPlan(op.getCarried().getTypes()))
+    return unsupported(op, "plans carried by a loop");
+  Value bound, order;
   if (op.getAxisAttr()) {
     bound = sizeValue(op.getAxisAttr(), loc);
+    if (op.getOrder() && !(order = loopOrder(op)))
+      return failure();
   } else {
     Value count = get(op.getCount());
     if (!count)
@@ -26,60 +90,96 @@ LogicalResult Lowering::lowerFor(ForOp op) {
         b, loc, b.getIndexType(),
         tensor::ExtractOp::create(b, loc, count, ValueRange{}));
   }
-  SmallVector<Value> initial = {
-      constantIndex(0, loc),
-      arith::ConstantOp::create(b, loc, b.getBoolAttr(false))};
+  SmallVector<Value> initial;
   for (Value carried : op.getCarried()) {
     Value tensor = get(carried);
     if (!tensor)
       return failure();
     initial.push_back(tensor);
   }
-  SmallVector<Type> types =
-      llvm::map_to_vector(initial, [](Value value) { return value.getType(); });
-  auto loop = scf::WhileOp::create(b, loc, types, initial);
-  SmallVector<Location> locations(types.size(), loc);
-  Block *before = b.createBlock(&loop.getBefore(), {}, types, locations);
-  Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
-                                       before->getArgument(0), bound);
-  Value stopped = arith::XOrIOp::create(
-      b, loc, before->getArgument(1),
-      arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
-  scf::ConditionOp::create(b, loc,
-                           arith::AndIOp::create(b, loc, inside, stopped),
-                           before->getArguments());
-  Block *after = b.createBlock(&loop.getAfter(), {}, types, locations);
   Block &body = op.getBody().front();
-  auto turnType = cast<ArrayType>(body.getArgument(0).getType());
-  Type turn = element(turnType.getElementType());
-  Value number =
-      arith::IndexCastOp::create(b, loc, turn, after->getArgument(0));
-  set(body.getArgument(0),
-      tensor::FromElementsOp::create(b, loc, RankedTensorType::get({}, turn),
-                                     number));
-  for (unsigned i = 1; i < body.getNumArguments(); ++i)
-    set(body.getArgument(i), after->getArgument(i + 1));
-  // What is sorted by expert inside is not outside.
-  llvm::StringMap<Grouping> outer = groupings;
-  LogicalResult result = lowerBlock(body);
-  groupings = std::move(outer);
-  if (failed(result))
-    return failure();
-  SmallVector<Value> next = {arith::AddIOp::create(
-      b, loc, after->getArgument(0), constantIndex(1, loc))};
-  for (auto [i, value] :
-       llvm::enumerate(cast<YieldOp>(body.getTerminator()).getOperands())) {
-    Value tensor = get(value);
-    if (!tensor)
+  auto yield = cast<YieldOp>(body.getTerminator());
+  auto never = yield.getOperand(0).getDefiningOp<ConstantOp>();
+  auto truth = never ? dyn_cast<IntegerAttr>(never.getValue()) : IntegerAttr();
+  bool stops = !truth || !truth.getValue().isZero();
+
+  // One turn: the body with its number and carried tensors; what is carried on
+  // and, where the loop `stops`, whether it does.
+  auto turn = [&](Value index, ValueRange carried,
+                  Value &stop) -> FailureOr<SmallVector<Value>> {
+    Type type = element(
+        cast<ArrayType>(body.getArgument(0).getType()).getElementType());
+    Value number = order
+                       ? Value(tensor::ExtractOp::create(b, loc, order, index))
+                       : Value(arith::IndexCastOp::create(b, loc, type, index));
+    set(body.getArgument(0),
+        tensor::FromElementsOp::create(b, loc, RankedTensorType::get({}, type),
+                                       number));
+    for (auto [argument, value] :
+         llvm::zip(body.getArguments().drop_front(), carried))
+      set(argument, value);
+    SmallVector<Value> next;
+    LogicalResult result = lowerRegion(body, [&]() -> LogicalResult {
+      if (stops) {
+        Value tensor = get(yield.getOperand(0));
+        if (!tensor)
+          return failure();
+        stop = tensor::ExtractOp::create(b, loc, tensor, ValueRange{});
+      }
+      for (Value value : yield.getOperands().drop_front()) {
+        next.push_back(get(value));
+        if (!next.back())
+          return failure();
+      }
+      for (auto [value, into] : llvm::zip(next, carried))
+        if (value != into)
+          value = ownCopy(b, loc, value);
+      for (auto [value, into] : llvm::zip(next, carried))
+        value = carryOver(b, loc, value, into);
+      return success();
+    });
+    if (failed(result))
       return failure();
-    next.push_back(
-        i == 0 ? Value(tensor::ExtractOp::create(b, loc, tensor, ValueRange{}))
-               : tensor);
+    return next;
+  };
+
+  SmallVector<Value> start;
+  if (stops)
+    start.push_back(arith::ConstantOp::create(b, loc, b.getBoolAttr(false)));
+  llvm::append_range(start, initial);
+  auto loop = scf::ForOp::create(b, loc, constantIndex(0, loc), bound,
+                                 constantIndex(1, loc), start);
+  b.setInsertionPointToStart(loop.getBody());
+  ValueRange arguments = loop.getRegionIterArgs();
+  ValueRange carried = arguments.drop_front(stops);
+  if (!stops) {
+    Value stop;
+    auto next = turn(loop.getInductionVar(), carried, stop);
+    if (failed(next))
+      return failure();
+    scf::YieldOp::create(b, loc, *next);
+  } else {
+    Value yes = arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
+    Value on = arith::XOrIOp::create(b, loc, arguments.front(), yes);
+    auto branch = scf::IfOp::create(b, loc, ValueRange(start).getTypes(), on,
+                                    /*withElseRegion=*/true);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, loc, arguments);
+    b.setInsertionPointToStart(branch.thenBlock());
+    Value stop;
+    auto next = turn(loop.getInductionVar(), carried, stop);
+    if (failed(next))
+      return failure();
+    SmallVector<Value> yielded = {stop};
+    llvm::append_range(yielded, *next);
+    scf::YieldOp::create(b, loc, yielded);
+    b.setInsertionPointAfter(branch);
+    scf::YieldOp::create(b, loc, branch.getResults());
   }
-  scf::YieldOp::create(b, loc, next);
   b.setInsertionPointAfter(loop);
-  for (auto [i, result] : llvm::enumerate(op.getResults()))
-    set(result, loop.getResult(i + 2));
+  for (auto [result, value] :
+       llvm::zip(op.getResults(), loop.getResults().drop_front(stops)))
+    set(result, value);
   return success();
 }
 
@@ -103,17 +203,16 @@ LogicalResult Lowering::lowerIf(IfOp op) {
     b.setInsertionPointToEnd(to);
     SmallVector<Value> results;
     if (!from->empty()) {
-      llvm::StringMap<Grouping> outer = groupings;
-      LogicalResult result = lowerBlock(from->front());
-      groupings = std::move(outer);
+      LogicalResult result = lowerRegion(from->front(), [&] {
+        for (Value value : from->front().getTerminator()->getOperands()) {
+          results.push_back(get(value));
+          if (!results.back())
+            return failure();
+        }
+        return success();
+      });
       if (failed(result))
         return failure();
-      for (Value value : from->front().getTerminator()->getOperands()) {
-        Value tensor = get(value);
-        if (!tensor)
-          return failure();
-        results.push_back(tensor);
-      }
     }
     scf::YieldOp::create(b, loc, results);
   }

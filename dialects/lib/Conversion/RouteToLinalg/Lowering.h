@@ -138,6 +138,7 @@ private:
   /// it is known; null where `source` is none.
   std::pair<Value, Value> givenOf(Value source);
   Value zeroPastCount(Value tensor, ArrayType type, Location loc);
+  LogicalResult lowerEmit(EmitOp op);
   LogicalResult lowerReturn(ReturnOp op);
   // Events.cpp
   LogicalResult declarePlan(Axis axis);
@@ -342,8 +343,14 @@ private:
                                   ArrayType type);
   bool isReady(Value operand);
   SmallVector<TextFnOp> textGroup(TextFnOp first);
+  // Draws.cpp
+  LogicalResult lowerDraw(DrawOp op);
   // Control.cpp
+  /// Converts the ops of a region; what was made there is not known behind it.
+  LogicalResult lowerRegion(mlir::Block &block,
+                            llvm::function_ref<LogicalResult()> end);
   LogicalResult lowerFor(ForOp op);
+  Value loopOrder(ForOp op);
   LogicalResult lowerIf(IfOp op);
 
   mlir::ModuleOp module;
@@ -368,6 +375,8 @@ private:
   /// The converted arguments by role and name.
   llvm::StringMap<Value> arguments;
   llvm::StringMap<int64_t> &planRanks;
+  /// What leaves besides the results.
+  llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> emitted;
   /// State that the handler has set so far: its new value.
   llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> written;
   /// The item axis of the row program that is being converted.

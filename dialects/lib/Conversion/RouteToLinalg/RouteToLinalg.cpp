@@ -70,6 +70,8 @@ LogicalResult Lowering::lowerNow(Operation *op) {
                 arguments.lookup("now")));
         return success();
       })
+      .Case([&](EmitOp op) { return lowerEmit(op); })
+      .Case([&](DrawOp op) { return lowerDraw(op); })
       .Case([&](SizeOp op) { return lowerSize(op); })
       .Case([&](RowsOp op) { return lowerRows(op); })
       .Case([&](ChooseOp op) { return lowerChoose(op); })

@@ -231,6 +231,10 @@ LogicalResult Lowering::buildSignature(StringRef name) {
          {parentOf(axis)},
          {b.getNamedAttr(kOfAttr, axis)}});
   }
+  // The seed of its draws.
+  if (func.walk([](DrawOp) { return WalkResult::interrupt(); })
+          .wasInterrupted())
+    signature.push_back({"seed", "seed", b.getI64Type(), {}, {}});
   llvm::append_range(signature, all);
 
   // Output types depend on plans' ranks, known once the body is converted; the
@@ -247,7 +251,8 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   for (auto [i, argument] : llvm::enumerate(signature)) {
     entry.setArgAttr(i, kRoleAttr, b.getStringAttr(argument.role));
     entry.setArgAttr(i, kNameAttr, b.getStringAttr(argument.name));
-    if (argument.role != "size" && argument.role != "now") {
+    bool buffer = isa<MemRefType>(argument.type);
+    if (buffer) {
       entry.setArgAttr(
           i, kAxesAttr,
           b.getArrayAttr(llvm::map_to_vector(
@@ -260,8 +265,8 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       sizes[argument.name] = value;
       continue;
     }
-    if (argument.role == "now") {
-      arguments["now"] = value;
+    if (!buffer) {
+      arguments[argument.role] = value;
       continue;
     }
     auto memref = cast<MemRefType>(argument.type);
@@ -456,6 +461,22 @@ Value Lowering::zeroPastCount(Value tensor, ArrayType type, Location loc) {
              });
 }
 
+/// A metric is an output of its name. An entry has one set of outputs a call,
+/// so it is given once.
+LogicalResult Lowering::lowerEmit(EmitOp op) {
+  auto type = dyn_cast<ArrayType>(op.getValue().getType());
+  if (!type)
+    return unsupported(op, "an emitted plan");
+  if (op->getBlock() != &func.getBody().front())
+    return unsupported(op, "emitting from a loop or a condition");
+  Value value = get(op.getValue());
+  if (!value)
+    return failure();
+  if (!emitted.insert({op.getNameAttr(), {value, type}}).second)
+    return unsupported(op, "emitting '" + op.getName() + "' twice");
+  return success();
+}
+
 LogicalResult Lowering::lowerReturn(ReturnOp op) {
   Location loc = op.getLoc();
   llvm::StringMap<int64_t> planNumber;
@@ -518,6 +539,9 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
   }
   for (auto &[name, value] : derivedSizes)
     deriveSize(name, value);
+  for (auto &[name, value] : emitted)
+    output(value.first, name, value.second.getAxes(),
+           {b.getNamedAttr("route.type", TypeAttr::get(value.second))});
   writeState(loc);
   func::ReturnOp::create(b, loc);
   return success();

@@ -41,6 +41,17 @@ def RouteSinkPicks : Pass<"route-sink-picks", "::route::FuncOp"> {
   let statistics = [Statistic<"numSunk", "picks", "picks moved to operands">];
 }
 
+def RouteSinkBranches : Pass<"route-sink-branches", "::route::FuncOp"> {
+  let summary = "computes what one side of a scalar condition needs on that side alone";
+  let description = [{
+    `if random(7, step) < 0.1 then transport(l) else s` selects between two
+    arrays. Where the condition is one truth, the loops, products and choices that
+    only one of them needs move, with all that leads to them, into a branch of a
+    `route.if`. Results are the same; on nine steps of ten the loop does not run.
+  }];
+  let statistics = [Statistic<"numSunk", "branches", "Selects that became branches">];
+}
+
 def RouteFormRows : Pass<"route-form-rows", "::route::FuncOp"> {
   let summary = "groups what is computed item by item around choices";
   let description = [{
