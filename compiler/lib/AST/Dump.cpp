@@ -331,9 +331,12 @@ public:
   void visitTestDecl(const TestDecl &d) {
     detail(d.router ? "of " + d.router.text : "");
     dump(d.name.get(), "name");
-    for (const TestDecl::Input &input : d.inputs)
-      dump(input.value.get(),
-           (input.isSignal ? "signal " : "field ") + input.name.text);
+    for (const TestDecl::Input &input : d.inputs) {
+      dump(input.call.get(), "call");
+      dump(input.value.get(), input.call       ? "answer"
+                              : input.isSignal ? "signal " + input.name.text
+                                               : "field " + input.name.text);
+    }
     dump(d.expected.get(), "expected");
     dump(d.body.get());
   }

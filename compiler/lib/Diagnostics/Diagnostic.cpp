@@ -143,7 +143,7 @@ DiagnosticBuilder DiagnosticEngine::report(diag::Code code, SourceRange range,
 }
 
 void DiagnosticEngine::take(Diagnostic diagnostic) {
-  if (reachedErrorLimit())
+  if (silent || reachedErrorLimit())
     return;
   if (diagnostic.severity == Severity::Error && ++errors > errorLimit) {
     Diagnostic last;

@@ -7,6 +7,8 @@
 #include "route/Driver/Tests.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Interpreter.h"
+#include "route/Interpreter/Steps.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -132,6 +134,80 @@ static std::string outcome(ModuleOp module, FuncOp func,
   return std::to_string(row);
 }
 
+/// A constant as JSON, for a host script.
+static llvm::json::Value toJson(Attribute attr) {
+  if (auto text = dyn_cast<StringAttr>(attr))
+    return text.getValue();
+  if (auto number = dyn_cast<FloatAttr>(attr))
+    return number.getValueAsDouble();
+  if (auto integer = dyn_cast<IntegerAttr>(attr)) {
+    if (integer.getType().isInteger(1))
+      return integer.getValue().getBoolValue();
+    return integer.getValue().getSExtValue();
+  }
+  if (auto fields = dyn_cast<DictionaryAttr>(attr)) {
+    llvm::json::Object object;
+    for (NamedAttribute field : fields)
+      object[field.getName().getValue()] = toJson(field.getValue());
+    return object;
+  }
+  return isa<UnitAttr>(attr) ? llvm::json::Value(nullptr) : true;
+}
+
+/// The answers of a test as a host script.
+static std::string hostScript(ArrayAttr answers) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (auto answer : answers.getAsRange<DictionaryAttr>()) {
+    llvm::json::Object object;
+    for (NamedAttribute entry : answer) {
+      StringRef name = entry.getName().getValue();
+      if (name == "any")
+        object["times"] = "any";
+      else if (isa<UnitAttr>(entry.getValue())) // timeout, gone
+        object[name] = true;
+      else
+        object[name] = toJson(entry.getValue());
+    }
+    os << llvm::json::Value(std::move(object)) << '\n';
+  }
+  return text;
+}
+
+/// What a step route did, in the words of a test; empty where it gave the
+/// `values`.
+static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
+                               TestOp test) {
+  StepScript script;
+  script.host = hostScript(*test.getHost());
+  std::vector<Action> ends;
+  std::string log;
+  llvm::raw_string_ostream os(log);
+  if (failed(runSteps(interpreter, module, test.getFunction(), script, os,
+                      &ends)) ||
+      ends.size() != 1)
+    return "an error";
+  const Action &end = ends.front();
+  if (end.kind == Action::Kind::Reject)
+    return "reject " + std::to_string(end.code);
+  if (!test.getValues())
+    return "a result";
+  std::string found;
+  for (NamedAttribute wanted : *test.getValues())
+    for (const auto &[name, value] : end.values) {
+      if (name != wanted.getName().getValue())
+        continue;
+      const Array &array = std::get<Array>(value);
+      Element expected = isa<UnitAttr>(wanted.getValue())
+                             ? unknownOf(array.elementType)
+                             : elementOf(wanted.getValue(), array.elementType);
+      std::string is = printElement(array.value(), array.elementType);
+      if (is != printElement(expected, array.elementType))
+        found += (found.empty() ? "" : ", ") + name + " = " + is;
+    }
+  return found;
+}
+
 unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
   unsigned failures = 0;
   for (auto test : module.getOps<TestOp>()) {
@@ -141,6 +217,19 @@ unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
     for (NamedAttribute input : test.getInputs())
       bound = bound && succeeded(bindValue(interpreter, module, input.getName(),
                                            input.getValue()));
+    if (test.getHost() && bound) {
+      std::string found = stepOutcome(interpreter, module, test);
+      std::string wanted = test.getExpected().str();
+      if (found == wanted) {
+        out << "ok " << test.getName() << '\n';
+        continue;
+      }
+      ++failures;
+      out << "FAILED " << test.getName() << ": expected "
+          << (wanted.empty() ? "other values" : wanted) << ", found " << found
+          << '\n';
+      continue;
+    }
     FailureOr<SmallVector<RuntimeValue>> results = failure();
     if (bound)
       results = interpreter.run(test.getFunction());

@@ -245,22 +245,32 @@ std::vector<TestDecl::Input> Builder::inputs(P::BracesContext &ctx) {
   std::vector<TestDecl::Input> result;
   for (P::BraceItemContext *item : ctx.braceItem()) {
     if (item->columnName()) {
-      result.push_back({name(item->columnName()), false, expr(item->expr())});
+      result.push_back(
+          {name(item->columnName()), false, expr(item->expr()), nullptr});
       continue;
     }
     P::SimpleContext *statement = item->simple();
     ExprPtr target =
         statement && statement->assignOp() ? expr(statement->expr(0)) : nullptr;
     auto *plain = llvm::dyn_cast_or_null<NameExpr>(target.get());
+    if (llvm::isa_and_nonnull<CallExpr>(target.get()) &&
+        statement->assignOp()->getStart()->getType() == P::ASSIGN) {
+      TestDecl::Input input;
+      input.call.reset(llvm::cast<CallExpr>(target.release()));
+      input.value = expr(statement->expr(1));
+      result.push_back(std::move(input));
+      continue;
+    }
     if (!plain || statement->assignOp()->getStart()->getType() != P::ASSIGN) {
       diags
           .report(diag::unexpectedToken, range(item),
                   "expected an input of the test")
           .note(
-              "a column is given as 'name: value', a signal as 'name = value'");
+              "a column is given as 'name: value', a signal as 'name = value', "
+              "an answer of the host as 'chat(row) = value'");
       continue;
     }
-    result.push_back({plain->name, true, expr(statement->expr(1))});
+    result.push_back({plain->name, true, expr(statement->expr(1)), nullptr});
   }
   return result;
 }

@@ -7,6 +7,27 @@ using namespace mlir;
 using namespace route;
 using namespace route::interp;
 
+/// `array` at the items that a step run is for, without their axes.
+static Array atItems(Array array, Machine &machine) {
+  for (auto [axis, position] : machine.items) {
+    int place = array.findAxis(axis);
+    if (place < 0 || position >= array.axes[place]->size)
+      continue;
+    SmallVector<Array::Dim, 2> dims;
+    for (Array::Dim dim : array.dims) {
+      if (dim.axis == unsigned(place)) {
+        array.base += dim.stride * (dim.map ? (*dim.map)[position] : position);
+        continue;
+      }
+      dim.axis -= dim.axis > unsigned(place);
+      dims.push_back(dim);
+    }
+    array.dims = std::move(dims);
+    array.axes.erase(array.axes.begin() + place);
+  }
+  return array;
+}
+
 /// What a budget's region yields, as views over the items and candidates.
 static LogicalResult evaluate(Operation *op, Region &region,
                               const ChoiceSpace &space, Frame &frame,
@@ -19,7 +40,7 @@ static LogicalResult evaluate(Operation *op, Region &region,
     auto *array = std::get_if<Array>(&value);
     if (!array)
       return op->emitError("a budget yields a plan");
-    auto view = viewInSpace(op, *array, space);
+    auto view = viewInSpace(op, atItems(*array, frame.machine), space);
     if (failed(view))
       return failure();
     views.push_back(std::move(*view));

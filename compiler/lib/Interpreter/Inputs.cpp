@@ -169,6 +169,25 @@ FailureOr<Array> ColumnReader::finish(int64_t items) {
   return array;
 }
 
+FailureOr<Array> route::interp::readJson(Machine &machine,
+                                         const llvm::json::Value &value,
+                                         ArrayType type, StringRef name,
+                                         size_t line, Location loc) {
+  ColumnReader reader(machine, name, type, loc);
+  if (failed(reader.add(value, line)))
+    return failure();
+  FailureOr<Array> array = reader.finish(1);
+  if (failed(array))
+    return failure();
+  // Off with the axis of the one item.
+  array->axes.erase(array->axes.begin());
+  llvm::erase_if(array->dims,
+                 [](const Array::Dim &dim) { return dim.axis == 0; });
+  for (Array::Dim &dim : array->dims)
+    --dim.axis;
+  return machine.conform(*array, type, name, loc);
+}
+
 /// What key `key` of a record binds: its full name and type.
 static std::pair<std::string, ArrayType> targetOf(ModuleOp module,
                                                   StringRef key) {

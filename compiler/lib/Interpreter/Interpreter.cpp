@@ -191,9 +191,14 @@ Interpreter::run(StringRef entry, ArrayRef<RuntimeValue> given) {
   SmallVector<RuntimeValue> args(given.begin(), given.end());
   if (isLowered(function))
     return runLowered(*impl, function);
-  if (auto func = dyn_cast<FuncOp>(function);
-      func && failed(addNamedArguments(*impl, func, args)))
-    return failure();
+  if (auto func = dyn_cast<FuncOp>(function)) {
+    if (func.getKind() == FuncKind::steps)
+      return func.emitError("'")
+             << entry << "' calls the host while it runs and needs one: "
+             << "route-interp --host";
+    if (failed(addNamedArguments(*impl, func, args)))
+      return failure();
+  }
   impl->pending.clear();
   impl->kept.clear();
   auto results = impl->call(function, args);

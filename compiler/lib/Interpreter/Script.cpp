@@ -2,6 +2,7 @@
 #include "route/Interpreter/Script.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Machine.h"
+#include "route/Interpreter/Steps.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -137,7 +138,8 @@ LogicalResult route::interp::runScript(ModuleOp module, Options options,
       if (auto route = dyn_cast<FuncOp>(*func);
           SymbolTable::getSymbolVisibility(func) !=
               SymbolTable::Visibility::Private &&
-          (!route || route.getKind() != FuncKind::handler))
+          (!route || (route.getKind() != FuncKind::handler &&
+                      route.getKind() != FuncKind::steps)))
         script.push_back("run " + func.getName().str());
   }
   SmallVector<RuntimeValue> last;
@@ -153,6 +155,14 @@ LogicalResult route::interp::runScript(ModuleOp module, Options options,
       last = *results;
       for (const RuntimeValue &result : last)
         os << subject << ": " << printValue(result) << '\n';
+    } else if (verb ==
+               "steps") { // steps ENTRY: with the answers of interp.answers
+      StepScript steps;
+      if (auto lines = module->getAttrOfType<ArrayAttr>("interp.answers"))
+        for (auto line : lines.getAsRange<StringAttr>())
+          steps.host += line.getValue().str() + "\n";
+      if (failed(runSteps(interpreter, module, subject, steps, os)))
+        return failure();
     } else if (verb == "emit") {
       StringRef router = words.size() > 2 ? words[2] : StringRef();
       if (failed(interpreter.emit(subject, router, last)))

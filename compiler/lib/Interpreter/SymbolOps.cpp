@@ -46,29 +46,14 @@ static FailureOr<Array> compute(Machine &machine, Region &body, Location loc) {
   return std::get<Array>(results.front());
 }
 
-/// Asks the host for a signal. A failure or a time-out leaves it unknown.
-static FailureOr<Array> askHost(Machine &machine, SignalOp op, ArrayType type) {
+/// The answer of the host for a signal as ranges; unknown where it is null.
+static FailureOr<Array> asSignal(Machine &machine, SignalOp op,
+                                 const Array *answer) {
   Location loc = op.getLoc();
-  SmallVector<RuntimeValue> results;
-  Frame frame(machine);
-  if (!op.getBody().empty() &&
-      failed(machine.runRegion(op.getBody(), {}, frame, results)))
-    return failure();
-  std::vector<Array> args;
-  for (RuntimeValue &result : results)
-    if (Array *array = std::get_if<Array>(&result))
-      args.push_back(*array);
-  HostResult answer;
-  if (machine.options.host) {
-    int64_t timeout =
-        op.getTimeoutNs() ? static_cast<int64_t>(*op.getTimeoutNs()) : 0;
-    answer = machine.options.host->call(*op.getHost(), args, timeout);
-    machine.nowNs += std::max<int64_t>(answer.tookNs, 0);
-  }
-  if (answer.outcome != HostResult::Outcome::Ok || answer.values.size() != 1)
+  auto type = cast<ArrayType>(op.getType());
+  if (!answer)
     return splat(machine, type, unknownOf(type.getElementType()), loc);
-  FailureOr<Array> value =
-      machine.conform(answer.values.front(), type, op.getSymName(), loc);
+  FailureOr<Array> value = machine.conform(*answer, type, op.getSymName(), loc);
   if (failed(value))
     return failure();
   FailureOr<Array> known =
@@ -81,8 +66,46 @@ static FailureOr<Array> askHost(Machine &machine, SignalOp op, ArrayType type) {
   return known;
 }
 
+FailureOr<Array>
+route::interp::signalValue(Machine &machine, SignalOp op,
+                           const llvm::StringMap<Array> *answer) {
+  if (!answer)
+    return asSignal(machine, op, nullptr);
+  auto found = answer->find("value");
+  if (found == answer->end())
+    return op.emitError("the answer for signal '")
+           << op.getSymName() << "' has no 'value'";
+  return asSignal(machine, op, &found->second);
+}
+
+/// Asks the host for a signal. A failure or a time-out leaves it unknown.
+static FailureOr<Array> askHost(Machine &machine, SignalOp op) {
+  SmallVector<RuntimeValue> results;
+  Frame frame(machine);
+  if (!op.getBody().empty() &&
+      failed(machine.runRegion(op.getBody(), {}, frame, results)))
+    return failure();
+  std::vector<Array> args;
+  for (RuntimeValue &result : results)
+    if (Array *array = std::get_if<Array>(&result))
+      args.push_back(*array);
+  if (machine.needed) { // in a step run: the run waits for it
+    *machine.needed = NeededSignal{op, std::move(args)};
+    return failure();
+  }
+  HostResult answer;
+  if (machine.options.host) {
+    int64_t timeout =
+        op.getTimeoutNs() ? static_cast<int64_t>(*op.getTimeoutNs()) : 0;
+    answer = machine.options.host->call(*op.getHost(), args, timeout);
+    machine.nowNs += std::max<int64_t>(answer.tookNs, 0);
+  }
+  bool good =
+      answer.outcome == HostResult::Outcome::Ok && answer.values.size() == 1;
+  return asSignal(machine, op, good ? &answer.values.front() : nullptr);
+}
+
 static FailureOr<Array> readSignal(Machine &machine, SignalOp op) {
-  auto type = cast<ArrayType>(op.getType());
   std::string name = op.getSymName().str();
   if (auto found = machine.inputs.find(name); found != machine.inputs.end())
     return found->second;
@@ -90,7 +113,7 @@ static FailureOr<Array> readSignal(Machine &machine, SignalOp op) {
     return found->second;
   FailureOr<Array> value = failure();
   if (op.getHost())
-    value = askHost(machine, op, type);
+    value = askHost(machine, op);
   else if (!op.getBody().empty())
     value = compute(machine, op.getBody(), op.getLoc());
   else

@@ -55,8 +55,10 @@ mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
     fresh.scope = scope->shared_from_this();
     fresh.candidate = pool;
     mlir::OpBuilder::InsertionGuard guard(e.builder);
+    bool silent = diags.setSilent(false); // it happens only once
     bool good = inContext(std::move(fresh),
                           [&] { return elaborateBudget(*decl, pool); });
+    diags.setSilent(silent);
     if (!good)
       brokenBudgets.insert(decl);
   }
@@ -142,7 +144,7 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   }
   auto op = BudgetOp::create(e.builder, e.loc, symbol, pool->symbol.getValue(),
                              window, zone, length, slots, lease, warn,
-                             mlir::StringAttr());
+                             mlir::StringAttr(), mlir::ArrayAttr());
   mlir::Operation *saved = topOp;
   topOp = op;
   ScopePtr inner = std::make_shared<Scope>(cx.scope);
@@ -228,12 +230,20 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
 /// What an answer is charged: a function of the row and of what it used.
 bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
                               AxisInfo *pool, Unit unit) {
-  // The fields of the answer are those of the pool's body.
-  const BodyDecl *body = nullptr;
+  // What was used are the fields that the answers of all bodies have.
+  llvm::ArrayRef<std::unique_ptr<BodyDecl>> bodies;
   if (pool->pool)
-    for (const auto &candidate : pool->pool->decl->bodies)
-      if (!body)
-        body = candidate.get();
+    bodies = pool->pool->decl->bodies;
+  const BodyDecl *body = bodies.empty() ? nullptr : bodies.front().get();
+  auto everywhere = [&](StringRef field) {
+    return llvm::all_of(bodies, [&](const std::unique_ptr<BodyDecl> &other) {
+      auto *record = dyn_cast_or_null<RecordType>(other->result.get());
+      return record &&
+             llvm::any_of(record->fields, [&](const ColumnPtr &known) {
+               return known->name.text == field;
+             });
+    });
+  };
   mlir::Block &block = op.getCharge().emplaceBlock();
   Context next = cx;
   next.scope = std::make_shared<Scope>(cx.scope);
@@ -251,7 +261,8 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
     TypeInfo type = inContext(next, [&] { return resolveType(*body->result); });
     for (size_t i = 0; i < type.elements.size() && i < type.names.size(); ++i) {
       const TypeInfo &field = type.elements[i];
-      if (field.kind != TypeInfo::Kind::Array || !field.axes.empty())
+      if (field.kind != TypeInfo::Kind::Array || !field.axes.empty() ||
+          !everywhere(type.names[i]))
         continue;
       usage.parts->push_back(Value::array(
           block.addArgument(route::ArrayType::get(storageType(field)), e.loc),
@@ -259,6 +270,8 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
       usage.names->push_back(type.names[i]);
     }
   }
+  op.setUsageAttr(
+      e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(*usage.names)));
   Value member = Value::ofAxis(Kind::Row, pool, row);
   next.scope->bind("m", member);
   next.scope->bind("u", usage);

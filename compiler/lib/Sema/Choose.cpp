@@ -31,7 +31,9 @@ AxisInfo *Elaborator::planAxis(AxisList per, AxisInfo *candidates,
                AxisKind::plan, range);
   axis->parents.assign(per.begin(), per.end());
   axis->parents.push_back(candidates);
-  emitAxis(*axis);
+  AxisOp op = emitAxis(*axis);
+  if (cx.steps && cx.steps->learning)
+    cx.steps->scratch.push_back(op);
   return axis;
 }
 
@@ -423,6 +425,7 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     YieldOp::create(e.builder, e.loc, yielded);
   }
   axis->plan = op.getResult();
+  axis->under.assign(under.begin(), under.end());
   Value plan = finishPlan(axis, op.getResult(), expr);
   if (plan.isError() || !expr.otherwise)
     return plan;

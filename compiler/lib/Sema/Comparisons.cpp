@@ -123,6 +123,11 @@ Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs,
     return Value::array(
         kind == CompareKind::ne ? rows : e.unary(UnaryKind::logical_not, rows));
   }
+  if (lhs.is(Kind::Result) && rhs.is(Kind::None) &&
+      (kind == CompareKind::eq || kind == CompareKind::ne))
+    return Value::array(
+        e.compare(kind == CompareKind::eq ? CompareKind::lt : CompareKind::ge,
+                  lhs.part("code")->ir, e.constantInt(e.i64(), 0)));
   mlir::Value a, b;
   if (!prepare(lhs, rhs, left, right, a, b, nullptr, /*sameUnit=*/true, range,
                what))

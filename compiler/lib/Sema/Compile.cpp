@@ -117,9 +117,10 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
     Value value = resolve(found->second, *root, route->name.range);
     if (!value.is(Kind::Route))
       continue;
-    if (SourceRange step = stepIn(*route))
-      unsupported(step, "a route that calls the host while it runs");
-    else if (isEntry(*value.route)) {
+    if (isStepRoute(*route, *root)) {
+      emitStepEntry(*value.route, route->name.range);
+      routers.push_back(route);
+    } else if (isEntry(*value.route)) {
       emitEntry(*value.route, route->name.range);
       if (route->isRouter)
         routers.push_back(route);

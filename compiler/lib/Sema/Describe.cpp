@@ -102,6 +102,10 @@ std::string Elaborator::describe(const Value &value) {
     return "none";
   case Kind::Refusal:
     return "a refusal";
+  case Kind::Result:
+    return "what a call gave";
+  case Kind::RunSet:
+    return "rows of the run";
   }
   return "";
 }

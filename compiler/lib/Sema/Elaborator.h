@@ -7,6 +7,7 @@
 #ifndef ROUTE_LIB_SEMA_ELABORATOR_H
 #define ROUTE_LIB_SEMA_ELABORATOR_H
 
+#include "Steps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "route/Diagnostics/Diagnostic.h"
 #include "route/IRGen/Emitter.h"
@@ -63,8 +64,12 @@ struct Context {
   bool handler = false;
   mlir::Value ruleMask; // of the rules around, and their budgets
   llvm::SmallVector<mlir::Attribute, 2> ruleUnder;
-  std::string planName;    // of the `let` whose value this is
-  bool forceDense = false; // a pool without a plan runs on all rows
+  std::string planName;             // of the `let` whose value this is
+  bool forceDense = false;          // a pool without a plan runs on all rows
+  StepRoute *steps = nullptr;       // the step route around
+  StepReturn *stepReturn = nullptr; // what its `return` does
+  std::string stepPath;             // the calls that led here, for keys
+  llvm::SmallVector<RouteInstance *, 2> stepRoutes; // with their budgets
 };
 
 class Elaborator {
@@ -309,6 +314,12 @@ private:
   void emitExpectations(const ast::TestDecl &decl);
   bool testInput(const ast::TestDecl::Input &input,
                  llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs);
+  // StepTests.cpp
+  bool testAnswers(const ast::TestDecl::Input &input,
+                   llvm::SmallVectorImpl<mlir::Attribute> &answers);
+  mlir::Attribute testConstant(const ast::Expr &expr, const TypeInfo &type);
+  bool testValues(const ast::RouteDecl &route, route::FuncOp func,
+                  const ast::Expr &wanted, mlir::DictionaryAttr &values);
 
   // Budgets.cpp
   bool elaborateBudget(const ast::BudgetDecl &decl, AxisInfo *pool);
@@ -326,6 +337,85 @@ private:
   bool assignName(const ast::Name &name, Value value, SourceRange range);
   bool bindLet(const ast::LetDecl &decl);
   Value evalFor(const ast::ForExpr &expr);
+
+  // StepRoutes.cpp: routes that ask the host while they run
+  bool isStepRoute(const ast::RouteDecl &decl, const Scope &scope);
+  void emitStepEntry(RouteInstance &route, SourceRange range);
+  bool bindStepParams(RouteInstance &route, std::vector<Value> &args,
+                      std::vector<mlir::Attribute> &argAttrs);
+  bool emitStepBody(RouteInstance &route, StepRoute &steps);
+  Value inlineSteps(RouteInstance &route, const std::vector<Value> &args,
+                    SourceRange range);
+  bool runSteps(RouteInstance &route, StepReturn &target);
+  bool stepReturn(const ast::Expr *value, SourceRange range);
+  bool endSteps(const Value &value, SourceRange range);
+  AxisInfo *itemOfSteps(const ast::Name &name);
+  void forgetLearning(StepRoute &steps,
+                      const std::map<std::string, unsigned> &before);
+
+  // StepStatements.cpp
+  /// Statements are blocks and branches here, not selections.
+  bool stepping() const;
+  bool inStepBlock() const;
+  bool isClosed() const;
+  bool executeSteps(llvm::ArrayRef<ast::StmtPtr> stmts);
+  bool executeStep(const ast::Stmt &stmt);
+  bool stepIf(const ast::IfStmt &stmt);
+  bool stepFor(const ast::ForExpr &expr);
+  bool stepCase(const ast::CaseExpr &expr);
+  bool stepNote(const ast::NoteStmt &stmt);
+  bool stepKeep(const ast::KeepStmt &stmt);
+  bool stepRefuse(const Value &refusal);
+  bool stepArm(const ast::CaseArm &arm);
+  mlir::Value armCondition(const ast::CaseArm &arm, const Value &subject);
+  struct Joined { // variables that blocks take as arguments
+    std::vector<Scope::Entry *> entries;
+    llvm::SmallVector<mlir::Type> types;
+  };
+  Joined assignedIn(llvm::ArrayRef<const ast::Node *> nodes);
+  llvm::SmallVector<mlir::Value> valuesOf(const Joined &joined);
+  void bindJoined(const Joined &joined, mlir::ValueRange values);
+  mlir::Block *newStepBlock(mlir::TypeRange types = {});
+  void jumpTo(mlir::Block *block, mlir::ValueRange values = {});
+
+  // StepValues.cpp
+  std::optional<Shape> shapeOf(const Value &value, SourceRange range);
+  std::optional<Shape> joinShapes(const Shape &a, const Shape &b);
+  void shapeTypes(const Shape &shape, llvm::SmallVectorImpl<mlir::Type> &types);
+  bool storeAs(const Value &value, const Shape &shape, SourceRange range,
+               llvm::SmallVectorImpl<mlir::Value> &out);
+  Value itemRecord(AxisInfo *item);
+  Value loadAs(const Shape &shape, mlir::ValueRange &values);
+  Value reshape(const Value &value, const Shape &shape, SourceRange range);
+  bool declareVariable(const ast::Name &name);
+  bool assignVariable(Scope::Entry &entry, const ast::Name &name, Value value,
+                      SourceRange range);
+
+  // StepCalls.cpp
+  /// A value that a statement of a step route is made of: a call of the host
+  /// may stand here and nowhere deeper.
+  Value evalStep(const ast::Expr &expr);
+  Value evalAsk(const ast::CallOutExpr &expr, AxisInfo *lanes = nullptr,
+                int64_t copies = 1);
+  Value evalPar(const ast::ParExpr &expr);
+  Value stepCoalesce(const ast::BinaryExpr &expr);
+  Value withFields(const ast::WithExpr &expr);
+  Value rowOfPlan(const Value &plan, SourceRange range);
+  Value knownResult(const Value &result);
+  mlir::Value knownValue(mlir::Value value);
+  mlir::Value hasAnswer(const Value &result);
+  Value runRows(StringRef which, AxisInfo *pool, SourceRange range);
+  AxisInfo *poolOfRun(SourceRange range);
+  bool answerFields(const TypeInfo &type, const std::string &prefix,
+                    llvm::ArrayRef<AxisInfo *> lanes,
+                    std::vector<std::string> &names,
+                    llvm::SmallVectorImpl<mlir::Type> &types,
+                    SourceRange range);
+  Value answerValue(const TypeInfo &type, mlir::ValueRange &values);
+  bool askArguments(const ast::CallExpr &call, const ast::BodyDecl *body,
+                    ScopePtr scope, llvm::SmallVectorImpl<mlir::Value> &values,
+                    llvm::SmallVectorImpl<mlir::Attribute> &names);
+  void checkHandled(const StepRoute &steps);
 
   // Handlers.cpp
   void emitModuleHandler(const ast::OnDecl &decl);
@@ -390,6 +480,9 @@ private:
   std::set<const ast::BudgetDecl *> brokenBudgets;
   unsigned drawSites = 0;
   std::vector<const ast::LetDecl *> expanding; // functions being expanded
+  std::map<const ast::TypeExpr *, TypeInfo> answerTypes;  // of bodies, by text
+  std::map<const ast::TypeExpr *, std::string> hostTypes; // who answers so
+  std::map<const ast::RouteDecl *, bool> stepRoutes;      // as far as asked
 };
 
 } // namespace route::sema

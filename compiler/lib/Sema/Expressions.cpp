@@ -75,9 +75,11 @@ Value Elaborator::eval(const Expr &expr) {
     case ast::Kind::ForExpr:
       return evalFor(cast<ForExpr>(expr));
     case ast::Kind::CallOutExpr:
-      return unsupported(expr.range, "a call of the host from a step");
     case ast::Kind::ParExpr:
-      return unsupported(expr.range, "'par'");
+      error(diag::callMisplaced, expr.range,
+            "a call cannot stand inside an expression")
+          .help("bind it first: let a = call …");
+      return Value();
     case ast::Kind::WithExpr:
       return unsupported(expr.range, "'with'");
     case ast::Kind::ReturnExpr:
@@ -237,6 +239,10 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range,
     if (like)
       return e.unknown(getValueType(like));
     break;
+  case Kind::RunSet: {
+    AxisInfo *pool = poolOfRun(range);
+    return pool ? runRows(value.text, pool, range).ir : mlir::Value();
+  }
   case Kind::None:
     if (like && isa<RefType>(getValueType(like)))
       return e.constantInt(getValueType(like), -1);
@@ -291,8 +297,16 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
   if (baseName == "host" && !cx.scope->lookup("host").first)
     return fail(diag::wrongKind, expr.range,
                 "the host is called in a signal or with 'call'");
-  if (baseName == "run" && !cx.scope->lookup("run").first)
-    return unsupported(expr.range, "'run." + expr.member.text + "'");
+  if (baseName == "run" && !cx.scope->lookup("run").first) {
+    if (expr.member.text == "kept")
+      return unsupported(expr.range, "'run.kept'");
+    if (expr.member.text != "failed" && expr.member.text != "chosen")
+      return unknownName(expr.member, "part of a run",
+                         {"failed", "chosen", "kept"});
+    Value rows = Value::ofKind(Kind::RunSet);
+    rows.text = expr.member.text;
+    return rows;
+  }
   Value base = eval(*expr.base);
   const std::string &name = expr.member.text;
   switch (base.kind) {
@@ -309,6 +323,10 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     return use(resolve(found->second, *base.scope, expr.member.range),
                expr.range);
   }
+  case Kind::Result:
+    if (base.handled && name == "code")
+      *base.handled = true;
+    [[fallthrough]];
   case Kind::Record:
     if (const Value *part = base.part(name))
       return *part;
@@ -421,6 +439,26 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
     return fail(
         diag::wrongKind, expr.range,
         "a route with axes stands after 'use' or as the body of a pool");
+  // `p[0]`: a row of the plan of one item.
+  if (base.is(Kind::Plan) && expr.args.size() == 1 && !expr.args[0].name &&
+      !expr.args[0].rename && base.axis->items().empty()) {
+    mlir::Value place = evalArray(*expr.args[0].value, e.i64());
+    if (!place)
+      return Value();
+    if (!e.valueTypeOf(place).isInteger(64) || !e.typeOf(place).isScalar())
+      return fail(diag::typeMismatch, expr.args[0].value->range,
+                  "a row of a plan has a number, found " +
+                      describe(Value::array(place)));
+    AxisInfo *pool = base.axis->candidates();
+    while (pool->isPlan())
+      pool = pool->candidates();
+    Value row =
+        Value::ofAxis(Kind::Row, pool,
+                      e.pick(e.gather(e.iota(pool, /*asRef=*/true), base.axis),
+                             base.axis, place));
+    row.under = base.axis->under;
+    return row;
+  }
   // `1.0[token]`: the same everywhere along the axes. A draw gets axes
   // likewise.
   auto spreads = [&](const IndexArg &arg) {
@@ -524,6 +562,11 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
              (!isNumber(element) && !isa<RefType, route::EnumType>(element)))
       return fail(diag::typeMismatch, arg.value->range,
                   "expected a position, found " + describe(index));
+    // At a position that may be unknown, so is the element.
+    if (e.isRange(position) && !e.isRange(ir))
+      ir = CastOp::create(
+          e.builder, e.loc,
+          e.typeOf(ir).withElement(e.ranged(true, e.elementOf(ir))), ir);
     ir = e.pick(ir, along, position);
   }
   return Value::array(ir, base.unit);

@@ -322,9 +322,10 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
   e.builder.setInsertionPointToStart(&block);
   topOp = func;
   llvm::SmallVector<mlir::Attribute> argAttrs;
-  auto argument = [&](mlir::Type element, StringRef name) {
+  auto argument = [&](mlir::Type element, StringRef name, StringRef role) {
     argAttrs.push_back(e.builder.getDictionaryAttr(
-        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name))}));
+        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name)),
+         e.builder.getNamedAttr("route.role", e.builder.getStringAttr(role))}));
     return block.addArgument(route::ArrayType::get(element), e.loc);
   };
   Context next;
@@ -343,13 +344,13 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
         good = false;
         break;
       }
-      value =
-          Value::ofAxis(Kind::Row, pool,
-                        argument(RefType::get(&context, pool->symbol), name));
+      value = Value::ofAxis(
+          Kind::Row, pool,
+          argument(RefType::get(&context, pool->symbol), name, role));
     } else if (role == "code") {
-      value = Value::array(argument(e.i64(), name));
+      value = Value::array(argument(e.i64(), name, role));
     } else if (role == "reward") {
-      value = Value::array(argument(e.f32(), name));
+      value = Value::array(argument(e.f32(), name, role));
     } else {
       unsupported(decl.params[i].range, "what was used, in a handler");
       good = false;
@@ -358,9 +359,10 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
   }
   if (event->item && good)
     for (AxisInfo *item : itemAxes)
-      next.frames.push_back(
-          Frame{item, nullptr,
-                argument(RefType::get(&context, item->symbol), item->name), 0});
+      next.frames.push_back(Frame{
+          item, nullptr,
+          argument(RefType::get(&context, item->symbol), item->name, "item"),
+          0});
   good = good && inContext(std::move(next), [&] {
            for (const StmtPtr &stmt : decl.body->stmts)
              if (!executeStmt(*stmt))

@@ -95,7 +95,9 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
   Context fresh;
   fresh.scope = scope.shared_from_this();
   mlir::OpBuilder::InsertionGuard guard(e.builder);
+  bool silent = diags.setSilent(false); // it happens only once
   value = inContext(std::move(fresh), [&] { return elaborate(decl, scope); });
+  diags.setSilent(silent);
   entry.busy = false;
   entry.value = value;
   entry.pending = nullptr;

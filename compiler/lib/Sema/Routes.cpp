@@ -76,6 +76,15 @@ Value Elaborator::inlineRoute(RouteInstance &route,
               "would never end");
     return Value();
   }
+  if (isStepRoute(decl, *route.scope)) {
+    if (stepping())
+      return inlineSteps(route, args, range);
+    error(diag::callMisplaced, range,
+          "'" + decl.name.text + "' calls the host and cannot run here")
+        .label(decl.name.range, "declared here")
+        .note("only a statement of a route that calls the host may run it");
+    return Value();
+  }
   Context next = cx;
   next.scope = std::make_shared<Scope>(route.locals);
   next.candidate = nullptr;
@@ -101,9 +110,19 @@ Value Elaborator::inlineRoute(RouteInstance &route,
         if (arg.isError() || !checkResultAxes(arg, type, false, range))
           return Value();
       }
+      bool one = llvm::any_of(cx.frames, [&](const Frame &frame) {
+        return frame.axis == arg.axis && frame.position;
+      });
       if ((arg.is(Kind::Row) || arg.is(Kind::Axis)) && !arg.ir &&
-          !arg.axis->pool)
+          !arg.axis->pool && !one)
         cx.items.push_back(arg.axis);
+      // An item that steps have changed: its columns are those of the record.
+      if (arg.is(Kind::Record) && !param.type)
+        if (auto [entry, scope] = route.scope->lookup(param.name.text); entry)
+          if (Value item = resolve(*entry, *scope, param.name.range);
+              item.is(Kind::Axis) && !item.axis->columns.empty())
+            cx.frames.push_back(
+                Frame{item.axis, nullptr, {}, 0, std::make_shared<Value>(arg)});
       cx.scope->bind(param.name.text, arg, param.name.range);
     }
     TypeInfo type;

@@ -23,6 +23,7 @@ Value Elaborator::planOfMember(AxisInfo *pool, const Value &member,
   irgen::Emitter::Choice choice;
   choice.mask = mask;
   choice.under.assign(cx.ruleUnder.begin(), cx.ruleUnder.end());
+  axis->under = choice.under;
   auto op = e.choose(ChoiceKind::all, axis, choice);
   return makePlan(axis, op.getResult(), Value());
 }
@@ -44,6 +45,7 @@ Value Elaborator::asPlan(const Value &value, SourceRange range) {
       choice.count = e.constantInt(e.i64(), 1);
       choice.mask = cx.ruleMask;
       choice.under.assign(cx.ruleUnder.begin(), cx.ruleUnder.end());
+      axis->under = choice.under;
       auto op = e.choose(ChoiceKind::count, axis, choice);
       return makePlan(axis, op.getResult(), Value());
     }
@@ -81,6 +83,9 @@ Value Elaborator::firstPlan(llvm::ArrayRef<mlir::Value> whens,
       planAxis(AxisList(model->items()), model->candidates(), range);
   llvm::SmallVector<mlir::Value> conditions, handles, columns;
   for (auto [when, plan] : llvm::zip(whens, plans)) {
+    for (mlir::Attribute budget : plan.axis->under)
+      if (!llvm::is_contained(axis->under, budget))
+        axis->under.push_back(budget);
     conditions.push_back(e.broadcastTo(when, axis->items()));
     handles.push_back(plan.axis->plan);
     if (weighted)
@@ -124,6 +129,7 @@ Value Elaborator::elseChain(Value plan, const Expr &otherwise,
   mlir::Value status =
       e.select(hasRows(plan.axis), e.constantInt(e.i64(), 0), code);
   Value result = plan;
+  result.text = next.text;
   result.parts = std::make_shared<std::vector<Value>>(*plan.parts);
   result.names = std::make_shared<std::vector<std::string>>(*plan.names);
   result.parts->push_back(Value::array(status));
@@ -167,6 +173,7 @@ Value Elaborator::ruleTarget(const Expr &target) {
     choice.keys = {order};
     choice.up = {true};
     choice.under.assign(cx.ruleUnder.begin(), cx.ruleUnder.end());
+    axis->under = choice.under;
     auto op = e.choose(ChoiceKind::count, axis, choice);
     return makePlan(axis, op.getResult(), Value());
   }

@@ -22,8 +22,9 @@ bool Elaborator::bindLet(const LetDecl &decl) {
   Context next = cx;
   next.planName = decl.name().text;
   next.exact = decl.exact;
+  bool steps = stepping();
   Value value = inContext(std::move(next), [&] {
-    Value result = eval(*decl.value);
+    Value result = steps ? evalStep(*decl.value) : eval(*decl.value);
     if (decl.type && !result.isError()) {
       if (result.is(Kind::Lazy))
         return fail(
@@ -42,8 +43,8 @@ bool Elaborator::bindLet(const LetDecl &decl) {
   bool good = !value.isError();
   if (decl.names.size() == 1)
     return bindName(*cx.scope, decl.name(),
-                    {value, nullptr, decl.name().range, false}) &&
-           good;
+                    {value, nullptr, decl.name().range, false, ""}) &&
+           good && (!steps || declareVariable(decl.name()));
   if (good && (!value.parts || value.parts->size() != decl.names.size() ||
                value.is(Kind::Plan))) {
     error(diag::argumentMismatch, decl.value->range,
@@ -54,12 +55,17 @@ bool Elaborator::bindLet(const LetDecl &decl) {
   for (size_t i = 0; i < decl.names.size(); ++i)
     bindName(*cx.scope, decl.names[i],
              {good ? (*value.parts)[i] : Value(), nullptr, decl.names[i].range,
-              false});
+              false, ""});
+  for (const Name &name : decl.names)
+    if (steps)
+      good &= declareVariable(name);
   return good;
 }
 
 bool Elaborator::executeStmt(const Stmt &stmt) {
   e.loc = locationOf(stmt.range);
+  if (stepping() && !isa<DeclStmt, AssignStmt, EmitStmt, ExpectStmt>(stmt))
+    return executeStep(stmt);
   switch (stmt.kind()) {
   case ast::Kind::DeclStmt: {
     const Decl &decl = *cast<DeclStmt>(stmt).decl;
@@ -109,10 +115,15 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
     return true;
   }
   case ast::Kind::KeepStmt:
+    if (inStepBlock()) // in a router that a step route runs
+      return stepKeep(cast<KeepStmt>(stmt));
     unsupported(stmt.range, "'keep'");
     return false;
   case ast::Kind::NoteStmt:
-    unsupported(stmt.range, "'note'");
+    if (inStepBlock())
+      return stepNote(cast<NoteStmt>(stmt));
+    error(diag::callMisplaced, stmt.range,
+          "a note is written by a route that calls the host");
     return false;
   default:
     unsupported(stmt.range, "this statement");
@@ -149,6 +160,8 @@ bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
   auto [entry, scope] = cx.scope->lookup(name.text);
   if (!entry)
     return !unknownName(name, "name", cx.scope->visibleNames()).isError();
+  if (!entry->variable.empty() && stepping())
+    return assignVariable(*entry, name, value, range);
   if (!entry->pending && entry->value.is(Kind::Array) && cx.carried &&
       cx.carried->count(name.text)) {
     mlir::Value like = (*cx.carried)[name.text].ir,
@@ -200,7 +213,7 @@ bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
 
 bool Elaborator::executeAssign(const AssignStmt &stmt) {
   const Expr *target = ignoreParens(stmt.target.get());
-  Value value = eval(*stmt.value);
+  Value value = stepping() ? evalStep(*stmt.value) : eval(*stmt.value);
   if (value.isError())
     return false;
   if (auto *tuple = dyn_cast<TupleExpr>(target)) {

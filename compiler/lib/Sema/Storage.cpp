@@ -339,6 +339,10 @@ Value Elaborator::load(Storage &storage) {
 }
 
 Value Elaborator::loadColumn(AxisInfo &axis, const ColumnInfo &column) {
+  for (const Frame &frame : llvm::reverse(cx.frames))
+    if (frame.axis == &axis && frame.record)
+      if (const Value *part = frame.record->part(column.name))
+        return *part;
   if (axis.original) // the column of a copy is that of the original, renamed
     if (const ColumnInfo *own = axis.original->findColumn(column.name)) {
       Value value = Value::array(e.get(own->symbol, own->type), own->unit);

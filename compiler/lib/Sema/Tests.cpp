@@ -106,13 +106,20 @@ void Elaborator::emitTest(const TestDecl &decl,
     return;
   }
   llvm::SmallVector<mlir::NamedAttribute> inputs;
+  llvm::SmallVector<mlir::Attribute> answers;
   for (const TestDecl::Input &input : decl.inputs)
-    if (!testInput(input, inputs))
+    if (input.call ? !testAnswers(input, answers) : !testInput(input, inputs))
       return;
   std::string expected;
   mlir::IntegerAttr rule;
+  mlir::DictionaryAttr values;
   const Expr *wanted = ignoreParens(decl.expected.get());
-  if (isa<NoneExpr>(wanted)) {
+  auto steps = module->lookupSymbol<FuncOp>(router->name.text);
+  bool isSteps = steps && steps.getKind() == FuncKind::steps;
+  if (isSteps && isa<RecordExpr, NameExpr>(wanted)) {
+    if (!testValues(*router, steps, *wanted, values))
+      return;
+  } else if (isa<NoneExpr>(wanted)) {
     expected = "none";
   } else if (auto *call = dyn_cast<CallExpr>(wanted);
              call && call->calleeName() == "reject") {
@@ -147,9 +154,10 @@ void Elaborator::emitTest(const TestDecl &decl,
     unsupported(decl.expected->range, "this expectation");
     return;
   }
-  TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "",
-                 router->name.text, e.builder.getDictionaryAttr(inputs),
-                 expected, rule);
+  TestOp::create(
+      e.builder, e.loc, decl.name ? decl.name->value : "", router->name.text,
+      e.builder.getDictionaryAttr(inputs), expected, rule,
+      isSteps ? e.builder.getArrayAttr(answers) : mlir::ArrayAttr(), values);
 }
 
 /// A test with statements: a function with one truth an `expect`.
@@ -192,5 +200,6 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
       e.builder.getFunctionType({}, mlir::ValueRange(truths).getTypes()));
   e.builder.setInsertionPointToEnd(module->getBody());
   TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "", symbol,
-                 e.builder.getDictionaryAttr({}), "true", mlir::IntegerAttr());
+                 e.builder.getDictionaryAttr({}), "true", mlir::IntegerAttr(),
+                 mlir::ArrayAttr(), mlir::DictionaryAttr());
 }

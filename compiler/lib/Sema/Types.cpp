@@ -260,6 +260,10 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
                           SourceRange range) {
   if (value.isError() || type.kind == TypeInfo::Kind::None)
     return value;
+  if (value.is(Kind::RunSet))
+    if (auto set = dyn_cast_or_null<SetType>(type.element))
+      if (auto ref = dyn_cast<RefType>(set.getValueType()))
+        return runRows(value.text, e.axisOf(ref.getAxis()), range);
   if (type.kind == TypeInfo::Kind::Tuple ||
       type.kind == TypeInfo::Kind::Record) {
     if (!value.parts || value.parts->size() != type.elements.size())

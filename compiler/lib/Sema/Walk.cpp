@@ -15,7 +15,7 @@ namespace {
 
 class Names : public Visitor<Names> {
 public:
-  std::vector<std::string> found;
+  std::vector<std::string> found, assigned;
   SourceRange step; // of the first call of the host
 
   void see(const Node *node) {
@@ -94,14 +94,29 @@ public:
   void visitCallOutExpr(const CallOutExpr &e) {
     if (!step)
       step = e.range;
+    see(e.call.get());
   }
   void visitParExpr(const ParExpr &e) {
     if (!step)
       step = e.range;
+    see(e.body.get());
   }
+  void visitWithExpr(const WithExpr &e) {
+    see(e.value.get());
+    seeArgs(e.notes);
+  }
+  void visitReturnExpr(const ReturnExpr &e) { see(e.value.get()); }
   void visitBlockStmt(const BlockStmt &s) { seeAll(s.stmts); }
   void visitExprStmt(const ExprStmt &s) { see(s.value.get()); }
+  void assigns(const Expr *target) {
+    if (auto *tuple = llvm::dyn_cast<TupleExpr>(ignoreParens(target)))
+      for (const ExprPtr &element : tuple->elements)
+        assigns(element.get());
+    else if (auto name = plainName(ignoreParens(target)); !name.empty())
+      assigned.push_back(name.str());
+  }
   void visitAssignStmt(const AssignStmt &s) {
+    assigns(s.target.get());
     see(s.target.get());
     see(s.value.get());
   }
@@ -126,6 +141,12 @@ std::vector<std::string> route::sema::namesIn(const Node &node) {
   Names names;
   names.visit(node);
   return std::move(names.found);
+}
+
+std::vector<std::string> route::sema::namesAssigned(const Node &node) {
+  Names names;
+  names.visit(node);
+  return std::move(names.assigned);
 }
 
 SourceRange route::sema::stepIn(const RouteDecl &route) {

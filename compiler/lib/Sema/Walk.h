@@ -14,6 +14,9 @@ namespace route::sema {
 /// for members of them.
 std::vector<std::string> namesIn(const ast::Node &node);
 
+/// Names that assignments below `node` change, in order, perhaps repeated.
+std::vector<std::string> namesAssigned(const ast::Node &node);
+
 /// Where a route calls the host, runs in parallel, or loops over carried steps;
 /// invalid when it only decides.
 SourceRange stepIn(const ast::RouteDecl &route);

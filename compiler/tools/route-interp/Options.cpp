@@ -6,6 +6,7 @@
 #include "route/Diagnostics/ToolOptions.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Inputs.h"
+#include "route/Interpreter/Steps.h"
 #include "route/Sema/Compile.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -34,6 +35,17 @@ InterpOptions parseOptions(int argc, char **argv) {
                          cl::cat(category));
   cl::opt<int64_t> now("now", cl::desc("the time, ns since 1970"), cl::init(0),
                        cl::cat(category));
+  cl::opt<std::string> host(
+      "host", cl::desc("what the host answers to calls, a JSON object a line"),
+      cl::cat(category));
+  cl::opt<std::string> replay(
+      "replay", cl::desc("take the events of this log of step runs again"),
+      cl::cat(category));
+  cl::opt<int64_t> gap(
+      "gap-ms",
+      cl::desc("start a step run this long after the one before, not after "
+               "its end"),
+      cl::init(-1), cl::cat(category));
   cl::opt<bool> verify("verify-diagnostics",
                        cl::desc("check errors against expected-error comments"),
                        cl::cat(category));
@@ -41,8 +53,8 @@ InterpOptions parseOptions(int argc, char **argv) {
   if (!parseToolOptions(argc, argv, "route-interp",
                         "Routec's interpreter of IR\n"))
     exit(2);
-  InterpOptions options{input, entry, tensors, records, params,
-                        {},    seed,  now,     verify};
+  InterpOptions options{input, entry, tensors, records, params, {},
+                        seed,  now,   verify,  host,    replay, gap};
   for (llvm::StringRef size : sizes) {
     auto [axis, number] = size.split('=');
     if (number.getAsInteger(10, options.sizes[axis.str()])) {
@@ -89,14 +101,33 @@ LogicalResult runEntry(ModuleOp module, const InterpOptions &options,
     if (failed(interp::bindRecords(interpreter, module, file->getBuffer())))
       return failure();
   }
+  interp::StepScript steps;
+  steps.gapNs = options.gapMs < 0 ? -1 : options.gapMs * 1'000'000;
+  for (auto [path, text] : {std::pair(&options.host, &steps.host),
+                            std::pair(&options.replay, &steps.replay)}) {
+    if (path->empty())
+      continue;
+    std::string error;
+    auto file = openInputFile(*path, &error);
+    if (!file)
+      return emitError(loc, error);
+    *text = file->getBuffer().str();
+  }
   std::vector<std::string> entries = {options.entry};
   if (options.entry.empty()) {
     entries.clear();
     for (auto func : module.getOps<FuncOp>())
-      if (func.getKind() != FuncKind::handler)
+      if (func.getKind() != FuncKind::handler &&
+          func.getKind() != FuncKind::steps)
         entries.push_back(func.getSymName().str());
   }
   for (const std::string &entry : entries) {
+    if (auto func = module.lookupSymbol<FuncOp>(entry);
+        func && func.getKind() == FuncKind::steps) {
+      if (failed(interp::runSteps(interpreter, module, entry, steps, os)))
+        return failure();
+      continue;
+    }
     auto results = interpreter.run(entry);
     if (failed(results))
       return failure();

@@ -16,6 +16,8 @@ struct InterpOptions {
   uint64_t seed = 0;
   int64_t now = 0;
   bool verifyDiagnostics = false;
+  std::string host, replay; // files: answers to calls, a log of events
+  int64_t gapMs = -1;       // between the starts of step runs
 };
 
 InterpOptions parseOptions(int argc, char **argv);

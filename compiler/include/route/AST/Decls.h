@@ -215,7 +215,8 @@ public:
   std::unique_ptr<BlockStmt> body;
 };
 
-/// `test "short fix" of pick { prompt: "…", jail = unknown } -> coder`, or a
+/// `test "short fix" of pick { prompt: "…", jail = unknown } -> coder`, with
+/// `chat(small) = failed(500)` where the route calls the host, or a
 /// test with statements: `test "sums" { expect sum([1, 2] over n) == 3 }`.
 class TestDecl : public NodeOf<TestDecl, Kind::TestDecl, Decl> {
 public:
@@ -223,6 +224,7 @@ public:
     Name name;
     bool isSignal = false; // written with '=': sets a signal, not a column
     ExprPtr value;
+    std::unique_ptr<CallExpr> call; // `chat(small) = …`: what the host answers
   };
   std::unique_ptr<StringExpr> name;
   Name router; // after `of`; may be empty

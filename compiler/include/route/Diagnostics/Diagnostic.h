@@ -19,6 +19,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace llvm {
@@ -140,6 +141,10 @@ public:
     consumer = std::move(function);
   }
 
+  /// While silent, messages are dropped: for looking at text twice. Returns
+  /// what it was before.
+  bool setSilent(bool value) { return std::exchange(silent, value); }
+
   /// For the builder: takes a finished message.
   void take(Diagnostic diagnostic);
 
@@ -150,6 +155,7 @@ private:
   unsigned errors = 0;
   unsigned errorLimit = 100;
   bool warningsAsErrors = false;
+  bool silent = false;
 };
 
 } // namespace route

@@ -2,7 +2,9 @@
 #ifndef ROUTE_INTERPRETER_INPUTS_H
 #define ROUTE_INTERPRETER_INPUTS_H
 
+#include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Interpreter/Checkpoint.h"
+#include "llvm/Support/JSON.h"
 
 namespace route::interp {
 
@@ -19,6 +21,13 @@ mlir::LogicalResult bindTensors(Interpreter &interpreter, mlir::ModuleOp module,
 /// has the same keys. Errors name the line.
 mlir::LogicalResult bindRecords(Interpreter &interpreter, mlir::ModuleOp module,
                                 llvm::StringRef text);
+
+/// One value of `type` from JSON, in the forms of bindRecords: lists for axes,
+/// outermost first. `line` is for messages.
+mlir::FailureOr<Array> readJson(Machine &machine,
+                                const llvm::json::Value &value, ArrayType type,
+                                llvm::StringRef name, size_t line,
+                                mlir::Location loc);
 
 } // namespace route::interp
 

@@ -8,6 +8,7 @@
 #include "route/Interpreter/Interpreter.h"
 #include "route/Interpreter/Ledger.h"
 #include "llvm/ADT/StringMap.h"
+#include <optional>
 #include <unordered_map>
 
 namespace route::interp {
@@ -80,6 +81,12 @@ private:
   std::vector<std::pair<bool (*)(mlir::Operation *), OpFunction>> fallbacks;
 };
 
+/// A host signal that an op has asked for, with the arguments of the call.
+struct NeededSignal {
+  SignalOp signal;
+  std::vector<Array> args;
+};
+
 /// Everything one interpreter holds.
 class Machine {
 public:
@@ -106,6 +113,11 @@ public:
   llvm::StringMap<Array> params, inputs, cells, computed;
   /// When a live column was pushed, ns.
   llvm::StringMap<int64_t> pushedNs;
+  /// In a step run: the item axes with the position that the run is for.
+  llvm::SmallVector<std::pair<mlir::StringAttr, int64_t>, 1> items;
+  /// In a step run: where a read of a host signal that nobody has answered yet
+  /// leaves its question, and fails without a message. Null elsewhere.
+  std::optional<NeededSignal> *needed = nullptr;
   /// State as this handler has written it; null outside handlers.
   llvm::StringMap<Array> *writes = nullptr;
   llvm::StringMap<AxisRef> axes;
@@ -163,6 +175,10 @@ bool isLowered(mlir::Operation *function);
 /// outputs in the form that the route it came from gives: arrays and plans.
 mlir::FailureOr<llvm::SmallVector<RuntimeValue>>
 runLowered(Machine &machine, mlir::Operation *function);
+/// What host signal `op` reads as: the answer's field "value" as ranges,
+/// unknown without an answer.
+mlir::FailureOr<Array> signalValue(Machine &machine, SignalOp op,
+                                   const llvm::StringMap<Array> *answer);
 /// The symbol that `name` or `axis.column` stands for; null when there is none.
 mlir::Operation *lookupDotted(Machine &machine, llvm::StringRef name);
 

@@ -24,6 +24,7 @@ mlir::FailureOr<Array> arrayFromAttribute(mlir::Attribute value,
 ///                    "metrics"]
 ///
 ///   interp.pushes = {"models.queue" = dense<...>}   what push binds
+///   interp.answers = ["{…}"]   for `steps ENTRY`: a host script by lines
 ///   interp.seed, interp.max_bytes, interp.max_steps  as in Options
 ///
 /// Without a script every route and router is run in order. `emit EVENT ROUTER`

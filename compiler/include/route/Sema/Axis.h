@@ -43,6 +43,7 @@ struct AxisInfo {
   std::vector<ColumnInfo> columns;
   PoolInfo *pool = nullptr;
   mlir::Value plan; // of a plan: its rows, where they are in scope
+  llvm::SmallVector<mlir::Attribute> under; // of a plan: its budgets
   SourceRange range;
 
   bool isPlan() const { return kind == AxisKind::plan; }

@@ -27,6 +27,8 @@ struct Frame {
   AxisInfo *plan = nullptr; // gathered to the rows of this plan,
   mlir::Value position;     // or read at one position,
   int64_t offset = 0;       // counted from here; or neither: all of the axis
+  std::shared_ptr<Value> record =
+      nullptr; // of an item: its columns, as a step left them
 };
 
 /// A parameter, signal, state cell or column: something `route.get` reads.
@@ -80,6 +82,8 @@ struct Value {
     Member,   // one row of a pool by its label: `number` is its position
     Unknown,  // the literal
     None,     // the literal: no row
+    Result,   // what a call of the host gave: code, row and fields in parts
+    RunSet,   // `run.failed` or `run.chosen`, by `text`
     Refusal,  // reject(code): code in `number`, reason in `text`
   };
   Kind kind = Kind::Error;
@@ -96,6 +100,10 @@ struct Value {
   ScopePtr scope;
   Storage *storage = nullptr;
   RouteInstance *route = nullptr;
+  /// Of a result: set once its failure has been looked at.
+  std::shared_ptr<bool> handled;
+  /// Of a row: the budgets of the choice that it is from.
+  llvm::SmallVector<mlir::Attribute> under;
 
   bool isError() const { return kind == Kind::Error; }
   bool is(Kind k) const { return kind == k; }
@@ -148,7 +156,8 @@ public:
     Value value;
     const ast::Decl *pending = nullptr; // not elaborated yet
     SourceRange range;
-    bool busy = false; // being elaborated: a second look-up is a cycle
+    bool busy = false;      // being elaborated: a second look-up is a cycle
+    std::string variable{}; // of a step route: what it is known by; may change
   };
   explicit Scope(ScopePtr parent = nullptr) : parent(std::move(parent)) {}
   ScopePtr parent;

@@ -93,6 +93,12 @@ struct ConvertRouteToLinalg
     for (FuncOp func :
          llvm::make_early_inc_range(getOperation().getOps<FuncOp>())) {
       std::string name = func.getSymName().str();
+      if (func.getKind() == FuncKind::steps) {
+        func.emitError("'") << name
+                            << "' calls the host while it runs, which "
+                               "compiled code cannot do yet";
+        return signalPassFailure();
+      }
       // The converted function takes the name over.
       if (failed(SymbolTable(getOperation())
                      .rename(func, StringAttr::get(&getContext(),

@@ -1,5 +1,6 @@
 // The route dialect: registration and constants.
 #include "route/Dialect/Route/IR/RouteDialect.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "route/Dialect/Route/IR/RouteOps.h"

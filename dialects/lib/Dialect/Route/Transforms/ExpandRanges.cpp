@@ -653,6 +653,12 @@ namespace {
 struct ExpandRanges : route::impl::RouteExpandRangesBase<ExpandRanges> {
   void runOnOperation() override {
     FuncOp func = getOperation();
+    if (func.getKind() == FuncKind::steps) {
+      func.emitError("'") << func.getSymName()
+                          << "' calls the host while it runs, which compiled "
+                             "code cannot do yet";
+      return signalPassFailure();
+    }
     if (!func.getBody().hasOneBlock() || failed(Expander(func).run()))
       signalPassFailure();
   }

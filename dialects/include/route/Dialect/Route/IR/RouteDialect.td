@@ -30,6 +30,7 @@ def Route_Dialect : Dialect {
     which only event handlers may contain. Locations always point into the
     .route file.
   }];
+  let dependentDialects = ["::mlir::cf::ControlFlowDialect"]; // cf.br joins blocks of step routes
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;

@@ -25,7 +25,8 @@ def Route_ColumnKind : Route_Enum<"ColumnKind", "who gives a column its values",
   Case<"state", 3>]>; // event handlers
 
 def Route_FuncKind : Route_Enum<"FuncKind", "what a function is for", [
-  Case<"route", 0>, Case<"router", 1>, Case<"handler", 2>]>;
+  Case<"route", 0>, Case<"router", 1>, Case<"handler", 2>,
+  Case<"steps", 3>]>; // a route that asks the host while it runs
 
 def Route_UnaryKind : Route_Enum<"UnaryKind", "elementwise function of one value", [
   Case<"neg", 0>, Case<"abs", 1>, Case<"sign", 2>, Case<"logical_not", 3>,

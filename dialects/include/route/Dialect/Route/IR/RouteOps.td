@@ -7,5 +7,6 @@ include "route/Dialect/Route/IR/RouteArrayOps.td"
 include "route/Dialect/Route/IR/RouteChoiceOps.td"
 include "route/Dialect/Route/IR/RouteControlOps.td"
 include "route/Dialect/Route/IR/RouteStepOps.td"
+include "route/Dialect/Route/IR/RouteRunOps.td"
 
 #endif

@@ -18,7 +18,8 @@ def Route_BudgetOp : Route_Op<"budget", [Symbol, IsolatedFromAbove, HasParent<":
     * `limit` yields one f64 array over the same axes, an absent axis meaning any;
     * `per` yields one array a key; no keys mean one ledger cell for all;
     * `charge` takes the row (a scalar ref of the pool), a scalar ref of each item
-      axis, and the scalar fields of the answer; it yields a scalar f64.
+      axis, and the scalar fields of the answer that `usage` names; it yields a
+      scalar f64.
 
     `window` is call, batch, run, held (until the call ends), fixed or sliding
     (with `length_ns`, `slots` parts), day or month (with `zone`). Reservations
@@ -41,12 +42,13 @@ def Route_BudgetOp : Route_Op<"budget", [Symbol, IsolatedFromAbove, HasParent<":
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$pool, StrAttr:$window,
     OptionalAttr<StrAttr>:$zone, OptionalAttr<I64Attr>:$length_ns, OptionalAttr<I64Attr>:$slots,
-    OptionalAttr<I64Attr>:$lease_ns, OptionalAttr<F64Attr>:$warn, OptionalAttr<StrAttr>:$unit);
+    OptionalAttr<I64Attr>:$lease_ns, OptionalAttr<F64Attr>:$warn, OptionalAttr<StrAttr>:$unit,
+    OptionalAttr<StrArrayAttr>:$usage);
   let regions = (region SizedRegion<1>:$reserve, SizedRegion<1>:$limit, MaxSizedRegion<1>:$per,
     MaxSizedRegion<1>:$charge);
   let assemblyFormat = [{
     $sym_name `of` $pool `window` $window (`zone` $zone^)? (`length` $length_ns^)? (`slots` $slots^)?
-    (`lease` $lease_ns^)? (`warn` $warn^)? (`unit` $unit^)? attr-dict-with-keyword
+    (`lease` $lease_ns^)? (`warn` $warn^)? (`unit` $unit^)? (`usage` $usage^)? attr-dict-with-keyword
     `reserve` $reserve `limit` $limit (`per` $per^)? (`charge` $charge^)?
   }];
   let hasVerifier = 1;
@@ -60,7 +62,10 @@ def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
     (`axis.column`) and signals by name; a unit attribute makes one unknown.
     `expected` is the label of the row that a router must choose first, `none`
     for no row, `reject CODE` for a refusal, or `true` where all results must be
-    true; `rule` is the position of the rule that must fire instead.
+    true; `rule` is the position of the rule that must fire instead. For a step
+    route `host` lists what the host answers, as dictionaries: the `call`, the
+    label of its `row`, and the fields to `return` or the code to `fail` with, and
+    `values` what the run must return.
 
     Example:
     ```mlir
@@ -68,9 +73,11 @@ def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
     ```
   }];
   let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$function,
-    DictionaryAttr:$inputs, StrAttr:$expected, OptionalAttr<I64Attr>:$rule);
+    DictionaryAttr:$inputs, StrAttr:$expected, OptionalAttr<I64Attr>:$rule,
+    OptionalAttr<ArrayAttr>:$host, OptionalAttr<DictionaryAttr>:$values);
   let assemblyFormat = [{
-    $name `of` $function $inputs `expect` $expected (`rule` $rule^)? attr-dict
+    $name `of` $function $inputs `expect` $expected (`rule` $rule^)? (`host` $host^)? (`values` $values^)?
+    attr-dict
   }];
 }
 

@@ -162,6 +162,10 @@ def Route_FuncOp : Route_Op<"func", [AffineScope, AutomaticAllocationScope, Isol
     names in the spec. A router returns its plan and then the plan's columns
     (weight first) and, where it may refuse, a status of `i64` an item.
 
+    A step route (`steps`) runs for one item, may have several blocks, and waits
+    at each `route.ask`; its arguments are refs of the item. All others have one
+    block. What is alive at an ask is all that a run keeps while it waits.
+
     Example:
     ```mlir
     route.func @double <route> (%x: !route.array<f32 [@token]>) -> !route.array<f32 [@token]> {
@@ -179,6 +183,7 @@ def Route_FuncOp : Route_Op<"func", [AffineScope, AutomaticAllocationScope, Isol
   let skipDefaultBuilders = 1;
   let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::route::FuncKind":$kind,
     "::mlir::FunctionType":$type)>];
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }

@@ -1,0 +1,190 @@
+// Budgets of calls: amounts from the budgets' regions at one row and item,
+// totals from the ledgers.
+#include "Reservations.h"
+#include "Scalars.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+/// The elements that `region` yields, at the row and items of `site`.
+static LogicalResult evaluate(Machine &machine, BudgetOp budget, Region &region,
+                              const CallSite &site,
+                              SmallVectorImpl<std::pair<Element, Type>> &out) {
+  Frame frame(machine);
+  SmallVector<RuntimeValue, 1> yielded;
+  if (failed(machine.runRegion(region, {}, frame, yielded)))
+    return failure();
+  for (const RuntimeValue &value : yielded) {
+    auto *array = std::get_if<Array>(&value);
+    if (!array)
+      return budget.emitError("yields a plan");
+    SmallVector<int64_t> position;
+    for (const AxisRef &axis : array->axes) {
+      int64_t at = axis->name == site.pool ? site.row : -1;
+      for (auto [item, place] : site.items)
+        if (axis->name == item)
+          at = place;
+      if (at < 0 || at >= axis->size)
+        return budget.emitError("is about axis '")
+               << axis->label() << "', which a call does not know";
+      position.push_back(at);
+    }
+    out.push_back({array->at(position), array->elementType});
+  }
+  return success();
+}
+
+/// The number an element of f64 holds, or NaN where it is unknown.
+static double numberOf(const Element &element) {
+  Range range = toRange(element);
+  return range.known ? range.lo.asDouble() : __builtin_nan("");
+}
+
+/// Amounts of a run and of a batch live as long as the run.
+static Ledger &ledgerOf(const Window &window, Machine &machine, Ledger &run) {
+  return window.lasts() ? machine.ledger : run;
+}
+
+FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
+                                      ArrayAttr under, const CallSite &site,
+                                      std::string &refused) {
+  std::vector<Reservation> wanted;
+  for (auto name : under.getAsRange<FlatSymbolRefAttr>()) {
+    auto budget = machine.symbols.lookup<BudgetOp>(name.getAttr());
+    if (!budget)
+      return op.emitError("names ") << name << ", which is no budget";
+    Reservation entry;
+    entry.budget = budget;
+    entry.window.kind = *Window::parse(budget.getWindow());
+    if (budget.getLengthNs())
+      entry.window.lengthNs = *budget.getLengthNs();
+    if (budget.getSlots())
+      entry.window.slots = *budget.getSlots();
+    SmallVector<std::pair<Element, Type>> reserve, limit, keys;
+    if (failed(evaluate(machine, budget, budget.getReserve(), site, reserve)) ||
+        failed(evaluate(machine, budget, budget.getLimit(), site, limit)) ||
+        (!budget.getPer().empty() &&
+         failed(evaluate(machine, budget, budget.getPer(), site, keys))))
+      return failure();
+    if (reserve.size() != 1 || limit.size() != 1)
+      return budget.emitError("yields ")
+             << reserve.size() << " amounts and " << limit.size() << " limits";
+    for (auto &[element, type] : keys)
+      entry.key += printElement(element, type) + ";";
+    auto amount =
+        toAmount(numberOf(reserve.front().first), budget.getUnit() == "p$");
+    entry.limit = numberOf(limit.front().first);
+    entry.atNs = machine.nowNs;
+    refused = budget.getSymName().str();
+    if (!amount || entry.limit != entry.limit)
+      return false;
+    entry.amount = *amount;
+    Amount used = 0;
+    if (entry.window.kind != Window::Kind::Call)
+      used = ledgerOf(entry.window, machine, run)
+                 .total(refused, entry.key, entry.window, machine.nowNs);
+    // A limit beyond all amounts is none.
+    auto most = entry.limit < 0 ? std::optional<Amount>(-1)
+                                : toAmount(entry.limit, false);
+    if (most && used + *amount > *most)
+      return false;
+    wanted.push_back(std::move(entry));
+  }
+  for (const Reservation &entry : wanted)
+    ledgerOf(entry.window, machine, run)
+        .add(BudgetOp(entry.budget).getSymName(), entry.key, entry.window,
+             entry.atNs, entry.amount);
+  all.insert(all.end(), wanted.begin(), wanted.end());
+  refused.clear();
+  return true;
+}
+
+void Reservations::giveBack(Machine &machine, Ledger &run,
+                            Reservation &reservation) {
+  if (!reservation.held)
+    return;
+  reservation.held = false;
+  ledgerOf(reservation.window, machine, run)
+      .add(reservation.budget.getSymName(), reservation.key, reservation.window,
+           reservation.atNs, -reservation.amount);
+}
+
+void Reservations::release(Machine &machine, Ledger &run) {
+  for (Reservation &reservation : all)
+    giveBack(machine, run, reservation);
+  all.clear();
+}
+
+void Reservations::expire(Machine &machine, Ledger &run) {
+  for (Reservation &reservation : all)
+    if (auto lease = reservation.budget.getLeaseNs();
+        lease && machine.nowNs - reservation.atNs > int64_t(*lease))
+      giveBack(machine, run, reservation);
+}
+
+LogicalResult Reservations::charge(Machine &machine, Ledger &run,
+                                   const CallSite &site,
+                                   const llvm::StringMap<Array> &usage,
+                                   std::vector<std::string> &overrun) {
+  for (Reservation &reservation : all) {
+    BudgetOp budget = reservation.budget;
+    giveBack(machine, run, reservation);
+    if (reservation.window.kind == Window::Kind::Held ||
+        reservation.window.kind == Window::Kind::Call)
+      continue; // the call has ended, and with it what it held
+    Amount amount = reservation.amount;
+    if (!budget.getCharge().empty()) {
+      Region &region = budget.getCharge();
+      SmallVector<RuntimeValue> args;
+      args.push_back(Array::scalar(
+          cast<ArrayType>(region.getArgument(0).getType()).getElementType(),
+          site.row));
+      size_t first = 1,
+             fields = budget.getUsage() ? budget.getUsage()->size() : 0;
+      for (; first + fields < region.getNumArguments(); ++first) {
+        Type type = cast<ArrayType>(region.getArgument(first).getType())
+                        .getElementType();
+        int64_t at = 0;
+        for (auto [item, place] : site.items)
+          if (auto ref = dyn_cast<RefType>(type);
+              ref && ref.getAxis().getAttr() == item)
+            at = place;
+        args.push_back(Array::scalar(type, at));
+      }
+      for (size_t i = 0; i < fields; ++i) {
+        StringRef name = cast<StringAttr>((*budget.getUsage())[i]).getValue();
+        auto found = usage.find(name);
+        Type type = cast<ArrayType>(region.getArgument(first + i).getType())
+                        .getElementType();
+        if (found == usage.end())
+          return budget.emitError("charges by '")
+                 << name << "', which the answer does not have";
+        Element element = found->second.value();
+        if (!isRangeType(type))
+          element = toRange(element).lo;
+        args.push_back(Array::scalar(type, std::move(element)));
+      }
+      Frame frame(machine);
+      SmallVector<RuntimeValue, 1> yielded;
+      if (failed(machine.runRegion(region, args, frame, yielded)))
+        return failure();
+      auto *array =
+          yielded.size() == 1 ? std::get_if<Array>(&yielded.front()) : nullptr;
+      if (!array || !array->axes.empty())
+        return budget.emitError("charges no one amount");
+      // What nobody can know costs what was reserved.
+      amount = toAmount(numberOf(array->value()), budget.getUnit() == "p$")
+                   .value_or(reservation.amount);
+    }
+    Ledger &ledger = ledgerOf(reservation.window, machine, run);
+    ledger.add(budget.getSymName(), reservation.key, reservation.window,
+               reservation.atNs, amount);
+    auto most = toAmount(reservation.limit, false);
+    if (most && ledger.total(budget.getSymName(), reservation.key,
+                             reservation.window, machine.nowNs) > *most)
+      overrun.push_back(budget.getSymName().str());
+  }
+  all.clear();
+  return success();
+}

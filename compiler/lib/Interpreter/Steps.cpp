@@ -1,0 +1,630 @@
+// The step machine: runs the blocks of a step route from one ask to the next.
+#include "route/Interpreter/Steps.h"
+#include "Reservations.h"
+#include "Scalars.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "llvm/Support/SaveAndRestore.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+namespace {
+
+/// One call that the host was asked for.
+struct Call {
+  int64_t id = -1;
+  AskOp ask;       // null for a signal
+  SignalOp signal; // null for an ask
+  CallSite site;
+  bool ended = false, answered = false, cancelled = false, committed = false;
+  int64_t deadlineNs = -1, code = 0;
+  llvm::StringMap<Array> values;
+  Reservations reservations;
+};
+
+} // namespace
+
+/// The state of one run: its frame, where it stands, and its calls.
+struct StepRun::Impl {
+  Impl(Interpreter &interpreter, StringRef entry, int64_t item)
+      : interpreter(interpreter), machine(interpreter.machine()),
+        frame(machine), item(item) {
+    func = machine.symbols.lookup<FuncOp>(entry);
+    this->entry = entry.str();
+  }
+
+  Interpreter &interpreter;
+  Machine &machine;
+  std::string entry;
+  FuncOp func;
+  Frame frame;
+  int64_t item;
+  Block *block = nullptr;
+  Block::iterator at;
+  bool ended = false;
+  std::vector<std::unique_ptr<Call>> calls;
+  /// Calls that the ask at `at` waits for, or the signal that is needed.
+  std::vector<Call *> waiting;
+  /// What this run has reserved and spent in windows that end with it.
+  Ledger ledger;
+  llvm::StringMap<Array> computed;
+  SmallVector<std::pair<StringAttr, int64_t>, 1> items;
+  std::vector<std::pair<StringAttr, int64_t>> chosen, failedRows;
+  std::vector<RuntimeValue> ticket;
+  std::vector<Action> actions;
+
+  LogicalResult begin();
+  LogicalResult advance();
+  LogicalResult ask(AskOp op);
+  LogicalResult makeCall(Call &call, ArrayRef<RuntimeValue> args);
+  LogicalResult needSignal(const NeededSignal &needed);
+  LogicalResult finishAsk(AskOp op);
+  LogicalResult endCall(Call &call, const Event &event);
+  LogicalResult runHandlers(StringRef event, const Call *call, float reward);
+  void enter(Block *target, ArrayRef<RuntimeValue> args);
+  void refuse(int64_t code, StringRef reason);
+  void finish(route::ReturnOp op);
+  void wait();
+  /// Runs `body` with this run's part of the machine in place.
+  template <typename Body> FailureOr<std::vector<Action>> inRun(Body body);
+};
+
+/// Whether the answer of `ask` is what the run gives, whatever it is: on the
+/// way from it to a return nothing else is asked and nothing depends on its
+/// fields.
+static bool settles(AskOp ask) {
+  if (ask.getCopies())
+    return false;
+  Operation *op = ask->getNextNode();
+  for (int steps = 0; op && steps < 10'000; ++steps) {
+    if (isa<route::ReturnOp>(op))
+      return true;
+    if (isa<AskOp, RepeatOp, NextOp, RefuseOp>(op))
+      return false;
+    if (auto jump = dyn_cast<cf::BranchOp>(op)) {
+      op = &jump.getDest()->front();
+      continue;
+    }
+    auto branch = dyn_cast<CondBranchOp>(op);
+    if (!branch) {
+      op = op->getNextNode();
+      continue;
+    }
+    auto test = branch.getCondition().getDefiningOp<CompareOp>();
+    auto zero = test ? test.getRhs().getDefiningOp<ConstantOp>() : ConstantOp();
+    auto value = zero ? dyn_cast<IntegerAttr>(zero.getValue()) : IntegerAttr();
+    if (!test || test.getKind() != CompareKind::eq || !value ||
+        value.getInt() != 0 || test.getLhs() != ask.getCode())
+      return false;
+    op = &branch.getTrueDest()->front();
+  }
+  return false;
+}
+
+template <typename Body>
+FailureOr<std::vector<Action>> StepRun::Impl::inRun(Body body) {
+  actions.clear();
+  machine.steps = 0;
+  std::swap(machine.computed, computed);
+  llvm::SaveAndRestore<Ledger> pending(machine.pending, Ledger());
+  llvm::SaveAndRestore<decltype(machine.items)> place(machine.items, items);
+  std::optional<NeededSignal> needed;
+  llvm::SaveAndRestore<std::optional<NeededSignal> *> need(machine.needed,
+                                                           &needed);
+  LogicalResult done = body();
+  std::swap(machine.computed, computed);
+  if (failed(done)) {
+    ended = true;
+    return failure();
+  }
+  return std::move(actions);
+}
+
+StepRun::StepRun(Interpreter &interpreter, StringRef entry, int64_t item)
+    : impl(std::make_unique<Impl>(interpreter, entry, item)) {}
+StepRun::~StepRun() = default;
+bool StepRun::ended() const { return impl->ended; }
+
+LogicalResult StepRun::Impl::begin() {
+  if (!func || func.getKind() != FuncKind::steps)
+    return emitError(machine.module.getLoc(), "'")
+           << entry << "' is no step route";
+  SmallVector<RuntimeValue> args;
+  for (auto [i, type] : llvm::enumerate(func.getArgumentTypes())) {
+    auto array = dyn_cast<ArrayType>(type);
+    auto ref = array ? dyn_cast<RefType>(array.getElementType()) : RefType();
+    auto role = func.getArgAttrOfType<StringAttr>(i, "route.role");
+    if (ref && role && role.getValue() == "item") {
+      auto axis = machine.axis(ref.getAxis().getAttr(), func.getLoc());
+      if (failed(axis))
+        return failure();
+      if (item < 0 || item >= (*axis)->size)
+        return func.emitError("item ")
+               << item << " is none of the " << (*axis)->size << " given";
+      items.push_back({ref.getAxis().getAttr(), item});
+      machine.items = items;
+      args.push_back(Array::scalar(ref, item));
+      continue;
+    }
+    auto name = func.getArgAttrOfType<StringAttr>(i, "route.name");
+    auto found =
+        name ? machine.inputs.find(name.getValue()) : machine.inputs.end();
+    if (found == machine.inputs.end())
+      return func.emitError("argument ")
+             << i << " of '" << entry << "' is not given";
+    args.push_back(found->second);
+  }
+  enter(&func.getBody().front(), args);
+  return advance();
+}
+
+FailureOr<std::vector<Action>> StepRun::start() {
+  return impl->inRun([&] { return impl->begin(); });
+}
+
+void StepRun::Impl::enter(Block *target, ArrayRef<RuntimeValue> args) {
+  for (auto [argument, value] : llvm::zip(target->getArguments(), args))
+    frame.set(argument, value);
+  block = target;
+  at = target->begin();
+}
+
+/// True where a scalar truth is surely true.
+static bool surely(const Array &truth) {
+  Range range = toRange(truth.value());
+  return range.known && range.lo.asTruth();
+}
+
+static int64_t integerOf(const Array &array) {
+  Range range = toRange(array.value());
+  return range.known ? range.lo.asInt() : 0;
+}
+
+LogicalResult StepRun::Impl::advance() {
+  auto valuesOf = [&](OperandRange operands) {
+    SmallVector<RuntimeValue> values;
+    for (Value operand : operands)
+      values.push_back(frame.get(operand));
+    return values;
+  };
+  while (!ended) {
+    Operation *op = &*at;
+    if (++machine.steps > machine.options.maxSteps)
+      return op->emitError("the step limit of ")
+             << machine.options.maxSteps << " is reached";
+    if (auto jump = dyn_cast<cf::BranchOp>(op)) {
+      enter(jump.getDest(), valuesOf(jump.getDestOperands()));
+    } else if (auto branch = dyn_cast<CondBranchOp>(op)) {
+      bool holds = surely(frame.array(branch.getCondition()));
+      enter(holds ? branch.getTrueDest() : branch.getFalseDest(),
+            valuesOf(holds ? branch.getTrueOperands()
+                           : branch.getFalseOperands()));
+    } else if (auto repeat = dyn_cast<RepeatOp>(op)) {
+      int64_t count = integerOf(frame.array(block->getArgument(0)));
+      bool more = count < integerOf(frame.array(repeat.getBound()));
+      enter(more ? repeat.getBody() : repeat.getExit(), {});
+    } else if (auto next = dyn_cast<NextOp>(op)) {
+      Value counter = next.getHead()->getArgument(0);
+      SmallVector<RuntimeValue> args = {
+          Array::scalar(IntegerType::get(func.getContext(), 64),
+                        integerOf(frame.array(counter)) + 1)};
+      llvm::append_range(args, valuesOf(next.getOperands()));
+      enter(next.getHead(), args);
+    } else if (auto asks = dyn_cast<AskOp>(op)) {
+      if (failed(ask(asks)))
+        return failure();
+      if (!waiting.empty())
+        return wait(), success();
+    } else if (auto done = dyn_cast<route::ReturnOp>(op)) {
+      finish(done);
+    } else if (auto refusal = dyn_cast<RefuseOp>(op)) {
+      refuse(integerOf(frame.array(refusal.getCode())),
+             refusal.getReason().value_or(""));
+    } else if (auto note = dyn_cast<NoteOp>(op)) {
+      Action action{Action::Kind::Note};
+      action.name = note.getName().str();
+      for (auto [i, value] : llvm::enumerate(note.getValues()))
+        action.values.push_back({std::to_string(i), frame.get(value)});
+      actions.push_back(std::move(action));
+      ++at;
+    } else if (auto keep = dyn_cast<KeepOp>(op)) {
+      llvm::append_range(ticket, valuesOf(keep.getValues()));
+      ++at;
+    } else if (auto rows = dyn_cast<RunSetOp>(op)) {
+      std::vector<Element> members;
+      for (auto [pool, row] : rows.getWhich() == "failed" ? failedRows : chosen)
+        if (pool == rows.getPoolAttr().getAttr() &&
+            llvm::none_of(members, [row = row](const Element &member) {
+              return member.asInt() == row;
+            }))
+          members.push_back(row);
+      Type set = cast<ArrayType>(rows.getResult().getType()).getElementType();
+      frame.set(rows.getResult(),
+                Array::scalar(set, std::make_shared<const std::vector<Element>>(
+                                       std::move(members))));
+      ++at;
+    } else {
+      const OpFunction *evaluate = machine.registry.find(op);
+      if (!evaluate)
+        return op->emitError("the interpreter does not know '")
+               << op->getName() << "'";
+      // A choice sees what the run has spent; only the call will reserve.
+      if (isa<ChooseOp>(op))
+        machine.pending = ledger;
+      if (failed((*evaluate)(op, frame))) {
+        if (!*machine.needed)
+          return failure();
+        // The op is run again once the signal is there.
+        NeededSignal needed = std::move(**machine.needed);
+        machine.needed->reset();
+        return needSignal(needed);
+      }
+      ++at;
+    }
+  }
+  return success();
+}
+
+void StepRun::Impl::wait() {
+  Action action{Action::Kind::Wait};
+  for (Call *call : waiting)
+    if (!call->ended && call->deadlineNs >= 0 &&
+        (action.timeNs < 0 || call->deadlineNs < action.timeNs))
+      action.timeNs = call->deadlineNs;
+  actions.push_back(std::move(action));
+}
+
+void StepRun::Impl::refuse(int64_t code, StringRef reason) {
+  Action action{Action::Kind::Reject};
+  action.code = code;
+  action.reason = reason.str();
+  actions.push_back(std::move(action));
+  ended = true;
+}
+
+void StepRun::Impl::finish(route::ReturnOp op) {
+  Action action{Action::Kind::Done};
+  for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
+    auto name = func.getResultAttrOfType<StringAttr>(i, "route.name");
+    action.values.push_back(
+        {name ? name.getValue().str() : std::to_string(i), frame.get(operand)});
+  }
+  actions.push_back(std::move(action));
+  ended = true;
+}
+
+LogicalResult StepRun::Impl::needSignal(const NeededSignal &needed) {
+  auto call = std::make_unique<Call>();
+  call->id = calls.size();
+  call->signal = needed.signal;
+  Action action{Action::Kind::Need};
+  action.call = call->id;
+  action.name = call->signal.getSymName().str();
+  for (auto [i, value] : llvm::enumerate(needed.args))
+    action.values.push_back({std::to_string(i), value});
+  if (auto timeout = call->signal.getTimeoutNs())
+    action.timeNs = call->deadlineNs = machine.nowNs + int64_t(*timeout);
+  actions.push_back(std::move(action));
+  waiting = {call.get()};
+  calls.push_back(std::move(call));
+  wait();
+  return success();
+}
+
+/// The label of a row, or its number.
+static std::string labelOf(Machine &machine, StringAttr pool, int64_t row) {
+  auto axis = machine.symbols.lookup<AxisOp>(pool);
+  if (auto labels = axis ? axis.getLabels() : std::nullopt;
+      labels && row >= 0 && row < int64_t(labels->size()))
+    return cast<StringAttr>((*labels)[row]).getValue().str();
+  return std::to_string(row);
+}
+
+LogicalResult StepRun::Impl::ask(AskOp op) {
+  int64_t copies = op.getCopies() ? int64_t(*op.getCopies()) : 1;
+  if (copies > machine.options.maxSteps)
+    return op.emitError("asks ") << copies << " times, above the step limit";
+  SmallVector<RuntimeValue> args;
+  for (Value argument : op.getArguments())
+    args.push_back(frame.get(argument));
+  waiting.clear();
+  for (int64_t copy = 0; copy < copies; ++copy) {
+    auto call = std::make_unique<Call>();
+    call->id = calls.size();
+    call->ask = op;
+    call->site.items = items;
+    if (op.getPool()) {
+      call->site.pool = op.getPoolAttr().getAttr();
+      Range row = toRange(frame.array(op.getRow()).value());
+      call->site.row = row.known ? row.lo.asInt() : -1;
+    }
+    waiting.push_back(call.get());
+    calls.push_back(std::move(call));
+    if (failed(makeCall(*waiting.back(), args)))
+      return failure();
+  }
+  if (llvm::all_of(waiting, [](Call *call) { return call->ended; }))
+    return finishAsk(op);
+  return success();
+}
+
+LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
+  AskOp op = call.ask;
+  if (op.getPool() && call.site.row < 0) {
+    call.ended = true;
+    call.code = 404; // nobody was chosen
+    return success();
+  }
+  if (auto under = op.getUnderAttr()) {
+    std::string refused;
+    auto room = call.reservations.reserve(machine, ledger, op, under, call.site,
+                                          refused);
+    if (failed(room))
+      return failure();
+    if (!*room) {
+      call.ended = true;
+      call.code = 429;
+      Action action{Action::Kind::Note};
+      action.name = "exhausted";
+      action.reason = refused;
+      actions.push_back(std::move(action));
+      return success();
+    }
+  }
+  Action action{Action::Kind::Call};
+  action.call = call.id;
+  action.name =
+      ((op.getPool() ? *op.getPool() : "host") + "." + op.getName()).str();
+  if (op.getPool()) {
+    chosen.push_back({call.site.pool, call.site.row});
+    action.row = labelOf(machine, call.site.pool, call.site.row);
+  }
+  for (auto [name, value] : llvm::zip(op.getNames(), args))
+    action.values.push_back({cast<StringAttr>(name).getValue().str(), value});
+  if (auto timeout = op.getTimeoutNs())
+    action.timeNs = call.deadlineNs = machine.nowNs + int64_t(*timeout);
+  actions.push_back(std::move(action));
+  return runHandlers("dispatch", &call, 0);
+}
+
+LogicalResult StepRun::Impl::runHandlers(StringRef event, const Call *call,
+                                         float reward) {
+  llvm::StringMap<Array> writes;
+  llvm::SaveAndRestore<llvm::StringMap<Array> *> visible(machine.writes,
+                                                         &writes);
+  for (auto handler : machine.module.getOps<FuncOp>()) {
+    if (handler.getKind() != FuncKind::handler || handler.getEvent() != event)
+      continue;
+    SmallVector<RuntimeValue> args;
+    bool concerned = true;
+    for (auto [i, type] : llvm::enumerate(handler.getArgumentTypes())) {
+      auto attr = handler.getArgAttrOfType<StringAttr>(i, "route.role");
+      StringRef role = attr ? attr.getValue() : StringRef();
+      auto array = dyn_cast<ArrayType>(type);
+      Type element = array ? array.getElementType() : Type();
+      auto ref = element ? dyn_cast<RefType>(element) : RefType();
+      if (role == "row" && ref) {
+        concerned = call && ref.getAxis().getAttr() == call->site.pool;
+        if (concerned)
+          args.push_back(Array::scalar(ref, call->site.row));
+      } else if (role == "code" && call) {
+        args.push_back(Array::scalar(element, call->code));
+      } else if (role == "reward") {
+        args.push_back(Array::scalar(element, reward));
+      } else if (role == "item" && ref) {
+        for (auto [axis, place] : items)
+          if (axis == ref.getAxis().getAttr())
+            args.push_back(Array::scalar(ref, place));
+      } else if (role.consume_front("usage.") && call) {
+        auto found = call->values.find(role);
+        concerned = concerned && found != call->values.end();
+        if (found == call->values.end())
+          break;
+        Element value = found->second.value();
+        args.push_back(Array::scalar(
+            element, isRangeType(element) ? value : toRange(value).lo));
+      }
+      if (!concerned)
+        break;
+    }
+    if (!concerned)
+      continue;
+    if (args.size() != handler.getNumArguments())
+      return handler.emitError("takes what '") << event << "' does not tell";
+    if (failed(machine.call(handler, args)))
+      return failure();
+  }
+  for (auto &entry : writes)
+    machine.cells[entry.getKey()] = entry.getValue();
+  return success();
+}
+
+LogicalResult StepRun::Impl::endCall(Call &call, const Event &event) {
+  call.ended = true;
+  call.answered = event.kind == Event::Kind::Return;
+  call.code = event.kind == Event::Kind::Return    ? 0
+              : event.kind == Event::Kind::Fail    ? event.code
+              : event.kind == Event::Kind::Timeout ? 408
+                                                   : 499;
+  if (call.answered)
+    call.values = event.values;
+  if (!call.ask)
+    return success();
+  if (call.answered) {
+    std::vector<std::string> overrun;
+    if (failed(call.reservations.charge(machine, ledger, call.site, call.values,
+                                        overrun)))
+      return failure();
+    for (std::string &budget : overrun) {
+      Action action{Action::Kind::Note};
+      action.name = "overrun";
+      action.reason = std::move(budget);
+      actions.push_back(std::move(action));
+    }
+    return runHandlers("usage", &call, 0);
+  }
+  call.reservations.release(machine, ledger);
+  if (event.kind == Event::Kind::Gone)
+    return success(); // nobody's failure
+  if (call.site.pool)
+    failedRows.push_back({call.site.pool, call.site.row});
+  return runHandlers("failure", &call, 0);
+}
+
+FailureOr<std::vector<Action>> StepRun::step(const Event &event) {
+  Impl &run = *impl;
+  return run.inRun([&]() -> LogicalResult {
+    for (auto &call : run.calls)
+      call->reservations.expire(run.machine, run.ledger);
+    if (event.call < 0 || event.call >= int64_t(run.calls.size()) ||
+        run.calls[event.call]->ended) {
+      Action action{Action::Kind::Stale};
+      action.call = event.call;
+      run.actions.push_back(std::move(action));
+      return success();
+    }
+    Call &call = *run.calls[event.call];
+    bool current = llvm::is_contained(run.waiting, &call) && !call.cancelled;
+    if (event.kind == Event::Kind::FirstByte) {
+      if (current && call.ask && !call.committed && settles(call.ask)) {
+        call.committed = true;
+        Action action{Action::Kind::Commit};
+        action.call = call.id;
+        run.actions.push_back(std::move(action));
+      }
+      if (!run.ended)
+        run.wait();
+      return success();
+    }
+    if (failed(run.endCall(call, event)))
+      return failure();
+    if (!current || run.ended) {
+      if (!run.ended)
+        run.wait();
+      return success();
+    }
+    if (call.committed && !call.answered) {
+      run.refuse(call.code, "committed"); // part of the answer is out
+      return success();
+    }
+    if (call.signal) {
+      auto value = signalValue(run.machine, call.signal,
+                               call.answered ? &call.values : nullptr);
+      if (failed(value))
+        return failure();
+      run.machine.computed[call.signal.getSymName()] = *value;
+      run.waiting.clear();
+      return run.advance();
+    }
+    int64_t answered =
+        llvm::count_if(run.waiting, [](Call *call) { return call->answered; });
+    bool open =
+        llvm::any_of(run.waiting, [](Call *call) { return !call->ended; });
+    int64_t need = 1;
+    if (auto name = call.ask.getAxisAttr())
+      if (AxisOp axis = run.machine.symbols.lookup<AxisOp>(name.getAttr()))
+        need = axis.getStaticSize();
+    if (open && answered < need)
+      return run.wait(), success();
+    if (failed(run.finishAsk(call.ask)))
+      return failure();
+    return run.advance();
+  });
+}
+
+LogicalResult StepRun::Impl::finishAsk(AskOp op) {
+  std::vector<Call *> given;
+  int64_t code = 499;
+  for (Call *call : waiting) {
+    if (!call->ended) {
+      call->cancelled = true;
+      Action action{Action::Kind::Cancel};
+      action.call = call->id;
+      actions.push_back(std::move(action));
+    } else if (call->answered) {
+      given.push_back(call);
+    } else if (code == 499) {
+      code = call->code;
+    }
+  }
+  waiting.clear();
+  SmallVector<AxisRef> axes;
+  int64_t size = 1;
+  if (auto name = op.getAxisAttr()) {
+    auto axis = machine.axis(name.getAttr(), op.getLoc());
+    if (failed(axis))
+      return failure();
+    axes.push_back(*axis);
+    size = (*axis)->size;
+  }
+  auto codes = machine.allocate(IntegerType::get(op.getContext(), 64), axes,
+                                op.getLoc());
+  if (failed(codes))
+    return failure();
+  for (int64_t i = 0; i < size; ++i)
+    codes->buffer->set(i, i < int64_t(given.size()) ? int64_t(0) : code);
+  frame.set(op.getCode(), std::move(*codes));
+  for (auto [field, value] : llvm::zip(op.getFields(), op.getValues())) {
+    StringRef name = cast<StringAttr>(field).getValue();
+    auto type = cast<ArrayType>(value.getType());
+    SmallVector<AxisRef> all = axes;
+    auto own = resolveAxes(type.getAxes().drop_front(axes.size()), {}, machine,
+                           op.getLoc());
+    if (failed(own))
+      return failure();
+    all.append(own->begin(), own->end());
+    auto result = machine.allocate(type.getElementType(), all, op.getLoc());
+    if (failed(result))
+      return failure();
+    int64_t each = size ? result->size() / size : 0;
+    for (int64_t i = 0; i < size; ++i) {
+      std::vector<Element> elements;
+      if (i < int64_t(given.size())) {
+        auto found = given[i]->values.find(name);
+        if (found == given[i]->values.end())
+          return op.emitError("the answer of call ")
+                 << given[i]->id << " has no field '" << name << "'";
+        elements = found->second.elements();
+        if (int64_t(elements.size()) != each)
+          return op.emitError("field '")
+                 << name << "' of call " << given[i]->id << " has "
+                 << elements.size() << " elements, expected " << each;
+      }
+      for (int64_t k = 0; k < each; ++k)
+        result->buffer->set(
+            i * each + k,
+            elements.empty()
+                ? unknownOf(type.getElementType())
+                : Element(std::make_shared<const Range>(toRange(elements[k]))));
+    }
+    frame.set(value, std::move(*result));
+  }
+  ++at;
+  return success();
+}
+
+LogicalResult StepRun::feedback(float reward) {
+  return impl->inRun(
+      [&] { return impl->runHandlers("feedback", nullptr, reward); });
+}
+
+std::vector<std::pair<std::string, ArrayType>>
+StepRun::fieldsOf(int64_t id) const {
+  std::vector<std::pair<std::string, ArrayType>> fields;
+  if (id < 0 || id >= int64_t(impl->calls.size()) || impl->calls[id]->ended)
+    return fields;
+  Call &call = *impl->calls[id];
+  if (call.signal) {
+    fields.push_back({"value", cast<ArrayType>(call.signal.getType())});
+    return fields;
+  }
+  size_t own = call.ask.getAxis() ? 1 : 0;
+  for (auto [name, value] :
+       llvm::zip(call.ask.getFields(), call.ask.getValues())) {
+    auto type = cast<ArrayType>(value.getType());
+    fields.push_back({cast<StringAttr>(name).getValue().str(),
+                      type.withAxes(type.getAxes().drop_front(own))});
+  }
+  return fields;
+}

@@ -1,0 +1,591 @@
+//===- StepCalls.cpp - Calls of the host ----------------------------------===//
+//
+// `call m.chat(r) timeout 30 s` and `par 8 { … } need 5`: the places where a
+// step route waits, and what their results mean.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+Value Elaborator::evalStep(const Expr &expr) {
+  const Expr *plain = ignoreParens(&expr);
+  auto saved = e.loc;
+  e.loc = locationOf(plain->range);
+  Value value = [&] {
+    if (auto *call = dyn_cast<CallOutExpr>(plain))
+      return evalAsk(*call);
+    if (auto *par = dyn_cast<ParExpr>(plain))
+      return evalPar(*par);
+    if (auto *with = dyn_cast<WithExpr>(plain))
+      return withFields(*with);
+    if (auto *binary = dyn_cast<ast::BinaryExpr>(plain);
+        binary && binary->op == ast::BinaryOp::Coalesce)
+      return stepCoalesce(*binary);
+    return eval(*plain);
+  }();
+  // Which rows these are changes as the run goes on.
+  if (value.is(Kind::RunSet)) {
+    AxisInfo *pool = poolOfRun(plain->range);
+    value = pool ? runRows(value.text, pool, plain->range) : Value();
+  }
+  e.loc = saved;
+  return value;
+}
+
+/// The pool whose rows `run.failed` means where nothing says it.
+AxisInfo *Elaborator::poolOfRun(SourceRange range) {
+  AxisInfo *found = nullptr;
+  for (PoolInfo &pool : pools) {
+    if (pool.decl->bodies.empty())
+      continue;
+    if (found) {
+      error(diag::wrongKind, range,
+            "of which pool these rows are is not clear here")
+          .help("give them to a parameter of type 'set " + found->name + "'");
+      return nullptr;
+    }
+    found = pool.axis;
+  }
+  if (!found)
+    error(diag::wrongKind, range,
+          "there is no pool whose rows could be called");
+  return found;
+}
+
+Value Elaborator::runRows(StringRef which, AxisInfo *pool, SourceRange range) {
+  if (!inStepBlock())
+    return fail(diag::callMisplaced, range,
+                "'run." + which + "' is known in a step route only");
+  mlir::Type set = SetType::get(&context, RefType::get(&context, pool->symbol));
+  return Value::array(RunSetOp::create(e.builder, e.loc, e.arrayType(set, {}),
+                                       e.builder.getStringAttr(which),
+                                       pool->symbol));
+}
+
+/// The first row that a plan has for the one item; a refusal of the plan ends
+/// the run.
+Value Elaborator::rowOfPlan(const Value &plan, SourceRange range) {
+  AxisInfo *pool = plan.axis->candidates();
+  while (pool->isPlan())
+    pool = pool->candidates();
+  if (!plan.axis->items().empty())
+    return fail(diag::wrongKind, range,
+                "this plan has rows for each '" +
+                    plan.axis->items().front()->name + "'");
+  if (const Value *status = plan.part("status"); status && inStepBlock()) {
+    mlir::Block *refused = newStepBlock(), *good = newStepBlock();
+    mlir::Value zero = e.constantInt(e.i64(), 0);
+    CondBranchOp::create(e.builder, e.loc,
+                         e.compare(CompareKind::eq, status->ir, zero),
+                         mlir::ValueRange(), mlir::ValueRange(), good, refused);
+    e.builder.setInsertionPointToEnd(refused);
+    RefuseOp::create(e.builder, e.loc, status->ir,
+                     plan.text.empty() ? mlir::StringAttr()
+                                       : e.builder.getStringAttr(plan.text));
+    e.builder.setInsertionPointToEnd(good);
+  }
+  mlir::Value rows = e.gather(e.iota(pool, /*asRef=*/true), plan.axis);
+  Value row = Value::ofAxis(Kind::Row, pool,
+                            e.pick(rows, plan.axis, e.constantInt(e.i64(), 0)));
+  row.under = plan.axis->under;
+  return row;
+}
+
+/// The names and types of an answer's fields; a record's are `name.field`.
+bool Elaborator::answerFields(const TypeInfo &type, const std::string &prefix,
+                              llvm::ArrayRef<AxisInfo *> lanes,
+                              std::vector<std::string> &names,
+                              llvm::SmallVectorImpl<mlir::Type> &types,
+                              SourceRange range) {
+  auto add = [&](mlir::Type element, llvm::ArrayRef<AxisInfo *> axes) {
+    AxisList all(lanes.begin(), lanes.end());
+    all.append(axes.begin(), axes.end());
+    names.push_back(prefix);
+    types.push_back(e.arrayType(irgen::Emitter::ranged(true, element), all));
+  };
+  switch (type.kind) {
+  case TypeInfo::Kind::Array:
+    add(type.element, type.axes);
+    return true;
+  case TypeInfo::Kind::Row:
+    if (type.rowOf->pool) {
+      add(RefType::get(&context, type.rowOf->symbol), {});
+      return true;
+    }
+    for (const ColumnInfo &column : type.rowOf->columns)
+      if (column.kind == ColumnKind::input) {
+        names.push_back(prefix + "." + column.name);
+        AxisList all(lanes.begin(), lanes.end());
+        all.append(column.axes.begin() + 1, column.axes.end());
+        types.push_back(e.arrayType(
+            irgen::Emitter::ranged(true, column.type.getElementType()), all));
+      }
+    return true;
+  case TypeInfo::Kind::Record:
+    for (size_t i = 0; i < type.elements.size(); ++i)
+      if (!answerFields(type.elements[i],
+                        prefix.empty() ? type.names[i]
+                                       : prefix + "." + type.names[i],
+                        lanes, names, types, range))
+        return false;
+    return true;
+  case TypeInfo::Kind::None:
+    return false; // reported
+  default:
+    error(diag::typeMismatch, range, "an answer is a record of named fields");
+    return false;
+  }
+}
+
+/// The fields as a value again, in the order of answerFields.
+Value Elaborator::answerValue(const TypeInfo &type, mlir::ValueRange &values) {
+  auto take = [&] {
+    mlir::Value value = values.front();
+    values = values.drop_front();
+    return value;
+  };
+  if (type.kind == TypeInfo::Kind::Array)
+    return Value::array(take(), type.unit);
+  std::vector<Value> parts;
+  std::vector<std::string> names;
+  if (type.kind == TypeInfo::Kind::Row) {
+    if (type.rowOf->pool)
+      return Value::array(take());
+    for (const ColumnInfo &column : type.rowOf->columns)
+      if (column.kind == ColumnKind::input) {
+        parts.push_back(Value::array(take(), column.unit));
+        names.push_back(column.name);
+      }
+  } else {
+    for (size_t i = 0; i < type.elements.size(); ++i) {
+      parts.push_back(answerValue(type.elements[i], values));
+      names.push_back(type.names[i]);
+    }
+  }
+  return Value::group(Kind::Record, std::move(parts), std::move(names));
+}
+
+bool Elaborator::askArguments(const CallExpr &call, const BodyDecl *body,
+                              ScopePtr scope,
+                              llvm::SmallVectorImpl<mlir::Value> &values,
+                              llvm::SmallVectorImpl<mlir::Attribute> &names) {
+  if (call.isReduction()) {
+    error(diag::wrongKind, call.range, "a call takes no 'over', 'of' or 'per'");
+    return false;
+  }
+  if (body && call.args.size() != body->params.size()) {
+    error(diag::argumentMismatch, call.range,
+          "body '" + body->name.text + "' takes " +
+              llvm::Twine(body->params.size()) + " arguments, found " +
+              llvm::Twine(call.args.size()))
+        .label(body->name.range, "declared here");
+    return false;
+  }
+  for (size_t i = 0; i < call.args.size(); ++i) {
+    const Expr &written = *call.args[i].value;
+    Value value = eval(written);
+    if (value.isError())
+      return false;
+    std::string name = body ? body->params[i]->name.text
+                       : call.args[i].name
+                           ? call.args[i].name.text
+                           : plainName(ignoreParens(&written)).str();
+    if (name.empty())
+      name = std::to_string(i);
+    if (body && body->params[i]->type) {
+      Context inside = cx;
+      inside.scope = scope;
+      TypeInfo type = inContext(std::move(inside), [&] {
+        return resolveType(*body->params[i]->type);
+      });
+      value = convert(value, type, written.range);
+    }
+    std::function<bool(const Value &, const std::string &)> add =
+        [&](const Value &part, const std::string &as) {
+          if (part.is(Kind::Record)) {
+            for (size_t k = 0; k < part.parts->size(); ++k)
+              if (!add((*part.parts)[k], as + "." + (*part.names)[k]))
+                return false;
+            return true;
+          }
+          mlir::Value ir = asArray(part, written.range);
+          if (!ir)
+            return false;
+          values.push_back(ir);
+          names.push_back(e.builder.getStringAttr(as));
+          return true;
+        };
+    if (!add(value, name))
+      return false;
+  }
+  return true;
+}
+
+Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
+                          int64_t copies) {
+  if (!cx.steps || (!stepping() && !lanes) || !inStepBlock())
+    return fail(diag::callMisplaced, expr.range,
+                "the host cannot be called from here");
+  auto *call = dyn_cast<CallExpr>(ignoreParens(expr.call.get()));
+  auto *member = call ? dyn_cast<MemberExpr>(call->callee.get()) : nullptr;
+  if (!member)
+    return fail(diag::wrongKind, expr.call->range,
+                "a call asks a body of a row, m.chat(r), or the host, "
+                "host.search(q)");
+  std::optional<int64_t> timeout;
+  if (expr.timeout && !(timeout = nanoseconds(*expr.timeout)))
+    return Value();
+  bool host = plainName(member->base.get()) == "host" &&
+              !cx.scope->lookup("host").first;
+  const BodyDecl *body = nullptr;
+  Value row;
+  PoolInfo *pool = nullptr;
+  const TypeExpr *written = expr.result.get();
+  ScopePtr typeScope = cx.scope;
+  if (!host) {
+    row = eval(*member->base);
+    if (row.isError())
+      return row;
+    if (row.is(Kind::Plan))
+      row = rowOfPlan(row, member->base->range);
+    else if (row.is(Kind::Array))
+      if (auto ref = dyn_cast<RefType>(e.valueTypeOf(row.ir)))
+        row = Value::ofAxis(Kind::Row, e.axisOf(ref.getAxis()), row.ir);
+    if (row.isError())
+      return row;
+    bool isRow = (row.is(Kind::Row) && row.ir) || row.is(Kind::Member);
+    if (!isRow || !row.axis->pool)
+      return fail(diag::wrongKind, member->base->range,
+                  "expected a row of a pool, found " + describe(row));
+    pool = row.axis->pool;
+    std::vector<std::string> names;
+    for (const auto &known : pool->decl->bodies) {
+      names.push_back(known->name.text);
+      if (known->name.text == member->member.text)
+        body = known.get();
+    }
+    if (!body)
+      return unknownName(member->member, "body of '" + row.axis->name + "'",
+                         names);
+    if (written) {
+      error(diag::wrongKind, written->range,
+            "body '" + body->name.text + "' says what it gives itself")
+          .label(body->name.range, "declared here");
+      return Value();
+    }
+    written = body->result.get();
+    typeScope = pool->scope;
+  }
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Record;
+  if (written) {
+    auto known = answerTypes.find(written);
+    if (known == answerTypes.end()) {
+      Context inside = cx;
+      inside.scope = typeScope;
+      type = inContext(std::move(inside), [&] {
+        return resolveType(*written, member->member.text);
+      });
+      answerTypes[written] = type;
+      if (host)
+        hostTypes[written] = member->member.text;
+    } else {
+      type = known->second;
+    }
+    if (type.kind != TypeInfo::Kind::Record) {
+      if (type.kind != TypeInfo::Kind::None)
+        error(diag::typeMismatch, written->range,
+              "an answer is a record: -> { text: handle }");
+      return Value();
+    }
+  }
+  AxisList laneAxes;
+  if (lanes)
+    laneAxes.push_back(lanes);
+  std::vector<std::string> fields;
+  llvm::SmallVector<mlir::Type> types = {e.arrayType(e.i64(), laneAxes)};
+  if (!answerFields(type, "", laneAxes, fields, types,
+                    written ? written->range : expr.range))
+    return Value();
+  llvm::SmallVector<mlir::Value> values;
+  llvm::SmallVector<mlir::Attribute> names;
+  if (!askArguments(*call, body, pool ? pool->scope : cx.scope, values, names))
+    return Value();
+  // Budgets of the choice that the row is from, and of the routes around.
+  llvm::SmallVector<mlir::Attribute> under(row.under.begin(), row.under.end());
+  if (pool)
+    for (RouteInstance *around : cx.stepRoutes) {
+      Context inside = cx;
+      inside.candidate = pool->axis;
+      llvm::SmallVector<mlir::Attribute> own;
+      if (!inContext(std::move(inside),
+                     [&] { return budgetsFrom(around->decl->under, own); }))
+        return Value();
+      for (mlir::Attribute budget : own)
+        if (!llvm::is_contained(under, budget))
+          under.push_back(budget);
+    }
+  e.loc = locationOf(expr.range);
+  mlir::Value position =
+      pool ? asArray(row, member->base->range) : mlir::Value();
+  auto integer = [&](std::optional<int64_t> value) {
+    return value ? e.builder.getI64IntegerAttr(*value) : mlir::IntegerAttr();
+  };
+  auto op = AskOp::create(
+      e.builder, e.loc, types[0], llvm::ArrayRef(types).drop_front(),
+      e.builder.getStringAttr(member->member.text),
+      pool ? pool->axis->symbol : mlir::FlatSymbolRefAttr(), position, values,
+      e.builder.getArrayAttr(names), integer(timeout),
+      integer(lanes ? std::optional(copies) : std::nullopt),
+      lanes ? lanes->symbol : mlir::FlatSymbolRefAttr(),
+      e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(fields)),
+      under.empty() ? mlir::ArrayAttr() : e.builder.getArrayAttr(under));
+  mlir::ValueRange answers = op.getValues();
+  Value answer = answerValue(type, answers);
+  answer.kind = lanes ? Kind::Record : Kind::Result;
+  if (!answer.names)
+    answer.names = std::make_shared<std::vector<std::string>>();
+  answer.parts->insert(answer.parts->begin(), Value::array(op.getCode()));
+  answer.names->insert(answer.names->begin(), "code");
+  if (pool && !lanes) {
+    answer.parts->insert(answer.parts->begin() + 1,
+                         Value::ofAxis(Kind::Row, row.axis, position));
+    answer.names->insert(answer.names->begin() + 1, "row");
+  }
+  if (!lanes) {
+    answer.handled = std::make_shared<bool>(false);
+    cx.steps->pending.push_back({answer.handled, expr.range});
+  }
+  return answer;
+}
+
+/// `par 8 { call … } need 5`: the answers lie along an axis of size 5.
+Value Elaborator::evalPar(const ParExpr &expr) {
+  if (!stepping())
+    return fail(diag::callMisplaced, expr.range,
+                "the host cannot be called from here");
+  auto copies = constantSize(*expr.count, "the number of calls");
+  if (!copies)
+    return Value();
+  auto need =
+      expr.need ? constantSize(*expr.need, "the answers needed") : copies;
+  if (!need)
+    return Value();
+  if (*need > *copies || *copies > 1024)
+    return fail(diag::badSize, (*copies > 1024 ? expr.count : expr.need)->range,
+                *copies > 1024
+                    ? "at most 1024 calls are made at once"
+                    : "of " + llvm::Twine(*copies) + " calls " +
+                          llvm::Twine(*need) + " answers can never come");
+  const CallOutExpr *call = nullptr;
+  Context inside = cx;
+  inside.scope = std::make_shared<Scope>(cx.scope);
+  return inContext(std::move(inside), [&]() -> Value {
+    for (size_t i = 0; i < expr.body->stmts.size(); ++i) {
+      const Stmt &stmt = *expr.body->stmts[i];
+      if (i + 1 == expr.body->stmts.size()) {
+        if (auto *value = dyn_cast<ExprStmt>(&stmt))
+          call = dyn_cast<CallOutExpr>(ignoreParens(value->value.get()));
+        break;
+      }
+      auto *decl = dyn_cast<DeclStmt>(&stmt);
+      auto *let = decl ? dyn_cast<LetDecl>(decl->decl.get()) : nullptr;
+      if (!let)
+        return fail(diag::callMisplaced, stmt.range,
+                    "'par' holds lets and, last, one call");
+      if (isa<CallOutExpr, ParExpr>(ignoreParens(let->value.get())))
+        return fail(diag::callMisplaced, let->value->range,
+                    "'par' makes one call, which stands last");
+      if (!bindLet(*let))
+        return Value();
+    }
+    if (!call)
+      return fail(diag::callMisplaced, expr.body->range,
+                  "'par' holds lets and, last, one call");
+    std::string base = pathOf(*cx.scope);
+    StringRef wanted =
+        cx.planName.empty() ? StringRef("par") : StringRef(cx.planName);
+    AxisInfo *lanes = makeAxis(
+        wanted, base.empty() ? wanted.str() : base + "." + wanted.str(),
+        AxisKind::index, expr.range);
+    lanes->size = *need;
+    AxisOp op = emitAxis(*lanes);
+    if (cx.steps->learning)
+      cx.steps->scratch.push_back(op);
+    return evalAsk(*call, lanes, *copies);
+  });
+}
+
+/// A value that is known where it is used, without its range.
+mlir::Value Elaborator::knownValue(mlir::Value value) {
+  if (!e.isRange(value))
+    return value;
+  mlir::Type element = e.valueTypeOf(value);
+  mlir::Value zero;
+  if (isa<TextType>(element))
+    zero = e.constantText("");
+  else if (isa<ListType, SetType>(element))
+    zero = ConstantOp::create(e.builder, e.loc, e.arrayType(element, {}),
+                              e.builder.getArrayAttr({}));
+  else if (isa<RefType>(element))
+    zero = e.constantInt(element, -1);
+  else
+    zero = e.constant(element, 0);
+  return e.coalesce(value, zero);
+}
+
+/// A result whose answer is there: its fields are known, but for optional ones.
+Value Elaborator::knownResult(const Value &result) {
+  Value known = result;
+  known.parts = std::make_shared<std::vector<Value>>();
+  for (const Value &part : *result.parts)
+    if (part.is(Kind::Array))
+      known.parts->push_back(Value::array(knownValue(part.ir), part.unit));
+    else
+      known.parts->push_back(part.parts ? knownResult(part) : part);
+  return known;
+}
+
+mlir::Value Elaborator::hasAnswer(const Value &result) {
+  return e.compare(CompareKind::eq, result.part("code")->ir,
+                   e.constantInt(e.i64(), 0));
+}
+
+/// `x ?? y` in a step route: where x is none, unknown or a failure, y; or the
+/// route returns or refuses there.
+Value Elaborator::stepCoalesce(const ast::BinaryExpr &expr) {
+  const Expr *otherwise = ignoreParens(expr.rhs.get());
+  auto *call = dyn_cast<CallExpr>(otherwise);
+  bool leaves =
+      isa<ReturnExpr>(otherwise) || (call && call->calleeName() == "reject");
+  Value lhs = evalStep(*expr.lhs);
+  if (lhs.isError())
+    return lhs;
+  bool single = lhs.is(Kind::Result) || lhs.is(Kind::Plan) ||
+                lhs.is(Kind::Row) || lhs.is(Kind::None);
+  if (!leaves && !single)
+    return eval(expr);
+  if (lhs.handled)
+    *lhs.handled = true;
+  mlir::Value good;
+  auto isRef = [&](const Value &value) {
+    return value.is(Kind::Array) && isa<RefType>(e.elementOf(value.ir));
+  };
+  if (lhs.is(Kind::Result)) {
+    good = hasAnswer(lhs);
+  } else if (lhs.is(Kind::Plan)) {
+    good = hasRows(lhs.axis);
+  } else if (lhs.is(Kind::None)) {
+    good = e.constantInt(e.i1(), 0);
+  } else if ((lhs.is(Kind::Row) && lhs.ir) || isRef(lhs)) {
+    mlir::Value none = e.constantInt(e.elementOf(lhs.ir), -1);
+    good = e.compare(CompareKind::ne, lhs.ir, none);
+  } else {
+    mlir::Value ir = asArray(lhs, expr.lhs->range);
+    if (!ir)
+      return Value();
+    if (!e.isRange(ir))
+      good = e.constantInt(e.i1(), 1);
+    else if (!e.typeOf(ir).isScalar())
+      return fail(diag::wrongKind, expr.lhs->range,
+                  "'?"
+                  "?' with a return takes one value, found " +
+                      describe(lhs));
+    else
+      good = KnownOp::create(e.builder, e.loc, e.typeOf(ir).withElement(e.i1()),
+                             ir);
+  }
+  mlir::Block *there = newStepBlock(), *missing = newStepBlock();
+  CondBranchOp::create(e.builder, e.loc, good, mlir::ValueRange(),
+                       mlir::ValueRange(), there, missing);
+  e.builder.setInsertionPointToEnd(missing);
+  if (leaves) {
+    if (auto *back = dyn_cast<ReturnExpr>(otherwise)) {
+      if (!stepReturn(back->value.get(), back->range))
+        return Value();
+    } else {
+      Value refusal = eval(*call);
+      if (refusal.isError() || !stepRefuse(refusal))
+        return Value();
+    }
+    e.builder.setInsertionPointToEnd(there);
+    if (lhs.is(Kind::Result))
+      return knownResult(lhs);
+    if (lhs.is(Kind::Plan))
+      return rowOfPlan(lhs, expr.lhs->range);
+    if (lhs.is(Kind::Array))
+      return Value::array(knownValue(lhs.ir), lhs.unit);
+    return lhs;
+  }
+  // Another value: both meet in a block that takes what they have in common.
+  Value rhs = evalStep(*otherwise);
+  if (rhs.isError())
+    return rhs;
+  if (rhs.is(Kind::Plan))
+    rhs = rowOfPlan(rhs, otherwise->range);
+  mlir::Block *fromRight = e.builder.getInsertionBlock();
+  e.builder.setInsertionPointToEnd(there);
+  if (lhs.is(Kind::Plan))
+    lhs = rowOfPlan(lhs, expr.lhs->range);
+  mlir::Block *fromLeft = e.builder.getInsertionBlock();
+  auto a = shapeOf(lhs, expr.lhs->range), b = shapeOf(rhs, otherwise->range);
+  if (!a || !b)
+    return Value();
+  auto joined = joinShapes(*a, *b);
+  if (!joined)
+    return fail(diag::typeMismatch, expr.range,
+                "these are not of one kind: found " + describe(lhs) + " and " +
+                    describe(rhs));
+  llvm::SmallVector<mlir::Type> types;
+  shapeTypes(*joined, types);
+  mlir::Block *after = newStepBlock(types);
+  for (auto [block, value, range] :
+       {std::tuple(fromLeft, &lhs, expr.lhs->range),
+        std::tuple(fromRight, &rhs, otherwise->range)}) {
+    e.builder.setInsertionPointToEnd(block);
+    llvm::SmallVector<mlir::Value> values;
+    if (!storeAs(*value, *joined, range, values))
+      return Value();
+    jumpTo(after, values);
+  }
+  e.builder.setInsertionPointToEnd(after);
+  mlir::ValueRange arguments = after->getArguments();
+  return loadAs(*joined, arguments);
+}
+
+/// `a with { confidence: p }`: what is returned gets more fields.
+Value Elaborator::withFields(const WithExpr &expr) {
+  Value value = evalStep(*expr.value);
+  if (value.isError())
+    return value;
+  if (!value.is(Kind::Result) && !value.is(Kind::Record))
+    return fail(diag::wrongKind, expr.value->range,
+                "'with' adds fields to what a call gave, found " +
+                    describe(value));
+  Value result = value;
+  result.parts = std::make_shared<std::vector<Value>>(*value.parts);
+  result.names = std::make_shared<std::vector<std::string>>(*value.names);
+  for (const Arg &field : expr.notes) {
+    if (result.part(field.name.text))
+      return fail(diag::duplicateName, field.name.range,
+                  "there is a field '" + field.name.text + "' already");
+    Value part = eval(*field.value);
+    if (part.isError())
+      return part;
+    result.parts->push_back(part);
+    result.names->push_back(field.name.text);
+  }
+  return result;
+}
+
+void Elaborator::checkHandled(const StepRoute &steps) {
+  for (const PendingResult &result : steps.pending)
+    if (!*result.handled)
+      error(diag::unhandledFailure, result.range,
+            "nobody looks at whether this call failed")
+          .note("a call may fail or give no answer in time")
+          .help("case a { ok -> …  failed(c) -> … }");
+}
