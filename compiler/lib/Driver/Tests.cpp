@@ -193,7 +193,8 @@ static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
   if (!test.getValues())
     return "a result";
   std::string found;
-  for (NamedAttribute wanted : *test.getValues())
+  DictionaryAttr values = *test.getValues();
+  for (NamedAttribute wanted : values)
     for (const auto &[name, value] : end.values) {
       if (name != wanted.getName().getValue())
         continue;
