@@ -215,8 +215,12 @@ unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
     Interpreter interpreter(module);
     auto func = module.lookupSymbol<FuncOp>(test.getFunction());
     bool bound = succeeded(bindDefaults(interpreter, module, test.getInputs()));
-    for (NamedAttribute input : test.getInputs())
-      bound = bound && succeeded(bindValue(interpreter, module, input.getName(),
+    // What is unknown comes last: it has the axes of what is given.
+    for (bool unknown : {false, true})
+      for (NamedAttribute input : test.getInputs())
+        if (isa<UnitAttr>(input.getValue()) == unknown)
+          bound =
+              bound && succeeded(bindValue(interpreter, module, input.getName(),
                                            input.getValue()));
     if (test.getHost() && bound) {
       std::string found = stepOutcome(interpreter, module, test);

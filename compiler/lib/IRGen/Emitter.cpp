@@ -138,6 +138,6 @@ ChooseOp Emitter::choose(ChoiceKind kind, AxisInfo *axis,
       builder, loc, PlanType::get(builder.getContext(), axis->symbol), kind,
       axis->symbol.getValue(), axis->candidates()->symbol.getValue(),
       axisAttrs(axis->items()), choice.count, choice.mask, choice.keys,
-      choice.table, mlir::ValueRange(), choice.source, choice.up, choice.greedy,
+      choice.table, choice.ends, choice.source, choice.up, choice.greedy,
       under);
 }

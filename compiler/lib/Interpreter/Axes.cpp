@@ -1,5 +1,6 @@
 // The machine's axes: instances from declarations and inputs, and the axes of
 // results.
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Machine.h"
 
 using namespace mlir;
@@ -24,19 +25,98 @@ static AxisRef makeEven(StringAttr name, int64_t size, AxisRef parent) {
   return axis;
 }
 
+/// The rows of several pools, one for each combination.
+static AxisRef makeProduct(StringAttr name, ArrayRef<AxisRef> factors) {
+  auto axis = std::make_shared<Axis>();
+  axis->name = name;
+  axis->size = countPositions(factors);
+  int64_t step = axis->size;
+  for (const AxisRef &factor : factors) {
+    std::vector<int64_t> index(axis->size);
+    step = factor->size ? step / factor->size : 0;
+    for (int64_t p = 0; p < axis->size; ++p)
+      index[p] = p / step % factor->size;
+    axis->parents.push_back(
+        {factor,
+         std::make_shared<const std::vector<int64_t>>(std::move(index))});
+  }
+  return axis;
+}
+
+/// The instance of an axis whose size follows from that of others; null where
+/// it does not.
+static FailureOr<AxisRef> derive(Machine &machine, AxisOp op, Location loc) {
+  if (auto original = op.getOriginalAttr()) {
+    FailureOr<AxisRef> source = machine.axis(original.getAttr(), loc);
+    if (failed(source))
+      return failure();
+    auto copy = std::make_shared<Axis>(**source);
+    copy->name = op.getSymNameAttr();
+    for (auto [parent, symbol] : llvm::zip(copy->parents, op.getParentAxes()))
+      if (parent.axis->name != symbol.getAttr()) { // the copy of a parent
+        FailureOr<AxisRef> above = machine.axis(symbol.getAttr(), loc);
+        if (failed(above))
+          return failure();
+        parent.axis = *above;
+      }
+    return AxisRef(copy);
+  }
+  SmallVector<AxisRef> others;
+  auto collect = [&](auto symbols) -> LogicalResult {
+    for (auto symbol : symbols) {
+      FailureOr<AxisRef> other = machine.axis(symbol.getAttr(), loc);
+      if (failed(other))
+        return failure();
+      others.push_back(*other);
+    }
+    return success();
+  };
+  if (getParts(op)) {
+    if (failed(collect(getParts(op).getAsRange<FlatSymbolRefAttr>())))
+      return failure();
+    int64_t size = 0;
+    for (const AxisRef &part : others)
+      size += part->size;
+    return makeAxis(op.getSymNameAttr(), size);
+  }
+  if (op.getKind() == AxisKind::pool && op.getParentAxes().size() > 1) {
+    if (failed(collect(op.getParentAxes())))
+      return failure();
+    if (countPositions(others) < 0 ||
+        failed(machine.charge(countPositions(others), loc)))
+      return emitError(loc, "pool '") << op.getSymName() << "' is too large";
+    return makeProduct(op.getSymNameAttr(), others);
+  }
+  auto each = op->getAttrOfType<IntegerAttr>("per_parent");
+  if (each && op.getStaticSize() < 0 && op.getParentAxes().size() == 1) {
+    if (failed(collect(op.getParentAxes())))
+      return failure();
+    int64_t size = 0;
+    if (__builtin_mul_overflow(each.getInt(), others.front()->size, &size) ||
+        failed(machine.charge(size, loc)))
+      return emitError(loc, "axis '") << op.getSymName() << "' is too large";
+    return makeEven(op.getSymNameAttr(), size, others.front());
+  }
+  return AxisRef();
+}
+
 FailureOr<AxisRef> Machine::axis(StringAttr name, Location loc) {
   if (auto found = axes.find(name.getValue()); found != axes.end())
     return found->second;
   auto op = symbols.lookup<AxisOp>(name);
   if (!op)
     return emitError(loc, "axis '") << name.getValue() << "' is not declared";
-  if (auto original = op.getOriginalAttr()) {
-    FailureOr<AxisRef> source = axis(original.getAttr(), loc);
-    if (failed(source))
+  FailureOr<AxisRef> derived = derive(*this, op, loc);
+  if (failed(derived))
+    return failure();
+  if (*derived) {
+    openAxes.push_back(name.getValue().str()); // with what it is made from
+    return axes[name.getValue()] = *derived;
+  }
+  if (auto counts = op->getAttrOfType<DenseI64ArrayAttr>("counts")) {
+    if (failed(bindAxisPerParent(op, counts.asArrayRef())))
       return failure();
-    auto copy = std::make_shared<Axis>(**source);
-    copy->name = name;
-    return axes[name.getValue()] = copy;
+    return axes[name.getValue()];
   }
   int64_t size = op.getStaticSize();
   if (size < 0 && op.getLabels())
@@ -62,21 +142,27 @@ FailureOr<AxisRef> Machine::axis(StringAttr name, Location loc) {
 LogicalResult Machine::bindAxis(AxisOp op, int64_t size) {
   AxisRef parent;
   if (!op.getParentAxes().empty() && op.getKind() != AxisKind::plan) {
-    StringAttr above = op.getParentAxes().front().getAttr();
-    // Where every parent has as many children, these say how many parents.
-    if (auto each = op->getAttrOfType<IntegerAttr>("per_parent");
-        each && each.getInt() > 0 && !axes.contains(above.getValue()))
-      if (auto aboveOp = symbols.lookup<AxisOp>(above);
-          aboveOp && aboveOp.getStaticSize() < 0 && !aboveOp.getLabels() &&
-          !aboveOp.getOriginal() &&
-          failed(bindAxis(aboveOp, size / each.getInt())))
+    // So many for each position of a parent that nothing has sized yet.
+    auto each = op->getAttrOfType<IntegerAttr>("per_parent");
+    StringRef above = op.getParentAxes().front().getValue();
+    auto aboveOp = symbols.lookup<AxisOp>(above);
+    if (each && each.getInt() > 0 && !axes.contains(above) && aboveOp &&
+        aboveOp.getStaticSize() < 0 && !aboveOp.getLabels() &&
+        !aboveOp.getOriginal() && size % each.getInt() == 0) {
+      if (failed(bindAxis(aboveOp, size / each.getInt())))
         return failure();
-    FailureOr<AxisRef> found = axis(above, op.getLoc());
+      openAxes.push_back(above.str());
+    }
+    FailureOr<AxisRef> found =
+        axis(op.getParentAxes().front().getAttr(), op.getLoc());
     if (failed(found))
       return failure();
     parent = *found;
   }
   int64_t fixed = op.getStaticSize();
+  if (auto each = op->getAttrOfType<IntegerAttr>("per_parent");
+      each && parent && fixed < 0)
+    fixed = each.getInt() * parent->size;
   if (size < 0 || (fixed >= 0 && size != fixed))
     return op.emitError("axis '") << op.getSymName() << "' has " << fixed
                                   << " positions, found " << size;
@@ -149,9 +235,11 @@ FailureOr<Array> Machine::conform(const Array &value, ArrayType type,
     if (!op)
       return emitError(loc, "axis ") << symbol << " is not declared";
     int64_t size = value.axes[i]->size;
-    if (!axes.contains(symbol.getValue()) && op.getStaticSize() < 0 &&
-        !op.getLabels() && !op.getOriginal() &&
-        op.getKind() != AxisKind::plan) {
+    bool open = op.getStaticSize() < 0 && !op.getLabels() &&
+                !op.getOriginal() && !getParts(op) && !op->hasAttr("counts") &&
+                op.getKind() != AxisKind::plan && op.getParentAxes().size() < 2;
+    // `[2] in group` is open where its parent is, and then fixes it.
+    if (open && !axes.contains(symbol.getValue())) {
       if (failed(bindAxis(op, size)))
         return failure();
       openAxes.push_back(symbol.getValue().str());

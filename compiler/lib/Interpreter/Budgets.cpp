@@ -2,6 +2,7 @@
 // the ledger.
 #include "Budgets.h"
 #include "Scalars.h"
+#include "route/Time/TimeZone.h"
 
 using namespace mlir;
 using namespace route;
@@ -60,11 +61,12 @@ LogicalResult Admission::prepare(Operation *op, ArrayAttr names,
     if (!kind)
       return budget.emitError("window '")
              << budget.getWindow() << "' is not known";
-    if (budget.getZone() && *budget.getZone() != "UTC")
+    if (budget.getZone() && !isTimeZone(*budget.getZone()))
       return budget.emitError("zone '")
-             << *budget.getZone()
-             << "' is not one the interpreter knows; 'UTC' is";
+             << *budget.getZone() << "' is not known";
     Budget entry{budget, Window{*kind}, budget.getUnit() == "p$", {}, {}, {}};
+    if (budget.getZone())
+      entry.window.zone = budget.getZone()->str();
     if (budget.getLengthNs())
       entry.window.lengthNs = *budget.getLengthNs();
     if (budget.getSlots())
@@ -104,6 +106,20 @@ static double numberOf(const Element &element) {
   return range.known ? range.lo.asDouble() : __builtin_nan("");
 }
 
+/// An alarm, as a metric, where a reservation brings what is spent and reserved
+/// to the budget's share of its limit.
+void Admission::warn(BudgetOp op, Amount before, Amount amount,
+                     std::optional<Amount> most) {
+  if (!op.getWarn() || !most || *most <= 0)
+    return;
+  double share = op.getWarn()->convertToDouble(), limit = fromAmount(*most);
+  double after = fromAmount(before + amount);
+  if (fromAmount(before) < share * limit && after >= share * limit)
+    machine->metrics.push_back(
+        {("budget." + op.getSymName() + ".warn").str(),
+         Array::scalar(Float64Type::get(op.getContext()), after / limit)});
+}
+
 bool Admission::admit(int64_t item, int64_t candidate) {
   if (budgets.empty())
     return true;
@@ -112,7 +128,8 @@ bool Admission::admit(int64_t item, int64_t candidate) {
   struct Reservation {
     const Budget *budget;
     std::string key;
-    Amount amount;
+    Amount amount, used;
+    std::optional<Amount> most;
   };
   SmallVector<Reservation, 2> reservations;
   for (const Budget &budget : budgets) {
@@ -131,11 +148,14 @@ bool Admission::admit(int64_t item, int64_t candidate) {
     auto most = limit < 0 ? std::optional<Amount>(-1) : toAmount(limit, false);
     if (most && used + *amount > *most)
       return false;
-    reservations.push_back({&budget, std::move(key), *amount});
+    reservations.push_back({&budget, std::move(key), *amount, used, most});
   }
-  for (const Reservation &reservation : reservations)
+  for (const Reservation &reservation : reservations) {
+    warn(reservation.budget->op, reservation.used, reservation.amount,
+         reservation.most);
     machine->pending.add(BudgetOp(reservation.budget->op).getSymName(),
                          reservation.key, reservation.budget->window,
                          machine->nowNs, reservation.amount);
+  }
   return true;
 }

@@ -25,6 +25,8 @@ private:
     Array reserve, limit;
     llvm::SmallVector<Array, 2> keys;
   };
+  void warn(BudgetOp op, Amount before, Amount amount,
+            std::optional<Amount> most);
   /// The ledger's key of the row: its values, or the item where the window is
   /// the call.
   std::string keyOf(const Budget &budget,

@@ -1,6 +1,7 @@
 // Tensors and records as inputs of the interpreter.
 #include "route/Interpreter/Inputs.h"
 #include "Scalars.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Machine.h"
 #include "llvm/Support/JSON.h"
 #include <cmath>
@@ -52,7 +53,10 @@ class ColumnReader {
 public:
   ColumnReader(Machine &machine, StringRef name, ArrayType type, Location loc)
       : machine(machine), name(name), element(type.getElementType()),
-        plain(getValueType(type.getElementType())), loc(loc) {}
+        plain(getValueType(type.getElementType())),
+        member(memberTypeOf(type.getElementType())),
+        axes(type.getAxes().empty() ? 0 : type.getAxes().size() - 1), loc(loc) {
+  }
 
   /// Adds the value of line `line`.
   LogicalResult add(const llvm::json::Value &value, size_t line) {
@@ -62,14 +66,20 @@ public:
 
 private:
   LogicalResult read(const llvm::json::Value &value, size_t line, size_t depth);
-  FailureOr<Element> scalar(const llvm::json::Value &value, size_t line);
+  FailureOr<Element> scalar(const llvm::json::Value &value, size_t line) {
+    return scalar(value, plain, line);
+  }
+  FailureOr<Element> scalar(const llvm::json::Value &value, Type type,
+                            size_t line);
+  FailureOr<Element> collection(const llvm::json::Array &list, size_t line);
   InFlightDiagnostic complain(size_t line) {
     return emitError(loc, "line ") << line << ", '" << name << "': ";
   }
 
   Machine &machine;
   StringRef name;
-  Type element, plain;
+  Type element, plain, member;
+  size_t axes; // besides the items
   Location loc;
   /// Sizes of the axes behind the items.
   SmallVector<int64_t> sizes;
@@ -77,8 +87,27 @@ private:
 };
 } // namespace
 
+/// A list or a set from one of JSON.
+FailureOr<Element> ColumnReader::collection(const llvm::json::Array &list,
+                                            size_t line) {
+  std::vector<Element> members;
+  for (const llvm::json::Value &value : list) {
+    auto entry = scalar(value, member, line);
+    if (failed(entry))
+      return failure();
+    bool repeated =
+        isa<SetType>(plain) && llvm::any_of(members, [&](const Element &known) {
+          return equalElements(known, *entry);
+        });
+    if (!repeated)
+      members.push_back(*entry);
+  }
+  return Element(
+      std::make_shared<const std::vector<Element>>(std::move(members)));
+}
+
 FailureOr<Element> ColumnReader::scalar(const llvm::json::Value &value,
-                                        size_t line) {
+                                        Type plain, size_t line) {
   if (isa<TextType>(plain)) {
     if (auto text = value.getAsString())
       return Element(text->str());
@@ -122,7 +151,15 @@ FailureOr<Element> ColumnReader::scalar(const llvm::json::Value &value,
 
 LogicalResult ColumnReader::read(const llvm::json::Value &value, size_t line,
                                  size_t depth) {
-  if (const llvm::json::Array *list = value.getAsArray()) {
+  const llvm::json::Array *list = value.getAsArray();
+  if (member && list && depth == axes) {
+    auto read = collection(*list, line);
+    if (failed(read))
+      return failure();
+    elements.push_back(isRangeType(element) ? knownRange(*read) : *read);
+    return success();
+  }
+  if (list) {
     if (depth == sizes.size()) {
       if (line > 1 && depth == 0 && sizes.empty() && !elements.empty())
         return complain(line) << "is a list here and none before";

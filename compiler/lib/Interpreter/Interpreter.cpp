@@ -1,6 +1,8 @@
 // The interpreter's interface: binding, running, events, state.
 #include "route/Interpreter/Interpreter.h"
 #include "Scalars.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "route/Interpreter/LiveRows.h"
 #include "route/Interpreter/Machine.h"
 
 using namespace mlir;
@@ -92,7 +94,63 @@ static Array rangedAs(ArrayType type, Array value) {
   return succeeded(ranged) ? *ranged : value;
 }
 
-LogicalResult Interpreter::bindInput(StringRef name, const Array &value) {
+/// Lists or sets of the type's elements from the last axis of `value`, or from
+/// lists that it holds.
+static Array collected(ArrayType type, const Array &value) {
+  Type member = memberTypeOf(type.getElementType());
+  size_t axes = type.getAxes().size();
+  bool listed = memberTypeOf(value.elementType) != nullptr;
+  if (!member || value.axes.size() != axes + !listed)
+    return value;
+  Type from = listed ? memberTypeOf(value.elementType) : value.elementType;
+  std::vector<Element> elements = value.elements();
+  Array result = value;
+  result.elementType = type.getElementType();
+  result.axes.truncate(axes);
+  int64_t count = countPositions(result.axes);
+  int64_t width = listed ? 1 : value.axes.back()->size;
+  FailureOr<Array> made = Array::create(type.getElementType(), result.axes);
+  for (int64_t i = 0; succeeded(made) && i < count; ++i) {
+    std::vector<Element> given, members;
+    if (listed)
+      given = elements[i].asList();
+    else
+      given.assign(elements.begin() + i * width,
+                   elements.begin() + (i + 1) * width);
+    for (const Element &element : given) {
+      Element cast = isa<FloatType, IntegerType>(member) &&
+                             isa<FloatType, IntegerType>(from)
+                         ? applyCast(from, member, element)
+                         : element;
+      bool repeated = isa<SetType>(getValueType(type.getElementType())) &&
+                      llvm::any_of(members, [&](const Element &known) {
+                        return equalElements(known, cast);
+                      });
+      if (!repeated)
+        members.push_back(cast);
+    }
+    made->buffer->set(
+        i, std::make_shared<const std::vector<Element>>(std::move(members)));
+  }
+  return succeeded(made) ? *made : value;
+}
+
+/// Numbers of another type as numbers of the type's.
+static Array converted(ArrayType type, const Array &value) {
+  Type to = getValueType(type.getElementType()), from = value.elementType;
+  bool numbers = isa<FloatType, IntegerType>(to) &&
+                 isa<FloatType, IntegerType>(from) && to != from;
+  FailureOr<Array> made = failure();
+  if (numbers)
+    made = Array::create(to, value.axes);
+  if (failed(made))
+    return value;
+  for (auto [i, element] : llvm::enumerate(value.elements()))
+    made->buffer->set(i, applyCast(from, to, element));
+  return *made;
+}
+
+LogicalResult Interpreter::bindInput(StringRef name, const Array &given) {
   Operation *target = lookupDotted(*impl, name);
   ArrayType type;
   bool isState = false;
@@ -114,6 +172,7 @@ LogicalResult Interpreter::bindInput(StringRef name, const Array &value) {
            << name << "' is no signal, column, state or argument";
   }
   Location loc = target ? target->getLoc() : impl->module.getLoc();
+  Array value = converted(type, collected(type, given));
   FailureOr<Array> bound = impl->conform(value, type, name, loc);
   if (failed(bound))
     return failure();
@@ -225,12 +284,21 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
   impl->steps = 0;
   impl->computed.clear();
   llvm::StringMap<Array> writes;
+  llvm::StringMap<KeyedState> keyedWrites;
   impl->writes = &writes;
+  impl->keyedWrites = &keyedWrites;
   LogicalResult done = success();
   for (auto func : impl->module.getOps<FuncOp>()) {
     if (func.getKind() != FuncKind::handler || func.getEvent() != event ||
         (!of.empty() && func.getOf() != of))
       continue;
+    if (auto every = func->getAttrOfType<IntegerAttr>("every_ns")) {
+      auto last = impl->lastRun.find(func.getSymName());
+      if (last != impl->lastRun.end() &&
+          impl->nowNs - last->second < every.getInt())
+        continue;
+      impl->lastRun[func.getSymName()] = impl->nowNs;
+    }
     // A router's handlers take what its last run kept, by name; others what the
     // caller gives, by place.
     bool kept = func.getOf() && func.getNumArguments() > 0 &&
@@ -245,8 +313,16 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
       done = failure();
       break;
     }
+    // A row that is sent work is used, for pools that evict.
+    if (event == "dispatch")
+      for (auto [arg, type] : llvm::zip(args, func.getArgumentTypes()))
+        if (auto array = dyn_cast<ArrayType>(type); array && array.isScalar())
+          if (auto ref = dyn_cast<RefType>(array.getElementType()))
+            useRow(*this, ref.getAxis().getValue(),
+                   std::get<Array>(arg).value().asInt());
   }
   impl->writes = nullptr;
+  impl->keyedWrites = nullptr;
   // What the decision reserved is charged once it is acted on.
   if (succeeded(done) && (event == "dispatch" || event == "commit")) {
     impl->ledger.merge(impl->pending);
@@ -255,6 +331,9 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
   if (succeeded(done))
     for (auto &entry : writes)
       impl->cells[entry.getKey()] = entry.getValue();
+  if (succeeded(done))
+    for (auto &entry : keyedWrites)
+      impl->keyed[entry.getKey()] = std::move(entry.getValue());
   return done;
 }
 

@@ -1,5 +1,6 @@
 // Windows and totals of budgets.
 #include "route/Interpreter/Ledger.h"
+#include "route/Time/TimeZone.h"
 #include "llvm/ADT/StringSwitch.h"
 #include <chrono>
 #include <cmath>
@@ -23,6 +24,8 @@ static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 int64_t Window::indexAt(int64_t nowNs) const {
   constexpr int64_t day = int64_t(86400) * 1'000'000'000;
+  if (kind == Kind::Day || kind == Kind::Month)
+    nowNs += route::timeZoneOffsetNs(zone, nowNs).value_or(0);
   switch (kind) {
   case Kind::Fixed:
     return lengthNs > 0 ? floorDivide(nowNs, lengthNs) : 0;

@@ -18,6 +18,7 @@ Machine::Machine(ModuleOp module, Options options)
   addPlanOps(registry);
   addControlOps(registry);
   addSymbolOps(registry);
+  addCollectionOps(registry);
   addTextOps(registry);
   addArithOps(registry);
   addMathOps(registry);

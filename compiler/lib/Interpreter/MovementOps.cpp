@@ -72,7 +72,20 @@ static LogicalResult evalRename(RenameOp op, Frame &frame) {
     int place = before.findAxis(source.getAttr());
     if (place < 0)
       return op.emitError("axis ") << source << " is not an axis of the value";
-    view.axes[place] = renamed(before.axes[place], target.getAttr());
+    AxisRef axis = renamed(before.axes[place], target.getAttr());
+    // A copy lies inside the copies of what its original lies in.
+    auto declared = frame.machine.symbols.lookup<AxisOp>(target.getAttr());
+    auto nested = std::make_shared<Axis>(*axis);
+    if (declared && !axis->isPlan())
+      for (auto [parent, symbol] :
+           llvm::zip(nested->parents, declared.getParentAxes()))
+        if (parent.axis->name != symbol.getAttr()) {
+          auto above = frame.machine.axis(symbol.getAttr(), op.getLoc());
+          if (failed(above))
+            return failure();
+          parent.axis = *above;
+        }
+    view.axes[place] = nested;
   }
   frame.set(op.getResult(), std::move(view));
   return success();

@@ -1,6 +1,7 @@
 // Scripts of the interpreter, with a host that answers from a list.
 #include "route/Interpreter/Script.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Interpreter/LiveRows.h"
 #include "route/Interpreter/Machine.h"
 #include "route/Interpreter/Steps.h"
 #include "llvm/ADT/StringExtras.h"
@@ -67,6 +68,27 @@ FailureOr<Array> route::interp::arrayFromAttribute(Attribute value,
   } else if (auto list = dyn_cast<ArrayAttr>(value)) {
     axes.push_back(makeAxis(nullptr, list.size()));
     element = TextType::get(context);
+    if (!list.empty() && isa<ArrayAttr>(list[0])) { // lists of any length
+      Type member = TextType::get(context);
+      for (Attribute inner : list)
+        if (auto members = dyn_cast<ArrayAttr>(inner);
+            members && !members.empty())
+          if (auto typed = dyn_cast<TypedAttr>(members[0]);
+              typed && !isa<StringAttr>(members[0]))
+            member = typed.getType();
+      element = ListType::get(context, member);
+      Machine machine(ModuleOp::create(loc), {});
+      FailureOr<Array> array = Array::create(element, axes);
+      for (size_t i = 0; succeeded(array) && i < list.size(); ++i) {
+        auto entry = machine.materialize(list[i], element, {}, loc);
+        if (failed(entry))
+          array = failure();
+        else
+          array->buffer->set(i, entry->value());
+      }
+      machine.module.erase();
+      return array;
+    }
     if (!list.empty())
       if (auto typed = dyn_cast<TypedAttr>(list[0]);
           typed && !isa<StringAttr>(list[0]))
@@ -149,6 +171,8 @@ LogicalResult route::interp::runScript(ModuleOp module, Options options,
     StringRef verb = words.empty() ? StringRef() : words[0];
     StringRef subject = words.size() > 1 ? words[1] : StringRef();
     if (verb == "run") {
+      if (failed(expireRows(interpreter)))
+        return failure();
       auto results = interpreter.run(subject);
       if (failed(results))
         return failure();
@@ -164,8 +188,29 @@ LogicalResult route::interp::runScript(ModuleOp module, Options options,
       if (failed(runSteps(interpreter, module, subject, steps, os)))
         return failure();
     } else if (verb == "emit") {
-      StringRef router = words.size() > 2 ? words[2] : StringRef();
-      if (failed(interpreter.emit(subject, router, last)))
+      StringRef router;
+      ArrayRef<RuntimeValue> given = last;
+      for (StringRef word : ArrayRef(words).drop_front(2)) {
+        auto [name, value] = word.split('=');
+        if (value.empty()) {
+          router = word;
+          continue;
+        }
+        MLIRContext *context = module.getContext();
+        int64_t whole = 0;
+        double number = 0;
+        Array array;
+        if (!value.getAsInteger(10, whole))
+          array = Array::scalar(IntegerType::get(context, 64), whole);
+        else if (!value.getAsDouble(number))
+          array = Array::scalar(Float32Type::get(context), float(number));
+        else
+          return module.emitError("'") << value << "' is no number";
+        if (failed(interpreter.bindInput(name, array)))
+          return failure();
+        given = {}; // arguments are found by name
+      }
+      if (failed(interpreter.emit(subject, router, given)))
         return failure();
     } else if (verb == "state") {
       auto state = interpreter.state(subject);
@@ -181,14 +226,33 @@ LogicalResult route::interp::runScript(ModuleOp module, Options options,
         return module.emitError("now takes nanoseconds, found '")
                << subject << "'";
       interpreter.setNow(ns);
-    } else if (verb ==
-               "push") { // push NAME: bind the input of that name again, now
+    } else if (verb == "push") { // push NAME [FROM]: bind the input again, now
       auto values = module->getAttrOfType<DictionaryAttr>("interp.pushes");
-      Attribute value = values ? values.get(subject) : nullptr;
+      StringRef from = words.size() > 2 ? words[2] : subject;
+      Attribute value = values ? values.get(from) : nullptr;
       if (!value)
         return module.emitError("no value to push for '") << subject << "'";
       auto array = arrayFromAttribute(value, module.getLoc());
       if (failed(array) || failed(interpreter.bindInput(subject, *array)))
+        return failure();
+    } else if (verb == "join") { // join POOL KEY: with the columns of rows[KEY]
+      StringRef key = words.size() > 2 ? words[2] : StringRef();
+      auto rows = module->getAttrOfType<DictionaryAttr>("interp.rows");
+      auto columns = rows ? rows.getAs<DictionaryAttr>(key) : nullptr;
+      if (!columns)
+        return module.emitError("no row '") << key << "' to join";
+      std::map<std::string, Array> values;
+      for (NamedAttribute column : columns) {
+        auto value = arrayFromAttribute(column.getValue(), module.getLoc());
+        if (failed(value))
+          return failure();
+        values[column.getName().str()] = std::move(*value);
+      }
+      if (failed(joinRow(interpreter, subject, key, values)))
+        return failure();
+    } else if (verb == "leave") {
+      StringRef key = words.size() > 2 ? words[2] : StringRef();
+      if (failed(leaveRow(interpreter, subject, key)))
         return failure();
     } else if (verb == "metrics") {
       for (const Metric &metric : interpreter.takeMetrics())

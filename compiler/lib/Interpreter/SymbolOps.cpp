@@ -127,17 +127,21 @@ FailureOr<Array> Machine::readState(StateOp op) {
   std::string name = op.getSymName().str();
   if (auto found = cells.find(name); found != cells.end())
     return found->second;
-  FailureOr<Array> value = failure();
-  auto type = cast<ArrayType>(op.getType());
-  if (op.getFrom())
-    return op.emitError("state '") << name << "' starts as checkpoint tensor '"
-                                   << *op.getFrom() << "', which is not bound";
-  value = op.getInit().empty()
-              ? splat(*this, type, zeroOf(type.getElementType()), op.getLoc())
-              : compute(*this, op.getInit(), op.getLoc());
+  FailureOr<Array> value = initialState(op);
   if (succeeded(value))
     cells[name] = *value;
   return value;
+}
+
+FailureOr<Array> Machine::initialState(StateOp op) {
+  auto type = cast<ArrayType>(op.getType());
+  if (op.getFrom())
+    return op.emitError("state '")
+           << op.getSymName() << "' starts as checkpoint tensor '"
+           << *op.getFrom() << "', which is not bound";
+  return op.getInit().empty()
+             ? splat(*this, type, zeroOf(type.getElementType()), op.getLoc())
+             : compute(*this, op.getInit(), op.getLoc());
 }
 
 static FailureOr<Array> readColumn(Machine &machine, ColumnOp op,

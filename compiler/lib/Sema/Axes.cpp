@@ -37,16 +37,24 @@ route::AxisOp Elaborator::emitAxis(AxisInfo &axis, int64_t bound) {
   auto index = [&](int64_t value) {
     return value < 0 ? mlir::IntegerAttr() : b.getI64IntegerAttr(value);
   };
-  mlir::ArrayAttr labels, parents;
+  mlir::ArrayAttr labels, parents, parts;
   if (!axis.labels.empty())
     labels = b.getStrArrayAttr(llvm::to_vector_of<StringRef>(axis.labels));
   if (!axis.parents.empty())
     parents = e.axisAttrs(axis.parents);
+  if (axis.pool && !axis.pool->parts.empty()) {
+    AxisList of;
+    for (const PoolInfo::Part &part : axis.pool->parts)
+      of.push_back(part.axis);
+    parts = e.axisAttrs(of);
+  }
   auto op = AxisOp::create(b, locationOf(axis.range), axis.symbol.getValue(),
                            axis.kind, index(axis.size), index(bound), parents,
                            axis.original ? axis.original->symbol
                                          : mlir::FlatSymbolRefAttr(),
                            labels);
+  if (parts)
+    setParts(op, parts);
   op.getColumns().emplaceBlock();
   return op;
 }
@@ -84,14 +92,72 @@ std::optional<int64_t> Elaborator::constantSize(const Expr &expr,
   return int64_t(*value);
 }
 
+/// `axis slot = widths[layer] in layer`: constants, one a position of layer.
+bool Elaborator::countsPerParent(const IndexExpr &expr, const AxisInfo &parent,
+                                 std::vector<int64_t> &counts) {
+  bool named = expr.args.size() == 1 && !expr.args[0].rename &&
+               !expr.args[0].name &&
+               axisNamed(Name{plainName(expr.args[0].value.get()).str(),
+                              expr.args[0].value->range}) == &parent;
+  if (!named) {
+    error(diag::badSize, expr.range,
+          "sizes by parent are read by the parent, '" + parent.name + "'");
+    return false;
+  }
+  mlir::Block scratch; // only the constant matters
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToEnd(&scratch);
+  Value list = eval(*expr.base);
+  if (list.isError())
+    return false;
+  auto constant =
+      list.is(Kind::Array) ? list.ir.getDefiningOp<ConstantOp>() : ConstantOp();
+  auto dense = constant ? dyn_cast<mlir::DenseElementsAttr>(constant.getValue())
+                        : mlir::DenseElementsAttr();
+  if (!dense || !dense.getElementType().isInteger(64)) {
+    error(diag::notConstant, expr.base->range,
+          "sizes by parent are a list of whole numbers")
+        .help("let widths = [2, 3, 1]; leave the size out where the caller "
+              "gives it");
+    return false;
+  }
+  for (int64_t count : dense.getValues<int64_t>())
+    counts.push_back(count);
+  bool fits = parent.size == int64_t(counts.size());
+  if (!fits || llvm::any_of(counts, [](int64_t c) {
+        return c < 0 || c > (int64_t(1) << 40);
+      })) {
+    error(diag::badSize, expr.base->range,
+          fits ? "a size is a whole number from 0 to 2^40"
+               : "'" + parent.name + "' has " +
+                     (parent.size < 0
+                          ? "no fixed size"
+                          : std::to_string(parent.size) + " positions") +
+                     ", and this lists " + std::to_string(counts.size()) +
+                     " sizes");
+    return false;
+  }
+  return true;
+}
+
 Value Elaborator::elaborateAxis(const AxisDecl &decl, Scope &scope) {
   AxisInfo *parent = nullptr;
   if (decl.parent && !(parent = axisNamed(decl.parent)))
     return Value();
   std::optional<int64_t> size;
+  std::vector<int64_t> counts; // one a position of the parent
+  // Inside a pool an axis without a size may differ from row to row.
+  bool inner = scope.pool && !parent && !decl.size && decl.members.empty() &&
+               decl.columns.empty() && !options.axisSizes.count(decl.name.text);
+  if (inner)
+    parent = scope.pool->axis;
+  auto *each = dyn_cast_or_null<IndexExpr>(decl.size.get());
   if (auto given = options.axisSizes.find(decl.name.text);
       given != options.axisSizes.end()) {
     size = given->second;
+  } else if (each && parent) {
+    if (!countsPerParent(*each, *parent, counts))
+      return Value();
   } else if (decl.size &&
              !(size = constantSize(*decl.size, "the size of an axis"))) {
     return Value();
@@ -121,7 +187,10 @@ Value Elaborator::elaborateAxis(const AxisDecl &decl, Scope &scope) {
                 "axis '" + decl.name.text + "' has size " + llvm::Twine(*size) +
                     " but lists " + llvm::Twine(axis->labels.size()) +
                     " members");
+  axis->inner = inner;
   AxisOp op = emitAxis(*axis);
+  if (!counts.empty())
+    op->setAttr("counts", e.builder.getDenseI64ArrayAttr(counts));
   if (size && axis->size < 0)
     op->setAttr("per_parent", e.builder.getI64IntegerAttr(perParent));
   for (const ColumnPtr &column : decl.columns)
@@ -145,9 +214,12 @@ AxisInfo *Elaborator::copyOf(AxisInfo *axis, unsigned primes) {
   copy->labels = axis->labels;
   copy->columns = axis->columns;
   copy->pool = axis->pool;
-  // The copy of an axis inside a copied parent would need both; a copy keeps
-  // the parents of its original.
-  copy->parents = axis->parents;
+  // A copy lies inside the copies of what its original lies in; the outermost
+  // axis they share, so that region' and token' are those of the same image.
+  for (AxisInfo *parent : axis->parents)
+    copy->parents.push_back(parent->parents.empty() || parent->isPlan()
+                                ? parent
+                                : copyOf(parent, primes));
   emitAxis(*copy);
   return copy;
 }
@@ -196,6 +268,9 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
       return e.builder.getBoolAttr(truth->value);
   } else if (auto coded = dyn_cast<route::EnumType>(element)) {
     auto &labels = enumLabels[mlir::TypeAttr::get(element)];
+    if (isa<NoneExpr>(&expr) && llvm::is_contained(labels, "none"))
+      return e.builder.getI64IntegerAttr(llvm::find(labels, "none") -
+                                         labels.begin());
     if (auto *name = dyn_cast<NameExpr>(&expr)) {
       auto found = llvm::find(labels, name->name.text);
       if (found != labels.end())
@@ -248,6 +323,7 @@ void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl,
   column.kind = kind;
   column.unit = type.unit;
   column.trusted = decl.trusted;
+  column.bound = type.bound;
   column.range = decl.name.range;
   column.axes.push_back(&axis);
   column.axes.insert(column.axes.end(), type.axes.begin(), type.axes.end());

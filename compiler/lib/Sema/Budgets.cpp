@@ -7,24 +7,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/raw_ostream.h"
+#include "route/Time/TimeZone.h"
 
 using namespace route;
 using namespace route::sema;
 using namespace route::ast;
-
-/// A quantity in the unit people write: "$0.12", "24000 tok".
-static std::string quantity(double value, const Unit &unit) {
-  bool money = unit == Unit::of(Unit::Money);
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  os << (money ? "$" : "")
-     << llvm::format("%g", money ? value / picodollars : value);
-  if (!money && !unit.isNone())
-    os << ' ' << unit.str();
-  return text;
-}
 
 mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
   auto [entry, scope] = cx.scope->lookup(name.text);
@@ -105,6 +92,14 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
        needsZone = window == "day" || window == "month";
   if (auto *text = dyn_cast_or_null<StringExpr>(decl.windowLength.get());
       text && needsZone) {
+    if (!isTimeZone(text->value)) {
+      error(diag::badBudget, text->range,
+            "'" + text->value + "' is no time zone")
+          .suggest(text->value, timeZoneNames())
+          .note("zones are those of the tz database, for example "
+                "\"Europe/Berlin\"");
+      return false;
+    }
     zone = e.builder.getStringAttr(text->value);
   } else if (decl.windowLength && needsLength) {
     const Expr *time = decl.windowLength.get();
@@ -215,6 +210,7 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
     op.setUnitAttr(e.builder.getStringAttr(reserve.unit.baseStr()));
   budgets[&decl] = mlir::FlatSymbolRefAttr::get(&context, symbol);
   budgetPools[&decl] = pool;
+  budgetUnits[&decl] = reserve.unit;
   if (limit.is(Kind::Number) && reserve.is(Kind::Number) &&
       reserve.number > limit.number) {
     error(diag::infeasibleBudget, decl.reserve->range,

@@ -8,6 +8,8 @@
 #include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 
 using namespace route;
 using namespace route::sema;
@@ -63,28 +65,31 @@ static bool isTextFunction(StringRef name) {
 }
 
 std::vector<std::string> route::sema::builtinNames() {
-  return {"abs",          "all",       "any",      "argmax",      "argmin",
-          "bands",        "bytes",     "ceil",     "chars",       "clamp",
-          "combine",      "conf",      "contains", "cosine",      "count",
-          "density",      "ends_with", "erf",      "estimate",    "exp",
-          "exp2",         "float",     "floor",    "gelu",        "gelu_tanh",
-          "gumbel",       "hash",      "hit",      "identity",    "int",
-          "is_nan",       "keywords",  "known",    "lines",       "ln",
-          "log",          "log2",      "max",      "mean",        "min",
-          "mod",          "mode",      "nearest",  "ngrams",      "norm",
-          "normal",       "pow",       "product",  "prototypes",  "random",
-          "regex",        "reject",    "relu",     "round",       "rsqrt",
-          "script_share", "sigmoid",   "sign",     "silu",        "skip",
-          "softmax",      "softplus",  "sqrt",     "standardize", "starts_with",
-          "stop",         "sum",       "tanh",     "trunc",       "words"};
+  return {
+      "abs",         "all",         "any",          "argmax",   "argmin",
+      "bands",       "bytes",       "ceil",         "chars",    "clamp",
+      "combine",     "conf",        "contains",     "cosine",   "count",
+      "density",     "ends_with",   "entropy",      "erf",      "estimate",
+      "exp",         "exp2",        "float",        "floor",    "gelu",
+      "gelu_tanh",   "gumbel",      "hash",         "hit",      "identity",
+      "int",         "is_nan",      "keywords",     "known",    "lines",
+      "ln",          "log",         "log2",         "max",      "mean",
+      "min",         "mod",         "mode",         "nearest",  "ngrams",
+      "norm",        "normal",      "pow",          "product",  "prototypes",
+      "random",      "regex",       "reject",       "relu",     "ring",
+      "round",       "rsqrt",       "script_share", "sigmoid",  "sign",
+      "silu",        "skip",        "softmax",      "softplus", "sqrt",
+      "standardize", "starts_with", "stop",         "sum",      "tanh",
+      "trunc",       "words"};
 }
 
 bool Elaborator::isBuiltin(StringRef name) {
   return unaryNamed(name) || isReductionName(name) || isTextFunction(name) ||
-         llvm::is_contained({"combine", "clamp", "pow", "mod", "known", "hit",
-                             "conf", "stop", "random", "gumbel", "normal",
-                             "reject", "bands", "nearest", "prototypes",
-                             "float", "int", "identity", "skip"},
+         llvm::is_contained({"combine", "clamp",    "pow",        "mod",
+                             "known",   "hit",      "conf",       "stop",
+                             "random",  "gumbel",   "normal",     "reject",
+                             "bands",   "nearest",  "prototypes", "float",
+                             "int",     "identity", "skip",       "ring"},
                             name);
 }
 
@@ -97,6 +102,15 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     return evalNearest(expr);
   if (name == "cosine")
     return evalCosine(expr);
+  if (name == "ring")
+    return evalRing(expr);
+  if (name == "skip") { // `skip(this)`: the row that stands for passing it over
+    if (expr.args.size() != 1)
+      return fail(diag::argumentMismatch, expr.range,
+                  "'skip' takes rows of a pool");
+    Value rows = eval(*expr.args[0].value);
+    return rows.isError() ? rows : Value::group(Kind::Skipped, {rows});
+  }
   if (name == "prototypes")
     return fail(diag::wrongKind, expr.range,
                 "prototypes stand in 'nearest' or 'cosine', beside what they "
@@ -269,6 +283,35 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
   return unsupported(expr.range, "'" + name + "'");
 }
 
+/// The lines of a file beside the spec, read when it is compiled: words or
+/// phrases. Spaces around them and empty lines do not count.
+std::optional<std::vector<std::string>>
+Elaborator::wordsOf(const StringExpr &file) {
+  llvm::SmallString<256> path(
+      llvm::sys::path::parent_path(sources.name(file.range.file)));
+  llvm::sys::path::append(path, file.value);
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer) {
+    error(diag::importNotFound, file.range,
+          "cannot read '" + llvm::Twine(path) + "'")
+        .note(buffer.getError().message());
+    return std::nullopt;
+  }
+  std::vector<std::string> words;
+  llvm::SmallVector<StringRef> lines;
+  (*buffer)->getBuffer().split(lines, '\n');
+  for (StringRef line : lines)
+    if (!line.trim().empty())
+      words.push_back(line.trim().str());
+  if (words.empty() || words.size() > 100'000) {
+    error(diag::badSize, file.range,
+          words.empty() ? "'" + file.value + "' holds no words"
+                        : "'" + file.value + "' holds more than 100000 words");
+    return std::nullopt;
+  }
+  return words;
+}
+
 Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   llvm::SmallVector<mlir::Value> operands;
   llvm::SmallVector<mlir::NamedAttribute> arguments;
@@ -280,6 +323,15 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   mlir::Value total;
   for (const Arg &arg : expr.args) {
     const Expr &written = *arg.value;
+    if (auto *file = dyn_cast<StringExpr>(&written);
+        file && arg.name.text == "file") {
+      auto words = wordsOf(*file);
+      if (!words)
+        return Value();
+      add("patterns",
+          e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(*words)));
+      continue;
+    }
     if (auto *text = dyn_cast<StringExpr>(&written)) {
       StringRef key = arg.name          ? StringRef(arg.name.text)
                       : name == "regex" ? "pattern"

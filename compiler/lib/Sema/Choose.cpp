@@ -42,90 +42,12 @@ Value Elaborator::makePlan(AxisInfo *axis, mlir::Value plan, Value weight) {
   Value value = Value::ofAxis(Kind::Plan, axis, plan);
   value.parts = std::make_shared<std::vector<Value>>();
   value.names = std::make_shared<std::vector<std::string>>();
+  axis->weight = weight.ir;
   if (!weight.isError()) {
     value.parts->push_back(weight);
     value.names->push_back("weight");
   }
   return value;
-}
-
-bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
-  const Expr *plain = ignoreParens(&expr);
-  if (auto *binary = dyn_cast<ast::BinaryExpr>(plain);
-      binary && binary->op == ast::BinaryOp::Where) {
-    if (!evalCandidates(*binary->lhs, out))
-      return false;
-    Context next = cx;
-    next.candidate = out.axis;
-    next.along = out.axis->isPlan() ? out.axis : nullptr;
-    mlir::Value mask =
-        inContext(std::move(next), [&] { return evalTruth(*binary->rhs); });
-    out.mask = andMask(out.mask, mask);
-    return bool(mask);
-  }
-  if (auto *set = dyn_cast<SetExpr>(plain)) {
-    // Members of one pool by name: the others are absent.
-    for (const ExprPtr &element : set->elements) {
-      auto *name = dyn_cast<NameExpr>(ignoreParens(element.get()));
-      Value member;
-      if (name && cx.resultPool)
-        member = labelOf(*name, Value::ofAxis(Kind::Row, cx.resultPool->axis));
-      if (member.isError())
-        member = eval(*element);
-      if (member.isError())
-        return false;
-      if (!member.is(Kind::Member) || (out.axis && out.axis != member.axis)) {
-        error(diag::wrongKind, element->range,
-              "expected a member of one pool, found " + describe(member));
-        return false;
-      }
-      out.axis = member.axis;
-      out.listed.push_back(int64_t(member.number));
-    }
-    if (!out.axis) {
-      error(diag::badChoice, expr.range, "there is nothing to choose from");
-      return false;
-    }
-    mlir::Value position = e.iota(out.axis, true);
-    for (int64_t row : out.listed) {
-      mlir::Value same = e.compare(CompareKind::eq, position,
-                                   e.constantInt(e.elementOf(position), row));
-      out.mask =
-          out.mask ? e.binary(BinaryKind::logical_or, out.mask, same) : same;
-    }
-    return true;
-  }
-  Value value;
-  if (auto *name = dyn_cast<NameExpr>(plain)) {
-    if (cx.resultPool &&
-        llvm::is_contained(cx.resultPool->axis->labels, name->name.text)) {
-      out.axis = cx.resultPool->axis;
-      out.listed = {int64_t(llvm::find(out.axis->labels, name->name.text) -
-                            out.axis->labels.begin())};
-      mlir::Value position = e.iota(out.axis, true);
-      out.mask =
-          e.compare(CompareKind::eq, position,
-                    e.constantInt(e.elementOf(position), out.listed.front()));
-      return true;
-    }
-    value = lookup(name->name);
-  } else {
-    value = eval(*plain);
-  }
-  if (value.isError())
-    return false;
-  if (value.is(Kind::Plan)) {
-    out.source = value;
-    out.axis = value.axis;
-    return true;
-  }
-  if (value.is(Kind::Axis) || (value.is(Kind::Row) && !value.ir)) {
-    out.axis = value.axis;
-    return true;
-  }
-  error(diag::wrongKind, expr.range, "cannot choose from " + describe(value))
-      .note("candidates are a pool, an axis, a plan, or members in braces");
-  return false;
 }
 
 bool Elaborator::evalKeys(const Expr &expr,
@@ -152,27 +74,97 @@ bool Elaborator::evalKeys(const Expr &expr,
       return true;
     }
   }
+  auto *arms = dyn_cast<CaseExpr>(ignoreParens(plain));
+  if (arms && !arms->subject) { // each arm a tuple of its own
+    llvm::SmallVector<mlir::Value> parts;
+    if (!evalKeyArms(*arms, parts))
+      return false;
+    for (mlir::Value part : parts) {
+      keys.push_back(part);
+      up.push_back(rising);
+    }
+    return true;
+  }
   mlir::Value key;
   if (plainName(plain) == "order" && !cx.scope->lookup("order").first) {
-    key = e.iota(cx.candidate, /*asRef=*/false); // the order of declaration
+    // The order of the list, or that of declaration.
+    key = cx.candidateOrder ? cx.candidateOrder
+                            : e.iota(cx.candidate, /*asRef=*/false);
   } else {
-    Value value = eval(*plain);
-    key = asArray(value, plain->range, e.f32());
-    if (!key)
+    key = asArray(eval(*plain), plain->range, e.f32());
+    if (!key || !checkedKey(key, plain->range))
       return false;
-    mlir::Type element = e.valueTypeOf(key);
-    if (isTruth(element) || isa<route::EnumType>(element))
-      key = e.cast(key, e.i64());
-    else if (!isNumber(element)) {
-      error(diag::typeMismatch, plain->range,
-            "a key is a number, found " + describe(value));
-      return false;
-    }
-    key = e.computing(key);
   }
   keys.push_back(key);
   up.push_back(rising);
   return true;
+}
+
+bool Elaborator::checkedKey(mlir::Value &key, SourceRange range) {
+  mlir::Type element = e.valueTypeOf(key);
+  if (isTruth(element) || isa<route::EnumType>(element)) {
+    key = e.cast(key, e.i64());
+  } else if (!isNumber(element)) {
+    error(diag::typeMismatch, range,
+          "a key is a number, found " + describe(Value::array(key)));
+    return false;
+  }
+  key = e.computing(key);
+  return true;
+}
+
+/// `case c -> (a up, b)  otherwise -> d`: tuples of keys by condition. The
+/// parts come out high first; an arm with fewer parts leaves the later ones
+/// equal.
+bool Elaborator::evalKeyArms(const CaseExpr &expr,
+                             llvm::SmallVectorImpl<mlir::Value> &keys) {
+  bool have = false;
+  for (const CaseArm &arm : llvm::reverse(expr.arms)) {
+    bool last = arm.form == CaseArm::Form::Otherwise;
+    if (!arm.value || (!last && arm.form != CaseArm::Form::Test) ||
+        last == have) {
+      error(diag::argumentMismatch, arm.range,
+            last   ? "'otherwise' must be the last arm"
+            : have ? "this arm has no place among keys"
+                   : "this case has no 'otherwise'");
+      return false;
+    }
+    llvm::SmallVector<mlir::Value> parts;
+    llvm::SmallVector<bool> up;
+    mlir::Value condition = last ? mlir::Value() : evalTruth(*arm.test);
+    if ((!last && !condition) || !evalKeys(*arm.value, parts, up))
+      return false;
+    for (auto [part, rising] : llvm::zip(parts, up))
+      if (rising)
+        part = e.unary(UnaryKind::neg, part);
+    have = true;
+    if (last) {
+      keys.assign(parts.begin(), parts.end());
+      continue;
+    }
+    size_t count = std::max(parts.size(), keys.size());
+    while (parts.size() < count)
+      parts.push_back(e.constant(e.f64(), 0));
+    while (keys.size() < count)
+      keys.push_back(e.constant(e.f64(), 0));
+    for (size_t i = 0; i < count; ++i) {
+      // Keys of different types meet in f64.
+      if (e.valueTypeOf(parts[i]) != e.valueTypeOf(keys[i])) {
+        parts[i] = e.cast(parts[i], e.f64());
+        keys[i] = e.cast(keys[i], e.f64());
+      }
+      mlir::Value all[] = {condition, parts[i], keys[i]};
+      if (!e.align(all)) {
+        error(diag::ambiguousDescent, arm.range,
+              "the condition and the keys have no common items");
+        return false;
+      }
+      keys[i] = e.select(all[0], all[1], all[2]);
+    }
+  }
+  if (!have)
+    error(diag::argumentMismatch, expr.range, "a case needs arms");
+  return have;
 }
 
 bool Elaborator::budgetsFrom(const std::vector<ExprPtr> &exprs,
@@ -221,17 +213,77 @@ static bool mentionsChosen(const Expr *expr) {
     return mentionsChosen(branch->cond.get()) ||
            mentionsChosen(branch->thenValue.get()) ||
            mentionsChosen(branch->elseValue.get());
+  if (auto *arms = dyn_cast<CaseExpr>(expr))
+    return llvm::any_of(arms->arms, [](const CaseArm &arm) {
+      return mentionsChosen(arm.test.get()) || mentionsChosen(arm.value.get());
+    });
   return plainName(expr) == "chosen";
 }
 
+/// The choice that a router's result is, or null.
+static const ChooseExpr *resultChoice(const RouteDecl &decl) {
+  const Expr *result = decl.value.get();
+  auto letNamed = [&](StringRef name) -> const Expr * {
+    if (decl.body)
+      for (const StmtPtr &stmt : decl.body->stmts)
+        if (auto *local = dyn_cast<DeclStmt>(stmt.get()))
+          if (auto *let = dyn_cast<LetDecl>(local->decl.get());
+              let && let->names.size() == 1 && let->name().text == name)
+            return let->value.get();
+    return nullptr;
+  };
+  if (decl.body)
+    for (const StmtPtr &stmt : decl.body->stmts) {
+      if (auto *last = dyn_cast<ReturnStmt>(stmt.get()))
+        result = last->value.get();
+      else if (auto *last = dyn_cast<ExprStmt>(stmt.get()))
+        result = last->value.get();
+    }
+  if (StringRef name = plainName(result ? ignoreParens(result) : nullptr);
+      !name.empty())
+    result = letNamed(name);
+  return result ? dyn_cast<ChooseExpr>(ignoreParens(result)) : nullptr;
+}
+
+/// `gate(x) at r`: the rows that `r` lists in place of those that the router
+/// would choose, with the weights that it gives them.
+Value Elaborator::evalRecorded(const ast::BinaryExpr &expr,
+                               RouteInstance &route) {
+  const ChooseExpr *choice = resultChoice(*route.decl);
+  if (!choice || !choice->rules.empty() ||
+      choice->countForm == ChooseExpr::Count::First ||
+      choice->countForm == ChooseExpr::Count::Path) {
+    error(diag::wrongKind, expr.range,
+          "router '" + route.decl->name.text + "' cannot be replayed")
+        .note("its result is not one choice from a pool");
+    return Value();
+  }
+  mlir::Value rows = evalArray(*expr.rhs, e.i64());
+  if (!rows)
+    return Value();
+  rows = e.computing(rows);
+  if (!e.valueTypeOf(rows).isInteger(64) &&
+      !isa<route::RefType>(e.valueTypeOf(rows)))
+    return fail(diag::typeMismatch, expr.rhs->range,
+                "recorded rows are row numbers, found " +
+                    describe(Value::array(rows)));
+  Context next = cx;
+  next.recordedRoute = &route;
+  next.recordedChoice = choice;
+  next.recorded = rows;
+  return inContext(std::move(next), [&] { return eval(*expr.lhs); });
+}
+
 Value Elaborator::evalChoose(const ChooseExpr &expr) {
+  bool recorded = cx.recorded && cx.recordedChoice == &expr;
   if (!expr.rules.empty() || expr.countForm == ChooseExpr::Count::First)
     return evalRules(expr);
   if (expr.countForm == ChooseExpr::Count::Path)
-    return unsupported(expr.range, "'choose path'");
+    return evalPath(expr);
   Candidates from;
   if (expr.candidates) {
-    if (!evalCandidates(*expr.candidates, from))
+    if (!evalCandidates(*expr.candidates, from) ||
+        !choosable(from, expr.candidates->range))
       return Value();
   } else if (cx.resultPool) { // the pool of the router's result
     from.axis = cx.resultPool->axis;
@@ -253,19 +305,25 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     return fail(diag::badChoice, expr.range,
                 "cannot choose from '" + from.axis->name +
                     "' for each of its own positions");
-  if (cx.along)
-    return unsupported(expr.range,
-                       "a choice inside a body that runs along a plan");
+  // Inside a body that runs along a plan its rows stand for their items.
+  if (cx.along && !from.axis->descendsFrom(cx.along)) {
+    AxisList rows = {cx.along};
+    for (AxisInfo *axis : per)
+      if (!cx.along->descendsFrom(axis))
+        rows.push_back(axis);
+    per = rows;
+  }
 
   Context inside = cx;
   inside.candidate = from.axis;
-  inside.along = from.axis->isPlan() ? from.axis : nullptr;
+  inside.candidateOrder = from.order;
+  inside.along = from.axis->isPlan() ? from.axis : cx.along;
   inside.items = per;
   llvm::SmallVector<mlir::Value> keys;
   llvm::SmallVector<bool> up;
   mlir::Value mask = from.mask, count;
   bool good = inContext(inside, [&] {
-    if (expr.where) {
+    if (expr.where && !recorded) {
       mlir::Value more = evalTruth(*expr.where);
       if (!more)
         return false;
@@ -275,52 +333,57 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
   });
   if (!good)
     return Value();
+  inside.keptMask = mask;
   auto kind = ChoiceKind::count;
   llvm::SmallVector<mlir::Value> table;
-  switch (expr.countForm) {
-  case ChooseExpr::Count::Number: {
-    if (!expr.count)
-      return fail(diag::badChoice, expr.range, "say how many to choose");
-    Value value = eval(*expr.count);
-    if (value.is(Kind::Number) && (!value.integral || value.number < 0))
-      return fail(diag::badChoice, expr.count->range,
-                  "the count of a choice is a whole number");
-    count = asArray(value, expr.count->range, e.i64());
-    if (!count)
-      return Value();
-    if (!isNumber(e.elementOf(count)) || !value.unit.isNone())
-      return fail(diag::typeMismatch, expr.count->range,
-                  "the count of a choice is a plain number, found " +
-                      describe(value));
-    count = e.cast(count, e.i64());
-    break;
-  }
-  case ChooseExpr::Count::All:
-    kind = ChoiceKind::all;
-    break;
-  case ChooseExpr::Count::Until:
-    kind = ChoiceKind::until;
-    break;
-  case ChooseExpr::Count::Listed: {
+  if (recorded) {
     kind = ChoiceKind::listed;
-    mlir::Value rows = evalArray(*expr.count, e.i64());
-    if (!rows)
-      return Value();
-    rows = e.computing(rows);
-    if (!e.valueTypeOf(rows).isInteger(64) &&
-        !isa<RefType>(e.valueTypeOf(rows)))
-      return fail(diag::typeMismatch, expr.count->range,
-                  "a table lists row numbers, found " +
-                      describe(Value::array(rows)));
-    table.push_back(rows);
-    break;
-  }
-  default:
-    break;
-  }
-  bool greedy = expr.key && mentionsChosen(expr.key.get());
+    table.push_back(cx.recorded);
+  } else
+    switch (expr.countForm) {
+    case ChooseExpr::Count::Number: {
+      if (!expr.count)
+        return fail(diag::badChoice, expr.range, "say how many to choose");
+      Value value = eval(*expr.count);
+      if (value.is(Kind::Number) && (!value.integral || value.number < 0))
+        return fail(diag::badChoice, expr.count->range,
+                    "the count of a choice is a whole number");
+      count = asArray(value, expr.count->range, e.i64());
+      if (!count)
+        return Value();
+      if (!isNumber(e.elementOf(count)) || !value.unit.isNone())
+        return fail(diag::typeMismatch, expr.count->range,
+                    "the count of a choice is a plain number, found " +
+                        describe(value));
+      count = e.cast(count, e.i64());
+      break;
+    }
+    case ChooseExpr::Count::All:
+      kind = ChoiceKind::all;
+      break;
+    case ChooseExpr::Count::Until:
+      kind = ChoiceKind::until;
+      break;
+    case ChooseExpr::Count::Listed: {
+      kind = ChoiceKind::listed;
+      mlir::Value rows = evalArray(*expr.count, e.i64());
+      if (!rows)
+        return Value();
+      rows = e.computing(rows);
+      if (!e.valueTypeOf(rows).isInteger(64) &&
+          !isa<RefType>(e.valueTypeOf(rows)))
+        return fail(diag::typeMismatch, expr.count->range,
+                    "a table lists row numbers, found " +
+                        describe(Value::array(rows)));
+      table.push_back(rows);
+      break;
+    }
+    default:
+      break;
+    }
+  bool greedy = !recorded && expr.key && mentionsChosen(expr.key.get());
   AxisInfo *axis = planAxis(per, from.axis, expr.range);
-  if (expr.key && !greedy &&
+  if (expr.key && !greedy && !recorded &&
       !inContext(inside, [&] { return evalKeys(*expr.key, keys, up); }))
     return Value();
   if (greedy)
@@ -331,6 +394,11 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
                         : 1;
          parts < n; ++parts)
       up.push_back(false);
+  // Equal keys go to the earlier candidate of a list.
+  if (from.order && !greedy && !recorded) {
+    keys.push_back(from.order);
+    up.push_back(true);
+  }
   // Keys and masks belong to the items and the candidates.
   auto fits = [&](mlir::Value value, SourceRange range, StringRef what) {
     for (AxisInfo *used : e.axesOf(value))
@@ -348,7 +416,7 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     return true;
   };
   for (mlir::Value key : keys)
-    if (!fits(key, expr.key->range, "the key"))
+    if (!fits(key, expr.key ? expr.key->range : expr.range, "the key"))
       return Value();
   if (mask &&
       !fits(mask, expr.where ? expr.where->range : expr.range, "the mask"))
@@ -378,10 +446,20 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
         llvm::none_of(keys, over))
       mask = andMask(mask, e.broadcastTo(e.constant(e.i1(), 1, {}), item));
   }
+  if (!under.empty() && !from.mask && from.source.isError()) {
+    BudgetFacts facts = cx.facts;
+    inContext(inside, [&] {
+      if (expr.where)
+        addFacts(*expr.where, facts);
+      return true;
+    });
+    if (!proveBudgets(under, from.axis, allRows(*from.axis), facts, expr.range))
+      return Value();
+  }
 
   auto type = PlanType::get(&context, axis->symbol);
-  irgen::Emitter::Choice choice{count, mask, keys,  up,
-                                under, {},   table, greedy};
+  irgen::Emitter::Choice choice{count, mask,  keys,   up, under,
+                                {},    table, greedy, {}};
   if (!from.source.isError())
     choice.source = from.source.axis->plan;
   auto op = e.choose(kind, axis, choice);
@@ -427,9 +505,81 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
   axis->plan = op.getResult();
   axis->under.assign(under.begin(), under.end());
   Value plan = finishPlan(axis, op.getResult(), expr);
-  if (plan.isError() || !expr.otherwise)
+  if (plan.isError() || !expr.otherwise || recorded)
     return plan;
   return elseChain(plan, *expr.otherwise, expr.range);
+}
+
+/// `choose path a -> b of links`: the rows of a cheapest way from one end to
+/// the other, where each row of the pool leads from one ref to another.
+Value Elaborator::evalPath(const ChooseExpr &expr) {
+  Candidates from;
+  if (!expr.candidates)
+    return fail(diag::badChoice, expr.range, "say what to choose from");
+  if (!evalCandidates(*expr.candidates, from) ||
+      !choosable(from, expr.candidates->range))
+    return Value();
+  std::vector<const ColumnInfo *> refs;
+  for (const ColumnInfo &column : from.axis->columns)
+    if (isa<route::RefType>(getValueType(column.type.getElementType())) &&
+        column.axes.size() == 1)
+      refs.push_back(&column);
+  bool two =
+      refs.size() == 2 && getValueType(refs[0]->type.getElementType()) ==
+                              getValueType(refs[1]->type.getElementType());
+  if (!two)
+    return fail(diag::badChoice, expr.candidates->range,
+                "a path needs rows with two refs to one pool, found " +
+                    llvm::Twine(refs.size()) + " refs");
+  for (const ExprPtr &budget : expr.under)
+    return fail(diag::badChoice, budget->range,
+                "a path is chosen without budgets");
+  if (expr.weight || !expr.per.empty() || cx.along)
+    return fail(diag::badChoice, expr.weight ? expr.weight->range : expr.range,
+                "a path has no weights and no 'per' of its own");
+  mlir::Type node = getValueType(refs[0]->type.getElementType());
+  llvm::SmallVector<mlir::Value> ends, table;
+  AxisList per = cx.items;
+  for (const Expr *end : {expr.from.get(), expr.to.get()}) {
+    mlir::Value ir = memberFrom(*end, node);
+    if (!ir)
+      return Value();
+    for (AxisInfo *axis : e.axesOf(ir))
+      if (llvm::none_of(
+              per, [&](AxisInfo *item) { return item->descendsFrom(axis); }))
+        per.push_back(axis);
+    ends.push_back(ir);
+  }
+  for (const ColumnInfo *column : refs)
+    table.push_back(loadColumn(*from.axis, *column).ir);
+  Context inside = cx;
+  inside.candidate = from.axis;
+  inside.items = per;
+  irgen::Emitter::Choice choice;
+  choice.mask = from.mask;
+  bool good = inContext(std::move(inside), [&] {
+    if (expr.where) {
+      mlir::Value mask = evalTruth(*expr.where);
+      if (!mask)
+        return false;
+      choice.mask = andMask(choice.mask, mask);
+    }
+    return !expr.key || evalKeys(*expr.key, choice.keys, choice.up);
+  });
+  if (!good)
+    return Value();
+  AxisInfo *axis = planAxis(per, from.axis, expr.range);
+  for (mlir::Value value : choice.keys)
+    for (AxisInfo *used : e.axesOf(value))
+      if (!axis->descendsFrom(used))
+        return fail(diag::choiceAxes, expr.key->range,
+                    "the key has axis '" + used->name +
+                        "', which is neither an item nor a candidate");
+  choice.ends = ends;
+  choice.table = table;
+  auto op = e.choose(ChoiceKind::path, axis, choice);
+  Value plan = makePlan(axis, op.getResult(), Value());
+  return expr.otherwise ? elseChain(plan, *expr.otherwise, expr.range) : plan;
 }
 
 /// The plan with its weight, elaborated over the rows that were chosen.

@@ -144,6 +144,11 @@ Value Elaborator::selectValues(mlir::Value condition, const Value &a,
                                const Value &b, SourceRange range) {
   if (a.isError() || b.isError())
     return Value();
+  auto rows = [](const Value &v) {
+    return v.is(Kind::Subset) || v.is(Kind::Skipped);
+  };
+  if (rows(a) || rows(b))
+    return selectSubsets(condition, a, b, range);
   if (a.parts && b.parts && !a.is(Kind::Plan) &&
       a.parts->size() == b.parts->size()) {
     std::vector<Value> parts;

@@ -56,6 +56,65 @@ static void checkSizes(const CompileOptions &options, mlir::ModuleOp module,
           .suggest(name, names);
 }
 
+/// What nothing uses is checked as well, on a copy that is thrown away: lets of
+/// the module, and routes with axes in brackets, on axes of their own.
+void Elaborator::checkUnused(const ast::Module &tree) {
+  mlir::OwningOpRef<mlir::ModuleOp> checked(
+      mlir::cast<mlir::ModuleOp>(module->getOperation()->clone()));
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToEnd(module->getBody());
+  auto func =
+      FuncOp::create(e.builder, module->getLoc(), freshSymbol("unused"),
+                     FuncKind::route, e.builder.getFunctionType({}, {}));
+  mlir::Block &block = func.getBody().emplaceBlock();
+  e.builder.setInsertionPointToStart(&block);
+  topOp = func;
+  cx = Context();
+  planLets.clear();
+  cx.scope = root;
+  for (const DeclPtr &decl : tree.decls) {
+    if (auto *let = dyn_cast<LetDecl>(decl.get()); let && !let->isFunction) {
+      for (const Name &name : let->names)
+        if (auto found = root->entries.find(name.text);
+            found != root->entries.end() && !found->second.used)
+          resolve(found->second, *root, name.range);
+    } else if (auto *route = dyn_cast<RouteDecl>(decl.get());
+               route && !route->axisParams.empty()) {
+      checkGeneric(*route, block);
+    }
+  }
+  topOp = nullptr;
+  handlers.clear();
+  module = std::move(checked);
+}
+
+/// A route with axes in brackets, where its parameters say what they are.
+void Elaborator::checkGeneric(const RouteDecl &decl, mlir::Block &block) {
+  auto scope = std::make_shared<Scope>(root);
+  for (const Name &name : decl.axisParams) {
+    // The module's own axis of that name, which its parameters may have.
+    AxisInfo *axis = axisNamed(name, /*report=*/false);
+    if (!axis) {
+      axis = makeAxis(name.text, name.text, AxisKind::index, name.range);
+      emitAxis(*axis);
+    }
+    scope->bind(name.text, Value::ofAxis(Kind::Axis, axis), name.range);
+  }
+  RouteInstance *instance = makeInstance(decl, scope, decl.name.text, {});
+  for (const ColumnPtr &param : decl.params)
+    if (!param->type && !root->lookup(param->name.text).first)
+      return; // its axes are those of its callers
+  std::vector<Value> args;
+  std::vector<std::string> names;
+  Context next = cx;
+  next.scope = scope;
+  inContext(std::move(next), [&] {
+    if (bindEntryParams(*instance, args, block, names))
+      inlineRoute(*instance, args, decl.name.range);
+    return true;
+  });
+}
+
 mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   module = mlir::ModuleOp::create(
       mlir::FileLineColLoc::get(&context, sources.name(file), 1, 1));
@@ -133,6 +192,8 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
     if (auto *test = dyn_cast<TestDecl>(decl.get()))
       emitTest(*test, routers);
   checkSizes(options, *module, diags);
+  if (!diags.hasErrors())
+    checkUnused(tree);
   if (diags.hasErrors())
     return nullptr;
   // What the checker lets through must verify; a user never sees the reason.

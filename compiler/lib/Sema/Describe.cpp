@@ -100,6 +100,10 @@ std::string Elaborator::describe(const Value &value) {
     return "unknown";
   case Kind::None:
     return "none";
+  case Kind::Subset:
+    return value.axis ? "rows of '" + value.axis->name + "'" : "no rows";
+  case Kind::Skipped:
+    return "skipped rows";
   case Kind::Refusal:
     return "a refusal";
   case Kind::Result:

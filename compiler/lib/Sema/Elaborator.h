@@ -10,11 +10,13 @@
 #include "Steps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "route/Diagnostics/Diagnostic.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/IRGen/Emitter.h"
 #include "route/Sema/Compile.h"
 #include "route/Sema/Value.h"
 #include <deque>
 #include <functional>
+#include <limits>
 #include <set>
 
 namespace route::sema {
@@ -26,6 +28,28 @@ using llvm::dyn_cast_or_null;
 using llvm::isa;
 using llvm::StringRef;
 
+/// A quantity in the unit people write: "$0.12", "24000 tok".
+std::string quantity(double value, const Unit &unit);
+
+/// What conditions say of a signal or a column of the items.
+struct BudgetFact {
+  double lo = -std::numeric_limits<double>::infinity();
+  double hi = std::numeric_limits<double>::infinity();
+  SourceRange range; // of the condition that gives `lo`
+  std::string name;
+  Unit unit;
+};
+struct SymbolOrder { // by spelling, so that messages do not vary
+  bool operator()(mlir::SymbolRefAttr a, mlir::SymbolRefAttr b) const {
+    auto key = [](mlir::SymbolRefAttr s) {
+      return std::pair(s.getRootReference().getValue(),
+                       s.getLeafReference().getValue());
+    };
+    return key(a) < key(b);
+  }
+};
+using BudgetFacts = std::map<mlir::SymbolRefAttr, BudgetFact, SymbolOrder>;
+
 /// A handler of a router that was inlined into the entry being emitted.
 struct PendingHandler {
   const ast::OnDecl *decl = nullptr;
@@ -34,6 +58,7 @@ struct PendingHandler {
   Value plan;     // what the router returned
   std::vector<Frame> frames;
   AxisList items;
+  mlir::Block *block = nullptr; // where the router was expanded
   std::vector<std::pair<std::string, Value>>
       kept; // names of the router it reads
 };
@@ -70,7 +95,18 @@ struct Context {
   StepReturn *stepReturn = nullptr; // what its `return` does
   std::string stepPath;             // the calls that led here, for keys
   llvm::SmallVector<RouteInstance *, 2> stepRoutes; // with their budgets
+  BudgetFacts facts; // what the rules around say of the items
+  /// A router that is replayed: its choice lists the recorded rows.
+  RouteInstance *recordedRoute = nullptr;
+  const ast::ChooseExpr *recordedChoice = nullptr;
+  mlir::Value recorded;
+  mlir::Value candidateOrder; // what `order` means of the candidates
+  mlir::Value keptMask;       // what `of kept` means in a key
 };
+
+/// The declaration of an index of a pool, such as ring(url, vnodes: 128), or
+/// null.
+const ast::CallExpr *indexNamed(const PoolInfo &pool, StringRef name);
 
 class Elaborator {
 public:
@@ -102,6 +138,8 @@ private:
 
   // Compile.cpp
   ScopePtr loadPrelude();
+  void checkUnused(const ast::Module &tree);
+  void checkGeneric(const ast::RouteDecl &decl, mlir::Block &block);
 
   // Modules.cpp
   ScopePtr loadModule(FileId file);
@@ -137,6 +175,8 @@ private:
   AxisInfo *makeAxis(StringRef name, StringRef symbol, AxisKind kind,
                      SourceRange range);
   route::AxisOp emitAxis(AxisInfo &axis, int64_t bound = -1);
+  bool countsPerParent(const ast::IndexExpr &expr, const AxisInfo &parent,
+                       std::vector<int64_t> &counts);
   AxisInfo *sizedAxis(int64_t size, SourceRange range);
   void addColumn(AxisInfo &axis, const ast::ColumnDecl &decl, ColumnKind kind,
                  mlir::Attribute value);
@@ -162,6 +202,7 @@ private:
   TypeInfo resolveType(const ast::TypeExpr &type, StringRef hint = "");
   mlir::Type elementNamed(StringRef name, Unit &unit, double &scale);
   bool resolveDims(const std::vector<ast::Dim> &dims, TypeInfo &type);
+  bool resolveDim(const ast::Dim &dim, TypeInfo &type);
   mlir::Type storageType(const TypeInfo &type) {
     return irgen::Emitter::ranged(type.optional, type.element);
   }
@@ -203,10 +244,13 @@ private:
                       SourceRange left, SourceRange right);
   Value evalComparison(const ast::BinaryExpr &expr);
   Value logic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
+              SourceRange range) {
+    return logic(op, {lhs, rhs}, range);
+  }
+  Value logic(ast::BinaryOp op, const std::vector<Value> &operands,
               SourceRange range);
   Value contract(const ast::BinaryExpr &expr, bool exact);
   Value coalesceValues(const ast::BinaryExpr &expr);
-  Value evalIn(const ast::BinaryExpr &expr);
   Value evalConcat(const ast::BinaryExpr &expr);
   Value labelOf(const ast::Expr &expr, const Value &like);
   bool unify(mlir::Value &lhs, mlir::Value &rhs);
@@ -223,28 +267,94 @@ private:
   Value evalBands(const ast::CallExpr &expr);
   Value evalPrototypes(const ast::CallExpr &expr, AxisInfo *dimension);
   Value evalNearest(const ast::CallExpr &expr);
+  Value nearestRow(const ast::CallExpr &expr);
+  Value withoutFar(const Value &label, mlir::Value near);
   Value evalCosine(const ast::CallExpr &expr);
   mlir::Value cosine(mlir::Value a, mlir::Value b,
                      llvm::ArrayRef<AxisInfo *> over);
+  std::optional<std::vector<std::string>> wordsOf(const ast::StringExpr &file);
   Value textFunction(StringRef name, const ast::CallExpr &expr);
   Value evalReduction(StringRef name, const ast::CallExpr &expr);
+  Value countRows(const Value &rows);
+  mlir::Value restrictionOf(const ast::Expr &expr);
   Value evalCombine(const ast::CallExpr &expr);
   bool evalArgs(const ast::CallExpr &expr, std::vector<Value> &args);
   static bool isReductionName(StringRef name);
   static bool isBuiltin(StringRef name);
   mlir::Value softmax(mlir::Value value, llvm::ArrayRef<AxisInfo *> kept);
 
-  // Choose.cpp, Rules.cpp
-  Value evalChoose(const ast::ChooseExpr &expr);
-  struct Candidates { // what is chosen from
-    AxisInfo *axis = nullptr;
-    Value source;                // a plan that is chosen from
-    mlir::Value mask;            // may be null
-    std::vector<int64_t> listed; // by name, in order
+  // Candidates.cpp
+  struct Candidates {         // what is chosen from
+    AxisInfo *axis = nullptr; // null: nothing at all
+    Value source;             // a plan that is chosen from
+    mlir::Value mask;         // null: every row
+    mlir::Value order;        // where the rows have one of their own
+    bool skipped = false;     // the rows of a skipped part
   };
   bool evalCandidates(const ast::Expr &expr, Candidates &out);
+  bool candidatesFrom(const Value &value, SourceRange range, Candidates &out);
+  bool choosable(Candidates &from, SourceRange range);
+  Value subsetOf(const Candidates &from);
+  Value selectSubsets(mlir::Value condition, const Value &a, const Value &b,
+                      SourceRange range);
+  bool unite(llvm::SmallVector<Candidates> operands, bool singles,
+             SourceRange range, Candidates &out);
+  bool multiply(const Candidates &a, const Candidates &b, SourceRange range,
+                Candidates &out);
+  AxisInfo *productOf(llvm::ArrayRef<AxisInfo *> factors, StringRef name,
+                      SourceRange range);
+  /// True for what makes candidates: braces, `where`, `skip`, sums of pools.
+  /// Looks through a few lets by name.
+  bool isAlgebra(const ast::Expr &expr, unsigned lets = 0);
+  bool isPoolName(const ast::Expr &expr);
+  static const PoolInfo::Part *partOf(const PoolInfo &pool,
+                                      const AxisInfo *axis, bool skipped);
+  PoolInfo *poolOfParts(llvm::ArrayRef<Candidates> operands);
+  mlir::Value joinParts(AxisInfo *along, llvm::SmallVector<mlir::Value> values);
+  /// A column of an axis, of the parts or factors of a pool, or of what a plan
+  /// chose.
+  std::optional<Value> columnOf(AxisInfo &axis, StringRef name);
+  static void columnNames(const AxisInfo &axis,
+                          std::vector<std::string> &names);
+  mlir::Value refInto(const Value &value, AxisInfo *target, SourceRange range);
+  Value evalRing(const ast::CallExpr &expr);
+  bool checkIndexes(PoolInfo &pool);
+
+  // Collections.cpp
+  Value evalIn(const ast::BinaryExpr &expr);
+  Value inPlan(const ast::BinaryExpr &expr, const Value &plan);
+  Value evalSubset(const ast::BinaryExpr &expr);
+  mlir::Value memberFrom(const ast::Expr &expr, mlir::Type member);
+  Value changedSet(const Value &before, const ast::AssignStmt &stmt,
+                   std::optional<int64_t> bound);
+
+  // KeyedState.cpp
+  bool splitKeys(const ast::ArrayType &written, Storage &storage,
+                 std::vector<const ast::Dim *> &axes);
+  bool keyParts(const Value &key, SourceRange range,
+                llvm::SmallVectorImpl<mlir::Value> &parts);
+  Storage *keyedNamed(const ast::Expr &expr);
+  bool keysOf(const Storage &storage, const ast::IndexExpr &expr,
+              llvm::SmallVectorImpl<mlir::Value> &keys,
+              std::vector<std::pair<AxisInfo *, mlir::Value>> &at);
+  Value readKeyed(Storage &storage, const ast::IndexExpr &expr);
+  bool writeKeyed(Storage &storage, const ast::IndexExpr &target, Value value,
+                  SourceRange range);
+  bool writeElement(Storage &storage, const ast::IndexExpr &target, Value value,
+                    SourceRange range);
+  mlir::Value placed(route::ArrayType type, Unit unit, mlir::Value before,
+                     llvm::ArrayRef<std::pair<AxisInfo *, mlir::Value>> at,
+                     Value value, SourceRange range, StringRef name);
+
+  // Choose.cpp, Rules.cpp
+  Value evalChoose(const ast::ChooseExpr &expr);
   bool evalKeys(const ast::Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys,
                 llvm::SmallVectorImpl<bool> &up);
+  bool evalKeyArms(const ast::CaseExpr &expr,
+                   llvm::SmallVectorImpl<mlir::Value> &keys);
+  bool checkedKey(mlir::Value &key, SourceRange range);
+  Value evalPath(const ast::ChooseExpr &expr);
+  Value evalRecorded(const ast::BinaryExpr &expr, RouteInstance &route);
   AxisInfo *planAxis(AxisList per, AxisInfo *candidates, SourceRange range);
   Value finishPlan(AxisInfo *axis, mlir::Value plan,
                    const ast::ChooseExpr &expr);
@@ -256,13 +366,19 @@ private:
   Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
   Value firstPlan(llvm::ArrayRef<mlir::Value> whens,
                   llvm::ArrayRef<Value> plans, SourceRange range);
-  Value elseChain(Value plan, const ast::Expr &otherwise, SourceRange range);
+  Value elseChain(Value plan, const ast::Expr &otherwise, SourceRange range,
+                  mlir::Value unless = {});
+  void refuseByRules(bool ordered, llvm::ArrayRef<int64_t> refusals,
+                     llvm::ArrayRef<Value> plans,
+                     llvm::SmallVectorImpl<mlir::Value> &whens,
+                     mlir::Value &refused, mlir::Value &code);
   Value asPlan(const Value &value, SourceRange range);
   mlir::Value hasRows(AxisInfo *plan);
   bool orderRules(const ast::ChooseExpr &expr,
                   llvm::SmallVectorImpl<mlir::Value> &whens,
                   llvm::ArrayRef<mlir::Value> confidences,
-                  llvm::ArrayRef<Value> plans);
+                  llvm::ArrayRef<Value> plans,
+                  llvm::ArrayRef<int64_t> refusals);
   const ast::ColumnDecl *noteNamed(StringRef name);
   mlir::Value noteValue(const ast::ColumnDecl &note, const TypeInfo &type,
                         const ast::Expr *written);
@@ -299,8 +415,23 @@ private:
   Value runBody(RouteInstance &body, const std::vector<Frame> &frames,
                 AxisInfo *along, const std::vector<Value> &args,
                 SourceRange range);
+  void addInnerAxes(PoolInfo &pool, Frame &frame);
+  Value runPool(PoolInfo &pool, AxisInfo *plan, const std::vector<Value> &args,
+                SourceRange range);
+  Value runGuarded(PoolInfo &pool, AxisInfo *plan,
+                   const std::vector<Value> &args, SourceRange range);
+  mlir::Value requirement(PoolInfo &pool, const ast::RequireDecl &decl,
+                          AxisInfo *plan);
+  Value backTo(const Value &value, AxisInfo *rows, AxisInfo *axis,
+               SourceRange range);
   Value runGroups(PoolInfo &pool, AxisInfo *plan,
                   const std::vector<Value> &args, SourceRange range);
+  Value elaborateAlgebra(const ast::PoolDecl &decl, Scope &scope,
+                         StringRef path);
+  bool elaborateLifetime(PoolInfo &pool);
+  mlir::FlatSymbolRefAttr computedColumn(PoolInfo &pool, const ast::Expr &expr,
+                                         StringRef what,
+                                         std::optional<Unit> unit);
   bool elaborateColumns(PoolInfo &pool);
   bool elaborateBodies(PoolInfo &pool);
   mlir::Attribute constantColumn(llvm::ArrayRef<const ast::Expr *> values,
@@ -326,12 +457,29 @@ private:
   bool budgetRegion(
       mlir::Region &region,
       llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body);
+  // BudgetProofs.cpp
+  struct Shortage { // a row that a budget can never have room for
+    const ast::BudgetDecl *budget;
+    double least, most;
+    int64_t row = -1;
+  };
+  mlir::SymbolRefAttr itemSymbol(const ast::Expr &expr, Unit &unit);
+  void addFacts(const ast::Expr &condition, BudgetFacts &facts);
+  std::optional<Shortage> shortageOf(llvm::ArrayRef<mlir::Attribute> under,
+                                     AxisInfo *pool, int64_t row,
+                                     const BudgetFacts &facts);
+  bool proveBudgets(llvm::ArrayRef<mlir::Attribute> under, AxisInfo *pool,
+                    llvm::ArrayRef<int64_t> rows, const BudgetFacts &facts,
+                    SourceRange place);
+  static std::vector<int64_t> allRows(const AxisInfo &pool);
   bool chargeRegion(route::BudgetOp op, const ast::BudgetDecl &decl,
                     AxisInfo *pool, Unit unit);
 
   // Statements.cpp, Loops.cpp
   bool executeStmt(const ast::Stmt &stmt);
   bool executeAssign(const ast::AssignStmt &stmt);
+  std::optional<bool> assignSet(const ast::Expr &target,
+                                const ast::AssignStmt &stmt);
   bool executeIf(const ast::IfStmt &stmt);
   bool executeEmit(const ast::EmitStmt &stmt);
   bool assignName(const ast::Name &name, Value value, SourceRange range);
@@ -419,6 +567,7 @@ private:
 
   // Handlers.cpp
   void emitModuleHandler(const ast::OnDecl &decl);
+  AxisInfo *poolOfEvents();
   bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
                 SourceRange range);
   void noteHandlers(RouteInstance &route, const Value &plan);
@@ -477,7 +626,15 @@ private:
   std::map<std::string, TypeInfo> noteTypes;
   std::map<const ast::BudgetDecl *, mlir::FlatSymbolRefAttr> budgets;
   std::map<const ast::BudgetDecl *, AxisInfo *> budgetPools;
+  std::map<const ast::BudgetDecl *, Unit> budgetUnits;
   std::set<const ast::BudgetDecl *> brokenBudgets;
+  /// Lets of modules that are plans: two mentions in one function mean the same
+  /// rows.
+  struct PlanLet {
+    Value value;
+    mlir::Block *block;
+  };
+  std::map<const ast::Decl *, PlanLet> planLets;
   unsigned drawSites = 0;
   std::vector<const ast::LetDecl *> expanding; // functions being expanded
   std::map<const ast::TypeExpr *, TypeInfo> answerTypes;  // of bodies, by text

@@ -84,8 +84,10 @@ Value Elaborator::eval(const Expr &expr) {
       return unsupported(expr.range, "'with'");
     case ast::Kind::ReturnExpr:
       return unsupported(expr.range, "'return' inside an expression");
-    case ast::Kind::SetExpr:
-      return unsupported(expr.range, "a set here");
+    case ast::Kind::SetExpr: {
+      Candidates from;
+      return evalCandidates(expr, from) ? subsetOf(from) : Value();
+    }
     case ast::Kind::ListExpr:
       return evalList(cast<ListExpr>(expr));
     case ast::Kind::PartialExpr:
@@ -170,6 +172,9 @@ Value Elaborator::gatherIfAlong(Value value) {
 
 Value Elaborator::use(Value value, SourceRange range) {
   if (value.is(Kind::Storage)) {
+    if (!value.storage->keyTypes.empty())
+      return fail(diag::argumentMismatch, range,
+                  "state '" + value.storage->name + "' is read by its key");
     value = load(*value.storage);
     if (value.is(Kind::Match) && cx.along)
       return Value::group(Kind::Match, {gatherIfAlong((*value.parts)[0]),
@@ -352,12 +357,15 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
   case Kind::Row:
   case Kind::Axis:
   case Kind::Member: {
-    if (const ColumnInfo *column = base.axis->findColumn(name)) {
-      Value value = loadColumn(*base.axis, *column);
+    if (auto column = columnOf(*base.axis, name)) {
+      Value value = *column;
       mlir::Value position =
           base.is(Kind::Member) ? asArray(base, expr.range) : base.ir;
-      if (position)
+      if (position && e.typeOf(value.ir).hasAxis(base.axis->symbol))
         value.ir = e.pick(value.ir, base.axis, position);
+      else if (position) // of a factor of a product
+        value.ir =
+            e.pick(e.broadcastTo(value.ir, base.axis), base.axis, position);
       return gatherIfAlong(value);
     }
     if (base.axis->pool) {
@@ -381,8 +389,7 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
       }
     }
     std::vector<std::string> names;
-    for (const ColumnInfo &column : base.axis->columns)
-      names.push_back(column.name);
+    columnNames(*base.axis, names);
     if (base.axis->pool)
       for (auto &[known, entry] : base.axis->pool->scope->entries)
         names.push_back(known);
@@ -411,12 +418,13 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     // A ref: a column of the row it names.
     if (auto ref = dyn_cast<RefType>(e.valueTypeOf(base.ir)); ref && !found) {
       AxisInfo *axis = e.axisOf(ref.getAxis());
-      if (const ColumnInfo *column = axis->findColumn(name)) {
-        Value value = loadColumn(*axis, *column);
-        return Value::array(e.pick(value.ir, axis, base.ir), value.unit);
-      }
-      for (const ColumnInfo &column : axis->columns)
-        names.push_back(column.name);
+      if (auto column = columnOf(*axis, name))
+        return gatherIfAlong(
+            Value::array(e.typeOf(column->ir).hasAxis(axis->symbol)
+                             ? e.pick(column->ir, axis, base.ir)
+                             : column->ir,
+                         column->unit));
+      columnNames(*axis, names);
     }
     if (!found)
       return unknownName(expr.member, "member", names);
@@ -430,6 +438,8 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
 }
 
 Value Elaborator::evalIndex(const IndexExpr &expr) {
+  if (Storage *storage = keyedNamed(*expr.base))
+    return readKeyed(*storage, expr);
   Value base = eval(*expr.base);
   if (base.isError())
     return base;
@@ -545,7 +555,7 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
       for (AxisInfo *axis : e.axesOf(ir))
         if (axis->columns.empty() && !axis->pool && !axis->isPlan())
           left.push_back(axis);
-      if (left.size() == 1)
+      if (!left.empty()) // by order
         along = left.front();
     }
     if (!along)
@@ -567,6 +577,8 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
       ir = CastOp::create(
           e.builder, e.loc,
           e.typeOf(ir).withElement(e.ranged(true, e.elementOf(ir))), ir);
+    if (isa<mlir::IntegerType>(element))
+      position = e.computing(position);
     ir = e.pick(ir, along, position);
   }
   return Value::array(ir, base.unit);

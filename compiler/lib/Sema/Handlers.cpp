@@ -70,6 +70,14 @@ void Elaborator::keepForHandlers(std::vector<Result> &results) {
         return;
     results.push_back({value, "keep." + name, "kept"});
   };
+  // What a loop decides in one round is gone when the entry returns.
+  llvm::erase_if(handlers, [&](const PendingHandler &handler) {
+    bool inside = handler.block != e.builder.getInsertionBlock();
+    if (inside)
+      unsupported(handler.decl->event.range,
+                  "a handler of a router that a loop runs");
+    return inside;
+  });
   for (PendingHandler &handler : handlers) {
     std::vector<std::string> names = namesIn(*handler.decl->body);
     for (const std::string &name : names) {
@@ -140,6 +148,7 @@ void Elaborator::emitHandlers(FuncOp entry,
     mlir::Block &block = func.getBody().emplaceBlock();
     e.builder.setInsertionPointToStart(&block);
     topOp = func;
+    planLets.clear();
     llvm::SmallVector<mlir::Attribute> argAttrs;
     llvm::DenseMap<mlir::Value, mlir::Value> moved;
     auto argumentFor = [&](mlir::Value value) -> mlir::Value {
@@ -233,10 +242,6 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
   type.kind = TypeInfo::Kind::Array;
   type.element = column->type.getElementType();
   type.unit = column->unit;
-  if (isa<SetType, ListType>(type.element)) {
-    unsupported(target.range, "changing a set");
-    return false;
-  }
   value = convert(value, type, range);
   mlir::Value position = asArray(row, target.range);
   if (value.isError() || !position)
@@ -256,9 +261,31 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
   return true;
 }
 
-/// The pool whose rows an event is about: the one with state, or the only one.
-static AxisInfo *poolOfEvents(std::deque<PoolInfo> &pools) {
+/// The pool whose rows an event is about: the one with state, what the routers
+/// of the file choose from, or the only one.
+AxisInfo *Elaborator::poolOfEvents() {
   AxisInfo *found = nullptr;
+  bool state = llvm::any_of(pools, [](const PoolInfo &pool) {
+    return llvm::any_of(pool.axis->columns, [](const ColumnInfo &column) {
+      return column.kind == ColumnKind::state;
+    });
+  });
+  if (!state && pools.size() > 1) {
+    for (const RouteInstance &route : instances) {
+      auto *result = route.decl && route.decl->isRouter
+                         ? dyn_cast_or_null<NamedType>(route.decl->result.get())
+                         : nullptr;
+      if (!result || result->path.size() != 1)
+        continue;
+      auto known = root->entries.find(result->name().text);
+      if (known == root->entries.end() || !known->second.value.is(Kind::Axis))
+        continue;
+      if (found && found != known->second.value.axis)
+        return nullptr;
+      found = known->second.value.axis;
+    }
+    return found;
+  }
   for (PoolInfo &pool : pools) {
     bool state = llvm::any_of(pool.axis->columns, [](const ColumnInfo &column) {
       return column.kind == ColumnKind::state;
@@ -307,9 +334,15 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
               llvm::Twine(decl.params.size()));
     return;
   }
+  std::optional<int64_t> every;
   if (decl.every) {
-    unsupported(decl.every->range, "'every'");
-    return;
+    if (decl.event.text != "tick") {
+      error(diag::wrongKind, decl.every->range,
+            "'every' stands with 'on tick': other events come when they come");
+      return;
+    }
+    if (!(every = nanoseconds(*decl.every)))
+      return;
   }
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   e.builder.setInsertionPointToEnd(module->getBody());
@@ -318,9 +351,12 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
       FuncOp::create(e.builder, e.loc, freshSymbol("on." + decl.event.text),
                      FuncKind::handler, e.builder.getFunctionType({}, {}));
   func.setEventAttr(e.builder.getStringAttr(decl.event.text));
+  if (every)
+    func->setAttr("every_ns", e.builder.getI64IntegerAttr(*every));
   mlir::Block &block = func.getBody().emplaceBlock();
   e.builder.setInsertionPointToStart(&block);
   topOp = func;
+  planLets.clear();
   llvm::SmallVector<mlir::Attribute> argAttrs;
   auto argument = [&](mlir::Type element, StringRef name, StringRef role) {
     argAttrs.push_back(e.builder.getDictionaryAttr(
@@ -336,11 +372,12 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
     StringRef role = event->params[i], name = decl.params[i].text;
     Value value;
     if (role == "row") {
-      AxisInfo *pool = poolOfEvents(pools);
+      AxisInfo *pool = poolOfEvents();
       if (!pool) {
         error(diag::wrongKind, decl.params[i].range,
               "which pool this event is about is not clear")
-            .note("it is the one pool with state columns");
+            .note("it is the one pool with state columns, or the one that all "
+                  "routers choose from");
         good = false;
         break;
       }

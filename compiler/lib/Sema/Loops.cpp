@@ -16,6 +16,7 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     return unsupported(expr.binders[1].range, "a loop with several names");
   mlir::Value count, order;
   AxisInfo *over = nullptr;
+  std::optional<Frame> around;
   int64_t first = 0;
   auto *range = dyn_cast<ast::BinaryExpr>(ignoreParens(expr.domain.get()));
   if (range && range->op == ast::BinaryOp::Range) {
@@ -33,6 +34,12 @@ Value Elaborator::evalFor(const ForExpr &expr) {
       return domain;
     if (domain.is(Kind::Axis)) {
       over = domain.axis;
+      // `for l in b.layers`: the layers of the row b.
+      if (auto *inner = dyn_cast<MemberExpr>(ignoreParens(expr.domain.get()))) {
+        Value base = eval(*inner->base);
+        if (base.is(Kind::Row) && base.ir)
+          around = Frame{base.axis, nullptr, base.ir, 0};
+      }
     } else {
       count = asArray(domain, expr.domain->range, e.i64());
       if (!count)
@@ -92,6 +99,8 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     Context next = cx;
     next.scope = std::make_shared<Scope>(cx.scope);
     next.returns = nullptr;
+    if (around)
+      next.frames.push_back(*around);
     if (!expr.binders.empty()) {
       Value binder = over ? Value::ofAxis(Kind::Row, over, iteration)
                           : Value::array(iteration);

@@ -61,7 +61,20 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
   }
   // A value is elaborated where it is used, everything else once.
   auto *let = dyn_cast<LetDecl>(&decl);
-  bool inPlace = let && !let->isFunction;
+  auto *named = dyn_cast<PoolDecl>(&decl);
+  // `pool fast = models where …` names candidates, as a let does.
+  bool narrowed = named && named->value &&
+                  isa<ast::BinaryExpr>(ignoreParens(named->value.get())) &&
+                  cast<ast::BinaryExpr>(*ignoreParens(named->value.get())).op ==
+                      ast::BinaryOp::Where;
+  bool inPlace = (let && !let->isFunction) || narrowed;
+  if (auto known = planLets.find(&decl);
+      inPlace && known != planLets.end() && cx.frames.empty())
+    for (mlir::Block *block = e.builder.getInsertionBlock(); block;
+         block = block->getParentOp() ? block->getParentOp()->getBlock()
+                                      : nullptr)
+      if (block == known->second.block)
+        return known->second.value;
   entry.busy = true;
   Value value;
   if (inPlace) {
@@ -75,9 +88,10 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
     Context next = cx;
     next.scope = scope.shared_from_this();
     next.candidate = nullptr;
-    value =
-        inContext(std::move(next), [&] { return elaborateLet(*let, scope); });
-    if (let->names.size() > 1 && value.is(Kind::Tuple))
+    value = inContext(std::move(next), [&] {
+      return narrowed ? eval(*named->value) : elaborateLet(*let, scope);
+    });
+    if (let && let->names.size() > 1 && value.is(Kind::Tuple))
       for (size_t i = 0; i < let->names.size() && i < value.parts->size(); ++i)
         if (let->names[i].range == entry.range) {
           Value part = (*value.parts)[i];
@@ -90,6 +104,9 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
       entry.value = value;
       entry.pending = nullptr;
     }
+    entry.used = true;
+    if (value.is(Kind::Plan) && cx.frames.empty() && !cx.along)
+      planLets[&decl] = {value, e.builder.getInsertionBlock()};
     return value;
   }
   Context fresh;
@@ -105,9 +122,9 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
 }
 
 Value Elaborator::lookup(const Name &name, bool quiet) {
-  if (cx.candidate && !cx.candidate->isPlan())
-    if (const ColumnInfo *column = cx.candidate->findColumn(name.text))
-      return loadColumn(*cx.candidate, *column);
+  if (cx.candidate)
+    if (auto column = columnOf(*cx.candidate, name.text))
+      return *column;
   auto [entry, scope] = cx.scope->lookup(name.text);
   if (entry)
     return resolve(*entry, *scope, name.range);
@@ -136,8 +153,7 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
     for (const ColumnInfo &column : axis->columns)
       names.push_back(column.name);
   if (cx.candidate)
-    for (const ColumnInfo &column : cx.candidate->columns)
-      names.push_back(column.name);
+    columnNames(*cx.candidate, names);
   llvm::append_range(names, builtinNames());
   return unknownName(name, "name", names);
 }

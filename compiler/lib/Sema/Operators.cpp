@@ -220,37 +220,59 @@ Value Elaborator::evalUnary(const UnaryExpr &expr) {
   return Value::array(e.unary(UnaryKind::neg, ir), value.unit);
 }
 
-Value Elaborator::logic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
+/// `a and b and c` is one group; its confidence is the mean of all, that of
+/// `or` the largest. A plain condition counts as certain.
+Value Elaborator::logic(ast::BinaryOp op, const std::vector<Value> &operands,
                         SourceRange range) {
-  bool isAnd = op == ast::BinaryOp::And;
-  mlir::Value a = asArray(lhs, range, e.i1()), b = asArray(rhs, range, e.i1());
-  if (!a || !b)
-    return Value();
-  for (auto [value, truth] : {std::pair(&lhs, a), std::pair(&rhs, b)})
+  bool isAnd = op == ast::BinaryOp::And, match = false;
+  llvm::SmallVector<mlir::Value> truths;
+  for (const Value &value : operands) {
+    mlir::Value truth = asArray(value, range, e.i1());
+    if (!truth)
+      return Value();
     if (!isTruth(e.elementOf(truth)))
       return fail(diag::typeMismatch, range,
                   ("'" + spelling(op) + "' takes conditions, found ").str() +
-                      describe(*value));
-  auto kind = isAnd ? BinaryKind::logical_and : BinaryKind::logical_or;
-  mlir::Value both[] = {a, b};
-  if (!e.align(both))
+                      describe(value));
+    truths.push_back(truth);
+    match |= value.is(Kind::Match);
+  }
+  if (!e.align(truths))
     return fail(diag::ambiguousDescent, range,
                 "these conditions have no common items");
-  Value truth = Value::array(e.binary(kind, both[0], both[1]));
-  if (!lhs.is(Kind::Match) && !rhs.is(Kind::Match))
-    return truth;
-  // Confidence: the mean under `and`, the larger under `or`; a plain condition
-  // counts as certain.
-  auto confidence = [&](const Value &value, mlir::Value truth) {
-    return value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
-                                 : e.cast(truth, e.f32());
+  auto fold = [&](BinaryKind kind, llvm::ArrayRef<mlir::Value> values) {
+    mlir::Value all = values.front();
+    for (mlir::Value value : values.drop_front())
+      all = e.binary(kind, all, value);
+    return all;
   };
-  mlir::Value x = confidence(lhs, both[0]), y = confidence(rhs, both[1]);
+  Value truth = Value::array(
+      fold(isAnd ? BinaryKind::logical_and : BinaryKind::logical_or, truths));
+  if (!match)
+    return truth;
+  llvm::SmallVector<mlir::Value> confidences;
+  for (auto [value, plain] : llvm::zip(operands, truths))
+    confidences.push_back(value.is(Kind::Match)
+                              ? e.computing((*value.parts)[1].ir)
+                              : e.cast(plain, e.f32()));
   mlir::Value conf =
-      isAnd ? e.binary(BinaryKind::mul, e.binary(BinaryKind::add, x, y),
-                       e.constant(e.f32(), 0.5))
-            : e.binary(BinaryKind::max, x, y);
+      isAnd ? e.binary(BinaryKind::mul, fold(BinaryKind::add, confidences),
+                       e.constant(e.f32(), 1.0 / double(operands.size())))
+            : fold(BinaryKind::max, confidences);
   return Value::group(Kind::Match, {truth, Value::array(conf)});
+}
+
+/// The operands of a chain of `and` or `or`; parentheses make a group of its
+/// own.
+static void chainOf(const Expr &expr, ast::BinaryOp op,
+                    std::vector<const Expr *> &operands) {
+  auto *binary = dyn_cast<ast::BinaryExpr>(&expr);
+  if (!binary || binary->op != op) {
+    operands.push_back(&expr);
+    return;
+  }
+  chainOf(*binary->lhs, op, operands);
+  chainOf(*binary->rhs, op, operands);
 }
 
 Value Elaborator::coalesceValues(const BinaryExpr &expr) {
@@ -273,41 +295,12 @@ Value Elaborator::coalesceValues(const BinaryExpr &expr) {
   return Value::array(e.coalesce(a, b), lhs.unit);
 }
 
-Value Elaborator::evalIn(const BinaryExpr &expr) {
-  // `group in open`, `token in p`: whether the plan has a row there.
-  Value rhs = eval(*expr.rhs);
-  if (rhs.isError())
-    return rhs;
-  if (rhs.is(Kind::Plan)) {
-    AxisInfo *axis = nullptr;
-    if (isa<NameExpr, MemberExpr>(ignoreParens(expr.lhs.get())) &&
-        plainName(ignoreParens(expr.lhs.get())) == "this")
-      axis = cx.candidate;
-    else
-      axis = axisFrom(*expr.lhs);
-    if (!axis)
-      return Value();
-    AxisInfo *plan = rhs.axis;
-    if (!plan->descendsFrom(axis))
-      return fail(diag::missingAxis, expr.lhs->range,
-                  "rows of this plan do not descend from '" + axis->name + "'");
-    AxisList axes;
-    for (AxisInfo *item : plan->items())
-      if (item != axis)
-        axes.push_back(item);
-    axes.push_back(axis);
-    mlir::Value member = MemberOp::create(
-        e.builder, e.loc, e.arrayType(e.i1(), axes), plan->plan);
-    return gatherIfAlong(Value::array(member));
-  }
-  mlir::Value set = asArray(rhs, expr.rhs->range);
-  if (!set)
-    return Value();
-  return unsupported(expr.range, "'in' on " + describe(rhs));
-}
-
 Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
   using Op = ast::BinaryOp;
+  if (isAlgebra(expr)) {
+    Candidates from;
+    return evalCandidates(expr, from) ? subsetOf(from) : Value();
+  }
   switch (expr.op) {
   case Op::MatMul:
     return contract(expr, cx.exact);
@@ -327,14 +320,32 @@ Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
   case Op::Range:
     return fail(diag::wrongKind, expr.range,
                 "a range stands after 'in' of a loop or in a case");
-  case Op::Where:
-    return fail(diag::wrongKind, expr.range,
-                "'where' narrows the candidates of a choice");
   case Op::Subset:
-    return unsupported(expr.range, "'subset'");
+    return evalSubset(expr);
   default:
     break;
   }
+  if (expr.op == Op::And || expr.op == Op::Or) {
+    std::vector<const Expr *> written;
+    chainOf(expr, expr.op, written);
+    std::vector<Value> operands;
+    for (const Expr *operand : written) {
+      operands.push_back(eval(*operand));
+      if (operands.back().isError())
+        return Value();
+      if (operands.back().is(Kind::Lazy) && !cx.along && !cx.forceDense)
+        return lazily(expr);
+    }
+    return logic(expr.op, operands, expr.range);
+  }
+  if (expr.op == Op::At)
+    if (auto *call = dyn_cast<CallExpr>(ignoreParens(expr.lhs.get())))
+      if (auto *name = dyn_cast<NameExpr>(call->callee.get())) {
+        Value callee = lookup(name->name, /*quiet=*/true);
+        if (callee.is(Kind::Route))
+          if (callee.route->decl && callee.route->decl->isRouter)
+            return evalRecorded(expr, *callee.route);
+      }
   Value lhs = eval(*expr.lhs);
   Value rhs = eval(*expr.rhs);
   if (lhs.isError() || rhs.isError())
@@ -343,8 +354,19 @@ Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
     if (!cx.along && !cx.forceDense)
       return lazily(expr);
   }
-  if (expr.op == Op::And || expr.op == Op::Or)
-    return logic(expr.op, lhs, rhs, expr.range);
+  if (expr.op == Op::At && lhs.is(Kind::Plan)) {
+    error(diag::wrongKind, expr.lhs->range,
+          "'at' replays what a router chose, found " + describe(lhs))
+        .help("call the router here, so that its weights can be worked out "
+              "for the recorded rows");
+    return Value();
+  }
+  if (expr.op == Op::At && lhs.is(Kind::Record) && lhs.part("label") &&
+      lhs.part("score")) { // what is nearest, where it is near enough
+    Value near = compareValues(ast::BinaryOp::Ge, *lhs.part("score"), rhs,
+                               expr.range, expr.lhs->range, expr.rhs->range);
+    return near.isError() ? near : withoutFar(*lhs.part("label"), near.ir);
+  }
   if (expr.op == Op::At) {
     mlir::Value a, b;
     if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr,
@@ -379,11 +401,21 @@ Value Elaborator::contract(const ast::BinaryExpr &expr, bool exact) {
   if (!e.align(both))
     return fail(diag::ambiguousDescent, expr.range,
                 "the rows of these values belong to two plans");
+  // The rows at hand do not count, nor what lies below them, unless it was
+  // declared inside them.
+  auto isRows = [&](AxisInfo *axis) {
+    return llvm::any_of(cx.frames, [&](const Frame &frame) {
+      return frame.axis == axis ||
+             (!axis->inner && !axis->isPlan() && !frame.position &&
+              axis->descendsFrom(frame.axis));
+    });
+  };
   AxisList shared;
   for (AxisInfo *axis : e.axesOf(both[0]))
-    if (e.typeOf(both[1]).hasAxis(axis->symbol) && !axis->isPlan() &&
-        llvm::none_of(cx.frames,
-                      [&](const Frame &frame) { return frame.axis == axis; }))
+    if (e.typeOf(both[1]).hasAxis(axis->symbol) &&
+        (axis->inner ? e.typeOf(a).hasAxis(axis->symbol) &&
+                           e.typeOf(b).hasAxis(axis->symbol)
+                     : !axis->isPlan() && !isRows(axis)))
       shared.push_back(axis);
   if (shared.size() != 1) {
     std::string found =
@@ -401,6 +433,22 @@ Value Elaborator::contract(const ast::BinaryExpr &expr, bool exact) {
       value = e.cast(value, e.f32());
     else if (e.valueTypeOf(value).isF64())
       value = e.cast(value, e.f32());
+  if (shared.front()->inner) { // of each row apart
+    mlir::Value product = e.binary(BinaryKind::mul, e.cast(both[0], e.f32()),
+                                   e.cast(both[1], e.f32()));
+    AxisList kept;
+    for (AxisInfo *axis : e.axesOf(product))
+      if (axis != shared.front())
+        kept.push_back(axis);
+    AxisInfo *axis = shared.front();
+    llvm::ArrayRef<AxisInfo *> rows =
+        axis->isPlan() ? axis->items() : llvm::ArrayRef(axis->parents);
+    for (AxisInfo *row : rows)
+      if (!e.has(kept, row))
+        kept.push_back(row);
+    return Value::array(e.reduce(ReduceKind::sum, product, kept),
+                        lhs.unit * rhs.unit);
+  }
   return Value::array(e.contract(both[0], both[1], shared, exact),
                       lhs.unit * rhs.unit);
 }

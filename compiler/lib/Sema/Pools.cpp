@@ -95,6 +95,8 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
     return Value();
   std::string path = pathOf(scope);
   path = path.empty() ? decl.name.text : path + "." + decl.name.text;
+  if (decl.value && (isAlgebra(*decl.value) || isPoolName(*decl.value)))
+    return elaborateAlgebra(decl, scope, path);
   AxisInfo *axis =
       makeAxis(decl.name.text, path, AxisKind::pool, decl.name.range);
   PoolInfo &pool = pools.emplace_back();
@@ -164,18 +166,186 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
   scope.entries[decl.name.text].value = Value::ofAxis(Kind::Axis, axis);
   scope.entries[decl.name.text].pending = nullptr;
   for (const DeclPtr &inner : decl.decls) {
-    // A guard that is not kept must not look as if it were.
-    if (isa<ast::RequireDecl>(*inner))
-      return unsupported(inner->range, "'require'");
+    if (auto *guard = dyn_cast<RequireDecl>(inner.get()))
+      pool.requirements.push_back(guard);
     declare(*inner, *pool.scope);
   }
 
   Context inside;
   inside.scope = pool.scope;
   bool good = inContext(std::move(inside), [&] {
+    for (const DeclPtr &inner : decl.decls) // bodies run along inner axes
+      if (auto *own = dyn_cast<AxisDecl>(inner.get()))
+        if (!axisNamed(own->name))
+          return false;
     return elaborateColumns(pool) && elaborateBodies(pool);
   });
+  good = good && checkIndexes(pool) && elaborateLifetime(pool);
   return good ? Value::ofAxis(Kind::Axis, axis) : Value();
+}
+
+/// A value over the rows of a pool as a computed signal; null after an error.
+mlir::FlatSymbolRefAttr Elaborator::computedColumn(PoolInfo &pool,
+                                                   const Expr &expr,
+                                                   StringRef what,
+                                                   std::optional<Unit> unit) {
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  atModuleLevel();
+  e.loc = locationOf(expr.range);
+  std::string symbol =
+      freshSymbol((pool.axis->symbol.getValue() + "." + what).str());
+  auto op = SignalOp::create(
+      e.builder, e.loc, symbol, e.arrayType(e.f64(), {pool.axis}),
+      mlir::StringAttr(), mlir::IntegerAttr(), mlir::StringAttr());
+  e.builder.setInsertionPointToStart(&op.getBody().emplaceBlock());
+  mlir::Operation *saved = topOp;
+  topOp = op;
+  Context next;
+  next.scope = pool.scope;
+  next.candidate = pool.axis;
+  mlir::Value ir = inContext(std::move(next), [&]() -> mlir::Value {
+    Value value = eval(expr);
+    mlir::Value found = asArray(value, expr.range, e.f64());
+    if (!found)
+      return {};
+    if (unit && value.unit != *unit) {
+      error(diag::unitMismatch, expr.range,
+            "expected " + unit->str() + ", found " + value.unit.str());
+      return {};
+    }
+    for (AxisInfo *axis : e.axesOf(found))
+      if (axis != pool.axis) {
+        error(diag::resultAxes, expr.range,
+              "this is one value a row of '" + pool.axis->name + "', found " +
+                  describe(value));
+        return {};
+      }
+    return e.broadcastTo(found, pool.axis);
+  });
+  topOp = saved;
+  if (!ir) {
+    op.erase();
+    return {};
+  }
+  YieldOp::create(e.builder, e.loc, ir);
+  op.setType(mlir::cast<route::ArrayType>(ir.getType()));
+  return mlir::FlatSymbolRefAttr::get(&context, symbol);
+}
+
+/// `expire`, `quota … per …` and `evict`: which rows leave, and when.
+bool Elaborator::elaborateLifetime(PoolInfo &pool) {
+  const PoolDecl &decl = *pool.decl;
+  if (!decl.expire && !decl.quota && !decl.evict)
+    return true;
+  auto stop = [&](SourceRange range, const llvm::Twine &message) {
+    error(diag::wrongKind, range, message);
+    return false;
+  };
+  if (pool.axis->size >= 0)
+    return stop(decl.name.range, "the rows of pool '" + decl.name.text +
+                                     "' are fixed: none ever leaves");
+  llvm::SmallVector<mlir::NamedAttribute> attributes;
+  auto add = [&](StringRef name, mlir::Attribute value) {
+    attributes.push_back(e.builder.getNamedAttr(name, value));
+  };
+  if (decl.expire) {
+    auto symbol =
+        computedColumn(pool, *decl.expire, "expire", Unit::of(Unit::Time));
+    if (!symbol)
+      return false;
+    add("expire", symbol);
+  }
+  if (decl.quota) {
+    auto most = constantSize(*decl.quota, "a quota");
+    if (!most)
+      return false;
+    add("quota", e.builder.getI64IntegerAttr(*most));
+    llvm::SmallVector<mlir::Attribute> per;
+    for (const ExprPtr &key : decl.quotaPer) {
+      auto symbol = computedColumn(pool, *key, "quota", std::nullopt);
+      if (!symbol)
+        return false;
+      per.push_back(symbol);
+    }
+    add("quota_per", e.builder.getArrayAttr(per));
+  }
+  if (decl.evict && decl.evict.text != "lru" && decl.evict.text != "fifo")
+    return stop(decl.evict.range, "rows are evicted by 'lru' or 'fifo'");
+  if (decl.evict)
+    add("evict", e.builder.getStringAttr(decl.evict.text));
+  auto op = module->lookupSymbol<AxisOp>(pool.axis->symbol);
+  for (mlir::NamedAttribute attribute : attributes)
+    op->setAttr(attribute.getName(), attribute.getValue());
+  return true;
+}
+
+/// `pool acts = skills + skip(skills)`, `pool arms = models * efforts`: a pool
+/// made of others.
+Value Elaborator::elaborateAlgebra(const PoolDecl &decl, Scope &scope,
+                                   StringRef path) {
+  if (!decl.attributes.empty() || !decl.members.empty() ||
+      !decl.bodies.empty() || !decl.decls.empty() || decl.size || decl.parent)
+    return fail(diag::wrongKind, decl.name.range,
+                "a pool made of others declares nothing of its own");
+  Context inside;
+  inside.scope = scope.shared_from_this();
+  return inContext(std::move(inside), [&]() -> Value {
+    const Expr *plain = ignoreParens(decl.value.get());
+    auto *binary = dyn_cast<ast::BinaryExpr>(plain);
+    bool product = binary && binary->op == ast::BinaryOp::Mul;
+    std::vector<const Expr *> written;
+    std::function<void(const Expr *)> flatten = [&](const Expr *at) {
+      at = ignoreParens(at);
+      auto *inner = dyn_cast<ast::BinaryExpr>(at);
+      if (inner && binary && inner->op == binary->op) {
+        flatten(inner->lhs.get());
+        flatten(inner->rhs.get());
+      } else {
+        written.push_back(at);
+      }
+    };
+    flatten(plain);
+    std::vector<PoolInfo::Part> parts;
+    for (const Expr *operand : written) {
+      auto *call = dyn_cast<CallExpr>(operand);
+      bool skipped = call && call->calleeName() == "skip" &&
+                     call->args.size() == 1 && !product;
+      const Expr *named = skipped ? call->args[0].value.get() : operand;
+      if (!isPoolName(*named))
+        return fail(diag::wrongKind, operand->range,
+                    "a pool is made of whole pools");
+      Value value = eval(*named);
+      if (value.isError())
+        return value;
+      if (!value.is(Kind::Axis) || !value.axis->pool)
+        return fail(diag::wrongKind, operand->range,
+                    "expected a pool, found " + describe(value));
+      for (const PoolInfo::Part &known : parts)
+        if (known.axis == value.axis && known.skipped == skipped)
+          return fail(diag::duplicateName, operand->range,
+                      "pool '" + value.axis->name + "' stands here twice");
+      parts.push_back({value.axis, skipped});
+    }
+    if (product) {
+      AxisList factors;
+      for (const PoolInfo::Part &part : parts)
+        factors.push_back(part.axis);
+      AxisInfo *axis = productOf(factors, path, decl.name.range);
+      axis->name = decl.name.text;
+      axis->pool->decl = &decl;
+      return Value::ofAxis(Kind::Axis, axis);
+    }
+    AxisInfo *axis =
+        makeAxis(decl.name.text, path, AxisKind::pool, decl.name.range);
+    PoolInfo &pool = pools.emplace_back();
+    pool.axis = axis;
+    pool.decl = &decl;
+    pool.parts = std::move(parts);
+    pool.scope = std::make_shared<Scope>(scope.shared_from_this());
+    axis->pool = &pool;
+    emitAxis(*axis);
+    return Value::ofAxis(Kind::Axis, axis);
+  });
 }
 
 /// Attributes: constants from the members, or what the host and events give.
@@ -373,6 +543,33 @@ Value Elaborator::runBody(RouteInstance &body, const std::vector<Frame> &frames,
                    [&] { return inlineRoute(body, args, range); });
 }
 
+/// For each axis inside the pool the plan of its positions in the rows of the
+/// frame, so that what a body computes along it is of one row.
+void Elaborator::addInnerAxes(PoolInfo &pool, Frame &frame) {
+  if (!frame.plan && !frame.position)
+    return;
+  for (AxisInfo &axis : axes) {
+    if (!axis.inner || axis.isPlan() || axis.parents.front() != pool.axis)
+      continue;
+    AxisInfo *rows = makeAxis(axis.name, axis.symbol.getValue().str() + ".rows",
+                              AxisKind::plan, axis.range);
+    irgen::Emitter::Choice choice;
+    if (frame.plan) {
+      rows->parents.push_back(frame.plan);
+      choice.mask = e.broadcastTo(e.constantInt(e.i1(), 1), frame.plan);
+    } else
+      choice.mask =
+          e.compare(CompareKind::eq, e.gather(e.iota(pool.axis, true), &axis),
+                    e.cast(frame.position,
+                           route::RefType::get(&context, pool.axis->symbol)));
+    rows->parents.push_back(&axis);
+    rows->inner = true;
+    emitAxis(*rows);
+    rows->plan = e.choose(ChoiceKind::all, rows, choice).getResult();
+    frame.inner.push_back({&axis, rows});
+  }
+}
+
 Value Elaborator::callPool(PoolInfo &pool, const std::vector<Arg> &args,
                            AxisInfo *plan, SourceRange range) {
   std::vector<Value> values;
@@ -384,17 +581,143 @@ Value Elaborator::callPool(PoolInfo &pool, const std::vector<Arg> &args,
     values.push_back(
         Value::array(plan ? e.broadcastTo(ir, plan) : ir, value.unit));
   }
-  if (!pool.groups.empty())
-    return plan ? runGroups(pool, plan, values, range)
-                : unsupported(range,
-                              "running all of a pool whose members differ");
+  return runGuarded(pool, plan, values, range);
+}
+
+/// A result over `rows`, a plan of some positions of `axis`, over all of them:
+/// nothing elsewhere.
+Value Elaborator::backTo(const Value &value, AxisInfo *rows, AxisInfo *axis,
+                         SourceRange range) {
+  if (value.parts && !value.is(Kind::Plan)) {
+    std::vector<Value> parts;
+    for (const Value &part : *value.parts)
+      if (parts.emplace_back(backTo(part, rows, axis, range)).isError())
+        return Value();
+    return Value::group(value.kind, std::move(parts),
+                        value.names ? *value.names
+                                    : std::vector<std::string>());
+  }
+  mlir::Value ir = asArray(value, range, e.f32());
+  if (!ir)
+    return Value();
+  ir = e.broadcastTo(e.computing(ir), rows);
+  if (!isNumber(e.elementOf(ir)))
+    return unsupported(range, "a body on some rows that gives no numbers");
+  AxisList kept = {axis};
+  for (AxisInfo *other : e.axesOf(ir))
+    if (other != rows && other != axis)
+      kept.push_back(other);
+  return Value::array(e.reduce(ReduceKind::sum, ir, kept), value.unit);
+}
+
+/// Whether a row of the plan keeps what a pool requires of it.
+mlir::Value Elaborator::requirement(PoolInfo &pool, const RequireDecl &decl,
+                                    AxisInfo *plan) {
+  Context next = cx;
+  next.scope = std::make_shared<Scope>(pool.scope);
+  next.along = plan;
+  next.candidate = nullptr;
+  next.chosen = plan;
+  mlir::Value weight =
+      plan->weight ? plan->weight : e.broadcastTo(e.constant(e.f32(), 1), plan);
+  next.scope->bind("weight", Value::array(weight));
+  next.scope->bind(
+      "rank", Value::array(RankOp::create(
+                  e.builder, e.loc, e.arrayType(e.i64(), {plan}), plan->plan)));
+  auto surely = [&](mlir::Value truth, bool otherwise) {
+    return e.isRange(truth)
+               ? e.coalesce(truth, e.constantInt(e.i1(), otherwise))
+               : truth;
+  };
+  return inContext(std::move(next), [&]() -> mlir::Value {
+    e.loc = locationOf(decl.range);
+    mlir::Value holds = evalTruth(*decl.cond);
+    if (!holds)
+      return {};
+    holds = surely(holds, false);
+    if (decl.where) { // where the guard may hold it binds
+      mlir::Value guard = evalTruth(*decl.where);
+      if (!guard)
+        return {};
+      holds = e.binary(BinaryKind::logical_or, holds,
+                       e.unary(UnaryKind::logical_not, surely(guard, true)));
+    }
+    holds = e.broadcastTo(holds, plan);
+    auto *call = dyn_cast_or_null<CallExpr>(decl.otherwise.get());
+    StringRef otherwise =
+        call ? call->calleeName() : plainName(decl.otherwise.get());
+    bool refuses = otherwise == "reject";
+    if (decl.otherwise && !refuses && !isa<NoneExpr>(decl.otherwise.get())) {
+      error(diag::wrongKind, decl.otherwise->range,
+            "a requirement ends in 'else reject' or 'else none'");
+      return {};
+    }
+    if (refuses) // one row that breaks it takes its item along
+      holds =
+          e.broadcastTo(e.reduce(ReduceKind::all, holds, plan->items()), plan);
+    return holds;
+  });
+}
+
+/// Runs the bodies on the rows that keep what the pool requires.
+Value Elaborator::runGuarded(PoolInfo &pool, AxisInfo *plan,
+                             const std::vector<Value> &args,
+                             SourceRange range) {
+  if (!plan || pool.requirements.empty())
+    return runPool(pool, plan, args, range);
+  mlir::Value mask;
+  for (const RequireDecl *decl : pool.requirements) {
+    mlir::Value holds = requirement(pool, *decl, plan);
+    if (!holds)
+      return Value();
+    mask = andMask(mask, holds);
+  }
+  AxisInfo *rows =
+      makeAxis(plan->name, plan->symbol.getValue().str() + ".allowed",
+               AxisKind::plan, range);
+  rows->parents = {plan};
+  emitAxis(*rows);
+  irgen::Emitter::Choice choice;
+  choice.mask = mask;
+  choice.source = plan->plan;
+  rows->plan = e.choose(ChoiceKind::all, rows, choice).getResult();
+  std::vector<Value> moved;
+  for (const Value &arg : args)
+    moved.push_back(Value::array(e.gather(arg.ir, rows), arg.unit));
+  Value result = runPool(pool, rows, moved, range);
+  return result.isError() ? result : backTo(result, rows, plan, range);
+}
+
+Value Elaborator::runPool(PoolInfo &pool, AxisInfo *plan,
+                          const std::vector<Value> &args, SourceRange range) {
+  if (!pool.groups.empty() && plan)
+    return runGroups(pool, plan, args, range);
+  if (!pool.groups.empty()) { // all rows, each on the body of its kind
+    AxisInfo *rows =
+        makeAxis(pool.axis->name, pool.axis->symbol.getValue().str() + ".all",
+                 AxisKind::plan, range);
+    rows->parents = {pool.axis};
+    emitAxis(*rows);
+    rows->plan =
+        e.choose(ChoiceKind::all, rows, irgen::Emitter::Choice()).getResult();
+    std::vector<Value> moved;
+    for (const Value &arg : args)
+      moved.push_back(Value::array(e.broadcastTo(arg.ir, rows), arg.unit));
+    Value result = runGroups(pool, rows, moved, range);
+    return result.isError() ? result : backTo(result, rows, pool.axis, range);
+  }
   if (!pool.body)
     return fail(diag::wrongKind, range,
                 "pool '" + pool.axis->name + "' has no body to run");
-  Value result =
-      runBody(*pool.body, {Frame{pool.axis, plan, {}, 0}}, plan, values, range);
+  Frame frame{pool.axis, plan, {}, 0};
+  addInnerAxes(pool, frame);
+  Value result = runBody(*pool.body, {frame}, plan, args, range);
   if (plan || !result.is(Kind::Array))
     return result;
+  // What descends from the pool already says which row it is of.
+  for (AxisInfo *axis : e.axesOf(result.ir))
+    if (axis->descendsFrom(pool.axis))
+      return result;
   return Value::array(e.broadcastTo(result.ir, pool.axis), result.unit);
 }
 
@@ -432,18 +755,12 @@ Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan,
     Value part = runBody(*group.body, frames, rows, moved, range);
     if (part.isError())
       return part;
-    mlir::Value ir = asArray(part, range, e.f32());
-    if (!ir)
-      return Value();
-    ir = e.broadcastTo(e.computing(ir), rows);
-    if (!isNumber(e.elementOf(ir)))
-      return unsupported(range,
-                         "members of different kinds that give no numbers");
-    AxisList kept = {plan};
-    for (AxisInfo *axis : e.axesOf(ir))
-      if (axis != rows)
-        kept.push_back(axis);
-    Value back = Value::array(e.reduce(ReduceKind::sum, ir, kept), part.unit);
+    Value back = backTo(part, rows, plan, range);
+    if (back.isError())
+      return back;
+    if (back.parts)
+      return unsupported(range, "members of different kinds that give several "
+                                "values");
     total = total.isError() ? back
                             : arithmetic(ast::BinaryOp::Add, total, back, range,
                                          range, range);
@@ -456,11 +773,37 @@ Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan,
 Value Elaborator::callPoolRow(PoolInfo &pool, mlir::Value position,
                               const std::vector<Value> &args,
                               SourceRange range) {
-  if (!pool.groups.empty())
-    return unsupported(range, "calling a row of a pool whose members differ");
-  if (!pool.body)
-    return fail(diag::wrongKind, range,
-                "pool '" + pool.axis->name + "' has no body to run");
-  return runBody(*pool.body, {Frame{pool.axis, nullptr, position, 0}}, cx.along,
-                 args, range);
+  Frame frame{pool.axis, nullptr, position, 0};
+  addInnerAxes(pool, frame);
+  if (pool.groups.empty()) {
+    if (!pool.body)
+      return fail(diag::wrongKind, range,
+                  "pool '" + pool.axis->name + "' has no body to run");
+    return runBody(*pool.body, {frame}, cx.along, args, range);
+  }
+  // The body of the row's kind: bodies have no effects, so that all may run.
+  mlir::Value place = e.cast(position, e.i64());
+  Value result;
+  for (const MemberGroup &group : llvm::reverse(pool.groups)) {
+    std::vector<Frame> frames = {frame};
+    if (group.axis) {
+      mlir::Value local =
+          e.binary(BinaryKind::sub, place, e.constantInt(e.i64(), group.first));
+      frames.push_back(Frame{group.axis, nullptr, local, 0});
+    }
+    Value part = runBody(*group.body, frames, cx.along, args, range);
+    if (part.isError())
+      return part;
+    if (result.isError()) {
+      result = part;
+      continue;
+    }
+    mlir::Value before =
+        e.compare(CompareKind::lt, place,
+                  e.constantInt(e.i64(), group.first + group.count));
+    result = selectValues(before, part, result, range);
+    if (result.isError())
+      return result;
+  }
+  return result;
 }

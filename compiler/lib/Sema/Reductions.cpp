@@ -8,6 +8,7 @@
 #include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringSwitch.h"
+#include <cmath>
 #include <limits>
 
 using namespace route;
@@ -15,7 +16,7 @@ using namespace route::sema;
 using namespace route::ast;
 
 namespace {
-enum class Form { None, Plain, Softmax, Standardize, Norm, Cosine };
+enum class Form { None, Plain, Softmax, Standardize, Norm, Cosine, Entropy };
 }
 
 static Form formOf(StringRef name, ReduceKind &kind) {
@@ -39,6 +40,7 @@ static Form formOf(StringRef name, ReduceKind &kind) {
       .Case("standardize", Form::Standardize)
       .Case("norm", Form::Norm)
       .Case("cosine", Form::Cosine)
+      .Case("entropy", Form::Entropy)
       .Default(Form::None);
 }
 
@@ -63,6 +65,57 @@ static double identityOf(StringRef name) {
   if (name == "min" || name == "argmin")
     return std::numeric_limits<double>::infinity();
   return name == "product" ? 1 : 0;
+}
+
+/// How many rows candidates have, item by item.
+Value Elaborator::countRows(const Value &rows) {
+  if (!rows.axis)
+    return Value::literal(0, true);
+  Candidates from;
+  if (!candidatesFrom(rows, {}, from))
+    return Value();
+  if (!from.mask)
+    return Value::array(SizeOp::create(
+        e.builder, e.loc, route::ArrayType::get(e.i64()), rows.axis->symbol));
+  mlir::Value mask = from.mask;
+  if (e.isRange(mask)) // as a choice does: what surely may be taken
+    mask = e.coalesce(mask, e.constantInt(e.i1(), 0));
+  mask = e.broadcastTo(mask, rows.axis);
+  AxisList kept;
+  for (AxisInfo *axis : e.axesOf(mask))
+    if (axis != rows.axis)
+      kept.push_back(axis);
+  return Value::array(e.reduce(ReduceKind::count, mask, kept));
+}
+
+/// What `of` restricts a reduction to, as truths; null after an error.
+mlir::Value Elaborator::restrictionOf(const Expr &expr) {
+  if (plainName(&expr) == "kept" && cx.candidate &&
+      !cx.scope->lookup("kept").first) {
+    mlir::Value mask =
+        cx.keptMask ? cx.keptMask : e.constantInt(e.i1(), 1, {cx.candidate});
+    return e.isRange(mask) ? e.coalesce(mask, e.constantInt(e.i1(), 0)) : mask;
+  }
+  Value value = eval(expr);
+  if (value.is(Kind::Plan)) {
+    AxisInfo *rows = value.axis;
+    return MemberOp::create(e.builder, e.loc,
+                            e.arrayType(e.i1(), rows->parents), rows->plan);
+  }
+  if (value.is(Kind::Subset) && value.axis) {
+    const Value *mask = value.part("mask");
+    value = mask ? *mask : Value::array(e.constantInt(e.i1(), 1, {value.axis}));
+  }
+  mlir::Value truth = asArray(value, expr.range, e.i1());
+  if (truth && !isTruth(e.elementOf(truth))) {
+    error(diag::wrongKind, expr.range,
+          "'of' takes a plan, candidates or a condition, found " +
+              describe(value));
+    return {};
+  }
+  if (truth && e.isRange(truth))
+    truth = e.coalesce(truth, e.constantInt(e.i1(), 0));
+  return truth;
 }
 
 Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
@@ -98,12 +151,37 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
         Value value = plain->name.text == "chosen" && cx.chosen
                           ? Value::ofAxis(Kind::Plan, cx.chosen)
                           : lookup(plain->name, /*quiet=*/true);
+        // `count(legal)`: how many candidates there are.
+        if (value.is(Kind::Subset) && !expr.of && expr.per.empty())
+          return countRows(value);
         if (value.is(Kind::Axis) || value.is(Kind::Plan)) {
           countsAxis = true;
           over.push_back(value.axis);
         }
       }
-  if (countsAxis && !over.front()->isPlan() && per.empty())
+  if (name == "count" && over.empty() && !expr.of && expr.per.empty() &&
+      isAlgebra(argument)) {
+    Candidates from;
+    return evalCandidates(argument, from) ? countRows(subsetOf(from)) : Value();
+  }
+  if (name == "count" && over.empty() &&
+      isa<ChooseExpr>(ignoreParens(&argument))) {
+    Value value = eval(argument);
+    if (!value.is(Kind::Plan))
+      return value.isError()
+                 ? value
+                 : fail(diag::wrongKind, argument.range,
+                        "expected a plan, found " + describe(value));
+    countsAxis = true;
+    over.push_back(value.axis);
+  }
+  // Reduced with its descendant, an ancestor says nothing more.
+  llvm::erase_if(over, [&](AxisInfo *axis) {
+    return llvm::any_of(over, [&](AxisInfo *other) {
+      return other != axis && !other->isPlan() && other->descendsFrom(axis);
+    });
+  });
+  if (countsAxis && !over.front()->isPlan() && per.empty() && !expr.of)
     return Value::array(SizeOp::create(e.builder, e.loc,
                                        route::ArrayType::get(e.i64()),
                                        over.front()->symbol));
@@ -121,6 +199,8 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   Unit unit;
   Context next = cx;
   next.along = plan ? plan : nullptr;
+  if (plan && !next.chosen)
+    next.chosen = plan;
   if (!plan)
     next.forceDense = cx.forceDense || llvm::any_of(over, [](AxisInfo *axis) {
                         return axis->pool;
@@ -224,25 +304,30 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   }
   kept.insert(kept.begin(), front.begin(), front.end());
 
-  // `over token' of p`: only positions that the plan has rows for.
+  // `over token' of p`: only positions that the plan has rows for; `of c`: only
+  // those where a condition surely holds.
+  mlir::Value restriction;
   if (expr.of) {
-    Value restriction = eval(*expr.of);
-    if (restriction.isError())
-      return restriction;
-    if (!restriction.is(Kind::Plan))
-      return fail(diag::wrongKind, expr.of->range,
-                  "'of' takes a plan, found " + describe(restriction));
-    AxisInfo *rows = restriction.axis;
-    mlir::Value member = MemberOp::create(
-        e.builder, e.loc, e.arrayType(e.i1(), rows->parents), rows->plan);
-    mlir::Value both[] = {member, value};
+    restriction = restrictionOf(*expr.of);
+    if (!restriction)
+      return Value();
+    mlir::Value both[] = {restriction, value};
     if (!e.align(both))
       return fail(diag::ambiguousDescent, expr.of->range,
-                  "the plan does not restrict these axes");
+                  "this does not restrict the axes that are reduced");
+    for (AxisInfo *axis : e.axesOf(both[0]))
+      if (!e.has(axes, axis) && !e.has(kept, axis))
+        kept.push_back(axis);
+    if (name == "mode")
+      return unsupported(expr.of->range, "'of' with 'mode'");
+    if (std::isinf(identityOf(name)) &&
+        isa<mlir::IntegerType>(e.valueTypeOf(both[1])))
+      both[1] = e.cast(both[1], e.f64());
     mlir::Value nothing =
         truths ? e.constantInt(e.i1(), kind == ReduceKind::all)
-               : e.constant(e.valueTypeOf(value), identityOf(name));
+               : e.constant(e.valueTypeOf(both[1]), identityOf(name));
     value = e.select(both[0], both[1], nothing);
+    restriction = both[0];
   }
 
   mlir::Value result;
@@ -261,6 +346,19 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
     result = e.binary(
         BinaryKind::mul, centred,
         e.unary(UnaryKind::rsqrt, e.binary(BinaryKind::add, variance, floor)));
+    break;
+  }
+  case Form::Entropy: {
+    // -p ln p, and 0 where p is 0.
+    mlir::Type element = e.valueTypeOf(value);
+    mlir::Value least =
+        e.constant(element, double(std::numeric_limits<float>::min()));
+    mlir::Value logs =
+        e.unary(UnaryKind::log, e.binary(BinaryKind::max, value, least));
+    result = e.unary(UnaryKind::neg,
+                     e.reduce(ReduceKind::sum,
+                              e.binary(BinaryKind::mul, value, logs), kept));
+    unit = Unit();
     break;
   }
   case Form::Norm:
@@ -287,6 +385,18 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
     break;
   }
   default:
+    if (restriction && kind == ReduceKind::mean) { // of those that count
+      if (isa<mlir::IntegerType>(e.valueTypeOf(value)))
+        value = e.cast(value, e.f32());
+      mlir::Value number =
+          e.reduce(ReduceKind::sum,
+                   e.broadcastTo(e.cast(restriction, e.valueTypeOf(value)),
+                                 e.axesOf(value)),
+                   kept);
+      result = e.binary(BinaryKind::div, e.reduce(ReduceKind::sum, value, kept),
+                        number);
+      break;
+    }
     result = e.reduce(kind, value, kept);
     if (truths || kind == ReduceKind::argmax || kind == ReduceKind::argmin)
       unit = Unit();

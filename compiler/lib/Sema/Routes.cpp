@@ -95,6 +95,13 @@ Value Elaborator::inlineRoute(RouteInstance &route,
   next.planName.clear();
   next.ruleMask = {};
   next.ruleUnder.clear();
+  next.facts.clear();
+  next.candidateOrder = {};
+  next.keptMask = {};
+  bool replayed = cx.recordedRoute == &route;
+  next.recordedRoute = nullptr;
+  if (!replayed)
+    next.recorded = {}, next.recordedChoice = nullptr;
   ReturnSlot slot;
   next.returns = &slot;
   route.busy = true;
@@ -177,12 +184,13 @@ Value Elaborator::inlineRoute(RouteInstance &route,
 
 /// Remembers the router's handlers with the names they see.
 void Elaborator::noteHandlers(RouteInstance &route, const Value &plan) {
-  if (!route.decl->body || cx.handler)
-    return;
+  if (!route.decl->body || cx.handler || cx.recorded)
+    return; // a replay changes nothing
   for (const StmtPtr &stmt : route.decl->body->stmts)
     if (auto *local = dyn_cast<DeclStmt>(stmt.get()))
       if (auto *on = dyn_cast<OnDecl>(local->decl.get()))
-        handlers.push_back({on, &route, cx.scope, plan, cx.frames, cx.items});
+        handlers.push_back({on, &route, cx.scope, plan, cx.frames, cx.items,
+                            e.builder.getInsertionBlock()});
 }
 
 Value Elaborator::execute(const BlockStmt &block, ReturnSlot &slot) {
@@ -260,6 +268,13 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
       addArgument(e.arrayType(storageType(type), type.axes), type.unit);
     } else if (value.is(Kind::Axis)) {
       args.push_back(Value::ofAxis(Kind::Row, value.axis));
+    } else if (!value.is(Kind::Storage) ||
+               value.storage->kind != Storage::Kind::Signal) {
+      if (!value.isError())
+        error(diag::wrongKind, param->name.range,
+              "expected a signal or an axis with columns, found " +
+                  describe(value));
+      return false;
     } else if (!value.storage->inputName.empty()) {
       addArgument(value.storage->type, value.storage->unit);
     } else {
@@ -329,6 +344,7 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   e.builder.setInsertionPointToStart(&block);
   topOp = func;
   handlers.clear();
+  planLets.clear();
   std::vector<Value> args;
   std::vector<std::string> names;
   std::vector<Result> results;

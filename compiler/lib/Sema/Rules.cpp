@@ -14,6 +14,9 @@ using namespace route::ast;
 
 Value Elaborator::planOfMember(AxisInfo *pool, const Value &member,
                                SourceRange range) {
+  if (!proveBudgets(cx.ruleUnder, pool, {int64_t(member.number)}, cx.facts,
+                    range))
+    return Value();
   mlir::Value position = e.iota(pool, true);
   mlir::Value mask =
       e.compare(CompareKind::eq, position,
@@ -115,15 +118,18 @@ Value Elaborator::firstPlan(llvm::ArrayRef<mlir::Value> whens,
   return plan;
 }
 
+/// `unless`, where it is not null, says for which items nothing else is asked.
 Value Elaborator::elseChain(Value plan, const Expr &otherwise,
-                            SourceRange range) {
+                            SourceRange range, mlir::Value unless) {
   if (isa<NoneExpr>(ignoreParens(&otherwise)))
     return plan;
   Value next = ruleTarget(otherwise);
   if (next.isError())
     return next;
   if (!next.is(Kind::Refusal))
-    return firstPlan({e.constantInt(e.i1(), 1), e.constantInt(e.i1(), 1)},
+    return firstPlan({e.constantInt(e.i1(), 1),
+                      unless ? e.unary(UnaryKind::logical_not, unless)
+                             : e.constantInt(e.i1(), 1)},
                      {plan, next}, range);
   mlir::Value code = e.constantInt(e.i64(), int64_t(next.number));
   mlir::Value status =
@@ -154,24 +160,19 @@ Value Elaborator::ruleTarget(const Expr &target) {
       return Value();
     }
   }
-  if (isa<SetExpr>(plain)) {
+  if (isAlgebra(*plain)) {
     Candidates from;
-    if (!evalCandidates(*plain, from))
+    if (!evalCandidates(*plain, from) || !choosable(from, target.range))
       return Value();
-    // The first of the list that may be taken: its order is the key.
-    mlir::Value position = e.iota(from.axis, true);
-    mlir::Value order = e.constantInt(e.i64(), int64_t(from.listed.size()));
-    for (size_t i = from.listed.size(); i-- > 0;)
-      order = e.select(
-          e.compare(CompareKind::eq, position,
-                    e.constantInt(e.elementOf(position), from.listed[i])),
-          e.constantInt(e.i64(), int64_t(i)), order);
+    // The first that may be taken, in the order written.
     AxisInfo *axis = planAxis(cx.items, from.axis, target.range);
     irgen::Emitter::Choice choice;
     choice.count = e.constantInt(e.i64(), 1);
     choice.mask = andMask(from.mask, cx.ruleMask);
-    choice.keys = {order};
-    choice.up = {true};
+    if (from.order)
+      choice.keys = {from.order}, choice.up = {true};
+    if (!from.source.isError())
+      choice.source = from.source.axis->plan;
     choice.under.assign(cx.ruleUnder.begin(), cx.ruleUnder.end());
     axis->under = choice.under;
     auto op = e.choose(ChoiceKind::count, axis, choice);
@@ -241,6 +242,10 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     if (!mask)
       return Value();
     rules.ruleMask = andMask(cx.ruleMask, mask);
+    inContext(masked, [&] {
+      addFacts(*expr.where, rules.facts);
+      return true;
+    });
   }
   llvm::SmallVector<mlir::Attribute> under;
   if (!inContext(masked, [&] { return budgetsFrom(expr.under, under); }))
@@ -250,6 +255,7 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   llvm::SmallVector<mlir::Value> whens, confidences;
   llvm::SmallVector<Value> plans;
   llvm::SmallVector<const WithExpr *> notes;
+  llvm::SmallVector<int64_t> refusals; // the code, or 0
   bool good = true, always = false;
   for (const std::unique_ptr<RuleDecl> &rule : expr.rules) {
     if (always && first) {
@@ -281,10 +287,19 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     auto *with = dyn_cast<WithExpr>(target);
     if (with)
       target = with->value.get();
-    Value plan = inContext(rules, [&] { return ruleTarget(*target); });
-    if (plan.is(Kind::Refusal)) {
-      unsupported(rule->target->range, "a rule that refuses");
-      plan = Value();
+    Context firing = rules;
+    if (rule->cond)
+      addFacts(*rule->cond, firing.facts);
+    Value plan =
+        inContext(std::move(firing), [&] { return ruleTarget(*target); });
+    int64_t refusal = 0;
+    if (plan.is(Kind::Refusal)) { // it takes no row
+      refusal = int64_t(plan.number);
+      AxisInfo *axis = planAxis(cx.items, pool.axis, rule->range);
+      irgen::Emitter::Choice none;
+      none.mask = e.constantInt(e.i1(), 0);
+      plan = makePlan(axis, e.choose(ChoiceKind::all, axis, none).getResult(),
+                      Value());
     }
     if (plan.isError()) {
       good = false;
@@ -294,12 +309,16 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     confidences.push_back(confidence);
     plans.push_back(plan);
     notes.push_back(with);
+    refusals.push_back(refusal);
   }
   if (!good)
     return Value();
   e.loc = locationOf(expr.range);
-  if (!first && !orderRules(expr, whens, confidences, plans))
+  if (!first && !orderRules(expr, whens, confidences, plans, refusals))
     return Value();
+  mlir::Value refused, code;
+  if (llvm::any_of(refusals, [](int64_t c) { return c != 0; }))
+    refuseByRules(first, refusals, plans, whens, refused, code);
   Value plan = firstPlan(whens, plans, expr.range);
   if (plan.isError())
     return plan;
@@ -307,10 +326,35 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   plan.part("which")->ir.getDefiningOp()->setAttr(
       "rules",
       e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
+  if (refused) { // `which` is the rule that refused
+    mlir::Value &which =
+        (*plan.parts)[llvm::find(*plan.names, "which") - plan.names->begin()]
+            .ir;
+    for (auto [i, refusal] : llvm::enumerate(refusals))
+      if (refusal)
+        which = e.select(e.binary(BinaryKind::logical_and, refused,
+                                  e.broadcastTo(whens[i], plan.axis->items())),
+                         e.constantInt(e.i64(), int64_t(i)), which);
+  }
   if (!addNotes(plan, notes))
     return Value();
+  auto withRefusals = [&](Value result) {
+    if (!refused || result.isError())
+      return result;
+    const Value *status = result.part("status");
+    Value merged = Value::array(e.select(
+        refused, code, status ? status->ir : e.constantInt(e.i64(), 0)));
+    for (size_t i = 0; i < result.names->size(); ++i)
+      if ((*result.names)[i] == "status") {
+        (*result.parts)[i] = merged;
+        return result;
+      }
+    result.parts->push_back(merged);
+    result.names->push_back("status");
+    return result;
+  };
   if (!expr.otherwise)
-    return plan;
+    return withRefusals(plan);
   // The notes of the `else` are those of its own `with`.
   const Expr *otherwise = expr.otherwise.get();
   if (auto *with = dyn_cast<WithExpr>(otherwise)) {
@@ -338,8 +382,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       }
   }
   Value carried = plan;
-  Value result =
-      inContext(rules, [&] { return elseChain(plan, *otherwise, expr.range); });
+  Value result = inContext(
+      rules, [&] { return elseChain(plan, *otherwise, expr.range, refused); });
   if (result.isError())
     return result;
   for (size_t i = 0; i < carried.names->size(); ++i)
@@ -352,7 +396,39 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   for (size_t i = 0; i < result.names->size(); ++i)
     if ((*result.names)[i] == "which")
       (*result.parts)[i] = *carried.part("which");
-  return result;
+  return withRefusals(result);
+}
+
+/// Works out for which items a rule refuses: it holds, and no rule before it
+/// took a row or refused. Later rules do not fire there.
+void Elaborator::refuseByRules(bool ordered, llvm::ArrayRef<int64_t> refusals,
+                               llvm::ArrayRef<Value> plans,
+                               llvm::SmallVectorImpl<mlir::Value> &whens,
+                               mlir::Value &refused, mlir::Value &code) {
+  AxisList items = AxisList(plans.front().axis->items());
+  mlir::Value no = e.broadcastTo(e.constantInt(e.i1(), 0), items);
+  mlir::Value fired = no;
+  refused = no;
+  code = e.broadcastTo(e.constantInt(e.i64(), 0), items);
+  for (auto [i, refusal] : llvm::enumerate(refusals)) {
+    mlir::Value when = whens[i];
+    if (e.isRange(when))
+      when = e.coalesce(when, e.constantInt(e.i1(), 0));
+    if (ordered) // rules in order; otherwise one of them holds already
+      when = e.binary(BinaryKind::logical_and, when,
+                      e.unary(UnaryKind::logical_not, refused));
+    whens[i] = when;
+    if (!refusal) {
+      fired = e.binary(
+          BinaryKind::logical_or, fired,
+          e.binary(BinaryKind::logical_and, when, hasRows(plans[i].axis)));
+      continue;
+    }
+    mlir::Value here = e.binary(BinaryKind::logical_and, when,
+                                e.unary(UnaryKind::logical_not, fired));
+    code = e.select(here, e.constantInt(e.i64(), refusal), code);
+    refused = e.binary(BinaryKind::logical_or, refused, here);
+  }
 }
 
 /// For `choose 1 of rules by KEY`: turns conditions into "this rule is the best
@@ -360,7 +436,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
 bool Elaborator::orderRules(const ChooseExpr &expr,
                             llvm::SmallVectorImpl<mlir::Value> &whens,
                             llvm::ArrayRef<mlir::Value> confidences,
-                            llvm::ArrayRef<Value> plans) {
+                            llvm::ArrayRef<Value> plans,
+                            llvm::ArrayRef<int64_t> refusals) {
   AxisInfo *axis = makeAxis("rules", pathOf(*cx.scope) + ".rules",
                             AxisKind::pool, expr.range);
   axis->size = expr.rules.size();
@@ -371,9 +448,11 @@ bool Elaborator::orderRules(const ChooseExpr &expr,
   AxisList items = cx.items;
   llvm::SmallVector<mlir::Value> fires, certain;
   bool ranged = false, rangedConf = false;
-  for (auto [when, conf, plan] : llvm::zip(whens, confidences, plans)) {
+  for (auto [when, conf, plan, refusal] :
+       llvm::zip(whens, confidences, plans, refusals)) {
     mlir::Value fire =
-        e.binary(BinaryKind::logical_and, when, hasRows(plan.axis));
+        refusal ? when
+                : e.binary(BinaryKind::logical_and, when, hasRows(plan.axis));
     fires.push_back(e.broadcastTo(fire, items));
     certain.push_back(e.broadcastTo(conf, items));
     ranged |= e.isRange(fires.back());

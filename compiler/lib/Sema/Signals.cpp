@@ -192,15 +192,70 @@ mlir::Value Elaborator::cosine(mlir::Value a, mlir::Value b,
   return e.binary(BinaryKind::div, sum(a, b), lengths);
 }
 
+/// `nearest(e, answers)`: the row whose indexed vector is most like `e`.
+Value Elaborator::nearestRow(const CallExpr &expr) {
+  Value target = eval(*expr.args[1].value);
+  if (target.isError())
+    return target;
+  const CallExpr *index = target.is(Kind::Axis) && target.axis->pool
+                              ? indexNamed(*target.axis->pool, "hnsw")
+                              : nullptr;
+  if (!index)
+    return fail(diag::wrongKind, expr.args[1].value->range,
+                "expected prototypes or a pool with an index 'hnsw', found " +
+                    describe(target));
+  AxisInfo *pool = target.axis;
+  auto column = columnOf(*pool, plainName(index->args.front().value.get()));
+  mlir::Value ir = evalArray(*expr.args[0].value, e.f32());
+  if (!column || !ir)
+    return Value();
+  mlir::Value rows = column->ir;
+  if (!isNumber(e.elementOf(ir)) || !unify(ir, rows))
+    return fail(diag::typeMismatch, expr.args[0].value->range,
+                "rows are compared with a vector of numbers, found " +
+                    describe(Value::array(ir)));
+  AxisList shared;
+  for (AxisInfo *axis : e.axesOf(ir))
+    if (e.typeOf(rows).hasAxis(axis->symbol))
+      shared.push_back(axis);
+  if (shared.size() != 1)
+    return fail(
+        diag::contractionAxes, expr.range,
+        "the vector and the rows of '" + pool->name +
+            "' need exactly one shared axis, found " +
+            (shared.empty() ? "none" : "'" + describeAxes(shared) + "'"));
+  mlir::Value likeness = cosine(ir, rows, shared);
+  AxisList kept;
+  for (AxisInfo *axis : e.axesOf(likeness))
+    if (axis != pool)
+      kept.push_back(axis);
+  return Value::group(
+      Kind::Record,
+      {Value::array(e.reduce(ReduceKind::argmax, likeness, kept)),
+       Value::array(e.reduce(ReduceKind::max, likeness, kept))},
+      {"label", "score"});
+}
+
+/// A label or a row where it is near enough, `none` elsewhere.
+Value Elaborator::withoutFar(const Value &label, mlir::Value near) {
+  mlir::Type element = e.valueTypeOf(label.ir);
+  int64_t none = -1;
+  if (isa<route::EnumType>(element))
+    none = int64_t(enumLabels[mlir::TypeAttr::get(element)].size()) - 1;
+  return Value::array(e.select(near, label.ir, e.constantInt(element, none)));
+}
+
 /// `nearest(e, prototypes("…"))`: the label of the likeliest row, and its
 /// score.
 Value Elaborator::evalNearest(const CallExpr &expr) {
   auto *call = expr.args.size() == 2
                    ? dyn_cast<CallExpr>(ignoreParens(expr.args[1].value.get()))
                    : nullptr;
+  if (expr.args.size() == 2 && !call)
+    return nearestRow(expr);
   if (!call || call->calleeName() != "prototypes")
     return fail(diag::argumentMismatch, expr.range,
-                "'nearest' takes a vector and prototypes(\"file\")");
+                "'nearest' takes a vector, and prototypes(\"file\") or a pool");
   Value vector = eval(*expr.args[0].value);
   mlir::Value ir = asArray(vector, expr.args[0].value->range, e.f32());
   if (!ir)

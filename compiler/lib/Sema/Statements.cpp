@@ -213,6 +213,9 @@ bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
 
 bool Elaborator::executeAssign(const AssignStmt &stmt) {
   const Expr *target = ignoreParens(stmt.target.get());
+  if (stmt.op != AssignOp::Set)
+    if (auto changed = assignSet(*target, stmt))
+      return *changed;
   Value value = stepping() ? evalStep(*stmt.value) : eval(*stmt.value);
   if (value.isError())
     return false;
@@ -248,8 +251,58 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
     Value row = eval(*member->base);
     return !row.isError() && writeRow(*member, row, value, stmt.value->range);
   }
-  unsupported(stmt.target->range, "assigning to one key");
+  if (auto *index = dyn_cast<IndexExpr>(target)) {
+    if (Storage *storage = keyedNamed(*index->base))
+      return writeKeyed(*storage, *index, value, stmt.value->range);
+    if (auto *name = dyn_cast<NameExpr>(ignoreParens(index->base.get()))) {
+      Value base = lookup(name->name);
+      if (base.isError())
+        return false;
+      if (base.is(Kind::Storage) && base.storage->kind == Storage::Kind::State)
+        return writeElement(*base.storage, *index, value, stmt.value->range);
+    }
+  }
+  error(diag::notMutable, stmt.target->range,
+        "expected a name, a column of a row, or an element of state");
   return false;
+}
+
+/// `m.seen += x` and `seen -= x` where the target is a set; nothing where it
+/// is none.
+std::optional<bool> Elaborator::assignSet(const Expr &target,
+                                          const AssignStmt &stmt) {
+  Value before, row;
+  std::optional<int64_t> bound;
+  Storage *state = nullptr;
+  if (auto *member = dyn_cast<MemberExpr>(&target)) {
+    row = eval(*member->base);
+    const ColumnInfo *column =
+        row.axis ? row.axis->findColumn(member->member.text) : nullptr;
+    if (!column || !isa<route::SetType>(column->type.getElementType()))
+      return std::nullopt;
+    bound = column->bound;
+    before = eval(target);
+  } else if (auto *name = dyn_cast<NameExpr>(&target)) {
+    auto [entry, scope] = cx.scope->lookup(name->name.text);
+    Value value = entry ? resolve(*entry, *scope, name->name.range) : Value();
+    if (!value.is(Kind::Storage) ||
+        value.storage->kind != Storage::Kind::State ||
+        !isa<route::SetType>(value.storage->type.getElementType()))
+      return std::nullopt;
+    state = value.storage;
+    bound = state->bound;
+    before = load(*state);
+  } else {
+    return std::nullopt;
+  }
+  if (before.isError())
+    return false;
+  Value next = changedSet(before, stmt, bound);
+  if (next.isError())
+    return false;
+  return state
+             ? writeState(*state, next, stmt.value->range)
+             : writeRow(cast<MemberExpr>(target), row, next, stmt.value->range);
 }
 
 /// `if` as a statement: assignments below it happen where the condition holds.

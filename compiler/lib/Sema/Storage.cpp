@@ -42,7 +42,9 @@ static void addPoolAxes(TypeInfo &type, const std::vector<AxisInfo *> &pools) {
   std::vector<AxisInfo *> axes;
   std::vector<int64_t> groups;
   for (AxisInfo *pool : pools)
-    if (!irgen::Emitter::has(type.axes, pool)) {
+    if (llvm::none_of(type.axes, [&](AxisInfo *axis) {
+          return axis->descendsFrom(pool); // the pool, or inner to its rows
+        })) {
       axes.push_back(pool);
       groups.push_back(1);
     }
@@ -103,16 +105,31 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
     return fail(diag::missingType, decl.name.range,
                 "state '" + decl.name.text + "' needs a type");
   std::string path = joined(pathOf(scope), decl.name.text);
-  TypeInfo type = resolveType(*decl.type, path + ".enum");
+  Storage &storage = storages.emplace_back();
+  TypeInfo type;
+  auto *array = dyn_cast<ast::ArrayType>(decl.type.get());
+  std::vector<const Dim *> axes;
+  if (array && !splitKeys(*array, storage, axes))
+    return Value();
+  if (!storage.keyTypes.empty()) {
+    type = resolveType(*array->element, path + ".enum");
+    for (const Dim *dim : axes)
+      if (!resolveDim(*dim, type))
+        return Value();
+  } else {
+    type = resolveType(*decl.type, path + ".enum");
+  }
   if (type.kind == TypeInfo::Kind::None)
     return Value();
   if (type.kind != TypeInfo::Kind::Array)
     return fail(diag::wrongKind, decl.type->range,
                 "state holds elements over axes");
+  if (!storage.keyTypes.empty() && !enclosingPools(scope).empty())
+    return fail(diag::wrongKind, decl.type->range,
+                "state with keys stands outside pools");
   addPoolAxes(type, enclosingPools(scope));
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   atModuleLevel();
-  Storage &storage = storages.emplace_back();
   storage.kind = Storage::Kind::State;
   storage.name = decl.name.text;
   storage.range = decl.name.range;
@@ -120,15 +137,21 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   storage.symbol = mlir::FlatSymbolRefAttr::get(&context, symbol);
   storage.type = e.arrayType(storageType(type), type.axes);
   storage.unit = type.unit;
+  storage.bound = type.bound;
   mlir::IntegerAttr bound;
   if (decl.capacity)
     if (auto keys = constantSize(*decl.capacity, "the capacity of state"))
       bound = e.builder.getI64IntegerAttr(*keys);
+  if (!storage.keyTypes.empty() && decl.source)
+    return fail(diag::wrongKind, decl.source->range,
+                "state with keys starts as one value, not as a tensor");
   auto op = StateOp::create(
       e.builder, locationOf(decl.name.range), symbol, storage.type,
       decl.source ? e.builder.getStringAttr(decl.source->value)
                   : mlir::StringAttr(),
       bound);
+  if (!storage.keyTypes.empty())
+    setKeys(op, e.builder.getTypeArrayAttr(storage.keyTypes));
   if (decl.init && !decl.source) {
     e.builder.setInsertionPointToStart(&op.getInit().emplaceBlock());
     mlir::Operation *saved = topOp;
@@ -167,11 +190,7 @@ Value Elaborator::thresholdLabel(const Value &label, const Value &score,
   storage.threshold = nullptr;
   if (!threshold || !unify(value, threshold))
     return Value();
-  mlir::Type element = e.valueTypeOf(label.ir);
-  auto &labels = enumLabels[mlir::TypeAttr::get(element)];
-  mlir::Value none = e.constantInt(element, int64_t(labels.size()) - 1);
-  return Value::array(
-      e.select(e.compare(CompareKind::ge, value, threshold), label.ir, none));
+  return withoutFar(label, e.compare(CompareKind::ge, value, threshold));
 }
 
 Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
@@ -299,6 +318,9 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
 mlir::Value Elaborator::applyFrames(mlir::Value value) {
   for (const Frame &frame :
        cx.frames) { // outermost first: fewer rows to gather
+    for (auto [axis, plan] : frame.inner)
+      if (e.typeOf(value).hasAxis(axis->symbol))
+        value = e.gather(value, plan);
     if (!e.typeOf(value).hasAxis(frame.axis->symbol))
       continue;
     if (frame.position)

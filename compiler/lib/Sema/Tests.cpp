@@ -168,6 +168,7 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
   mlir::Block &block = func.getBody().emplaceBlock();
   e.builder.setInsertionPointToStart(&block);
   topOp = func;
+  planLets.clear();
   llvm::SmallVector<mlir::Value> truths;
   Context next = cx;
   next.scope = std::make_shared<Scope>(root);

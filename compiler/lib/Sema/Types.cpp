@@ -46,56 +46,72 @@ mlir::Type Elaborator::elementNamed(StringRef name, Unit &unit, double &scale) {
 
 bool Elaborator::resolveDims(const std::vector<Dim> &dims, TypeInfo &type) {
   bool good = true;
-  for (const Dim &dim : dims) {
-    AxisInfo *axis = nullptr;
-    switch (dim.form) {
-    case Dim::Form::Axis:
-      axis = axisOfPath(dim.path);
-      break;
-    case Dim::Form::Size:
-      if (auto size = constantSize(*dim.size, "the size of an axis"))
-        axis = sizedAxis(*size, dim.range);
-      break;
-    case Dim::Form::Inline: {
-      auto size = dim.size ? constantSize(*dim.size, "the size of an axis")
-                           : std::nullopt;
-      if (!size)
-        break;
-      if (dim.path.empty()) {
-        axis = sizedAxis(*size, dim.range);
-        break;
-      }
-      const Name &name = dim.path.front();
-      axis = makeAxis(name.text, name.text, AxisKind::index, name.range);
-      axis->size = *size;
-      emitAxis(*axis);
-      bindName(*cx.scope, name,
-               {Value::ofAxis(Kind::Axis, axis), nullptr, name.range, false});
-      break;
-    }
-    case Dim::Form::Group: {
-      size_t before = type.axes.size(), groups = type.groups.size();
-      good &= resolveDims(dim.group, type);
-      type.groups.resize(groups);
-      type.groups.push_back(type.axes.size() - before);
+  for (const Dim &dim : dims)
+    good &= resolveDim(dim, type);
+  // An axis beside one that descends from it adds nothing: each position of the
+  // lower one has its own above.
+  for (size_t i = 0; good && i < type.axes.size();) {
+    bool above = llvm::any_of(type.axes, [&](AxisInfo *other) {
+      return other != type.axes[i] && other->descendsFrom(type.axes[i]);
+    });
+    if (!above || type.groups.size() != type.axes.size()) {
+      ++i;
       continue;
     }
-    }
-    if (!axis) {
-      good = false;
-      continue;
-    }
-    if (e.has(type.axes, axis)) {
-      error(diag::duplicateName, dim.range,
-            "axis '" + axis->name + "' stands here twice")
-          .help("name a second copy '" + axis->name + "''");
-      good = false;
-      continue;
-    }
-    type.axes.push_back(axis);
-    type.groups.push_back(1);
+    type.axes.erase(type.axes.begin() + i);
+    type.groups.erase(type.groups.begin() + i);
   }
   return good;
+}
+
+bool Elaborator::resolveDim(const Dim &dim, TypeInfo &type) {
+  AxisInfo *axis = nullptr;
+  switch (dim.form) {
+  case Dim::Form::Axis:
+    axis = axisOfPath(dim.path);
+    break;
+  case Dim::Form::Size:
+    if (auto size = constantSize(*dim.size, "the size of an axis"))
+      axis = sizedAxis(*size, dim.range);
+    break;
+  case Dim::Form::Inline: {
+    auto size = dim.size ? constantSize(*dim.size, "the size of an axis")
+                         : std::nullopt;
+    if (!size)
+      break;
+    if (dim.path.empty()) {
+      axis = sizedAxis(*size, dim.range);
+      break;
+    }
+    const Name &name = dim.path.front();
+    axis = makeAxis(name.text, name.text, AxisKind::index, name.range);
+    axis->size = *size;
+    emitAxis(*axis);
+    bindName(*cx.scope, name,
+             {Value::ofAxis(Kind::Axis, axis), nullptr, name.range, false});
+    break;
+  }
+  case Dim::Form::Group: {
+    size_t before = type.axes.size(), groups = type.groups.size();
+    bool good = true;
+    for (const Dim &inner : dim.group)
+      good &= resolveDim(inner, type);
+    type.groups.resize(groups);
+    type.groups.push_back(type.axes.size() - before);
+    return good;
+  }
+  }
+  if (!axis)
+    return false;
+  if (e.has(type.axes, axis)) {
+    error(diag::duplicateName, dim.range,
+          "axis '" + axis->name + "' stands here twice")
+        .help("name a second copy '" + axis->name + "''");
+    return false;
+  }
+  type.axes.push_back(axis);
+  type.groups.push_back(1);
+  return true;
 }
 
 /// Declares an enumeration; its labels can be named beside values of it.
@@ -160,7 +176,7 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
           found != value.scope->entries.end())
         value = resolve(found->second, *value.scope, named->range);
     TypeInfo type;
-    if (value.is(Kind::Axis)) {
+    if (value.is(Kind::Axis) || (value.is(Kind::Subset) && value.axis)) {
       type.kind = TypeInfo::Kind::Row;
       type.rowOf = value.axis;
     } else if (value.is(Kind::Route)) {
@@ -225,11 +241,15 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
       inner = elementType(route::RefType::get(&context, inner.rowOf->symbol));
     if (inner.kind != TypeInfo::Kind::Array)
       return noType();
-    mlir::Type element =
-        list ? mlir::Type(route::ListType::get(&context, inner.element))
-             : mlir::Type(route::SetType::get(
-                   &context, irgen::Emitter::computingType(inner.element)));
-    return elementType(element);
+    mlir::Type member = irgen::Emitter::computingType(inner.element);
+    TypeInfo type =
+        elementType(list ? mlir::Type(route::ListType::get(&context, member))
+                         : mlir::Type(route::SetType::get(&context, member)));
+    if (!list)
+      if (const ExprPtr &most = cast<ast::SetType>(expr).capacity)
+        if (!(type.bound = constantSize(*most, "the capacity of a set")))
+          return noType();
+    return type;
   }
   if (auto *optional = dyn_cast<OptionalType>(&expr)) {
     TypeInfo type = resolveType(*optional->element, hint);

@@ -1,11 +1,13 @@
 // The command line of route-interp, and runs on files.
 #include "Options.h"
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Support/FileUtilities.h"
 #include "route/Diagnostics/Render.h"
 #include "route/Diagnostics/ToolOptions.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Inputs.h"
+#include "route/Interpreter/Script.h"
 #include "route/Interpreter/Steps.h"
 #include "route/Sema/Compile.h"
 #include "llvm/Support/CommandLine.h"
@@ -28,6 +30,9 @@ InterpOptions parseOptions(int argc, char **argv) {
       "tensors", cl::desc("a safetensors file of inputs"), cl::cat(category));
   cl::opt<std::string> records(
       "records", cl::desc("inputs, a JSON object a line"), cl::cat(category));
+  cl::opt<std::string> script(
+      "script", cl::desc("what to bind and run, the attributes of a script"),
+      cl::cat(category));
   cl::list<std::string> sizes("D", cl::Prefix,
                               cl::desc("give an axis or a pool a size"),
                               cl::value_desc("axis=N"), cl::cat(category));
@@ -53,8 +58,9 @@ InterpOptions parseOptions(int argc, char **argv) {
   if (!parseToolOptions(argc, argv, "route-interp",
                         "Routec's interpreter of IR\n"))
     exit(2);
-  InterpOptions options{input, entry, tensors, records, params, {},
-                        seed,  now,   verify,  host,    replay, gap};
+  InterpOptions options{input, entry, tensors, records, script, params,
+                        {},    seed,  now,     verify,  host,   replay,
+                        gap};
   for (llvm::StringRef size : sizes) {
     auto [axis, number] = size.split('=');
     if (number.getAsInteger(10, options.sizes[axis.str()])) {
@@ -155,5 +161,20 @@ LogicalResult runSpec(const InterpOptions &options,
   TextRenderer text(sources, llvm::errs());
   for (const route::Diagnostic &diagnostic : diags.diagnostics())
     text.render(diagnostic);
-  return module ? runEntry(*module, options, os) : failure();
+  if (!module)
+    return failure();
+  if (options.script.empty())
+    return runEntry(*module, options, os);
+  std::string error;
+  auto file = openInputFile(options.script, &error);
+  if (!file)
+    return emitError(module->getLoc(), error);
+  auto attributes = dyn_cast_or_null<DictionaryAttr>(
+      parseAttribute(file->getBuffer().trim(), &context));
+  if (!attributes)
+    return emitError(module->getLoc(), "'")
+           << options.script << "' is no dictionary of attributes";
+  for (NamedAttribute attribute : attributes)
+    (*module)->setAttr(attribute.getName(), attribute.getValue());
+  return interp::runScript(*module, {}, os);
 }

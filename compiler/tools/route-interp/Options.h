@@ -10,7 +10,7 @@
 #include <vector>
 
 struct InterpOptions {
-  std::string input, entry, tensors, records;
+  std::string input, entry, tensors, records, script;
   std::vector<std::string> params;
   std::map<std::string, int64_t> sizes;
   uint64_t seed = 0;
@@ -26,7 +26,8 @@ InterpOptions parseOptions(int argc, char **argv);
 mlir::LogicalResult runEntry(mlir::ModuleOp module,
                              const InterpOptions &options,
                              llvm::raw_ostream &os);
-/// Compiles the spec, then as runEntry; every route without an entry.
+/// Compiles the spec, then as runEntry, or as the script says; every route
+/// without an entry.
 mlir::LogicalResult runSpec(const InterpOptions &options,
                             const mlir::DialectRegistry &dialects,
                             llvm::raw_ostream &os);

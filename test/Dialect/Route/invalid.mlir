@@ -525,7 +525,7 @@ route.axis @a <copy> {}
 // -----
 route.axis @a <index> {}
 route.axis @b <index> {}
-// expected-error @+1 {{has 2 parents; only plans have several}}
+// expected-error @+1 {{has 2 parents; only plans and pools have several}}
 route.axis @c <index> in [@a, @b] {}
 
 // -----

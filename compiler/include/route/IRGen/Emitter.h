@@ -120,6 +120,7 @@ public:
     mlir::Value source;
     llvm::SmallVector<mlir::Value> table;
     bool greedy = false;
+    llvm::SmallVector<mlir::Value> ends; // of a path
   };
   ChooseOp choose(ChoiceKind kind, sema::AxisInfo *axis, const Choice &choice);
 

@@ -17,13 +17,15 @@ struct Window {
   Kind kind = Kind::Call;
   /// Fixed and sliding: length in ns; sliding: its number of parts.
   int64_t lengthNs = 0, slots = 1;
+  /// Day and month: the zone whose days and months these are.
+  std::string zone = "UTC";
 
   /// The kind of that name; nothing for other names.
   static std::optional<Kind> parse(llvm::StringRef name);
   /// True where amounts outlive the run: held, fixed, sliding, day, month.
   bool lasts() const { return kind >= Kind::Held; }
   /// The number of the window (for sliding: of its part) at `nowNs` since 1970,
-  /// UTC.
+  /// UTC; days and months are those of the zone.
   int64_t indexAt(int64_t nowNs) const;
 };
 

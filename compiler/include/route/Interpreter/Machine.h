@@ -87,6 +87,28 @@ struct NeededSignal {
   std::vector<Array> args;
 };
 
+/// State with keys: its cells by the text of the key.
+struct KeyedState {
+  struct Cell {
+    std::vector<Element> key;
+    Array value;
+    uint64_t written; // when, for the bound
+  };
+  std::map<std::string, Cell> cells;
+  uint64_t clock = 0;
+};
+
+/// Rows of a pool that come and go, in the order of their keys' bytes.
+struct PoolRows {
+  struct Row {
+    std::string key;
+    int64_t joinedNs;
+    uint64_t used; // when last, for eviction
+  };
+  std::vector<Row> rows;
+  uint64_t clock = 0;
+};
+
 /// Everything one interpreter holds.
 class Machine {
 public:
@@ -111,6 +133,8 @@ public:
   /// Values of params, given signals and input or live columns by full name
   /// (`axis.column`), state cells, and computed signals of the current run.
   llvm::StringMap<Array> params, inputs, cells, computed;
+  /// When a handler with `every_ns` ran last, ns.
+  llvm::StringMap<int64_t> lastRun;
   /// When a live column was pushed, ns.
   llvm::StringMap<int64_t> pushedNs;
   /// In a step run: the item axes with the position that the run is for.
@@ -118,8 +142,11 @@ public:
   /// In a step run: where a read of a host signal that nobody has answered yet
   /// leaves its question, and fails without a message. Null elsewhere.
   std::optional<NeededSignal> *needed = nullptr;
+  llvm::StringMap<KeyedState> keyed;
+  llvm::StringMap<PoolRows> poolRows;
   /// State as this handler has written it; null outside handlers.
   llvm::StringMap<Array> *writes = nullptr;
+  llvm::StringMap<KeyedState> *keyedWrites = nullptr;
   llvm::StringMap<AxisRef> axes;
   /// Axes whose sizes came from inputs.
   std::vector<std::string> openAxes;
@@ -147,6 +174,8 @@ public:
   /// The value of a signal, column, param or state; `symbol` as in route.get.
   mlir::FailureOr<Array> read(mlir::SymbolRefAttr symbol, mlir::Location loc);
   mlir::FailureOr<Array> readState(StateOp op);
+  /// What a state starts as; of state with keys, what each key starts as.
+  mlir::FailureOr<Array> initialState(StateOp op);
   /// An array of zeros over `axes`; errors at `loc` where memory runs out.
   mlir::FailureOr<Array> allocate(mlir::Type elementType,
                                   llvm::ArrayRef<AxisRef> axes,
@@ -190,6 +219,7 @@ void addChoiceOps(Registry &registry);
 void addPlanOps(Registry &registry);
 void addControlOps(Registry &registry);
 void addSymbolOps(Registry &registry);
+void addCollectionOps(Registry &registry);
 void addTextOps(Registry &registry);
 // The tensor level.
 void addArithOps(Registry &registry);

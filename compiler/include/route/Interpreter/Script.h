@@ -20,15 +20,22 @@ mlir::FailureOr<Array> arrayFromAttribute(mlir::Attribute value,
 ///   interp.params = {"gate.w" = dense<...>}
 ///   interp.host   = {topic = [dense<...>, 504, "timeout"]}   answers in turn
 ///   interp.script = ["run gate", "emit commit gate", "state gate.bias",
-///                    "now 1000", "unknown e", "push models.queue 3",
+///                    "now 1000", "unknown e", "push models.queue",
 ///                    "metrics"]
+///
+/// `emit EVENT ROUTER` passes the results of the last run; `emit EVENT m=1
+/// reward=0.5` gives a handler's arguments by name. The attributes may also
+/// come as a dictionary in a file (route-interp --script).
+///
+/// "join models KEY" adds the row of that key with the columns that
+/// interp.rows = {KEY = {price = 1.0}} gives, "leave models KEY" takes it away.
 ///
 ///   interp.pushes = {"models.queue" = dense<...>}   what push binds
 ///   interp.answers = ["{…}"]   for `steps ENTRY`: a host script by lines
 ///   interp.seed, interp.max_bytes, interp.max_steps  as in Options
 ///
-/// Without a script every route and router is run in order. `emit EVENT ROUTER`
-/// passes the results of the last run. Each result is one line `NAME: value`.
+/// Without a script every route and router is run in order. Each result is one
+/// line `NAME: value`.
 mlir::LogicalResult runScript(mlir::ModuleOp module, Options options,
                               llvm::raw_ostream &os);
 

@@ -10,6 +10,7 @@
 #include "route/Diagnostics/SourceManager.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
 #include "route/Sema/Units.h"
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct ColumnInfo {
   Unit unit;
   ColumnKind kind = ColumnKind::input;
   bool trusted = false;
+  std::optional<int64_t> bound; // of sets: the most members
   SourceRange range;
 };
 
@@ -42,8 +44,12 @@ struct AxisInfo {
   std::vector<std::string> labels;
   std::vector<ColumnInfo> columns;
   PoolInfo *pool = nullptr;
-  mlir::Value plan; // of a plan: its rows, where they are in scope
+  mlir::Value plan;   // of a plan: its rows, where they are in scope
+  mlir::Value weight; // of a plan: the weights of its rows, if it has any
   llvm::SmallVector<mlir::Attribute> under; // of a plan: its budgets
+  /// Declared inside a pool without a size: each row has its own positions.
+  /// Also of the plan that stands for such an axis where a body runs.
+  bool inner = false;
   SourceRange range;
 
   bool isPlan() const { return kind == AxisKind::plan; }

@@ -29,6 +29,9 @@ struct Frame {
   int64_t offset = 0;       // counted from here; or neither: all of the axis
   std::shared_ptr<Value> record =
       nullptr; // of an item: its columns, as a step left them
+  /// Axes inside the pool, and for each the plan of its positions in the rows
+  /// at hand.
+  std::vector<std::pair<AxisInfo *, AxisInfo *>> inner = {};
 };
 
 /// A parameter, signal, state cell or column: something `route.get` reads.
@@ -44,6 +47,12 @@ struct Storage {
   const ast::Expr *fallback = nullptr;  // of a signal written `… else e`
   std::vector<std::string> bands;       // labels of a signal made by `bands`
   std::string inputName; // a signal the caller gives: arguments match by name
+  // Of state with keys: for each dimension how many parts its key has, or 0
+  // for an axis; their element types; axes that belong to a key.
+  std::vector<int64_t> keyed;
+  std::vector<mlir::Type> keyTypes;
+  std::vector<AxisInfo *> keyAxes;
+  std::optional<int64_t> bound; // of sets: the most members
   SourceRange range;
 };
 
@@ -84,6 +93,8 @@ struct Value {
     None,     // the literal: no row
     Result,   // what a call of the host gave: code, row and fields in parts
     RunSet,   // `run.failed` or `run.chosen`, by `text`
+    Subset,   // some rows of `axis` (null: none), with "mask" and "order"
+    Skipped,  // the rows of parts[0] as skipped ones, in a pool of pools
     Refusal,  // reject(code): code in `number`, reason in `text`
   };
   Kind kind = Kind::Error;
@@ -158,6 +169,7 @@ public:
     SourceRange range;
     bool busy = false;      // being elaborated: a second look-up is a cycle
     std::string variable{}; // of a step route: what it is known by; may change
+    bool used = false;      // of a let: elaborated somewhere
   };
   explicit Scope(ScopePtr parent = nullptr) : parent(std::move(parent)) {}
   ScopePtr parent;
@@ -185,6 +197,7 @@ struct TypeInfo {
   std::vector<AxisInfo *> axes;
   std::vector<int64_t> groups; // how many axes each stored dimension has
   bool optional = false;
+  std::optional<int64_t> bound; // of a set: the most members
   AxisInfo *rowOf = nullptr;
   std::vector<TypeInfo> elements;
   std::vector<std::string> names;
@@ -216,7 +229,15 @@ struct PoolInfo {
   const ast::PoolDecl *decl = nullptr;
   ScopePtr scope; // what is declared inside
   RouteInstance *body = nullptr;
-  std::vector<MemberGroup> groups;   // when bodies differ
+  std::vector<MemberGroup> groups; // when bodies differ
+  /// Of a pool of pools: those it is made of, end to end. A skipped part has a
+  /// row for each row of `axis` that stands for passing it over.
+  struct Part {
+    AxisInfo *axis;
+    bool skipped;
+  };
+  std::vector<Part> parts;
+  std::vector<const ast::RequireDecl *> requirements;
   std::vector<AxisInfo *> enclosing; // pools that this one is declared in
 };
 

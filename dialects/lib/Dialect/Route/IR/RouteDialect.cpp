@@ -3,7 +3,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
-#include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -27,6 +27,10 @@ void RouteDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "route/Dialect/Route/IR/RouteOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "route/Dialect/Route/IR/RouteCollectionOps.cpp.inc"
       >();
 }
 

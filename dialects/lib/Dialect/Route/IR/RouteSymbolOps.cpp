@@ -1,7 +1,7 @@
 // The route dialect: verification of symbols, and the syntax of functions.
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
-#include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -60,9 +60,17 @@ LogicalResult AxisOp::verify() {
     return emitOpError("is a plan, whose size a choice decides");
   if ((getKind() == AxisKind::copy) != getOriginal().has_value())
     return emitOpError("needs `of` exactly when it is a copy");
-  if (getKind() != AxisKind::plan && getParentAxes().size() > 1)
-    return emitOpError("has ")
-           << getParentAxes().size() << " parents; only plans have several";
+  bool several = getKind() == AxisKind::plan || getKind() == AxisKind::pool;
+  if (!several && getParentAxes().size() > 1)
+    return emitOpError("has ") << getParentAxes().size()
+                               << " parents; only plans and pools have several";
+  ArrayAttr parts = getParts(*this);
+  bool axes = parts && llvm::all_of(parts, [](Attribute part) {
+                return isa<FlatSymbolRefAttr>(part);
+              });
+  if ((*this)->hasAttr("parts") &&
+      (getKind() != AxisKind::pool || !axes || parts.empty()))
+    return emitOpError("has parts but is no pool of pools");
   if (auto labels = getLabels()) {
     if (getSize() && labels->size() != *getSize())
       return emitOpError("has ")
@@ -77,6 +85,10 @@ LogicalResult AxisOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (auto original = getOriginalAttr();
       original && !lookupAxis(*this, original, tables))
     return emitOpError("copies ") << original << ", which is no axis";
+  if (ArrayAttr parts = getParts(*this))
+    for (auto part : parts.getAsRange<FlatSymbolRefAttr>())
+      if (!lookupAxis(*this, part, tables))
+        return emitOpError("has part ") << part << ", which is no axis";
   for (FlatSymbolRefAttr parent : getParentAxes()) {
     AxisOp op = lookupAxis(*this, parent, tables);
     if (!op)
@@ -156,6 +168,12 @@ LogicalResult SignalOp::verify() {
 LogicalResult StateOp::verify() {
   if (getFrom() && !getInit().empty())
     return emitOpError("has two initial values");
+  if (ArrayAttr keys = getKeys(*this)) {
+    if (!llvm::all_of(keys, [](Attribute key) { return isa<TypeAttr>(key); }))
+      return emitOpError("has keys that are no types");
+    if (getFrom())
+      return emitOpError("has keys, so it starts as no tensor");
+  }
   return verifyYield(*this, getInit(), getType());
 }
 

@@ -1,0 +1,171 @@
+//===- Collections.cpp - Lists, sets and membership
+//------------------------===//
+//
+// `in` asks a plan, a list, a set or a range; `subset` compares two collections
+// or the bits of two whole numbers; handlers put members into sets of state.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+/// An element as a member of type `member`: labels by name, refs of parts as
+/// rows of the whole, numbers in the member's type.
+mlir::Value Elaborator::memberFrom(const Expr &expr, mlir::Type member) {
+  Value like = Value::array(e.constantInt(
+      isa<route::EnumType, route::RefType>(member) ? member : e.i64(), 0));
+  if (isa<route::EnumType, route::RefType>(member))
+    if (Value label = labelOf(expr, like); !label.isError())
+      return asArray(label, expr.range);
+  Value value = eval(expr);
+  if (value.isError())
+    return {};
+  if (auto ref = dyn_cast<route::RefType>(member))
+    return refInto(value, e.axisOf(ref.getAxis()), expr.range);
+  mlir::Value ir = value.is(Kind::Text) ? e.constantText(value.text)
+                                        : asArray(value, expr.range, member);
+  if (!ir)
+    return {};
+  mlir::Type element = e.valueTypeOf(ir);
+  if (isNumber(element) && isNumber(member))
+    return e.cast(ir, member);
+  if (element != member) {
+    error(diag::typeMismatch, expr.range,
+          "expected " + describeElement(member) + ", found " + describe(value));
+    return {};
+  }
+  return ir;
+}
+
+/// `group in open`: whether the plan has a row there.
+Value Elaborator::inPlan(const ast::BinaryExpr &expr, const Value &plan) {
+  AxisInfo *axis = plainName(ignoreParens(expr.lhs.get())) == "this"
+                       ? cx.candidate
+                       : axisFrom(*expr.lhs);
+  if (!axis)
+    return Value();
+  if (!plan.axis->descendsFrom(axis))
+    return fail(diag::missingAxis, expr.lhs->range,
+                "rows of this plan do not descend from '" + axis->name + "'");
+  AxisList axes;
+  for (AxisInfo *item : plan.axis->items())
+    if (item != axis)
+      axes.push_back(item);
+  axes.push_back(axis);
+  mlir::Value member = MemberOp::create(
+      e.builder, e.loc, e.arrayType(e.i1(), axes), plan.axis->plan);
+  return gatherIfAlong(Value::array(member));
+}
+
+Value Elaborator::evalIn(const ast::BinaryExpr &expr) {
+  // `code in 400..428`
+  auto *range = dyn_cast<ast::BinaryExpr>(ignoreParens(expr.rhs.get()));
+  if (range && range->op == ast::BinaryOp::Range) {
+    Value value = eval(*expr.lhs), low = eval(*range->lhs),
+          high = eval(*range->rhs);
+    if (value.isError() || low.isError() || high.isError())
+      return Value();
+    Value above = compareValues(ast::BinaryOp::Ge, value, low, expr.range,
+                                expr.lhs->range, range->lhs->range);
+    Value below = compareValues(ast::BinaryOp::Le, value, high, expr.range,
+                                expr.lhs->range, range->rhs->range);
+    if (above.isError() || below.isError())
+      return Value();
+    return logic(ast::BinaryOp::And, above, below, expr.range);
+  }
+  if (isAlgebra(*expr.rhs)) {
+    // `m in { a, b }`: among these rows of one pool.
+    Candidates from;
+    if (!evalCandidates(*expr.rhs, from))
+      return Value();
+    if (!from.axis)
+      return Value::array(e.constantInt(e.i1(), 0));
+    mlir::Value row =
+        memberFrom(*expr.lhs, route::RefType::get(&context, from.axis->symbol));
+    if (!row)
+      return Value();
+    mlir::Value mask = from.mask ? from.mask : e.constantInt(e.i1(), 1);
+    if (e.typeOf(mask).hasAxis(from.axis->symbol))
+      mask = e.pick(mask, from.axis, row);
+    return gatherIfAlong(Value::array(mask));
+  }
+  Value rhs = eval(*expr.rhs);
+  if (rhs.isError())
+    return rhs;
+  if (rhs.is(Kind::Plan))
+    return inPlan(expr, rhs);
+  mlir::Value set = asArray(rhs, expr.rhs->range);
+  if (!set)
+    return Value();
+  mlir::Type member = memberTypeOf(e.elementOf(set));
+  if (!member)
+    return fail(diag::typeMismatch, expr.rhs->range,
+                "'in' asks a plan, a list, a set or a range, found " +
+                    describe(rhs));
+  mlir::Value element = memberFrom(*expr.lhs, member);
+  if (!element)
+    return Value();
+  mlir::Value both[] = {element, set};
+  if (!e.align(both))
+    return fail(diag::ambiguousDescent, expr.range,
+                "the element and the collection have no common items");
+  mlir::Value place =
+      FindOp::create(e.builder, e.loc, both[0], both[1]).getResult();
+  return Value::array(
+      e.compare(CompareKind::ge, place, e.constantInt(e.i64(), 0)));
+}
+
+Value Elaborator::evalSubset(const ast::BinaryExpr &expr) {
+  Value lhs = eval(*expr.lhs), rhs = eval(*expr.rhs);
+  if (lhs.isError() || rhs.isError())
+    return Value();
+  mlir::Value a = asArray(lhs, expr.lhs->range, e.i64()),
+              b = asArray(rhs, expr.rhs->range, e.i64());
+  if (!a || !b)
+    return Value();
+  mlir::Type left = memberTypeOf(e.elementOf(a)),
+             right = memberTypeOf(e.elementOf(b));
+  bool bits = isa<mlir::IntegerType>(e.valueTypeOf(a)) &&
+              isa<mlir::IntegerType>(e.valueTypeOf(b)) &&
+              !isTruth(e.elementOf(a)) && !isTruth(e.elementOf(b));
+  if (!bits && (!left || left != right))
+    return fail(diag::typeMismatch, expr.range,
+                "'subset' compares collections of one type, or the bits of "
+                "whole numbers, found " +
+                    describe(lhs) + " and " + describe(rhs));
+  if (bits)
+    a = e.computing(a), b = e.computing(b);
+  mlir::Value both[] = {a, b};
+  if (!e.align(both))
+    return fail(diag::ambiguousDescent, expr.range,
+                "these collections have no common items");
+  if (bits)
+    return Value::array(
+        e.compare(CompareKind::eq,
+                  e.binary(BinaryKind::bit_and, both[0], both[1]), both[0]));
+  return Value::array(
+      SubsetOp::create(e.builder, e.loc, both[0], both[1]).getResult());
+}
+
+/// `m.seen += x` and `-=` on a set: the set with or without the element.
+Value Elaborator::changedSet(const Value &before, const AssignStmt &stmt,
+                             std::optional<int64_t> bound) {
+  mlir::Type member = memberTypeOf(e.elementOf(before.ir));
+  bool adds = stmt.op == AssignOp::Add;
+  if (!adds && stmt.op != AssignOp::Sub)
+    return fail(diag::typeMismatch, stmt.range,
+                "a set changes by '+=' and '-='");
+  mlir::Value element = memberFrom(*stmt.value, member);
+  if (!element)
+    return Value();
+  if (!adds)
+    return Value::array(
+        RemoveOp::create(e.builder, e.loc, before.ir, element).getResult());
+  auto limit =
+      bound ? e.builder.getI64IntegerAttr(*bound) : mlir::IntegerAttr();
+  return Value::array(
+      InsertOp::create(e.builder, e.loc, before.ir, element, limit)
+          .getResult());
+}

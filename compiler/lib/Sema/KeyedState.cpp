@@ -1,0 +1,304 @@
+//===- KeyedState.cpp - State with keys
+//------------------------------------===//
+//
+// `state n: u32[user, models]` where `user` is a value and no axis: one cell
+// over the axes for each key. `n[user, m]` reads the cell of the key at hand,
+// handlers write it.
+//
+//===----------------------------------------------------------------------===//
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+/// The parts of a key: a value, or each of a tuple.
+static llvm::SmallVector<Value> partsOf(const Value &value) {
+  if (value.is(Value::Kind::Tuple))
+    return llvm::SmallVector<Value>(value.parts->begin(), value.parts->end());
+  return {value};
+}
+
+bool Elaborator::keyParts(const Value &key, SourceRange range,
+                          llvm::SmallVectorImpl<mlir::Value> &parts) {
+  for (const Value &part : partsOf(key)) {
+    mlir::Value ir = asArray(part, range);
+    if (!ir)
+      return false;
+    mlir::Type element = e.valueTypeOf(ir);
+    if (memberTypeOf(element)) {
+      error(diag::typeMismatch, range,
+            "a key is made of numbers, truths, texts, labels and refs, found " +
+                describe(part));
+      return false;
+    }
+    parts.push_back(e.computing(ir));
+  }
+  return true;
+}
+
+/// Divides the dimensions of a state's type into keys and axes.
+bool Elaborator::splitKeys(const ast::ArrayType &written, Storage &storage,
+                           std::vector<const Dim *> &axes) {
+  bool good = true;
+  for (const Dim &dim : written.dims) {
+    if (dim.form != Dim::Form::Axis || dim.path.size() != 1) {
+      storage.keyed.push_back(0);
+      axes.push_back(&dim);
+      continue;
+    }
+    // Only the types matter here; the key is evaluated again at each use.
+    mlir::Block scratch;
+    mlir::OpBuilder::InsertionGuard guard(e.builder);
+    e.builder.setInsertionPointToEnd(&scratch);
+    auto [entry, scope] = cx.scope->lookup(dim.path.front().text);
+    Value value = lookup(dim.path.front());
+    if (value.is(Kind::Axis)) {
+      storage.keyed.push_back(0);
+      axes.push_back(&dim);
+      continue;
+    }
+    if (value.is(Kind::Storage))
+      value = use(value, dim.range);
+    llvm::SmallVector<mlir::Value> parts;
+    if (value.isError() || !keyParts(value, dim.range, parts)) {
+      good = false;
+      scratch.dropAllReferences();
+      continue;
+    }
+    storage.keyed.push_back(int64_t(parts.size()));
+    for (mlir::Value part : parts) {
+      storage.keyTypes.push_back(e.valueTypeOf(part));
+      for (AxisInfo *axis : e.axesOf(part))
+        if (axis->kind == AxisKind::index && axis->columns.empty() &&
+            !e.has(storage.keyAxes, axis))
+          storage.keyAxes.push_back(axis);
+    }
+    scratch.dropAllReferences();
+  }
+  return good;
+}
+
+/// The storage of state with keys that `expr` names, or null.
+Storage *Elaborator::keyedNamed(const Expr &expr) {
+  auto *name = dyn_cast<NameExpr>(ignoreParens(&expr));
+  if (!name)
+    return nullptr;
+  auto [entry, scope] = cx.scope->lookup(name->name.text);
+  if (!entry || (entry->pending && !isa<StateDecl>(entry->pending)))
+    return nullptr;
+  Value value = resolve(*entry, *scope, name->name.range);
+  return value.is(Kind::Storage) && !value.storage->keyTypes.empty()
+             ? value.storage
+             : nullptr;
+}
+
+/// Sorts the subscripts of `n[sig, a]` into keys and positions along axes.
+bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
+                        llvm::SmallVectorImpl<mlir::Value> &keys,
+                        std::vector<std::pair<AxisInfo *, mlir::Value>> &at) {
+  if (expr.args.size() > storage.keyed.size()) {
+    error(diag::argumentMismatch, expr.range,
+          "'" + storage.name + "' takes " + llvm::Twine(storage.keyed.size()) +
+              " subscripts, found " + llvm::Twine(expr.args.size()));
+    return false;
+  }
+  size_t axis = 0, key = 0;
+  for (auto [i, size] : llvm::enumerate(storage.keyed)) {
+    const IndexArg *arg = i < expr.args.size() ? &expr.args[i] : nullptr;
+    if (size > 0) {
+      if (!arg || arg->rename || arg->name) {
+        error(diag::argumentMismatch, expr.range,
+              "'" + storage.name + "' needs its key here");
+        return false;
+      }
+      Value value = eval(*arg->value);
+      if (value.isError())
+        return false;
+      size_t before = keys.size();
+      if (!keyParts(value, arg->value->range, keys))
+        return false;
+      bool fits = keys.size() - before == size_t(size);
+      for (size_t k = before; fits && k < keys.size(); ++k) {
+        mlir::Type wanted = storage.keyTypes[key + k - before];
+        if (isNumber(e.elementOf(keys[k])) && isNumber(wanted))
+          keys[k] = e.cast(keys[k], wanted);
+        fits = e.valueTypeOf(keys[k]) == wanted;
+      }
+      if (!fits) {
+        error(diag::typeMismatch, arg->value->range,
+              "this is no key of '" + storage.name + "': found " +
+                  describe(value))
+            .label(storage.range, "declared here");
+        return false;
+      }
+      key += size;
+      continue;
+    }
+    AxisInfo *along = e.axisOf(storage.type.getAxes()[axis++]);
+    if (!arg)
+      continue;
+    Value value = eval(*arg->value);
+    if (value.isError())
+      return false;
+    // All rows at once: nothing to pick.
+    if (value.is(Kind::Row) && !value.ir && value.axis == along)
+      continue;
+    bool rows =
+        value.axis || value.is(Kind::Skipped) ||
+        (value.is(Kind::Array) && isa<route::RefType>(e.valueTypeOf(value.ir)));
+    mlir::Value position = rows ? refInto(value, along, arg->value->range)
+                                : asArray(value, arg->value->range, e.i64());
+    if (!position)
+      return false;
+    at.push_back({along, position});
+  }
+  return true;
+}
+
+Value Elaborator::readKeyed(Storage &storage, const IndexExpr &expr) {
+  llvm::SmallVector<mlir::Value> keys;
+  std::vector<std::pair<AxisInfo *, mlir::Value>> at;
+  if (!keysOf(storage, expr, keys, at))
+    return Value();
+  // Items of the keys first, then the axes of the cell.
+  AxisList axes;
+  for (mlir::Value key : keys)
+    for (AxisInfo *axis : e.axesOf(key))
+      if (!e.has(storage.keyAxes, axis) && !e.has(axes, axis))
+        axes.push_back(axis);
+  for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
+    if (!e.has(axes, e.axisOf(symbol)))
+      axes.push_back(e.axisOf(symbol));
+  mlir::Value value = LookupOp::create(
+      e.builder, e.loc, e.arrayType(storage.type.getElementType(), axes),
+      mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol), keys);
+  for (auto [axis, position] : at)
+    value = e.pick(value, axis, position);
+  return gatherIfAlong(Value::array(e.computing(value), storage.unit));
+}
+
+bool Elaborator::writeKeyed(Storage &storage, const IndexExpr &target,
+                            Value value, SourceRange range) {
+  if (!cx.handler) {
+    error(diag::stateOutsideHandler, range,
+          "state '" + storage.name + "' changes only in handlers")
+        .note(
+            "deciding reads a snapshot and is pure, so that decisions replay");
+    return false;
+  }
+  llvm::SmallVector<mlir::Value> keys;
+  std::vector<std::pair<AxisInfo *, mlir::Value>> at;
+  if (!keysOf(storage, target, keys, at))
+    return false;
+  for (mlir::Value key : keys)
+    for (AxisInfo *axis : e.axesOf(key))
+      if (!e.has(storage.keyAxes, axis)) {
+        error(diag::resultAxes, target.range,
+              "a handler writes one key, and this has one for each '" +
+                  axis->name + "'");
+        return false;
+      }
+  mlir::Value before = LookupOp::create(
+      e.builder, e.loc, storage.type,
+      mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol), keys);
+  mlir::Value next = placed(storage.type, storage.unit, before, at, value,
+                            range, storage.name);
+  if (!next)
+    return false;
+  StoreOp::create(e.builder, e.loc,
+                  mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol), keys,
+                  next);
+  return true;
+}
+
+/// `before` with `value` at the positions `at`, where the write mask holds.
+mlir::Value
+Elaborator::placed(route::ArrayType type, Unit unit, mlir::Value before,
+                   llvm::ArrayRef<std::pair<AxisInfo *, mlir::Value>> at,
+                   Value value, SourceRange range, StringRef name) {
+  TypeInfo wanted;
+  wanted.kind = TypeInfo::Kind::Array;
+  wanted.element = type.getElementType();
+  wanted.unit = unit;
+  value = convert(value, wanted, range);
+  if (value.isError())
+    return {};
+  mlir::Value mask = cx.writeMask;
+  for (auto [axis, position] : at) {
+    bool ref = isa<route::RefType>(e.valueTypeOf(position));
+    mlir::Value here = e.iota(axis, ref);
+    if (!ref)
+      position = e.cast(position, e.i64());
+    mask = andMask(mask, e.compare(CompareKind::eq, here, position));
+  }
+  mlir::Value next = value.ir;
+  if (mask) {
+    if (e.isRange(mask))
+      mask = e.coalesce(mask, e.constantInt(e.i1(), 0));
+    next = e.select(mask, next, before);
+  }
+  AxisList axes;
+  for (mlir::FlatSymbolRefAttr symbol : type.getAxes())
+    axes.push_back(e.axisOf(symbol));
+  for (AxisInfo *axis : e.axesOf(next))
+    if (!e.has(axes, axis)) {
+      error(diag::resultAxes, range,
+            "state '" + name + "' has no axis '" + axis->name + "': found " +
+                describe(value))
+          .help("reduce it first");
+      return {};
+    }
+  next = e.cast(e.broadcastTo(next, axes), type.getElementType());
+  if (next.getType() != type) {
+    error(diag::typeMismatch, range,
+          "state '" + name + "' must be known, found " + describe(value))
+        .help("say what holds otherwise with '\?\?'");
+    return {};
+  }
+  return next;
+}
+
+/// `total[m] = v`: one position of state over axes.
+bool Elaborator::writeElement(Storage &storage, const IndexExpr &target,
+                              Value value, SourceRange range) {
+  if (!cx.handler) {
+    error(diag::stateOutsideHandler, range,
+          "state '" + storage.name + "' changes only in handlers")
+        .note(
+            "deciding reads a snapshot and is pure, so that decisions replay");
+    return false;
+  }
+  std::vector<std::pair<AxisInfo *, mlir::Value>> at;
+  for (auto [i, arg] : llvm::enumerate(target.args)) {
+    AxisInfo *along = nullptr;
+    if (arg.name && !(along = axisNamed(arg.name)))
+      return false;
+    Value index = eval(*arg.value);
+    if (index.isError())
+      return false;
+    if (!along && index.axis)
+      along = index.axis;
+    mlir::Value position = asArray(index, arg.value->range, e.i64());
+    if (!position)
+      return false;
+    if (auto ref = dyn_cast<route::RefType>(e.valueTypeOf(position));
+        ref && !along)
+      along = e.axisOf(ref.getAxis());
+    if (!along && target.args.size() == storage.type.getAxes().size())
+      along = e.axisOf(storage.type.getAxes()[i]);
+    if (!along || !storage.type.hasAxis(along->symbol) || arg.rename) {
+      error(diag::missingAxis, arg.value->range,
+            "say along which axis of '" + storage.name + "' this is");
+      return false;
+    }
+    at.push_back({along, position});
+  }
+  mlir::Value next =
+      placed(storage.type, storage.unit, e.get(storage.symbol, storage.type),
+             at, value, range, storage.name);
+  if (!next)
+    return false;
+  SetOp::create(e.builder, e.loc, storage.symbol, next);
+  return true;
+}

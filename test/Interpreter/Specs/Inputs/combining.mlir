@@ -1,0 +1,15 @@
+{interp.axes = {request = 1 : i64, token = [2 : i64]},
+ interp.params = {
+   block.down_proj = dense<1.0> : tensor<1x1xf32>,
+   block.gate_proj = dense<1.0> : tensor<1x1xf32>,
+   block.up_proj = dense<1.0> : tensor<1x1xf32>,
+   experts.down_proj = dense<[[[1.0]], [[2.0]]]> : tensor<2x1x1xf32>,
+   experts.gate_proj = dense<1.0> : tensor<2x1x1xf32>,
+   experts.up_proj = dense<1.0> : tensor<2x1x1xf32>,
+   key.weight = dense<1.0> : tensor<1x1xf32>,
+   lff.weight = dense<1.0> : tensor<1x1xf32>,
+   phi = dense<0.0> : tensor<2x1xf32>,
+   val.weight = dense<1.0> : tensor<1x1xf32>,
+   w = dense<[[1.0], [-1.0]]> : tensor<2x1xf32>},
+ interp.inputs = {x = dense<[[1.0], [2.0]]> : tensor<2x1xf32>, label = dense<5> : tensor<2xi64>},
+ interp.script = ["run plain_sum", "run into_sum", "run votes", "run attended", "run rests", "run softly"]}
