@@ -228,7 +228,7 @@ PoolInfo *Elaborator::poolOfParts(llvm::ArrayRef<Candidates> operands) {
   return nullptr;
 }
 
-bool Elaborator::unite(llvm::SmallVector<Candidates> operands, bool singles,
+bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
                        SourceRange range, Candidates &out) {
   llvm::erase_if(operands, [](const Candidates &o) { return !o.axis; });
   if (operands.empty())
@@ -416,7 +416,7 @@ bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
     if (binary->op == ast::BinaryOp::Add || binary->op == ast::BinaryOp::Mul) {
       std::vector<const Expr *> written;
       flatten(*plain, binary->op, written);
-      llvm::SmallVector<Candidates> operands(written.size());
+      std::vector<Candidates> operands(written.size());
       for (auto [operand, from] : llvm::zip(written, operands))
         if (!evalCandidates(*operand, from))
           return false;
@@ -433,7 +433,7 @@ bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
     }
   }
   if (auto *set = dyn_cast<SetExpr>(plain)) {
-    llvm::SmallVector<Candidates> operands(set->elements.size());
+    std::vector<Candidates> operands(set->elements.size());
     bool singles = true;
     for (auto [element, from] : llvm::zip(set->elements, operands)) {
       Value row;
@@ -483,7 +483,7 @@ bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
 bool Elaborator::choosable(Candidates &from, SourceRange range) {
   if (from.skipped) {
     Candidates whole;
-    llvm::SmallVector<Candidates> one = {from};
+    std::vector<Candidates> one = {from};
     if (!unite(one, false, range, whole))
       return false;
     from = whole;

@@ -297,7 +297,7 @@ private:
   Value subsetOf(const Candidates &from);
   Value selectSubsets(mlir::Value condition, const Value &a, const Value &b,
                       SourceRange range);
-  bool unite(llvm::SmallVector<Candidates> operands, bool singles,
+  bool unite(std::vector<Candidates> operands, bool singles,
              SourceRange range, Candidates &out);
   bool multiply(const Candidates &a, const Candidates &b, SourceRange range,
                 Candidates &out);
