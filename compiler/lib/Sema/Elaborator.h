@@ -297,8 +297,8 @@ private:
   Value subsetOf(const Candidates &from);
   Value selectSubsets(mlir::Value condition, const Value &a, const Value &b,
                       SourceRange range);
-  bool unite(std::vector<Candidates> operands, bool singles,
-             SourceRange range, Candidates &out);
+  bool unite(std::vector<Candidates> operands, bool singles, SourceRange range,
+             Candidates &out);
   bool multiply(const Candidates &a, const Candidates &b, SourceRange range,
                 Candidates &out);
   AxisInfo *productOf(llvm::ArrayRef<AxisInfo *> factors, StringRef name,

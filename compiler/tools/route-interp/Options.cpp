@@ -58,9 +58,8 @@ InterpOptions parseOptions(int argc, char **argv) {
   if (!parseToolOptions(argc, argv, "route-interp",
                         "Routec's interpreter of IR\n"))
     exit(2);
-  InterpOptions options{input, entry, tensors, records, script, params,
-                        {},    seed,  now,     verify,  host,   replay,
-                        gap};
+  InterpOptions options{input, entry, tensors, records, script, params, {},
+                        seed,  now,   verify,  host,    replay, gap};
   for (llvm::StringRef size : sizes) {
     auto [axis, number] = size.split('=');
     if (number.getAsInteger(10, options.sizes[axis.str()])) {
