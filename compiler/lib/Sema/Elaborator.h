@@ -552,6 +552,7 @@ private:
   Value knownResult(const Value &result);
   mlir::Value knownValue(mlir::Value value);
   mlir::Value hasAnswer(const Value &result);
+  void fieldHandled(const ast::Expr &written, const Value &field);
   Value runRows(StringRef which, AxisInfo *pool, SourceRange range);
   AxisInfo *poolOfRun(SourceRange range);
   bool answerFields(const TypeInfo &type, const std::string &prefix,

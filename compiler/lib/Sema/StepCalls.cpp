@@ -449,6 +449,21 @@ Value Elaborator::knownResult(const Value &result) {
   return known;
 }
 
+/// Of a field of a result, read where unknown has a way of its own: the failure
+/// of its call goes that way too.
+void Elaborator::fieldHandled(const Expr &written, const Value &field) {
+  auto *member = dyn_cast<MemberExpr>(ignoreParens(&written));
+  if (!member || !field.is(Kind::Array) || !e.isRange(field.ir))
+    return; // known whether or not there is an answer
+  const Expr *base = ignoreParens(member->base.get());
+  while (auto *inner = dyn_cast<MemberExpr>(base))
+    base = ignoreParens(inner->base.get());
+  auto *name = dyn_cast<NameExpr>(base);
+  auto *entry = name ? cx.scope->lookup(name->name.text).first : nullptr;
+  if (entry && entry->value.is(Kind::Result) && entry->value.handled)
+    *entry->value.handled = true;
+}
+
 mlir::Value Elaborator::hasAnswer(const Value &result) {
   return e.compare(CompareKind::eq, result.part("code")->ir,
                    e.constantInt(e.i64(), 0));
@@ -470,6 +485,7 @@ Value Elaborator::stepCoalesce(const ast::BinaryExpr &expr) {
     return eval(expr);
   if (lhs.handled)
     *lhs.handled = true;
+  fieldHandled(*expr.lhs, lhs);
   mlir::Value good;
   auto isRef = [&](const Value &value) {
     return value.is(Kind::Array) && isa<RefType>(e.elementOf(value.ir));

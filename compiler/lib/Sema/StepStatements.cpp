@@ -463,6 +463,13 @@ bool Elaborator::stepCase(const CaseExpr &expr) {
   }
   if (result && subject.handled)
     *subject.handled = true;
+  // Where a call failed its fields are unknown: these arms cover that too.
+  auto has = [&](CaseArm::Form form) {
+    return llvm::any_of(expr.arms,
+                        [&](const CaseArm &arm) { return arm.form == form; });
+  };
+  if (has(CaseArm::Form::Known) && has(CaseArm::Form::Otherwise))
+    fieldHandled(*expr.subject, subject);
   if (result && (!ok || !failed)) {
     error(diag::unhandledFailure, expr.subject->range,
           !ok ? "this case has no arm for an answer"
