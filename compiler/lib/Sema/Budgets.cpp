@@ -229,7 +229,7 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
   // What was used are the fields that the answers of all bodies have.
   llvm::ArrayRef<std::unique_ptr<BodyDecl>> bodies;
   if (pool->pool)
-    bodies = pool->pool->decl->bodies;
+    bodies = pool->pool->bodies();
   const BodyDecl *body = bodies.empty() ? nullptr : bodies.front().get();
   auto everywhere = [&](StringRef field) {
     return llvm::all_of(bodies, [&](const std::unique_ptr<BodyDecl> &other) {

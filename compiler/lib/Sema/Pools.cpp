@@ -14,6 +14,12 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
+llvm::ArrayRef<std::unique_ptr<BodyDecl>> PoolInfo::bodies() const {
+  if (decl)
+    return decl->bodies;
+  return {};
+}
+
 RouteInstance *Elaborator::makeInstance(const RouteDecl &decl, ScopePtr scope,
                                         StringRef path,
                                         std::vector<AxisInfo *> pools) {

@@ -257,6 +257,7 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   llvm::SmallVector<const WithExpr *> notes;
   llvm::SmallVector<int64_t> refusals; // the code, or 0
   bool good = true, always = false;
+  mlir::Value open; // items that no rule with a budget has taken yet
   for (const std::unique_ptr<RuleDecl> &rule : expr.rules) {
     if (always && first) {
       error(diag::ruleNeverFires, rule->range, "this rule can never fire")
@@ -290,6 +291,12 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     Context firing = rules;
     if (rule->cond)
       addFacts(*rule->cond, firing.facts);
+    // A rule that does not fire reserves nothing.
+    auto *own = dyn_cast<ChooseExpr>(ignoreParens(target));
+    bool reserves = !rules.ruleUnder.empty() || (own && !own->under.empty());
+    if (first && reserves)
+      firing.ruleMask =
+          andMask(firing.ruleMask, andMask(rule->cond ? when : nullptr, open));
     Value plan =
         inContext(std::move(firing), [&] { return ruleTarget(*target); });
     int64_t refusal = 0;
@@ -305,6 +312,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       good = false;
       continue;
     }
+    if (first && reserves)
+      open = andMask(open, e.unary(UnaryKind::logical_not, hasRows(plan.axis)));
     whens.push_back(when);
     confidences.push_back(confidence);
     plans.push_back(plan);

@@ -39,7 +39,7 @@ Value Elaborator::evalStep(const Expr &expr) {
 AxisInfo *Elaborator::poolOfRun(SourceRange range) {
   AxisInfo *found = nullptr;
   for (PoolInfo &pool : pools) {
-    if (pool.decl->bodies.empty())
+    if (pool.bodies().empty())
       continue;
     if (found) {
       error(diag::wrongKind, range,
@@ -262,7 +262,7 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
                   "expected a row of a pool, found " + describe(row));
     pool = row.axis->pool;
     std::vector<std::string> names;
-    for (const auto &known : pool->decl->bodies) {
+    for (const auto &known : pool->bodies()) {
       names.push_back(known->name.text);
       if (known->name.text == member->member.text)
         body = known.get();

@@ -47,7 +47,7 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
   PoolInfo *owner = nullptr;
   std::vector<std::string> names;
   for (PoolInfo &pool : pools)
-    for (const auto &known : pool.decl->bodies) {
+    for (const auto &known : pool.bodies()) {
       names.push_back(known->name.text);
       if (known->name.text != name ||
           (!base.empty() && base != pool.axis->name))

@@ -239,6 +239,9 @@ struct PoolInfo {
   std::vector<Part> parts;
   std::vector<const ast::RequireDecl *> requirements;
   std::vector<AxisInfo *> enclosing; // pools that this one is declared in
+
+  /// The bodies it declares; none for a pool that an expression makes.
+  llvm::ArrayRef<std::unique_ptr<ast::BodyDecl>> bodies() const;
 };
 
 } // namespace route::sema
