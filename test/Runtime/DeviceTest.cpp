@@ -21,7 +21,15 @@ struct FakeLaunch {
   long long firstArgument;
 };
 FakeLaunch *launches;
-int *numLaunches, *allocations;
+int *numLaunches, *allocations, *contexts, *pushed, *modules, *copies;
+
+/// Whatever the driver gave has gone back.
+void checkNothingHeld() {
+  CHECK_EQUAL(*allocations, 0);
+  CHECK_EQUAL(*contexts, 0);
+  CHECK_EQUAL(*pushed, 0);
+  CHECK_EQUAL(*modules, 0);
+}
 
 /// Launches two kernels; the first gets the address of parameter 0.
 int32_t gateOnDevice(const route_invocation *call) {
@@ -74,6 +82,8 @@ void testCall() {
   Fixture f;
   REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
   CHECK(*allocations > 0);
+  CHECK_EQUAL(*copies, 0); // they have arrived
+  CHECK_EQUAL(*pushed, 0);
   DeviceCall call;
   CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
   CHECK_EQUAL(*numLaunches, 2);
@@ -98,14 +108,19 @@ void testCall() {
                ROUTE_ERROR_DEVICE,
                "entry 'gate' failed on the GPU: CUDA_ERROR_LAUNCH_FAILED");
   CHECK_EQUAL(*numLaunches, 2);
+  setenv("FAKE_CUDA_FAIL", "cuCtxPushCurrent", 1);
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_DEVICE, "entry 'gate' failed on the GPU");
+  CHECK_EQUAL(*numLaunches, 2);
   unsetenv("FAKE_CUDA_FAIL");
+  CHECK_EQUAL(*pushed, 0);
   call.x.tensor.byte_offset += 4;
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
                ROUTE_ERROR_TENSOR_ALIGNMENT,
                "is on a GPU and not aligned to 16 bytes");
   route_context_release(f.context);
   f.context = nullptr;
-  CHECK_EQUAL(*allocations, 0);
+  checkNothingHeld();
 }
 
 void testContextWithout() {
@@ -120,13 +135,25 @@ void testContextWithout() {
 void testFailures() {
   Fixture f;
   for (const char *name :
-       {"cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuModuleLoadData",
-        "cuModuleGetFunction", "cuMemcpyHtoD"}) {
+       {"cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent",
+        "cuModuleLoadData", "cuModuleGetFunction", "cuMemcpyHtoD",
+        "cuCtxSynchronize"}) {
     setenv("FAKE_CUDA_FAIL", name, 1);
     CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE, "CUDA_ERROR_");
+    checkNothingHeld();
   }
+  // A binary that is refused for another reason than its GPU is no reason to
+  // try the assembly.
+  setenv("FAKE_CUDA_FAIL", "binary", 1);
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
+               "CUDA_ERROR_LAUNCH_FAILED");
+  checkNothingHeld();
+  setenv("FAKE_CUDA_CODE", "200", 1);
+  CHECK_OK(f.create(&error));
+  unsetenv("FAKE_CUDA_CODE");
   setenv("FAKE_CUDA_FAIL", "cuMemAlloc", 1);
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_MEMORY, "no memory on the GPU");
+  checkNothingHeld();
   unsetenv("FAKE_CUDA_FAIL");
   CHECK_OK(f.create(&error));
 
@@ -160,11 +187,17 @@ int main(int argc, char **argv) {
   launches = static_cast<FakeLaunch *>(find("fake_launches"));
   numLaunches = static_cast<int *>(find("fake_num_launches"));
   allocations = static_cast<int *>(find("fake_allocations"));
-  CHECK(launches && numLaunches && allocations);
-  if (!launches)
+  contexts = static_cast<int *>(find("fake_contexts"));
+  pushed = static_cast<int *>(find("fake_pushed"));
+  modules = static_cast<int *>(find("fake_modules"));
+  copies = static_cast<int *>(find("fake_copies"));
+  CHECK(launches && numLaunches && allocations && contexts && pushed &&
+        modules && copies);
+  if (check::failures)
     return finish("device");
   testCall();
   testContextWithout();
   testFailures();
+  checkNothingHeld();
   return finish("device");
 }

@@ -96,7 +96,7 @@ route_status route::runCall(const route_context &context, uint32_t index,
       sizeof(route_env), call.parallel_for ? call.parallel_for : runInline,
       call.pool,         workers,
       call.seed,         call.now,
-      call.stream,       arguments.onDevice ? &device.table : nullptr};
+      call.stream,       arguments.onDevice ? &device : nullptr};
   route_invocation invocation = {arguments.sizes,
                                  arguments.buffers,
                                  arguments.buffers + entry.num_inputs,

@@ -4,7 +4,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Device.h"
-#include "Driver.h"
 
 #include <climits>
 #include <new>
@@ -20,28 +19,6 @@ static route_status failed(const Driver &driver, const char *what,
   return fail(error, ROUTE_ERROR_DEVICE, "%s failed: %s", what,
               driver.nameOf(result));
 }
-
-namespace {
-/// Makes a context current while it lives.
-class Current {
-public:
-  Current(const Driver &driver, void *context) : driver(driver) {
-    void *now = nullptr;
-    if (driver.CtxGetCurrent(&now) == kSuccess && now == context)
-      return;
-    pushed = driver.CtxPushCurrent(context) == kSuccess;
-  }
-  ~Current() {
-    void *old;
-    if (pushed)
-      driver.CtxPopCurrent(&old);
-  }
-
-private:
-  const Driver &driver;
-  bool pushed = false;
-};
-} // namespace
 
 route_status Device::open(const route_module_desc &module,
                           Checkpoint &checkpoint,
@@ -66,6 +43,8 @@ route_status Device::open(const route_module_desc &module,
     made->ordinal = first;
   }
   Current current(*driver, made->context);
+  if (Result result = current.failure())
+    return failed(*driver, "entering the context on the GPU", result, error);
   if (route_status status = made->load(*module.device_code, error))
     return status;
   if (route_status status = made->copyParams(module, checkpoint, error))
@@ -94,7 +73,7 @@ route_status Device::load(const route_device_code_desc &desc,
   if (desc.binary_size)
     result = driver.ModuleLoadData(&code, desc.binary);
   // The driver compiles the assembly where the binary is not for this GPU.
-  if (result != kSuccess)
+  if (result == kNoBinary || result == kInvalidImage)
     result = driver.ModuleLoadData(&code, desc.assembly);
   if (result != kSuccess) {
     code = nullptr;
@@ -151,25 +130,18 @@ route_status Device::copyParams(const route_module_desc &module,
       address += tensor->size;
     }
   }
+  // A copy may return before its bytes have arrived, and the caller's stream
+  // need not wait for the one that copies.
+  if (Result result = driver.CtxSynchronize())
+    return failed(driver, "copying the parameters", result, error);
   return ROUTE_OK;
 }
 
 DeviceCall::DeviceCall(const Device *device, void *stream)
-    : table{sizeof(route_launcher), launch}, device(device), stream(stream) {
-  if (!device)
-    return;
-  void *now = nullptr;
-  const Driver &driver = device->driver;
-  if ((result = driver.CtxGetCurrent(&now)) || now == device->context)
-    return;
-  result = driver.CtxPushCurrent(device->context);
-  pushed = result == kSuccess;
-}
-
-DeviceCall::~DeviceCall() {
-  void *old;
-  if (pushed)
-    device->driver.CtxPopCurrent(&old);
+    : route_launcher{sizeof(route_launcher), launchOn}, device(device),
+      stream(stream) {
+  if (device)
+    result = current.emplace(device->driver, device->context).failure();
 }
 
 route_status DeviceCall::finish(const char *entry, route_error *error) {
@@ -179,15 +151,14 @@ route_status DeviceCall::finish(const char *entry, route_error *error) {
               entry, device->driver.nameOf(result));
 }
 
-void DeviceCall::launch(route_launcher *launcher, uint32_t kernel, int64_t grid,
-                        uint32_t block, void **arguments) {
-  // The table is the first member of a class of standard layout.
-  auto &call = *reinterpret_cast<DeviceCall *>(launcher);
+void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
+                          int64_t grid, uint32_t block, void **arguments) {
+  auto &call = *static_cast<DeviceCall *>(launcher);
   if (call.result != kSuccess || grid <= 0)
     return;
   const Device &on = *call.device;
   if (kernel >= on.kernels.size() || grid > INT_MAX) {
-    call.result = 1; // CUDA_ERROR_INVALID_VALUE
+    call.result = kInvalidValue;
     return;
   }
   call.result = on.driver.LaunchKernel(

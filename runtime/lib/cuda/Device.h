@@ -8,14 +8,13 @@
 #define ROUTE_LIB_CUDA_DEVICE_H
 
 #include "../core/Params.h"
+#include "Driver.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace route {
-namespace cuda {
-struct Driver;
-}
 
 class Device {
 public:
@@ -51,28 +50,25 @@ private:
 };
 
 /// One call of an entry for a device: what generated code launches through.
-class DeviceCall {
+class DeviceCall : public route_launcher {
 public:
   /// Makes the device's context current for the thread. Without a device it
   /// does nothing.
   DeviceCall(const Device *device, void *stream);
   DeviceCall(const DeviceCall &) = delete;
   DeviceCall &operator=(const DeviceCall &) = delete;
-  ~DeviceCall();
 
   /// What went wrong in the launches. Errors: DEVICE.
   route_status finish(const char *entry, route_error *error);
 
-  route_launcher table; ///< first, so that launch finds the rest
-
 private:
-  static void launch(route_launcher *launcher, uint32_t kernel, int64_t grid,
-                     uint32_t block, void **arguments);
+  static void launchOn(route_launcher *launcher, uint32_t kernel, int64_t grid,
+                       uint32_t block, void **arguments);
 
   const Device *device;
   void *stream;
-  int result = 0; ///< the first CUresult that is no success
-  bool pushed = false;
+  std::optional<cuda::Current> current;
+  cuda::Result result = cuda::kSuccess; ///< the first that is no success
 };
 
 } // namespace route

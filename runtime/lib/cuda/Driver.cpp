@@ -44,9 +44,9 @@ struct Found {
     find(driver.DevicePrimaryCtxRetain, "cuDevicePrimaryCtxRetain");
     find(driver.DevicePrimaryCtxRelease, "cuDevicePrimaryCtxRelease_v2");
     find(driver.CtxGetCurrent, "cuCtxGetCurrent");
-    find(driver.CtxGetDevice, "cuCtxGetDevice");
     find(driver.CtxPushCurrent, "cuCtxPushCurrent_v2");
     find(driver.CtxPopCurrent, "cuCtxPopCurrent_v2");
+    find(driver.CtxSynchronize, "cuCtxSynchronize");
     find(driver.ModuleLoadData, "cuModuleLoadData");
     find(driver.ModuleUnload, "cuModuleUnload");
     find(driver.ModuleGetFunction, "cuModuleGetFunction");

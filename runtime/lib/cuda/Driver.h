@@ -17,7 +17,12 @@ using Result = int; ///< CUresult
 using Address = unsigned long long;
 
 /// CUresult values that the runtime tells apart.
-enum : Result { kSuccess = 0, kInvalidImage = 200, kNoBinary = 209 };
+enum : Result {
+  kSuccess = 0,
+  kInvalidValue = 1,
+  kInvalidImage = 200,
+  kNoBinary = 209
+};
 
 /// Calls return CUresult; names are the driver's without "cu".
 struct Driver {
@@ -26,9 +31,9 @@ struct Driver {
   Result (*DevicePrimaryCtxRetain)(void **, int);
   Result (*DevicePrimaryCtxRelease)(int);
   Result (*CtxGetCurrent)(void **);
-  Result (*CtxGetDevice)(int *);
   Result (*CtxPushCurrent)(void *);
   Result (*CtxPopCurrent)(void **);
+  Result (*CtxSynchronize)();
   Result (*ModuleLoadData)(void **, const void *);
   Result (*ModuleUnload)(void *);
   Result (*ModuleGetFunction)(void **, void *, const char *);
@@ -43,6 +48,34 @@ struct Driver {
 
   /// The name of an error, "unknown error" without one.
   const char *nameOf(Result result) const;
+};
+
+/// Makes a context the thread's current one while it lives.
+class Current {
+public:
+  Current(const Driver &driver, void *context) : driver(driver) {
+    void *now = nullptr;
+    result = driver.CtxGetCurrent(&now);
+    if (result != kSuccess || now == context)
+      return;
+    result = driver.CtxPushCurrent(context);
+    pushed = result == kSuccess;
+  }
+  Current(const Current &) = delete;
+  Current &operator=(const Current &) = delete;
+  ~Current() {
+    void *old;
+    if (pushed)
+      driver.CtxPopCurrent(&old);
+  }
+
+  /// What went wrong when it was made so.
+  Result failure() const { return result; }
+
+private:
+  const Driver &driver;
+  Result result = kSuccess;
+  bool pushed = false;
 };
 
 /// Loads and initialises the driver, once a process. Errors: DRIVER.

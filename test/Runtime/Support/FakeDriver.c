@@ -1,12 +1,16 @@
-/* A stand-in for NVIDIA's driver: memory is the host's, launches are written
- * down. $FAKE_CUDA_FAIL names a function that fails, $FAKE_CUDA_MISSING=1 is
- * the driver on a machine without a GPU. */
+/* A stand-in for NVIDIA's driver: memory is the host's, what holds is counted.
+ * $FAKE_CUDA_FAIL names a function that fails, with $FAKE_CUDA_CODE or 719;
+ * $FAKE_CUDA_MISSING=1 is the driver on a machine without a GPU. What is given
+ * back without having been taken is an abort. */
 #include <stdlib.h>
 #include <string.h>
 
 static int fails(const char *name) {
   const char *which = getenv("FAKE_CUDA_FAIL");
-  return which && strcmp(which, name) == 0 ? 719 : 0;
+  const char *code = getenv("FAKE_CUDA_CODE");
+  if (!which || strcmp(which, name) != 0)
+    return 0;
+  return code ? atoi(code) : 719;
 }
 
 struct fake_launch {
@@ -17,8 +21,16 @@ struct fake_launch {
 };
 /* What the test looks at. */
 struct fake_launch fake_launches[16];
-int fake_num_launches, fake_allocations;
-static void *current;
+int fake_num_launches;
+/* What is held now, and what waits for a synchronisation. */
+int fake_allocations, fake_contexts, fake_pushed, fake_modules, fake_copies;
+static void *stack[8], *blocks[64];
+
+static void take_back(int *held) {
+  if (--*held < 0)
+    abort();
+}
+static void *current(void) { return fake_pushed ? stack[fake_pushed - 1] : 0; }
 
 int cuInit(unsigned flags) {
   return flags || getenv("FAKE_CUDA_MISSING") ? 100 : fails("cuInit");
@@ -28,33 +40,51 @@ int cuDeviceGet(int *device, int ordinal) {
   return fails("cuDeviceGet");
 }
 int cuDevicePrimaryCtxRetain(void **context, int device) {
-  *context = &current;
-  return device || fails("cuDevicePrimaryCtxRetain");
-}
-int cuDevicePrimaryCtxRelease_v2(int device) { return device; }
-int cuCtxGetCurrent(void **context) {
-  *context = current;
+  int failure = fails("cuDevicePrimaryCtxRetain");
+  *context = stack;
+  if (device || failure)
+    return device ? 101 : failure;
+  ++fake_contexts;
   return 0;
 }
-int cuCtxGetDevice(int *device) {
-  *device = 0;
+int cuDevicePrimaryCtxRelease_v2(int device) {
+  take_back(&fake_contexts);
+  return device;
+}
+int cuCtxGetCurrent(void **context) {
+  *context = current();
   return 0;
 }
 int cuCtxPushCurrent_v2(void *context) {
-  current = context;
+  int failure = fails("cuCtxPushCurrent");
+  if (failure || fake_pushed == 8)
+    return failure ? failure : 1;
+  stack[fake_pushed++] = context;
   return 0;
 }
 int cuCtxPopCurrent_v2(void **context) {
-  *context = current;
-  current = 0;
+  *context = current();
+  take_back(&fake_pushed);
   return 0;
 }
+int cuCtxSynchronize(void) {
+  fake_copies = 0;
+  return current() ? fails("cuCtxSynchronize") : 201;
+}
 int cuModuleLoadData(void **module, const void *image) {
+  int binary = memcmp(image, "cubin", 5) == 0;
+  int failure = fails(binary ? "binary" : "cuModuleLoadData");
   *module = (void *)image;
   /* The binary of the test is for another GPU. */
-  return memcmp(image, "cubin", 5) == 0 ? 209 : fails("cuModuleLoadData");
+  if (failure || binary)
+    return failure ? failure : 209;
+  ++fake_modules;
+  return 0;
 }
-int cuModuleUnload(void *module) { return module == 0; }
+int cuModuleUnload(void *module) {
+  take_back(&fake_modules);
+  return module == 0;
+}
 int cuModuleGetFunction(void **function, void *module, const char *name) {
   *function = (void *)name;
   return module == 0 ? 1 : fails("cuModuleGetFunction");
@@ -67,27 +97,39 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z,
                    void *stream, void **arguments, void **extra) {
   struct fake_launch launch = {function, x,      bx,
                                shared,   stream, *(long long *)arguments[0]};
-  if (y != 1 || z != 1 || by != 1 || bz != 1 || extra || current == 0)
+  if (y != 1 || z != 1 || by != 1 || bz != 1 || extra || !current() || fake_copies)
     return 1;
   if (fails("cuLaunchKernel"))
-    return 719;
+    return fails("cuLaunchKernel");
+  if (fake_num_launches == 16)
+    return 1;
   fake_launches[fake_num_launches++] = launch;
   return 0;
 }
 int cuMemAlloc_v2(unsigned long long *address, size_t size) {
-  if (fails("cuMemAlloc"))
-    return 719;
-  *address = (unsigned long long)malloc(size);
+  if (fails("cuMemAlloc") || fake_allocations == 64)
+    return 2;
+  int free_block = 0;
+  while (blocks[free_block])
+    ++free_block;
+  *address = (unsigned long long)(blocks[free_block] = malloc(size));
   ++fake_allocations;
   return 0;
 }
 int cuMemFree_v2(unsigned long long address) {
-  free((void *)address);
+  int block = 0;
+  while (block < 64 && blocks[block] != (void *)address)
+    ++block;
+  if (!address || block == 64)
+    abort();
+  free(blocks[block]);
+  blocks[block] = 0;
   --fake_allocations;
   return 0;
 }
 int cuMemcpyHtoD_v2(unsigned long long to, const void *from, size_t size) {
   memcpy((void *)to, from, size);
+  ++fake_copies;
   return fails("cuMemcpyHtoD");
 }
 int cuGetErrorName(int result, const char **name) {
