@@ -43,10 +43,10 @@ static bool runPasses(Compilation &c) {
   return succeeded(pm.run(*c.module));
 }
 
-template <void (*addPasses)(mlir::OpPassManager &, IsaLevel)>
+template <void (*addPasses)(mlir::OpPassManager &, IsaLevel, bool)>
 static bool runPassesFor(Compilation &c) {
   mlir::PassManager pm(&c.context);
-  addPasses(pm, c.library.levels.back());
+  addPasses(pm, c.library.levels.back(), /*withBf16=*/false);
   return succeeded(pm.run(*c.module));
 }
 

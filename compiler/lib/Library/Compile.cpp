@@ -35,9 +35,10 @@ static bool multipliesBf16(ModuleOp module) {
       .wasInterrupted();
 }
 
-/// Compiles one copy of the module for one level.
+/// Compiles one copy of the module for one level, or for V4 and V4Bf16.
 static LogicalResult compileLevel(ModuleOp copy, const LibraryOptions &options,
-                                  IsaLevel level, ObjectFile &object) {
+                                  IsaLevel level, bool withBf16,
+                                  ObjectFile &object) {
   // Parameters are packed once for all levels.
   if (level != options.levels.front())
     for (auto function :
@@ -47,8 +48,8 @@ static LogicalResult compileLevel(ModuleOp copy, const LibraryOptions &options,
   PassManager pm(copy.getContext());
   // Tests verify after each pass; users' compilations need not.
   pm.enableVerifier(false);
-  addBufferPasses(pm, level);
-  addLLVMPasses(pm, level);
+  addBufferPasses(pm, level, withBf16);
+  addLLVMPasses(pm, level, withBf16);
   if (failed(pm.run(copy)))
     return failure();
   TargetOptions target = TargetOptions::forLevel(level);
@@ -115,7 +116,12 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
   llvm::raw_string_ostream stream(bytes);
   if (failed(writeBytecodeToFile(module, stream)))
     return failure();
-  size_t count = options.levels.size();
+  std::vector<IsaLevel> levels = options.levels;
+  bool shares = llvm::is_contained(levels, IsaLevel::V4) &&
+                llvm::is_contained(levels, IsaLevel::V4Bf16);
+  if (shares)
+    llvm::erase(levels, IsaLevel::V4Bf16);
+  size_t count = levels.size();
   std::vector<ObjectFile> objects(count);
   std::vector<std::vector<LevelError>> errors(count);
   std::vector<std::thread> threads;
@@ -130,12 +136,12 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
         return success();
       });
       auto copy = parseSourceString<ModuleOp>(bytes, &own);
-      if ((!copy || failed(compileLevel(*copy, options, options.levels[i],
+      bool withBf16 = shares && levels[i] == IsaLevel::V4;
+      if ((!copy || failed(compileLevel(*copy, options, levels[i], withBf16,
                                         objects[i]))) &&
           errors[i].empty())
         errors[i].push_back({"compilation for " +
-                                 stringifyIsaLevel(options.levels[i]).str() +
-                                 " failed",
+                                 stringifyIsaLevel(levels[i]).str() + " failed",
                              {}});
     });
   for (std::thread &thread : threads)

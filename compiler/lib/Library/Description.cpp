@@ -297,8 +297,10 @@ private:
     llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", most));
     llvm::Value *result = b.getInt64(0);
     std::vector<std::string> suffixes;
-    for (IsaLevel level : options.levels)
-      suffixes.push_back(suffix(level));
+    for (IsaLevel level : options.levels) // V4's is V4Bf16's too
+      if (level != IsaLevel::V4Bf16 ||
+          !llvm::is_contained(options.levels, IsaLevel::V4))
+        suffixes.push_back(suffix(level));
     if (runsOnDevice(row))
       suffixes.push_back(".cuda");
     for (const std::string &each : suffixes) {

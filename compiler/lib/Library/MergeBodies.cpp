@@ -1,9 +1,9 @@
 // route-merge-bodies: entries that share a router share its code.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/AsmState.h"
+#include "mlir/IR/OperationSupport.h"
 #include "mlir/IR/SymbolTable.h"
 #include "route/Library/Passes.h"
-#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/DenseMap.h"
 
 namespace route {
 #define GEN_PASS_DEF_ROUTEMERGEBODIES
@@ -14,21 +14,26 @@ using namespace mlir;
 using namespace route;
 
 namespace {
-/// Everything of a function but its name and places in the source.
-std::string describe(func::FuncOp function) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  stream << function.getFunctionType();
-  for (NamedAttribute attr : function->getDiscardableAttrs())
-    stream << attr.getName() << attr.getValue();
-  OpPrintingFlags flags;
-  flags.enableDebugInfo(false)
-      .printGenericOpForm()
-      .useLocalScope()
-      .assumeVerified();
-  for (Operation &op : function.getBody().front())
-    op.print(stream, flags);
-  return text;
+/// A number that functions share if they are equal but for their names and
+/// places in the source.
+llvm::hash_code hash(func::FuncOp function) {
+  llvm::hash_code code = hash_value(function.getFunctionType());
+  function.getBody().walk([&](Operation *op) {
+    code =
+        llvm::hash_combine(code, OperationEquivalence::computeHash(
+                                     op, OperationEquivalence::ignoreHashValue,
+                                     OperationEquivalence::ignoreHashValue,
+                                     OperationEquivalence::IgnoreLocations));
+  });
+  return code;
+}
+
+bool areEqual(func::FuncOp a, func::FuncOp b) {
+  return a.getFunctionType() == b.getFunctionType() &&
+         a->getDiscardableAttrDictionary() ==
+             b->getDiscardableAttrDictionary() &&
+         OperationEquivalence::isRegionEquivalentTo(
+             &a.getBody(), &b.getBody(), OperationEquivalence::IgnoreLocations);
 }
 
 struct MergeBodies : route::impl::RouteMergeBodiesBase<MergeBodies> {
@@ -40,18 +45,22 @@ struct MergeBodies : route::impl::RouteMergeBodiesBase<MergeBodies> {
   }
 
   bool mergeOnce() {
-    llvm::StringMap<func::FuncOp> known;
+    llvm::DenseMap<size_t, SmallVector<func::FuncOp, 1>> known;
     llvm::DenseMap<StringAttr, FlatSymbolRefAttr> merged;
     for (auto function :
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (!function.isPrivate() || function.isDeclaration() ||
           !function.getBody().hasOneBlock())
         continue;
-      auto [it, fresh] = known.try_emplace(describe(function), function);
-      if (fresh)
+      auto &alike = known[hash(function)];
+      auto *equal = llvm::find_if(
+          alike, [&](func::FuncOp other) { return areEqual(other, function); });
+      if (equal == alike.end()) {
+        alike.push_back(function);
         continue;
+      }
       merged[function.getSymNameAttr()] =
-          FlatSymbolRefAttr::get(it->second.getSymNameAttr());
+          FlatSymbolRefAttr::get(equal->getSymNameAttr());
       function.erase();
       ++numMerged;
     }

@@ -208,11 +208,24 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
     Location loc = entry.getLoc();
     Unpacker unpack(b, loc);
     Type pointer = unpack.pointer(), i64 = b.getI64Type();
-    auto wrapper = func::FuncOp::create(
-        b, loc, ("entry." + row.symbol + suffix.getValue()),
-        b.getFunctionType(pointer, b.getI32Type()));
-    wrapper->setAttr("route.export", b.getUnitAttr());
-    Block *body = wrapper.addEntryBlock();
+    func::FuncOp wrapper;
+    Block *body;
+    if (bf16Suffix.empty()) {
+      wrapper = func::FuncOp::create(
+          b, loc, ("entry." + row.symbol + suffix.getValue()),
+          b.getFunctionType(pointer, b.getI32Type()));
+      wrapper->setAttr("route.export", b.getUnitAttr());
+      body = wrapper.addEntryBlock();
+    } else {
+      wrapper = func::FuncOp::create(
+          b, loc, "call." + row.symbol,
+          b.getFunctionType({pointer, b.getI1Type()}, b.getI32Type()));
+      wrapper.setPrivate();
+      wrapper->setAttr("passthrough", b.getStrArrayAttr({"noinline"}));
+      body = wrapper.addEntryBlock();
+      for (bool dot : {false, true})
+        exportCall(wrapper, row.symbol, dot);
+    }
     b.setInsertionPointToStart(body);
     Value invocation = body->getArgument(0);
     auto field = [&](size_t offset) {
@@ -235,6 +248,10 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
       };
       StringRef role = textOf(kRoleAttr), name = textOf(kNameAttr);
       Type type = entry.getArgument(i).getType();
+      if (entry.getArgAttr(i, "ragged.bf16_dot")) {
+        operands.push_back(body->getArgument(1));
+        continue;
+      }
       if (role == "size") {
         sizes[name] = unpack.load(axisSizes, 8 * schema.findAxis(name), i64);
         operands.push_back(unpack.index(sizes[name]));
@@ -307,6 +324,25 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
     func::CallOp::create(b, loc, entry.getSymName(), TypeRange(), operands);
     Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
     func::ReturnOp::create(b, loc, zero);
+  }
+
+  /// An entry of one of two levels that share their code.
+  void exportCall(func::FuncOp callee, StringRef symbol, bool dot) {
+    Location loc = callee.getLoc();
+    OpBuilder b(callee);
+    b.setInsertionPointToEnd(getOperation().getBody());
+    auto function = func::FuncOp::create(
+        b, loc,
+        ("entry." + symbol + (dot ? bf16Suffix : suffix).getValue()).str(),
+        b.getFunctionType(callee.getArgumentTypes()[0],
+                          callee.getResultTypes()));
+    function->setAttr("route.export", b.getUnitAttr());
+    Block *body = function.addEntryBlock();
+    b.setInsertionPointToStart(body);
+    Value flag = arith::ConstantOp::create(b, loc, b.getBoolAttr(dot));
+    auto call = func::CallOp::create(b, loc, callee,
+                                     ValueRange{body->getArgument(0), flag});
+    func::ReturnOp::create(b, loc, call.getResults());
   }
 
   /// uint64_t workspace(const int64_t *axis_sizes, int64_t workers)

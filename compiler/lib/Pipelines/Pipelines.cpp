@@ -66,13 +66,14 @@ static void addPacking(OpPassManager &pm, bool fuseProducts) {
   pm.addPass(createRouteHoistPacks());
   if (fuseProducts)
     pm.addPass(row::createRowFuseProducts());
+  pm.addPass(row::createRowNarrowOutputs());
 }
 
 void route::addPackingPasses(OpPassManager &pm) {
   addPacking(pm, /*fuseProducts=*/true);
 }
 
-void route::addBufferPasses(OpPassManager &pm, IsaLevel level) {
+void route::addBufferPasses(OpPassManager &pm, IsaLevel level, bool withBf16) {
   row::RowDistributeOptions rows;
   rows.lanes64 = vectorBits(level) / 64;
   rows.lanes = vectorBits(level) / 32;
@@ -87,9 +88,8 @@ void route::addBufferPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   ragged::ConvertRaggedToCPUOptions experts;
-  experts.isa = stringifyIsaLevel(level).str();
+  experts.isa = withBf16 ? "v4+bf16" : stringifyIsaLevel(level).str();
   pm.addPass(ragged::createConvertRaggedToCPU(experts));
-  pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createRouteMergeBodies());
   // Comparisons of texts are loops before texts become pointers.
@@ -98,9 +98,11 @@ void route::addBufferPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(createRoutePlanWorkspace());
 }
 
-void route::addLLVMPasses(OpPassManager &pm, IsaLevel level) {
+void route::addLLVMPasses(OpPassManager &pm, IsaLevel level, bool withBf16) {
   RouteWrapEntriesOptions wrap;
   wrap.suffix = "." + stringifyIsaLevel(level).str();
+  if (withBf16)
+    wrap.bf16Suffix = "." + stringifyIsaLevel(IsaLevel::V4Bf16).str();
   pm.addPass(createRouteWrapEntries(wrap));
   addLowerToLLVMPasses(pm, level);
 }

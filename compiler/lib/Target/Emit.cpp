@@ -7,10 +7,11 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/Analysis/LazyCallGraph.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
-#include "llvm/IR/Dominators.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -22,7 +23,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
-#include "llvm/Transforms/Utils/LoopUtils.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
 
 #include <algorithm>
 #include <memory>
@@ -147,7 +148,7 @@ void restrictSymbols(llvm::Module &module, const TargetOptions &options) {
   }
 }
 
-void setFunctionAttributes(llvm::Module &module,
+void setFunctionAttributes(ModuleOp source, llvm::Module &module,
                            const llvm::TargetMachine &machine) {
   bool wide = machine.getTargetFeatureString().contains("-prefer-256-bit");
   for (llvm::Function &function : module) {
@@ -159,32 +160,56 @@ void setFunctionAttributes(llvm::Module &module,
     if (wide)
       function.addFnAttr("prefer-vector-width", "512");
   }
+  for (auto function : source.getOps<LLVM::LLVMFuncOp>())
+    if (function->hasAttr("ragged.bf16_dot"))
+      module.getFunction(function.getName())
+          ->addFnAttr(
+              "target-features",
+              (machine.getTargetFeatureString() + ",+avx512bf16").str());
 }
 
-/// Row programs and work on grouped rows are vectors already; what is left of
-/// loops in them are tails, which vectors and repetition only make longer.
-void keepLoops(ModuleOp module, llvm::Module &ir) {
+using Functions = llvm::SmallPtrSet<const llvm::Function *, 16>;
+
+/// Row programs and work on grouped rows: vectors already, unrolled where it
+/// pays.
+Functions kernelsOf(ModuleOp module, llvm::Module &ir) {
+  Functions kernels;
   for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
     llvm::Function *body = ir.getFunction(function.getName());
-    if (!body || body->isDeclaration() ||
-        !(function->hasAttr("row.body") || function->hasAttr("ragged.work")))
-      continue;
-    llvm::DominatorTree tree(*body);
-    llvm::LoopInfo loops(tree);
-    for (llvm::Loop *loop : loops.getLoopsInPreorder())
-      llvm::addStringMetadataToLoop(loop, "llvm.loop.vectorize.enable", 0);
+    if (body && !body->isDeclaration() &&
+        (function->hasAttr("row.body") || function->hasAttr("ragged.work")))
+      kernels.insert(body);
   }
+  return kernels;
+}
+
+/// Whether a pass would run on kernels alone.
+bool isOfKernels(const llvm::Any &ir, const Functions &kernels) {
+  if (auto *function = llvm::any_cast<const llvm::Function *>(&ir))
+    return kernels.contains(*function);
+  if (auto *loop = llvm::any_cast<const llvm::Loop *>(&ir))
+    return kernels.contains((*loop)->getHeader()->getParent());
+  if (auto *component = llvm::any_cast<const llvm::LazyCallGraph::SCC *>(&ir))
+    return llvm::all_of(**component, [&](llvm::LazyCallGraph::Node &node) {
+      return kernels.contains(&node.getFunction());
+    });
+  return false;
 }
 
 void optimize(llvm::Module &module, llvm::TargetMachine &machine,
-              unsigned level) {
+              unsigned level, const Functions &kernels) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = level >= 2;
   // Neither pays in what we generate, and both cost time and size.
   tuning.SLPVectorization = false;
   tuning.LoopUnrolling = false;
   tuning.MergeFunctions = true;
-  llvm::PassBuilder builder(&machine, tuning);
+  // The usual passes take half the time to compile kernels and make them
+  // slower: they hoist more than there are registers for.
+  llvm::PassInstrumentationCallbacks callbacks;
+  callbacks.registerShouldRunOptionalPassCallback(
+      [&](llvm::StringRef, llvm::Any ir) { return !isOfKernels(ir, kernels); });
+  llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graphs;
@@ -201,6 +226,14 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   llvm::ModulePassManager passes =
       level == 0 ? builder.buildO0DefaultPipeline(chosen)
                  : builder.buildPerModuleDefaultPipeline(chosen);
+  if (level > 0)
+    for (llvm::Function &function : module)
+      if (kernels.contains(&function)) {
+        function.addFnAttr(llvm::Attribute::NoInline);
+        llvm::FunctionPassManager few;
+        few.addPass(llvm::EarlyCSEPass());
+        few.run(function, functions);
+      }
   passes.run(module, modules);
 }
 
@@ -227,12 +260,11 @@ LogicalResult emit(ModuleOp module, const TargetOptions &options,
   ir->setDataLayout(machine->createDataLayout());
   ir->setPICLevel(llvm::PICLevel::BigPIC);
   restrictSymbols(*ir, options);
-  setFunctionAttributes(*ir, *machine);
+  setFunctionAttributes(module, *ir, *machine);
   llvm::raw_string_ostream text(error);
   if (llvm::verifyModule(*ir, &text))
     return module.emitError("the LLVM IR is malformed: ") << error;
-  keepLoops(module, *ir);
-  optimize(*ir, *machine, options.optLevel);
+  optimize(*ir, *machine, options.optLevel, kernelsOf(module, *ir));
 
   llvm::raw_svector_ostream stream(out);
   if (kind == OutputKind::LLVMIR) {

@@ -37,8 +37,6 @@ void addLowerToLLVMPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createRouteMoveBf16());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
 }
 
 } // namespace route

@@ -26,6 +26,15 @@ static Type bitsOf(Type type) {
   return {};
 }
 
+/// `value`'s bits, without a detour if it was made from them.
+static Value bitsFrom(OpBuilder &b, Location loc, Value value) {
+  Type bits = bitsOf(value.getType());
+  if (auto cast = value.getDefiningOp<LLVM::BitcastOp>();
+      cast && cast.getArg().getType() == bits)
+    return cast.getArg();
+  return LLVM::BitcastOp::create(b, loc, bits, value);
+}
+
 /// The bits of a bf16 are the upper half of those of the f32.
 static void widenBits(LLVM::FPExtOp op) {
   OpBuilder b(op);
@@ -36,8 +45,7 @@ static void widenBits(LLVM::FPExtOp op) {
     integers = vector.clone(integers);
     sixteen = DenseElementsAttr::get(cast<ShapedType>(integers), sixteen);
   }
-  Value bits = LLVM::BitcastOp::create(b, loc, bitsOf(op.getArg().getType()),
-                                       op.getArg());
+  Value bits = bitsFrom(b, loc, op.getArg());
   Value upper =
       LLVM::ShlOp::create(b, loc, LLVM::ZExtOp::create(b, loc, integers, bits),
                           LLVM::ConstantOp::create(b, loc, integers, sixteen));
@@ -50,15 +58,16 @@ namespace {
 struct MoveBf16 : route::impl::RouteMoveBf16Base<MoveBf16> {
   void runOnOperation() override {
     SmallVector<Operation *> moves;
+    SmallVector<LLVM::FPExtOp> widenings;
     getOperation()->walk([&](Operation *op) {
       if (auto widen = dyn_cast<LLVM::FPExtOp>(op);
           widen && bitsOf(widen.getArg().getType()) &&
           getElementTypeOrSelf(widen.getType()).isF32())
-        return widenBits(widen);
-      if (isa<LLVM::SelectOp, LLVM::masked_gather, LLVM::masked_scatter,
-              LLVM::MaskedLoadOp, LLVM::MaskedStoreOp, LLVM::InsertElementOp,
-              LLVM::ExtractElementOp, LLVM::ShuffleVectorOp, LLVM::LoadOp,
-              LLVM::StoreOp>(op) &&
+        widenings.push_back(widen);
+      if (isa<LLVM::BitcastOp, LLVM::SelectOp, LLVM::masked_gather,
+              LLVM::masked_scatter, LLVM::MaskedLoadOp, LLVM::MaskedStoreOp,
+              LLVM::InsertElementOp, LLVM::ExtractElementOp,
+              LLVM::ShuffleVectorOp, LLVM::LoadOp, LLVM::StoreOp>(op) &&
           (llvm::any_of(op->getOperandTypes(), bitsOf) ||
            llvm::any_of(op->getResultTypes(), bitsOf)))
         moves.push_back(op);
@@ -66,10 +75,11 @@ struct MoveBf16 : route::impl::RouteMoveBf16Base<MoveBf16> {
     for (Operation *op : moves) {
       OpBuilder b(op);
       for (OpOperand &operand : op->getOpOperands())
-        if (Type bits = bitsOf(operand.get().getType()))
-          operand.set(
-              LLVM::BitcastOp::create(b, op->getLoc(), bits, operand.get()));
+        if (bitsOf(operand.get().getType()))
+          operand.set(bitsFrom(b, op->getLoc(), operand.get()));
       b.setInsertionPointAfter(op);
+      if (isa<LLVM::BitcastOp>(op))
+        continue;
       for (OpResult result : op->getResults())
         if (Type type = result.getType(), bits = bitsOf(type); bits) {
           result.setType(bits);
@@ -77,6 +87,13 @@ struct MoveBf16 : route::impl::RouteMoveBf16Base<MoveBf16> {
           result.replaceAllUsesExcept(back, back);
         }
     }
+    for (LLVM::FPExtOp widening : widenings)
+      widenBits(widening);
+    // Nothing holds a bf16 any longer but what calls and blocks hand on.
+    getOperation()->walk([](LLVM::BitcastOp op) {
+      if (op.use_empty() && bitsOf(op.getType()))
+        op.erase();
+    });
   }
 };
 } // namespace

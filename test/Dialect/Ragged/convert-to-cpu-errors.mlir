@@ -1,7 +1,7 @@
 // What the CPU lowering turns away, and why.
 // RUN: route-opt %s --convert-ragged-to-cpu --split-input-file --verify-diagnostics
 // RUN: not route-opt %s --convert-ragged-to-cpu=isa=v5 --split-input-file 2>&1 | FileCheck %s
-// CHECK: 'isa' is 'v5', expected v4-bf16, v4 or v3
+// CHECK: 'isa' is 'v5', expected v4+bf16, v4-bf16, v4 or v3
 
 func.func @tensors(%i: tensor<3x2xi32>, %c: tensor<5xi32>) -> tensor<5xi32> {
   // expected-error @+1 {{is on tensors; bufferize first}}

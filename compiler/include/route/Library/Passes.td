@@ -51,7 +51,11 @@ def RouteWrapEntries : Pass<"route-wrap-entries", "::mlir::ModuleOp"> {
     may be split over threads, `row.parallel` and `ragged.parallel`, go through
     the parallel_for of the caller's environment.
   }];
-  let options = [Option<"suffix", "suffix", "std::string", "\"\"", "ends the names of this ISA's functions">];
+  let options = [
+    Option<"suffix", "suffix", "std::string", "\"\"", "ends the names of this ISA's functions">,
+    Option<"bf16Suffix", "bf16-suffix", "std::string", "\"\"",
+           "ends the names of entries of the level that shares all but products of bf16, for isa=v4+bf16">
+  ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect", "::mlir::arith::ArithDialect"];
 }
 

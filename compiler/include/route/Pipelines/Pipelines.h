@@ -35,8 +35,11 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 void addRowsPasses(mlir::OpPassManager &pm);
 void addLinalgPasses(mlir::OpPassManager &pm);
 void addPackingPasses(mlir::OpPassManager &pm);
-void addBufferPasses(mlir::OpPassManager &pm, IsaLevel level);
-void addLLVMPasses(mlir::OpPassManager &pm, IsaLevel level);
+/// Where `withBf16` is true, what is made for V4 serves V4Bf16 as well.
+void addBufferPasses(mlir::OpPassManager &pm, IsaLevel level,
+                     bool withBf16 = false);
+void addLLVMPasses(mlir::OpPassManager &pm, IsaLevel level,
+                   bool withBf16 = false);
 
 /// The passes that lead from Phase::Route to `phase`.
 /// `fuseProducts` is for measurements: whether gates move into their row

@@ -19,8 +19,12 @@ constexpr int64_t nearAheadLines = 64;
 
 class MatmulEmitter {
 public:
-  MatmulEmitter(Emit &e, MatmulOp op, const MatmulShape &shape, WorkBody work)
-      : e(e), op(op), shape(shape), begin(work.begin), end(work.end) {
+  /// Where `wide` is given, tiles are of that shape on processors without
+  /// products of bf16; the work's last operand says whether this is one.
+  MatmulEmitter(Emit &e, MatmulOp op, const MatmulShape &shape,
+                const MatmulShape *wide, WorkBody work)
+      : e(e), op(op), shape(shape), wide(wide), begin(work.begin),
+        end(work.end) {
     ValueRange rest = work.operands;
     auto take = [&](size_t count) {
       ValueRange taken = rest.take_front(count);
@@ -32,15 +36,20 @@ public:
     weightOperands = take(op.getWeights().size());
     perExpert = take(op.getPerExpert().size());
     perRow = take(op.getPerRow().size());
-    out = rest.front();
+    out = take(1).front();
+    if (wide)
+      dot = rest.front();
   }
 
   void run() {
     flatRows = e.flatten(rows);
     for (Value weight : weightOperands)
       lines.push_back(e.flatten(weight).line);
-    tile =
-        e.stack({shape.maxRows, shape.sums(), panelColumns}, e.b.getF32Type());
+    int64_t most = std::max(shape.maxRows, wide ? wide->maxRows : 0);
+    tile = e.stack({most, shape.sums(), panelColumns}, e.b.getF32Type());
+    maxRows = e.index(shape.maxRows);
+    if (wide && wide->maxRows != shape.maxRows)
+      maxRows = e.select(dot, maxRows, e.index(wide->maxRows));
     last = e.sub(end, e.index(1));
     e.loop(begin, end, 1, [&](Value item) { emitItem(item); });
   }
@@ -64,7 +73,8 @@ private:
       Value next = emitNext(item, expert, group);
       Value ahead = e.mul(next, shape.groupElements());
       // Tiles of nearly equal numbers of rows.
-      Value tiles = e.div(e.add(count, shape.maxRows - 1), shape.maxRows);
+      Value tiles = e.b.createOrFold<arith::DivUIOp>(
+          e.loc, e.add(count, e.sub(maxRows, e.index(1))), maxRows);
       e.loop(e.index(0), tiles, 1, [&](Value t) {
         auto bound = [&](Value i) {
           return e.add(from, e.b.createOrFold<arith::DivUIOp>(
@@ -135,15 +145,25 @@ private:
     bool fixedStride = getConstantIntValue(flatRows.rowStride).has_value();
     if (!fixedStride)
       arguments.push_back(flatRows.rowStride);
-    if (!kernel)
-      kernel = emitKernel(arguments, fixedStride);
-    func::CallOp::create(e.b, e.loc, kernel, arguments);
+    if (!kernel) {
+      kernel = emitKernel(shape, arguments, fixedStride);
+      if (wide)
+        wideKernel = emitKernel(*wide, arguments, fixedStride);
+    }
+    auto call = [&](func::FuncOp callee) {
+      func::CallOp::create(e.b, e.loc, callee, arguments);
+    };
+    if (wide)
+      e.when(dot, [&] { call(kernel); }, [&] { call(wideKernel); });
+    else
+      call(kernel);
   }
 
   /// The function of a tile, apart from its product: products that agree in
   /// depth and number of sums have the same, and share one when equal functions
   /// are merged.
-  func::FuncOp emitKernel(ArrayRef<Value> operands, bool fixedStride) {
+  func::FuncOp emitKernel(const MatmulShape &shape, ArrayRef<Value> operands,
+                          bool fixedStride) {
     OpBuilder::InsertionGuard guard(e.b);
     Operation *at = e.b.getInsertionBlock()->getParentOp();
     auto parent = dyn_cast<func::FuncOp>(at);
@@ -155,6 +175,8 @@ private:
         e.b.getFunctionType(ValueRange(operands).getTypes(), {}));
     function.setPrivate();
     function->setAttr("ragged.work", e.b.getUnitAttr());
+    if (wide && shape.dot)
+      function->setAttr("ragged.bf16_dot", e.b.getUnitAttr());
     SymbolTable(parent->getParentOfType<ModuleOp>()).insert(function);
     Block *entry = function.addEntryBlock();
     e.b.setInsertionPointToEnd(entry);
@@ -318,11 +340,12 @@ private:
   Emit &e;
   MatmulOp op;
   const MatmulShape &shape;
-  Value begin, end, last;
+  const MatmulShape *wide;
+  Value begin, end, last, dot, maxRows;
   Value rows, offsets, out, tile;
   ValueRange weightOperands, perExpert, perRow;
   FlatBuffer flatRows;
-  func::FuncOp kernel;
+  func::FuncOp kernel, wideKernel;
   SmallVector<Value> lines;
   llvm::DenseMap<Type, Value> cuts;
 };
@@ -345,11 +368,21 @@ LogicalResult convert(MatmulOp op, RewriterBase &rewriter, CPUTarget target) {
     if (!isContiguous(cast<MemRefType>(type)))
       return op.emitOpError("needs contiguous panels, found ") << type;
   MatmulShape shape(op, target);
+  std::optional<MatmulShape> wide;
+  SmallVector<Value> more;
+  if (target.either && shape.dot) {
+    wide.emplace(
+        op, CPUTarget{/*bf16Dot=*/false, /*either=*/false, target.registers});
+    more.push_back(hasBf16Dot(rewriter));
+  }
   Value items =
       Emit(rewriter, op.getLoc()).index(shape.experts * shape.groups());
-  outlineWork(rewriter, op, items, [&](Emit &e, WorkBody work) {
-    MatmulEmitter(e, op, shape, work).run();
-  });
+  outlineWork(
+      rewriter, op, items,
+      [&](Emit &e, WorkBody work) {
+        MatmulEmitter(e, op, shape, wide ? &*wide : nullptr, work).run();
+      },
+      more);
   return success();
 }
 

@@ -18,12 +18,14 @@ struct ConvertRaggedToCPU : impl::ConvertRaggedToCPUBase<ConvertRaggedToCPU> {
   void runOnOperation() override {
     CPUTarget target;
     if (isa == "v4-bf16")
-      target = {/*bf16Dot=*/true, /*registers=*/32};
+      target = {/*bf16Dot=*/true, /*either=*/false, /*registers=*/32};
+    else if (isa == "v4+bf16")
+      target = {/*bf16Dot=*/true, /*either=*/true, /*registers=*/32};
     else if (isa == "v4")
-      target = {/*bf16Dot=*/false, /*registers=*/32};
+      target = {/*bf16Dot=*/false, /*either=*/false, /*registers=*/32};
     else if (isa != "v3") {
       getOperation().emitError("'isa' is '")
-          << isa << "', expected v4-bf16, v4 or v3";
+          << isa << "', expected v4+bf16, v4-bf16, v4 or v3";
       return signalPassFailure();
     }
     // Lowering adds functions to the module, so collect first.

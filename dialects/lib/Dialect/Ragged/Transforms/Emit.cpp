@@ -141,8 +141,36 @@ void Emit::when(Value condition, llvm::function_ref<void()> then,
   }
 }
 
+Value hasBf16Dot(RewriterBase &rewriter) {
+  Operation *at = rewriter.getInsertionBlock()->getParentOp();
+  auto function = dyn_cast<func::FuncOp>(at);
+  if (!function)
+    function = at->getParentOfType<func::FuncOp>();
+  unsigned count = function.getNumArguments();
+  if (count && function.getArgAttr(count - 1, "ragged.bf16_dot"))
+    return function.getArgument(count - 1);
+  NamedAttribute mark =
+      rewriter.getNamedAttr("ragged.bf16_dot", rewriter.getUnitAttr());
+  (void)function.insertArgument(count, rewriter.getI1Type(),
+                                rewriter.getDictionaryAttr(mark),
+                                function.getLoc());
+  auto module = function->getParentOfType<ModuleOp>();
+  SmallVector<func::CallOp> calls;
+  module.walk([&](func::CallOp call) {
+    if (call.getCallee() == function.getName())
+      calls.push_back(call);
+  });
+  OpBuilder::InsertionGuard guard(rewriter);
+  for (func::CallOp call : calls) {
+    rewriter.setInsertionPoint(call);
+    call.getOperandsMutable().append(hasBf16Dot(rewriter));
+  }
+  return function.getArgument(count);
+}
+
 void outlineWork(RewriterBase &rewriter, Operation *op, Value items,
-                 llvm::function_ref<void(Emit &, WorkBody)> body) {
+                 llvm::function_ref<void(Emit &, WorkBody)> body,
+                 ValueRange more) {
   Location loc = op->getLoc();
   auto parent = op->getParentOfType<FunctionOpInterface>();
   auto module = parent->getParentOfType<ModuleOp>();
@@ -150,7 +178,9 @@ void outlineWork(RewriterBase &rewriter, Operation *op, Value items,
 
   Type index = rewriter.getIndexType();
   SmallVector<Type> inputs = {index, index};
-  llvm::append_range(inputs, op->getOperandTypes());
+  SmallVector<Value> operands(op->getOperands());
+  llvm::append_range(operands, more);
+  llvm::append_range(inputs, ValueRange(operands).getTypes());
   rewriter.setInsertionPoint(parent);
   std::string name =
       (parent.getName() + "_" + op->getName().stripDialect()).str();
@@ -172,7 +202,7 @@ void outlineWork(RewriterBase &rewriter, Operation *op, Value items,
   rewriter.setInsertionPoint(op);
   SmallVector<Value> arguments = {
       arith::ConstantIndexOp::create(rewriter, loc, 0), items};
-  llvm::append_range(arguments, op->getOperands());
+  llvm::append_range(arguments, operands);
   auto call = func::CallOp::create(rewriter, loc, function, arguments);
   call->setAttr("ragged.parallel", rewriter.getUnitAttr());
   rewriter.eraseOp(op);

@@ -77,13 +77,21 @@ struct WorkBody {
 };
 
 /// Moves `op` out into a function over work items 0..items-1 that `body` emits,
-/// and replaces it by a call over all of them. `items` is emitted at the op.
+/// and replaces it by a call over all of them. `items` is emitted at the op;
+/// operands of the work are the op's and `more`.
 void outlineWork(mlir::RewriterBase &rewriter, mlir::Operation *op, Value items,
-                 llvm::function_ref<void(Emit &, WorkBody)> body);
+                 llvm::function_ref<void(Emit &, WorkBody)> body,
+                 ValueRange more = {});
+
+/// Whether the processor has bf16 dot products: the last argument of the
+/// function around the insertion point, added to it and, in the same way, to
+/// all that call it.
+Value hasBf16Dot(mlir::RewriterBase &rewriter);
 
 /// What the target's vectors can do.
 struct CPUTarget {
   bool bf16Dot = false;
+  bool either = false;   ///< with bf16Dot: has it only where a call says so
   int64_t registers = 8; ///< vector registers, counted in 16 f32
 };
 

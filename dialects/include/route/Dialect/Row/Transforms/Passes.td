@@ -32,6 +32,22 @@ def RowFuseProducts : Pass<"row-fuse-products"> {
   let dependentDialects = ["mlir::tensor::TensorDialect"];
 }
 
+def RowNarrowOutputs : Pass<"row-narrow-outputs"> {
+  let summary = "widen results of row programs outside of them";
+  let description = [{
+    An output that a program computes in bf16 or f16 and widens at the end is
+    yielded as it was computed, and a `linalg.generic` behind the program widens
+    it. A router's own entry and a layer that reads its weights as f32 then hold
+    equal programs, which `route-merge-bodies` makes one.
+  }];
+  let statistics = [
+    Statistic<"numNarrowed", "narrowed", "outputs widened outside">
+  ];
+  let dependentDialects = [
+    "mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect", "mlir::tensor::TensorDialect"
+  ];
+}
+
 def RowDistribute : Pass<"row-distribute", "mlir::ModuleOp"> {
   let summary = "lower row programs to loops over items in vector lanes";
   let description = [{
