@@ -30,6 +30,12 @@ std::vector<int64_t> Generator::sizes(const route_entry_desc &entry,
     }
     sizes.push_back(size);
   }
+  // A row that an event is about is there.
+  for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
+    if (port.type.rows_of >= 0 && port.num_axes == 0)
+      if (int64_t &size = sizes[static_cast<size_t>(port.type.rows_of)];
+          size == 0)
+        size = 1;
   // Without parents there are no members.
   for (uint64_t i = 0; i < module.num_axes; ++i)
     if ((module.axes[i].flags & ROUTE_AXIS_RAGGED) &&

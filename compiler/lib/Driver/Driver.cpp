@@ -350,6 +350,15 @@ int route::runDriver(int argc, char **argv) {
         return 1;
       if (!wanted || line.emit.empty())
         dropInlineTests(*compilation.module);
+      if (outputs && line.emit.empty() &&
+          compilation.module->getOps<FuncOp>().empty()) {
+        diags.report(diag::noEntries, {},
+                     "'" + compilation.sources.name(compilation.file) +
+                         "' has no entry: the library would be empty")
+            .note("a route or a router is an entry where its parameters are "
+                  "signals, axes with columns, or have types");
+        return 1;
+      }
     }
     if (wanted)
       break;

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "BuiltinNames.h"
 #include "Elaborator.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -56,31 +57,44 @@ static bool keepsUnit(UnaryKind kind) {
   }
 }
 
-static bool isTextFunction(StringRef name) {
-  return llvm::is_contained({"regex", "keywords", "contains", "starts_with",
-                             "ends_with", "bytes", "chars", "words", "lines",
-                             "estimate", "density", "ngrams", "script_share",
-                             "hash"},
+/// Functions that count something in a text, and add up over several.
+static bool isTextCount(StringRef name) {
+  return llvm::is_contained({"bytes", "chars", "words", "lines", "digits",
+                             "uppers", "puncts", "spaces", "wide", "fences",
+                             "fenced", "estimate"},
                             name);
 }
 
+/// What the argument behind the text is called, for functions that have one.
+static StringRef textPatternKey(StringRef name) {
+  return llvm::StringSwitch<StringRef>(name)
+      .Cases({"regex", "contains", "starts", "ends", "count_of"}, "pattern")
+      .Cases({"keywords", "density"}, "patterns")
+      .Default("");
+}
+
+static bool isTextFunction(StringRef name) {
+  return isTextCount(name) || !textPatternKey(name).empty() ||
+         name == "ngrams" || name == "structure";
+}
+
 std::vector<std::string> route::sema::builtinNames() {
-  return {
-      "abs",         "all",         "any",          "argmax",   "argmin",
-      "bands",       "bytes",       "ceil",         "chars",    "clamp",
-      "combine",     "conf",        "contains",     "cosine",   "count",
-      "density",     "ends_with",   "entropy",      "erf",      "estimate",
-      "exp",         "exp2",        "float",        "floor",    "gelu",
-      "gelu_tanh",   "gumbel",      "hash",         "hit",      "identity",
-      "int",         "is_nan",      "keywords",     "known",    "lines",
-      "ln",          "log",         "log2",         "max",      "mean",
-      "min",         "mod",         "mode",         "nearest",  "ngrams",
-      "norm",        "normal",      "pow",          "product",  "prototypes",
-      "random",      "regex",       "reject",       "relu",     "ring",
-      "round",       "rsqrt",       "script_share", "sigmoid",  "sign",
-      "silu",        "skip",        "softmax",      "softplus", "sqrt",
-      "standardize", "starts_with", "stop",         "sum",      "tanh",
-      "trunc",       "words"};
+  return {"abs",      "all",      "any",        "argmax", "argmin",
+          "bands",    "bytes",    "ceil",       "chars",  "clamp",
+          "combine",  "conf",     "contains",   "cosine", "count",
+          "count_of", "density",  "digits",     "ends",   "entropy",
+          "erf",      "estimate", "exp",        "exp2",   "fenced",
+          "fences",   "float",    "floor",      "gelu",   "gelu_tanh",
+          "gumbel",   "hit",      "identity",   "int",    "is_nan",
+          "keywords", "known",    "lines",      "ln",     "log",
+          "log2",     "max",      "mean",       "min",    "mod",
+          "mode",     "nearest",  "ngrams",     "norm",   "normal",
+          "pow",      "product",  "prototypes", "puncts", "random",
+          "regex",    "reject",   "relu",       "ring",   "round",
+          "rsqrt",    "sigmoid",  "sign",       "silu",   "skip",
+          "softmax",  "softplus", "spaces",     "sqrt",   "standardize",
+          "starts",   "stop",     "structure",  "sum",    "tanh",
+          "trunc",    "uppers",   "wide",       "words"};
 }
 
 bool Elaborator::isBuiltin(StringRef name) {
@@ -312,31 +326,88 @@ Elaborator::wordsOf(const StringExpr &file) {
   return words;
 }
 
+/// The element type of a text function's result. Arguments that it refuses are
+/// an error at the place of the one that the message quotes. Null on error.
+mlir::Type Elaborator::textResult(StringRef name,
+                                  mlir::DictionaryAttr arguments, size_t texts,
+                                  const CallExpr &expr) {
+  std::string why;
+  auto attrs = signal::toTextAttrs(arguments);
+  std::vector<std::string_view> empty(texts);
+  std::optional<text::TextValue> answer;
+  if (mlir::succeeded(attrs))
+    answer = text::evaluateTextFunction(name.str(), *attrs, empty, why);
+  if (answer) {
+    if (std::holds_alternative<bool>(*answer))
+      return e.i1();
+    return std::holds_alternative<int64_t>(*answer) ? e.i64() : e.f32();
+  }
+  SourceRange at = expr.range;
+  auto quotes = [&](StringRef word) {
+    return StringRef(why).contains(("'" + word + "'").str());
+  };
+  StringRef patternKey = textPatternKey(name);
+  for (const Arg &arg : expr.args) {
+    if (arg.name && quotes(arg.name.text))
+      at = arg.value->range;
+    const Expr *written = arg.value.get();
+    if (auto *text = dyn_cast<StringExpr>(written); text && quotes(text->value))
+      at = text->range;
+    if (auto *list = dyn_cast<ListExpr>(written))
+      for (const Arg &entry : list->entries)
+        if (auto *text = dyn_cast<StringExpr>(entry.value.get());
+            text && quotes(text->value))
+          at = text->range;
+  }
+  error(diag::badTextArgument, at,
+        why.empty() ? "'" + name.str() + "' takes texts, words and numbers"
+                    : why);
+  return {};
+}
+
 Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   llvm::SmallVector<mlir::Value> operands;
   llvm::SmallVector<mlir::NamedAttribute> arguments;
   auto add = [&](StringRef key, mlir::Attribute value) {
     arguments.push_back(e.builder.getNamedAttr(key, value));
   };
-  bool counts = llvm::is_contained(
-      {"bytes", "estimate", "chars", "words", "lines"}, name);
+  StringRef patternKey = textPatternKey(name);
+  const Expr *pattern = nullptr; // what is looked for
   mlir::Value total;
   for (const Arg &arg : expr.args) {
     const Expr &written = *arg.value;
+    StringRef key = arg.name.text == "file" ? patternKey : arg.name.text;
+    if (arg.name && llvm::any_of(arguments, [&](mlir::NamedAttribute given) {
+          return given.getName() == key;
+        }))
+      return fail(diag::duplicateName, written.range,
+                  "'" + name + "' is told '" + key + "' twice");
     if (auto *file = dyn_cast<StringExpr>(&written);
         file && arg.name.text == "file") {
       auto words = wordsOf(*file);
       if (!words)
         return Value();
+      if (patternKey != "patterns" || pattern)
+        return fail(diag::argumentMismatch, arg.value->range,
+                    "'" + name + "' takes no " +
+                        (pattern ? "second list" : "file"));
+      pattern = &written;
       add("patterns",
           e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(*words)));
       continue;
     }
-    if (auto *text = dyn_cast<StringExpr>(&written)) {
-      StringRef key = arg.name          ? StringRef(arg.name.text)
-                      : name == "regex" ? "pattern"
-                                        : "text";
-      add(key, e.builder.getStringAttr(text->value));
+    // Behind the text, by place or by name: what is looked for.
+    if (arg.name ? arg.name.text == patternKey
+                 : !patternKey.empty() && !operands.empty()) {
+      if (pattern)
+        return fail(diag::argumentMismatch, written.range,
+                    "'" + name + "' takes one " + patternKey);
+      pattern = &written;
+    }
+    if (auto *text = dyn_cast<StringExpr>(&written);
+        text && (arg.name || pattern == &written)) {
+      add(arg.name ? StringRef(arg.name.text) : patternKey,
+          e.builder.getStringAttr(text->value));
       continue;
     }
     if (auto *list = dyn_cast<ListExpr>(&written)) {
@@ -347,13 +418,23 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
           return fail(diag::typeMismatch, entry.value->range, "expected text");
         values.push_back(e.builder.getStringAttr(text->value));
       }
-      add(arg.name ? StringRef(arg.name.text) : "words",
+      if (!arg.name && pattern != &written)
+        return fail(diag::typeMismatch, written.range,
+                    "'" + name + "' reads text, found a list");
+      add(arg.name ? StringRef(arg.name.text) : patternKey,
           e.builder.getArrayAttr(values));
       continue;
     }
+    if (pattern == &written)
+      return fail(diag::notConstant, written.range,
+                  patternKey == "pattern"
+                      ? "'" + name + "' looks for a text in quotes"
+                      : "'" + name + "' looks for a list of texts in quotes");
     if (arg.name) {
       if (StringRef word = plainName(&written); !word.empty()) {
         add(arg.name.text, e.builder.getStringAttr(word));
+      } else if (isa<NoneExpr>(&written)) { // a word of its own elsewhere
+        add(arg.name.text, e.builder.getStringAttr("none"));
       } else if (auto *truth = dyn_cast<BoolExpr>(&written)) {
         add(arg.name.text, e.builder.getBoolAttr(truth->value));
       } else {
@@ -382,32 +463,45 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   if (operands.empty())
     return fail(diag::argumentMismatch, expr.range,
                 "'" + name + "' reads text, found none");
-  mlir::Type element =
-      llvm::is_contained(
-          {"regex", "keywords", "contains", "starts_with", "ends_with"}, name)
-          ? e.i1()
-      : name == "density" || name == "script_share" ? e.f32()
-                                                    : e.i64();
-  // A vector of features lies along the axis that the declared type adds.
+  // A vector of features lies along the axis that the declared type adds, or
+  // an axis known by its size.
   AxisInfo *feature = nullptr;
-  if (name == "ngrams") {
+  if (name == "ngrams" || name == "structure") {
     for (AxisInfo *axis : wantedAxes)
       if (llvm::none_of(operands, [&](mlir::Value operand) {
             return e.has(e.axesOf(operand), axis);
           }))
         feature = axis;
-    if (!feature || feature->size < 1) {
+    int64_t size = name == "structure" ? 8 : -1;
+    for (mlir::NamedAttribute given : arguments)
+      if (auto number = dyn_cast<mlir::IntegerAttr>(given.getValue());
+          number && given.getName() == "dim" && name == "ngrams")
+        size = number.getInt();
+    if (size != -1 && feature && feature->size != size)
+      return fail(diag::badSize, expr.range,
+                  "'" + name + "' gives " + llvm::Twine(size) +
+                      " numbers a text, which do not fit axis '" +
+                      feature->name + "'");
+    if (!feature && size >= 1 && size <= 1 << 24)
+      feature = sizedAxis(size, expr.range);
+    if (size == -1 && (!feature || feature->size < 1)) {
       error(diag::missingType, expr.range,
-            "'ngrams' needs the axis of its features")
-          .note("it is the type of the signal: signal grams : f32[gram] = "
-                "ngrams(...), with a size for 'gram'");
+            "'ngrams' needs the number of its features")
+          .note("ngrams(text, dim: 64) says it, or the type of the signal: "
+                "signal grams : f32[gram] = ngrams(text), with a size for "
+                "'gram'");
       return Value();
     }
-    add("dim", e.builder.getI64IntegerAttr(feature->size));
-    element = e.f32();
+    if (size == -1)
+      add("dim", e.builder.getI64IntegerAttr(feature->size));
   }
   auto dictionary = arguments.empty() ? mlir::DictionaryAttr()
                                       : e.builder.getDictionaryAttr(arguments);
+  bool counts = isTextCount(name);
+  mlir::Type element =
+      textResult(name, dictionary, counts ? 1 : operands.size(), expr);
+  if (!element)
+    return Value();
   auto call = [&](llvm::ArrayRef<mlir::Value> inputs) -> mlir::Value {
     AxisList axes;
     for (mlir::Value input : inputs)

@@ -59,7 +59,32 @@ Value Elaborator::inPlan(const ast::BinaryExpr &expr, const Value &plan) {
   return gatherIfAlong(Value::array(member));
 }
 
+/// `tier in [free, pro]`, `n in [1, 2]`: equal to one of those written.
+Value Elaborator::inList(const ast::BinaryExpr &expr, const ListExpr &list) {
+  Value value = eval(*expr.lhs);
+  if (value.isError())
+    return value;
+  if (value.is(Kind::Lazy) && !cx.along && !cx.forceDense)
+    return lazily(expr);
+  std::vector<Value> same;
+  for (const Arg &entry : list.entries) {
+    Value member = comparand(*entry.value, value);
+    if (member.isError())
+      return member;
+    same.push_back(compareValues(ast::BinaryOp::Eq, value, member, expr.range,
+                                 expr.lhs->range, entry.value->range));
+    if (same.back().isError())
+      return Value();
+  }
+  if (same.empty()) // nothing is in an empty list
+    return Value::array(e.constantInt(e.i1(), 0));
+  return same.size() == 1 ? same.front()
+                          : logic(ast::BinaryOp::Or, same, expr.range);
+}
+
 Value Elaborator::evalIn(const ast::BinaryExpr &expr) {
+  if (auto *list = dyn_cast<ListExpr>(ignoreParens(expr.rhs.get())))
+    return inList(expr, *list);
   // `code in 400..428`
   auto *range = dyn_cast<ast::BinaryExpr>(ignoreParens(expr.rhs.get()));
   if (range && range->op == ast::BinaryOp::Range) {

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace route;
 using namespace route::sema;
@@ -59,14 +60,34 @@ Value Elaborator::labelOf(const Expr &expr, const Value &like) {
   return Value();
 }
 
+/// A name that means nothing by itself may be a label of the other side.
+bool Elaborator::isFree(const Expr &side) {
+  auto *name = dyn_cast<NameExpr>(ignoreParens(&side));
+  return name && name->name.text != "this" && name->name.text != "now" &&
+         name->name.text != "inf" &&
+         lookup(name->name, /*quiet=*/true).isError();
+}
+
+/// What is compared with `a`: one of its labels, or a value.
+Value Elaborator::comparand(const Expr &written, const Value &a) {
+  if (Value label = labelOf(written, a); !label.isError())
+    return label;
+  auto *name = dyn_cast<NameExpr>(ignoreParens(&written));
+  auto coded = a.is(Kind::Array)
+                   ? dyn_cast<route::EnumType>(e.valueTypeOf(a.ir))
+                   : route::EnumType();
+  if (!name || !coded || !isFree(written))
+    return eval(written);
+  const std::vector<std::string> &labels =
+      enumLabels[mlir::TypeAttr::get(coded)];
+  error(diag::unknownName, name->name.range,
+        "unknown label '" + name->name.text + "'")
+      .suggest(name->name.text, labels)
+      .note("the labels are " + llvm::join(labels, ", "));
+  return Value();
+}
+
 Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
-  // A name that means nothing by itself may be a label of the other side.
-  auto isFree = [&](const Expr &side) {
-    auto *name = dyn_cast<NameExpr>(ignoreParens(&side));
-    return name && name->name.text != "this" && name->name.text != "now" &&
-           name->name.text != "inf" &&
-           lookup(name->name, /*quiet=*/true).isError();
-  };
   bool equality = expr.op == ast::BinaryOp::Eq || expr.op == ast::BinaryOp::Ne;
   const Expr *first = expr.lhs.get(), *second = expr.rhs.get();
   bool swapped = equality && isFree(*first) && !isFree(*second);
@@ -75,17 +96,7 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
   Value a = eval(*first);
   if (a.isError())
     return a;
-  Value b = labelOf(*second, a);
-  if (b.isError()) {
-    auto *name = dyn_cast<NameExpr>(ignoreParens(second));
-    auto coded = a.is(Kind::Array)
-                     ? dyn_cast<route::EnumType>(e.valueTypeOf(a.ir))
-                     : route::EnumType();
-    if (name && coded && isFree(*second))
-      return unknownName(name->name, "label",
-                         enumLabels[mlir::TypeAttr::get(coded)]);
-    b = eval(*second);
-  }
+  Value b = comparand(*second, a);
   if (b.isError())
     return b;
   if ((a.is(Kind::Lazy) || b.is(Kind::Lazy)) && !cx.along && !cx.forceDense)

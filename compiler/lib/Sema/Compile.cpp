@@ -81,6 +81,14 @@ void Elaborator::checkUnused(const ast::Module &tree) {
     } else if (auto *route = dyn_cast<RouteDecl>(decl.get());
                route && !route->axisParams.empty()) {
       checkGeneric(*route, block);
+    } else if (route && !expanded.count(route)) {
+      // What its parameters are nobody says; the other names are known.
+      auto found = root->entries.find(route->name.text);
+      if (found != root->entries.end() &&
+          found->second.range == route->name.range)
+        if (Value value = found->second.value; value.is(Kind::Route))
+          inlineRoute(*value.route, std::vector<Value>(route->params.size()),
+                      route->name.range);
     }
   }
   topOp = nullptr;
@@ -113,6 +121,41 @@ void Elaborator::checkGeneric(const RouteDecl &decl, mlir::Block &block) {
       inlineRoute(*instance, args, decl.name.range);
     return true;
   });
+}
+
+/// A route is an entry where every parameter names an axis with columns or a
+/// signal, or has a type. One that is none, and that nothing calls, is not in
+/// the library, which a misspelt parameter must not bring about in silence.
+void Elaborator::checkUncalled(const ast::Module &tree) {
+  std::vector<std::string> inputs;
+  for (AxisInfo *axis : itemAxes)
+    inputs.push_back(axis->name);
+  for (const DeclPtr &decl : tree.decls)
+    if (auto *signal = dyn_cast<SignalDecl>(decl.get()))
+      inputs.push_back(signal->name.text);
+  for (const DeclPtr &decl : tree.decls) {
+    auto *route = dyn_cast<RouteDecl>(decl.get());
+    if (!route || expanded.count(route) || !route->axisParams.empty())
+      continue;
+    for (const ColumnPtr &param : route->params) {
+      const Name &name = param->name;
+      if (param->type || llvm::is_contained(inputs, name.text))
+        continue;
+      bool declared = root->lookup(name.text).first;
+      if (!declared && nearestName(name.text, inputs)) {
+        unknownName(name, "axis or signal", inputs);
+        break;
+      }
+      error(diag::uncalledRoute, route->name.range,
+            "the library has no '" + route->name.text +
+                "', and nothing calls it")
+          .label(name.range, declared ? "no signal and no axis with columns"
+                                      : "nothing of this name is declared")
+          .note("the parameters of an entry are signals, axes with columns, "
+                "or have types");
+      break;
+    }
+  }
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
@@ -177,14 +220,17 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
     if (!value.is(Kind::Route))
       continue;
     if (isStepRoute(*route, *root)) {
+      expanded.insert(route);
       emitStepEntry(*value.route, route->name.range);
       routers.push_back(route);
     } else if (isEntry(*value.route)) {
+      expanded.insert(route);
       emitEntry(*value.route, route->name.range);
       if (route->isRouter)
         routers.push_back(route);
     }
   }
+  checkUncalled(tree);
   for (const DeclPtr &decl : tree.decls)
     if (auto *on = dyn_cast<OnDecl>(decl.get()))
       emitModuleHandler(*on);

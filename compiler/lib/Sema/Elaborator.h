@@ -140,6 +140,7 @@ private:
   ScopePtr loadPrelude();
   void checkUnused(const ast::Module &tree);
   void checkGeneric(const ast::RouteDecl &decl, mlir::Block &block);
+  void checkUncalled(const ast::Module &tree);
 
   // Modules.cpp
   ScopePtr loadModule(FileId file);
@@ -216,6 +217,7 @@ private:
   Value evalName(const ast::NameExpr &expr);
   Value evalMember(const ast::MemberExpr &expr);
   Value evalIndex(const ast::IndexExpr &expr);
+  mlir::Value isPosition(mlir::Value position, const AxisInfo &axis);
   Value evalIf(const ast::IfExpr &expr);
   Value evalCase(const ast::CaseExpr &expr);
   /// Reads storage, gathers to the rows at hand: what a use of `value` means.
@@ -243,6 +245,8 @@ private:
   Value compareValues(ast::BinaryOp op, Value lhs, Value rhs, SourceRange range,
                       SourceRange left, SourceRange right);
   Value evalComparison(const ast::BinaryExpr &expr);
+  bool isFree(const ast::Expr &side);
+  Value comparand(const ast::Expr &written, const Value &a);
   Value logic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
               SourceRange range) {
     return logic(op, {lhs, rhs}, range);
@@ -274,6 +278,8 @@ private:
                      llvm::ArrayRef<AxisInfo *> over);
   std::optional<std::vector<std::string>> wordsOf(const ast::StringExpr &file);
   Value textFunction(StringRef name, const ast::CallExpr &expr);
+  mlir::Type textResult(StringRef name, mlir::DictionaryAttr arguments,
+                        size_t texts, const ast::CallExpr &expr);
   Value evalReduction(StringRef name, const ast::CallExpr &expr);
   Value countRows(const Value &rows);
   mlir::Value restrictionOf(const ast::Expr &expr);
@@ -322,6 +328,7 @@ private:
 
   // Collections.cpp
   Value evalIn(const ast::BinaryExpr &expr);
+  Value inList(const ast::BinaryExpr &expr, const ast::ListExpr &list);
   Value inPlan(const ast::BinaryExpr &expr, const Value &plan);
   Value evalSubset(const ast::BinaryExpr &expr);
   mlir::Value memberFrom(const ast::Expr &expr, mlir::Type member);
@@ -362,6 +369,8 @@ private:
   mlir::Value rowPosition(AxisInfo *axis);
   mlir::Value andMask(mlir::Value a, mlir::Value b);
   Value evalRules(const ast::ChooseExpr &expr);
+  bool overItems(mlir::Value value, AxisInfo *pool, SourceRange range,
+                 StringRef what);
   Value ruleTarget(const ast::Expr &target);
   Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
   Value firstPlan(llvm::ArrayRef<mlir::Value> whens,
@@ -568,7 +577,7 @@ private:
 
   // Handlers.cpp
   void emitModuleHandler(const ast::OnDecl &decl);
-  AxisInfo *poolOfEvents();
+  AxisInfo *poolOfEvents(const ast::OnDecl *decl = nullptr);
   bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
                 SourceRange range);
   void noteHandlers(RouteInstance &route, const Value &plan);
@@ -641,6 +650,7 @@ private:
   std::map<const ast::TypeExpr *, TypeInfo> answerTypes;  // of bodies, by text
   std::map<const ast::TypeExpr *, std::string> hostTypes; // who answers so
   std::map<const ast::RouteDecl *, bool> stepRoutes;      // as far as asked
+  std::set<const ast::RouteDecl *> expanded; // as entries or by their callers
 };
 
 } // namespace route::sema

@@ -437,6 +437,23 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
   }
 }
 
+/// Where `position`, whole numbers, is one of `axis`; null where it always is.
+mlir::Value Elaborator::isPosition(mlir::Value position, const AxisInfo &axis) {
+  if (auto constant = position.getDefiningOp<ConstantOp>())
+    if (auto number = dyn_cast<mlir::IntegerAttr>(constant.getValue()))
+      if (axis.size > 0 && number.getInt() >= 0 && number.getInt() < axis.size)
+        return {};
+  mlir::Value size = axis.size > 0
+                         ? e.constantInt(e.i64(), axis.size)
+                         : SizeOp::create(e.builder, e.loc,
+                                          e.arrayType(e.i64(), {}), axis.symbol)
+                               .getResult();
+  return e.binary(
+      BinaryKind::logical_and,
+      e.compare(CompareKind::ge, position, e.constantInt(e.i64(), 0)),
+      e.compare(CompareKind::lt, position, size));
+}
+
 Value Elaborator::evalIndex(const IndexExpr &expr) {
   if (Storage *storage = keyedNamed(*expr.base))
     return readKeyed(*storage, expr);
@@ -509,6 +526,13 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
   mlir::Value ir = asArray(base, expr.range);
   if (!ir)
     return Value();
+  // State is asked at numbers that callers send: one that is no position reads
+  // unknown, not zero, so that no mask allows what it does not know.
+  auto read = ir.getDefiningOp<GetOp>();
+  bool state = !cx.handler && read &&
+               isa_and_nonnull<StateOp>(mlir::SymbolTable::lookupSymbolIn(
+                   *module, read.getSymbol()));
+  mlir::Value inside;
   for (const IndexArg &arg : expr.args) {
     if (arg.rename) {
       AxisInfo *from = axisFrom(*arg.value), *to = axisNamed(arg.rename);
@@ -579,7 +603,17 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
           e.typeOf(ir).withElement(e.ranged(true, e.elementOf(ir))), ir);
     if (isa<mlir::IntegerType>(element))
       position = e.computing(position);
+    if (state && isNumber(element) && !e.isRange(ir))
+      inside = andMask(inside, isPosition(position, *along));
     ir = e.pick(ir, along, position);
+  }
+  if (inside) {
+    ir = e.computing(ir);
+    mlir::Type range = e.ranged(true, e.elementOf(ir));
+    ir = e.select(
+        inside,
+        CastOp::create(e.builder, e.loc, e.typeOf(ir).withElement(range), ir),
+        e.unknown(e.elementOf(ir)));
   }
   return Value::array(ir, base.unit);
 }

@@ -10,6 +10,7 @@
 #include "Elaborator.h"
 #include "Walk.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace route;
 using namespace route::sema;
@@ -261,10 +262,30 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
   return true;
 }
 
-/// The pool whose rows an event is about: the one with state, what the routers
-/// of the file choose from, or the only one.
-AxisInfo *Elaborator::poolOfEvents() {
+/// The pool whose rows an event is about: the one whose columns the handler
+/// names (`m.cool`), the one with state, what the routers of the file choose
+/// from, or the only one.
+AxisInfo *Elaborator::poolOfEvents(const OnDecl *decl) {
   AxisInfo *found = nullptr;
+  if (decl && !decl->params.empty() && pools.size() > 1) {
+    std::string row = decl->params.front().text + ".";
+    std::vector<StringRef> columns;
+    std::vector<std::string> names = namesIn(*decl->body);
+    for (StringRef name : names)
+      if (name.consume_front(row))
+        columns.push_back(name);
+    for (PoolInfo &pool : pools) {
+      if (columns.empty() || llvm::any_of(columns, [&](StringRef column) {
+            return !pool.axis->findColumn(column);
+          }))
+        continue;
+      if (found)
+        return nullptr;
+      found = pool.axis;
+    }
+    if (found)
+      return found;
+  }
   bool state = llvm::any_of(pools, [](const PoolInfo &pool) {
     return llvm::any_of(pool.axis->columns, [](const ColumnInfo &column) {
       return column.kind == ColumnKind::state;
@@ -324,7 +345,11 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
     std::vector<std::string> names;
     for (const Event &known : events)
       names.push_back(known.name);
-    unknownName(decl.event, "event", names);
+    error(diag::unknownName, decl.event.range,
+          "unknown event '" + decl.event.text + "'")
+        .suggest(decl.event.text, names)
+        .note("the events are " + llvm::join(names, ", ") +
+              ", and commit inside a router");
     return;
   }
   if (decl.params.size() > event->params.size()) {
@@ -372,12 +397,14 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
     StringRef role = event->params[i], name = decl.params[i].text;
     Value value;
     if (role == "row") {
-      AxisInfo *pool = poolOfEvents();
+      AxisInfo *pool = poolOfEvents(&decl);
       if (!pool) {
         error(diag::wrongKind, decl.params[i].range,
               "which pool this event is about is not clear")
-            .note("it is the one pool with state columns, or the one that all "
-                  "routers choose from");
+            .note(
+                "it is the pool that has the columns which the handler names, "
+                "such as m.cool, the one pool with state columns, or the one "
+                "that all routers choose from");
         good = false;
         break;
       }

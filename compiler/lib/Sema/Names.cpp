@@ -155,7 +155,18 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     columnNames(*cx.candidate, names);
   llvm::append_range(names, builtinNames());
-  return unknownName(name, "name", names);
+  auto message =
+      error(diag::unknownName, name.range, "unknown name '" + name.text + "'");
+  message.suggest(name.text, names);
+  // What an event brings has the names that the handler gives it.
+  if (cx.handler)
+    for (StringRef event : {"failure(m, code)", "usage(m, used)",
+                            "feedback(reward)", "dispatch(m)"})
+      if (event.contains(("(" + name.text + ")")) ||
+          event.contains((" " + name.text + ")")) ||
+          event.contains(("(" + name.text + ",")))
+        message.note("what an event brings is named behind it: on " + event);
+  return Value();
 }
 
 AxisInfo *Elaborator::axisNamed(const Name &name, bool report) {

@@ -99,6 +99,12 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
   AxisInfo *parent = nullptr;
   if (decl.parent && !(parent = axisNamed(decl.parent)))
     return Value();
+  Unit unit;
+  double scale = 1;
+  if (elementNamed(decl.name.text, unit, scale))
+    return fail(diag::duplicateName, decl.name.range,
+                "a pool cannot be called '" + decl.name.text +
+                    "', which is a type of the language");
   std::string path = pathOf(scope);
   path = path.empty() ? decl.name.text : path + "." + decl.name.text;
   if (decl.value && (isAlgebra(*decl.value) || isPoolName(*decl.value)))

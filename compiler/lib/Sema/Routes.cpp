@@ -59,6 +59,7 @@ Value Elaborator::inlineRoute(RouteInstance &route,
            : route.builtin == "skip" ? Value::literal(0, false, args[0].unit)
                                      : args[0];
   const RouteDecl &decl = *route.decl;
+  expanded.insert(&decl);
   if (!decl.axisParams.empty() &&
       !route.scope->entries.count(decl.axisParams.front().text))
     return fail(diag::argumentMismatch, range,

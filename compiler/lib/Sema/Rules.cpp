@@ -218,6 +218,30 @@ static llvm::SmallVector<std::string> ruleLabels(const ChooseExpr &expr) {
   return labels;
 }
 
+/// Whether a condition of rules lies along the items, or along the rows of
+/// `pool` as well. Another axis is an error.
+bool Elaborator::overItems(mlir::Value value, AxisInfo *pool, SourceRange range,
+                           StringRef what) {
+  AxisList known = cx.items;
+  for (AxisInfo *axis : {pool, cx.along})
+    if (axis)
+      known.push_back(axis);
+  for (const Frame &frame : cx.frames)
+    for (AxisInfo *axis : {frame.axis, frame.plan})
+      if (axis)
+        known.push_back(axis);
+  for (AxisInfo *used : e.axesOf(value))
+    if (llvm::none_of(
+            known, [&](AxisInfo *axis) { return axis->descendsFrom(used); })) {
+      error(diag::choiceAxes, range,
+            what + " has axis '" + used->name + "', which is no item" +
+                (pool ? " and no candidate" : ""))
+          .help("read one position, such as x[i], or reduce it");
+      return false;
+    }
+  return true;
+}
+
 Value Elaborator::evalRules(const ChooseExpr &expr) {
   if (!cx.resultPool)
     return fail(diag::badChoice, expr.range,
@@ -240,6 +264,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     mlir::Value mask =
         inContext(masked, [&] { return evalTruth(*expr.where); });
     if (!mask)
+      return Value();
+    if (!overItems(mask, pool.axis, expr.where->range, "the mask"))
       return Value();
     rules.ruleMask = andMask(cx.ruleMask, mask);
     inContext(masked, [&] {
@@ -274,6 +300,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
               "expected a condition, found " + describe(value));
         when = {};
       }
+      if (when && !overItems(when, nullptr, rule->cond->range, "the condition"))
+        when = {};
       if (!when) {
         good = false;
         continue;

@@ -368,7 +368,8 @@ void Elaborator::emitStepEntry(RouteInstance &route, SourceRange range) {
                 "'on " + handler.decl->event.text +
                     "' of a router that a step route runs");
   handlers.clear();
-  if (!good && diags.errorCount() == errors)
+  // What failed elsewhere, such as a pool, is an error already.
+  if (!good && !diags.hasErrors())
     error(diag::internal, range, "this route could not be elaborated");
   if (!good || diags.errorCount() != errors) {
     steps.func.erase();

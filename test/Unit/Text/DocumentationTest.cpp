@@ -64,7 +64,7 @@ private:
     rest.erase(0, what.size());
     return true;
   }
-  /// "..." with \n, \", \\ and \xNN; r"..." as it stands.
+  /// "..." with \n, \t, \", \\ and \xNN; r"..." as it stands.
   std::string string() {
     bool raw = rest[0] == 'r';
     if (raw)
@@ -77,6 +77,8 @@ private:
         c = take();
         if (c == 'n')
           c = '\n';
+        if (c == 't')
+          c = '\t';
         if (c == 'x') {
           c = static_cast<char>(std::stoi(rest.substr(0, 2), nullptr, 16));
           rest.erase(0, 2);

@@ -33,6 +33,42 @@ std::string Lowering::argumentName(unsigned i) {
   return given ? given.getValue().str() : "arg" + std::to_string(i);
 }
 
+/// What an entry reads, with the symbol's op: columns of items as their axis
+/// lists them, then the rest as the file declares it. What hosts pass by place
+/// must not hang on which expression mentions it first.
+static SmallVector<std::pair<Operation *, GetOp>>
+inOrderOfDeclaration(ModuleOp module, SymbolTableCollection &tables,
+                     ArrayRef<std::pair<Attribute, GetOp>> reads) {
+  llvm::DenseMap<Operation *, unsigned> places;
+  llvm::StringMap<unsigned> files;
+  unsigned place = 0;
+  for (Operation &op : *module.getBody()) {
+    places[&op] = place++;
+    if (auto axis = dyn_cast<AxisOp>(op))
+      for (auto column : axis.getColumns().getOps<ColumnOp>())
+        places[column] = place++;
+    if (auto at = dyn_cast<FileLineColLoc>(op.getLoc()))
+      files.try_emplace(at.getFilename().getValue(), files.size());
+  }
+  auto key = [&](Operation *op) {
+    unsigned own = places.lookup(op);
+    if (isa<ColumnOp>(op))
+      return std::array<unsigned, 5>{0, own, 0, 0, own};
+    auto at = dyn_cast<FileLineColLoc>(op->getLoc());
+    return std::array<unsigned, 5>{
+        1, at ? files.lookup(at.getFilename().getValue()) : 0,
+        at ? at.getLine() : 0, at ? at.getColumn() : 0, own};
+  };
+  SmallVector<std::pair<Operation *, GetOp>> ordered;
+  for (auto [symbol, get] : reads)
+    ordered.push_back(
+        {tables.lookupSymbolIn(module, cast<SymbolRefAttr>(symbol)), get});
+  llvm::sort(ordered, [&](const auto &a, const auto &b) {
+    return key(a.first) < key(b.first);
+  });
+  return ordered;
+}
+
 LogicalResult Lowering::buildSignature(StringRef name) {
   SmallVector<Argument> all;
   SmallVector<Axis> used;
@@ -165,9 +201,8 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     budget.getLimit().walk(read);
     budget.getPer().walk(read);
   }
-  for (auto &[symbol, get] : reads) {
-    Operation *target =
-        tables.lookupSymbolIn(module, cast<SymbolRefAttr>(symbol));
+  for (auto &[target, get] :
+       inOrderOfDeclaration(module, tables, reads.takeVector())) {
     auto type = cast<ArrayType>(get.getType());
     auto column = dyn_cast<ColumnOp>(target);
     if (isa<ParamOp>(target))
