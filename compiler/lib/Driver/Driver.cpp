@@ -352,9 +352,10 @@ int route::runDriver(int argc, char **argv) {
         dropInlineTests(*compilation.module);
       if (outputs && line.emit.empty() &&
           compilation.module->getOps<FuncOp>().empty()) {
-        diags.report(diag::noEntries, {},
-                     "'" + compilation.sources.name(compilation.file) +
-                         "' has no entry: the library would be empty")
+        diags
+            .report(diag::noEntries, SourceRange{compilation.file, 0, 0},
+                    "'" + compilation.sources.name(compilation.file) +
+                        "' has no entry: the library would be empty")
             .note("a route or a router is an entry where its parameters are "
                   "signals, axes with columns, or have types");
         return 1;
