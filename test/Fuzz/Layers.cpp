@@ -23,23 +23,33 @@ public:
     if (halves)
       text += ", half { gate, up }";
     text += "\nsignal x : " + state + "[token, hidden]\n";
-    bool mixed = c.chance(15) && experts > 2;
+    bool mixed = c.chance(20) && experts > 2;
+    bool guarded = !mixed && c.chance(10);
     if (mixed)
-      text += "pool experts { real[" + std::to_string(experts - 1) +
-              "] = swiglu[hidden, inner], none[1] = identity }\n";
+      text += kinds();
     else
       text += "pool experts[" + std::to_string(experts) + "]" +
               (halves         ? body(true)
                : c.chance(20) ? library()
                               : body(false));
+    if (guarded) {
+      bool braces = text.compare(text.size() - 2, 2, "}\n") == 0;
+      text.insert(text.size() - (braces ? 2 : 1),
+                  braces ? "  require weight >= 0.25 else none\n"
+                         : " { require weight >= 0.25 else none }");
+    }
     bool shared = c.chance(25);
     if (shared)
       text += "use shared = " + std::string(c.pick({"swiglu", "ffn"})) +
               "[hidden, inner]\n";
     text += gate();
+    bool dense = !mixed && c.chance(20);
+    if (dense)
+      text += "param soft : f32[experts, hidden]\n";
     text += "route layer(x) -> " + result + "[token, hidden] = " +
-            c.pick({"combine(gate(x), experts(x))",
-                    "x + combine(gate(x), experts(x))"}) +
+            (dense ? "sum(sigmoid(x @ soft) * experts(x) over experts)"
+                   : c.pick({"combine(gate(x), experts(x))",
+                             "x + combine(gate(x), experts(x))"})) +
             (shared ? " + shared(x)" : "") + "\n";
     bool coarse = text.find("bf16") != std::string::npos;
     return {text,
@@ -50,6 +60,22 @@ public:
 private:
   std::string library() {
     return " = " + std::string(c.pick({"swiglu", "ffn"})) + "[hidden, inner]\n";
+  }
+
+  /// Members of two or three kinds: experts, ways past them, and experts of
+  /// another shape.
+  std::string kinds() {
+    uint32_t others = c.pick({0u, 1u, 2u});
+    std::string text = "pool experts { real[" +
+                       std::to_string(experts - 1 - (others ? 1 : 0)) +
+                       "] = swiglu[hidden, inner]";
+    if (others == 1)
+      text += ", one[1] = ffn[hidden, inner]";
+    if (others == 2)
+      text = "route scaled(v) -> f32[hidden] { param s : f32[hidden]  return v "
+             "* s }\n" +
+             text + ", one[1] = scaled";
+    return text + ", past[1] = identity }\n";
   }
 
   std::string body(bool halves) {

@@ -46,10 +46,12 @@ Value Lowering::candidatesLast(Value route, const Plan &plan, Type type,
 LogicalResult Lowering::lowerChoose(ChooseOp op) {
   Location loc = op.getLoc();
   Plan rows;
-  rows.axis = op.getAxisAttr();
+  rows.axis = rows.base = op.getAxisAttr();
   rows.candidates = op.getCandidatesAttr();
   for (auto axis : op.getPer().getAsRange<Axis>())
     rows.per.push_back(axis);
+  if (isPart(op))
+    return lowerPart(op, rows);
   // Outside a row program all items are chosen for at once.
   if (!item &&
       (!isRowChoice(op, tables) ||
@@ -286,7 +288,7 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
   for (Value source : op.getPlans())
     sources.push_back(plan(source));
   Plan rows = sources.front();
-  rows.axis = op.getAxisAttr();
+  rows.axis = rows.base = op.getAxisAttr();
   for (const Plan &source : sources) {
     if (source.per != rows.per || source.candidates != rows.candidates)
       return unsupported(op, "plans from different axes in one rule set");

@@ -196,7 +196,7 @@ LogicalResult Lowering::lowerConcat(ConcatOp op) {
   if (left.per != right.per || left.candidates != right.candidates)
     return unsupported(op, "plans from different axes one behind the other");
   Plan rows = left;
-  rows.axis = op.getAxisAttr();
+  rows.axis = rows.base = op.getAxisAttr();
   rows.rank = left.rank + right.rank;
   unsigned columns = op.getResultColumns().size();
   SmallVector<Value> inputs = {left.indices, right.indices};

@@ -133,7 +133,7 @@ LogicalResult Lowering::concatColumns(ConcatOp op) {
   Plan left = plan(op.getLhs()), right = plan(op.getRhs()), rows = left;
   if (left.per != right.per || left.candidates != right.candidates)
     return unsupported(op, "plans from different axes one behind the other");
-  rows.axis = op.getAxisAttr();
+  rows.axis = rows.base = op.getAxisAttr();
   rows.extent = {};
   rows.rank = left.rank + right.rank;
   if (left.extent || right.extent) {
@@ -190,7 +190,7 @@ LogicalResult Lowering::firstPlanColumns(FirstPlanOp op) {
   for (Value source : op.getPlans())
     sources.push_back(plan(source));
   Plan rows = sources.front();
-  rows.axis = op.getAxisAttr();
+  rows.axis = rows.base = op.getAxisAttr();
   rows.extent = {};
   for (const Plan &source : sources) {
     if (source.per != rows.per || source.candidates != rows.candidates)

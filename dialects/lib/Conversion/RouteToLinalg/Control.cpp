@@ -16,11 +16,13 @@ static bool carriesPlan(TypeRange types) {
 LogicalResult Lowering::lowerRegion(Block &block,
                                     llvm::function_ref<LogicalResult()> end) {
   auto outerValues = values;
+  auto outerMatrices = matrices;
   llvm::StringMap<Grouping> outerGroupings = groupings;
   LogicalResult result = lowerBlock(block);
   if (succeeded(result))
     result = end();
   values = std::move(outerValues);
+  matrices = std::move(outerMatrices);
   groupings = std::move(outerGroupings);
   return result;
 }

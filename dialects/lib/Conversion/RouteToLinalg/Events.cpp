@@ -13,7 +13,7 @@ LogicalResult Lowering::declarePlan(Axis axis) {
   if (rank == planRanks.end())
     return func.emitError("no entry of this module gives plan ") << axis;
   Plan rows;
-  rows.axis = axis;
+  rows.axis = rows.base = axis;
   for (Axis parent : lookupAxis(func, axis, tables).getParentAxes())
     rows.per.push_back(parent);
   rows.candidates = rows.per.pop_back_val();

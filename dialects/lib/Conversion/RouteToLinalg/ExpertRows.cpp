@@ -1,5 +1,5 @@
 // The rows of a plan as matrices for experts: sorted by what the weights have
-// one matrix each of, and back.
+// one matrix each of, back in the plan's slots, and combined at the items.
 #include "Lowering.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
@@ -7,78 +7,6 @@
 using namespace mlir;
 using namespace route;
 using namespace route::lowering;
-
-Grouping &Lowering::grouping(const Plan &rows, Axis by, Location loc) {
-  auto [it, fresh] =
-      groupings.try_emplace((rows.axis.getValue() + "/" + by.getValue()).str());
-  Grouping &group = it->second;
-  if (!fresh)
-    return group;
-  Type i32 = b.getI32Type();
-  // Slots as a matrix, items x rank, of what they are sorted by.
-  Value slots = rows.indices;
-  SmallVector<Axis> dims = dimsOf(ArrayRef(rows.axis));
-  if (by != rows.candidates)
-    slots = generate(
-        sizesOf(dims, loc), i32, loc,
-        [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
-          Value there = presentAt(inner, at, dims, here);
-          std::optional<Place> place = placeOf(inner, at, by, dims, here);
-          if (place->there)
-            there = arith::AndIOp::create(inner, at, there, place->there);
-          return arith::SelectOp::create(
-              inner, at, there,
-              arith::IndexCastOp::create(inner, at, i32, place->position),
-              arith::ConstantOp::create(inner, at,
-                                        inner.getI32IntegerAttr(-1)));
-        });
-  auto type = cast<RankedTensorType>(slots.getType());
-  if (type.getRank() == 1) {
-    SmallVector<OpFoldResult> shape = {b.getIndexAttr(1), capacity(rows)};
-    type = RankedTensorType::get({1, type.getDimSize(0)}, i32);
-    slots = tensor::ExpandShapeOp::create(
-        b, loc, type, slots, ArrayRef<ReassociationIndices>{{0, 1}}, shape);
-  } else if (type.getRank() > 2) {
-    SmallVector<ReassociationIndices> groups = {
-        llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1)),
-        {type.getRank() - 1}};
-    slots = tensor::CollapseShapeOp::create(b, loc, slots, groups);
-    type = cast<RankedTensorType>(slots.getType());
-  }
-  int64_t experts = staticSize(by);
-  Value items = constantIndex(1, loc);
-  for (Axis dim : dimsOf(rows.per))
-    items = arith::MulIOp::create(b, loc, items, sizeValue(dim, loc));
-  group.rows = arith::MulIOp::create(b, loc, items, sizeValue(rows.axis, loc));
-  Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
-  Value counts0 =
-      linalg::FillOp::create(
-          b, loc, zero,
-          tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts}, i32)
-              .getResult())
-          .getResult(0);
-  Value counts = ragged::CountOp::create(b, loc, TypeRange(counts0.getType()),
-                                         slots, Value(), counts0)
-                     ->getResult(0);
-  Value offsets0 =
-      tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts + 1}, i32);
-  group.offsets = ragged::OffsetsOp::create(
-                      b, loc, TypeRange(offsets0.getType()), counts, offsets0)
-                      ->getResult(0);
-  OpFoldResult many = type.hasStaticShape()
-                          ? OpFoldResult(b.getIndexAttr(type.getNumElements()))
-                          : OpFoldResult(group.rows);
-  Value perm0 =
-      tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{many}, i32);
-  Value inv0 = tensor::EmptyOp::create(
-      b, loc, tensor::getMixedSizes(b, loc, slots), i32);
-  auto permute = ragged::PermuteOp::create(
-      b, loc, TypeRange{perm0.getType(), inv0.getType()}, slots, group.offsets,
-      Value(), perm0, inv0);
-  group.perm = permute->getResult(0);
-  group.inv = permute->getResult(1);
-  return group;
-}
 
 /// Folds the dimensions of `tensor` into two: the first `leading` and the rest.
 Value route::lowering::asMatrix(OpBuilder &b, Location loc, Value tensor,
@@ -94,47 +22,202 @@ Value route::lowering::asMatrix(OpBuilder &b, Location loc, Value tensor,
   return tensor::CollapseShapeOp::create(b, loc, tensor, groups);
 }
 
-/// The axis that the weights of an expert's products have one matrix for each
-/// position of, and null where all rows share them.
-Axis Lowering::sortedBy(Value route) {
-  Axis expert = expertAxis(route.getType());
-  Operation *op = route.getDefiningOp();
-  if (!expert || !op)
-    return {};
-  if (auto contract = dyn_cast<ContractOp>(op)) {
-    Value weights = contract.getRhs();
-    if (auto broadcast = weights.getDefiningOp<BroadcastOp>();
-        broadcast && broadcast.getPlan())
-      weights = broadcast.getOperand();
-    for (Axis axis : cast<ArrayType>(weights.getType()).getAxes())
-      if (!contract.getType().hasAxis(axis) &&
-          !llvm::is_contained(contract.getOver(), axis) &&
-          descends(expert, axis))
-        return axis;
-    return sortedBy(contract.getLhs());
-  }
-  if (isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, PickOp, RenameOp>(op))
-    for (Value operand : op->getOperands())
-      if (Axis axis = sortedBy(operand))
-        return axis;
-  return {};
+/// Values of a plan's slots as a matrix, items by rank.
+Value Lowering::slotMatrix(Value tensor, Location loc) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  if (type.getRank() == 1)
+    return tensor::ExpandShapeOp::create(
+        b, loc,
+        RankedTensorType::get({1, type.getDimSize(0)}, type.getElementType()),
+        tensor, ArrayRef<ReassociationIndices>{{0, 1}},
+        ArrayRef<OpFoldResult>{b.getIndexAttr(1),
+                               tensor::getMixedSize(b, loc, tensor, 0)});
+  return asMatrix(b, loc, tensor, type.getRank() - 1);
 }
 
-/// Items' rows where they are found by descent, one for each slot, sorted.
-Value Lowering::rowsByPlace(BroadcastOp broadcast, Axis by, Location loc) {
-  auto from = cast<ArrayType>(broadcast.getOperand().getType()),
-       to = cast<ArrayType>(broadcast.getType());
-  Plan &rows = plans[expertAxis(to).getValue()];
-  Value source = get(broadcast.getOperand());
+/// `there ? position : -1` as i32.
+static Value positionIf(OpBuilder &b, Location loc, Value there,
+                        Value position) {
+  Type i32 = b.getI32Type();
+  if (position.getType().isIndex())
+    position = arith::IndexCastOp::create(b, loc, i32, position);
+  Value none = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(-1));
+  return there ? Value(arith::SelectOp::create(b, loc, there, position, none))
+               : position;
+}
+
+/// What each slot is sorted by: the place of its row's weights, -1 for none.
+/// Null where that is not known.
+Value Lowering::groupPositions(const Plan &rows, const GroupKey &key,
+                               Location loc) {
+  SmallVector<Axis> dims = dimsOf(ArrayRef(rows.axis));
+  if (key.experts && !key.position && rows.axis == rows.base &&
+      key.experts == rows.candidates)
+    return rows.indices;
+  Value given;
+  SmallVector<Axis> givenDims;
+  if (key.position) {
+    given = get(key.position);
+    givenDims = dimsOf(cast<ArrayType>(key.position.getType()));
+    if (!given || givenDims != dims)
+      return {};
+  }
+  bool known = true;
+  Value slots = generate(
+      sizesOf(dims, loc), b.getI32Type(), loc,
+      [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
+        Value there = presentAt(inner, at, dims, here);
+        if (!key.experts)
+          return positionIf(inner, at, there, constantAt(inner, 0, at));
+        if (!given) {
+          std::optional<Place> place =
+              placeOf(inner, at, key.experts, dims, here);
+          if (!place) {
+            known = false;
+            return positionIf(inner, at, there, constantAt(inner, 0, at));
+          }
+          if (place->there)
+            there = there ? Value(arith::AndIOp::create(inner, at, there,
+                                                        place->there))
+                          : place->there;
+          return positionIf(inner, at, there, place->position);
+        }
+        // Unsigned, so that a negative position is outside too.
+        Value position = arith::IndexCastOp::create(
+            inner, at, inner.getIndexType(),
+            tensor::ExtractOp::create(inner, at, given, here));
+        Value inside =
+            arith::CmpIOp::create(inner, at, arith::CmpIPredicate::ult,
+                                  position, extentAt(inner, key.experts, at));
+        return positionIf(
+            inner, at,
+            there ? Value(arith::AndIOp::create(inner, at, there, inside))
+                  : inside,
+            position);
+      });
+  return known ? slots : Value();
+}
+
+/// The plan's rows sorted by `key`; null where it has no static number of
+/// positions.
+Grouping *Lowering::grouping(const Plan &rows, const GroupKey &key,
+                             Location loc) {
+  std::string name =
+      (rows.axis.getValue() + "/" +
+       (key.experts ? key.experts.getValue() : StringRef()) + "/" +
+       Twine(reinterpret_cast<uintptr_t>(key.position.getAsOpaquePointer())))
+          .str();
+  if (auto known = groupings.find(name); known != groupings.end())
+    return &known->second;
+  int64_t experts = key.experts ? staticSize(key.experts) : 1;
+  if (ShapedType::isDynamic(experts))
+    return nullptr;
+  Type i32 = b.getI32Type();
+  Value slots = groupPositions(rows, key, loc);
+  if (!slots)
+    return nullptr;
+  slots = slotMatrix(slots, loc);
+  auto type = cast<RankedTensorType>(slots.getType());
+  Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+  Value counts0 =
+      linalg::FillOp::create(
+          b, loc, zero,
+          tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts}, i32)
+              .getResult())
+          .getResult(0);
+  Value counts = ragged::CountOp::create(b, loc, TypeRange(counts0.getType()),
+                                         slots, Value(), counts0)
+                     ->getResult(0);
+  Value offsets0 =
+      tensor::EmptyOp::create(b, loc, ArrayRef<int64_t>{experts + 1}, i32);
+  Grouping group;
+  group.name = name;
+  group.offsets = ragged::OffsetsOp::create(
+                      b, loc, TypeRange(offsets0.getType()), counts, offsets0)
+                      ->getResult(0);
+  OpFoldResult many;
+  if (type.hasStaticShape()) {
+    many = b.getIndexAttr(type.getNumElements());
+  } else {
+    Value items = constantIndex(1, loc);
+    for (Axis dim : dimsOf(rows.per))
+      items = arith::MulIOp::create(b, loc, items, sizeValue(dim, loc));
+    many = arith::MulIOp::create(b, loc, items, sizeValue(rows.axis, loc))
+               .getResult();
+  }
+  Value perm0 =
+      tensor::EmptyOp::create(b, loc, ArrayRef<OpFoldResult>{many}, i32);
+  Value inv0 = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, slots), i32);
+  auto permute = ragged::PermuteOp::create(
+      b, loc, TypeRange{perm0.getType(), inv0.getType()}, slots, group.offsets,
+      Value(), perm0, inv0);
+  group.perm = permute->getResult(0);
+  group.inv = permute->getResult(1);
+  return &(groupings[name] = group);
+}
+
+/// The rows of `matrix`, one a slot, or one an item that serves all its slots,
+/// sorted.
+Value Lowering::sortRows(Value matrix, const Grouping &group, int64_t slots,
+                         Location loc) {
+  auto type = cast<RankedTensorType>(matrix.getType());
+  SmallVector<OpFoldResult> shape = {
+      tensor::getMixedSize(b, loc, group.perm, 0)};
+  if (type.getRank() > 1)
+    shape.push_back(tensor::getMixedSize(b, loc, matrix, 1));
+  Value init = tensor::EmptyOp::create(b, loc, shape, type.getElementType());
+  return ragged::GatherOp::create(b, loc, TypeRange(init.getType()), matrix,
+                                  group.perm, init, slots)
+      ->getResult(0);
+}
+
+/// Sorted rows back in the slots of their plan, as an array of `type`; zero
+/// where there is no row.
+Value Lowering::unsortRows(Value matrix, const Grouping &group, ArrayType type,
+                           Location loc) {
+  auto held = cast<RankedTensorType>(matrix.getType());
+  Value places = tensor::CollapseShapeOp::create(
+      b, loc, group.inv, ArrayRef<ReassociationIndices>{{0, 1}});
+  Value zero =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(held.getElementType()));
+  Value init =
+      linalg::FillOp::create(
+          b, loc, zero,
+          Value(tensor::EmptyOp::create(
+              b, loc,
+              ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, places, 0),
+                                     b.getIndexAttr(held.getDimSize(1))},
+              held.getElementType())))
+          .getResult(0);
+  Value rows = ragged::GatherOp::create(b, loc, TypeRange(init.getType()),
+                                        matrix, places, init, 1)
+                   ->getResult(0);
+  RankedTensorType want = tensorType(type);
+  if (rows.getType() == want)
+    return rows;
+  SmallVector<Axis> dims = dimsOf(type);
+  int64_t leading = dimsOf(ArrayRef(type.getAxes().front())).size();
+  SmallVector<ReassociationIndices> groups = {
+      llvm::to_vector(llvm::seq<int64_t>(0, leading)),
+      llvm::to_vector(llvm::seq<int64_t>(leading, want.getRank()))};
+  return tensor::ExpandShapeOp::create(b, loc, want, rows, groups,
+                                       sizesOf(dims, loc));
+}
+
+/// Items' rows where they are found by descent, one for each slot, sorted. Null
+/// where they are above the plan's rows in no such way.
+Value Lowering::rowsByPlace(Value source, ArrayType from, const Plan &rows,
+                            const Grouping &group, Location loc) {
   SmallVector<Axis> dims = dimsOf(from), slots = dimsOf(ArrayRef(rows.axis)),
                     lead = dims;
-  while (!lead.empty() && to.hasAxis(lead.back()))
+  // Dimensions that stay are columns.
+  while (!lead.empty() && !descends(rows.axis, lead.back()))
     lead.pop_back();
-  if (!source || lead.size() == dims.size() || lead.empty() ||
+  if (lead.size() == dims.size() || lead.empty() ||
       llvm::any_of(lead, [&](Axis dim) { return !descends(rows.axis, dim); }))
     return {};
   Value matrix = asMatrix(b, loc, source, lead.size());
-  Grouping &group = grouping(rows, by, loc);
   Type i32 = b.getI32Type();
   Value itemOf = generate(
       sizesOf(slots, loc), i32, loc,
@@ -148,9 +231,7 @@ Value Lowering::rowsByPlace(BroadcastOp broadcast, Axis by, Location loc) {
                                                   extentAt(inner, dim, at)),
                             place))
                       : place;
-        return arith::SelectOp::create(
-            inner, at, there, arith::IndexCastOp::create(inner, at, i32, line),
-            arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(-1)));
+        return positionIf(inner, at, there, line);
       });
   itemOf = flattened(itemOf, 0, loc);
   OpFoldResult many = tensor::getMixedSize(b, loc, group.perm, 0);
@@ -184,89 +265,217 @@ Value Lowering::rowsByPlace(BroadcastOp broadcast, Axis by, Location loc) {
       ->getResult(0);
 }
 
-/// An array over a plan's rows and columns that no product is part of: computed
-/// as the rows were chosen, then sorted.
-Value Lowering::sorted(Value route, Axis by, Location loc) {
+/// An array over a plan and more as a matrix, its rows sorted by `group`. Null
+/// where its shape or elements do not fit.
+Value Lowering::sorted(Value route, Grouping *&group, Location loc) {
   auto type = cast<ArrayType>(route.getType());
-  Plan &rows = plans[expertAxis(type).getValue()];
-  SmallVector<Axis> slots = dimsOf(ArrayRef(rows.axis)), dims = dimsOf(type);
-  Value plain = get(route);
-  if (!plain || ArrayRef(dims).take_front(slots.size()) != ArrayRef(slots) ||
-      !isa<FloatType>(cast<RankedTensorType>(plain.getType()).getElementType()))
+  Axis expert = expertAxis(type);
+  if (!expert || type.getAxes().front() != expert)
     return {};
-  Value matrix = asMatrix(b, loc, plain, slots.size());
-  if (!matrix)
+  std::string name = group->name;
+  const Plan rows = plans[expert.getValue()];
+  Value matrix;
+  if (!values.contains(route) && isProduct(route) && fuse(route, loc) &&
+      matrices[route].group == name)
+    matrix = matrices[route].matrix;
+  // A product's groupings may have moved this one.
+  group = &groupings[name];
+  auto narrow = [&](Value made) -> Value {
+    if (!made)
+      return {};
+    auto held = dyn_cast<FloatType>(
+        cast<RankedTensorType>(made.getType()).getElementType());
+    if (!held || held.isF64())
+      return {};
+    return held.isF32() || held.isBF16() ? made : widen(made, loc);
+  };
+  if (matrix)
+    return narrow(matrix);
+  // Items' values: every slot takes its item's row.
+  Value source = route;
+  while (auto broadcast = source.getDefiningOp<BroadcastOp>()) {
+    source = broadcast.getOperand();
+    auto from = cast<ArrayType>(source.getType());
+    if (Axis outer = expertAxis(from)) {
+      if (plans[outer.getValue()].base == rows.base)
+        continue;
+      break;
+    }
+    SmallVector<Axis> dims = dimsOf(from), items = dimsOf(rows.per);
+    if (llvm::any_of(type.getAxes().drop_front(),
+                     [&](Axis axis) { return !from.hasAxis(axis); }))
+      break;
+    Value tensor = get(source);
+    if (!tensor)
+      return {};
+    if (!items.empty() && !rows.extent &&
+        !llvm::is_contained(dims, rows.candidates) &&
+        ArrayRef(dims).take_front(items.size()) == ArrayRef(items)) {
+      Value made = narrow(asMatrix(b, loc, tensor, items.size()));
+      return made ? sortRows(made, *group, rows.rank, loc) : Value();
+    }
+    if (Value made = rowsByPlace(tensor, from, rows, *group, loc))
+      return narrow(made);
+    break;
+  }
+  Value tensor = get(route);
+  group = &groupings[name];
+  if (!tensor)
     return {};
-  Grouping &group = grouping(rows, by, loc);
-  auto held = cast<RankedTensorType>(matrix.getType());
-  Value init = tensor::EmptyOp::create(
-      b, loc,
-      ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, group.perm, 0),
-                             b.getIndexAttr(held.getDimSize(1))},
-      held.getElementType());
-  return ragged::GatherOp::create(b, loc, TypeRange(init.getType()), matrix,
-                                  group.perm, init, 1)
-      ->getResult(0);
+  Value made =
+      narrow(asMatrix(b, loc, tensor, dimsOf(ArrayRef<Axis>(expert)).size()));
+  return made ? sortRows(made, *group, 1, loc) : Value();
 }
 
-/// Experts' values over the plan's rows as they were chosen, zero where there
-/// is no row.
-Value Lowering::unsorted(Value route, Location loc) {
-  auto type = cast<ArrayType>(route.getType());
-  Axis expert = expertAxis(type), by = sortedBy(route);
-  if (!by)
-    by = plans[expert.getValue()].candidates;
-  Value matrix = matrixOf(route, by, loc);
-  if (!matrix)
+/// An array over a plan and more in the plan's slots: unsorted where it is one
+/// product, computed as any other array where it is not.
+Value Lowering::inSlots(Value route) {
+  Operation *op = route.getDefiningOp();
+  Location loc = route.getLoc();
+  if (!op)
     return {};
-  SmallVector<Axis> dims = dimsOf(type), rows = dimsOf(ArrayRef(expert));
-  if (ArrayRef(dims).take_front(rows.size()) != ArrayRef(rows)) {
-    (void)unsupported(route.getDefiningOp(), "this order of axes");
+  if (isProduct(route) && fuse(route, loc)) {
+    Sorted made = matrices[route];
+    set(route, unsortRows(made.matrix, groupings[made.group],
+                          cast<ArrayType>(route.getType()), loc));
+  } else if (failed(lowerNow(op))) {
     return {};
   }
-  Value inv = grouping(plans[expert.getValue()], by, loc).inv;
-  Type held = element(type.getElementType());
-  return generate(
-      sizesOf(dims, loc), held, loc,
-      [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
-        // The slot as (items, rank), the element as one column.
-        auto flat = [&](ArrayRef<Axis> axes, ValueRange position) -> Value {
-          Value line;
-          for (auto [dim, place] : llvm::zip(axes, position))
-            line = line ? Value(arith::AddIOp::create(
-                              inner, at,
-                              arith::MulIOp::create(inner, at, line,
-                                                    extentAt(inner, dim, at)),
-                              place))
-                        : Value(place);
-          return line ? line : constantAt(inner, 0, at);
-        };
-        Value item = flat(ArrayRef(rows).drop_back(),
-                          here.take_front(rows.size() - 1)),
-              column = flat(ArrayRef(dims).drop_front(rows.size()),
-                            here.drop_front(rows.size()));
-        Value row = tensor::ExtractOp::create(
-            inner, at, inv, ValueRange{item, here[rows.size() - 1]});
-        Value there = arith::CmpIOp::create(
-            inner, at, arith::CmpIPredicate::sge, row,
-            arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
-        return scf::IfOp::create(
-                   inner, at, there,
-                   [&](OpBuilder &then, Location where) {
-                     Value line = arith::IndexCastOp::create(
-                         then, where, then.getIndexType(), row);
-                     Value found = tensor::ExtractOp::create(
-                         then, where, matrix, ValueRange{line, column});
-                     scf::YieldOp::create(then, where, found);
-                   },
-                   [&](OpBuilder &other, Location where) {
-                     Value zero = arith::ConstantOp::create(
-                         other, where,
-                         cast<TypedAttr>(other.getZeroAttr(held)));
-                     scf::YieldOp::create(other, where, zero);
-                   })
-            .getResult(0);
-      });
+  return values.lookup(route);
+}
+
+/// Where each slot's row lies when rows are in the order of the slots: at the
+/// slot, -1 where there is none. Items by rank.
+Value Lowering::slotPlaces(const Plan &rows, Location loc) {
+  SmallVector<Axis> dims = dimsOf(ArrayRef(rows.axis));
+  return slotMatrix(
+      generate(sizesOf(dims, loc), b.getI32Type(), loc,
+               [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
+                 Value place;
+                 for (auto [dim, position] : llvm::zip(dims, here))
+                   place = place ? Value(arith::AddIOp::create(
+                                       inner, at,
+                                       arith::MulIOp::create(
+                                           inner, at, place,
+                                           extentAt(inner, dim, at)),
+                                       position))
+                                 : position;
+                 return positionIf(inner, at, presentAt(inner, at, dims, here),
+                                   place);
+               }),
+      loc);
+}
+
+/// Whether a value holds what experts made: products of the plan's rows, or
+/// what its parts made.
+bool Lowering::gathersExperts(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (isProduct(value))
+    return true;
+  if (auto reduce = dyn_cast_or_null<ReduceOp>(op))
+    return fillsBase(reduce);
+  return op && isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(op) &&
+         llvm::any_of(op->getOperands(), [&](Value operand) {
+           return expertAxis(operand.getType()) && gathersExperts(operand);
+         });
+}
+
+/// Whether a sum over a plan leaves columns: rows that experts made, or sums of
+/// what its parts made.
+bool Lowering::combines(ReduceOp op) {
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
+  Axis expert = expertAxis(from);
+  if (item || !expert || op.getKind() != ReduceKind::sum || !op.getPlan() ||
+      from.getAxes().front() != expert || !from.getElementType().isF32() ||
+      plans[expert.getValue()].axis != plan(op.getPlan()).axis ||
+      !gathersExperts(op.getOperand()))
+    return false;
+  // What is not the plan's own leads or stays.
+  ArrayRef<Axis> columns = from.getAxes().drop_front();
+  if (llvm::any_of(columns, [&](Axis axis) {
+        return ShapedType::isDynamic(staticSize(axis));
+      }))
+    return false;
+  return to.getAxes().take_back(columns.size()) == columns &&
+         llvm::none_of(to.getAxes().drop_back(columns.size()),
+                       [&](Axis axis) { return !descends(expert, axis); });
+}
+
+/// The sum of experts' values over a plan's rows, back at the items.
+LogicalResult Lowering::lowerCombine(ReduceOp op) {
+  Location loc = op.getLoc();
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
+  Axis expert = expertAxis(from);
+  Plan rows = plans[expert.getValue()];
+  SmallVector<Axis> dims = dimsOf(to), items = dimsOf(rows.per);
+  SmallVector<Axis> want(items);
+  llvm::append_range(want, from.getAxes().drop_front());
+  bool atItems = dims == want;
+  // `weight * value` is summed as it is: each product and sum rounded to f32.
+  Value source = op.getOperand(), scale;
+  if (auto product = source.getDefiningOp<BinaryOp>();
+      product && product.getKind() == BinaryKind::mul)
+    for (auto [one, other] : {std::pair(product.getLhs(), product.getRhs()),
+                              std::pair(product.getRhs(), product.getLhs())})
+      if (cast<ArrayType>(one.getType()).getAxes() == ArrayRef<Axis>(expert) &&
+          cast<ArrayType>(one.getType()).getElementType().isF32() &&
+          cast<ArrayType>(other.getType()).getAxes() == from.getAxes()) {
+        if (!(scale = get(one)))
+          return failure();
+        source = other;
+        break;
+      }
+  // Widening before the sum is what combining does.
+  if (auto cast = source.getDefiningOp<CastOp>();
+      cast && llvm::cast<ArrayType>(cast.getType()).getElementType().isF32() &&
+      isa<FloatType>(llvm::cast<ArrayType>(cast.getOperand().getType())
+                         .getElementType()) &&
+      !llvm::cast<ArrayType>(cast.getOperand().getType())
+           .getElementType()
+           .isF64())
+    source = cast.getOperand();
+  Value y, inv;
+  if (!values.contains(source) && isProduct(source) && fuse(source, loc)) {
+    Sorted made = matrices[source];
+    y = made.matrix;
+    inv = groupings[made.group].inv;
+  } else {
+    Value tensor = get(source);
+    if (!tensor)
+      return failure();
+    y = asMatrix(b, loc, tensor, dimsOf(ArrayRef<Axis>(expert)).size());
+    inv = slotPlaces(rows, loc);
+  }
+  if (!atItems)
+    return combineByPlace(op, y, scale, inv);
+  if (scale)
+    scale = slotMatrix(scale, loc);
+  auto type = cast<RankedTensorType>(y.getType());
+  Value init = tensor::EmptyOp::create(
+      b, loc,
+      ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, inv, 0),
+                             b.getIndexAttr(type.getDimSize(1))},
+      b.getF32Type());
+  Value sum = ragged::CombineOp::create(b, loc, TypeRange(init.getType()), y,
+                                        inv, scale, init)
+                  ->getResult(0);
+  auto made = tensorType(to);
+  if (items.empty()) // one item: its row
+    sum = tensor::CollapseShapeOp::create(
+        b, loc, sum, ArrayRef<ReassociationIndices>{{0, 1}});
+  if (sum.getType() != made) {
+    SmallVector<ReassociationIndices> groups;
+    if (!items.empty())
+      groups.push_back(llvm::to_vector(llvm::seq<int64_t>(0, items.size())));
+    groups.push_back(
+        llvm::to_vector(llvm::seq<int64_t>(items.size(), made.getRank())));
+    sum = tensor::ExpandShapeOp::create(b, loc, made, sum, groups,
+                                        sizesOf(dims, loc));
+  }
+  set(op.getResult(), sum);
+  return success();
 }
 
 /// The sum of experts' rows where they descend from: row by row in the order of

@@ -10,6 +10,7 @@
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/ScopedHashTable.h"
 #include "llvm/ADT/StringMap.h"
@@ -32,6 +33,10 @@ struct Plan {
   /// The axes it was made for, the axis chosen from, the plan's own axis.
   SmallVector<Axis> per;
   Axis candidates, axis;
+  /// The plan whose slots it has: itself, or the one that it is a part of. A
+  /// part has -1 in the slots of the other rows, and its candidates are the
+  /// slots.
+  Axis base;
   /// Most rows an item can have; where only the call knows it, `rank` is
   /// dynamic and `extent` an index computed from the sizes of axes.
   int64_t rank = 0;
@@ -41,11 +46,32 @@ struct Plan {
   Value indices, counts;
 };
 
-/// A plan's rows sorted by what they chose; see docs of the ragged dialect.
+/// What a plan's rows are sorted by: the position on `experts` that each
+/// descends from, or `position`, given for each row. Without an axis all rows
+/// are of one group.
+struct GroupKey {
+  Axis experts;
+  Value position;
+  bool operator==(const GroupKey &) const = default;
+};
+
+/// What a value of an expert's body is given from: an array, and which of its
+/// positions a row takes.
+struct Given {
+  Value array;
+  GroupKey key;
+};
+
+/// A plan's rows sorted by expert; see docs of the ragged dialect.
 struct Grouping {
+  std::string name;
   Value offsets, perm, inv;
-  /// Number of rows with padding, items x rank.
-  Value rows;
+};
+
+/// Rows of a plan, one behind the other, in the order of a grouping.
+struct Sorted {
+  Value matrix;
+  std::string group;
 };
 
 /// An operand of an elementwise op at the tensor level.
@@ -204,6 +230,7 @@ private:
   Value scalarOf(OpBuilder &builder, Operation *op, ValueRange args);
   // Movement.cpp
   LogicalResult lowerBroadcast(BroadcastOp op);
+  bool isWithinBase(ArrayType from, ArrayType to, Value rows);
   Value giveDown(Value source, ArrayRef<Axis> from, ArrayRef<Axis> to,
                  Location loc);
   LogicalResult lowerRename(RenameOp op);
@@ -321,19 +348,39 @@ private:
   LogicalResult lowerListed(ChooseOp op, Plan rows);
   LogicalResult lowerConcat(ConcatOp op);
   Value bestPosition(Value tensor, bool least, Location loc);
+  // Parts.cpp
+  bool isPart(ChooseOp op);
+  LogicalResult lowerPart(ChooseOp op, Plan rows);
+  bool fillsBase(ReduceOp op);
+  LogicalResult lowerFill(ReduceOp op);
+  bool gathersExperts(Value value);
   // ExpertRows.cpp
-  Grouping &grouping(const Plan &plan, Axis by, Location loc);
-  Axis sortedBy(Value route);
-  Value unsorted(Value route, Location loc);
-  Value sorted(Value route, Axis by, Location loc);
-  Value rowsByPlace(BroadcastOp broadcast, Axis by, Location loc);
+  Grouping *grouping(const Plan &plan, const GroupKey &key, Location loc);
+  Value groupPositions(const Plan &plan, const GroupKey &key, Location loc);
+  Value sortRows(Value matrix, const Grouping &group, int64_t slots,
+                 Location loc);
+  Value unsortRows(Value matrix, const Grouping &group, ArrayType type,
+                   Location loc);
+  Value sorted(Value route, Grouping *&group, Location loc);
+  Value rowsByPlace(Value source, ArrayType from, const Plan &rows,
+                    const Grouping &group, Location loc);
+  Value inSlots(Value route);
+  Value slotMatrix(Value tensor, Location loc);
+  Value slotPlaces(const Plan &rows, Location loc);
+  bool combines(ReduceOp op);
+  LogicalResult lowerCombine(ReduceOp op);
   LogicalResult combineByPlace(ReduceOp op, Value y, Value scale, Value inv);
   // Experts.cpp
   LogicalResult lowerContract(ContractOp op);
-  LogicalResult lowerCombine(ReduceOp op);
+  LogicalResult contractByPlace(ContractOp op);
+  LogicalResult contractExactly(ContractOp op);
+  Value batchedProduct(ContractOp op);
   Value widen(Value tensor, Location loc);
-  Value matrixOf(Value route, Axis by, Location loc);
-  Value fusedMatrix(Value route, Type element, Location loc);
+  std::optional<Given> givenFrom(Value value, Axis expert);
+  std::optional<GroupKey> keyOf(Value route, Axis expert);
+  GroupKey sharedKey(const Plan &rows);
+  Value matrixOf(Value route, Location loc);
+  bool fuse(Value route, Location loc);
   Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
                   SmallVectorImpl<Axis> &columns,
                   std::optional<bool> &transposed, Location loc);
@@ -358,9 +405,12 @@ private:
   mlir::func::FuncOp entry;
   OpBuilder b;
   mlir::SymbolTableCollection tables;
-  /// Tensors of arrays already converted, and experts' values as matrices
-  /// sorted by expert.
-  llvm::DenseMap<Value, Value> values, matrices;
+  /// Tensors of arrays already converted.
+  llvm::DenseMap<Value, Value> values;
+  /// Experts' values as matrices sorted by expert, and those that are no
+  /// product with an epilogue.
+  llvm::DenseMap<Value, Sorted> matrices;
+  llvm::DenseSet<Value> unfused;
   /// The plan each plan axis stands for at this point of the conversion.
   llvm::StringMap<Plan> plans;
   llvm::StringMap<Grouping> groupings;

@@ -119,6 +119,21 @@ Value Lowering::takeAt(Value table, Value indices, Location loc) {
       .getResult(0);
 }
 
+/// Whether rows of a plan are given to a part of it: they have the same slots.
+bool Lowering::isWithinBase(ArrayType from, ArrayType to, Value rows) {
+  Axis part = plan(rows).axis;
+  if (item || from.getAxes().size() != to.getAxes().size())
+    return false;
+  for (auto [above, below] : llvm::zip(from.getAxes(), to.getAxes()))
+    if (above != below) {
+      auto whole = plans.find(above.getValue());
+      if (below != part || whole == plans.end() ||
+          whole->second.base != plan(rows).base)
+        return false;
+    }
+  return true;
+}
+
 /// `array of axes` given to each row of a plan: by rank for the items' axes, by
 /// the chosen position for the candidates' axis.
 LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
@@ -129,6 +144,10 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
   if (!source)
     return failure();
   SmallVector<Axis> fromDims = dimsOf(from), toDims = dimsOf(to);
+  if (op.getPlan() && isWithinBase(from, to, op.getPlan())) {
+    set(op.getResult(), source);
+    return success();
+  }
   if (!item) {
     Value result = giveDown(source, fromDims, toDims, loc);
     if (!result && !(result = gatherTo(source, fromDims, toDims, loc)))

@@ -154,7 +154,9 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
   Location loc = op.getLoc();
   auto from = cast<ArrayType>(op.getOperand().getType()),
        to = cast<ArrayType>(op.getType());
-  if (isProduct(op.getOperand()))
+  if (fillsBase(op))
+    return lowerFill(op);
+  if (combines(op))
     return lowerCombine(op);
   Value source = get(op.getOperand());
   if (!source)

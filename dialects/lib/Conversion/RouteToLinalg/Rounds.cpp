@@ -75,7 +75,8 @@ LogicalResult Lowering::lowerRounds(ChooseOp op, Plan rows) {
       one, state);
   OpBuilder::InsertPoint behind = b.saveInsertionPoint();
   b.setInsertionPointToStart(loop.getBody());
-  auto savedValues = values, savedMatrices = matrices;
+  auto savedValues = values;
+  auto savedMatrices = matrices;
   llvm::StringMap<Grouping> savedGroupings = groupings;
   ValueRange held = loop.getRegionIterArgs();
   LogicalResult result = success();

@@ -192,10 +192,5 @@ Value Lowering::get(Value route) {
   // Expert values and what only they use are computed on demand.
   if (!expertAxis(route.getType()))
     return {};
-  if (isProduct(route))
-    return unsorted(route, route.getLoc());
-  Operation *op = route.getDefiningOp();
-  if (!op || failed(lowerNow(op)))
-    return {};
-  return values.lookup(route);
+  return inSlots(route);
 }
