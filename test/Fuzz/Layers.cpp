@@ -14,8 +14,8 @@ public:
     hidden = c.pick({4u, 1u, 3u, 8u, 16u, 17u, 32u, 33u});
     inner = c.pick({4u, 1u, 3u, 8u, 16u, 19u, 40u});
     experts = c.pick({4u, 2u, 3u, 8u, 5u, 16u, 33u});
-    state = c.pick({"f32", "bf16"});
-    weights = c.pick({"f32", "bf16"});
+    state = c.pick({"f32", "bf16", "f16"});
+    weights = c.pick({"f32", "bf16", "f16"});
     result = c.pick({"f32", "bf16"});
     std::string text = "axis token, hidden = " + std::to_string(hidden) +
                        ", inner = " + std::to_string(inner);

@@ -1,6 +1,6 @@
 """Compiles a spec, runs an entry on random inputs in the library and in the interpreter, and compares.
 
-usage: check_spec.py SPEC ENTRY [-D AXIS=N].. [--size AXIS=N].. [--below NAME=N].. [--seeds N] [--tolerance X] [--scale X]
+usage: check_spec.py SPEC ENTRY[,ENTRY].. [-D AXIS=N].. [--size AXIS=N].. [--below NAME=N].. [--seeds N] [--tolerance X] [--scale X]
 
 -D fixes an axis when compiling; --size gives one that the call decides; --below bounds an integer input. Rows of plans
 compare exactly. Numbers compare within X of the largest magnitude of their tensor (default 2e-5; 2^-6 where the tensor
@@ -113,6 +113,11 @@ class Generator:
                 if self.members[axis]:
                     name = name.replace("{%s.name}" % axis, self.members[axis][index])
             shape = self.shape(axes)
+            if item.get("stored") == "mxfp4":  # 32 numbers of 4 bits share a power of two
+                scales = shape[:-1] + [shape[-1] // 32]
+                yield name + "_blocks", ("u8", scales + [16], [self.random.randrange(256) for _ in range(math.prod(shape) // 2)])
+                yield name + "_scales", ("u8", scales, [self.random.randrange(122, 128) for _ in range(math.prod(scales))])
+                continue
             yield name, (item["element"], shape, self.values(item["name"], item["element"], shape))
 
 
@@ -157,23 +162,28 @@ def main():
         library = os.path.join(folder, "spec.so")
         run("routec", args.spec, "-o", library, *fixed)
         described = json.loads(run("route-run", library, "--describe", "--json"))
-        results = 0
-        for seed in range(1, args.seeds + 1):
-            text, got = both(args, folder, library, described, fixed, seed)
-            bad, count = compare(args, text, got)
-            for line in bad:
-                print("seed %d: %s" % (seed, line))
-            results += count - len(bad)
-            if bad or not count:
-                sys.exit(1)
-    print("%s: %d results agree" % (args.entry, results))
+        failed = False
+        for name in args.entry.split(","):
+            results, bad = 0, []
+            for seed in range(1, args.seeds + 1):
+                text, got = both(args, name, folder, library, described, fixed, seed)
+                bad, count = compare(args, text, got)
+                for line in bad:
+                    print("%s, seed %d: %s" % (name, seed, line))
+                results += count - len(bad)
+                failed |= bool(bad) or not count
+                if bad:
+                    break
+            if not bad:
+                print("%s: %d results agree" % (name, results))
+    sys.exit(failed)
 
 
-def both(args, folder, library, described, fixed, number):
+def both(args, entry_name, folder, library, described, fixed, number):
     """What the interpreter printed, and the library's tensors, on the inputs of one seed."""
     at = lambda name: os.path.join(folder, name)
     generator = Generator(described, args, number)
-    entry = next(e for e in described["entries"] if e["name"] == args.entry)
+    entry = next(e for e in described["entries"] if e["name"] == entry_name)
     inputs, params, told = {}, {}, []
     for port in entry["inputs"]:
         shape = generator.shape(port["axes"])
@@ -188,9 +198,9 @@ def both(args, folder, library, described, fixed, number):
     write(at("call.safetensors"), {**inputs, **(ids if told else {})})
     write(at("params.safetensors"), params)
     call = ["--seed", str(number), "--now", str(10**9 * number)]
-    run("route-run", library, args.entry, "--inputs", at("call.safetensors"), "--outputs", at("out.safetensors"), *call,
+    run("route-run", library, entry_name, "--inputs", at("call.safetensors"), "--outputs", at("out.safetensors"), *call,
         *(["--params", at("params.safetensors")] if params else []))
-    text = run("route-interp", args.spec, "--entry=" + args.entry, *fixed, *told, "--tensors=" + at("in.safetensors"),
+    text = run("route-interp", args.spec, "--entry=" + entry_name, *fixed, *told, "--tensors=" + at("in.safetensors"),
                *call, *(["--params=" + at("params.safetensors")] if params else []))
     return text, read(at("out.safetensors"))
 

@@ -2,6 +2,7 @@
 #include "route/Interpreter/Checkpoint.h"
 #include "Scalars.h"
 #include "route/Interpreter/Machine.h"
+#include "route/mxfp4.h"
 #include "route/numerics.h"
 
 using namespace mlir;
@@ -177,22 +178,49 @@ static FailureOr<Array> gather(Interpreter &interpreter, Operation *op,
     for (size_t i = stacked.size(); i-- > 0; rest /= axes[i]->size)
       position[i] = rest % axes[i]->size;
     std::string name = fillIn(pattern, stacked, position);
-    const FileTensor *tensor = file.find(name);
+    auto find = [&](const std::string &wanted) -> const FileTensor * {
+      const FileTensor *found = file.find(wanted);
+      if (!found)
+        op->emitError("the checkpoint has no tensor '") << wanted << "'";
+      return found;
+    };
+    auto misfit = [&](const FileTensor &tensor, ArrayRef<int64_t> expected) {
+      InFlightDiagnostic diag = op->emitError("tensor '")
+                                << tensor.name << "' has shape [";
+      llvm::interleaveComma(tensor.shape, diag);
+      diag << "], expected [";
+      llvm::interleaveComma(expected, diag);
+      return LogicalResult(diag << "]");
+    };
+    if (op->hasAttr("mxfp4")) {
+      const FileTensor *blocks = find(name + "_blocks"),
+                       *scales = blocks ? find(name + "_scales") : nullptr;
+      if (!scales)
+        return failure();
+      SmallVector<int64_t> wanted(shape);
+      wanted.back() /= num::mxfp4Block;
+      if (scales->element != ROUTE_U8 || !fits(scales->shape, wanted))
+        return misfit(*scales, wanted);
+      wanted.push_back(num::mxfp4Block / 2);
+      if (blocks->element != ROUTE_U8 || !fits(blocks->shape, wanted))
+        return misfit(*blocks, wanted);
+      for (int64_t i = 0; i < width; ++i)
+        array->buffer->set(
+            slice * width + i,
+            num::mxfp4At(reinterpret_cast<const uint8_t *>(blocks->data),
+                         reinterpret_cast<const uint8_t *>(scales->data), i));
+      continue;
+    }
+    const FileTensor *tensor = find(name);
     if (!tensor)
-      return op->emitError("the checkpoint has no tensor '") << name << "'";
+      return failure();
     Type from = typeOf(tensor->element, op->getContext());
     if (!from)
       return op->emitError("tensor '")
              << name << "' has elements of type " << tensor->type
              << ", expected " << type.getElementType();
-    if (!fits(tensor->shape, shape)) {
-      InFlightDiagnostic diag = op->emitError("tensor '")
-                                << name << "' has shape [";
-      llvm::interleaveComma(tensor->shape, diag);
-      diag << "], expected [";
-      llvm::interleaveComma(shape, diag);
-      return diag << "]";
-    }
+    if (!fits(tensor->shape, shape))
+      return misfit(*tensor, shape);
     copyElements(*tensor, from, type.getElementType(), *array->buffer,
                  slice * width, width);
   }

@@ -201,7 +201,8 @@ private:
                           false));
     return structOf({text(row.name), textOrNull(row.file), text(row.tensor),
                      type(row.type), indices(row.axes), u64(row.axes.size()),
-                     u64(row.packedSize), pack, u32(row.layout), u32(0)});
+                     u64(row.packedSize), pack, u32(row.layout),
+                     u32(row.stored)});
   }
 
   Constant *state(const StateSchema &row) {

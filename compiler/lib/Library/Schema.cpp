@@ -249,6 +249,8 @@ private:
                         storedAxes(param, array),
                         0,
                         ROUTE_LAYOUT_ROW_MAJOR};
+        if (param->hasAttr("mxfp4"))
+          row.stored = ROUTE_STORED_MXFP4;
         if (auto parts =
                 entry.getArgAttrOfType<IntegerAttr>(i, "route.packed")) {
           row.packedSize = parts.getInt() * packed.getNumElements() *

@@ -74,6 +74,16 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
                 "a parameter holds numbers or truths, found " +
                     describeElement(type.element));
   addPoolAxes(type, enclosingPools(scope));
+  // Blocks of 4-bit numbers are read as bf16, which holds each of them.
+  bool blocks = isa<mlir::Float4E2M1FNType>(type.element);
+  if (blocks) {
+    if (type.axes.empty() || type.axes.back()->size < 0 ||
+        type.axes.back()->size % 32 != 0 ||
+        (!type.groups.empty() && type.groups.back() != 1))
+      return fail(diag::badSize, decl.type->range,
+                  "mxfp4 numbers lie in blocks of 32 along the last axis");
+    type.element = mlir::BFloat16Type::get(&context);
+  }
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   atModuleLevel();
   Storage &storage = storages.emplace_back();
@@ -95,6 +105,8 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
                             storage.type, from, file);
   if (llvm::any_of(type.groups, [](int64_t group) { return group != 1; }))
     op->setAttr("groups", e.builder.getDenseI64ArrayAttr(type.groups));
+  if (blocks)
+    op->setAttr("mxfp4", e.builder.getUnitAttr());
   Value value = Value::ofKind(Kind::Storage);
   value.storage = &storage;
   return value;

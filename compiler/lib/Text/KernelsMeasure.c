@@ -95,3 +95,10 @@ int64_t route_text_equal(const uint8_t *a, int64_t asize, const uint8_t *b,
     different |= a[i] ^ b[i];
   return different == 0;
 }
+
+int64_t route_text_hash(const uint8_t *text, int64_t size) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (int64_t i = 0; i < size; ++i)
+    hash = (hash ^ text[i]) * 0x100000001b3u;
+  return (int64_t)hash;
+}

@@ -128,7 +128,8 @@ Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash)
   for (const ParamSchema &row : tables.params)
     params.push_back({row.name.c_str(), textOrNull(row.file),
                       row.tensor.c_str(), type(row.type), keepIndices(row.axes),
-                      row.axes.size(), 0, nullptr, ROUTE_LAYOUT_ROW_MAJOR, 0});
+                      row.axes.size(), 0, nullptr, ROUTE_LAYOUT_ROW_MAJOR,
+                      row.stored});
   module.num_params = params.size();
   module.params = keep(std::move(params));
   std::vector<route_state_desc> states;

@@ -170,6 +170,16 @@ enum route_layout {
  * placeholder). The slices may be packed in any order and at the same time. */
 typedef void (*route_pack_fn)(const void *source, void *packed, int64_t slice);
 
+/* How a checkpoint holds a parameter. */
+enum route_stored {
+  ROUTE_STORED_PLAIN = 0, /* its elements, row-major, in tensor `tensor` */
+  /* bf16 numbers of 4 bits each, in two tensors: `tensor`_blocks, u8, the last
+   * dimension K as [K/32, 16], two numbers a byte, the first in the low half;
+   * `tensor`_scales, u8, K as [K/32], the powers of two of 32 numbers, plus
+   * 127. Binding unpacks them. */
+  ROUTE_STORED_MXFP4 = 1
+};
+
 /* A parameter, bound by name to tensors of a safetensors file. All its axes
  * have static sizes. `tensor` may hold placeholders `{axis}`: each stands for
  * the member's index (`{axis.name}` for its name) of one of the parameter's
@@ -180,13 +190,13 @@ typedef struct route_param_desc {
   const char *name;
   const char *file;     /* the file's label in the source; null: the default */
   const char *tensor;   /* the checkpoint's tensor name */
-  route_type_desc type; /* the checkpoint's element type */
+  route_type_desc type; /* the element type once bound */
   const uint32_t *axes; /* the checkpoint's dimensions, stacked axes first */
   uint64_t num_axes;
   uint64_t packed_size; /* bytes; 0 where pack is null */
   route_pack_fn pack;   /* null: the entry reads the checkpoint's own bytes */
   uint32_t layout;      /* enum route_layout */
-  uint32_t reserved;    /* 0 */
+  uint32_t stored;      /* enum route_stored */
 } route_param_desc;
 
 enum route_state_flags {

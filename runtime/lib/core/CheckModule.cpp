@@ -264,6 +264,16 @@ route_status Checker::checkParam(const route_param_desc &param) {
     return WRONG("the placeholders in '%.100s' are not the leading axes of "
                  "parameter '%.100s'",
                  param.tensor, param.name);
+  if (param.stored > ROUTE_STORED_MXFP4)
+    return WRONG("parameter '%.100s' is stored in form %u, which this runtime "
+                 "does not know",
+                 param.name, param.stored);
+  if (param.stored == ROUTE_STORED_MXFP4 &&
+      (param.type.element != ROUTE_BF16 || param.num_axes == 0 ||
+       module.axes[param.axes[param.num_axes - 1]].size % 32 != 0))
+    return WRONG("parameter '%.100s' is stored in blocks of 32 numbers, but "
+                 "its elements are no bf16 in such blocks",
+                 param.name);
   if (!param.pack != (param.packed_size == 0) ||
       !param.pack != (param.layout == ROUTE_LAYOUT_ROW_MAJOR))
     return WRONG("parameter '%.100s' has layout %u, packed size %llu and %s "

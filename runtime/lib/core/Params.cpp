@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "Params.h"
 #include "CheckModule.h"
+#include "route/mxfp4.h"
 
 #include <cstring>
 
@@ -85,6 +86,38 @@ std::string route::sliceName(const route_module_desc &module,
   return name;
 }
 
+/// Adds the tensor of a name, of the type and shape that it must have.
+route_status Checkpoint::take(const route_module_desc &module,
+                              const Wanted &wanted, const std::string &name,
+                              uint32_t element,
+                              const std::vector<int64_t> &expected,
+                              std::vector<const FileTensor *> &tensors,
+                              route_error *error) {
+  const FileTensor *tensor;
+  if (route_status status = find(wanted, name, tensor, error))
+    return status;
+  if (tensor->element != element &&
+      !(element == ROUTE_HANDLE && tensor->element == ROUTE_U64))
+    return fail(error, ROUTE_ERROR_PARAM_TYPE,
+                "%s '%.100s': tensor '%.150s' has type %s, expected %s",
+                wanted.kind, wanted.name, name.c_str(), tensor->type.c_str(),
+                safeTensorsType(element));
+  if (tensor->shape != expected) {
+    size_t stacked = wanted.axes.size() - expected.size();
+    return fail(
+        error, ROUTE_ERROR_PARAM_SHAPE,
+        "%s '%.80s': tensor '%.120s' has shape %s, expected %s", wanted.kind,
+        wanted.name, name.c_str(),
+        ShapeText(tensor->shape.data(), tensor->shape.size()).text,
+        wanted.stored == ROUTE_STORED_PLAIN
+            ? ShapeText(module, wanted.axes.data() + stacked, expected.size())
+                  .text
+            : ShapeText(expected.data(), expected.size()).text);
+  }
+  tensors.push_back(tensor);
+  return ROUTE_OK;
+}
+
 route_status Checkpoint::collect(const route_module_desc &module,
                                  const Wanted &wanted,
                                  std::vector<const FileTensor *> &tensors,
@@ -98,29 +131,27 @@ route_status Checkpoint::collect(const route_module_desc &module,
   for (uint32_t axis : wanted.axes.first(stacked))
     if (extent(module.axes[axis]) == 0)
       return ROUTE_OK;
+  std::vector<int64_t> blocks, scales;
+  if (wanted.stored == ROUTE_STORED_MXFP4) {
+    scales = expected;
+    scales.back() /= num::mxfp4Block;
+    blocks = scales;
+    blocks.push_back(num::mxfp4Block / 2);
+  }
 
   std::vector<int64_t> indices(stacked, 0);
   for (bool more = true; more;) {
     std::string name = sliceName(module, wanted, indices);
-    const FileTensor *tensor;
-    if (route_status status = find(wanted, name, tensor, error))
+    route_status status = wanted.stored == ROUTE_STORED_PLAIN
+                              ? take(module, wanted, name, wanted.type.element,
+                                     expected, tensors, error)
+                              : take(module, wanted, name + "_blocks", ROUTE_U8,
+                                     blocks, tensors, error);
+    if (!status && wanted.stored == ROUTE_STORED_MXFP4)
+      status = take(module, wanted, name + "_scales", ROUTE_U8, scales, tensors,
+                    error);
+    if (status)
       return status;
-    uint32_t element = wanted.type.element;
-    if (tensor->element != element &&
-        !(element == ROUTE_HANDLE && tensor->element == ROUTE_U64))
-      return fail(error, ROUTE_ERROR_PARAM_TYPE,
-                  "%s '%.100s': tensor '%.150s' has type %s, expected %s",
-                  wanted.kind, wanted.name, name.c_str(), tensor->type.c_str(),
-                  safeTensorsType(element));
-    if (tensor->shape != expected)
-      return fail(
-          error, ROUTE_ERROR_PARAM_SHAPE,
-          "%s '%.80s': tensor '%.120s' has shape %s, expected %s", wanted.kind,
-          wanted.name, name.c_str(),
-          ShapeText(tensor->shape.data(), tensor->shape.size()).text,
-          ShapeText(module, wanted.axes.data() + stacked, expected.size())
-              .text);
-    tensors.push_back(tensor);
     more = false;
     for (size_t i = stacked; i-- > 0 && !more;) {
       more = ++indices[i] < extent(module.axes[wanted.axes[i]]);
@@ -150,7 +181,8 @@ route_status Params::bind(const route_module_desc &module,
     const route_param_desc &param = module.params[i];
     Checkpoint::Wanted wanted{"parameter", param.name,
                               param.file,  param.tensor,
-                              param.type,  table(param.axes, param.num_axes)};
+                              param.type,  table(param.axes, param.num_axes),
+                              param.stored};
     if (route_status status =
             checkpoint.collect(module, wanted, tensors, error))
       return status;
@@ -159,13 +191,30 @@ route_status Params::bind(const route_module_desc &module,
     auto aligned = [&](const FileTensor *tensor) {
       return reinterpret_cast<uintptr_t>(tensor->data) % elementSize == 0;
     };
-    if (!param.pack && tensors.size() == 1 && aligned(tensors[0])) {
+    bool plain = param.stored == ROUTE_STORED_PLAIN;
+    if (plain && !param.pack && tensors.size() == 1 && aligned(tensors[0])) {
       pointers[i] = tensors[0]->data;
       continue;
     }
+    // Two numbers a byte of blocks, which come before their scales.
+    size_t step = plain ? 1 : 2;
+    auto bytesOf = [&](size_t slice) {
+      return plain ? tensors[slice]->size
+                   : tensors[slice]->size * 2 * elementSize;
+    };
+    auto copyTo = [&](size_t slice, char *memory) {
+      const FileTensor *tensor = tensors[slice];
+      if (plain)
+        memcpy(memory, tensor->data, tensor->size);
+      else
+        num::unpackMxfp4(
+            reinterpret_cast<const uint8_t *>(tensor->data),
+            reinterpret_cast<const uint8_t *>(tensors[slice + 1]->data),
+            tensor->size * 2, reinterpret_cast<uint16_t *>(memory));
+    };
     uint64_t size = 0;
-    for (const FileTensor *tensor : tensors)
-      size += tensor->size; // together at most what the module check allowed
+    for (size_t slice = 0; slice < tensors.size(); slice += step)
+      size += bytesOf(slice); // at most what the module check allowed
     AlignedMemory &memory = owned.emplace_back();
     if (!memory.allocate(param.pack ? param.packed_size : size))
       return fail(error, ROUTE_ERROR_MEMORY,
@@ -175,23 +224,22 @@ route_status Params::bind(const route_module_desc &module,
                                                              : size));
     pointers[i] = memory.get();
     char *cursor = memory.get();
-    for (size_t slice = 0; slice < tensors.size(); ++slice) {
-      const FileTensor *tensor = tensors[slice];
+    for (size_t slice = 0; slice < tensors.size(); slice += step) {
       if (!param.pack) {
-        memcpy(cursor, tensor->data, tensor->size);
-        cursor += tensor->size;
+        copyTo(slice, cursor);
+        cursor += bytesOf(slice);
         continue;
       }
       AlignedMemory copy;
-      const void *source = tensor->data;
-      if (!aligned(tensor)) {
-        if (!copy.allocate(tensor->size))
+      const void *source = tensors[slice]->data;
+      if (!plain || !aligned(tensors[slice])) {
+        if (!copy.allocate(bytesOf(slice)))
           return fail(error, ROUTE_ERROR_MEMORY,
                       "out of memory for parameter '%.100s'", param.name);
-        memcpy(copy.get(), tensor->data, tensor->size);
+        copyTo(slice, copy.get());
         source = copy.get();
       }
-      param.pack(source, memory.get(), static_cast<int64_t>(slice));
+      param.pack(source, memory.get(), static_cast<int64_t>(slice / step));
     }
   }
   return ROUTE_OK;

@@ -28,10 +28,12 @@ public:
     const char *tensor;
     const route_type_desc &type;
     std::span<const uint32_t> axes;
+    uint32_t stored = ROUTE_STORED_PLAIN;
   };
 
   /// The tensors of `wanted` in order of its placeholders' members (one without
-  /// placeholders), each of the right type and shape. Errors: PARAM_MISSING,
+  /// placeholders), each of the right type and shape: as MXFP4 each member's
+  /// blocks and then its scales. Errors: PARAM_MISSING,
   /// PARAM_TYPE, PARAM_SHAPE.
   route_status collect(const route_module_desc &module, const Wanted &wanted,
                        std::vector<const FileTensor *> &tensors,
@@ -49,6 +51,11 @@ private:
 
   route_status find(const Wanted &wanted, const std::string &name,
                     const FileTensor *&tensor, route_error *error);
+  route_status take(const route_module_desc &module, const Wanted &wanted,
+                    const std::string &name, uint32_t element,
+                    const std::vector<int64_t> &expected,
+                    std::vector<const FileTensor *> &tensors,
+                    route_error *error);
 
   std::vector<Shard> shards;
 };

@@ -211,6 +211,8 @@ std::string JsonDescriber::run() {
            string("file", item.file);
          type(item.type, item.axes, item.num_axes);
          number("layout", item.layout);
+         if (item.stored == ROUTE_STORED_MXFP4)
+           string("stored", "mxfp4");
        });
   list("state", module.states, module.num_states,
        [&](const route_state_desc &item) {

@@ -8,6 +8,7 @@ func.func @constants(%a: !signal.text) -> (i64, i1, f32) {
   %t = signal.constant "hello"
   %n = signal.measure bytes %t
   %b = signal.equal %a, %t
+  %h = signal.hash %t
   %d = signal.density [#signal.pattern<keyword "ignore">] %t
   return %n, %b, %d : i64, i1, f32
 }

@@ -11,6 +11,8 @@ func.func @counts(%t: !signal.text, %u: !signal.text) -> (i64, i64, i64, i1) {
   %2 = signal.estimate %t per 3.5
   // CHECK: signal.equal %{{.*}}, %{{.*}}
   %3 = signal.equal %t, %u
+  // CHECK: signal.hash %{{.*}}
+  %h = signal.hash %t
   return %0, %1, %2, %3 : i64, i64, i64, i1
 }
 

@@ -57,6 +57,7 @@ struct ParamSchema {
   std::vector<uint32_t> axes;
   uint64_t packedSize = 0; ///< bytes; 0: as in the checkpoint
   uint32_t layout = 0;
+  uint32_t stored = 0; ///< enum route_stored
 };
 
 struct StateSchema {

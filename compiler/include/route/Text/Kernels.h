@@ -46,6 +46,8 @@ int64_t route_text_fences(const uint8_t *text, int64_t size);
 int64_t route_text_fenced(const uint8_t *text, int64_t size);
 int64_t route_text_equal(const uint8_t *a, int64_t asize, const uint8_t *b,
                          int64_t bsize);
+/// FNV-1a over the bytes, as draws take a text.
+int64_t route_text_hash(const uint8_t *text, int64_t size);
 
 /* Hashed n-gram features into out[0 .. dim); Functions.h has the definition,
    and of hash, weighting and norm the numbers. */

@@ -97,6 +97,14 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
   if (op.getMask() &&
       !(mask = candidatesLast(op.getMask(), rows, b.getI1Type(), loc)))
     return failure();
+  if (keys.empty() && !mask) { // all of them, as they lie
+    SmallVector<int64_t> shape(tensorType(batch, b.getI1Type()).getShape());
+    shape.push_back(candidates);
+    mask = arith::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(RankedTensorType::get(shape, b.getI1Type()),
+                               true));
+  }
   Value count, values, threshold;
   rows.rank = candidates;
   if (op.getKind() == ChoiceKind::count) {

@@ -16,7 +16,10 @@ AxisOp Lowering::sourceAxis(Axis axis) {
 }
 
 Axis Lowering::parentOf(Axis axis) {
-  AxisOp op = sourceAxis(axis);
+  // A copy lies in copies.
+  AxisOp op = lookupAxis(func, axis, tables);
+  if (op.getParentAxes().empty())
+    op = sourceAxis(axis);
   return op.getKind() == AxisKind::plan || op.getParentAxes().empty()
              ? Axis()
              : op.getParentAxes().front();
@@ -135,7 +138,7 @@ std::optional<Lowering::Place> Lowering::placeOf(OpBuilder &inner, Location loc,
     if (dim == target)
       return Place{position, {}};
   auto climb = [&](OpBuilder &here, Axis from, Value position) {
-    for (; from != target; from = parentOf(from))
+    for (; from != target && parentOf(from); from = parentOf(from))
       position = parentPosition(here, loc, from, position);
     return position;
   };

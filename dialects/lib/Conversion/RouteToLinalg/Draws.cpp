@@ -1,6 +1,7 @@
 // Random draws: what philox.h defines, as arithmetic on one element.
 #include "Lowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 
 using namespace mlir;
 using namespace route;
@@ -45,6 +46,8 @@ public:
   /// A key value as the 64 bits that enter; null where it has none here.
   Value keyBits(Value key, bool isUnsigned) {
     Type type = key.getType();
+    if (isa<signal::TextType>(type))
+      return signal::HashOp::create(b, loc, b.getI64Type(), key);
     if (auto integer = dyn_cast<IntegerType>(type)) {
       if (integer.getWidth() == 64)
         return key;
@@ -175,8 +178,9 @@ LogicalResult Lowering::lowerDraw(DrawOp op) {
     if (!tensor)
       return failure();
     auto array = cast<ArrayType>(key.getType());
-    if (!isa<IntegerType, FloatType>(element(array.getElementType())))
-      return unsupported(op, "draws by text");
+    if (!isa<IntegerType, FloatType, signal::TextType>(
+            element(array.getElementType())))
+      return unsupported(op, "draws by such keys");
     operands.push_back({tensor, array});
     isUnsigned.push_back(array.getElementType().isUnsignedInteger());
   }

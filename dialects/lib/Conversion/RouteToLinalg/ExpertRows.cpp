@@ -194,6 +194,23 @@ Value Lowering::unsortRows(Value matrix, const Grouping &group, ArrayType type,
                                         matrix, places, init, 1)
                    ->getResult(0);
   RankedTensorType want = tensorType(type);
+  if (Type to = want.getElementType(); to != held.getElementType()) {
+    // Rounded already.
+    AffineMap same = b.getMultiDimIdentityMap(2);
+    Value narrow = tensor::EmptyOp::create(
+        b, loc, tensor::getMixedSizes(b, loc, rows), to);
+    rows =
+        linalg::GenericOp::create(
+            b, loc, narrow.getType(), rows, narrow,
+            ArrayRef<AffineMap>{same, same},
+            SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
+            [&](OpBuilder &inner, Location at, ValueRange args) {
+              linalg::YieldOp::create(
+                  inner, at,
+                  arith::TruncFOp::create(inner, at, to, args[0]).getResult());
+            })
+            .getResult(0);
+  }
   if (rows.getType() == want)
     return rows;
   SmallVector<Axis> dims = dimsOf(type);
@@ -430,11 +447,9 @@ LogicalResult Lowering::lowerCombine(ReduceOp op) {
   // Widening before the sum is what combining does.
   if (auto cast = source.getDefiningOp<CastOp>();
       cast && llvm::cast<ArrayType>(cast.getType()).getElementType().isF32() &&
-      isa<FloatType>(llvm::cast<ArrayType>(cast.getOperand().getType())
-                         .getElementType()) &&
-      !llvm::cast<ArrayType>(cast.getOperand().getType())
-           .getElementType()
-           .isF64())
+      llvm::cast<ArrayType>(cast.getOperand().getType())
+          .getElementType()
+          .isBF16())
     source = cast.getOperand();
   Value y, inv;
   if (!values.contains(source) && isProduct(source) && fuse(source, loc)) {
@@ -448,6 +463,9 @@ LogicalResult Lowering::lowerCombine(ReduceOp op) {
     y = asMatrix(b, loc, tensor, dimsOf(ArrayRef<Axis>(expert)).size());
     inv = slotPlaces(rows, loc);
   }
+  if (Type held = cast<RankedTensorType>(y.getType()).getElementType();
+      !held.isF32() && !held.isBF16())
+    y = widen(y, loc);
   if (!atItems)
     return combineByPlace(op, y, scale, inv);
   if (scale)

@@ -96,6 +96,11 @@ Value Lowering::widen(Value tensor, Location loc) {
       .getResult(0);
 }
 
+/// `tensor`, widened where its floats are none that kernels read.
+Value Lowering::forKernel(Value tensor, Location loc) {
+  return isRowElement(tensor) ? tensor : widen(tensor, loc);
+}
+
 namespace {
 /// A product and the elementwise ops on it that can share one kernel.
 struct Epilogue {
@@ -343,6 +348,9 @@ bool Lowering::fuse(Value route, Location loc) {
         !isa<FloatType>(
             cast<RankedTensorType>(tensor.getType()).getElementType()))
       return fail();
+    if (getElementTypeOrSelf(tensor).isF64())
+      return fail();
+    tensor = forKernel(tensor, loc);
     // The kernel reads whole vectors: halves that lie interleaved are brought
     // together.
     if (auto slice = tensor.getDefiningOp<tensor::ExtractSliceOp>();
@@ -378,6 +386,9 @@ bool Lowering::fuse(Value route, Location loc) {
         !isa<FloatType>(
             cast<RankedTensorType>(tensor.getType()).getElementType()))
       return fail();
+    if (getElementTypeOrSelf(tensor).isF64())
+      return fail();
+    tensor = forKernel(tensor, loc);
     auto tensorType = cast<RankedTensorType>(tensor.getType());
     if (tensorType.getRank() > 1)
       tensor = tensor::CollapseShapeOp::create(
@@ -389,11 +400,13 @@ bool Lowering::fuse(Value route, Location loc) {
   Type type = element(rootType.getElementType());
   if (!isa<FloatType>(type) || type.isF64())
     return fail();
+  // Kernels write f32 and bf16: what is rounded to f16 lies in f32.
+  Type held = type.isBF16() ? type : Type(b.getF32Type());
   Value init = tensor::EmptyOp::create(
       b, loc,
       ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, rows, 0),
                              b.getIndexAttr(columns)},
-      type);
+      held);
   // Weights that all rows share make one dense product where every row counts.
   Value offsets = group && (owned || !key.experts) ? group->offsets : Value();
   auto matmul = ragged::MatmulOp::create(
@@ -439,6 +452,8 @@ bool Lowering::fuse(Value route, Location loc) {
   }
   if (result.getType() != type)
     result = arith::TruncFOp::create(b, loc, type, result);
+  if (held != type && result.getType() != held)
+    result = arith::ExtFOp::create(b, loc, held, result);
   ragged::YieldOp::create(b, loc, result);
   b.setInsertionPointAfter(matmul);
   matrices[route] = {matmul->getResult(0), group ? group->name : ""};

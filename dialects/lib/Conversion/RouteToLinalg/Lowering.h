@@ -376,6 +376,7 @@ private:
   LogicalResult contractExactly(ContractOp op);
   Value batchedProduct(ContractOp op);
   Value widen(Value tensor, Location loc);
+  Value forKernel(Value tensor, Location loc);
   std::optional<Given> givenFrom(Value value, Axis expert);
   std::optional<GroupKey> keyOf(Value route, Axis expert);
   GroupKey sharedKey(const Plan &rows);

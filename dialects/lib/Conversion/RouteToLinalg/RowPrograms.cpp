@@ -105,6 +105,9 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
   SmallVector<Value> leaving;
   SmallVector<SmallVector<Axis>> leavingDims;
   auto yield = cast<YieldOp>(source.getTerminator());
+  // Plans that stay inside but of which a column leaves: what is made outside
+  // from it may ask for their rows.
+  SmallVector<Axis> followers;
   if (succeeded(result)) {
     auto leave = [&](Value tensor, ArrayRef<Axis> dims) {
       leaving.push_back(tensor);
@@ -112,12 +115,14 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
       llvm::append_range(front, dims);
       leavingDims.push_back(front);
     };
+    auto leaveRows = [&](const Plan &rows) {
+      SmallVector<Axis> dims = dimsOf(ArrayRef<Axis>(rows.axis));
+      leave(rows.indices, dims);
+      leave(rows.counts, ArrayRef(dims).drop_back());
+    };
     for (Value value : yield.getOperands()) {
       if (isa<PlanType>(value.getType())) {
-        Plan &rows = plan(value);
-        SmallVector<Axis> dims = dimsOf(ArrayRef<Axis>(rows.axis));
-        leave(rows.indices, dims);
-        leave(rows.counts, ArrayRef(dims).drop_back());
+        leaveRows(plan(value));
         continue;
       }
       Value tensor = get(value);
@@ -127,6 +132,22 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
       }
       leave(tensor, dimsOf(cast<ArrayType>(value.getType())));
     }
+    auto yielded = [&](Axis plan) {
+      return llvm::any_of(yield.getOperandTypes(), [&](Type type) {
+        auto made = dyn_cast<PlanType>(type);
+        return made && made.getAxis() == plan;
+      });
+    };
+    for (Value value : yield.getOperands())
+      if (auto type = dyn_cast<ArrayType>(value.getType()))
+        for (Axis used : type.getAxes())
+          if (plans.contains(used.getValue()) &&
+              !savedPlans.contains(used.getValue()) && !yielded(used) &&
+              !llvm::is_contained(followers, used))
+            followers.push_back(used);
+    if (succeeded(result))
+      for (Axis used : followers)
+        leaveRows(plans[used.getValue()]);
     row::YieldOp::create(b, loc, leaving);
   }
   llvm::StringMap<Plan> innerPlans = plans;
@@ -160,18 +181,21 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
   program.getBody().takeBody(holder);
   // Back outside: item axes return to where the array's type has them.
   unsigned next = 0;
+  auto keepRows = [&](Axis made) {
+    Plan rows = innerPlans[made.getValue()];
+    rows.indices = program.getResult(next++);
+    rows.counts = program.getResult(next++);
+    plans[made.getValue()] = rows;
+    SmallVector<Axis> want = dimsOf(ArrayRef<Axis>(rows.axis));
+    Plan &stored = plans[made.getValue()];
+    stored.indices =
+        transposeTo(rows.indices, leavingDims[next - 2], want, loc);
+    stored.counts = transposeTo(rows.counts, leavingDims[next - 1],
+                                ArrayRef(want).drop_back(), loc);
+  };
   for (auto [inner, outer] : llvm::zip(yield.getOperands(), op.getResults())) {
     if (auto type = dyn_cast<PlanType>(outer.getType())) {
-      Plan rows = innerPlans[type.getAxis().getValue()];
-      rows.indices = program.getResult(next++);
-      rows.counts = program.getResult(next++);
-      plans[type.getAxis().getValue()] = rows;
-      SmallVector<Axis> want = dimsOf(ArrayRef<Axis>(rows.axis));
-      Plan &stored = plans[type.getAxis().getValue()];
-      stored.indices =
-          transposeTo(rows.indices, leavingDims[next - 2], want, loc);
-      stored.counts = transposeTo(rows.counts, leavingDims[next - 1],
-                                  ArrayRef(want).drop_back(), loc);
+      keepRows(type.getAxis());
       continue;
     }
     // A column may come before its plan in the list.
@@ -183,5 +207,7 @@ LogicalResult Lowering::lowerRows(RowsOp op) {
                            dimsOf(cast<ArrayType>(outer.getType())), loc));
     ++next;
   }
+  for (Axis used : followers)
+    keepRows(used);
   return success();
 }

@@ -145,6 +145,20 @@ struct EqualPattern : QuestionPattern<EqualOp> {
   }
 };
 
+struct HashPattern : QuestionPattern<HashOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(HashOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(
+        op,
+        LLVM::CallOp::create(rewriter, op.getLoc(),
+                             emitter.getKernels().get("route_text_hash"),
+                             parts(rewriter, op.getLoc(), adaptor.getText())));
+    return success();
+  }
+};
+
 /// The answer from the found words: a test of one bit, a test of all, or a
 /// population count.
 Value answer(OpBuilder &builder, Location loc,
@@ -311,6 +325,68 @@ struct LoadPattern : OpConversionPattern<memref::LoadOp> {
   }
 };
 
+struct StorePattern : OpConversionPattern<memref::StoreOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(memref::StoreOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isa<TextType>(op.getValue().getType()))
+      return failure();
+    Location loc = op.getLoc();
+    auto put = [&](int64_t which, Value word) {
+      SmallVector<Value> indices(adaptor.getIndices());
+      indices.push_back(arith::ConstantIndexOp::create(rewriter, loc, which));
+      memref::StoreOp::create(rewriter, loc, word, adaptor.getMemref(),
+                              indices);
+    };
+    put(0, LLVM::PtrToIntOp::create(
+               rewriter, loc, rewriter.getI64Type(),
+               LLVM::ExtractValueOp::create(rewriter, loc, adaptor.getValue(),
+                                            ArrayRef<int64_t>{0})));
+    put(1, LLVM::ExtractValueOp::create(rewriter, loc, adaptor.getValue(),
+                                        ArrayRef<int64_t>{1}));
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct SelectPattern : OpConversionPattern<arith::SelectOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(arith::SelectOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isa<TextType>(op.getType()))
+      return failure();
+    rewriter.replaceOpWithNewOp<LLVM::SelectOp>(op, adaptor.getCondition(),
+                                                adaptor.getTrueValue(),
+                                                adaptor.getFalseValue());
+    return success();
+  }
+};
+
+struct CopyPattern : OpConversionPattern<memref::CopyOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(memref::CopyOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<memref::CopyOp>(op, adaptor.getSource(),
+                                                adaptor.getTarget());
+    return success();
+  }
+};
+
+struct AllocPattern : OpConversionPattern<memref::AllocOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(memref::AllocOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<MemRefType>(getTypeConverter()->convertType(op.getType()));
+    rewriter.replaceOpWithNewOp<memref::AllocOp>(
+        op, type, adaptor.getDynamicSizes(), op.getAlignmentAttr());
+    return success();
+  }
+};
+
 struct DimPattern : OpConversionPattern<memref::DimOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult
@@ -355,9 +431,11 @@ struct ConvertSignalPass
     QuestionEmitter emitter(getOperation(), limits);
     RewritePatternSet patterns(context);
     patterns.add<ConstantPattern, MeasurePattern, EstimatePattern, EqualPattern,
-                 ScanPattern<MatchOp>, ScanPattern<ScanOp>, CountPattern,
-                 DensityPattern, NgramsPattern>(converter, context, emitter);
-    patterns.add<LoadPattern, DimPattern, CastPattern>(converter, context);
+                 HashPattern, ScanPattern<MatchOp>, ScanPattern<ScanOp>,
+                 CountPattern, DensityPattern, NgramsPattern>(converter,
+                                                              context, emitter);
+    patterns.add<LoadPattern, StorePattern, SelectPattern, CopyPattern,
+                 AllocPattern, DimPattern, CastPattern>(converter, context);
 
     ConversionTarget target(*context);
     target.markUnknownOpDynamicallyLegal(

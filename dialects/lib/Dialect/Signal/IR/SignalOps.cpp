@@ -3,6 +3,7 @@
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 #include "route/Text/Regex.h"
+#include "route/philox.h"
 
 using namespace mlir;
 using namespace route;
@@ -44,6 +45,15 @@ OpFoldResult EqualOp::fold(FoldAdaptor adaptor) {
   if (!lhs || !rhs)
     return {};
   return integer(getContext(), 1, lhs.getValue() == rhs.getValue());
+}
+
+OpFoldResult HashOp::fold(FoldAdaptor adaptor) {
+  auto text = dyn_cast_or_null<StringAttr>(adaptor.getText());
+  if (!text)
+    return {};
+  return integer(getContext(), 64,
+                 static_cast<int64_t>(num::Draw::hashText(
+                     text.getValue().data(), text.getValue().size())));
 }
 
 //===----------------------------------------------------------------------===//

@@ -75,6 +75,22 @@ def Signal_EqualOp : Signal_Op<"equal", [Pure]> {
   let hasFolder = 1;
 }
 
+def Signal_HashOp : Signal_Op<"hash", [Pure]> {
+  let summary = "the number that a text is to a draw";
+  let description = [{
+    FNV-1a of 64 bits over the bytes, as in philox.h.
+
+    Example:
+    ```mlir
+    %h = signal.hash %t
+    ```
+  }];
+  let arguments = (ins Signal_Text:$text);
+  let results = (outs I64:$result);
+  let assemblyFormat = "$text attr-dict";
+  let hasFolder = 1;
+}
+
 def Signal_MatchOp : Signal_Op<"match", [Pure, InferTypeOpAdaptor]> {
   let summary = "one predicate on a text";
   let description = [{
