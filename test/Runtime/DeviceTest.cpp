@@ -31,6 +31,10 @@ void checkNothingHeld() {
   CHECK_EQUAL(*modules, 0);
 }
 
+/// A tensor map as the stand-in for the driver writes it, and of what.
+alignas(64) uint64_t map[16];
+uintptr_t mapped;
+
 /// Launches two kernels; the first gets the address of parameter 0.
 int32_t gateOnDevice(const route_invocation *call) {
   const void *param = call->params[0];
@@ -38,11 +42,18 @@ int32_t gateOnDevice(const route_invocation *call) {
   route_launcher *launcher = call->env->launcher;
   launcher->launch(launcher, 1, 7, 128, arguments);
   launcher->launch(launcher, 0, 0, 32, arguments); // no blocks: nothing
-  launcher->launch(launcher, 0, 2, 32, arguments);
+  launcher->launch(launcher, 0, 5, 32, arguments); // as many as there is room
+  // A stack of 2 matrices of 24 rows of 64 elements, from the fourth on.
+  static short memory[1];
+  const route_tensor_map_request request = {
+      memory,      3 * 24 * 72,      ROUTE_BF16,  3,
+      {2, 24, 64}, {24 * 72, 72, 1}, {1, 16, 64}, 0};
+  launcher->tensor_map(launcher, &request, map);
+  mapped = reinterpret_cast<uintptr_t>(memory);
   return 0;
 }
 
-const route_kernel_desc kernels[] = {{"small", 0, 0}, {"large", 65536, 0}};
+const route_kernel_desc kernels[] = {{"small", 0, 1}, {"large", 65536, 0}};
 const route_device_code_desc code = {"sm_90a", "ptx",   3, "cubin",
                                      5,        kernels, 2};
 
@@ -93,6 +104,10 @@ void testCall() {
   CHECK_EQUAL(launches[0].shared, 65536u);
   CHECK(launches[0].stream == &call);
   CHECK_EQUAL(std::string(launches[1].kernel), "small");
+  CHECK_EQUAL(launches[1].grid, 3u); // one for each multiprocessor
+  const uint64_t expected[] = {
+      9, 3, mapped + 3 * 24 * 72 * 2, 64, 24, 72 * 2, 64, 16, 1, 1, 0, 3, 0};
+  CHECK(std::equal(std::begin(expected), std::end(expected), map));
   // Parameters are copies, as the checkpoint has them.
   auto *weight = reinterpret_cast<const float *>(launches[0].firstArgument);
   CHECK(std::equal(weight, weight + 32, top2::gateWeight().begin()));
@@ -103,7 +118,7 @@ void testCall() {
   host.checkPlan();
 
   // An entry without code for GPUs, and tensors that kernels cannot take.
-  setenv("FAKE_CUDA_FAIL", "cuLaunchKernel", 1);
+  setenv("FAKE_CUDA_FAIL", "cuLaunchKernelEx", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
                ROUTE_ERROR_DEVICE,
                "entry 'gate' failed on the GPU: CUDA_ERROR_LAUNCH_FAILED");

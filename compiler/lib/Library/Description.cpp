@@ -277,8 +277,9 @@ private:
           llvm::ConstantDataArray::getString(context, value, terminate),
           llvm::Align(16));
     };
-    auto kernels = table(device.code.kernels, [&](const std::string &name) {
-      return structOf({text(name), u32(0), u32(0)});
+    auto kernels = table(device.code.kernels, [&](const DeviceKernel &kernel) {
+      return structOf({text(kernel.name), u32(kernel.sharedBytes),
+                       u32(kernel.blocksPerProcessor)});
     });
     return hidden(
         structOf({text(kCudaArchitecture), bytes(device.code.ptx, true),

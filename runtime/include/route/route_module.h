@@ -309,7 +309,9 @@ typedef void (*route_parallel_fn)(void *pool, int64_t count, int64_t grain,
 typedef struct route_kernel_desc {
   const char *name;
   uint32_t shared_bytes; /* of dynamic shared memory, for each block */
-  uint32_t reserved;     /* 0 */
+  /* Blocks that a multiprocessor holds, where blocks share out the work: a
+   * launch gets no more of them than the device holds. 0: any number. */
+  uint32_t blocks_per_processor;
 } route_kernel_desc;
 
 /* Code for one kind of device. The runtime loads `binary` where the device
@@ -324,6 +326,19 @@ typedef struct route_device_code_desc {
   uint64_t num_kernels;
 } route_device_code_desc;
 
+/* A matrix, or a stack of them, that a kernel reads in boxes. Arrays go from
+ * the outermost axis to the innermost, whose elements are neighbours. */
+typedef struct route_tensor_map_request {
+  void *address;
+  int64_t offset;     /* of the first element, in elements */
+  uint32_t element;   /* ROUTE_BF16 or ROUTE_F16 */
+  uint32_t rank;      /* 2 to 5 */
+  int64_t sizes[5];   /* in elements */
+  int64_t strides[5]; /* in elements */
+  uint32_t box[5];    /* in elements; a row is 128 bytes, and swizzled so */
+  uint32_t reserved;  /* 0 */
+} route_tensor_map_request;
+
 /* What an entry for a device calls, for one call of it: everything goes to the
  * call's stream. Functions do nothing once one has failed; the runtime reports
  * the failure when the entry has returned. */
@@ -334,6 +349,10 @@ typedef struct route_launcher {
    * copied. */
   void (*launch)(struct route_launcher *launcher, uint32_t kernel, int64_t grid,
                  uint32_t block, void **arguments);
+  /* Makes the tensor map of 128 bytes, aligned to 64, that a kernel takes as an
+   * argument. Nothing where a size is 0. */
+  void (*tensor_map)(struct route_launcher *launcher,
+                     const route_tensor_map_request *request, void *map);
 } route_launcher;
 
 /* What an entry may know of its surroundings. */
@@ -481,7 +500,8 @@ ROUTE_LAYOUT_CHECK(sizeof(route_port_desc) == 80);
 ROUTE_LAYOUT_CHECK(sizeof(route_buffer) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 56);
-ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 16);
+ROUTE_LAYOUT_CHECK(sizeof(route_tensor_map_request) == 128);
+ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 24);
 ROUTE_LAYOUT_CHECK(sizeof(route_env) == 64);
 ROUTE_LAYOUT_CHECK(sizeof(route_invocation) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_variant_desc) == 32);

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "Device.h"
 
+#include <algorithm>
 #include <climits>
 #include <new>
 
@@ -13,6 +14,11 @@ using namespace route::cuda;
 
 /// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 static constexpr int kMaxDynamicShared = 8;
+/// CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
+static constexpr int kMultiprocessors = 16;
+/// Values of CUtensorMapDataType, CUtensorMapSwizzle, CUtensorMapL2promotion.
+static constexpr int kMapF16 = 6, kMapBF16 = 9, kSwizzle128 = 3,
+                     kPromote256 = 3;
 
 static route_status failed(const Driver &driver, const char *what,
                            Result result, route_error *error) {
@@ -81,6 +87,11 @@ route_status Device::load(const route_device_code_desc &desc,
                 "the GPU does not take the module's code for %.50s: %s",
                 desc.architecture, driver.nameOf(result));
   }
+  int device, processors;
+  if ((result = driver.CtxGetDevice(&device)) ||
+      (result =
+           driver.DeviceGetAttribute(&processors, kMultiprocessors, device)))
+    return failed(driver, "asking for the GPU's size", result, error);
   for (const route_kernel_desc &kernel :
        table(desc.kernels, desc.num_kernels)) {
     void *function;
@@ -90,8 +101,10 @@ route_status Device::load(const route_device_code_desc &desc,
                                     function, kMaxDynamicShared,
                                     static_cast<int>(kernel.shared_bytes))))
       return failed(driver, kernel.name, result, error);
-    kernels.push_back(function);
-    sharedBytes.push_back(kernel.shared_bytes);
+    int64_t most = INT_MAX;
+    if (kernel.blocks_per_processor)
+      most = int64_t(kernel.blocks_per_processor) * processors;
+    kernels.push_back({function, kernel.shared_bytes, most});
   }
   return ROUTE_OK;
 }
@@ -138,7 +151,7 @@ route_status Device::copyParams(const route_module_desc &module,
 }
 
 DeviceCall::DeviceCall(const Device *device, void *stream)
-    : route_launcher{sizeof(route_launcher), launchOn}, device(device),
+    : route_launcher{sizeof(route_launcher), launchOn, makeMap}, device(device),
       stream(stream) {
   if (device)
     result = current.emplace(device->driver, device->context).failure();
@@ -161,7 +174,43 @@ void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
     call.result = kInvalidValue;
     return;
   }
-  call.result = on.driver.LaunchKernel(
-      on.kernels[kernel], static_cast<unsigned>(grid), 1, 1, block, 1, 1,
-      on.sharedBytes[kernel], call.stream, arguments, nullptr);
+  const LaunchAttribute early = {kProgrammaticLaunch, 0, {1}};
+  const Device::Kernel &what = on.kernels[kernel];
+  const LaunchConfig config = {
+      {static_cast<uint32_t>(std::min(grid, what.mostBlocks)), 1, 1},
+      {block, 1, 1},
+      what.sharedBytes,
+      call.stream,
+      &early,
+      1};
+  call.result =
+      on.driver.LaunchKernelEx(&config, what.function, arguments, nullptr);
+}
+
+void DeviceCall::makeMap(route_launcher *launcher,
+                         const route_tensor_map_request *request, void *map) {
+  auto &call = *static_cast<DeviceCall *>(launcher);
+  if (call.result != kSuccess)
+    return;
+  // The driver counts axes from the innermost.
+  uint32_t rank = request->rank, boxes[5], steps[5];
+  uint64_t sizes[5], strides[5];
+  if (rank < 2 || rank > 5) {
+    call.result = kInvalidValue;
+    return;
+  }
+  for (uint32_t i = 0; i < rank; ++i) {
+    uint32_t from = rank - 1 - i;
+    if (request->sizes[from] == 0)
+      return;
+    sizes[i] = static_cast<uint64_t>(request->sizes[from]);
+    strides[i] = static_cast<uint64_t>(request->strides[from]) * 2;
+    boxes[i] = request->box[from];
+    steps[i] = 1;
+  }
+  char *start = static_cast<char *>(request->address) + request->offset * 2;
+  call.result = call.device->driver.TensorMapEncodeTiled(
+      map, request->element == ROUTE_F16 ? kMapF16 : kMapBF16, rank, start,
+      sizes, strides + 1, boxes, steps, /*interleave=*/0, kSwizzle128,
+      kPromote256, /*fill=*/0);
 }

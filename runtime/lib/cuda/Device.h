@@ -43,8 +43,12 @@ private:
   int ordinal = -1; ///< whose primary context is held; -1: none is
   void *context = nullptr;
   void *code = nullptr;
-  std::vector<void *> kernels;
-  std::vector<uint32_t> sharedBytes;
+  struct Kernel {
+    void *function;
+    uint32_t sharedBytes;
+    int64_t mostBlocks;
+  };
+  std::vector<Kernel> kernels;
   std::vector<const void *> parameters;
   std::vector<unsigned long long> owned;
 };
@@ -64,6 +68,8 @@ public:
 private:
   static void launchOn(route_launcher *launcher, uint32_t kernel, int64_t grid,
                        uint32_t block, void **arguments);
+  static void makeMap(route_launcher *launcher,
+                      const route_tensor_map_request *request, void *map);
 
   const Device *device;
   void *stream;

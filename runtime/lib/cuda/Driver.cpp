@@ -41,9 +41,11 @@ struct Found {
     };
     find(driver.Init, "cuInit");
     find(driver.DeviceGet, "cuDeviceGet");
+    find(driver.DeviceGetAttribute, "cuDeviceGetAttribute");
     find(driver.DevicePrimaryCtxRetain, "cuDevicePrimaryCtxRetain");
     find(driver.DevicePrimaryCtxRelease, "cuDevicePrimaryCtxRelease_v2");
     find(driver.CtxGetCurrent, "cuCtxGetCurrent");
+    find(driver.CtxGetDevice, "cuCtxGetDevice");
     find(driver.CtxPushCurrent, "cuCtxPushCurrent_v2");
     find(driver.CtxPopCurrent, "cuCtxPopCurrent_v2");
     find(driver.CtxSynchronize, "cuCtxSynchronize");
@@ -51,7 +53,8 @@ struct Found {
     find(driver.ModuleUnload, "cuModuleUnload");
     find(driver.ModuleGetFunction, "cuModuleGetFunction");
     find(driver.FuncSetAttribute, "cuFuncSetAttribute");
-    find(driver.LaunchKernel, "cuLaunchKernel");
+    find(driver.LaunchKernelEx, "cuLaunchKernelEx");
+    find(driver.TensorMapEncodeTiled, "cuTensorMapEncodeTiled");
     find(driver.MemAlloc, "cuMemAlloc_v2");
     find(driver.MemFree, "cuMemFree_v2");
     find(driver.MemcpyHtoD, "cuMemcpyHtoD_v2");

@@ -24,13 +24,34 @@ enum : Result {
   kNoBinary = 209
 };
 
+/// CUlaunchAttribute.
+struct LaunchAttribute {
+  uint32_t id;
+  uint32_t padding;
+  uint64_t value[8];
+};
+
+/// CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION: a kernel may start
+/// before those launched before it have ended; ours wait for them themselves.
+constexpr uint32_t kProgrammaticLaunch = 6;
+
+/// CUlaunchConfig.
+struct LaunchConfig {
+  uint32_t grid[3], block[3], sharedBytes;
+  void *stream;
+  const LaunchAttribute *attributes;
+  uint32_t numAttributes;
+};
+
 /// Calls return CUresult; names are the driver's without "cu".
 struct Driver {
   Result (*Init)(unsigned);
   Result (*DeviceGet)(int *, int);
+  Result (*DeviceGetAttribute)(int *, int, int);
   Result (*DevicePrimaryCtxRetain)(void **, int);
   Result (*DevicePrimaryCtxRelease)(int);
   Result (*CtxGetCurrent)(void **);
+  Result (*CtxGetDevice)(int *);
   Result (*CtxPushCurrent)(void *);
   Result (*CtxPopCurrent)(void **);
   Result (*CtxSynchronize)();
@@ -38,9 +59,11 @@ struct Driver {
   Result (*ModuleUnload)(void *);
   Result (*ModuleGetFunction)(void **, void *, const char *);
   Result (*FuncSetAttribute)(void *, int, int);
-  Result (*LaunchKernel)(void *, unsigned, unsigned, unsigned, unsigned,
-                         unsigned, unsigned, unsigned, void *, void **,
-                         void **);
+  Result (*LaunchKernelEx)(const LaunchConfig *, void *, void **, void **);
+  Result (*TensorMapEncodeTiled)(void *, int, uint32_t, void *,
+                                 const uint64_t *, const uint64_t *,
+                                 const uint32_t *, const uint32_t *, int, int,
+                                 int, int);
   Result (*MemAlloc)(Address *, size_t);
   Result (*MemFree)(Address);
   Result (*MemcpyHtoD)(Address, const void *, size_t);

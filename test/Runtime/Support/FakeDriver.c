@@ -92,15 +92,45 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
 int cuFuncSetAttribute(void *function, int attribute, int value) {
   return function && attribute == 8 && value > 0 ? 0 : 1;
 }
-int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z,
-                   unsigned bx, unsigned by, unsigned bz, unsigned shared,
-                   void *stream, void **arguments, void **extra) {
-  struct fake_launch launch = {function, x,      bx,
-                               shared,   stream, *(long long *)arguments[0]};
-  if (y != 1 || z != 1 || by != 1 || bz != 1 || extra || !current() || fake_copies)
+struct fake_config {
+  unsigned grid[3], block[3], shared;
+  void *stream;
+  const unsigned *attributes;
+  unsigned num_attributes;
+};
+int cuCtxGetDevice(int *device) {
+  *device = 0;
+  return fails("cuCtxGetDevice");
+}
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  *value = attribute == 16 ? 3 : 0; /* multiprocessors */
+  return device || fails("cuDeviceGetAttribute");
+}
+int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address,
+                           const unsigned long long *sizes,
+                           const unsigned long long *strides,
+                           const unsigned *box, const unsigned *steps,
+                           int interleave, int swizzle, int promotion,
+                           int fill) {
+  unsigned long long said[16] = {
+      type,   rank,   (size_t)address, sizes[0], sizes[1],   strides[0],
+      box[0], box[1], steps[0],        steps[1], interleave, swizzle,
+      fill};
+  memcpy(map, said, sizeof(said));
+  (void)promotion;
+  return fails("cuTensorMapEncodeTiled");
+}
+int cuLaunchKernelEx(const struct fake_config *config, void *function,
+                     void **arguments, void **extra) {
+  struct fake_launch launch = {function,         config->grid[0],
+                               config->block[0], config->shared,
+                               config->stream,   *(long long *)arguments[0]};
+  if (config->grid[1] != 1 || config->grid[2] != 1 || config->block[1] != 1 ||
+      config->block[2] != 1 || extra || !current() || fake_copies ||
+      config->num_attributes != 1 || config->attributes[0] != 6)
     return 1;
-  if (fails("cuLaunchKernel"))
-    return fails("cuLaunchKernel");
+  if (fails("cuLaunchKernelEx"))
+    return fails("cuLaunchKernelEx");
   if (fake_num_launches == 16)
     return 1;
   fake_launches[fake_num_launches++] = launch;

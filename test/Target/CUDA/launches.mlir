@@ -1,5 +1,5 @@
 // Launches go through the table in the call's environment, buffers as the fields of their descriptors.
-// RUN: route-opt %s --route-lower-launches | FileCheck %s
+// RUN: route-opt %s --route-lower-launches --split-input-file | FileCheck %s
 
 module attributes {gpu.container_module} {
   // CHECK-LABEL: func.func @entry
@@ -25,6 +25,32 @@ module attributes {gpu.container_module} {
     }
     gpu.func @second(%x: memref<?x8xf32>) kernel {
       gpu.return
+    }
+  }
+}
+
+// -----
+// A buffer that a kernel reads in boxes becomes a tensor map, which the runtime makes from its address, sizes and
+// strides; the kernel gets the map itself.
+module attributes {gpu.container_module} {
+  // CHECK-LABEL: func.func @boxes
+  // CHECK: %[[REQUEST:.*]] = llvm.alloca %{{.*}} x !llvm.struct<(ptr, i64, i32, i32, array<5 x i64>, array<5 x i64>, array<5 x i32>, i32)>
+  // CHECK: %[[MAP:.*]] = llvm.alloca %{{.*}} x !llvm.array<128 x i8> {alignment = 64 : i64}
+  // CHECK: %[[BF16:.*]] = llvm.mlir.constant(11 : i32)
+  // CHECK: llvm.store %[[BF16]]
+  // CHECK: %[[AT:.*]] = llvm.getelementptr %{{.*}}[16]
+  // CHECK: %[[MAKE:.*]] = llvm.load %[[AT]]
+  // CHECK: llvm.call %[[MAKE]](%{{.*}}, %[[REQUEST]], %[[MAP]]) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr) -> ()
+  // CHECK: llvm.store %[[MAP]]
+  func.func @boxes(%x: memref<?x8xbf16>, %env: !llvm.ptr) {
+    %c1 = arith.constant 1 : index
+    %c128 = arith.constant 128 : index
+    gpu.launch_func @kernels::@boxes_0 blocks in (%c1, %c1, %c1) threads in (%c128, %c1, %c1) args(%x : memref<?x8xbf16>)
+    return
+  }
+  gpu.module @kernels {
+    llvm.func @boxes_0(%x: !llvm.ptr {llvm.byval = !llvm.array<128 x i8>, route.tensor_map = array<i64: 16, 64>}) attributes {gpu.kernel, nvvm.kernel} {
+      llvm.return
     }
   }
 }

@@ -2,6 +2,7 @@
 // by ptxas.
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -101,9 +102,20 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
     return module.emitError("no code for the GPU: ") << what;
   };
   DeviceCode code;
-  for (auto function : kernels.getOps<LLVM::LLVMFuncOp>())
-    if (function->hasAttr("nvvm.kernel"))
-      code.kernels.push_back(function.getSymName().str());
+  for (auto function : kernels.getOps<LLVM::LLVMFuncOp>()) {
+    if (!function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
+      continue;
+    auto number = [&](StringRef name) -> uint32_t {
+      auto attr = function->getAttrOfType<IntegerAttr>(name);
+      return attr ? attr.getInt() : 0;
+    };
+    code.kernels.push_back({function.getSymName().str(),
+                            number(kSharedBytesAttr),
+                            number(kBlocksPerProcessorAttr)});
+    // LLVM IR knows nothing of these.
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      function.removeArgAttr(i, kTensorMapAttr);
+  }
 
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);

@@ -25,8 +25,11 @@ struct LowerLaunches : route::impl::RouteLowerLaunchesBase<LowerLaunches> {
     if (!kernels)
       return;
     int64_t next = 0;
-    for (auto kernel : kernels.getOps<gpu::GPUFuncOp>())
-      numbers[kernel.getName()] = next++;
+    for (auto kernel : kernels.getOps<FunctionOpInterface>()) {
+      if (!kernel->hasAttr(gpu::GPUDialect::getKernelFuncAttrName()))
+        continue;
+      functions[kernel.getName()] = {kernel, next++};
+    }
     SmallVector<gpu::LaunchFuncOp> launches;
     for (auto function : getOperation().getOps<func::FuncOp>())
       function.walk([&](gpu::LaunchFuncOp op) { launches.push_back(op); });
@@ -43,8 +46,16 @@ private:
     Type pointer = LLVM::LLVMPointerType::get(&getContext());
     Type i32 = b.getI32Type(), i64 = b.getI64Type();
 
+    auto [callee, number] = functions.lookup(launch.getKernelName());
     SmallVector<Value> values;
     for (Value operand : launch.getKernelOperands()) {
+      // Arguments of a kernel in the LLVM dialect are fields already.
+      if (isa<LLVM::LLVMFuncOp>(callee))
+        if (auto box = callee.getArgAttrOfType<DenseI64ArrayAttr>(
+                values.size(), kTensorMapAttr)) {
+          values.push_back(tensorMap(b, entry, launch, operand, box));
+          continue;
+        }
       Type type = converter.convertType(operand.getType());
       Value lowered =
           type == operand.getType()
@@ -67,7 +78,12 @@ private:
           field({part, i});
     }
 
-    // The values, and an array of their addresses.
+    // The values, and an array of their addresses. A tensor map is passed as
+    // what its address leads to.
+    auto isMap = [&](unsigned i) {
+      return isa<LLVM::LLVMFuncOp>(callee) &&
+             callee.getArgAttr(i, kTensorMapAttr);
+    };
     SmallVector<Type> types;
     for (Value v : values)
       types.push_back(v.getType());
@@ -84,7 +100,10 @@ private:
       Value at = LLVM::GEPOp::create(
           b, loc, pointer, record, memory,
           ArrayRef<LLVM::GEPArg>{0, static_cast<int32_t>(i)});
-      LLVM::StoreOp::create(b, loc, value, at);
+      if (isMap(i))
+        at = value;
+      else
+        LLVM::StoreOp::create(b, loc, value, at);
       Value slot =
           LLVM::GEPOp::create(b, loc, pointer, pointer, addresses,
                               ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
@@ -92,18 +111,10 @@ private:
     }
 
     // launcher->launch(launcher, kernel, grid, block, addresses)
-    auto load = [&](Value base, size_t offset) -> Value {
-      Value at = LLVM::GEPOp::create(
-          b, loc, pointer, b.getI8Type(), base,
-          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
-      return LLVM::LoadOp::create(b, loc, pointer, at);
-    };
-    Value env = entry.getArgument(entry.getNumArguments() - 1);
-    Value device = load(env, offsetof(route_env, launcher));
-    Value function = load(device, offsetof(route_launcher, launch));
-    Value kernel = LLVM::ConstantOp::create(
-        b, loc, i32,
-        b.getI32IntegerAttr(numbers.lookup(launch.getKernelName())));
+    auto [device, function] =
+        launcher(b, loc, entry, offsetof(route_launcher, launch));
+    Value kernel =
+        LLVM::ConstantOp::create(b, loc, i32, b.getI32IntegerAttr(number));
     Value grid = arith::IndexCastOp::create(b, loc, i64, launch.getGridSizeX());
     Value block =
         arith::IndexCastOp::create(b, loc, i32, launch.getBlockSizeX());
@@ -116,6 +127,83 @@ private:
     launch.erase();
   }
 
-  llvm::StringMap<int64_t> numbers;
+  /// The launcher of the entry's call, and one of its functions.
+  std::pair<Value, Value> launcher(OpBuilder &b, Location loc,
+                                   func::FuncOp entry, size_t member) {
+    Type pointer = LLVM::LLVMPointerType::get(&getContext());
+    auto load = [&](Value base, size_t offset) -> Value {
+      Value at = LLVM::GEPOp::create(
+          b, loc, pointer, b.getI8Type(), base,
+          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+      return LLVM::LoadOp::create(b, loc, pointer, at);
+    };
+    Value env = entry.getArgument(entry.getNumArguments() - 1);
+    Value device = load(env, offsetof(route_env, launcher));
+    return {device, load(device, member)};
+  }
+
+  /// The address of a tensor map of the buffer, which the runtime makes.
+  Value tensorMap(OpBuilder &b, func::FuncOp entry, gpu::LaunchFuncOp launch,
+                  Value buffer, DenseI64ArrayAttr box) {
+    Location loc = launch.getLoc();
+    Type pointer = LLVM::LLVMPointerType::get(&getContext());
+    Type i32 = b.getI32Type(), i64 = b.getI64Type();
+    auto type = cast<MemRefType>(buffer.getType());
+    auto record = LLVM::LLVMStructType::getLiteral(
+        &getContext(),
+        {pointer, i64, i32, i32, LLVM::LLVMArrayType::get(i64, 5),
+         LLVM::LLVMArrayType::get(i64, 5), LLVM::LLVMArrayType::get(i32, 5),
+         i32});
+    auto number = [&](Type type, int64_t v) -> Value {
+      return LLVM::ConstantOp::create(b, loc, type, IntegerAttr::get(type, v));
+    };
+    Value request, map;
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(&entry.getBody().front());
+      Value one = number(i64, 1);
+      request = LLVM::AllocaOp::create(b, loc, pointer, record, one);
+      map = LLVM::AllocaOp::create(
+          b, loc, pointer, LLVM::LLVMArrayType::get(b.getI8Type(), 128), one,
+          /*alignment=*/64);
+    }
+    auto set = [&](Value v, ArrayRef<LLVM::GEPArg> field) {
+      SmallVector<LLVM::GEPArg> path{0};
+      path.append(field.begin(), field.end());
+      LLVM::StoreOp::create(
+          b, loc, v,
+          LLVM::GEPOp::create(b, loc, pointer, record, request, path));
+    };
+    Value lowered =
+        UnrealizedConversionCastOp::create(
+            b, loc, LLVMTypeConverter(&getContext()).convertType(type), buffer)
+            .getResult(0);
+    auto field = [&](ArrayRef<int64_t> position) -> Value {
+      return LLVM::ExtractValueOp::create(b, loc, lowered, position);
+    };
+    set(field({1}), {0});
+    set(field({2}), {1});
+    set(number(i32, elementOf(type.getElementType())), {2});
+    set(number(i32, type.getRank()), {3});
+    for (int32_t i = 0; i < type.getRank(); ++i) {
+      set(field({3, i}), {4, i});
+      set(field({4, i}), {5, i});
+      set(number(i32, box[i]), {6, i});
+    }
+    auto [device, function] =
+        launcher(b, loc, entry, offsetof(route_launcher, tensor_map));
+    LLVM::CallOp::create(
+        b, loc,
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(&getContext()),
+                                    {pointer, pointer, pointer}),
+        ValueRange{function, device, request, map});
+    return map;
+  }
+
+  static int64_t elementOf(Type type) {
+    return type.isBF16() ? ROUTE_BF16 : ROUTE_F16;
+  }
+
+  llvm::StringMap<std::pair<FunctionOpInterface, int64_t>> functions;
 };
 } // namespace

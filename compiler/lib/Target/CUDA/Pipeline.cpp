@@ -31,6 +31,7 @@ void route::addKernelPasses(OpPassManager &pm) {
   pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(ragged::createConvertRaggedToWgmma());
   pm.addPass(ragged::createConvertRaggedToKernels());
   pm.addPass(createRouteOutlineKernels());
   pm.addPass(createCanonicalizerPass());

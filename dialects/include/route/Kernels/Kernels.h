@@ -4,6 +4,7 @@
 #define ROUTE_KERNELS_KERNELS_H
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -12,14 +13,50 @@ namespace route {
 /// The module of kernels, `@kernels`; null where there is none.
 mlir::gpu::GPUModuleOp findKernelModule(mlir::ModuleOp module);
 
-/// A kernel `<stem>_<n>` for blocks of `block` threads in one dimension, with
-/// an empty body, in the module of kernels, which is made where there is none.
+/// A kernel `<stem>_<n>` for blocks of `block` threads in one dimension, in the
+/// module of kernels, which is made where there is none. Its body only waits
+/// for the kernels launched before: the runtime lets it start before they end.
 mlir::gpu::GPUFuncOp createKernel(mlir::ModuleOp module, mlir::Location loc,
                                   llvm::StringRef stem,
                                   mlir::TypeRange arguments, int32_t block);
 
+/// On a kernel: bytes of dynamic shared memory that a block needs.
+inline constexpr llvm::StringLiteral kSharedBytesAttr = "route.shared_bytes";
+
+/// On a kernel whose blocks stay and share out the work: how many of them a
+/// multiprocessor holds. A launch gets no more than fit the device.
+inline constexpr llvm::StringLiteral kBlocksPerProcessorAttr =
+    "route.blocks_per_processor";
+
+/// On a kernel's argument, a pointer: it gets a tensor map of the buffer that
+/// the launch gives. The value is the box, an array of i64, the innermost size
+/// last; boxes are 128 bytes wide and swizzled.
+inline constexpr llvm::StringLiteral kTensorMapAttr = "route.tensor_map";
+
+/// A kernel as createKernel makes it, but in the LLVM dialect: buffers are the
+/// fields of their descriptors, and arguments can be tensor maps. Its body is
+/// empty: it waits for nothing (see waitForEarlierKernels).
+mlir::LLVM::LLVMFuncOp createWholeKernel(mlir::ModuleOp module,
+                                         mlir::Location loc,
+                                         llvm::StringRef stem,
+                                         mlir::TypeRange arguments,
+                                         int32_t block);
+
+/// Makes an argument of a kernel a tensor map with boxes of that size.
+void setTensorMap(mlir::LLVM::LLVMFuncOp kernel, unsigned argument,
+                  llvm::ArrayRef<int64_t> box);
+
+/// The dynamic shared memory of a block, aligned to 1024 bytes: a pointer.
+mlir::Value dynamicShared(mlir::ImplicitLocOpBuilder &b);
+
+/// Lets the next kernel start, and waits until those launched before have ended
+/// and what they wrote can be read.
+void waitForEarlierKernels(mlir::ImplicitLocOpBuilder &b);
+
 /// Launches `grid` blocks of the kernel.
 void launchKernel(mlir::ImplicitLocOpBuilder &b, mlir::gpu::GPUFuncOp kernel,
+                  mlir::Value grid, mlir::ValueRange operands);
+void launchKernel(mlir::ImplicitLocOpBuilder &b, mlir::LLVM::LLVMFuncOp kernel,
                   mlir::Value grid, mlir::ValueRange operands);
 
 /// The threads of a grid take the numbers below `count` in turn: calls `body`

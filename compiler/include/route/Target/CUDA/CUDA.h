@@ -18,11 +18,18 @@ namespace route {
 /// The architecture that kernels are made for.
 inline constexpr llvm::StringLiteral kCudaArchitecture = "sm_90a";
 
+/// A kernel, as the runtime launches it.
+struct DeviceKernel {
+  std::string name;
+  uint32_t sharedBytes = 0;        ///< of dynamic shared memory
+  uint32_t blocksPerProcessor = 0; ///< 0: any number of blocks
+};
+
 /// Device code of a library.
 struct DeviceCode {
-  std::string ptx;                  ///< never empty
-  std::string cubin;                ///< empty where there is no ptxas
-  std::vector<std::string> kernels; ///< by number
+  std::string ptx;                   ///< never empty
+  std::string cubin;                 ///< empty where there is no ptxas
+  std::vector<DeviceKernel> kernels; ///< by number
 };
 
 /// Adds the passes from tensors (convert-route-to-linalg) to kernels and

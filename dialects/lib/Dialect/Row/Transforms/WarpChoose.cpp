@@ -114,12 +114,22 @@ LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
   auto reduce = [&](Value x, NVVM::ReduxKind how) -> Value {
     return NVVM::ReduxOp::create(b, i32, x, how, number(-1));
   };
+  // One choice for each batch. Their rounds run side by side, so that the
+  // warp's reductions for one hide those for another.
+  struct Batch {
+    unsigned first; ///< register of the first candidate
+    Values alive;   ///< first words
+    Value limit, threshold;
+    unsigned carried; ///< place of the first word among carried values
+    unsigned counted; ///< place of the count, then the sum, whether it is open
+  };
+  SmallVector<Batch> all;
+  Values carried;
   for (int64_t batch = 0; batch < batches; ++batch) {
-    // The registers that hold this choice's candidates.
-    unsigned first = batch * n / kLanes,
-             last = (batch * n + n + kLanes - 1) / kLanes;
-    Values alive;
-    for (unsigned r = first; r < last; ++r) {
+    Batch &here = all.emplace_back();
+    here.first = batch * n / kLanes;
+    unsigned last = (batch * n + n + kLanes - 1) / kLanes;
+    for (unsigned r = here.first; r < last; ++r) {
       Value word = words[0][r];
       bool whole = int64_t(r) * kLanes >= batch * n &&
                    std::min(int64_t(r + 1) * kLanes, total) <= batch * n + n;
@@ -129,47 +139,53 @@ LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
                                              offset, number(n));
         word = arith::SelectOp::create(b, inside, word, number(0));
       }
-      alive.push_back(word);
+      here.alive.push_back(word);
     }
-    unsigned width = alive.size();
-    Value limit, threshold;
     auto batchOf = [&](Value v) {
       return row(v).uniform ? row(v).own[0] : broadcast(row(v), batch);
     };
     if (op.getCount())
-      limit = batchOf(op.getCount());
+      here.limit = batchOf(op.getCount());
     if (op.getValues())
-      threshold = batchOf(op.getThreshold());
-
-    // Carried: first words, results, count, the running sum, whether it is
-    // open.
-    Values carried = alive;
-    llvm::append_range(carried, results);
+      here.threshold = batchOf(op.getThreshold());
+    here.carried = carried.size();
+    llvm::append_range(carried, here.alive);
+  }
+  unsigned firstResult = carried.size();
+  llvm::append_range(carried, results);
+  for (Batch &here : all) {
+    here.counted = carried.size();
     carried.push_back(number(0));
-    if (threshold) {
+    if (here.threshold) {
       carried.push_back(constant(b.getF32Type(), 0));
       carried.push_back(truth(true));
     }
-    auto loop = scf::ForOp::create(b, number(0), number(k), number(1), carried);
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(loop.getBody());
-      Values now(loop.getRegionIterArgs());
-      Value best = now[0];
+  }
+
+  auto loop = scf::ForOp::create(b, number(0), number(k), number(1), carried);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Values now(loop.getRegionIterArgs()), next = now;
+    Value round = loop.getInductionVar();
+    for (auto [batch, here] : llvm::enumerate(all)) {
+      unsigned width = here.alive.size();
+      auto word = [&](unsigned r) { return now[here.carried + r]; };
+      Value best = word(0);
       for (unsigned r = 1; r < width; ++r)
-        best = largest(best, now[r]);
+        best = largest(best, word(r));
       best = reduce(best, NVVM::ReduxKind::UMAX);
-      Value some =
+      Value keep =
           arith::CmpIOp::create(b, arith::CmpIPredicate::ne, best, number(0));
       Values top;
       for (unsigned r = 0; r < width; ++r)
         top.push_back(
-            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, now[r], best));
-      for (const Values &word : llvm::drop_begin(words)) {
+            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, word(r), best));
+      for (const Values &further : llvm::drop_begin(words)) {
         Value most;
         for (unsigned r = 0; r < width; ++r) {
-          Value mine =
-              arith::SelectOp::create(b, top[r], word[first + r], number(0));
+          Value mine = arith::SelectOp::create(
+              b, top[r], further[here.first + r], number(0));
           most = most ? largest(most, mine) : mine;
         }
         most = reduce(most, NVVM::ReduxKind::UMAX);
@@ -177,77 +193,77 @@ LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
           top[r] = arith::AndIOp::create(
               b, top[r],
               arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                    word[first + r], most));
+                                    further[here.first + r], most));
       }
       Value winner;
       for (unsigned r = width; r-- > 0;)
-        winner = arith::SelectOp::create(b, top[r], place[first + r],
+        winner = arith::SelectOp::create(b, top[r], place[here.first + r],
                                          winner ? winner : number(-1));
       winner = reduce(winner, NVVM::ReduxKind::UMIN);
 
-      Value round = loop.getInductionVar(), keep = some;
       auto require = [&](Value condition) {
         keep = arith::AndIOp::create(b, keep, condition);
       };
-      if (limit)
-        require(
-            arith::CmpIOp::create(b, arith::CmpIPredicate::slt, round, limit));
-      if (threshold)
-        require(now.back());
+      if (here.limit)
+        require(arith::CmpIOp::create(b, arith::CmpIPredicate::slt, round,
+                                      here.limit));
+      if (here.threshold)
+        require(now[here.counted + 2]);
 
-      Values next;
       Values won;
       for (unsigned r = 0; r < width; ++r) {
         won.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                            place[first + r], winner));
-        next.push_back(arith::SelectOp::create(b, won[r], number(0), now[r]));
+                                            place[here.first + r], winner));
+        next[here.carried + r] =
+            arith::SelectOp::create(b, won[r], number(0), word(r));
       }
-      Value inBatch =
-          batch ? Value(arith::SubIOp::create(b, winner, number(batch * n)))
-                : winner;
-      Value slot =
-          batch ? Value(arith::AddIOp::create(b, round, number(batch * k)))
-                : round;
+      Value inBatch = winner, slot = round;
+      if (batch) {
+        inBatch = arith::SubIOp::create(b, winner, number(batch * n));
+        slot = arith::AddIOp::create(b, round, number(batch * k));
+      }
       for (auto [r, at] : llvm::enumerate(slotPlace)) {
         Value mine =
-            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, at, slot);
-        if (slots == 1)
-          mine = truth(true);
+            slots == 1
+                ? truth(true)
+                : arith::CmpIOp::create(b, arith::CmpIPredicate::eq, at, slot)
+                      .getResult();
         mine = arith::AndIOp::create(b, mine, keep);
-        next.push_back(
-            arith::SelectOp::create(b, mine, inBatch, now[width + r]));
+        Value &result = next[firstResult + r];
+        result = arith::SelectOp::create(b, mine, inBatch, result);
       }
-      Value count = now[width + slotPlace.size()];
-      next.push_back(arith::AddIOp::create(
-          b, count, arith::ExtUIOp::create(b, i32, keep)));
-      if (threshold) {
+      next[here.counted] = arith::AddIOp::create(
+          b, now[here.counted], arith::ExtUIOp::create(b, i32, keep));
+      if (here.threshold) {
         Value value = constant(b.getF32Type(), 0);
         for (unsigned r = 0; r < width; ++r)
           value = arith::SelectOp::create(
-              b, won[r], ownOf(op.getValues(), first + r), value);
+              b, won[r], ownOf(op.getValues(), here.first + r), value);
         Value owner = arith::AndIOp::create(b, winner, number(kLanes - 1));
         value = shuffle(value, owner, gpu::ShuffleMode::IDX);
-        Value sum = arith::AddFOp::create(b, now[now.size() - 2], value);
-        Value enough =
-            arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, sum, threshold);
-        Value open = arith::AndIOp::create(
-            b, now.back(), arith::XOrIOp::create(b, enough, truth(true)));
-        next.push_back(sum);
-        next.push_back(open);
+        Value sum = arith::AddFOp::create(b, now[here.counted + 1], value);
+        Value enough = arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, sum,
+                                             here.threshold);
+        next[here.counted + 1] = sum;
+        next[here.counted + 2] = arith::AndIOp::create(
+            b, now[here.counted + 2],
+            arith::XOrIOp::create(b, enough, truth(true)));
       }
-      scf::YieldOp::create(b, next);
     }
-    for (unsigned r = 0; r < results.size(); ++r)
-      results[r] = loop.getResult(width + r);
-    Value count = loop.getResult(width + results.size());
+    scf::YieldOp::create(b, next);
+  }
+  for (unsigned r = 0; r < results.size(); ++r)
+    results[r] = loop.getResult(firstResult + r);
+  for (auto [batch, here] : llvm::enumerate(all)) {
+    Value count = loop.getResult(here.counted);
     if (batches == 1) {
       counts[0] = count;
-    } else {
-      int64_t r = batch / kLanes;
-      Value mine = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                         numberOf(batches, r), number(batch));
-      counts[r] = arith::SelectOp::create(b, mine, count, counts[r]);
+      continue;
     }
+    int64_t r = batch / kLanes;
+    Value mine = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                       numberOf(batches, r), number(batch));
+    counts[r] = arith::SelectOp::create(b, mine, count, counts[r]);
   }
   indices.own = results;
   chosen.own = counts;

@@ -51,6 +51,35 @@ def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
   ];
 }
 
+def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
+  let summary = "lower grouped matmuls on memrefs to kernels on Hopper's tensor cores";
+  let description = [{
+    A matmul on rows and weights of bf16 gets a kernel for
+    many rows, and keeps its place for few: at most `few-rows`, chosen when it is
+    called. Others (f32, panels, K or N no multiple of 8 or below 64) are left
+    alone.
+
+    The weights are wgmma's first operand, the rows its second, so that an expert
+    with few rows costs few columns. One warpgroup brings tiles by TMA, two
+    multiply and run the epilogue; blocks stay on their multiprocessor and take
+    tiles in turn. Each works out the schedule from the offsets: there is no table
+    of tiles in memory, no number that the host would have to know.
+
+    sigmoid, silu and tanh-gelu in an epilogue that yields 16 bits use the
+    hardware's tanh (exact to 2^-11 of the result).
+  }];
+  let options = [
+    Option<"tokens", "tokens", "int64_t", "128", "rows of a tile at most, a multiple of 16">,
+    Option<"fewRows", "few-rows", "int64_t", "32", "rows up to which the other form runs">
+  ];
+  let statistics = [Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+  ];
+}
+
 def ConvertRaggedToKernels : Pass<"convert-ragged-to-kernels", "::mlir::ModuleOp"> {
   let summary = "lower ragged ops on memrefs to GPU kernels";
   let description = [{
@@ -63,7 +92,8 @@ def ConvertRaggedToKernels : Pass<"convert-ragged-to-kernels", "::mlir::ModuleOp
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
   ];
 }
 

@@ -1,0 +1,113 @@
+// convert-ragged-to-wgmma: grouped matmuls on buffers become kernels on
+// Hopper's tensor cores, where they can.
+#include "WgmmaKernel.h"
+#include "route/Dialect/Ragged/Transforms/Passes.h"
+#include "route/Kernels/Kernels.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace route::ragged {
+#define GEN_PASS_DEF_CONVERTRAGGEDTOWGMMA
+#include "route/Dialect/Ragged/Transforms/Passes.h.inc"
+
+namespace {
+struct ConvertRaggedToWgmma
+    : impl::ConvertRaggedToWgmmaBase<ConvertRaggedToWgmma> {
+  using ConvertRaggedToWgmmaBase::ConvertRaggedToWgmmaBase;
+
+  void runOnOperation() override {
+    if (tokens < 16 || tokens > 128 || tokens % 16) {
+      getOperation().emitError("tokens is to be a multiple of 16 up to 128");
+      return signalPassFailure();
+    }
+    SmallVector<MatmulOp> ops;
+    for (Operation &function : *getOperation().getBody())
+      if (!isa<gpu::GPUModuleOp>(function))
+        function.walk([&](MatmulOp op) {
+          if (isa<MemRefType>(op.getOut().getType()))
+            ops.push_back(op);
+        });
+    made.clear();
+    for (MatmulOp op : ops)
+      lower(op);
+  }
+
+private:
+  /// Whether one kernel does for both.
+  static bool alike(MatmulOp x, MatmulOp y) {
+    return x->getOperandTypes() == y->getOperandTypes() &&
+           x->getAttrDictionary() == y->getAttrDictionary() &&
+           x.getProperties() == y.getProperties() &&
+           OperationEquivalence::isRegionEquivalentTo(
+               &x.getEpilogue(), &y.getEpilogue(),
+               OperationEquivalence::IgnoreLocations);
+  }
+  LLVM::LLVMFuncOp kernelFor(MatmulOp op, const WgmmaTiles &tiles,
+                             StringRef stem) {
+    for (auto [other, kernel] : made)
+      if (alike(op, other))
+        return kernel;
+    LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, tiles, stem);
+    made.push_back({op, kernel});
+    return kernel;
+  }
+
+  void lower(MatmulOp op) {
+    FailureOr<WgmmaTiles> tiles = WgmmaTiles::choose(op, tokens);
+    if (failed(tiles))
+      return;
+    ++numMatmuls;
+    auto parent = op->getParentOfType<FunctionOpInterface>();
+    std::string stem =
+        ((parent ? parent.getName() : "ragged") + "_wgmma").str();
+    LLVM::LLVMFuncOp kernel = kernelFor(op, *tiles, stem);
+
+    ImplicitLocOpBuilder b(op.getLoc(), op);
+    auto constant = [&](int64_t v) -> Value {
+      return arith::ConstantIndexOp::create(b, v);
+    };
+    Value rows = memref::DimOp::create(b, op.getOut(), 0);
+    Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
+                                      constant(fewRows));
+    auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
+    op->moveBefore(forms.thenBlock()->getTerminator());
+    b.setInsertionPointToStart(forms.elseBlock());
+
+    // What lies beyond K in wider rows is not to be multiplied by zero.
+    Value matrix = op.getRows();
+    if (cast<MemRefType>(matrix.getType()).getDimSize(1) != op.getInner())
+      matrix = memref::SubViewOp::create(
+          b, matrix,
+          ArrayRef<OpFoldResult>{b.getIndexAttr(0), b.getIndexAttr(0)},
+          ArrayRef<OpFoldResult>{rows, b.getIndexAttr(op.getInner())},
+          ArrayRef<OpFoldResult>{b.getIndexAttr(1), b.getIndexAttr(1)});
+    SmallVector<Value> operands(op.getWeights());
+    operands.append(2, matrix);
+    if (op.getOffsets())
+      operands.push_back(op.getOffsets());
+    llvm::append_range(operands, op.getPerExpert());
+    llvm::append_range(operands, op.getPerRow());
+    operands.push_back(op.getOut());
+
+    // No more tiles than this; the blocks that fit the device share them out.
+    Value tilesOfRows = arith::AddIOp::create(
+        b, arith::CeilDivUIOp::create(b, rows, constant(tiles->tokens)),
+        constant(tiles->experts));
+    Value grid = arith::MulIOp::create(
+        b, tilesOfRows,
+        constant(llvm::divideCeil(op.getOutputs(), tiles->columns())));
+    launchKernel(b, kernel, grid, operands);
+  }
+
+  SmallVector<std::pair<MatmulOp, LLVM::LLVMFuncOp>> made;
+};
+} // namespace
+} // namespace route::ragged

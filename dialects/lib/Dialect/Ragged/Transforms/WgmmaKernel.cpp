@@ -1,0 +1,776 @@
+// The kernel of a grouped matmul on Hopper's tensor cores.
+//
+// The result's columns are the rows of wgmma's first operand, the weights, and
+// its rows, the tokens, are the columns of the second: an expert with few
+// tokens then costs few columns, 8 to a step, instead of a tile of 64. One
+// warpgroup asks for tiles by TMA, two multiply. Blocks stay, and take tiles in
+// turn from a schedule that each works out from the offsets.
+#include "WgmmaKernel.h"
+
+#include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Kernels/Kernels.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::ragged;
+using Values = SmallVector<Value>;
+using Predicate = arith::CmpIPredicate;
+
+FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens) {
+  Type element = op.weightType().getElementType();
+  auto out = cast<MemRefType>(op.getOut().getType());
+  int64_t inner = op.getInner(), columns = op.getOutputs();
+  bool transposed = op.getTransposed();
+  auto contiguous = [](Value v) {
+    auto type = cast<MemRefType>(v.getType());
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    if (failed(type.getStridesAndOffset(strides, offset)) ||
+        strides.back() != 1)
+      return false;
+    // Steps between rows are multiples of 16 bytes.
+    return llvm::all_of(ArrayRef(strides).drop_back(), [](int64_t stride) {
+      return !ShapedType::isDynamic(stride) && stride % 8 == 0;
+    });
+  };
+  if (op.isPacked() || !element.isBF16() || inner < kDepth || columns < 64 ||
+      (transposed ? columns : inner) % 8 != 0 || columns % 8 != 0 ||
+      !contiguous(op.getRows()) || !contiguous(op.getOut()) ||
+      !llvm::all_of(op.getWeights(), contiguous) ||
+      !llvm::is_contained({16, 32}, out.getElementTypeBitWidth()))
+    return failure();
+  WgmmaTiles tiles;
+  tiles.weights = op.getWeights().size();
+  tiles.experts = op.getExperts();
+  tiles.outputBytes = out.getElementTypeBitWidth() / 8;
+  tiles.blocks = tiles.weights == 1 && columns > 64 * kWarpgroups ? 2 : 1;
+  // 128 registers of a thread hold sums.
+  int64_t sums = tiles.weights * tiles.blocks;
+  if (sums > 8)
+    return failure();
+  tiles.tokens = std::min(tokens, std::min<int64_t>(128, 256 / sums / 16 * 16));
+  tiles.stages = 8;
+  while (tiles.sharedBytes() > kMaxShared && tiles.stages > 2)
+    --tiles.stages;
+  if (tiles.sharedBytes() > kMaxShared)
+    return failure();
+  return tiles;
+}
+
+namespace {
+/// A tile of the schedule.
+struct Tile {
+  Value row, rows, expert, column;
+  Values values() const { return {row, rows, expert, column}; }
+  static Tile of(ValueRange v) { return {v[0], v[1], v[2], v[3]}; }
+};
+
+class Emitter {
+public:
+  Emitter(ModuleOp module, MatmulOp op, const WgmmaTiles &tiles, StringRef stem)
+      : module(module), op(op), tiles(tiles), b(op.getLoc(), op.getContext()),
+        converter(op.getContext()) {
+    i32 = b.getI32Type();
+    i64 = b.getI64Type();
+    f32 = b.getF32Type();
+    shared = LLVM::LLVMPointerType::get(b.getContext(), 3);
+    begin(stem);
+  }
+
+  LLVM::LLVMFuncOp emit() {
+    prologue();
+    Value isProducer = cmp(Predicate::eq, warpgroup, num(0));
+    auto roles = scf::IfOp::create(b, isProducer, /*withElse=*/true);
+    b.setInsertionPointToStart(&roles.getThenRegion().front());
+    producer();
+    b.setInsertionPointToStart(&roles.getElseRegion().front());
+    consumer();
+    return kernel;
+  }
+
+private:
+  // --- arithmetic ---
+  Value num(int64_t v) {
+    return arith::ConstantOp::create(b, b.getI32IntegerAttr(v));
+  }
+  Value wide(int64_t v) {
+    return arith::ConstantOp::create(b, b.getI64IntegerAttr(v));
+  }
+  Value flt(float v) {
+    return arith::ConstantOp::create(b, b.getF32FloatAttr(v));
+  }
+  Value add(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
+  Value sub(Value x, Value y) { return arith::SubIOp::create(b, x, y); }
+  Value mul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
+  Value div(Value x, Value y) { return arith::DivUIOp::create(b, x, y); }
+  Value rem(Value x, Value y) { return arith::RemUIOp::create(b, x, y); }
+  Value both(Value x, Value y) { return arith::AndIOp::create(b, x, y); }
+  Value shl(Value x, int64_t n) { return arith::ShLIOp::create(b, x, num(n)); }
+  Value shr(Value x, int64_t n) { return arith::ShRUIOp::create(b, x, num(n)); }
+  Value mask(Value x, int64_t m) { return both(x, num(m)); }
+  Value flip(Value x, Value y) { return arith::XOrIOp::create(b, x, y); }
+  Value cmp(Predicate how, Value x, Value y) {
+    return arith::CmpIOp::create(b, how, x, y);
+  }
+  Value select(Value c, Value x, Value y) {
+    return arith::SelectOp::create(b, c, x, y);
+  }
+  Value least(Value x, Value y) { return arith::MinUIOp::create(b, x, y); }
+  Value most(Value x, Value y) { return arith::MaxUIOp::create(b, x, y); }
+  Value ceilDiv(Value x, int64_t n) { return div(add(x, num(n - 1)), num(n)); }
+  Value extend(Value x) { return arith::ExtUIOp::create(b, i64, x); }
+  Value index(Value x) {
+    return arith::IndexCastUIOp::create(b, b.getIndexType(), x);
+  }
+  void when(Value condition, llvm::function_ref<void()> body) {
+    auto op = scf::IfOp::create(b, condition, false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&op.getThenRegion().front());
+    body();
+  }
+  Values loop(Value from, Value to, Value step, ValueRange start,
+              llvm::function_ref<Values(Value, ValueRange)> body) {
+    auto op = scf::ForOp::create(b, from, to, step, start,
+                                 /*bodyBuilder=*/nullptr, /*unsigned=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    Values next = body(op.getInductionVar(), op.getRegionIterArgs());
+    if (!start.empty())
+      scf::YieldOp::create(b, next);
+    return Values(op.getResults());
+  }
+
+  // --- shared memory and barriers ---
+  Value at(Value offset) {
+    return LLVM::GEPOp::create(b, shared, b.getI8Type(), memory,
+                               ArrayRef<LLVM::GEPArg>{offset});
+  }
+  Value fullBarrier(Value stage) {
+    return at(add(num(tiles.barrierOffset()), shl(stage, 3)));
+  }
+  Value emptyBarrier(Value stage) {
+    return at(
+        add(num(tiles.barrierOffset() + 8 * tiles.stages), shl(stage, 3)));
+  }
+  void wait(Value barrier, Value parity) {
+    NVVM::MBarrierTryWaitParityOp::create(b, barrier, parity, num(10000000));
+  }
+  /// The stage after this one; the parity flips where stages begin again.
+  std::pair<Value, Value> next(Value stage, Value parity) {
+    Value one = add(stage, num(1));
+    Value wraps = cmp(Predicate::eq, one, num(tiles.stages));
+    return {select(wraps, num(0), one),
+            select(wraps, flip(parity, num(1)), parity)};
+  }
+  Value word(int64_t offset, Value i) {
+    return LLVM::LoadOp::create(b, i32, at(add(num(offset), shl(i, 2))));
+  }
+  void setWord(Value x, int64_t offset, Value i) {
+    LLVM::StoreOp::create(b, x, at(add(num(offset), shl(i, 2))));
+  }
+  int64_t startsOffset() { return tiles.tableOffset(); }
+  int64_t offsetsOffset() {
+    return tiles.tableOffset() + 4 * (tiles.experts + 1);
+  }
+
+  int64_t sumsOffset() { return tiles.tableOffset() + 8 * (tiles.experts + 1); }
+
+  Value shuffle(Value x, Value from, NVVM::ShflKind kind, int64_t clamp) {
+    return NVVM::ShflOp::create(b, i32, num(-1), x, from, num(clamp), kind,
+                                UnitAttr());
+  }
+  Value uniform(Value x) { return shuffle(x, num(0), NVVM::ShflKind::idx, 31); }
+
+  void begin(StringRef stem);
+  void prologue();
+  Tile tileAt(Value t);
+  void producer();
+  void consumer();
+  Values path(int64_t width, Value stage, Value parity, const Tile &tile,
+              Value following);
+  void epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile);
+  Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
+                ArrayRef<Value> perRow);
+  Value approximate(row::UnaryOp unary, Value x);
+  Value narrow(Value x, Value y);
+
+  ModuleOp module;
+  MatmulOp op;
+  const WgmmaTiles &tiles;
+  ImplicitLocOpBuilder b;
+  LLVMTypeConverter converter;
+  Type i32, i64, f32, shared;
+  LLVM::LLVMFuncOp kernel;
+  Values weights, perExpert, perRow;
+  Value rows64, rows16, offsets, out, outStart;
+  Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
+  Value tileCount, depth;
+};
+
+/// The function, its arguments, and buffers made of them.
+void Emitter::begin(StringRef stem) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  SmallVector<Type> types;
+  SmallVector<std::pair<unsigned, DenseI64ArrayAttr>> maps;
+  auto map = [&](ArrayRef<int64_t> box) {
+    maps.push_back({types.size(), b.getDenseI64ArrayAttr(box)});
+    types.push_back(pointer);
+  };
+  unsigned numWeights = op.getWeights().size();
+  for (unsigned w = 0; w < numWeights; ++w)
+    map(op.getTransposed()
+            ? ArrayRef<int64_t>{1, WgmmaTiles::kDepth, 64}
+            : ArrayRef<int64_t>{1, tiles.columns(), WgmmaTiles::kDepth});
+  map({64, WgmmaTiles::kDepth});
+  map({16, WgmmaTiles::kDepth});
+  Values buffers;
+  if (op.getOffsets())
+    buffers.push_back(op.getOffsets());
+  llvm::append_range(buffers, op.getPerExpert());
+  llvm::append_range(buffers, op.getPerRow());
+  buffers.push_back(op.getOut());
+  SmallVector<std::pair<unsigned, unsigned>> ranges;
+  for (Value v : buffers) {
+    unsigned first = types.size();
+    auto type = cast<MemRefType>(v.getType());
+    types.append({pointer, pointer, i64});
+    types.append(2 * type.getRank(), i64);
+    ranges.push_back({first, types.size() - first});
+  }
+  kernel =
+      createWholeKernel(module, op.getLoc(), stem, types, WgmmaTiles::kThreads);
+  kernel->setAttr(kSharedBytesAttr, b.getI32IntegerAttr(tiles.sharedBytes()));
+  kernel->setAttr(kBlocksPerProcessorAttr, b.getI32IntegerAttr(1));
+  for (auto [i, box] : maps) {
+    setTensorMap(kernel, i, box);
+  }
+  Block &entry = kernel.getBody().front();
+  b.setInsertionPoint(entry.getTerminator());
+  unsigned next = 0;
+  for (unsigned w = 0; w < numWeights; ++w)
+    weights.push_back(entry.getArgument(next++));
+  rows64 = entry.getArgument(next++);
+  rows16 = entry.getArgument(next++);
+  Values made;
+  for (auto [v, range] : llvm::zip_equal(buffers, ranges)) {
+    Value packed = MemRefDescriptor::pack(
+        b, op.getLoc(), converter, cast<MemRefType>(v.getType()),
+        entry.getArguments().slice(range.first, range.second));
+    made.push_back(UnrealizedConversionCastOp::create(b, v.getType(), packed)
+                       .getResult(0));
+  }
+  ArrayRef<Value> rest(made);
+  if (op.getOffsets()) {
+    offsets = rest.front();
+    rest = rest.drop_front();
+  }
+  perExpert = Values(rest.take_front(op.getPerExpert().size()));
+  perRow = Values(rest.slice(perExpert.size(), op.getPerRow().size()));
+  out = rest.back();
+  // The first element of the result, in global memory.
+  auto [first, count] = ranges.back();
+  Value start = LLVM::AddrSpaceCastOp::create(
+      b, LLVM::LLVMPointerType::get(b.getContext(), 1),
+      entry.getArgument(first + 1));
+  outStart = LLVM::GEPOp::create(
+      b, start.getType(), cast<MemRefType>(out.getType()).getElementType(),
+      start, ArrayRef<LLVM::GEPArg>{entry.getArgument(first + 2)});
+}
+
+/// Barriers, and the schedule: where each expert's tiles begin.
+void Emitter::prologue() {
+  memory = dynamicShared(b);
+  thread = NVVM::ThreadIdXOp::create(b, i32);
+  block = NVVM::BlockIdXOp::create(b, i32);
+  blocks = NVVM::GridDimXOp::create(b, i32);
+  lane = mask(thread, 31);
+  warp = uniform(shr(thread, 5));
+  warpgroup = shr(warp, 2);
+  isFirst = cmp(Predicate::eq, thread, num(0));
+  depth = num((op.getInner() + WgmmaTiles::kDepth - 1) / WgmmaTiles::kDepth);
+  when(isFirst, [&] {
+    for (int64_t s = 0; s < tiles.stages; ++s) {
+      NVVM::MBarrierInitOp::create(b, fullBarrier(num(s)), num(1), Value());
+      NVVM::MBarrierInitOp::create(b, emptyBarrier(num(s)),
+                                   num(WgmmaTiles::kWarpgroups), Value());
+    }
+    NVVM::FenceMbarrierInitOp::create(b);
+  });
+  waitForEarlierKernels(b);
+
+  // Starts: a scan over the warps, then over their sums; a round takes an
+  // expert for each thread.
+  int64_t experts = tiles.experts;
+  constexpr int64_t threads = WgmmaTiles::kThreads;
+  Value columnTiles =
+      num((op.getOutputs() + tiles.columns() - 1) / tiles.columns());
+  auto offsetOf = [&](Value e) -> Value {
+    if (offsets)
+      return memref::LoadOp::create(b, offsets, index(e));
+    Value rows =
+        arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
+    return select(cmp(Predicate::eq, e, num(0)), num(0), rows);
+  };
+  Value carried = num(0);
+  for (int64_t first = 0; first < experts; first += threads) {
+    Value e = add(thread, num(first));
+    Value valid = cmp(Predicate::ult, e, num(experts));
+    Value safe = select(valid, e, num(experts - 1));
+    Value begins = offsetOf(safe), ends = offsetOf(add(safe, num(1)));
+    Value own = mul(ceilDiv(sub(ends, begins), tiles.tokens), columnTiles);
+    own = select(valid, own, num(0));
+    Value sum = own;
+    for (int64_t s = 1; s < 32; s *= 2) {
+      Value below = shuffle(sum, num(s), NVVM::ShflKind::up, 0);
+      sum = select(cmp(Predicate::uge, lane, num(s)), add(sum, below), sum);
+    }
+    when(cmp(Predicate::eq, lane, num(31)),
+         [&] { setWord(sum, sumsOffset(), warp); });
+    NVVM::BarrierOp::create(b);
+    Value before = carried;
+    for (int64_t w = 0; w < threads / 32; ++w) {
+      Value total = word(sumsOffset(), num(w));
+      before =
+          add(before, select(cmp(Predicate::ugt, warp, num(w)), total, num(0)));
+      carried = add(carried, total);
+    }
+    when(valid, [&] {
+      setWord(add(before, sub(sum, own)), startsOffset(), e);
+      setWord(begins, offsetsOffset(), e);
+    });
+    when(cmp(Predicate::eq, e, num(experts - 1)), [&] {
+      setWord(add(before, sum), startsOffset(), num(experts));
+      setWord(ends, offsetsOffset(), num(experts));
+    });
+    NVVM::BarrierOp::create(b);
+  }
+  tileCount = carried;
+}
+
+/// Tile t of the schedule: experts in order, within one groups of tiles of
+/// rows, within a group columns, and for each the group's tiles.
+Tile Emitter::tileAt(Value t) {
+  int64_t columnTiles =
+      (op.getOutputs() + tiles.columns() - 1) / tiles.columns();
+  constexpr int64_t kGroup = 16;
+  Value e = num(0);
+  for (int64_t s = llvm::PowerOf2Ceil(tiles.experts + 1) / 2; s; s /= 2) {
+    Value probe = add(e, num(s));
+    Value inside = cmp(Predicate::ult, probe, num(tiles.experts));
+    Value start = word(startsOffset(), select(inside, probe, num(0)));
+    e = select(both(inside, cmp(Predicate::ule, start, t)), probe, e);
+  }
+  Value begin = word(offsetsOffset(), e);
+  Value rows = sub(word(offsetsOffset(), add(e, num(1))), begin);
+  Value r = sub(t, word(startsOffset(), e));
+  Value count = most(ceilDiv(rows, tiles.tokens), num(1));
+  Value groups = ceilDiv(count, kGroup);
+  Value size = div(sub(add(count, groups), num(1)), groups);
+  Value group = div(r, mul(size, num(columnTiles)));
+  Value before = mul(group, size);
+  Value here = most(least(size, sub(count, before)), num(1));
+  r = sub(r, mul(before, num(columnTiles)));
+  Value column = div(r, here);
+  Value m = add(before, rem(r, here));
+  Value first = mul(m, num(tiles.tokens));
+  return {add(begin, first), least(sub(rows, first), num(tiles.tokens)), e,
+          column};
+}
+
+/// One thread asks for tiles as stages become free.
+void Emitter::producer() {
+  NVVM::SetMaxRegisterOp::create(b, 40, NVVM::SetMaxRegisterAction::decrease);
+  when(isFirst, [&] {
+    auto load = [&](Value to, Value map, ArrayRef<Value> coordinates,
+                    Value barrier) {
+      Value cluster = LLVM::AddrSpaceCastOp::create(
+          b, LLVM::LLVMPointerType::get(b.getContext(), 7), to);
+      NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
+          b, cluster, map, coordinates, barrier, /*im2col=*/ValueRange(),
+          /*multicast=*/Value(), /*cacheHint=*/Value(), NVVM::TMALoadMode::TILE,
+          /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
+    };
+    loop(block, tileCount, blocks, {num(0), num(0)},
+         [&](Value t, ValueRange ring) -> Values {
+           Tile tile = tileAt(t);
+           Value column = mul(tile.column, num(tiles.columns()));
+           Value units = shr(add(tile.rows, num(15)), 4);
+           Value whole = shr(units, 2), parts = mask(units, 3);
+           Value bytes = add(num(tiles.weightBytes()), shl(units, 11));
+           return loop(
+               num(0), depth, num(1), ring,
+               [&](Value k, ValueRange ring) -> Values {
+                 Value stage = ring[0], parity = ring[1];
+                 wait(emptyBarrier(stage), flip(parity, num(1)));
+                 Value barrier = fullBarrier(stage);
+                 NVVM::MBarrierArriveExpectTxOp::create(
+                     b, TypeRange(), barrier, bytes, NVVM::MemScopeKind::CTA,
+                     false, Value());
+                 Value base = mul(stage, num(tiles.stageBytes()));
+                 Value inner = shl(k, 6);
+                 for (auto [w, map] : llvm::enumerate(weights)) {
+                   int64_t place = w * tiles.columns() * WgmmaTiles::kDepth * 2;
+                   if (!op.getTransposed()) {
+                     load(at(add(base, num(place))), map,
+                          {inner, column, tile.expert}, barrier);
+                     continue;
+                   }
+                   for (int64_t c = 0; c < tiles.columns(); c += 64)
+                     load(
+                         at(add(base, num(place + c * WgmmaTiles::kDepth * 2))),
+                         map, {add(column, num(c)), inner, tile.expert},
+                         barrier);
+                 }
+                 Value rows = add(base, num(tiles.weightBytes()));
+                 for (int64_t i = 0; i < tiles.tokens / 64; ++i)
+                   when(cmp(Predicate::ugt, whole, num(i)), [&] {
+                     load(at(add(rows, num(i * WgmmaTiles::kBlockBytes))),
+                          rows64, {inner, add(tile.row, num(64 * i))}, barrier);
+                   });
+                 Value rest = add(rows, shl(whole, 13));
+                 Value restRow = add(tile.row, shl(whole, 6));
+                 for (int64_t i = 0;
+                      i < std::min<int64_t>(3, tiles.tokens / 16); ++i)
+                   when(cmp(Predicate::ugt, parts, num(i)), [&] {
+                     load(at(add(rest, num(2048 * i))), rows16,
+                          {inner, add(restRow, num(16 * i))}, barrier);
+                   });
+                 auto [s, p] = next(stage, parity);
+                 return {s, p};
+               });
+         });
+  });
+}
+
+/// Two warpgroups multiply, each its own columns.
+void Emitter::consumer() {
+  NVVM::SetMaxRegisterOp::create(b, 232, NVVM::SetMaxRegisterAction::increase);
+  Values start{num(0), num(0)};
+  llvm::append_range(start, tileAt(block).values());
+  loop(block, tileCount, blocks, start, [&](Value t, ValueRange v) -> Values {
+    Tile tile = Tile::of(v.drop_front(2));
+    Value following = add(t, blocks);
+    // The narrowest of a few widths that holds the rows; uniform, or the
+    // products of a warpgroup would run one by one.
+    SmallVector<int64_t> widths, cases;
+    for (int64_t width : {16, 32, 64, 96})
+      if (width < tiles.tokens)
+        widths.push_back(width);
+    Value chosen = num(0);
+    for (auto [i, width] : llvm::enumerate(widths)) {
+      Value wider = cmp(Predicate::ugt, tile.rows, num(width));
+      chosen = add(chosen, arith::ExtUIOp::create(b, i32, wider));
+      cases.push_back(i);
+    }
+    widths.push_back(tiles.tokens);
+    SmallVector<Type> types(6, i32);
+    auto choice = scf::IndexSwitchOp::create(b, types, index(uniform(chosen)),
+                                             cases, cases.size());
+    OpBuilder::InsertionGuard guard(b);
+    for (auto [i, width] : llvm::enumerate(widths)) {
+      Region &region = i < cases.size() ? choice.getCaseRegions()[i]
+                                        : choice.getDefaultRegion();
+      b.setInsertionPointToStart(&region.emplaceBlock());
+      scf::YieldOp::create(b, path(width, v[0], v[1], tile, following));
+    }
+    return Values(choice.getResults());
+  });
+}
+
+/// A tile of `width` tokens: the sums, then the results. Gives the ring's
+/// state and the next tile.
+Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
+                     Value following) {
+  MLIRContext *context = b.getContext();
+  int64_t registers = width / 2, sums = tiles.weights * tiles.blocks;
+  auto type = LLVM::LLVMStructType::getLiteral(
+      context, SmallVector<Type>(registers, f32));
+  bool transposed = op.getTransposed();
+  auto elements = NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::bf16);
+  auto f32Sums = NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::f32);
+  auto plus = NVVM::WGMMAScaleInAttr::get(context, NVVM::WGMMAScaleIn::one);
+  auto weightLayout = NVVM::MMALayoutAttr::get(
+      context, transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row);
+  auto tokenLayout = NVVM::MMALayoutAttr::get(context, NVVM::MMALayout::col);
+  auto shape = NVVM::MMAShapeAttr::get(context, 64, width, 16);
+  Value group = sub(warpgroup, num(1));
+  Value base = LLVM::PtrToIntOp::create(b, i32, memory);
+  // Swizzled tiles with rows of 128 bytes; a step of 16 along K is 32 bytes
+  // within rows, or 16 rows of transposed weights.
+  auto descriptor = [&](Value address, bool transposed) -> Value {
+    Value low = extend(shr(mask(address, 0x3FFFF), 4));
+    int64_t leading = transposed ? 512 : 1;
+    return arith::OrIOp::create(
+        b, low, wide(leading << 16 | int64_t(64) << 32 | int64_t(1) << 62));
+  };
+  Value weightStart = descriptor(
+      add(base, mul(group, num(tiles.blocks * WgmmaTiles::kBlockBytes))),
+      transposed);
+  Value tokenStart = descriptor(add(base, num(tiles.weightBytes())), false);
+  int64_t weightStep = transposed ? 128 : 2;
+
+  auto multiply = [&](Values accumulators, Value stage, bool first) -> Values {
+    Value offset = mul(extend(stage), wide(tiles.stageBytes() / 16));
+    Value weight = add(weightStart, offset), token = add(tokenStart, offset);
+    NVVM::WgmmaFenceAlignedOp::create(b);
+    for (int64_t k = 0; k < WgmmaTiles::kDepth / 16; ++k)
+      for (int64_t i = 0; i < sums; ++i) {
+        int64_t w = i / tiles.blocks, block = i % tiles.blocks;
+        int64_t place = (w * tiles.columns() / 64 + block) *
+                            (WgmmaTiles::kBlockBytes / 16) +
+                        weightStep * k;
+        auto scale = NVVM::WGMMAScaleOutAttr::get(
+            context, first && k == 0 ? NVVM::WGMMAScaleOut::zero
+                                     : NVVM::WGMMAScaleOut::one);
+        accumulators[i] = NVVM::WgmmaMmaAsyncOp::create(
+            b, type, accumulators[i], add(weight, wide(place)),
+            add(token, wide(2 * k)), shape, elements, elements, f32Sums, scale,
+            plus, plus, weightLayout, tokenLayout, NVVM::MMAIntOverflowAttr());
+      }
+    NVVM::WgmmaGroupSyncAlignedOp::create(b);
+    return accumulators;
+  };
+  Value elected = cmp(Predicate::eq, mask(thread, 127), num(0));
+  auto release = [&](Value stage) {
+    when(elected, [&] {
+      NVVM::MBarrierArriveOp::create(b, TypeRange(), emptyBarrier(stage),
+                                     Value(), NVVM::MemScopeKind::CTA, false);
+    });
+  };
+
+  Value none = LLVM::UndefOp::create(b, type);
+  wait(fullBarrier(stage), parity);
+  Values start = multiply(Values(sums, none), stage, true);
+  // The next tile is looked up while the first products are made.
+  Tile after = tileAt(following);
+  auto [s, p] = next(stage, parity);
+  Values carried{s, p, stage};
+  llvm::append_range(carried, start);
+  Values end =
+      loop(num(1), depth, num(1), carried, [&](Value, ValueRange v) -> Values {
+        wait(fullBarrier(v[0]), v[1]);
+        Values sum = multiply(Values(v.drop_front(3)), v[0], false);
+        NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
+        release(v[2]);
+        auto [s, p] = next(v[0], v[1]);
+        Values result{s, p, v[0]};
+        llvm::append_range(result, sum);
+        return result;
+      });
+  NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
+  release(end[2]);
+  epilogue(width, ArrayRef(end).drop_front(3), tile);
+  Values result{end[0], end[1]};
+  llvm::append_range(result, after.values());
+  return result;
+}
+
+/// Results of a tile go to memory. Register 4j + 2h + i of a sum belongs to
+/// column 16*warp + lane/4 + 8h and row 8j + 2*(lane%4) + i.
+void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
+  Value group = sub(warpgroup, num(1)), quarter = mask(warp, 3);
+  Value inGroup = mask(thread, 127);
+  Value columns = num(op.getOutputs());
+  Value firstColumn = add(mul(tile.column, num(tiles.columns())),
+                          mul(group, num(64 * tiles.blocks)));
+  Value ownColumn = add(shl(quarter, 4), shr(lane, 2));
+  Value ownRow = shl(mask(lane, 3), 1);
+  Value barrier = add(group, num(1));
+  auto type = cast<MemRefType>(op.getOut().getType());
+  auto strides = type.getStridesAndOffset().first;
+  // Addresses are constants beyond that of a first element: whatever is the
+  // same in all tiles would else be kept in registers for every element.
+  auto global = LLVM::LLVMPointerType::get(b.getContext(), 1);
+  auto addressOf = [&](Value row, Value column) -> Value {
+    Value place = add(mul(extend(row), wide(strides[0])), extend(column));
+    return LLVM::GEPOp::create(b, global, type.getElementType(), outStart,
+                               ArrayRef<LLVM::GEPArg>{place});
+  };
+  auto beyond = [&](Value address, int64_t rows, int64_t columns) -> Value {
+    auto steps = static_cast<int32_t>(rows * strides[0] + columns);
+    return LLVM::GEPOp::create(b, global, type.getElementType(), address,
+                               ArrayRef<LLVM::GEPArg>{steps});
+  };
+  auto meet = [&] {
+    NVVM::BarrierOp::create(b, TypeRange(), barrier, num(128),
+                            NVVM::BarrierReductionAttr(), Value());
+  };
+  for (int64_t block = 0; block < tiles.blocks; ++block) {
+    Value column = add(firstColumn, num(64 * block));
+    // Values of columns, h = 0 and 1.
+    Values ofColumns[2];
+    for (int64_t h = 0; h < 2; ++h) {
+      Value c =
+          least(add(column, add(ownColumn, num(8 * h))), sub(columns, num(1)));
+      for (Value v : perExpert)
+        ofColumns[h].push_back(memref::LoadOp::create(
+            b, v, ValueRange{index(tile.expert), index(c)}));
+    }
+    auto resultAt = [&](int64_t j, int64_t h, int64_t i) -> Value {
+      Values accumulators;
+      for (int64_t w = 0; w < tiles.weights; ++w)
+        accumulators.push_back(
+            LLVM::ExtractValueOp::create(b, sums[w * tiles.blocks + block],
+                                         ArrayRef<int64_t>{4 * j + 2 * h + i}));
+      Values ofRow;
+      if (!perRow.empty()) {
+        Value row = least(add(ownRow, num(8 * j + i)),
+                          sub(most(tile.rows, num(1)), num(1)));
+        for (Value v : perRow)
+          ofRow.push_back(
+              memref::LoadOp::create(b, v, index(add(tile.row, row))));
+      }
+      return element(accumulators, ofColumns[h], ofRow);
+    };
+    if (tiles.outputBytes == 4) {
+      Value c = add(column, ownColumn);
+      Value address = addressOf(add(tile.row, ownRow), c);
+      Value rows = sub(tile.rows, ownRow);
+      Value inColumns[2] = {cmp(Predicate::ult, c, columns),
+                            cmp(Predicate::ult, add(c, num(8)), columns)};
+      for (int64_t j = 0; j < width / 8; ++j)
+        for (int64_t i = 0; i < 2; ++i)
+          for (int64_t h = 0; h < 2; ++h) {
+            Value x = resultAt(j, h, i);
+            Value inside = cmp(Predicate::sgt, rows, num(8 * j + i));
+            when(both(inside, inColumns[h]), [&] {
+              LLVM::StoreOp::create(b, x, beyond(address, 8 * j + i, 8 * h));
+            });
+          }
+      continue;
+    }
+    // 64 rows at a time go through shared memory, where a row's columns come
+    // together; units of 16 bytes are swizzled, so that banks do not collide.
+    Value staging = add(num(tiles.stages * tiles.stageBytes()), shl(group, 13));
+    for (int64_t first = 0; first < width; first += 64) {
+      int64_t chunk = std::min<int64_t>(64, width - first);
+      meet(); // what was there has been read
+      Value matrix = shr(lane, 3), inMatrix = mask(lane, 7);
+      Value unit = add(shl(quarter, 1), mask(matrix, 1));
+      Value place = add(shl(add(shl(shr(matrix, 1), 3), inMatrix), 7),
+                        shl(flip(unit, inMatrix), 4));
+      for (int64_t j = 0; j < chunk / 8; j += 2) {
+        Values registers;
+        for (int64_t jj = j; jj < j + 2; ++jj)
+          for (int64_t h = 0; h < 2; ++h)
+            registers.push_back(narrow(resultAt(first / 8 + jj, h, 0),
+                                       resultAt(first / 8 + jj, h, 1)));
+        NVVM::StMatrixOp::create(
+            b, at(add(staging, add(place, num(8 * j * 128)))), registers,
+            NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::col),
+            NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+            NVVM::LdStMatrixEltTypeAttr::get(b.getContext(),
+                                             NVVM::LdStMatrixEltType::B16));
+      }
+      meet();
+      // A thread moves 16 bytes of every sixteenth row.
+      auto vector = VectorType::get({4}, i32);
+      Value own = shr(inGroup, 3), piece = mask(inGroup, 7);
+      Value c = add(column, shl(piece, 3));
+      Value inColumns = cmp(Predicate::ult, c, columns);
+      Value address = addressOf(add(tile.row, add(own, num(first))), c);
+      Value rows = sub(tile.rows, own);
+      for (int64_t r = 0; r < chunk; r += 16) {
+        Value row = add(own, num(r));
+        Value from =
+            add(staging, add(shl(row, 7), shl(flip(piece, mask(row, 7)), 4)));
+        Value x = LLVM::LoadOp::create(b, vector, at(from), 16);
+        Value inside = cmp(Predicate::sgt, rows, num(first + r));
+        when(both(inColumns, inside),
+             [&] { LLVM::StoreOp::create(b, x, beyond(address, r, 0), 16); });
+      }
+    }
+  }
+}
+
+/// The epilogue on one element; in f32 where the result is narrowed last, which
+/// `narrow` then does.
+Value Emitter::element(ArrayRef<Value> accumulators, ArrayRef<Value> ofColumn,
+                       ArrayRef<Value> ofRow) {
+  IRMapping mapping;
+  Block &body = op.getEpilogue().front();
+  unsigned argument = 0;
+  for (ArrayRef<Value> group : {accumulators, ofColumn, ofRow})
+    for (Value v : group)
+      mapping.map(body.getArgument(argument++), v);
+  Value result = body.getTerminator()->getOperand(0);
+  auto last = result.getDefiningOp<arith::TruncFOp>();
+  if (last && last.getIn().getType() != f32)
+    last = nullptr;
+  for (Operation &each : body.without_terminator()) {
+    if (last && &each == last && last->hasOneUse())
+      continue;
+    auto unary = dyn_cast<row::UnaryOp>(&each);
+    Value fast = unary && tiles.outputBytes == 2
+                     ? approximate(unary, mapping.lookup(unary.getOperand()))
+                     : Value();
+    if (fast)
+      mapping.map(unary.getResult(), fast);
+    else
+      b.clone(each, mapping);
+  }
+  return mapping.lookup(last && last->hasOneUse() ? last.getIn() : result);
+}
+
+/// Unary functions by the hardware's tanh, which is exact to 2^-11, about a
+/// rounding of the result; none where there is no such form.
+Value Emitter::approximate(row::UnaryOp unary, Value x) {
+  auto tanh = [&](Value v) -> Value {
+    return LLVM::TanhOp::create(b, f32, v, LLVM::FastmathFlags::afn);
+  };
+  auto mulf = [&](Value x, Value y) -> Value {
+    return arith::MulFOp::create(b, x, y);
+  };
+  auto fma = [&](Value x, Value y, Value z) -> Value {
+    return math::FmaOp::create(b, x, y, z);
+  };
+  if (x.getType() != f32)
+    return {};
+  switch (unary.getFunction()) {
+  case row::UnaryFunction::Sigmoid:
+    return fma(tanh(mulf(x, flt(0.5f))), flt(0.5f), flt(0.5f));
+  case row::UnaryFunction::Silu: {
+    Value half = mulf(x, flt(0.5f));
+    return fma(half, tanh(half), half);
+  }
+  case row::UnaryFunction::GeluTanh: {
+    Value square = mulf(x, x), half = mulf(x, flt(0.5f));
+    Value scaled = mulf(x, flt(0.7978845608f));
+    Value inner = mulf(scaled, fma(square, flt(0.044715f), flt(1.0f)));
+    return fma(half, tanh(inner), half);
+  }
+  default:
+    return {};
+  }
+}
+
+/// Two neighbours of a column as one register.
+Value Emitter::narrow(Value x, Value y) {
+  Type element = cast<MemRefType>(op.getOut().getType()).getElementType();
+  auto pair = [&](Type type) {
+    auto vector = VectorType::get({2}, type);
+    Value v = LLVM::UndefOp::create(b, vector);
+    v = LLVM::InsertElementOp::create(b, v, x, num(0));
+    return LLVM::InsertElementOp::create(b, v, y, num(1)).getResult();
+  };
+  Value v = pair(x.getType());
+  if (x.getType() != element)
+    v = LLVM::FPTruncOp::create(b, VectorType::get({2}, element), v);
+  return LLVM::BitcastOp::create(b, i32, v);
+}
+} // namespace
+
+LLVM::LLVMFuncOp route::ragged::emitWgmmaKernel(ModuleOp module, MatmulOp op,
+                                                const WgmmaTiles &tiles,
+                                                StringRef stem) {
+  return Emitter(module, op, tiles, stem).emit();
+}

@@ -1,0 +1,52 @@
+// The kernel of a grouped matmul on Hopper's tensor cores: what chooses its
+// tiles, and the emitter.
+#ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAKERNEL_H
+#define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAKERNEL_H
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "route/Dialect/Ragged/IR/Ragged.h"
+
+namespace route::ragged {
+
+/// How a matmul is cut into tiles. A tile is up to `tokens` rows of one expert
+/// by `columns()` columns of the result.
+struct WgmmaTiles {
+  int64_t weights;     ///< products of a gated unit
+  int64_t blocks;      ///< 64-column blocks of each weight for a warpgroup
+  int64_t tokens;      ///< a multiple of 16
+  int64_t stages;      ///< tiles along K in flight
+  int64_t outputBytes; ///< of an element of the result
+  int64_t experts;
+
+  static constexpr int64_t kWarpgroups = 2; ///< that multiply
+  static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
+  static constexpr int64_t kDepth = 64; ///< of a tile along K: 128 bytes
+  static constexpr int64_t kBlockBytes = 64 * kDepth * 2;
+  static constexpr int64_t kMaxShared = 232448; ///< of a block on sm_90
+
+  int64_t columns() const { return 64 * blocks * kWarpgroups; }
+  int64_t weightBytes() const { return weights * columns() * kDepth * 2; }
+  int64_t stageBytes() const { return weightBytes() + tokens * kDepth * 2; }
+  /// Where results of 16 bits are turned round: 64 rows by 64 columns each.
+  int64_t stagingBytes() const {
+    return outputBytes == 2 ? kWarpgroups * 64 * 64 * 2 : 0;
+  }
+  int64_t barrierOffset() const {
+    return stages * stageBytes() + stagingBytes();
+  }
+  int64_t tableOffset() const { return barrierOffset() + 16 * stages; }
+  int64_t sharedBytes() const { return tableOffset() + 8 * (experts + 1) + 64; }
+
+  /// The tiles for a matmul; failure where tensor cores cannot run it.
+  static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens);
+};
+
+/// Emits the kernel of `op`. Its arguments: a tensor map for each weight, two
+/// of the rows (boxes of 64 and of 16 rows), then `op`'s other operands.
+mlir::LLVM::LLVMFuncOp emitWgmmaKernel(mlir::ModuleOp module, MatmulOp op,
+                                       const WgmmaTiles &tiles,
+                                       llvm::StringRef stem);
+
+} // namespace route::ragged
+
+#endif // ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAKERNEL_H

@@ -1,0 +1,286 @@
+"""Mixture-of-experts layers on a GPU beside other implementations, checked and timed in one run.
+
+    python3 layers.py make ROUTEC FOLDER        # compiles the layers; needs no GPU
+    python3 layers.py run FOLDER [--shapes qwen3,mixtral] [--tokens 1,4,32] [--peers FOLDER] [--profile]
+
+From f32 logits to the layer's output, routing included, bf16 weights and activations. Every implementation runs in CUDA
+graphs over several sets of inputs, replayed in random order; the medians are printed in microseconds, after the error
+against f32 arithmetic on some of the tokens. Peers are torch's grouped_mm, eager and compiled, cuBLAS's batched product of
+perfectly balanced experts without any routing (bmm: no layer, but what the products alone cost), and with --peers those
+whose sources are in that folder (peers.py there has a table PEERS of name to function(w13, w2) -> layer(x, logits)).
+
+`run` needs torch, safetensors, and libroute_rt.so named by $ROUTE_RUNTIME.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+SHAPES = {  # experts, chosen, hidden, inner
+    "mixtral": (8, 2, 4096, 14336),
+    "qwen3": (128, 8, 2048, 768),
+    "deepseek": (256, 8, 7168, 2048),
+    "qwen2": (64, 8, 3584, 2560),
+    "olmoe": (64, 8, 2048, 1024),
+    "gpt-oss": (32, 4, 2880, 2880),
+}
+TOKENS = (1, 4, 32, 128, 512, 2048, 8192, 32768)
+SOURCE = """axis token, hidden = {H}, inner = {I}
+signal x: bf16[token, hidden]
+signal logits: f32[token, experts]
+pool experts[{E}] {{
+  param gate: bf16[inner, hidden] from "gate.{{experts}}"
+  param up: bf16[inner, hidden] from "up.{{experts}}"
+  param down: bf16[hidden, inner] from "down.{{experts}}"
+  route run(x) -> bf16[hidden] {{
+    let a: bf16 = silu(x @ gate) * (x @ up)
+    return a @ down
+  }}
+}}
+router gate(logits) {{
+  let s = softmax(logits over experts)
+  return choose {K} of experts per token by s weight s / sum(s over chosen)
+}}
+route layer(x, logits) -> bf16[token, hidden] = combine(gate(logits), experts(x))
+"""
+
+
+def make(routec, folder):
+    os.makedirs(folder, exist_ok=True)
+    for name, (E, K, H, I) in SHAPES.items():
+        stem = os.path.join(folder, name)
+        with open(stem + ".route", "w") as file:
+            file.write(SOURCE.format(E=E, K=K, H=H, I=I))
+        subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", stem + ".route", "-o", stem + ".so"], check=True)
+
+
+def weights(E, H, I):
+    """gate and up of every expert, [E, 2I, H], and down, [E, H, I]."""
+    import torch
+    g = torch.Generator("cuda").manual_seed(1)
+
+    def normal(*shape):
+        return torch.empty(*shape, dtype=torch.bfloat16, device="cuda").normal_(0, shape[-1] ** -0.5, generator=g)
+
+    return normal(E, 2 * I, H), normal(E, H, I)
+
+
+def write_checkpoint(path, w13, w2):
+    """One file; the library finds each expert's matrices by name."""
+    from safetensors.torch import save_file
+    I = w13.shape[1] // 2
+    a, b = w13.cpu(), w2.cpu()
+    tensors = {}
+    for e in range(a.shape[0]):
+        tensors[f"gate.{e}"], tensors[f"up.{e}"], tensors[f"down.{e}"] = a[e, :I], a[e, I:], b[e]
+    save_file(tensors, path)
+
+
+def inputs(T, E, H, copies):
+    import torch
+    g = torch.Generator("cuda").manual_seed(T)
+    return [(torch.empty(T, H, dtype=torch.bfloat16, device="cuda").normal_(generator=g),
+             torch.empty(T, E, device="cuda").normal_(generator=g)) for _ in range(copies)]
+
+
+def error_of(out, x, logits, w13, w2, K):
+    """Relative error of some tokens against f32 arithmetic, activations rounded to bf16 between the products."""
+    import torch
+    T, I = x.shape[0], w2.shape[2]
+    some = torch.arange(0, T, max(1, T // 24), device="cuda")
+    s, i = torch.softmax(logits[some], -1).topk(K, -1)
+    s = s / s.sum(-1, keepdim=True)
+    ref = torch.zeros(len(some), x.shape[1], device="cuda")
+    for n, t in enumerate(some):
+        for k in range(K):
+            e = i[n, k]
+            h = x[t].float() @ w13[e].float().T
+            a = (torch.nn.functional.silu(h[:I]) * h[I:]).bfloat16().float()
+            ref[n] += s[n, k] * (a @ w2[e].float().T).bfloat16().float()
+    return float((out[some].float() - ref).norm() / ref.norm())
+
+
+def torch_layer(w13, w2, K):
+    import torch
+    E, I = w13.shape[0], w2.shape[2]
+    a, b = w13.transpose(1, 2), w2.transpose(1, 2)
+    each = torch.arange(E, device="cuda", dtype=torch.int32)
+
+    def layer(x, logits):
+        s, i = torch.softmax(logits, -1).topk(K, -1)
+        s = s / s.sum(-1, keepdim=True)
+        expert, order = i.flatten().sort(stable=True)
+        offsets = torch.searchsorted(expert.int(), each, right=True).int()
+        h = torch._grouped_mm(x[order // K], a, offs=offsets)
+        h = torch.nn.functional.silu(h[:, :I]) * h[:, I:]
+        y = torch._grouped_mm(h, b, offs=offsets)
+        inverse = torch.empty_like(order)
+        inverse[order] = torch.arange(len(order), device="cuda")
+        y = y[inverse].view(*i.shape, -1)
+        return (y * s.to(y.dtype).unsqueeze(-1)).sum(1)
+
+    return layer
+
+
+def balanced(w13, w2, K):
+    import torch
+    E, H, I = w2.shape
+    a, b = w13.transpose(1, 2), w2.transpose(1, 2)
+
+    def layer(x, logits):
+        rows = x.shape[0] * K // E
+        buffers = layer.buffers.setdefault(rows, (x.new_empty(E, rows, H).normal_(), x.new_empty(E, rows, I).normal_()))
+        return torch.bmm(buffers[0], a), torch.bmm(buffers[1], b)
+
+    layer.buffers = {}
+    return layer
+
+
+def capture(run, sets):
+    """A graph that runs once on each set of inputs, and the results."""
+    import torch
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for each in sets:
+            run(*each)
+    torch.cuda.current_stream().wait_stream(stream)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        results = [run(*each) for each in sets]
+    return graph, results
+
+
+def profile(name, graph, copies):
+    """Where the time goes, by kernel."""
+    import torch
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as p:
+        graph.replay()
+        torch.cuda.synchronize()
+    for row in sorted(p.key_averages(), key=lambda r: -r.device_time_total):
+        print(f"      {name} {row.device_time_total / copies:9.2f} us  {row.key[:60]}", flush=True)
+
+
+def measure(shape, folder, tokens, peers, options):
+    import torch
+    from device import Library
+    E, K, H, I = SHAPES[shape]
+    w13, w2 = weights(E, H, I)
+    file = os.path.join(options.scratch, shape + ".safetensors")
+    write_checkpoint(file, w13, w2)
+    library = Library(os.path.join(folder, shape + ".so"), [file])
+    os.remove(file)
+    implementations = {"routec": None, "bmm": balanced(w13, w2, K)}
+    if not options.alone:
+        implementations["grouped_mm"] = torch_layer(w13, w2, K)
+        if options.compile:
+            implementations["compiled"] = torch.compile(torch_layer(w13, w2, K), dynamic=False)
+        for name, peer in peers.items():
+            try:
+                implementations[name] = peer(w13, w2, K)
+            except Exception as error:  # a peer that does not run is no failure of ours
+                print(f"   {name}: {error}"[:160])
+    wrong = 0
+    for T in tokens:
+        copies = max(1, min(16, 32768 // T)) if T * K * H < 2 ** 30 else 1
+        sets = inputs(T, E, H, copies)
+        calls = {}
+
+        def ours(x, logits):
+            call = calls.get(id(x))
+            if call is None:
+                call = calls[id(x)] = library.call("layer", {"x": x, "logits": logits}, "cuda")
+                call.poison()
+            return list(call().values())[0]
+
+        graphs, errors = {}, {}
+        for name, run in implementations.items():
+            if name == "bmm" and T * K < E:
+                continue
+            try:
+                graphs[name], results = capture(run or ours, sets)
+                if name != "bmm":
+                    for each in results:
+                        each.fill_(float("nan"))
+                graphs[name].replay()
+                torch.cuda.synchronize()
+                if name != "bmm":
+                    errors[name] = max(error_of(results[i], *sets[i], w13, w2, K) for i in {0, copies - 1})
+            except Exception as error:
+                graphs.pop(name, None)
+                print(f"   {name} T={T}: {str(error).splitlines()[0]}"[:160])
+                if name == "routec":
+                    raise
+        times = {name: [] for name in graphs}
+        begin, order, started = torch.cuda.Event(enable_timing=True), list(graphs), time.time()
+        while time.time() - started < options.seconds:
+            random.shuffle(order)
+            for name in order:
+                begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                begin.record()
+                graphs[name].replay()
+                end.record()
+                end.synchronize()
+                times[name].append(begin.elapsed_time(end) * 1e3 / copies)
+        medians = {name: statistics.median(t) for name, t in times.items()}
+        wrong += not errors["routec"] < 1e-2
+        active = E * (1 - (1 - K / E) ** T)
+        floor = (active * 3 * H * I * 2 + T * K * (3 * H + 2 * I) * 2 + T * H * 4) / options.bandwidth * 1e6
+        floor = max(floor, 6 * T * K * H * I / options.rate * 1e6)
+        print(f"{shape:9s} T={T:<6d}" + " ".join(f"{n} {t:9.1f}" for n, t in medians.items()) +
+              f" | floor {floor:9.1f} | errors " + " ".join(f"{n} {e:.1e}" for n, e in errors.items()) +
+              ("" if errors["routec"] < 1e-2 else "   WRONG"), flush=True)
+        if options.profile:
+            profile("routec", graphs["routec"], copies)
+        del graphs, sets, calls
+        torch.cuda.empty_cache()
+    return wrong
+
+
+def run(options):
+    import torch
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:0] = [here, os.path.join(here, "../../Target/CUDA/Device")]
+    peers = {}
+    if options.peers:
+        sys.path.insert(0, options.peers)
+        from peers import PEERS
+        peers = PEERS
+    print(torch.cuda.get_device_name(), "torch", torch.__version__)
+    tokens = [int(t) for t in options.tokens.split(",")] if options.tokens else TOKENS
+    wrong = 0
+    for shape in options.shapes.split(","):
+        most = [t for t in tokens if shape == "qwen3" or t <= 8192]
+        wrong += measure(shape, options.folder, most, peers, options)
+        torch.cuda.empty_cache()
+    return wrong
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("make")
+    command.add_argument("routec")
+    command.add_argument("folder")
+    command = commands.add_parser("run")
+    command.add_argument("folder")
+    command.add_argument("--shapes", default="qwen3,mixtral")
+    command.add_argument("--tokens")
+    command.add_argument("--peers")
+    command.add_argument("--profile", action="store_true")
+    command.add_argument("--alone", action="store_true", help="without peers but bmm")
+    command.add_argument("--compile", action="store_true", help="torch.compile of the grouped_mm layer too")
+    command.add_argument("--seconds", type=float, default=1.5, help="of replays at each number of tokens")
+    command.add_argument("--scratch", default="/tmp", help="where checkpoints are written and removed")
+    command.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
+    command.add_argument("--rate", type=float, default=800e12, help="operations a second, for the floor")
+    options = parser.parse_args()
+    if options.command == "make":
+        make(options.routec, options.folder)
+    else:
+        sys.exit(1 if run(options) else 0)

@@ -1,0 +1,133 @@
+// Matmuls on bf16 become kernels on tensor cores; few rows keep the form that takes any sizes.
+// RUN: route-opt %s --convert-ragged-to-wgmma --split-input-file | FileCheck %s
+// RUN: route-opt %s --convert-ragged-to-wgmma="tokens=64 few-rows=7" --split-input-file | FileCheck %s --check-prefix=OPTIONS
+
+// A gated unit: 64 columns of both weights for each of two warpgroups, maps of both weights and two of the rows.
+// CHECK-LABEL: func.func @gated
+// CHECK: %[[FEW:.*]] = arith.cmpi ule, %{{.*}}, %c32
+// CHECK: scf.if %[[FEW]] {
+// CHECK-NEXT: ragged.matmul
+// CHECK: } else {
+// Tiles at most: rows / 128 + experts, times columns / 128.
+// CHECK: arith.ceildivui %{{.*}}, %c128
+// CHECK: arith.muli
+// CHECK: gpu.launch_func @kernels::@gated_wgmma_0 blocks in (%{{.*}}) threads in (%c384{{.*}}) args(%arg2 : memref<6x200x512xbf16>, %arg3 : memref<6x200x512xbf16>, %arg0 : memref<?x512xbf16>, %arg0 : memref<?x512xbf16>, %arg1 : memref<7xi32>, %arg4 : memref<?x200xbf16>)
+// CHECK-LABEL: llvm.func @gated_wgmma_0
+// CHECK-SAME: %arg0: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant, route.tensor_map = array<i64: 1, 128, 64>}
+// CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>}
+// CHECK-SAME: route.tensor_map = array<i64: 64, 64>}
+// CHECK-SAME: route.tensor_map = array<i64: 16, 64>}
+// CHECK-SAME: nvvm.maxntid = array<i32: 384>
+// CHECK-SAME: route.blocks_per_processor = 1 : i32, route.shared_bytes = {{[0-9]+}} : i32
+// CHECK: nvvm.mbarrier.init
+// CHECK: nvvm.griddepcontrol wait
+// The producer, then two warpgroups that multiply.
+// CHECK: nvvm.setmaxregister decrease 40
+// CHECK: nvvm.mbarrier.arrive.expect_tx
+// CHECK-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK: nvvm.setmaxregister increase 232
+// Tiles of few tokens cost few columns.
+// CHECK: scf.index_switch
+// CHECK: nvvm.wgmma.mma_async {{.*}}n = 16, {{.*}}<zero>{{.*}}A[<bf16>, <one>, <row>], B[<bf16>, <one>, <col>]
+// CHECK: nvvm.wgmma.mma_async {{.*}} n = 16, {{.*}}<zero>
+// CHECK: nvvm.wgmma.mma_async {{.*}} n = 16, {{.*}} D[<f32>, <one>]
+// The epilogue by tanh, through shared memory, to 16 bytes a thread.
+// CHECK: llvm.intr.tanh
+// CHECK: nvvm.stmatrix
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<1>
+// CHECK: n = 32
+// CHECK: n = 64
+// CHECK: n = 96
+// CHECK: n = 128
+// OPTIONS-LABEL: func.func @gated
+// OPTIONS: arith.cmpi ule, %{{.*}}, %c7
+// OPTIONS-LABEL: llvm.func @gated_wgmma_0
+// OPTIONS: n = 64
+// OPTIONS-NOT: n = 96
+func.func @gated(%x: memref<?x512xbf16>, %o: memref<7xi32>, %g: memref<6x200x512xbf16>, %u: memref<6x200x512xbf16>,
+                 %out: memref<?x200xbf16>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>)
+      weights(%g, %u : memref<6x200x512xbf16>, memref<6x200x512xbf16>) outs(%out : memref<?x200xbf16>) {
+  ^bb0(%a: f32, %b: f32):
+    %s = row.unary silu %a : f32
+    %p = arith.mulf %s, %b : f32
+    %r = arith.truncf %p : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
+// Two entries, one kernel. Results of 32 bits go straight to memory, from one block of columns in each warpgroup where
+// there are few columns; a bias and a factor for each row come in at the end.
+// CHECK-LABEL: func.func @first
+// CHECK: gpu.launch_func @kernels::@first_wgmma_0
+// CHECK-LABEL: func.func @second
+// CHECK: gpu.launch_func @kernels::@first_wgmma_0
+// CHECK: llvm.func @first_wgmma_0
+// CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>
+// CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <row>]
+// CHECK-NOT: nvvm.stmatrix
+// CHECK: llvm.store %{{.*}}, %{{.*}} : f32, !llvm.ptr<1>
+// CHECK-NOT: llvm.func @second_wgmma
+func.func @first(%x: memref<?x512xbf16>, %w: memref<1x128x512xbf16>, %b: memref<1x128xf32>, %s: memref<?xf32>, %out: memref<?x128xf32>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x128x512xbf16>) per_expert(%b : memref<1x128xf32>)
+      per_row(%s : memref<?xf32>) outs(%out : memref<?x128xf32>) {
+  ^bb0(%a: f32, %c: f32, %f: f32):
+    %r = arith.addf %a, %c : f32
+    %p = arith.mulf %r, %f : f32
+    ragged.yield %p : f32
+  }
+  return
+}
+func.func @second(%x: memref<?x512xbf16>, %w: memref<1x128x512xbf16>, %b: memref<1x128xf32>, %s: memref<?xf32>, %out: memref<?x128xf32>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x128x512xbf16>) per_expert(%b : memref<1x128xf32>)
+      per_row(%s : memref<?xf32>) outs(%out : memref<?x128xf32>) {
+  ^bb0(%a: f32, %c: f32, %f: f32):
+    %r = arith.addf %a, %c : f32
+    %p = arith.mulf %r, %f : f32
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+// Weights as [E, K, N] are brought in boxes of 64 by 64, and taken from shared memory the other way round. Many columns
+// make two blocks of each warpgroup.
+// CHECK-LABEL: func.func @transposed
+// CHECK-LABEL: llvm.func @transposed_wgmma_0
+// CHECK-SAME: route.tensor_map = array<i64: 1, 64, 64>
+// CHECK-COUNT-4: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <col>]
+func.func @transposed(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x512x264xbf16>, %out: memref<?x264xbf16>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x512x264xbf16>)
+      transposed outs(%out : memref<?x264xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
+// Others are left alone: f32, rows that start between multiples of 16 bytes, few columns.
+// CHECK-LABEL: func.func @others
+// CHECK-NOT: gpu.launch_func
+// CHECK-COUNT-3: ragged.matmul
+// CHECK-NOT: gpu.module
+func.func @others(%x: memref<?x512xf32>, %w: memref<1x128x512xf32>, %y: memref<?x516xbf16>, %v: memref<1x128x516xbf16>,
+                  %z: memref<?x512xbf16>, %u: memref<1x32x512xbf16>, %out: memref<?x128xf32>, %few: memref<?x32xf32>) {
+  ragged.matmul rows(%x : memref<?x512xf32>) weights(%w : memref<1x128x512xf32>) outs(%out : memref<?x128xf32>) {
+  ^bb0(%a: f32):
+    ragged.yield %a : f32
+  }
+  ragged.matmul rows(%y : memref<?x516xbf16>) weights(%v : memref<1x128x516xbf16>) outs(%out : memref<?x128xf32>) {
+  ^bb0(%a: f32):
+    ragged.yield %a : f32
+  }
+  ragged.matmul rows(%z : memref<?x512xbf16>) weights(%u : memref<1x32x512xbf16>) outs(%few : memref<?x32xf32>) {
+  ^bb0(%a: f32):
+    ragged.yield %a : f32
+  }
+  return
+}
