@@ -37,13 +37,16 @@ func.func @permute(%idx: memref<?x2xi32>, %o: memref<7xi32>, %p: memref<?xi32>, 
 }
 
 // -----
+// 16 bytes a thread; all rows of an item are fetched before they are added.
 // CHECK-LABEL: gpu.func @moves_gather_0
-// CHECK: arith.divui
-// CHECK: memref.store
+// CHECK: %[[ROW:.*]] = vector.load {{.*}} {alignment = 16 : i64} : memref<?x64xbf16>, vector<8xbf16>
+// CHECK: vector.store %[[ROW]], {{.*}} {alignment = 16 : i64}
 // CHECK-LABEL: gpu.func @moves_combine_0
+// CHECK-COUNT-2: vector.load {{.*}} vector<8xbf16>
 // CHECK: arith.mulf
 // CHECK: arith.addf
-// CHECK: arith.truncf
+// CHECK: llvm.fptrunc {{.*}} : vector<8xf32> to vector<8xbf16>
+// CHECK: vector.store
 func.func @moves(%x: memref<?x64xbf16>, %perm: memref<?xi32>, %rows: memref<?x64xbf16>, %inv: memref<?x2xi32>,
                  %w: memref<?x2xf32>, %out: memref<?x64xbf16>) {
   ragged.gather ins(%x, %perm : memref<?x64xbf16>, memref<?xi32>) outs(%rows : memref<?x64xbf16>) slots 2

@@ -1,8 +1,7 @@
 // convert-ragged-to-kernels: ragged ops on buffers become GPU kernels, in forms
 // that take any sizes and element types.
-#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "KernelBody.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
-#include "route/Kernels/Kernels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -20,79 +19,43 @@ namespace route::ragged {
 #define GEN_PASS_DEF_CONVERTRAGGEDTOKERNELS
 #include "route/Dialect/Ragged/Transforms/Passes.h.inc"
 
+std::string kernelStem(Operation *op, StringRef what) {
+  auto parent = op->getParentOfType<FunctionOpInterface>();
+  return ((parent ? parent.getName() : "ragged") + "_" + what).str();
+}
+
+Value chosenBy(KernelBody &k, Value idx, Value limit, Value flat,
+               int64_t slotsPerItem, int64_t experts) {
+  Value item = k.div(flat, k.index(slotsPerItem)),
+        rank = k.rem(flat, k.index(slotsPerItem));
+  Value e = k.load(idx, {item, rank});
+  Value valid = k.cmp(arith::CmpIPredicate::ult, e, k.number(experts));
+  if (limit)
+    valid = k.both(valid, k.cmp(arith::CmpIPredicate::slt, k.toNumber(rank),
+                                k.load(limit, item)));
+  return k.select(valid, e, k.number(-1));
+}
+
+Value slotsOf(KernelBody &k, Value idx) {
+  return k.mul(memref::DimOp::create(k.b, idx, 0),
+               memref::DimOp::create(k.b, idx, 1));
+}
+
+int64_t slotsPerItem(Value idx) {
+  return cast<MemRefType>(idx.getType()).getDimSize(1);
+}
+
 namespace {
 using Values = SmallVector<Value>;
-
-/// A kernel in the making: its builder, and arithmetic on indices.
-struct KernelBody {
-  KernelBody(ModuleOp module, Operation *op, StringRef stem,
-             ValueRange operands, int32_t block)
-      : kernel(createKernel(module, op->getLoc(), stem, operands.getTypes(),
-                            block)),
-        b(op->getLoc(), kernel.getBody().front().getTerminator()),
-        block(block) {}
-
-  Value argument(unsigned i) { return kernel.getBody().front().getArgument(i); }
-  Value index(int64_t v) { return arith::ConstantIndexOp::create(b, v); }
-  Value number(int32_t v) {
-    return arith::ConstantOp::create(b, b.getI32IntegerAttr(v));
-  }
-  Value add(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
-  Value sub(Value x, Value y) { return arith::SubIOp::create(b, x, y); }
-  Value mul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
-  Value div(Value x, Value y) { return arith::DivUIOp::create(b, x, y); }
-  Value rem(Value x, Value y) { return arith::RemUIOp::create(b, x, y); }
-  Value cmp(arith::CmpIPredicate how, Value x, Value y) {
-    return arith::CmpIOp::create(b, how, x, y);
-  }
-  Value select(Value c, Value x, Value y) {
-    return arith::SelectOp::create(b, c, x, y);
-  }
-  Value both(Value x, Value y) { return arith::AndIOp::create(b, x, y); }
-  Value toIndex(Value x) {
-    return arith::IndexCastOp::create(b, b.getIndexType(), x);
-  }
-  Value toNumber(Value x) {
-    return arith::IndexCastOp::create(b, b.getI32Type(), x);
-  }
-  Value load(Value memory, ValueRange at) {
-    return memref::LoadOp::create(b, memory, at);
-  }
-  void store(Value x, Value memory, ValueRange at) {
-    memref::StoreOp::create(b, x, memory, at);
-  }
-  Value thread() { return gpu::ThreadIdOp::create(b, gpu::Dimension::x); }
-  Value blockId() { return gpu::BlockIdOp::create(b, gpu::Dimension::x); }
-  Value shuffle(Value x, int32_t offset, gpu::ShuffleMode mode) {
-    return gpu::ShuffleOp::create(b, x, number(offset), number(32), mode)
-        .getShuffleResult();
-  }
-  /// A loop from `begin` in steps; `body` gives the next values.
-  Values loop(Value begin, Value end, Value step, ValueRange start,
-              llvm::function_ref<Values(Value, ValueRange)> body) {
-    auto op = scf::ForOp::create(b, begin, end, step, start);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(op.getBody());
-    Values next = body(op.getInductionVar(), op.getRegionIterArgs());
-    if (!start.empty())
-      scf::YieldOp::create(b, next);
-    return Values(op.getResults());
-  }
-  void when(Value condition, llvm::function_ref<void()> body) {
-    auto op = scf::IfOp::create(b, condition, false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&op.getThenRegion().front());
-    body();
-  }
-
-  gpu::GPUFuncOp kernel;
-  ImplicitLocOpBuilder b;
-  int32_t block;
-};
 
 struct ConvertRaggedToKernels
     : impl::ConvertRaggedToKernelsBase<ConvertRaggedToKernels> {
   void runOnOperation() override {
+    // Orders first, with the counts and offsets that they are made of.
+    SmallVector<PermuteOp> orders;
+    getOperation().walk([&](PermuteOp op) { orders.push_back(op); });
+    for (PermuteOp op : orders)
+      (void)lowerGroupsToKernels(op);
     SmallVector<Operation *> ops;
     for (Operation &function : *getOperation().getBody())
       if (!isa<gpu::GPUModuleOp>(function))
@@ -117,10 +80,6 @@ struct ConvertRaggedToKernels
   }
 
 private:
-  std::string stemOf(Operation *op, StringRef what) {
-    auto parent = op->getParentOfType<FunctionOpInterface>();
-    return ((parent ? parent.getName() : "ragged") + "_" + what).str();
-  }
   void launch(Operation *op, KernelBody &k,
               llvm::function_ref<Value(ImplicitLocOpBuilder &)> grid,
               ValueRange operands) {
@@ -129,34 +88,13 @@ private:
     op->erase();
   }
 
-  /// The expert that slot `flat` of `idx` chose, -1 where it chose nobody.
-  Value chosenBy(KernelBody &k, Value idx, Value limit, Value flat, int64_t K,
-                 int64_t experts) {
-    Value item = k.div(flat, k.index(K)), rank = k.rem(flat, k.index(K));
-    Value e = k.load(idx, {item, rank});
-    Value valid = k.cmp(arith::CmpIPredicate::ult, e, k.number(experts));
-    if (limit)
-      valid = k.both(valid, k.cmp(arith::CmpIPredicate::slt, k.toNumber(rank),
-                                  k.load(limit, item)));
-    return k.select(valid, e, k.number(-1));
-  }
-  Value slotsOf(KernelBody &k, Value idx) {
-    return k.mul(memref::DimOp::create(k.b, idx, 0),
-                 memref::DimOp::create(k.b, idx, 1));
-  }
-
   LogicalResult lower(CountOp op);
   LogicalResult lower(OffsetsOp op);
   LogicalResult lower(PermuteOp op);
-  LogicalResult lower(GatherOp op);
-  LogicalResult lower(CombineOp op);
+  LogicalResult lower(GatherOp op) { return lowerToKernels(op); }
+  LogicalResult lower(CombineOp op) { return lowerToKernels(op); }
   LogicalResult lower(MatmulOp op);
 };
-
-/// Slots in a row of `idx`; -1 where they are not known.
-int64_t slotsPerItem(Value idx) {
-  return cast<MemRefType>(idx.getType()).getDimSize(1);
-}
 
 /// A block for each expert counts its slots.
 LogicalResult ConvertRaggedToKernels::lower(CountOp op) {
@@ -166,7 +104,7 @@ LogicalResult ConvertRaggedToKernels::lower(CountOp op) {
     return op.emitOpError("has a kernel for static numbers of experts and "
                           "choices only");
   Values operands(op->getOperands());
-  KernelBody k(getOperation(), op, stemOf(op, "count"), operands, 256);
+  KernelBody k(getOperation(), op, kernelStem(op, "count"), operands, 256);
   Value limit = op.getLimit() ? k.argument(1) : Value();
   Value counts = k.argument(operands.size() - 1);
   Value e = k.blockId(), thread = k.thread();
@@ -212,7 +150,7 @@ LogicalResult ConvertRaggedToKernels::lower(OffsetsOp op) {
   if (ShapedType::isDynamic(experts))
     return op.emitOpError("has a kernel for static numbers of experts only");
   Values operands(op->getOperands());
-  KernelBody k(getOperation(), op, stemOf(op, "offsets"), operands, 32);
+  KernelBody k(getOperation(), op, kernelStem(op, "offsets"), operands, 32);
   Value counts = k.argument(0), offsets = k.argument(1);
   Value share = k.index((experts + 31) / 32), lane = k.thread();
   Value begin =
@@ -257,7 +195,7 @@ LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
     return op.emitOpError("has a kernel for static numbers of choices only");
   Values operands(op->getOperands());
   constexpr int32_t block = 1024, warps = block / 32;
-  KernelBody k(getOperation(), op, stemOf(op, "permute"), operands, block);
+  KernelBody k(getOperation(), op, kernelStem(op, "permute"), operands, block);
   Value idx = k.argument(0), offsets = k.argument(1);
   Value limit = op.getLimit() ? k.argument(2) : Value();
   Value perm = k.argument(operands.size() - 2),
@@ -332,100 +270,13 @@ LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
   return success();
 }
 
-LogicalResult ConvertRaggedToKernels::lower(GatherOp op) {
-  Values operands(op->getOperands());
-  KernelBody k(getOperation(), op, stemOf(op, "gather"), operands, 256);
-  Value x = k.argument(0), perm = k.argument(1), out = k.argument(2);
-  bool rows = cast<MemRefType>(x.getType()).getRank() == 2;
-  auto count = [&](ImplicitLocOpBuilder &b, Value x, Value perm) -> Value {
-    Value n = memref::DimOp::create(b, perm, 0);
-    return rows ? arith::MulIOp::create(b, n, memref::DimOp::create(b, x, 1))
-                      .getResult()
-                : n;
-  };
-  forEachThread(k.b, k.kernel, count(k.b, x, perm), [&](Value flat) {
-    Value row = flat, column;
-    if (rows) {
-      Value width = memref::DimOp::create(k.b, x, 1);
-      row = k.div(flat, width);
-      column = k.rem(flat, width);
-    }
-    Value slot = k.load(perm, row);
-    k.when(k.cmp(arith::CmpIPredicate::sge, slot, k.number(0)), [&] {
-      Value item = k.div(k.toIndex(slot), k.index(op.getSlots()));
-      Values from{item}, to{row};
-      if (rows) {
-        from.push_back(column);
-        to.push_back(column);
-      }
-      k.store(k.load(x, from), out, to);
-    });
-  });
-  launch(
-      op, k,
-      [&](ImplicitLocOpBuilder &b) {
-        return gridFor(b, k.kernel, count(b, operands[0], operands[1]));
-      },
-      operands);
-  return success();
-}
-
-LogicalResult ConvertRaggedToKernels::lower(CombineOp op) {
-  Values operands(op->getOperands());
-  KernelBody k(getOperation(), op, stemOf(op, "combine"), operands, 256);
-  Value y = k.argument(0), inv = k.argument(1);
-  Value scale = op.getScale() ? k.argument(2) : Value();
-  Value out = k.argument(operands.size() - 1);
-  Type f32 = k.b.getF32Type();
-  auto wide = [&](Value v) -> Value {
-    return v.getType() == f32 ? v : arith::ExtFOp::create(k.b, f32, v);
-  };
-  auto count = [](ImplicitLocOpBuilder &b, Value out) -> Value {
-    return arith::MulIOp::create(b, memref::DimOp::create(b, out, 0),
-                                 memref::DimOp::create(b, out, 1));
-  };
-  forEachThread(k.b, k.kernel, count(k.b, out), [&](Value flat) {
-    Value width = memref::DimOp::create(k.b, out, 1);
-    Value item = k.div(flat, width), column = k.rem(flat, width);
-    Value zero = arith::ConstantOp::create(k.b, k.b.getF32FloatAttr(0));
-    Value none = arith::ConstantOp::create(k.b, k.b.getBoolAttr(false));
-    Value sum =
-        k.loop(k.index(0), memref::DimOp::create(k.b, inv, 1), k.index(1),
-               {zero, none}, [&](Value rank, ValueRange acc) -> Values {
-                 Value row = k.load(inv, {item, rank});
-                 Value has = k.cmp(arith::CmpIPredicate::sge, row, k.number(0));
-                 Value safe = k.toIndex(k.select(has, row, k.number(0)));
-                 Value term = wide(k.load(y, {safe, column}));
-                 if (scale)
-                   term = arith::MulFOp::create(
-                       k.b, term, wide(k.load(scale, {item, rank})));
-                 Value more = arith::AddFOp::create(k.b, acc[0], term);
-                 // The sum starts from its first term.
-                 Value next = k.select(acc[1], more, term);
-                 return {k.select(has, next, acc[0]),
-                         arith::OrIOp::create(k.b, acc[1], has)};
-               })[0];
-    Type element = cast<MemRefType>(out.getType()).getElementType();
-    if (element != f32)
-      sum = arith::TruncFOp::create(k.b, element, sum);
-    k.store(sum, out, {item, column});
-  });
-  launch(
-      op, k,
-      [&](ImplicitLocOpBuilder &b) {
-        return gridFor(b, k.kernel, count(b, operands.back()));
-      },
-      operands);
-  return success();
-}
-
 /// A warp for a few columns of a row: lanes go along K, and join.
 LogicalResult ConvertRaggedToKernels::lower(MatmulOp op) {
   if (op.isPacked())
     return op.emitOpError("has panels, which kernels do not read");
   Values operands(op->getOperands());
   constexpr int32_t block = 256;
-  KernelBody k(getOperation(), op, stemOf(op, "matmul"), operands, block);
+  KernelBody k(getOperation(), op, kernelStem(op, "matmul"), operands, block);
   unsigned next = 0;
   Value rows = k.argument(next++);
   Value offsets = op.getOffsets() ? k.argument(next++) : Value();

@@ -19,6 +19,16 @@ def RaggedPackWeights : Pass<"ragged-pack-weights"> {
   ];
 }
 
+def RaggedNarrowCombine : Pass<"ragged-narrow-combine"> {
+  let summary = "let combinations round their results themselves";
+  let description = [{
+    A `ragged.combine` to f32 whose one user rounds every element to a narrower
+    type gives that type itself: the same bits, and no f32 in memory.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let statistics = [Statistic<"numNarrowed", "narrowed", "combinations that round">];
+}
+
 def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
   let summary = "lower ragged ops on memrefs to loops over vectors";
   let description = [{
@@ -84,16 +94,18 @@ def ConvertRaggedToKernels : Pass<"convert-ragged-to-kernels", "::mlir::ModuleOp
   let summary = "lower ragged ops on memrefs to GPU kernels";
   let description = [{
     Every ragged op of a host function becomes a `gpu.func` in the module of
-    kernels, and a launch in its place. Counts and orders take a block for each
-    expert, which goes over all slots; products take a warp for a few columns of a
-    row, whatever the sizes: their rows and weights must be aligned to 16 bytes.
+    kernels, and a launch in its place. An order and the counts and offsets that it
+    is made of become one kernel, and for many slots one before it; on their own
+    they take a block for each expert, which goes over all slots. Products take a
+    warp for a few columns of a row, whatever the sizes: their rows and weights
+    must be aligned to 16 bytes.
     Sums over K are f32, in 32 or more parts that depend on K alone, so an item's
     result is the same in every batch.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
 }
 

@@ -1,0 +1,139 @@
+// A kernel in the making, as the lowerings of ragged ops write it: arithmetic
+// on indices, loops, memory.
+#ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
+#define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
+
+#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Kernels/Kernels.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace route::ragged {
+
+struct KernelBody {
+  using Value = mlir::Value;
+  using ValueRange = mlir::ValueRange;
+  using Values = mlir::SmallVector<Value>;
+  using Predicate = mlir::arith::CmpIPredicate;
+
+  KernelBody(mlir::ModuleOp module, mlir::Operation *op, llvm::StringRef stem,
+             ValueRange operands, int32_t block)
+      : kernel(createKernel(module, op->getLoc(), stem, operands.getTypes(),
+                            block)),
+        b(op->getLoc(), kernel.getBody().front().getTerminator()),
+        block(block) {}
+
+  Value argument(unsigned i) { return kernel.getBody().front().getArgument(i); }
+  Value index(int64_t v) { return mlir::arith::ConstantIndexOp::create(b, v); }
+  Value number(int32_t v) {
+    return mlir::arith::ConstantOp::create(b, b.getI32IntegerAttr(v));
+  }
+  Value add(Value x, Value y) { return mlir::arith::AddIOp::create(b, x, y); }
+  Value sub(Value x, Value y) { return mlir::arith::SubIOp::create(b, x, y); }
+  Value mul(Value x, Value y) { return mlir::arith::MulIOp::create(b, x, y); }
+  Value div(Value x, Value y) { return mlir::arith::DivUIOp::create(b, x, y); }
+  Value rem(Value x, Value y) { return mlir::arith::RemUIOp::create(b, x, y); }
+  Value least(Value x, Value y) {
+    return mlir::arith::MinUIOp::create(b, x, y);
+  }
+  Value cmp(Predicate how, Value x, Value y) {
+    return mlir::arith::CmpIOp::create(b, how, x, y);
+  }
+  Value select(Value c, Value x, Value y) {
+    return mlir::arith::SelectOp::create(b, c, x, y);
+  }
+  Value both(Value x, Value y) { return mlir::arith::AndIOp::create(b, x, y); }
+  Value toIndex(Value x) {
+    return mlir::arith::IndexCastOp::create(b, b.getIndexType(), x);
+  }
+  Value toNumber(Value x) {
+    return mlir::arith::IndexCastOp::create(b, b.getI32Type(), x);
+  }
+  Value load(Value memory, ValueRange at) {
+    return mlir::memref::LoadOp::create(b, memory, at);
+  }
+  void store(Value x, Value memory, ValueRange at) {
+    mlir::memref::StoreOp::create(b, x, memory, at);
+  }
+  Value thread() {
+    return mlir::gpu::ThreadIdOp::create(b, mlir::gpu::Dimension::x);
+  }
+  Value blockId() {
+    return mlir::gpu::BlockIdOp::create(b, mlir::gpu::Dimension::x);
+  }
+  Value blocks() {
+    return mlir::gpu::GridDimOp::create(b, mlir::gpu::Dimension::x);
+  }
+  void barrier() { mlir::gpu::BarrierOp::create(b); }
+  Value shuffle(Value x, int32_t offset, mlir::gpu::ShuffleMode mode) {
+    return mlir::gpu::ShuffleOp::create(b, x, number(offset), number(32), mode)
+        .getShuffleResult();
+  }
+  /// The sum of the values of this lane and those before it.
+  Value scan(Value x, Value lane) {
+    for (int32_t s = 1; s < 32; s *= 2) {
+      Value below = shuffle(x, s, mlir::gpu::ShuffleMode::UP);
+      x = select(cmp(Predicate::uge, lane, index(s)), add(x, below), x);
+    }
+    return x;
+  }
+  /// Shared memory of the block.
+  Value shared(llvm::ArrayRef<int64_t> shape, mlir::Type element) {
+    auto space = mlir::gpu::AddressSpaceAttr::get(
+        b.getContext(), mlir::gpu::AddressSpace::Workgroup);
+    return kernel.addWorkgroupAttribution(
+        mlir::MemRefType::get(shape, element, mlir::MemRefLayoutAttrInterface(),
+                              space),
+        b.getLoc());
+  }
+  /// A loop from `begin` in steps; `body` gives the next values.
+  Values loop(Value begin, Value end, Value step, ValueRange start,
+              llvm::function_ref<Values(Value, ValueRange)> body) {
+    auto op = mlir::scf::ForOp::create(b, begin, end, step, start);
+    mlir::OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    Values next = body(op.getInductionVar(), op.getRegionIterArgs());
+    if (!start.empty())
+      mlir::scf::YieldOp::create(b, next);
+    return Values(op.getResults());
+  }
+  void when(Value condition, llvm::function_ref<void()> body) {
+    auto op = mlir::scf::IfOp::create(b, condition, false);
+    mlir::OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&op.getThenRegion().front());
+    body();
+  }
+
+  mlir::gpu::GPUFuncOp kernel;
+  mlir::ImplicitLocOpBuilder b;
+  int32_t block;
+};
+
+/// `<function>_<what>`, which kernels of an op are named after.
+std::string kernelStem(mlir::Operation *op, llvm::StringRef what);
+
+/// The expert that slot `flat` of `idx` chose, -1 where it chose nobody.
+mlir::Value chosenBy(KernelBody &k, mlir::Value idx, mlir::Value limit,
+                     mlir::Value flat, int64_t slotsPerItem, int64_t experts);
+
+/// The slots of `idx`: its elements.
+mlir::Value slotsOf(KernelBody &k, mlir::Value idx);
+
+/// Slots in a row of `idx`; ShapedType::kDynamic where they are not known.
+int64_t slotsPerItem(mlir::Value idx);
+
+/// Lowers an op to a kernel of its own.
+mlir::LogicalResult lowerToKernels(GatherOp op);
+mlir::LogicalResult lowerToKernels(CombineOp op);
+
+/// Lowers an order together with the offsets and counts that it needs, to one
+/// kernel for few slots and two for many, and erases all three; failure, with
+/// nothing changed, where they do not belong together.
+mlir::LogicalResult lowerGroupsToKernels(PermuteOp op);
+
+} // namespace route::ragged
+
+#endif // ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
