@@ -171,7 +171,8 @@ WHEN : 'when' ;          WHERE : 'where' ;      WINDOW : 'window' ;    WITH : 'w
 ID : [A-Za-z_] [A-Za-z_0-9]* '\''* | '`' [A-Za-z_] [A-Za-z_0-9]* '`' '\''* ;
 // Scale and unit are checked later: a malformed one is an error of its own.
 NUMBER : '$'? [0-9] [0-9_]* ('.' [0-9] [0-9_]*)? ([eE] [+\-]? [0-9]+)? [A-Za-z_0-9]* '%'? ;
-STRING : '"' StringCharacter* '"' | 'r"' ~["\r\n]* '"' ;
+STRING : '"' StringCharacter* '"' | 'r"' ~["\r\n]* '"' | 'r#"' RawCharacter* '"'+ '#' ;
+fragment RawCharacter : ~["\r\n] | '"'+ ~["#\r\n] ;
 fragment StringCharacter : ~["\\\r\n] | '\\' ~[\r\n] ;
 
 // ---- Signs ----------------------------------------------------------------
@@ -189,5 +190,5 @@ SPACE : [ \t\r\n]+ -> skip ;
 LINE_COMMENT : '//' ~[\r\n]* -> channel(HIDDEN) ;
 BLOCK_COMMENT : '/*' .*? '*/' -> channel(HIDDEN) ;
 OPEN_COMMENT : '/*' (~'*' | '*'+ ~[*/])* '*'* EOF ;
-OPEN_STRING : '"' StringCharacter* '\\'? | 'r"' ~["\r\n]* ;
+OPEN_STRING : '"' StringCharacter* '\\'? | 'r"' ~["\r\n]* | 'r#"' RawCharacter* ;
 UNEXPECTED : . ;

@@ -346,8 +346,14 @@ int route::runDriver(int argc, char **argv) {
       return 1;
     }
     if (phase.name == "route") {
-      if (line.test && runInlineTests(*compilation.module, llvm::outs()) != 0)
-        return 1;
+      if (line.test) {
+        mlir::ScopedDiagnosticHandler running(
+            &compilation.context, [&](mlir::Diagnostic &diagnostic) {
+              return reportPassError(diagnostic, compilation, diag::runFailed);
+            });
+        if (runInlineTests(*compilation.module, llvm::outs()) != 0)
+          return 1;
+      }
       if (!wanted || line.emit.empty())
         dropInlineTests(*compilation.module);
       if (outputs && line.emit.empty() &&

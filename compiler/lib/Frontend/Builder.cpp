@@ -83,9 +83,10 @@ std::unique_ptr<StringExpr> Builder::string(antlr4::tree::TerminalNode *node) {
   result->range = range(node->getSymbol());
   llvm::StringRef body = text(node->getSymbol());
   result->raw = body.consume_front("r");
-  body.consume_front("\"");
   // An unclosed string was reported before; it ends with its line.
-  body.consume_back("\"");
+  bool fenced = body.consume_front("#");
+  body.consume_front("\"");
+  body.consume_back(fenced ? "\"#" : "\"");
   result->value =
       result->raw ? body.str() : unescape(body, result->range.begin + 1);
   return result;

@@ -100,6 +100,10 @@ void reportUnexpected(llvm::StringRef text, SourceRange range,
     message.note("write 'not', 'and', 'or'");
   else if (text == ";")
     message.note("statements need no separator");
+  else if (text.starts_with("\\"))
+    message.note(
+        "in r\"...\" a backslash is a backslash and the next '\"' ends "
+        "the string; r#\"...\"# may hold '\"'");
   else if (text == "#")
     message.note("a comment begins with '//'");
   else if (text == "'")
@@ -180,6 +184,15 @@ TokenList route::tokenize(const SourceManager &sources, FileId file,
                                   {file, range.begin, range.begin + 1},
                                   "this string is never closed");
       message.note("a string ends with '\"' on the line where it begins");
+      // What looks like a second string may be the rest of a raw one.
+      if (!list.tokens.empty() && !newline) {
+        size_t line = text.rfind('\n', begin);
+        llvm::StringRef before =
+            text.slice(line == llvm::StringRef::npos ? 0 : line, begin);
+        if (before.contains("r\""))
+          message.note("in r\"...\" the next '\"' ends the string; "
+                       "r#\"...\"# may hold '\"'");
+      }
       kind = RouteParser::STRING;
       break;
     }

@@ -1,6 +1,7 @@
 // Evaluators of calls, bounded loops, conditionals and metrics.
 #include "Scalars.h"
 #include "route/Interpreter/Machine.h"
+#include "llvm/Support/SaveAndRestore.h"
 #include <numeric>
 
 using namespace mlir;
@@ -111,6 +112,24 @@ static LogicalResult evalIf(IfOp op, Frame &frame) {
   return success();
 }
 
+static LogicalResult evalCommit(CommitOp op, Frame &frame) {
+  Machine &machine = frame.machine;
+  llvm::StringMap<Array> writes;
+  llvm::StringMap<KeyedState> keyedWrites;
+  {
+    llvm::SaveAndRestore visible(machine.writes, &writes);
+    llvm::SaveAndRestore keyedVisible(machine.keyedWrites, &keyedWrites);
+    SmallVector<RuntimeValue> none;
+    if (failed(machine.runRegion(op.getBody(), {}, frame, none)))
+      return failure();
+  }
+  for (auto &entry : writes)
+    machine.cells[entry.getKey()] = std::move(entry.second);
+  for (auto &entry : keyedWrites)
+    machine.keyed[entry.getKey()] = std::move(entry.second);
+  return success();
+}
+
 static LogicalResult evalEmit(EmitOp op, Frame &frame) {
   frame.machine.metrics.push_back(
       {op.getName().str(), frame.get(op.getValue())});
@@ -122,4 +141,5 @@ void route::interp::addControlOps(Registry &registry) {
   registry.add(evalFor);
   registry.add(evalIf);
   registry.add(evalEmit);
+  registry.add(evalCommit);
 }

@@ -4,6 +4,7 @@
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Machine.h"
 #include "llvm/Support/JSON.h"
+#include <charconv>
 #include <cmath>
 
 using namespace mlir;
@@ -47,6 +48,21 @@ LogicalResult route::interp::bindTensors(Interpreter &interpreter,
   return success();
 }
 
+/// Dollars in picodollars, by moving the point of the shortest decimal: what
+/// the runtime's reader makes of the same digits.
+static double toPicodollars(double dollars) {
+  if (!std::isfinite(dollars))
+    return dollars;
+  char text[64];
+  char *end =
+      std::to_chars(text, text + 40, dollars, std::chars_format::scientific)
+          .ptr;
+  char *mark = std::find(text, end, 'e');
+  int power = std::atoi(std::string(mark + 1, end).c_str()) + 12;
+  std::string moved = std::string(text, mark) + "e" + std::to_string(power);
+  return std::strtod(moved.c_str(), nullptr);
+}
+
 namespace {
 /// Reads the values of one key from all lines.
 class ColumnReader {
@@ -61,6 +77,12 @@ public:
   /// Adds the value of line `line`.
   LogicalResult add(const llvm::json::Value &value, size_t line) {
     return read(value, line, 0);
+  }
+  /// Adds what a line that says nothing means: the default, or unknown.
+  LogicalResult addAbsent(Attribute fallback, size_t line);
+  /// Money is given in dollars and held in picodollars.
+  void setUnit(StringRef unit) {
+    money = unit == "p$" || unit.starts_with("p$/");
   }
   FailureOr<Array> finish(int64_t items);
 
@@ -81,6 +103,7 @@ private:
   Type element, plain, member;
   size_t axes; // besides the items
   Location loc;
+  bool money = false;
   /// Sizes of the axes behind the items.
   SmallVector<int64_t> sizes;
   std::vector<Element> elements;
@@ -121,8 +144,16 @@ FailureOr<Element> ColumnReader::scalar(const llvm::json::Value &value,
                : *text == "-inf" ? std::optional<double>(-HUGE_VAL)
                : *text == "nan"  ? std::optional<double>(NAN)
                                  : std::nullopt;
+    if (money && text && !number) {
+      double amount;
+      if (!text->getAsDouble(amount))
+        number = amount;
+    }
     if (!number)
-      return complain(line) << "expected a number";
+      return complain(line)
+             << (money ? "expected an amount in dollars" : "expected a number");
+    if (money)
+      number = toPicodollars(*number);
     return applyCast(Float64Type::get(loc.getContext()), plain, *number);
   }
   if (isTruthType(plain)) {
@@ -191,6 +222,19 @@ LogicalResult ColumnReader::read(const llvm::json::Value &value, size_t line,
   return success();
 }
 
+LogicalResult ColumnReader::addAbsent(Attribute fallback, size_t line) {
+  if (fallback && axes == 0) {
+    auto value = machine.materialize(fallback, element, {}, loc);
+    if (failed(value))
+      return failure();
+    elements.push_back(value->value());
+    return success();
+  }
+  if (isRangeType(element))
+    return read(nullptr, line, 0);
+  return emitError(loc, "line ") << line << " has no '" << name << "'";
+}
+
 FailureOr<Array> ColumnReader::finish(int64_t items) {
   SmallVector<AxisRef> axes = {makeAxis(nullptr, items)};
   for (int64_t size : sizes)
@@ -225,18 +269,16 @@ FailureOr<Array> route::interp::readJson(Machine &machine,
   return machine.conform(*array, type, name, loc);
 }
 
-/// What key `key` of a record binds: its full name and type.
-static std::pair<std::string, ArrayType> targetOf(ModuleOp module,
-                                                  StringRef key) {
+/// What key `key` of a record binds: the column or the signal, or null.
+static Operation *targetOf(ModuleOp module, StringRef key) {
   for (auto axis : module.getOps<AxisOp>())
     for (auto column : axis.getColumns().getOps<ColumnOp>())
       if (column.getKind() == ColumnKind::input && column.getSymName() == key)
-        return {(axis.getSymName() + "." + key).str(),
-                cast<ArrayType>(column.getType())};
+        return column;
   for (auto signal : module.getOps<SignalOp>())
     if (signal.getSymName() == key)
-      return {key.str(), cast<ArrayType>(signal.getType())};
-  return {"", ArrayType()};
+      return signal;
+  return nullptr;
 }
 
 LogicalResult route::interp::bindRecords(Interpreter &interpreter,
@@ -263,33 +305,53 @@ LogicalResult route::interp::bindRecords(Interpreter &interpreter,
   }
   if (records.empty())
     return emitError(loc, "there are no records");
-  // Every line has the keys of the first.
   std::vector<std::string> keys;
-  for (const auto &entry : records.front())
-    keys.push_back(StringRef(entry.first).str());
-  llvm::sort(keys);
-  for (auto [record, line] : llvm::zip(records, lines)) {
-    for (const std::string &key : keys)
-      if (!record.get(key))
-        return emitError(loc, "line ") << line << " has no '" << key << "'";
-    for (const auto &entry : record)
-      if (!llvm::binary_search(keys, StringRef(entry.first).str()))
+  AxisOp items; // the axis whose columns they are
+  for (auto [record, line] : llvm::zip(records, lines))
+    for (const auto &entry : record) {
+      std::string key = StringRef(entry.first).str();
+      if (llvm::is_contained(keys, key))
+        continue;
+      Operation *target = targetOf(module, key);
+      if (!target)
         return emitError(loc, "line ")
-               << line << " has '" << StringRef(entry.first)
-               << "', which the first one lacks";
-  }
+               << line << ": '" << key << "' is no input column or signal";
+      if (isa<ColumnOp>(target))
+        items = cast<AxisOp>(target->getParentOp());
+      keys.push_back(key);
+    }
+  llvm::sort(keys);
   for (const std::string &key : keys) {
-    auto [name, type] = targetOf(module, key);
-    if (!type)
-      return emitError(loc, "line ") << lines.front() << ": '" << key
-                                     << "' is no input column or signal";
+    Operation *target = targetOf(module, key);
+    auto column = dyn_cast<ColumnOp>(target);
+    auto signal = dyn_cast<SignalOp>(target);
+    auto type = cast<ArrayType>(column ? column.getType() : signal.getType());
+    std::string name = column ? (items.getSymName() + "." + key).str() : key;
     ColumnReader reader(interpreter.machine(), key, type, loc);
-    for (auto [record, line] : llvm::zip(records, lines))
-      if (failed(reader.add(*record.get(key), line)))
+    reader.setUnit((column ? column.getUnit() : signal.getUnit()).value_or(""));
+    Attribute fallback = column ? column.getFallbackAttr() : Attribute();
+    for (auto [record, line] : llvm::zip(records, lines)) {
+      const llvm::json::Value *value = record.get(key);
+      if (failed(value ? reader.add(*value, line)
+                       : reader.addAbsent(fallback, line)))
         return failure();
+    }
     auto array = reader.finish(records.size());
     if (failed(array) || failed(interpreter.bindInput(name, *array)))
       return failure();
   }
+  // Columns that no line gives have their default, for as many items.
+  if (!items)
+    for (auto axis : module.getOps<AxisOp>())
+      if (!items && axis.getKind() == AxisKind::index &&
+          axis.getStaticSize() < 0 &&
+          llvm::any_of(axis.getColumns().getOps<ColumnOp>(),
+                       [](ColumnOp column) {
+                         return column.getKind() == ColumnKind::input;
+                       }))
+        items = axis;
+  if (items && !interpreter.machine().axes.contains(items.getSymName()) &&
+      items.getStaticSize() < 0)
+    return interpreter.bindAxis(items.getSymName(), records.size());
   return success();
 }

@@ -23,13 +23,21 @@ struct Answer {
   size_t line = 0;
 };
 
+/// A line that says what somebody thinks of a run when it is over.
+struct Feedback {
+  int64_t run = -1; // -1: every run
+  int64_t afterNs = 0;
+  double reward = 0;
+};
+
 /// Something that will happen.
 struct Happening {
   int64_t ns = 0;
   int64_t order = 0; // of two at one time the one planned first
-  enum class What { Start, Event } what = What::Event;
+  enum class What { Start, Event, Feedback } what = What::Event;
   int64_t run = 0;
   Event event;
+  double reward = 0;
   bool operator>(const Happening &other) const {
     return std::tie(ns, order) > std::tie(other.ns, other.order);
   }
@@ -49,6 +57,8 @@ public:
 private:
   LogicalResult readHost();
   FailureOr<Answer> readAnswer(const llvm::json::Object &object, size_t line);
+  LogicalResult readFeedback(const llvm::json::Object &object, size_t line);
+  LogicalResult feedback(int64_t run, double reward);
   FailureOr<int64_t> countRuns();
   LogicalResult start(int64_t run);
   LogicalResult handle(int64_t run, const Event &event);
@@ -56,7 +66,8 @@ private:
   LogicalResult answer(int64_t run, const Action &action);
   FailureOr<Event> readEvent(StepRun &run, int64_t call, Event::Kind kind,
                              const llvm::json::Object &values, size_t line);
-  void plan(int64_t ns, Happening::What what, int64_t run, Event event = {});
+  void plan(int64_t ns, Happening::What what, int64_t run, Event event = {},
+            double reward = 0);
   InFlightDiagnostic complain(size_t line) {
     return emitError(module.getLoc(), "line ") << line << ": ";
   }
@@ -69,6 +80,7 @@ private:
   llvm::raw_ostream &os;
   std::vector<Action> *ends;
   std::vector<Answer> answers;
+  std::vector<Feedback> feedbacks;
   std::vector<std::unique_ptr<StepRun>> runs;
   std::priority_queue<Happening, std::vector<Happening>, std::greater<>> queue;
   int64_t planned = 0;
@@ -143,9 +155,32 @@ FailureOr<Answer> Stage::readAnswer(const llvm::json::Object &object,
   return answer;
 }
 
+LogicalResult Stage::readFeedback(const llvm::json::Object &object,
+                                  size_t line) {
+  Feedback feedback;
+  for (const auto &[key, value] : object) {
+    StringRef name = key;
+    auto number = value.getAsNumber();
+    auto whole = value.getAsInteger();
+    if (name == "feedback" && number)
+      feedback.reward = *number;
+    else if (name == "run" && whole && *whole >= 0)
+      feedback.run = *whole;
+    else if (name == "ms" && number && *number >= 0 && *number < 1e12)
+      feedback.afterNs = int64_t(*number * 1e6);
+    else
+      return complain(line)
+             << "'" << name << "' is no part of feedback, or not of this form";
+  }
+  feedbacks.push_back(feedback);
+  return success();
+}
+
 LogicalResult Stage::readHost() {
   return forLines(script.host, module.getLoc(),
                   [&](llvm::json::Object &object, size_t line) {
+                    if (object.get("feedback"))
+                      return readFeedback(object, line);
                     auto answer = readAnswer(object, line);
                     if (failed(answer))
                       return failure();
@@ -169,8 +204,9 @@ FailureOr<int64_t> Stage::countRuns() {
   return int64_t(1);
 }
 
-void Stage::plan(int64_t ns, Happening::What what, int64_t run, Event event) {
-  queue.push({ns, planned++, what, run, std::move(event)});
+void Stage::plan(int64_t ns, Happening::What what, int64_t run, Event event,
+                 double reward) {
+  queue.push({ns, planned++, what, run, std::move(event), reward});
 }
 
 LogicalResult Stage::start(int64_t run) {
@@ -196,6 +232,12 @@ LogicalResult Stage::follow(int64_t run, const std::vector<Action> &actions) {
       ends->push_back(action);
     if (!script.replay.empty())
       continue;
+    if (action.kind == Action::Kind::Done ||
+        action.kind == Action::Kind::Reject)
+      for (const Feedback &said : feedbacks)
+        if (said.run < 0 || said.run == run)
+          plan(machine.nowNs + said.afterNs, Happening::What::Feedback, run, {},
+               said.reward);
     if (action.kind == Action::Kind::Call ||
         action.kind == Action::Kind::Need) {
       if (failed(answer(run, action)))
@@ -212,6 +254,13 @@ LogicalResult Stage::follow(int64_t run, const std::vector<Action> &actions) {
     }
   }
   return success();
+}
+
+LogicalResult Stage::feedback(int64_t run, double reward) {
+  os << "{\"ns\": " << machine.nowNs << ", \"run\": " << run
+     << ", \"event\": \"feedback\", \"reward\": " << llvm::json::Value(reward)
+     << "}\n";
+  return runs[run]->feedback(reward);
 }
 
 FailureOr<Event> Stage::readEvent(StepRun &run, int64_t call, Event::Kind kind,
@@ -293,8 +342,9 @@ LogicalResult Stage::play() {
     Happening next = queue.top();
     queue.pop();
     interpreter.setNow(next.ns);
-    if (failed(next.what == Happening::What::Start
-                   ? start(next.run)
+    if (failed(next.what == Happening::What::Start ? start(next.run)
+               : next.what == Happening::What::Feedback
+                   ? feedback(next.run, next.reward)
                    : handle(next.run, next.event)))
       return failure();
   }
@@ -321,6 +371,13 @@ LogicalResult Stage::replay() {
           if (runs[*run])
             return complain(line) << "run " << *run << " has begun already";
           return start(*run);
+        }
+        if (*name == "feedback") {
+          auto reward = object.getNumber("reward");
+          if (!reward || !runs[*run] || !runs[*run]->ended())
+            return complain(line) << "feedback has a 'reward' and is about a "
+                                     "run that has ended";
+          return feedback(*run, *reward);
         }
         auto kind = eventNamed(*name);
         auto call = object.getInteger("call");

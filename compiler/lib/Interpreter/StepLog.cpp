@@ -1,5 +1,6 @@
 // Actions and events of step runs as lines of JSON.
 #include "Scalars.h"
+#include "route/Interpreter/Inputs.h"
 #include "route/Interpreter/Machine.h"
 #include "route/Interpreter/Steps.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -76,12 +77,12 @@ static ArrayAttr labelsOf(Machine &machine, Type type) {
   return {};
 }
 
-static void print(llvm::raw_ostream &os, Machine &machine,
-                  const Element &element, Type type) {
+void route::interp::printJson(llvm::raw_ostream &os, Machine &machine,
+                              const Element &element, Type type) {
   if (isRangeType(type)) {
     const Range &range = element.asRange();
     if (range.known)
-      return print(os, machine, range.lo, stripRange(type));
+      return printJson(os, machine, range.lo, stripRange(type));
     os << "null";
     return;
   }
@@ -98,7 +99,7 @@ static void print(llvm::raw_ostream &os, Machine &machine,
     os << '[';
     llvm::interleave(
         element.asList(), os,
-        [&](const Element &member) { print(os, machine, member, inner); },
+        [&](const Element &member) { printJson(os, machine, member, inner); },
         ", ");
     os << ']';
     return;
@@ -106,6 +107,14 @@ static void print(llvm::raw_ostream &os, Machine &machine,
   if (ArrayAttr labels = labelsOf(machine, type)) {
     int64_t place = element.asInt();
     if (place >= 0 && place < int64_t(labels.size())) {
+      auto coded = dyn_cast<route::EnumType>(type);
+      auto op =
+          coded ? machine.symbols.lookup<EnumOp>(coded.getSymbol().getAttr())
+                : EnumOp();
+      if (op && op->hasAttr("json")) { // a list, as it is
+        os << cast<StringAttr>(labels[place]).getValue();
+        return;
+      }
       os << quoted(cast<StringAttr>(labels[place]).getValue());
       return;
     }
@@ -121,7 +130,7 @@ static void print(llvm::raw_ostream &os, Machine &machine,
 static void print(llvm::raw_ostream &os, Machine &machine, const Array &array,
                   SmallVectorImpl<int64_t> &position) {
   if (position.size() == array.axes.size())
-    return print(os, machine, array.at(position), array.elementType);
+    return printJson(os, machine, array.at(position), array.elementType);
   os << '[';
   for (int64_t p = 0; p < array.axes[position.size()]->size; ++p) {
     os << (p ? ", " : "");
@@ -145,7 +154,7 @@ static void print(llvm::raw_ostream &os, Machine &machine,
                             FlatSymbolRefAttr::get(chosen.axis->name));
     for (int64_t row = 0; row < plan->axis->size; ++row) {
       os << (row ? ", " : "");
-      print(os, machine, Element((*chosen.index)[row]), ref);
+      printJson(os, machine, Element((*chosen.index)[row]), ref);
     }
   }
   os << ']';

@@ -3,6 +3,8 @@
 #include "Reservations.h"
 #include "Scalars.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
@@ -20,6 +22,12 @@ struct Call {
   bool ended = false, answered = false, cancelled = false, committed = false;
   int64_t deadlineNs = -1, code = 0;
   llvm::StringMap<Array> values;
+  /// The arguments, by name.
+  std::vector<std::pair<std::string, RuntimeValue>> given;
+  /// The row whose body is asked: of a pool of pools, the row of a part.
+  StringAttr pool;
+  int64_t row = -1;
+  bool passed = false; // it stands for skipping: nobody was asked
   Reservations reservations;
 };
 
@@ -51,7 +59,7 @@ struct StepRun::Impl {
   llvm::StringMap<Array> computed;
   SmallVector<std::pair<StringAttr, int64_t>, 1> items;
   std::vector<std::pair<StringAttr, int64_t>> chosen, failedRows;
-  std::vector<RuntimeValue> ticket;
+  std::vector<std::vector<RuntimeValue>> ticket;
   std::vector<Action> actions;
 
   LogicalResult begin();
@@ -61,7 +69,10 @@ struct StepRun::Impl {
   LogicalResult needSignal(const NeededSignal &needed);
   LogicalResult finishAsk(AskOp op);
   LogicalResult endCall(Call &call, const Event &event);
+  LogicalResult passOver(Call &call);
   LogicalResult runHandlers(StringRef event, const Call *call, float reward);
+  FailureOr<Array> keptAlong(ArrayType type, size_t place, Location loc);
+  LogicalResult placeItems(const Call &call, llvm::StringMap<Array> &saved);
   void enter(Block *target, ArrayRef<RuntimeValue> args);
   void refuse(int64_t code, StringRef reason);
   void finish(route::ReturnOp op);
@@ -229,7 +240,8 @@ LogicalResult StepRun::Impl::advance() {
       actions.push_back(std::move(action));
       ++at;
     } else if (auto keep = dyn_cast<KeepOp>(op)) {
-      llvm::append_range(ticket, valuesOf(keep.getValues()));
+      SmallVector<RuntimeValue> entry = valuesOf(keep.getValues());
+      ticket.emplace_back(entry.begin(), entry.end());
       ++at;
     } else if (auto rows = dyn_cast<RunSetOp>(op)) {
       std::vector<Element> members;
@@ -312,6 +324,14 @@ LogicalResult StepRun::Impl::needSignal(const NeededSignal &needed) {
   return success();
 }
 
+/// Adds the row of a call: under the pool it was asked for and under its own.
+static void noteRow(std::vector<std::pair<StringAttr, int64_t>> &rows,
+                    const Call &call) {
+  rows.push_back({call.site.pool, call.site.row});
+  if (call.pool != call.site.pool)
+    rows.push_back({call.pool, call.row});
+}
+
 /// The label of a row, or its number.
 static std::string labelOf(Machine &machine, StringAttr pool, int64_t row) {
   auto axis = machine.symbols.lookup<AxisOp>(pool);
@@ -349,12 +369,88 @@ LogicalResult StepRun::Impl::ask(AskOp op) {
   return success();
 }
 
+/// The part of a pool of pools that `row` lies in, and its row there. Of
+/// others the row itself.
+static LogicalResult partOf(Machine &machine, AskOp op, StringAttr &pool,
+                            int64_t &row, bool &skipped) {
+  auto axis = machine.symbols.lookup<AxisOp>(pool);
+  ArrayAttr parts = axis ? getParts(axis) : ArrayAttr();
+  if (!parts)
+    return success();
+  ArrayRef<bool> marks = getSkipped(axis);
+  for (auto [i, part] :
+       llvm::enumerate(parts.getAsRange<FlatSymbolRefAttr>())) {
+    auto instance = machine.axis(part.getAttr(), op.getLoc());
+    if (failed(instance))
+      return failure();
+    if (row >= (*instance)->size) {
+      row -= (*instance)->size;
+      continue;
+    }
+    pool = part.getAttr();
+    skipped = !marks.empty() && marks[i];
+    return success();
+  }
+  return op.emitError("asks row ") << row << ", which is in no part";
+}
+
+/// Answers for a row that stands for skipping another: each field of the answer
+/// is the argument of its name, and unknown where there is none.
+LogicalResult StepRun::Impl::passOver(Call &call) {
+  call.ended = call.answered = call.passed = true;
+  for (auto &[name, value] : call.given) {
+    auto *array = std::get_if<Array>(&value);
+    auto ref = array ? dyn_cast<RefType>(array->elementType) : RefType();
+    auto axis = ref ? machine.symbols.lookup<AxisOp>(ref.getAxis().getAttr())
+                    : AxisOp();
+    if (array)
+      call.values[name] = *array;
+    if (!axis || axis.getKind() != AxisKind::index || !array->axes.empty())
+      continue;
+    // The item as it came: its columns are the fields.
+    int64_t place = integerOf(*array);
+    for (auto column : axis.getOps<ColumnOp>()) {
+      auto symbol =
+          SymbolRefAttr::get(axis.getSymNameAttr(),
+                             {FlatSymbolRefAttr::get(column.getSymNameAttr())});
+      if (column.getKind() != ColumnKind::input)
+        continue;
+      FailureOr<Array> all = machine.read(symbol, call.ask.getLoc());
+      if (failed(all))
+        return failure();
+      auto own =
+          machine.allocate(all->elementType, ArrayRef(all->axes).drop_front(),
+                           call.ask.getLoc());
+      if (failed(own))
+        return failure();
+      std::vector<Element> elements = all->elements();
+      for (int64_t i = 0, each = own->size(); i < each; ++i)
+        own->buffer->set(i, elements[place * each + i]);
+      call.values[(name + "." + column.getSymName()).str()] = *own;
+    }
+  }
+  return success();
+}
+
 LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
   AskOp op = call.ask;
   if (op.getPool() && call.site.row < 0) {
     call.ended = true;
     call.code = 404; // nobody was chosen
     return success();
+  }
+  for (auto [name, value] : llvm::zip(op.getNames(), args))
+    call.given.push_back({cast<StringAttr>(name).getValue().str(), value});
+  if (op.getPool()) {
+    call.pool = call.site.pool;
+    call.row = call.site.row;
+    bool skipped = false;
+    if (failed(partOf(machine, op, call.pool, call.row, skipped)))
+      return failure();
+    if (skipped) {
+      chosen.push_back({call.site.pool, call.site.row});
+      return passOver(call);
+    }
   }
   if (auto under = op.getUnderAttr()) {
     std::string refused;
@@ -374,30 +470,94 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
   }
   Action action{Action::Kind::Call};
   action.call = call.id;
-  action.name =
-      ((op.getPool() ? *op.getPool() : "host") + "." + op.getName()).str();
-  if (op.getPool()) {
-    chosen.push_back({call.site.pool, call.site.row});
-    action.row = labelOf(machine, call.site.pool, call.site.row);
+  action.name = ((call.pool ? call.pool.getValue() : StringRef("host")) + "." +
+                 op.getName())
+                    .str();
+  if (call.pool) {
+    noteRow(chosen, call);
+    action.row = labelOf(machine, call.pool, call.row);
   }
-  for (auto [name, value] : llvm::zip(op.getNames(), args))
-    action.values.push_back({cast<StringAttr>(name).getValue().str(), value});
+  action.values = call.given;
   if (auto timeout = op.getTimeoutNs())
     action.timeNs = call.deadlineNs = machine.nowNs + int64_t(*timeout);
   actions.push_back(std::move(action));
   return runHandlers("dispatch", &call, 0);
 }
 
+/// Lets handlers read the item as the call was given it, where it was given
+/// with its columns; `saved` is what they are otherwise.
+LogicalResult StepRun::Impl::placeItems(const Call &call,
+                                        llvm::StringMap<Array> &saved) {
+  for (auto &[name, value] : call.given)
+    for (auto [axis, place] : items) {
+      auto *array = std::get_if<Array>(&value);
+      auto found = machine.inputs.find(name);
+      if (!array || found == machine.inputs.end() ||
+          !StringRef(name).starts_with((axis.getValue() + ".").str()))
+        continue;
+      const Array &before = found->second;
+      auto after =
+          machine.allocate(before.elementType, before.axes, func.getLoc());
+      if (failed(after))
+        return failure();
+      std::vector<Element> elements = before.elements(),
+                           given = array->elements();
+      for (auto [i, element] : llvm::enumerate(given))
+        elements[place * given.size() + i] =
+            isRangeType(before.elementType) || !isRangeType(array->elementType)
+                ? element
+                : Element(toRange(element).lo);
+      for (auto [i, element] : llvm::enumerate(elements))
+        after->buffer->set(i, element);
+      saved[name] = before;
+      machine.inputs[name] = *after;
+    }
+  return success();
+}
+
+/// What every entry of the ticket holds at `place`, along the axis of entries.
+FailureOr<Array> StepRun::Impl::keptAlong(ArrayType type, size_t place,
+                                          Location loc) {
+  StringAttr name = type.getAxes().front().getAttr();
+  auto axis = machine.symbols.lookup<AxisOp>(name);
+  auto found = machine.axes.find(name.getValue());
+  if ((found == machine.axes.end() ||
+       found->second->size != int64_t(ticket.size())) &&
+      failed(machine.bindAxis(axis, ticket.size())))
+    return failure();
+  auto axes = resolveAxes(type.getAxes(), {}, machine, loc);
+  if (failed(axes))
+    return failure();
+  auto result = machine.allocate(type.getElementType(), *axes, loc);
+  if (failed(result))
+    return failure();
+  int64_t next = 0;
+  for (const std::vector<RuntimeValue> &entry : ticket)
+    for (const Element &element : std::get<Array>(entry[place]).elements())
+      result->buffer->set(next++, element);
+  return result;
+}
+
 LogicalResult StepRun::Impl::runHandlers(StringRef event, const Call *call,
                                          float reward) {
-  llvm::StringMap<Array> writes;
+  llvm::StringMap<Array> writes, saved;
+  llvm::StringMap<KeyedState> keyedWrites;
   llvm::SaveAndRestore<llvm::StringMap<Array> *> visible(machine.writes,
                                                          &writes);
+  llvm::SaveAndRestore<llvm::StringMap<KeyedState> *> keyedVisible(
+      machine.keyedWrites, &keyedWrites);
+  auto restore = llvm::make_scope_exit([&] {
+    for (auto &entry : saved)
+      machine.inputs[entry.getKey()] = std::move(entry.second);
+  });
+  if (call && failed(placeItems(*call, saved)))
+    return failure();
   for (auto handler : machine.module.getOps<FuncOp>()) {
     if (handler.getKind() != FuncKind::handler || handler.getEvent() != event)
       continue;
     SmallVector<RuntimeValue> args;
     bool concerned = true;
+    size_t kept = 0;
     for (auto [i, type] : llvm::enumerate(handler.getArgumentTypes())) {
       auto attr = handler.getArgAttrOfType<StringAttr>(i, "route.role");
       StringRef role = attr ? attr.getValue() : StringRef();
@@ -405,9 +565,16 @@ LogicalResult StepRun::Impl::runHandlers(StringRef event, const Call *call,
       Type element = array ? array.getElementType() : Type();
       auto ref = element ? dyn_cast<RefType>(element) : RefType();
       if (role == "row" && ref) {
-        concerned = call && ref.getAxis().getAttr() == call->site.pool;
+        StringAttr pool = ref.getAxis().getAttr();
+        concerned = call && (pool == call->site.pool || pool == call->pool);
         if (concerned)
-          args.push_back(Array::scalar(ref, call->site.row));
+          args.push_back(Array::scalar(
+              ref, pool == call->site.pool ? call->site.row : call->row));
+      } else if (role == "kept") {
+        auto along = keptAlong(array, kept++, handler.getLoc());
+        if (failed(along))
+          return failure();
+        args.push_back(*along);
       } else if (role == "code" && call) {
         args.push_back(Array::scalar(element, call->code));
       } else if (role == "reward") {
@@ -437,6 +604,8 @@ LogicalResult StepRun::Impl::runHandlers(StringRef event, const Call *call,
   }
   for (auto &entry : writes)
     machine.cells[entry.getKey()] = entry.getValue();
+  for (auto &entry : keyedWrites)
+    machine.keyed[entry.getKey()] = std::move(entry.second);
   return success();
 }
 
@@ -468,7 +637,7 @@ LogicalResult StepRun::Impl::endCall(Call &call, const Event &event) {
   if (event.kind == Event::Kind::Gone)
     return success(); // nobody's failure
   if (call.site.pool)
-    failedRows.push_back({call.site.pool, call.site.row});
+    noteRow(failedRows, call);
   return runHandlers("failure", &call, 0);
 }
 
@@ -582,11 +751,13 @@ LogicalResult StepRun::Impl::finishAsk(AskOp op) {
       std::vector<Element> elements;
       if (i < int64_t(given.size())) {
         auto found = given[i]->values.find(name);
-        if (found == given[i]->values.end())
+        bool there = found != given[i]->values.end();
+        if (!there && !given[i]->passed)
           return op.emitError("the answer of call ")
                  << given[i]->id << " has no field '" << name << "'";
-        elements = found->second.elements();
-        if (int64_t(elements.size()) != each)
+        if (there)
+          elements = found->second.elements();
+        if (there && int64_t(elements.size()) != each)
           return op.emitError("field '")
                  << name << "' of call " << given[i]->id << " has "
                  << elements.size() << " elements, expected " << each;

@@ -199,6 +199,8 @@ static FailureOr<Array> readColumn(Machine &machine, ColumnOp op,
       return machine.materialize(*op.getFallback(), type.getElementType(),
                                  *axes, loc);
     }
+    if (isRangeType(type.getElementType())) // it may be absent
+      return splat(machine, type, unknownOf(type.getElementType()), loc);
     return op.emitError("column '") << name << "' is not bound";
   }
   return failure();

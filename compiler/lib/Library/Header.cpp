@@ -67,12 +67,28 @@ private:
     out << "};\n\n";
   }
 
+  /// The lists that a note is one of, which are no names.
+  void writeLists(const EnumSchema &enumeration) {
+    out << "/* " << enumeration.name << ":\n";
+    for (auto [i, list] : llvm::enumerate(enumeration.members)) {
+      out << " *   " << i << ' ';
+      for (size_t c = 0; c < list.size(); ++c) // nothing in it ends the comment
+        out << (c && list[c] == '/' && list[c - 1] == '*' ? " /"
+                                                          : list.substr(c, 1));
+      out << '\n';
+    }
+    out << " */\n\n";
+  }
+
   /// Named positions: rows of pools, labels of axes and enums.
   void writeRows() {
     for (const AxisSchema &axis : schema.axes)
       writeNames(axis.name, axis.members);
     for (const EnumSchema &enumeration : schema.enums)
-      writeNames(enumeration.name, enumeration.members);
+      if (enumeration.lists)
+        writeLists(enumeration);
+      else
+        writeNames(enumeration.name, enumeration.members);
   }
 
   void writePort(llvm::StringRef kind, const PortSchema &port) {

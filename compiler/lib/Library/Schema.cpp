@@ -71,8 +71,9 @@ public:
     for (auto axis : module.getOps<AxisOp>())
       addAxis(axis);
     for (auto enumeration : module.getOps<EnumOp>())
-      schema.enums.push_back(
-          {enumeration.getSymName().str(), strings(enumeration.getLabels())});
+      schema.enums.push_back({enumeration.getSymName().str(),
+                              strings(enumeration.getLabels()),
+                              enumeration->hasAttr("json")});
     // Entries first, so that states of columns are known to the pools.
     for (func::FuncOp entry : getEntries(module))
       if (failed(collectSymbols(entry)))
@@ -126,8 +127,11 @@ private:
       return at->emitError("a library cannot pass elements of type ") << type;
     if (auto enumeration = dyn_cast<EnumType>(type))
       for (auto [i, row] : llvm::enumerate(schema.enums))
-        if (row.name == enumeration.getSymbol().getValue())
+        if (row.name == enumeration.getSymbol().getValue()) {
           result.enumeration = i;
+          if (row.lists)
+            result.flags |= ROUTE_TYPE_JSON_MEMBERS;
+        }
     if (auto ref = dyn_cast<RefType>(type))
       result.rowsOf = schema.findAxis(ref.getAxis().getValue());
     return result;

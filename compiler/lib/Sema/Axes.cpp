@@ -53,10 +53,28 @@ route::AxisOp Elaborator::emitAxis(AxisInfo &axis, int64_t bound) {
                            axis.original ? axis.original->symbol
                                          : mlir::FlatSymbolRefAttr(),
                            labels);
-  if (parts)
+  if (parts) {
     setParts(op, parts);
+    llvm::SmallVector<bool> skipped;
+    for (const PoolInfo::Part &part : axis.pool->parts)
+      skipped.push_back(part.skipped);
+    setSkipped(op, skipped);
+  }
   op.getColumns().emplaceBlock();
   return op;
+}
+
+/// `-D` in place of a size that the file gives.
+void Elaborator::overridden(const Name &name, const Expr *written,
+                            int64_t given) {
+  if (!written)
+    return;
+  auto *number = dyn_cast<NumberExpr>(written);
+  if (number && number->value() == double(given))
+    return;
+  error(diag::sizeOverridden, written->range,
+        "'-D " + name.text + "=" + llvm::Twine(given) +
+            "' takes the place of this size");
 }
 
 std::optional<double> Elaborator::evalConstant(const Expr &expr, Unit *unit) {
@@ -155,6 +173,7 @@ Value Elaborator::elaborateAxis(const AxisDecl &decl, Scope &scope) {
   if (auto given = options.axisSizes.find(decl.name.text);
       given != options.axisSizes.end()) {
     size = given->second;
+    overridden(decl.name, decl.size.get(), *size);
   } else if (each && parent) {
     if (!countsPerParent(*each, *parent, counts))
       return Value();

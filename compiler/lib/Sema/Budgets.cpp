@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "route/Time/TimeZone.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace route;
 using namespace route::sema;
@@ -33,7 +34,13 @@ mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
   }
   auto &symbol = budgets[decl];
   if (symbol && budgetPools[decl] != cx.candidate) {
-    unsupported(name.range, "one budget for choices from two pools");
+    error(diag::badBudget, name.range,
+          "budget '" + name.text + "' counts rows of '" +
+              budgetPools[decl]->name + "', and this choice is from '" +
+              cx.candidate->name + "'")
+        .label(decl->name.range, "declared here")
+        .note("what a budget reserves is reckoned from the columns of one pool")
+        .help("declare a budget for each pool");
     return {};
   }
   if (!symbol && !brokenBudgets.count(decl)) {
@@ -79,7 +86,10 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   std::vector<std::string> windows = {"call",  "batch",   "run", "held",
                                       "fixed", "sliding", "day", "month"};
   if (!llvm::is_contained(windows, window.str())) {
-    unknownName(decl.window, "window", windows);
+    error(diag::unknownName, decl.window.range,
+          "unknown window '" + window + "'")
+        .suggest(window, windows)
+        .note("windows are " + llvm::join(windows, ", "));
     return false;
   }
   atModuleLevel();
@@ -223,23 +233,54 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   return true;
 }
 
+/// What was used: the single values that the answers of all bodies have.
+std::vector<std::pair<std::string, TypeInfo>>
+Elaborator::usageFields(AxisInfo *pool) {
+  std::vector<std::pair<const BodyDecl *, ScopePtr>> bodies;
+  auto add = [&](const PoolInfo *of) {
+    if (of)
+      for (const auto &body : of->bodies())
+        bodies.push_back({body.get(), of->scope});
+  };
+  add(pool->pool);
+  if (pool->pool)
+    for (const PoolInfo::Part &part : pool->pool->parts)
+      if (!part.skipped)
+        add(part.axis->pool);
+  std::vector<std::pair<std::string, TypeInfo>> fields;
+  if (bodies.empty())
+    return fields;
+  auto fieldOf = [&](const std::pair<const BodyDecl *, ScopePtr> &body,
+                     StringRef name) -> std::optional<TypeInfo> {
+    if (!body.first->result)
+      return std::nullopt;
+    TypeInfo type = answerType(*body.first->result, body.second, "");
+    for (size_t i = 0; i < type.elements.size() && i < type.names.size(); ++i)
+      if (type.names[i] == name &&
+          type.elements[i].kind == TypeInfo::Kind::Array &&
+          type.elements[i].axes.empty())
+        return type.elements[i];
+    return std::nullopt;
+  };
+  if (!bodies.front().first->result)
+    return fields;
+  TypeInfo first =
+      answerType(*bodies.front().first->result, bodies.front().second, "");
+  for (const std::string &name : first.names) {
+    auto field = fieldOf(bodies.front(), name);
+    if (field && llvm::all_of(bodies, [&](const auto &body) {
+          auto other = fieldOf(body, name);
+          return other && other->element == field->element &&
+                 other->unit == field->unit;
+        }))
+      fields.push_back({name, *field});
+  }
+  return fields;
+}
+
 /// What an answer is charged: a function of the row and of what it used.
 bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
                               AxisInfo *pool, Unit unit) {
-  // What was used are the fields that the answers of all bodies have.
-  llvm::ArrayRef<std::unique_ptr<BodyDecl>> bodies;
-  if (pool->pool)
-    bodies = pool->pool->bodies();
-  const BodyDecl *body = bodies.empty() ? nullptr : bodies.front().get();
-  auto everywhere = [&](StringRef field) {
-    return llvm::all_of(bodies, [&](const std::unique_ptr<BodyDecl> &other) {
-      auto *record = dyn_cast_or_null<RecordType>(other->result.get());
-      return record &&
-             llvm::any_of(record->fields, [&](const ColumnPtr &known) {
-               return known->name.text == field;
-             });
-    });
-  };
   mlir::Block &block = op.getCharge().emplaceBlock();
   Context next = cx;
   next.scope = std::make_shared<Scope>(cx.scope);
@@ -253,18 +294,11 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
   }
   Value usage = Value::group(Kind::Record, {}, {});
   usage.names = std::make_shared<std::vector<std::string>>();
-  if (body && body->result) {
-    TypeInfo type = inContext(next, [&] { return resolveType(*body->result); });
-    for (size_t i = 0; i < type.elements.size() && i < type.names.size(); ++i) {
-      const TypeInfo &field = type.elements[i];
-      if (field.kind != TypeInfo::Kind::Array || !field.axes.empty() ||
-          !everywhere(type.names[i]))
-        continue;
-      usage.parts->push_back(Value::array(
-          block.addArgument(route::ArrayType::get(storageType(field)), e.loc),
-          field.unit));
-      usage.names->push_back(type.names[i]);
-    }
+  for (const auto &[name, field] : usageFields(pool)) {
+    usage.parts->push_back(Value::array(
+        block.addArgument(route::ArrayType::get(storageType(field)), e.loc),
+        field.unit));
+    usage.names->push_back(name);
   }
   op.setUsageAttr(
       e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(*usage.names)));

@@ -294,7 +294,8 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     return Value::array(DrawOp::create(
         e.builder, e.loc, e.arrayType(e.f32(), axes), kind, site, keys));
   }
-  return unsupported(expr.range, "'" + name + "'");
+  return fail(diag::wrongKind, expr.range,
+              "'" + name + "' means nothing in this place");
 }
 
 /// The lines of a file beside the spec, read when it is compiled: words or
@@ -373,7 +374,7 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   };
   StringRef patternKey = textPatternKey(name);
   const Expr *pattern = nullptr; // what is looked for
-  mlir::Value total;
+  mlir::Value total, known; // known: where the texts are
   for (const Arg &arg : expr.args) {
     const Expr &written = *arg.value;
     StringRef key = arg.name.text == "file" ? patternKey : arg.name.text;
@@ -455,9 +456,12 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
     if (!isa<TextType>(e.valueTypeOf(ir)))
       return fail(diag::typeMismatch, written.range,
                   "'" + name + "' reads text, found " + describe(value));
-    if (e.isRange(ir))
-      return unsupported(written.range,
-                         "a text function on text that may be unknown");
+    if (e.isRange(ir)) { // computed on empty text, and unknown there
+      mlir::Value here = KnownOp::create(e.builder, e.loc,
+                                         e.typeOf(ir).withElement(e.i1()), ir);
+      known = known ? e.binary(BinaryKind::logical_and, known, here) : here;
+      ir = knownValue(ir);
+    }
     operands.push_back(ir);
   }
   if (operands.empty())
@@ -513,18 +517,27 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
     return TextFnOp::create(e.builder, e.loc, e.arrayType(element, axes), name,
                             inputs, dictionary);
   };
+  auto finished = [&](mlir::Value result, Unit unit = {}) {
+    if (known) {
+      mlir::Type range = irgen::Emitter::ranged(true, e.valueTypeOf(result));
+      result =
+          e.select(known,
+                   CastOp::create(e.builder, e.loc,
+                                  e.typeOf(result).withElement(range), result),
+                   e.unknown(e.valueTypeOf(result)));
+    }
+    return gatherIfAlong(Value::array(result, unit));
+  };
   if (!counts)
-    return gatherIfAlong(Value::array(call(operands)));
+    return finished(call(operands));
   // Counts of several texts add up; bytes and tokens are quantities.
   for (mlir::Value operand : operands) {
     mlir::Value one = call({operand});
     total = total ? e.binary(BinaryKind::add, total, one) : one;
   }
   if (name == "bytes")
-    return gatherIfAlong(
-        Value::array(e.cast(total, e.f64()), Unit::of(Unit::Byte)));
+    return finished(e.cast(total, e.f64()), Unit::of(Unit::Byte));
   if (name == "estimate")
-    return gatherIfAlong(
-        Value::array(e.cast(total, e.f64()), Unit::of(Unit::Token)));
-  return gatherIfAlong(Value::array(total));
+    return finished(e.cast(total, e.f64()), Unit::of(Unit::Token));
+  return finished(total);
 }

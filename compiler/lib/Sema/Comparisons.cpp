@@ -103,8 +103,15 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
     return lazily(expr);
   if (swapped)
     std::swap(a, b);
-  return compareValues(expr.op, a, b, expr.range, expr.lhs->range,
-                       expr.rhs->range);
+  Value truth = compareValues(expr.op, a, b, expr.range, expr.lhs->range,
+                              expr.rhs->range);
+  // A label that is more or less sure makes a match of the comparison.
+  const Value *confidence = a.confidence   ? a.confidence.get()
+                            : b.confidence ? b.confidence.get()
+                                           : nullptr;
+  if (expr.op == ast::BinaryOp::Eq && confidence && truth.is(Kind::Array))
+    return Value::group(Kind::Match, {truth, *confidence});
+  return truth;
 }
 
 Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs,
@@ -215,7 +222,11 @@ Value Elaborator::evalCase(const CaseExpr &expr) {
   for (const CaseArm &arm : llvm::reverse(expr.arms)) {
     if (!arm.value || arm.form == CaseArm::Form::Ok ||
         arm.form == CaseArm::Form::Failed)
-      return unsupported(arm.range, "this arm of a case");
+      return fail(diag::wrongKind, arm.range,
+                  arm.value
+                      ? "'ok' and 'failed' are about calls of the host, in "
+                        "routes that make some"
+                      : "an arm of this case is a value");
     if (arm.form == CaseArm::Form::Otherwise) {
       if (have)
         return fail(diag::argumentMismatch, arm.range,

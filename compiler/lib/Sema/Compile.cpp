@@ -96,6 +96,30 @@ void Elaborator::checkUnused(const ast::Module &tree) {
   module = std::move(checked);
 }
 
+/// Columns of items that nothing reads are no inputs of a library: said where
+/// no body of a pool, which gets the whole item, has a use for them.
+void Elaborator::checkUnread() {
+  bool entries = false;
+  for (auto func : module->getOps<FuncOp>()) {
+    entries |= func.getKind() != FuncKind::handler;
+    if (func.getKind() == FuncKind::steps)
+      return;
+  }
+  for (const PoolInfo &pool : pools)
+    if (!pool.bodies().empty())
+      return;
+  for (AxisInfo *axis : itemAxes)
+    for (const ColumnInfo &column : axis->columns) {
+      std::string name = axis->symbol.getValue().str() + "." + column.name;
+      if (!entries || column.kind != ColumnKind::input || !column.range ||
+          readColumns.count(name))
+        continue;
+      error(diag::unreadColumn, column.range,
+            "nothing reads column '" + column.name + "'")
+          .note("it is no input of the compiled library");
+    }
+}
+
 /// A route with axes in brackets, where its parameters say what they are.
 void Elaborator::checkGeneric(const RouteDecl &decl, mlir::Block &block) {
   auto scope = std::make_shared<Scope>(root);
@@ -242,6 +266,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
     checkUnused(tree);
   if (diags.hasErrors())
     return nullptr;
+  checkUnread();
   // What the checker lets through must verify; a user never sees the reason.
   mlir::ScopedDiagnosticHandler handler(
       &context, [&](mlir::Diagnostic &diagnostic) {

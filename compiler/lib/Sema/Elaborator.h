@@ -139,6 +139,7 @@ private:
   // Compile.cpp
   ScopePtr loadPrelude();
   void checkUnused(const ast::Module &tree);
+  void checkUnread();
   void checkGeneric(const ast::RouteDecl &decl, mlir::Block &block);
   void checkUncalled(const ast::Module &tree);
 
@@ -184,6 +185,8 @@ private:
   void addConstantColumn(AxisInfo &axis, const ast::Name &name,
                          const TypeInfo &type, mlir::Attribute value);
   std::optional<int64_t> constantSize(const ast::Expr &expr, StringRef what);
+  void overridden(const ast::Name &name, const ast::Expr *written,
+                  int64_t given);
   mlir::Attribute constantAttr(const ast::Expr &expr, const TypeInfo &type);
   std::optional<int64_t> nanoseconds(const ast::Expr &expr);
   mlir::Type enumFrom(const ast::EnumType &type, StringRef hint);
@@ -269,6 +272,9 @@ private:
   Value callBuiltin(StringRef name, const ast::CallExpr &expr);
   // Signals.cpp
   Value evalBands(const ast::CallExpr &expr);
+  Value bandConfidence(const ast::CallExpr &expr);
+  void emitConfidence(Storage &storage, const ast::Expr &source, StringRef name,
+                      mlir::Location location);
   Value evalPrototypes(const ast::CallExpr &expr, AxisInfo *dimension);
   Value evalNearest(const ast::CallExpr &expr);
   Value nearestRow(const ast::CallExpr &expr);
@@ -389,8 +395,13 @@ private:
                   llvm::ArrayRef<Value> plans,
                   llvm::ArrayRef<int64_t> refusals);
   const ast::ColumnDecl *noteNamed(StringRef name);
+  mlir::Value listNote(const ast::ColumnDecl &note, const TypeInfo &type,
+                       const ast::Expr &source);
+  mlir::Operation *symbolOf(mlir::Type coded);
   mlir::Value noteValue(const ast::ColumnDecl &note, const TypeInfo &type,
                         const ast::Expr *written);
+  Value evalNoted(const ast::WithExpr &expr);
+  Value returnInside(SourceRange range);
   bool addNotes(Value &plan, llvm::ArrayRef<const ast::WithExpr *> notes);
   void lintRule(const ast::RuleDecl &rule, mlir::Value when, bool first);
   mlir::FlatSymbolRefAttr budgetSymbol(const ast::Name &name);
@@ -481,6 +492,7 @@ private:
                     llvm::ArrayRef<int64_t> rows, const BudgetFacts &facts,
                     SourceRange place);
   static std::vector<int64_t> allRows(const AxisInfo &pool);
+  std::vector<std::pair<std::string, TypeInfo>> usageFields(AxisInfo *pool);
   bool chargeRegion(route::BudgetOp op, const ast::BudgetDecl &decl,
                     AxisInfo *pool, Unit unit);
 
@@ -494,6 +506,8 @@ private:
   bool assignName(const ast::Name &name, Value value, SourceRange range);
   bool bindLet(const ast::LetDecl &decl);
   Value evalFor(const ast::ForExpr &expr);
+  bool isKept(const ast::Expr &domain) const;
+  Value severalNames(const ast::ForExpr &expr);
 
   // StepRoutes.cpp: routes that ask the host while they run
   bool isStepRoute(const ast::RouteDecl &decl, const Scope &scope);
@@ -519,6 +533,8 @@ private:
   bool executeStep(const ast::Stmt &stmt);
   bool stepIf(const ast::IfStmt &stmt);
   bool stepFor(const ast::ForExpr &expr);
+  Value stepCarry(const ast::ForExpr &expr);
+  bool asksHost(const ast::Node &node);
   bool stepCase(const ast::CaseExpr &expr);
   bool stepNote(const ast::NoteStmt &stmt);
   bool stepKeep(const ast::KeepStmt &stmt);
@@ -574,6 +590,14 @@ private:
                     ScopePtr scope, llvm::SmallVectorImpl<mlir::Value> &values,
                     llvm::SmallVectorImpl<mlir::Attribute> &names);
   void checkHandled(const StepRoute &steps);
+  const ast::BodyDecl *bodyNamed(const PoolInfo &pool, const ast::Name &name);
+  TypeInfo answerType(const ast::TypeExpr &written, ScopePtr scope,
+                      StringRef hint);
+
+  // Tickets.cpp: what runs keep for late events
+  bool keep(const std::vector<Value> &values, SourceRange range);
+  bool keepRow(RouteInstance &route, const Value &plan);
+  Value keptLoop(const ast::ForExpr &expr);
 
   // Handlers.cpp
   void emitModuleHandler(const ast::OnDecl &decl);
@@ -581,6 +605,9 @@ private:
   bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
                 SourceRange range);
   void noteHandlers(RouteInstance &route, const Value &plan);
+  void onlyCommit(const ast::OnDecl &decl);
+  void commitNow(const ast::OnDecl &decl);
+  bool commitTakesNothing(const ast::OnDecl &decl);
   void keepForHandlers(std::vector<Result> &results);
   void emitHandlers(route::FuncOp entry, const std::vector<Result> &results);
   bool writeState(Storage &storage, Value value, SourceRange range);
@@ -617,8 +644,11 @@ private:
   std::vector<std::string> loading;       // for cycles
   ScopePtr prelude, root;
   std::vector<PendingHandler> handlers;
-  std::vector<AxisInfo *> itemAxes; // index axes with columns
+  std::vector<AxisInfo *> itemAxes;  // index axes with columns
+  std::set<std::string> readColumns; // "axis.column" of those that are read
   llvm::DenseMap<mlir::Attribute, std::vector<std::string>> enumLabels;
+  std::map<std::string, mlir::Type> listNotes;  // by the note's name
+  std::map<AxisInfo *, mlir::Type> memberEnums; // `enum C` of axes
   AxisList wantedAxes; // of the type declared for the value being evaluated
   mlir::Operation *topOp =
       nullptr; // the symbol being filled: others go before it
@@ -638,6 +668,12 @@ private:
   std::map<const ast::BudgetDecl *, AxisInfo *> budgetPools;
   std::map<const ast::BudgetDecl *, Unit> budgetUnits;
   std::set<const ast::BudgetDecl *> brokenBudgets;
+  /// What one `keep` of the file stores, as values of a step route, and where.
+  std::optional<Value> keptLike;
+  SourceRange keptRange;
+  AxisInfo *keptAxis = nullptr;
+  /// Of the handler being emitted: what its run has kept, along keptAxis.
+  llvm::SmallVector<mlir::Value> keptArgs;
   /// Lets of modules that are plans: two mentions in one function mean the same
   /// rows.
   struct PlanLet {

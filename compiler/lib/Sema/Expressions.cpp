@@ -81,9 +81,9 @@ Value Elaborator::eval(const Expr &expr) {
           .help("bind it first: let a = call …");
       return Value();
     case ast::Kind::WithExpr:
-      return unsupported(expr.range, "'with'");
+      return evalNoted(cast<WithExpr>(expr));
     case ast::Kind::ReturnExpr:
-      return unsupported(expr.range, "'return' inside an expression");
+      return returnInside(expr.range);
     case ast::Kind::SetExpr: {
       Candidates from;
       return evalCandidates(expr, from) ? subsetOf(from) : Value();
@@ -91,9 +91,10 @@ Value Elaborator::eval(const Expr &expr) {
     case ast::Kind::ListExpr:
       return evalList(cast<ListExpr>(expr));
     case ast::Kind::PartialExpr:
-      return unsupported(expr.range, "a comparison without its left side here");
+      return fail(diag::wrongKind, expr.range,
+                  "a comparison without its left side stands in 'bands' only");
     default:
-      return unsupported(expr.range, "this expression");
+      return fail(diag::wrongKind, expr.range, "this stands for no value here");
     }
   }();
   e.loc = savedLoc;
@@ -128,6 +129,13 @@ Value Elaborator::evalNumber(const NumberExpr &expr) {
       value, expr.integral && unit.isNone() && expr.unit != "%", unit);
 }
 
+Value Elaborator::returnInside(SourceRange range) {
+  error(diag::callMisplaced, range, "a 'return' cannot stand here")
+      .note("'x ?? return y' is a statement of a route that calls the host; "
+            "elsewhere both ways are values: x ?? y, if c then x else y");
+  return Value();
+}
+
 /// `[1, 2, 3]`: constants along the axis known by their number.
 Value Elaborator::evalList(const ListExpr &expr) {
   llvm::SmallVector<double> values;
@@ -135,7 +143,8 @@ Value Elaborator::evalList(const ListExpr &expr) {
   bool integral = true;
   for (const Arg &entry : expr.entries) {
     if (entry.name)
-      return unsupported(expr.range, "a list of named entries here");
+      return fail(diag::wrongKind, expr.range,
+                  "named entries stand in the list of 'bands' only");
     Value value = eval(*entry.value);
     if (value.isError())
       return value;
@@ -148,7 +157,8 @@ Value Elaborator::evalList(const ListExpr &expr) {
     values.push_back(value.number);
   }
   if (values.empty())
-    return unsupported(expr.range, "an empty list here");
+    return fail(diag::wrongKind, expr.range,
+                "what an empty list would hold is not known here");
   AxisInfo *axis = sizedAxis(int64_t(values.size()), expr.range);
   mlir::Type element = !unit.isNone() ? e.f64() : integral ? e.i64() : e.f32();
   llvm::SmallVector<mlir::Attribute> entries;
@@ -304,7 +314,8 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
                 "the host is called in a signal or with 'call'");
   if (baseName == "run" && !cx.scope->lookup("run").first) {
     if (expr.member.text == "kept")
-      return unsupported(expr.range, "'run.kept'");
+      return fail(diag::callMisplaced, expr.range,
+                  "'run.kept' is what a loop of 'on feedback' runs over");
     if (expr.member.text != "failed" && expr.member.text != "chosen")
       return unknownName(expr.member, "part of a run",
                          {"failed", "chosen", "kept"});

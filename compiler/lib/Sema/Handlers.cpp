@@ -42,15 +42,27 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
           .help("reduce it first");
       return false;
     }
+  // Inside a pool the router's own row is written.
+  mlir::Value here = cx.writeMask;
   for (const Frame &frame : cx.frames)
     if (e.has(axes, frame.axis)) {
-      unsupported(range, "a handler of a router inside a pool");
-      return false;
+      if (!frame.position) {
+        unsupported(range,
+                    "a handler of a router that runs for rows of a plan");
+        return false;
+      }
+      mlir::Value row = e.cast(frame.position, e.i64());
+      if (frame.offset)
+        row = e.binary(BinaryKind::add, row,
+                       e.constantInt(e.i64(), frame.offset));
+      here = andMask(here, e.compare(CompareKind::eq,
+                                     e.iota(frame.axis, /*asRef=*/false), row));
     }
   mlir::Value next = e.broadcastTo(value.ir, axes);
   next = e.cast(next, storage.type.getElementType());
-  if (cx.writeMask) // below an `if`: elsewhere the old value stays
-    next = e.select(cx.writeMask, next, e.get(storage.symbol, storage.type));
+  if (here) // elsewhere the old value stays
+    next = e.broadcastTo(
+        e.select(here, next, e.get(storage.symbol, storage.type)), axes);
   if (next.getType() != storage.type) {
     error(diag::typeMismatch, range,
           "state '" + storage.name + "' must be known, found " +
@@ -80,6 +92,9 @@ void Elaborator::keepForHandlers(std::vector<Result> &results) {
     return inside;
   });
   for (PendingHandler &handler : handlers) {
+    for (const Frame &frame : handler.frames)
+      if (frame.position && !frame.position.getDefiningOp<ConstantOp>())
+        add(frame.position, frame.axis->name);
     std::vector<std::string> names = namesIn(*handler.decl->body);
     for (const std::string &name : names) {
       auto found = handler.scope->entries.find(name);
@@ -121,20 +136,53 @@ void Elaborator::keepForHandlers(std::vector<Result> &results) {
     add(axis->plan, axis->name);
 }
 
+/// `on commit` of a router that a run has just asked.
+void Elaborator::commitNow(const OnDecl &decl) {
+  if (!commitTakesNothing(decl))
+    return;
+  auto op = CommitOp::create(e.builder, locationOf(decl.range));
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPointToStart(&op.getBody().emplaceBlock());
+  Context next = cx;
+  next.scope = std::make_shared<Scope>(cx.scope);
+  next.handler = true;
+  next.returns = nullptr;
+  bool good = inContext(std::move(next), [&] {
+    return llvm::all_of(decl.body->stmts, [&](const StmtPtr &stmt) {
+      return executeStmt(*stmt);
+    });
+  });
+  YieldOp::create(e.builder, op.getLoc(), mlir::ValueRange());
+  if (!good)
+    op.erase();
+}
+
+/// `on dispatch` and the like inside a router.
+void Elaborator::onlyCommit(const OnDecl &decl) {
+  error(diag::wrongKind, decl.event.range,
+        "'on " + decl.event.text + "' stands beside the routes")
+      .note(
+          "inside a router there is 'on commit', which sees its plan and lets");
+}
+
+bool Elaborator::commitTakesNothing(const OnDecl &decl) {
+  if (decl.params.empty())
+    return true;
+  error(diag::argumentMismatch, decl.params.front().range,
+        "'on commit' takes nothing: it sees the router's names");
+  return false;
+}
+
 void Elaborator::emitHandlers(FuncOp entry,
                               const std::vector<Result> &results) {
   for (PendingHandler &handler : handlers) {
     const OnDecl &decl = *handler.decl;
     if (decl.event.text != "commit") {
-      unsupported(decl.event.range,
-                  "'on " + decl.event.text + "' inside a router");
+      onlyCommit(decl);
       continue;
     }
-    if (!decl.params.empty()) {
-      error(diag::argumentMismatch, decl.params.front().range,
-            "'on commit' takes nothing: it sees the router's names");
+    if (!commitTakesNothing(decl))
       continue;
-    }
     mlir::OpBuilder::InsertionGuard guard(e.builder);
     e.builder.setInsertionPointToEnd(module->getBody());
     e.loc = locationOf(decl.range);
@@ -177,6 +225,12 @@ void Elaborator::emitHandlers(FuncOp entry,
     Context next;
     next.scope = std::make_shared<Scope>(handler.router->locals);
     next.frames = handler.frames;
+    for (Frame &frame : next.frames)
+      if (frame.position) {
+        auto constant = frame.position.getDefiningOp<ConstantOp>();
+        frame.position = constant ? e.builder.clone(*constant)->getResult(0)
+                                  : argumentFor(frame.position);
+      }
     next.items = handler.items;
     next.route = handler.router;
     next.handler = true;
@@ -415,9 +469,16 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
       value = Value::array(argument(e.i64(), name, role));
     } else if (role == "reward") {
       value = Value::array(argument(e.f32(), name, role));
-    } else {
-      unsupported(decl.params[i].range, "what was used, in a handler");
-      good = false;
+    } else { // what was used, field by field
+      value = Value::group(Kind::Record, {}, {});
+      value.names = std::make_shared<std::vector<std::string>>();
+      for (const auto &[field, type] : usageFields(poolOfEvents())) {
+        value.parts->push_back(
+            Value::array(argument(storageType(type), (name + "." + field).str(),
+                                  "usage." + field),
+                         type.unit));
+        value.names->push_back(field);
+      }
     }
     next.scope->bind(name, value, decl.params[i].range);
   }
@@ -433,6 +494,13 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
                return false;
            return true;
          });
+  for (size_t i = 0; i < keptArgs.size(); ++i)
+    argAttrs.push_back(e.builder.getDictionaryAttr(
+        {e.builder.getNamedAttr(
+             "route.name", e.builder.getStringAttr("kept." + llvm::Twine(i))),
+         e.builder.getNamedAttr("route.role",
+                                e.builder.getStringAttr("kept"))}));
+  keptArgs.clear();
   route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
   func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), {}));
   if (!argAttrs.empty())

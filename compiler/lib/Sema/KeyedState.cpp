@@ -13,9 +13,10 @@ using namespace route::sema;
 using namespace route::ast;
 
 /// The parts of a key: a value, or each of a tuple.
-static llvm::SmallVector<Value> partsOf(const Value &value) {
+static llvm::SmallVector<Value, 4> partsOf(const Value &value) {
   if (value.is(Value::Kind::Tuple))
-    return llvm::SmallVector<Value>(value.parts->begin(), value.parts->end());
+    return llvm::SmallVector<Value, 4>(value.parts->begin(),
+                                       value.parts->end());
   return {value};
 }
 

@@ -11,10 +11,30 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
+bool Elaborator::isKept(const Expr &domain) const {
+  auto *member = dyn_cast<MemberExpr>(ignoreParens(&domain));
+  return member && member->member.text == "kept" &&
+         plainName(member->base.get()) == "run" &&
+         !cx.scope->lookup("run").first;
+}
+
+Value Elaborator::severalNames(const ForExpr &expr) {
+  error(diag::argumentMismatch, expr.binders[1].range,
+        "a loop names one thing, its round or row")
+      .note("only an entry of 'run.kept' has several values");
+  return Value();
+}
+
 Value Elaborator::evalFor(const ForExpr &expr) {
+  if (isKept(*expr.domain))
+    return keptLoop(expr);
   if (expr.binders.size() > 1)
-    return unsupported(expr.binders[1].range, "a loop with several names");
-  mlir::Value count, order;
+    return severalNames(expr);
+  if (expr.carry.empty() && !cx.handler)
+    return fail(diag::idleValue, expr.range,
+                "this loop carries nothing: nothing comes of it");
+  mlir::Value count, order, sorted;
+  AxisInfo *along = nullptr; // the plan whose rows are `sorted`
   AxisInfo *over = nullptr;
   std::optional<Frame> around;
   int64_t first = 0;
@@ -63,12 +83,21 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     if (!inContext(std::move(next),
                    [&] { return evalKeys(*expr.key, keys, up); }))
       return Value();
-    if (keys.size() != 1)
-      return unsupported(expr.key->range, "a loop ordered by several keys");
-    order = up[0] ? keys[0] : e.unary(UnaryKind::neg, keys[0]);
+    if (keys.size() == 1) {
+      order = up[0] ? keys[0] : e.unary(UnaryKind::neg, keys[0]);
+    } else {
+      // Round by round the rows of a choice of all of them.
+      along = planAxis({}, over, expr.domain->range);
+      irgen::Emitter::Choice choice;
+      choice.keys = keys;
+      choice.up = up;
+      makePlan(along, e.choose(ChoiceKind::all, along, choice).getResult(),
+               Value());
+      sorted = e.gather(e.iota(over, /*asRef=*/true), along);
+      count = SizeOp::create(e.builder, e.loc, route::ArrayType::get(e.i64()),
+                             over->symbol);
+    }
   }
-  if (expr.carry.empty())
-    return unsupported(expr.range, "a loop that carries nothing");
 
   llvm::SmallVector<mlir::Value> initial;
   std::vector<Value> starts;
@@ -83,12 +112,13 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     initial.push_back(ir);
   }
   llvm::SmallVector<mlir::Type> types(mlir::ValueRange(initial).getTypes());
-  auto loop =
-      ForOp::create(e.builder, e.loc, types, count, order,
-                    over ? over->symbol : mlir::FlatSymbolRefAttr(), initial);
+  auto loop = ForOp::create(
+      e.builder, e.loc, types, count, order,
+      over && !sorted ? over->symbol : mlir::FlatSymbolRefAttr(), initial);
   mlir::Block &block = loop.getBody().emplaceBlock();
-  mlir::Type index = over ? mlir::Type(RefType::get(&context, over->symbol))
-                          : mlir::Type(e.i64());
+  mlir::Type index = over && !sorted
+                         ? mlir::Type(RefType::get(&context, over->symbol))
+                         : mlir::Type(e.i64());
   mlir::Value iteration =
       block.addArgument(route::ArrayType::get(index), e.loc);
   llvm::StringMap<Value> old;
@@ -101,6 +131,8 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     next.returns = nullptr;
     if (around)
       next.frames.push_back(*around);
+    if (sorted)
+      iteration = e.pick(sorted, along, iteration);
     if (!expr.binders.empty()) {
       Value binder = over ? Value::ofAxis(Kind::Row, over, iteration)
                           : Value::array(iteration);

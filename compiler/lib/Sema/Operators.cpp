@@ -284,7 +284,7 @@ Value Elaborator::coalesceValues(const BinaryExpr &expr) {
   if (lhs.is(Kind::Plan))
     return elseChain(lhs, *expr.rhs, expr.range);
   if (isa<ReturnExpr>(expr.rhs.get()))
-    return unsupported(expr.rhs->range, "'return' inside an expression");
+    return returnInside(expr.rhs->range);
   Value rhs = eval(*expr.rhs);
   if (rhs.isError())
     return rhs;

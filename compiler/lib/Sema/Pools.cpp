@@ -127,8 +127,11 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
   if (decl.size && !(size = constantSize(*decl.size, "the size of a pool")))
     return Value();
   if (auto given = options.axisSizes.find(decl.name.text);
-      given != options.axisSizes.end())
+      given != options.axisSizes.end()) {
+    if (!size || *size != given->second)
+      overridden(decl.name, decl.size.get(), given->second);
     size = given->second;
+  }
   switch (decl.sizeForm) {
   case PoolDecl::Size::Fixed:
     axis->size = !parent ? *size : parent->size > 0 ? *size * parent->size : -1;
@@ -770,12 +773,22 @@ Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan,
     Value back = backTo(part, rows, plan, range);
     if (back.isError())
       return back;
-    if (back.parts)
-      return unsupported(range, "members of different kinds that give several "
-                                "values");
-    total = total.isError() ? back
-                            : arithmetic(ast::BinaryOp::Add, total, back, range,
-                                         range, range);
+    std::function<Value(const Value &, const Value &)> add =
+        [&](const Value &a, const Value &b) -> Value {
+      if (!a.parts || !b.parts)
+        return arithmetic(ast::BinaryOp::Add, a, b, range, range, range);
+      if (a.parts->size() != b.parts->size())
+        return fail(diag::argumentMismatch, range,
+                    "the members' bodies give " + llvm::Twine(a.parts->size()) +
+                        " and " + llvm::Twine(b.parts->size()) + " values");
+      std::vector<Value> parts;
+      for (auto [x, y] : llvm::zip(*a.parts, *b.parts))
+        if (parts.emplace_back(add(x, y)).isError())
+          return Value();
+      return Value::group(a.kind, std::move(parts),
+                          a.names ? *a.names : std::vector<std::string>());
+    };
+    total = total.isError() ? back : add(total, back);
     if (total.isError())
       return total;
   }

@@ -141,9 +141,19 @@ Value Elaborator::inlineRoute(RouteInstance &route,
       if (type.kind == TypeInfo::Kind::Row)
         cx.resultPool = type.rowOf->pool;
     }
-    if (!decl.under.empty())
-      return unsupported(decl.under.front()->range,
-                         "a budget of a whole route");
+    if (!decl.under.empty()) { // of every choice from the router's pool
+      if (!cx.resultPool)
+        return fail(diag::badChoice, decl.under.front()->range,
+                    "of which pool this budget is, is not clear: '" +
+                        decl.name.text + "' says no pool after '->'");
+      Context masked = cx;
+      masked.candidate = cx.resultPool->axis;
+      llvm::SmallVector<mlir::Attribute> under;
+      if (!inContext(std::move(masked),
+                     [&] { return budgetsFrom(decl.under, under); }))
+        return Value();
+      cx.ruleUnder.append(under.begin(), under.end());
+    }
     Value value;
     if (decl.value)
       value = eval(*decl.value);
@@ -163,7 +173,7 @@ Value Elaborator::inlineRoute(RouteInstance &route,
         return Value();
       }
       noteHandlers(route, value);
-      return value;
+      return keepRow(route, value) ? value : Value();
     }
     if (type.kind != TypeInfo::Kind::None) {
       value = convert(value, type, where);
@@ -177,7 +187,7 @@ Value Elaborator::inlineRoute(RouteInstance &route,
       return Value();
     }
     noteHandlers(route, value);
-    return value;
+    return keepRow(route, value) ? value : Value();
   });
   route.busy = false;
   return result;
@@ -189,9 +199,14 @@ void Elaborator::noteHandlers(RouteInstance &route, const Value &plan) {
     return; // a replay changes nothing
   for (const StmtPtr &stmt : route.decl->body->stmts)
     if (auto *local = dyn_cast<DeclStmt>(stmt.get()))
-      if (auto *on = dyn_cast<OnDecl>(local->decl.get()))
-        handlers.push_back({on, &route, cx.scope, plan, cx.frames, cx.items,
-                            e.builder.getInsertionBlock()});
+      if (auto *on = dyn_cast<OnDecl>(local->decl.get())) {
+        // A run goes on with the choice: it is committed on the spot.
+        if (inStepBlock() && on->event.text == "commit")
+          commitNow(*on);
+        else
+          handlers.push_back({on, &route, cx.scope, plan, cx.frames, cx.items,
+                              e.builder.getInsertionBlock()});
+      }
 }
 
 Value Elaborator::execute(const BlockStmt &block, ReturnSlot &slot) {
@@ -262,8 +277,9 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
         continue;
       }
       if (type.kind != TypeInfo::Kind::Array) {
-        unsupported(param->type->range,
-                    "a parameter of this type at an entry point");
+        error(diag::wrongKind, param->type->range,
+              "an entry point takes numbers, truths, text, lists and sets, not "
+              "records and rows");
         return false;
       }
       addArgument(e.arrayType(storageType(type), type.axes), type.unit);

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/JSON.h"
 
 using namespace route;
 using namespace route::sema;
@@ -181,6 +182,50 @@ Value Elaborator::ruleTarget(const Expr &target) {
   return asPlan(eval(*plain), target.range);
 }
 
+/// A note that is a list: one of those that the file writes for it. They are
+/// the members of an enumeration, as JSON.
+mlir::Value Elaborator::listNote(const ColumnDecl &note, const TypeInfo &type,
+                                 const Expr &source) {
+  auto *list = dyn_cast<ListExpr>(ignoreParens(&source));
+  bool texts =
+      isa<TextType>(cast<ListType>(getValueType(type.element)).getValueType());
+  llvm::json::Array members;
+  if (list)
+    for (const Arg &entry : list->entries) {
+      auto *text = dyn_cast<StringExpr>(ignoreParens(entry.value.get()));
+      texts &= text && !entry.name;
+      if (text)
+        members.push_back(text->value);
+    }
+  if (!list || !texts) {
+    error(diag::typeMismatch, source.range,
+          "note '" + note.name.text + "' is a list of text, such as [\"a\"]");
+    return {};
+  }
+  std::string label;
+  llvm::raw_string_ostream(label) << llvm::json::Value(std::move(members));
+  mlir::Type &element = listNotes[note.name.text];
+  if (!element) {
+    element = makeEnum({}, "note." + note.name.text, note.range);
+    symbolOf(element)->setAttr("json", e.builder.getUnitAttr());
+  }
+  std::vector<std::string> &labels = enumLabels[mlir::TypeAttr::get(element)];
+  auto found = llvm::find(labels, label);
+  if (found == labels.end()) {
+    labels.push_back(label);
+    cast<EnumOp>(symbolOf(element))
+        .setLabelsAttr(
+            e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
+    found = std::prev(labels.end());
+  }
+  return e.constantInt(element, found - labels.begin());
+}
+
+mlir::Operation *Elaborator::symbolOf(mlir::Type coded) {
+  return mlir::SymbolTable::lookupSymbolIn(
+      *module, cast<route::EnumType>(coded).getSymbol().getAttr());
+}
+
 /// The value of a note for a rule, as an element of the note's type.
 mlir::Value Elaborator::noteValue(const ColumnDecl &note, const TypeInfo &type,
                                   const Expr *written) {
@@ -190,16 +235,8 @@ mlir::Value Elaborator::noteValue(const ColumnDecl &note, const TypeInfo &type,
           "note '" + note.name.text + "' needs a default");
     return {};
   }
-  if (isa<ListType>(getValueType(type.element))) {
-    llvm::SmallVector<mlir::Attribute> entries;
-    if (auto *list = dyn_cast<ListExpr>(source))
-      for (const Arg &entry : list->entries)
-        if (auto *text = dyn_cast<StringExpr>(entry.value.get()))
-          entries.push_back(e.builder.getStringAttr(text->value));
-    return ConstantOp::create(e.builder, e.loc,
-                              route::ArrayType::get(type.element),
-                              e.builder.getArrayAttr(entries));
-  }
+  if (isa<ListType>(getValueType(type.element)))
+    return listNote(note, type, *source);
   mlir::Attribute attr = constantAttr(*source, type);
   if (!attr)
     return {};
@@ -253,8 +290,14 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
                 "rules belong to 'choose first' or 'choose 1 of rules'");
   if (expr.rules.empty())
     return fail(diag::badChoice, expr.range, "there are no rules here");
-  if (!expr.per.empty())
-    return unsupported(expr.per.front()->range, "'per' with rules");
+  if (!expr.per.empty()) { // the items of every choice below
+    Context items = cx;
+    items.items.clear();
+    if (!axesFrom(expr.per, items.items))
+      return Value();
+    if (items.items != cx.items)
+      return inContext(std::move(items), [&] { return evalRules(expr); });
+  }
 
   // The mask and budgets of the whole hold for the choice of every rule.
   Context rules = cx;
@@ -279,7 +322,7 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   rules.ruleUnder.append(under.begin(), under.end());
 
   llvm::SmallVector<mlir::Value> whens, confidences;
-  llvm::SmallVector<Value> plans;
+  llvm::SmallVector<Value, 4> plans;
   llvm::SmallVector<const WithExpr *> notes;
   llvm::SmallVector<int64_t> refusals; // the code, or 0
   bool good = true, always = false;
@@ -628,6 +671,52 @@ bool Elaborator::addNotes(Value &plan, llvm::ArrayRef<const WithExpr *> notes) {
     plan.names->push_back("note." + note->name.text);
   }
   return true;
+}
+
+/// `choose … with { effort: high }`: notes of a choice hold wherever it has a
+/// row, whatever the rules inside it say.
+Value Elaborator::evalNoted(const WithExpr &expr) {
+  Value plan = eval(*expr.value);
+  if (plan.isError())
+    return plan;
+  plan = asPlan(plan, expr.value->range);
+  if (plan.isError())
+    return plan;
+  if (!plan.part("which")) { // as if one rule had made it
+    plan.parts = std::make_shared<std::vector<Value>>(*plan.parts);
+    plan.names = std::make_shared<std::vector<std::string>>(*plan.names);
+    Value one = plan;
+    one.parts->push_back(Value::array(e.select(
+        hasRows(plan.axis), e.constantInt(e.i64(), 0),
+        e.broadcastTo(e.constantInt(e.i64(), -1), plan.axis->items()))));
+    one.names->push_back("which");
+    if (!addNotes(one, {&expr}))
+      return Value();
+    size_t which = llvm::find(*one.names, "which") - one.names->begin();
+    one.parts->erase(one.parts->begin() + which);
+    one.names->erase(one.names->begin() + which);
+    return one;
+  }
+  Value noted = plan;
+  noted.parts = std::make_shared<std::vector<Value>>(*plan.parts);
+  noted.names = std::make_shared<std::vector<std::string>>(*plan.names);
+  for (const Arg &arg : expr.notes) {
+    const ColumnDecl *note = noteNamed(arg.name.text);
+    auto found = llvm::find(*noted.names, "note." + arg.name.text);
+    if (!note || found == noted.names->end()) {
+      std::vector<std::string> names;
+      for (const ColumnDecl *known : noteColumns)
+        names.push_back(known->name.text);
+      return unknownName(arg.name, "note", names);
+    }
+    mlir::Value given =
+        noteValue(*note, noteTypes[note->name.text], arg.value.get());
+    if (!given)
+      return Value();
+    Value &part = (*noted.parts)[found - noted.names->begin()];
+    part = Value::array(e.select(hasRows(plan.axis), given, part.ir));
+  }
+  return noted;
 }
 
 /// Warns where one missing answer would switch a safety rule off.

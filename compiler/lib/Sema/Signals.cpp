@@ -21,13 +21,13 @@ Value Elaborator::evalBands(const CallExpr &expr) {
     return fail(
         diag::argumentMismatch, expr.range,
         "'bands' takes a score and a list such as [low: < 0.5, high: >= 0.5]");
+  bool slope = false;
   for (size_t i = 2; i < expr.args.size(); ++i) {
     const Arg &arg = expr.args[i];
     if (arg.name.text != "slope")
       return fail(diag::argumentMismatch, arg.value->range,
                   "'bands' takes 'slope' besides its score and list");
-    error(diag::ignoredClause, arg.value->range, "'slope' has no effect here")
-        .note("a band counts as certain wherever its score lies");
+    slope = true;
   }
   Value score = eval(*expr.args[0].value);
   if (score.isError())
@@ -57,7 +57,39 @@ Value Elaborator::evalBands(const CallExpr &expr) {
       return holds;
     result = e.select(holds.ir, e.constantInt(element, int64_t(i)), result);
   }
-  return Value::array(result);
+  Value label = Value::array(result);
+  if (slope) {
+    Value confidence = bandConfidence(expr);
+    if (confidence.isError())
+      return Value();
+    label.confidence = std::make_shared<Value>(confidence);
+  }
+  return label;
+}
+
+/// How sure a label is: sigmoid(slope * d), with d the way from the score to
+/// the nearest bound. One half on it, near one far from it.
+Value Elaborator::bandConfidence(const CallExpr &expr) {
+  auto &list = cast<ListExpr>(*expr.args[1].value);
+  auto factor = evalConstant(*expr.args[2].value);
+  mlir::Value x = evalArray(*expr.args[0].value, e.f32()), nearest;
+  if (!factor || !x)
+    return Value();
+  x = e.cast(x, e.f32());
+  for (const Arg &entry : list.entries) {
+    auto &band = cast<PartialExpr>(*entry.value);
+    mlir::Value bound = evalArray(*band.rhs, e.f32());
+    if (!bound)
+      return Value();
+    bound = e.cast(bound, e.f32());
+    mlir::Value away =
+        e.binary(BinaryKind::max, e.binary(BinaryKind::sub, x, bound),
+                 e.binary(BinaryKind::sub, bound, x));
+    nearest = nearest ? e.binary(BinaryKind::min, nearest, away) : away;
+  }
+  return Value::array(
+      e.unary(UnaryKind::sigmoid, e.binary(BinaryKind::mul, nearest,
+                                           e.constant(e.f32(), *factor))));
 }
 
 std::optional<Elaborator::Prototypes>

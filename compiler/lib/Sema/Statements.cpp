@@ -115,9 +115,13 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
     return true;
   }
   case ast::Kind::KeepStmt:
-    if (inStepBlock()) // in a router that a step route runs
-      return stepKeep(cast<KeepStmt>(stmt));
-    unsupported(stmt.range, "'keep'");
+    // A router keeps with the row that it chooses, in the run around it.
+    if (cx.route && cx.route->decl && cx.route->decl->isRouter && !cx.handler)
+      return true;
+    error(diag::callMisplaced, stmt.range,
+          "a route that only decides has no run to keep anything for")
+        .note("'keep' stands in a route that calls the host, or in a router "
+              "that it runs");
     return false;
   case ast::Kind::NoteStmt:
     if (inStepBlock())
@@ -126,7 +130,7 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
           "a note is written by a route that calls the host");
     return false;
   default:
-    unsupported(stmt.range, "this statement");
+    error(diag::callMisplaced, stmt.range, "this statement cannot stand here");
     return false;
   }
 }
@@ -230,7 +234,8 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
     for (size_t i = 0; i < tuple->elements.size(); ++i) {
       auto *name = dyn_cast<NameExpr>(ignoreParens(tuple->elements[i].get()));
       if (!name) {
-        unsupported(tuple->elements[i]->range, "assigning to this");
+        error(diag::notMutable, tuple->elements[i]->range,
+              "a tuple is assigned to names");
         return false;
       }
       if (!assignName(name->name, (*value.parts)[i], stmt.value->range))

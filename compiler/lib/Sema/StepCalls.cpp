@@ -21,6 +21,9 @@ Value Elaborator::evalStep(const Expr &expr) {
       return evalPar(*par);
     if (auto *with = dyn_cast<WithExpr>(plain))
       return withFields(*with);
+    if (auto *loop = dyn_cast<ForExpr>(plain);
+        loop && !loop->carry.empty() && stepping() && asksHost(*loop))
+      return stepCarry(*loop);
     if (auto *binary = dyn_cast<ast::BinaryExpr>(plain);
         binary && binary->op == ast::BinaryOp::Coalesce)
       return stepCoalesce(*binary);
@@ -224,6 +227,76 @@ bool Elaborator::askArguments(const CallExpr &call, const BodyDecl *body,
   return true;
 }
 
+TypeInfo Elaborator::answerType(const TypeExpr &written, ScopePtr scope,
+                                StringRef hint) {
+  auto known = answerTypes.find(&written);
+  if (known != answerTypes.end())
+    return known->second;
+  Context inside = cx;
+  inside.scope = scope;
+  return answerTypes[&written] = inContext(
+             std::move(inside), [&] { return resolveType(written, hint); });
+}
+
+/// The body `name` of a pool's rows; null after an error. A pool of pools has
+/// those that all of its parts have, with one kind of answer.
+const BodyDecl *Elaborator::bodyNamed(const PoolInfo &pool, const Name &name) {
+  const BodyDecl *body = nullptr;
+  const PoolInfo *owner = nullptr;
+  std::vector<std::string> names;
+  auto look = [&](const PoolInfo &in) -> const BodyDecl * {
+    for (const auto &known : in.bodies()) {
+      names.push_back(known->name.text);
+      if (known->name.text == name.text)
+        return known.get();
+    }
+    return nullptr;
+  };
+  if (pool.parts.empty())
+    body = look(pool);
+  for (const PoolInfo::Part &part : pool.parts) {
+    if (part.skipped || !part.axis->pool)
+      continue;
+    const BodyDecl *other = look(*part.axis->pool);
+    if (!other) {
+      error(diag::unknownName, name.range,
+            "rows of '" + part.axis->name + "' have no body '" + name.text +
+                "'")
+          .note("'" + pool.axis->name +
+                "' is made of them, and any of its rows may be called");
+      return nullptr;
+    }
+    if (!body) {
+      body = other, owner = part.axis->pool;
+      continue;
+    }
+    auto fieldsOf = [&](const BodyDecl &of, ScopePtr scope,
+                        std::vector<std::string> &fields) {
+      llvm::SmallVector<mlir::Type> types;
+      if (of.result)
+        answerFields(answerType(*of.result, scope, name.text), "", {}, fields,
+                     types, of.result->range);
+      for (mlir::Type type : types) // their kinds, after their names
+        fields.push_back(describeElement(type));
+      return types;
+    };
+    std::vector<std::string> a, b;
+    if (fieldsOf(*body, owner->scope, a) !=
+            fieldsOf(*other, part.axis->pool->scope, b) ||
+        a != b) {
+      error(diag::typeMismatch, name.range,
+            "body '" + name.text + "' gives other things for '" +
+                part.axis->name + "' than for '" + owner->axis->name + "'")
+          .label(body->name.range, "one of the two")
+          .label(other->name.range, "the other");
+      return nullptr;
+    }
+  }
+  if (!body)
+    unknownName(name, "body of '" + pool.axis->name + "'", names);
+  return body;
+}
+
 Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
                           int64_t copies) {
   if (!cx.steps || (!stepping() && !lanes) || !inStepBlock())
@@ -261,15 +334,8 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
       return fail(diag::wrongKind, member->base->range,
                   "expected a row of a pool, found " + describe(row));
     pool = row.axis->pool;
-    std::vector<std::string> names;
-    for (const auto &known : pool->bodies()) {
-      names.push_back(known->name.text);
-      if (known->name.text == member->member.text)
-        body = known.get();
-    }
-    if (!body)
-      return unknownName(member->member, "body of '" + row.axis->name + "'",
-                         names);
+    if (!(body = bodyNamed(*pool, member->member)))
+      return Value();
     if (written) {
       error(diag::wrongKind, written->range,
             "body '" + body->name.text + "' says what it gives itself")
@@ -282,19 +348,10 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
   TypeInfo type;
   type.kind = TypeInfo::Kind::Record;
   if (written) {
-    auto known = answerTypes.find(written);
-    if (known == answerTypes.end()) {
-      Context inside = cx;
-      inside.scope = typeScope;
-      type = inContext(std::move(inside), [&] {
-        return resolveType(*written, member->member.text);
-      });
-      answerTypes[written] = type;
-      if (host)
-        hostTypes[written] = member->member.text;
-    } else {
-      type = known->second;
-    }
+    bool first = !answerTypes.count(written);
+    type = answerType(*written, typeScope, member->member.text);
+    if (first && host)
+      hostTypes[written] = member->member.text;
     if (type.kind != TypeInfo::Kind::Record) {
       if (type.kind != TypeInfo::Kind::None)
         error(diag::typeMismatch, written->range,

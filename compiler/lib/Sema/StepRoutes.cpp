@@ -364,9 +364,11 @@ void Elaborator::emitStepEntry(RouteInstance &route, SourceRange range) {
   if (good)
     checkHandled(steps);
   for (PendingHandler &handler : handlers)
-    unsupported(handler.decl->event.range,
-                "'on " + handler.decl->event.text +
-                    "' of a router that a step route runs");
+    if (handler.decl->event.text != "commit")
+      onlyCommit(*handler.decl);
+    else
+      unsupported(handler.decl->event.range,
+                  "a handler of a router that a value inside a step runs");
   handlers.clear();
   // What failed elsewhere, such as a pool, is an error already.
   if (!good && !diags.hasErrors())

@@ -191,11 +191,52 @@ bool Elaborator::stepIf(const IfStmt &stmt) {
   return good;
 }
 
-bool Elaborator::stepFor(const ForExpr &expr) {
-  if (expr.binders.size() > 1) {
-    unsupported(expr.binders[1].range, "a loop with several names");
-    return false;
+/// Whether something below `node` calls the host, itself or by a route.
+bool Elaborator::asksHost(const Node &node) {
+  if (callsIn(node))
+    return true;
+  for (const std::string &name : namesIn(node)) {
+    auto [entry, scope] = cx.scope->lookup(name);
+    const RouteDecl *route =
+        !entry                         ? nullptr
+        : entry->pending               ? dyn_cast<RouteDecl>(entry->pending)
+        : entry->value.is(Kind::Route) ? entry->value.route->decl
+                                       : nullptr;
+    if (route && isStepRoute(*route, *scope))
+      return true;
   }
+  return false;
+}
+
+/// A loop that carries values around calls: they are variables of its own.
+Value Elaborator::stepCarry(const ForExpr &expr) {
+  std::vector<Value> starts;
+  for (const Binding &binding : expr.carry)
+    if (starts.emplace_back(eval(*binding.value)).isError())
+      return Value();
+  Context inside = cx;
+  inside.scope = std::make_shared<Scope>(cx.scope);
+  return inContext(std::move(inside), [&]() -> Value {
+    for (auto [binding, start] : llvm::zip(expr.carry, starts)) {
+      cx.scope->bind(binding.name.text, start, binding.name.range);
+      if (!declareVariable(binding.name))
+        return Value();
+    }
+    if (!stepFor(expr) && !cx.steps->learning)
+      return Value();
+    std::vector<Value> results;
+    for (const Binding &binding : expr.carry)
+      results.push_back(cx.scope->entries[binding.name.text].value);
+    return results.size() == 1 ? results.front()
+                               : Value::group(Kind::Tuple, std::move(results));
+  });
+}
+
+bool Elaborator::stepFor(const ForExpr &expr) {
+  if (isKept(*expr.domain))
+    return !keptLoop(expr).isError();
+  if (expr.binders.size() > 1)
+    return !severalNames(expr).isError();
   // What the loop runs over, fixed before it begins.
   mlir::Value bound, first;
   Value plan;
@@ -289,6 +330,11 @@ bool Elaborator::stepFor(const ForExpr &expr) {
   e.builder.setInsertionPointToEnd(body);
   Context next = cx;
   next.scope = std::make_shared<Scope>(cx.scope);
+  llvm::StringMap<Value> old; // what is carried, as the round begins
+  for (const Binding &binding : expr.carry)
+    old[binding.name.text] = cx.scope->lookup(binding.name.text).first->value;
+  if (!expr.carry.empty())
+    next.old = &old;
   if (!expr.binders.empty()) {
     Value binder;
     if (plan.is(Kind::Plan)) {
@@ -586,20 +632,9 @@ bool Elaborator::stepNote(const NoteStmt &stmt) {
 }
 
 bool Elaborator::stepKeep(const KeepStmt &stmt) {
-  llvm::SmallVector<mlir::Value> values;
-  for (const ExprPtr &written : stmt.values) {
-    Value value = eval(*written);
-    std::function<bool(const Value &)> add = [&](const Value &part) {
-      if (part.is(Kind::Tuple) || part.is(Kind::Record))
-        return llvm::all_of(*part.parts, add);
-      mlir::Value ir = asArray(part, written->range);
-      if (ir)
-        values.push_back(ir);
-      return bool(ir);
-    };
-    if (!add(value))
+  std::vector<Value> values;
+  for (const ExprPtr &written : stmt.values)
+    if (values.emplace_back(eval(*written)).isError())
       return false;
-  }
-  KeepOp::create(e.builder, e.loc, values);
-  return true;
+  return keep(values, stmt.range);
 }

@@ -29,7 +29,9 @@ mlir::Attribute Elaborator::testConstant(const Expr &expr,
       return e.builder.getI64IntegerAttr(int64_t(number->value()));
   }
   if (type.kind != TypeInfo::Kind::Array || !type.axes.empty()) {
-    unsupported(expr.range, "a test that gives this field");
+    error(diag::wrongKind, expr.range,
+          "a test gives single values: this field has axes")
+        .note("route-interp --host gives answers of every kind");
     return {};
   }
   return constantAttr(expr, type);

@@ -265,7 +265,7 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   topOp = op;
   wantedAxes.assign(type.axes.begin(), type.axes.end());
   llvm::SmallVector<mlir::Value> yielded;
-  bool good = true;
+  bool good = true, sure = false;
   if (call) {
     AxisList items;
     for (const Arg &arg : call->args) {
@@ -308,9 +308,7 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
     if (ir) {
       storage.type = e.typeOf(ir);
       storage.unit = body.unit;
-      storage.bands = body.names && body.is(Kind::Array)
-                          ? *body.names
-                          : std::vector<std::string>();
+      sure = bool(body.confidence);
       yielded.push_back(ir);
     }
   }
@@ -324,7 +322,30 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   op.setType(storage.type);
   if (auto unit = unitAttr(storage.unit))
     op.setUnitAttr(unit);
+  if (auto *bands = dyn_cast<CallExpr>(source);
+      sure && bands && bands->calleeName() == "bands")
+    emitConfidence(storage, *source, symbol, location);
   return value;
+}
+
+/// How sure the label of a signal is: a signal of its own beside it.
+void Elaborator::emitConfidence(Storage &storage, const Expr &source,
+                                StringRef name, mlir::Location location) {
+  std::string symbol = freshSymbol((name + ".confidence").str());
+  atModuleLevel();
+  auto op = SignalOp::create(
+      e.builder, location, symbol,
+      route::ArrayType::get(RangeType::get(&context, e.f32())),
+      mlir::StringAttr(), mlir::IntegerAttr(), mlir::StringAttr());
+  e.builder.setInsertionPointToStart(&op.getBody().emplaceBlock());
+  mlir::Operation *saved = topOp;
+  topOp = op;
+  Value body = bandConfidence(cast<CallExpr>(source));
+  topOp = saved;
+  storage.confidenceType = e.typeOf(body.ir);
+  YieldOp::create(e.builder, location, body.ir);
+  op.setType(storage.confidenceType);
+  storage.confidence = mlir::FlatSymbolRefAttr::get(&context, symbol);
 }
 
 mlir::Value Elaborator::applyFrames(mlir::Value value) {
@@ -346,6 +367,9 @@ mlir::Value Elaborator::applyFrames(mlir::Value value) {
 Value Elaborator::load(Storage &storage) {
   Value value = Value::array(applyFrames(e.get(storage.symbol, storage.type)),
                              storage.unit);
+  if (storage.confidence)
+    value.confidence = std::make_shared<Value>(Value::array(
+        applyFrames(e.get(storage.confidence, storage.confidenceType))));
   if (!storage.threshold && !storage.fallback)
     return value;
   if (!storage.threshold) {
@@ -373,6 +397,9 @@ Value Elaborator::load(Storage &storage) {
 }
 
 Value Elaborator::loadColumn(AxisInfo &axis, const ColumnInfo &column) {
+  readColumns.insert(
+      (axis.original ? axis.original : &axis)->symbol.getValue().str() + "." +
+      column.name);
   for (const Frame &frame : llvm::reverse(cx.frames))
     if (frame.axis == &axis && frame.record)
       if (const Value *part = frame.record->part(column.name))
@@ -415,6 +442,7 @@ Value Elaborator::elaborate(const Decl &decl, Scope &scope) {
     return value;
   }
   default:
-    return unsupported(decl.range, "this declaration");
+    return fail(diag::wrongKind, decl.range,
+                "this declaration has no value to be named");
   }
 }

@@ -25,6 +25,13 @@ static const ChooseExpr *rulesOf(const RouteDecl &route) {
   return choose && !choose->rules.empty() ? choose : nullptr;
 }
 
+static bool isSignalEntry(const Scope::Entry &entry) {
+  if (entry.pending)
+    return isa<SignalDecl>(entry.pending);
+  return entry.value.is(Value::Kind::Storage) &&
+         entry.value.storage->kind == Storage::Kind::Signal;
+}
+
 /// One input of a test as an attribute, with the name that it binds.
 bool Elaborator::testInput(
     const TestDecl::Input &input,
@@ -58,7 +65,24 @@ bool Elaborator::testInput(
     }
   }
   if (name.empty()) {
-    unknownName(input.name, input.isSignal ? "signal" : "column", names);
+    auto message =
+        error(diag::unknownName, input.name.range,
+              llvm::Twine("unknown ") + (input.isSignal ? "signal" : "column") +
+                  " '" + input.name.text + "'");
+    // The sign says which of the two is meant.
+    bool column = llvm::any_of(itemAxes, [&](AxisInfo *axis) {
+      return axis->findColumn(input.name.text);
+    });
+    auto other = root->entries.find(input.name.text);
+    if (input.isSignal && column)
+      message.note("'" + input.name.text +
+                   "' is a column, which is given with ':'");
+    else if (!input.isSignal && other != root->entries.end() &&
+             isSignalEntry(other->second))
+      message.note("'" + input.name.text +
+                   "' is a signal, which is given with '='");
+    else
+      message.suggest(input.name.text, names);
     return false;
   }
   mlir::Attribute value;
@@ -151,7 +175,8 @@ void Elaborator::emitTest(const TestDecl &decl,
       return;
     }
   } else {
-    unsupported(decl.expected->range, "this expectation");
+    error(diag::wrongKind, decl.expected->range,
+          "a test expects a row, a rule, 'none' or reject(code)");
     return;
   }
   TestOp::create(

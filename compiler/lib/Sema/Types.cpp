@@ -218,9 +218,21 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
     return resolveDims(array->dims, type) ? type : noType();
   }
   if (auto *coded = dyn_cast<ast::EnumType>(&expr)) {
-    if (coded->members.empty()) {
-      unsupported(expr.range, "an enumeration declared elsewhere");
-      return noType();
+    if (coded->members.empty()) { // `enum C`: the members of axis C
+      AxisInfo *axis = axisNamed(coded->name);
+      if (!axis)
+        return noType();
+      if (axis->labels.empty()) {
+        error(diag::wrongKind, coded->name.range,
+              "'" + coded->name.text + "' has no members")
+            .label(axis->range, "declared here")
+            .help("list them: axis " + coded->name.text + " { a, b }");
+        return noType();
+      }
+      mlir::Type &element = memberEnums[axis];
+      if (!element)
+        element = makeEnum(axis->labels, axis->name, axis->range);
+      return elementType(element);
     }
     mlir::Type element = enumFrom(*coded, hint);
     return elementType(element);

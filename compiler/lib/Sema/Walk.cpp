@@ -155,3 +155,9 @@ SourceRange route::sema::stepIn(const RouteDecl &route) {
   names.see(route.body.get());
   return names.step;
 }
+
+bool route::sema::callsIn(const Node &node) {
+  Names names;
+  names.see(&node);
+  return bool(names.step);
+}

@@ -17,6 +17,9 @@ std::vector<std::string> namesIn(const ast::Node &node);
 /// Names that assignments below `node` change, in order, perhaps repeated.
 std::vector<std::string> namesAssigned(const ast::Node &node);
 
+/// Whether a call of the host stands below `node`.
+bool callsIn(const ast::Node &node);
+
 /// Where a route calls the host, runs in parallel, or loops over carried steps;
 /// invalid when it only decides.
 SourceRange stepIn(const ast::RouteDecl &route);

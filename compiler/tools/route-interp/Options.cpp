@@ -162,6 +162,19 @@ LogicalResult runSpec(const InterpOptions &options,
     text.render(diagnostic);
   if (!module)
     return failure();
+  // What goes wrong from here on is told at its place in the file too.
+  ScopedDiagnosticHandler running(&context, [&](mlir::Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure();
+    // What is wrong in a file of the run's has no place in the spec.
+    bool placed = diagnostic.getLocation() != module->getLoc();
+    diags.report(diag::runFailed,
+                 placed ? rangeOf(sources, diagnostic.getLocation())
+                        : SourceRange(),
+                 diagnostic.str());
+    text.render(diags.diagnostics().back());
+    return success();
+  });
   if (options.script.empty())
     return runEntry(*module, options, os);
   std::string error;

@@ -85,7 +85,10 @@ typedef struct route_text {
 
 enum route_type_flags {
   /* Values may be unknown: the buffer carries known bytes. */
-  ROUTE_TYPE_MAY_BE_UNKNOWN = 1u
+  ROUTE_TYPE_MAY_BE_UNKNOWN = 1u,
+  /* The names of the enumeration's members are JSON: lists that a note is one
+   * of. Records hold them as they are. */
+  ROUTE_TYPE_JSON_MEMBERS = 2u
 };
 
 typedef struct route_type_desc {

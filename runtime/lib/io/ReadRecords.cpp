@@ -76,6 +76,7 @@ private:
                        uint64_t size);
   route_status finish(uint64_t items);
   std::string hint(std::string_view name) const;
+  bool takenElsewhere(std::string_view name) const;
 
   const route_module_desc &module;
   const route_entry_desc &entry;
@@ -99,6 +100,15 @@ route_status RecordReader::wrong(const char *format, ...) {
   va_end(arguments);
   return fail(error, ROUTE_ERROR_RECORD, "%.200s:%llu: %s", options.label,
               static_cast<unsigned long long>(line), text);
+}
+
+bool RecordReader::takenElsewhere(std::string_view name) const {
+  for (const route_entry_desc &other :
+       table(module.entries, module.num_entries))
+    for (const route_port_desc &port : table(other.inputs, other.num_inputs))
+      if (name == port.name && fromLines(port))
+        return true;
+  return false;
 }
 
 /// The hint after a name that no input has.
@@ -246,10 +256,12 @@ route_status RecordReader::readLine(std::string_view text, uint64_t item) {
                                          fromLines(entry.inputs[index])))
       ++index;
     if (index == entry.num_inputs) {
-      if (options.allowExtra)
+      // What another entry takes belongs to the spec, if not to this entry.
+      if (options.allowExtra || takenElsewhere(name))
         continue;
-      return wrong("no input is named '%.100s'%.120s", name.c_str(),
-                   hint(name).c_str());
+      return wrong("no input is named '%.100s'%.120s; --allow-extra skips what "
+                   "nothing reads",
+                   name.c_str(), hint(name).c_str());
     }
     if (found[index])
       return wrong("'%.100s' is given twice", entry.inputs[index].name);

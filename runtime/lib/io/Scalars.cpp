@@ -342,8 +342,13 @@ void route::writeElement(const route_module_desc &module,
   case ROUTE_I32: {
     int32_t value = load<int32_t>(source);
     if (members.names && value >= 0 &&
-        static_cast<uint64_t>(value) < members.count)
-      return writeString(members.names[value], text);
+        static_cast<uint64_t>(value) < members.count) {
+      if (type.flags & ROUTE_TYPE_JSON_MEMBERS)
+        text += members.names[value];
+      else
+        writeString(members.names[value], text);
+      return;
+    }
     if (members.names && value == -1) { // no row, no rule
       text += "null";
       return;

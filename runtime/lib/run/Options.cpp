@@ -43,6 +43,11 @@ Runs a compiled .route library on files, or a .route file without compiling it.
   --interpret            run a .route file by its definition, without compiling
   -D AXIS=N              with --interpret: give an axis or a pool a size
   -I FOLDER              with --interpret: look for imported modules here
+  --host FILE            with --interpret: what the host answers to the calls of
+                         a route, a JSON object a line; the log is the output,
+                         and --replay LOG takes its events again
+  --gap-ms N             with --host: start a run for each item N ms after the
+                         one before, not after its end
   --help, --version
 
 Exit codes: 0, 1 for an error in a file or a call, 2 for a wrong command line.
@@ -133,6 +138,8 @@ static std::vector<Option> optionsOf(RunOptions &options) {
           {"--threads", nullptr, number("--threads", options.threads)},
           {"--seed", nullptr, number("--seed", options.seed)},
           {"--id", nullptr, number("--id", options.id)},
+          {"--host", nullptr, text(options.host)},
+          {"--gap-ms", nullptr, number("--gap-ms", options.gapMs)},
           {"--now", nullptr, number("--now", options.now)},
           {"-D", nullptr, size},
           {"-I", nullptr, list(options.folders)}};
@@ -144,6 +151,12 @@ static std::string checkTogether(const RunOptions &options) {
               !options.replay.empty() || !options.emits.empty();
   if (options.library.empty())
     return "no library given";
+  size_t dot = options.library.rfind('.');
+  if (!options.interpret && dot != std::string::npos &&
+      options.library.substr(dot) == ".route")
+    return "'" + options.library + "' is a spec: compile it, 'routec " +
+           options.library +
+           " -o LIB.so', or run it as it is with '--interpret'";
   if (!asks)
     return "name an entry to run, or ask for --describe or --replay";
   if (options.json && !options.describe)
@@ -159,6 +172,10 @@ static std::string checkTogether(const RunOptions &options) {
     return "'-D' needs '--interpret': a library's sizes are fixed";
   if (!options.interpret && !options.folders.empty())
     return "'-I' needs '--interpret': a library imports nothing";
+  if (!options.interpret && (!options.host.empty() || options.gapMs >= 0))
+    return "'--host' and '--gap-ms' need '--interpret': a library does not "
+           "call "
+           "the host";
   return "";
 }
 

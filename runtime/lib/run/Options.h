@@ -32,8 +32,8 @@ struct RunOptions {
   std::vector<Size> sizes;
   std::vector<Named> params; ///< name: the label, or empty
   std::vector<Named> emits;  ///< name: the event
-  std::string outputs, trace, replay, stateIn, stateOut;
-  int64_t threads = 1, now = 0;
+  std::string outputs, trace, replay, stateIn, stateOut, host;
+  int64_t threads = 1, now = 0, gapMs = -1;
   uint64_t seed = 0, id = 0;
 
   /// False with what is wrong in `problem`.

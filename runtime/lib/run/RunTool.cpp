@@ -18,6 +18,13 @@ using namespace route;
 static bool runSession(Session &session, const RunOptions &options) {
   if (!session.open(!options.describe))
     return false;
+  if (!session.hasModule())
+    return session.runByNames();
+  if (!options.host.empty())
+    return fail(&session.error, ROUTE_ERROR_ENTRY_KIND,
+                "'%.100s' calls nobody: '--host' is for routes that call the "
+                "host",
+                options.entry.c_str()) == ROUTE_OK;
   if (options.describe) {
     std::string text = options.json ? describeJson(session.desc())
                                     : describeText(session.desc());

@@ -25,11 +25,18 @@ bool Session::open(bool bind) {
     std::vector<const char *> folders;
     for (const std::string &folder : options.folders)
       folders.push_back(folder.c_str());
-    RunSource source = {options.library.c_str(), sizes.data(), sizes.size(),
-                        folders.data(), folders.size()};
-    RunToolHooks::Interpreted loaded;
-    if (!check(hooks.load(source, loaded, &error)) ||
-        !check(route_module_link(loaded.descriptor, &module, &error)))
+    RunSource source = {options.library.c_str(),
+                        sizes.data(),
+                        sizes.size(),
+                        folders.data(),
+                        folders.size(),
+                        options.entry.empty() ? nullptr
+                                              : options.entry.c_str()};
+    if (!check(hooks.load(source, loaded, &error)))
+      return false;
+    if (loaded.run)
+      return true;
+    if (!check(route_module_link(loaded.descriptor, &module, &error)))
       return false;
     contextOptions.execute = loaded.execute;
     contextOptions.execute_user = loaded.user;
@@ -53,6 +60,50 @@ bool Session::open(bool bind) {
       !check(route_threads_create(options.threads, &threads, &error)))
     return false;
   return loadState();
+}
+
+/// What runs by names takes and gives files, and nothing else.
+bool Session::runByNames() {
+  struct Wish {
+    bool given;
+    const char *option;
+  };
+  for (Wish wish : {Wish{options.describe, "--describe"},
+                    {options.bench, "--bench"},
+                    {!options.trace.empty(), "--trace"},
+                    {!options.emits.empty(), "--emit"},
+                    {!options.stateIn.empty(), "--state-in"},
+                    {!options.stateOut.empty(), "--state-out"},
+                    {options.threads > 1, "--threads"}})
+    if (wish.given)
+      return check(fail(&error, ROUTE_ERROR_ENTRY_KIND,
+                        "'%s' is about libraries, and there is none of this: "
+                        "%.400s",
+                        wish.option, loaded.reason));
+  if (options.entry.empty())
+    return check(fail(&error, ROUTE_ERROR_ENTRY_KIND, "name an entry to run"));
+  std::vector<const char *> inputs;
+  for (const std::string &file : options.inputs)
+    inputs.push_back(file.c_str());
+  std::vector<RunRequest::Param> params;
+  for (const RunOptions::Named &param : options.params)
+    params.push_back({param.name.empty() ? nullptr : param.name.c_str(),
+                      param.file.c_str()});
+  auto orNull = [](const std::string &text) {
+    return text.empty() ? nullptr : text.c_str();
+  };
+  RunRequest request = {options.entry.c_str(),
+                        inputs.data(),
+                        inputs.size(),
+                        params.data(),
+                        params.size(),
+                        options.outputs.empty() ? "-" : options.outputs.c_str(),
+                        orNull(options.host),
+                        orNull(options.replay),
+                        options.gapMs < 0 ? -1 : options.gapMs * 1'000'000,
+                        options.now,
+                        options.seed};
+  return check(loaded.run(loaded.user, request, &error));
 }
 
 bool Session::findEntry(const std::string &name, uint32_t &entry) {

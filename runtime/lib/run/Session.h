@@ -41,6 +41,9 @@ public:
     return *route_module_descriptor(module);
   }
 
+  /// True after open where there is no module: runByNames is all there is.
+  bool hasModule() const { return module; }
+  bool runByNames();
   bool runEntry();
   bool emit(const RunOptions::Named &event);
   bool replay();
@@ -68,6 +71,7 @@ private:
   route_module *module = nullptr;
   route_context *context = nullptr;
   route_threads *threads = nullptr;
+  RunToolHooks::Interpreted loaded;
   std::vector<std::unique_ptr<PreparedCall>> made; ///< of the entry
   uint32_t madeEntry = 0;
 };

@@ -6,6 +6,7 @@ route.axis @request <index> {
 route.axis @models <pool> size(2) labels(["small", "large"]) {}
 route.axis @votes <index> size(3) {}
 
+route.state @tried : !route.array<i64>
 // CHECK-LABEL: route.func @answer <steps>
 route.func @answer <steps> (%r: !route.array<!route.ref<@request>> {route.role = "item"}) -> !route.array<!route.range<!route.handle>> {
   %two = route.constant 2 : i64 as !route.array<i64>
@@ -26,10 +27,16 @@ route.func @answer <steps> (%r: !route.array<!route.ref<@request>> {route.role =
   // CHECK: route.ask "verify" of @models at %{{.*}}copies 5 as @votes gives ["correct"]
   %codes, %correct = route.ask "verify" of @models at %m : !route.array<!route.ref<@models>> () [] copies 5 as @votes gives ["correct"] -> !route.array<i64 [@votes]>, !route.array<!route.range<i1> [@votes]>
   // CHECK: route.keep
-  route.keep %code : !route.array<i64>
+  route.keep %code, %m : !route.array<i64>, !route.array<!route.ref<@models>>
   route.return %text : !route.array<!route.range<!route.handle>>
 ^bad:
   // CHECK: route.note "skipped"
+  // CHECK: route.commit {
+  route.commit {
+    // CHECK-NEXT: route.set @tried
+    route.set @tried, %code : !route.array<i64>
+    route.yield
+  }
   route.note "skipped", %m, %code : !route.array<!route.ref<@models>>, !route.array<i64>
   // CHECK: route.run_set "failed" of @models
   %failed = route.run_set "failed" of @models : !route.array<!route.set<!route.ref<@models>>>

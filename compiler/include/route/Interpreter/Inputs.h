@@ -17,8 +17,9 @@ mlir::LogicalResult bindTensors(Interpreter &interpreter, mlir::ModuleOp module,
 /// name, or a signal's that lies over the item axis first. Numbers, truths,
 /// strings (text, labels of enums and refs, "inf", "-inf", "nan"), nested lists
 /// for further axes, null for unknown. The item axis is the one with input
-/// columns, or the first axis of the signals that the records name. Every line
-/// has the same keys. Errors name the line.
+/// columns, or the first axis of the signals that the records name. Money is
+/// given in dollars. A column that a line leaves out has its default there, or
+/// is unknown where it may be. Errors name the line.
 mlir::LogicalResult bindRecords(Interpreter &interpreter, mlir::ModuleOp module,
                                 llvm::StringRef text);
 
@@ -28,6 +29,16 @@ mlir::FailureOr<Array> readJson(Machine &machine,
                                 const llvm::json::Value &value, ArrayType type,
                                 llvm::StringRef name, size_t line,
                                 mlir::Location loc);
+
+/// One element in the forms of bindRecords: null for unknown, labels for rows
+/// and members that have one.
+void printJson(llvm::raw_ostream &os, Machine &machine, const Element &element,
+               mlir::Type type);
+
+/// Named values as lines of JSON, as route-run writes those of a library: an
+/// object for each item, and {"all": …} for what is over no items.
+void printRecords(llvm::raw_ostream &os, Machine &machine,
+                  llvm::ArrayRef<std::pair<std::string, RuntimeValue>> values);
 
 } // namespace route::interp
 

@@ -34,6 +34,7 @@ struct AxisSchema {
 struct EnumSchema {
   std::string name;
   std::vector<std::string> members;
+  bool lists = false; ///< the members are lists, as JSON
 };
 
 struct AttributeSchema {

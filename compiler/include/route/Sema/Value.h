@@ -45,7 +45,8 @@ struct Storage {
   bool optional = false;
   const ast::Expr *threshold = nullptr; // of a signal written `… at t`
   const ast::Expr *fallback = nullptr;  // of a signal written `… else e`
-  std::vector<std::string> bands;       // labels of a signal made by `bands`
+  mlir::SymbolRefAttr confidence; // of a signal made by `bands` with a slope
+  ArrayType confidenceType;
   std::string inputName; // a signal the caller gives: arguments match by name
   // Of state with keys: for each dimension how many parts its key has, or 0
   // for an axis; their element types; axes that belong to a key.
@@ -113,6 +114,8 @@ struct Value {
   RouteInstance *route = nullptr;
   /// Of a result: set once its failure has been looked at.
   std::shared_ptr<bool> handled;
+  /// Of a label: how sure it is.
+  std::shared_ptr<Value> confidence;
   /// Of a row: the budgets of the choice that it is from.
   llvm::SmallVector<mlir::Attribute> under;
 

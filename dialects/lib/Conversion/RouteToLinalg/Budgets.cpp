@@ -159,8 +159,8 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
   auto budget = tables.lookupSymbolIn<BudgetOp>(module, name);
   StringRef window = budget.getWindow();
   if (window != "call" && window != "batch") {
-    (void)unsupported(op, "budgets that last beyond the call: '" +
-                              name.getValue() + "'");
+    (void)unsupported(budget, "budgets that last beyond the call: '" +
+                                  name.getValue() + "'");
     return nullptr;
   }
   Ledger ledger;

@@ -22,11 +22,31 @@ struct RunSource {
   uint64_t num_sizes;
   const char *const *folders; ///< -I folder
   uint64_t num_folders;
+  const char *entry; ///< what is to run, or null
+};
+
+/// A run of an entry by the names of its inputs, where there is no descriptor.
+struct RunRequest {
+  struct Param {
+    const char *label, *file; ///< label: null for the file's own name
+  };
+  const char *entry;
+  const char *const *inputs; ///< .jsonl and .safetensors
+  uint64_t num_inputs;
+  const Param *params;
+  uint64_t num_params;
+  const char *outputs; ///< "-" for standard output
+  const char *host;    ///< answers to calls of the host, or null
+  const char *replay;  ///< a log whose events are taken again, or null
+  int64_t gap_ns;      ///< from one run to the next; -1: one after the other
+  int64_t now;
+  uint64_t seed;
 };
 
 /// What `--interpret FILE` needs. `load` reads the spec and gives a descriptor
 /// that lives until the process ends (its entries need no variants, its
-/// parameters no pack functions) and the function that executes its entries.
+/// parameters no pack functions) and the function that executes its entries;
+/// or, of a spec or entry that has no library, `run` and why there is none.
 /// Without it the tool executes `route-run-interpret`, which lies beside it and
 /// has it.
 struct RunToolHooks {
@@ -34,6 +54,9 @@ struct RunToolHooks {
     const route_module_desc *descriptor = nullptr;
     route_execute_fn execute = nullptr;
     void *user = nullptr;
+    route_status (*run)(void *user, const RunRequest &request,
+                        route_error *error) = nullptr;
+    const char *reason = nullptr;
   };
   route_status (*load)(const RunSource &source, Interpreted &result,
                        route_error *error) = nullptr;

@@ -82,7 +82,8 @@ LogicalResult SetOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (type && type != getValue().getType())
     return emitOpError("writes ") << getValue().getType() << " to " << type;
   auto func = (*this)->getParentOfType<FuncOp>();
-  if (type && (!func || func.getKind() != FuncKind::handler))
+  if (type && (!func || func.getKind() != FuncKind::handler) &&
+      !(*this)->getParentOfType<CommitOp>())
     return emitOpError("writes state outside an event handler");
   return success(type != nullptr);
 }

@@ -18,6 +18,17 @@ void route::setParts(AxisOp axis, ArrayAttr parts) {
   axis->setAttr("parts", parts);
 }
 
+llvm::ArrayRef<bool> route::getSkipped(AxisOp axis) {
+  auto marks = axis->getAttrOfType<DenseBoolArrayAttr>("skipped");
+  return marks ? marks.asArrayRef() : llvm::ArrayRef<bool>();
+}
+
+void route::setSkipped(AxisOp axis, llvm::ArrayRef<bool> skipped) {
+  if (llvm::is_contained(skipped, true))
+    axis->setAttr("skipped",
+                  DenseBoolArrayAttr::get(axis.getContext(), skipped));
+}
+
 ArrayAttr route::getKeys(StateOp state) {
   return state->getAttrOfType<ArrayAttr>("keys");
 }
@@ -172,7 +183,8 @@ LogicalResult StoreOp::verifySymbolUses(SymbolTableCollection &tables) {
     return emitOpError("writes ")
            << getValue().getType() << " to " << state.getType();
   auto func = (*this)->getParentOfType<FuncOp>();
-  if (!func || func.getKind() != FuncKind::handler)
+  if ((!func || func.getKind() != FuncKind::handler) &&
+      !(*this)->getParentOfType<CommitOp>())
     return emitOpError("writes state outside an event handler");
   return success();
 }

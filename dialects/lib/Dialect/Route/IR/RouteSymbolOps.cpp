@@ -71,6 +71,9 @@ LogicalResult AxisOp::verify() {
   if ((*this)->hasAttr("parts") &&
       (getKind() != AxisKind::pool || !axes || parts.empty()))
     return emitOpError("has parts but is no pool of pools");
+  if ((*this)->hasAttr("skipped") &&
+      getSkipped(*this).size() != (parts ? parts.size() : 0))
+    return emitOpError("says of other parts than it has which are skipped");
   if (auto labels = getLabels()) {
     if (getSize() && labels->size() != *getSize())
       return emitOpError("has ")

@@ -10,7 +10,7 @@ def Route_ConstantOp : Route_Op<"constant", [Pure, ConstantLike]> {
     `value` is a number, truth or string attribute (for every element), or a
     dense elements attribute whose shape is the static sizes of the axes.
 
-    Example: `%c = route.constant 2.5 : f32 as !route.array<f32>`
+    Example: `%c25 = route.constant 2.5 : f32 as !route.array<f32>`
   }];
   let arguments = (ins AnyAttr:$value);
   let results = (outs Route_AnyArray:$result);
@@ -21,6 +21,13 @@ def Route_ConstantOp : Route_Op<"constant", [Pure, ConstantLike]> {
 
 def Route_UnknownOp : Route_Op<"unknown", [Pure]> {
   let summary = "the value nothing is known of";
+  let description = [{
+    Every element may still be any value of its type.
+
+    Constraint: the element type is a range.
+
+    Example: `%u = route.unknown : !route.array<!route.range<i1> [@token]>`
+  }];
   let arguments = (ins);
   let results = (outs Route_AnyArray:$result);
   let assemblyFormat = "`:` type($result) attr-dict";
@@ -34,7 +41,7 @@ def Route_GetOp : Route_Op<"get", [DeclareOpInterfaceMethods<SymbolUserOpInterfa
     `@name` is a module symbol, `@axis::@column` a column. The result type is the
     symbol's type. Decisions read a snapshot: two reads in one call agree.
 
-    Example: `%p = route.get @models::@price_in : !route.array<f64 [@models]>`
+    Example: `%price = route.get @models::@price_in : !route.array<f64 [@models]>`
   }];
   let arguments = (ins SymbolRefAttr:$symbol);
   let results = (outs Route_AnyArray:$result);
@@ -47,6 +54,8 @@ def Route_SetOp : Route_Op<"set", [DeclareOpInterfaceMethods<SymbolUserOpInterfa
   let description = [{
     The write becomes visible when the handler has ended. `route.get` in the same
     handler after it reads the new value.
+
+    Example: `route.set @gate.bias, %next : !route.array<f32 [@experts]>`
   }];
   let arguments = (ins SymbolRefAttr:$symbol, Route_AnyArray:$value);
   let assemblyFormat = "$symbol `,` $value `:` type($value) attr-dict";
@@ -92,6 +101,10 @@ def Route_CompareOp : Route_ElementwiseOp<"compare"> {
     Yields `i1`, or `range<i1>` where an operand is a range: true or false where
     all values of the intervals agree, unknown otherwise. NaN compares as IEEE
     says. -0 equals +0. Text, enums, refs and handles compare by eq and ne.
+
+    Constraint: equal element types up to range.
+
+    Example: `%l = route.compare <ge> %b, %k : !route.array<i64 [@request]>, !route.array<i64>`
   }];
   let arguments = (ins Route_CompareKindAttr:$kind, Route_AnyArray:$lhs, Route_AnyArray:$rhs);
   let results = (outs Route_AnyArray:$result);
@@ -105,6 +118,10 @@ def Route_SelectOp : Route_ElementwiseOp<"select"> {
     The result's axes are those of the condition, then new ones of the true
     value, then new ones of the false value. An unknown condition yields the hull
     of both values; then the result is a range.
+
+    Constraint: equal element types up to range.
+
+    Example: `%b = route.select %t, %n, %m : !route.array<i1 [@token]>, !route.array<f32 [@token]>, !route.array<f32>`
   }];
   let arguments = (ins Route_TruthArray:$condition, Route_AnyArray:$ifTrue, Route_AnyArray:$ifFalse);
   let results = (outs Route_AnyArray:$result);
@@ -123,6 +140,8 @@ def Route_CastOp : Route_Op<"cast", [Pure]> {
     from i64.
 
     Constraints: (C1) equal axes; (C2) convertible element types.
+
+    Example: `%narrow = route.cast %n : !route.array<f32 [@token]> to !route.array<bf16 [@token]>`
   }];
   let arguments = (ins Route_AnyArray:$operand);
   let results = (outs Route_AnyArray:$result);
@@ -133,6 +152,14 @@ def Route_CastOp : Route_Op<"cast", [Pure]> {
 
 def Route_KnownOp : Route_Op<"known", [Pure]> {
   let summary = "whether a value is known";
+  let description = [{
+    True where the range is one point.
+
+    Constraints: (C1) the result has the operand's axes and element type i1; (C2)
+    the operand's element type is a range.
+
+    Example: `%k = route.known %r : !route.array<!route.range<f32> [@token]> -> !route.array<i1 [@token]>`
+  }];
   let arguments = (ins Route_AnyArray:$operand);
   let results = (outs Route_AnyArray:$result);
   let assemblyFormat = "$operand `:` type($operand) `->` type($result) attr-dict";
@@ -141,6 +168,16 @@ def Route_KnownOp : Route_Op<"known", [Pure]> {
 
 def Route_BoundOp : Route_Op<"bound", [Pure]> {
   let summary = "an end of the interval of a range";
+  let description = [{
+    The upper end with `true`, else the lower one. Where nothing is known: the
+    infinities, the limits of an integer type, false and true; empty text and no
+    row for what has no order.
+
+    Constraints: (C1) equal axes; (C2) the operand's element type is the range of
+    the result's.
+
+    Example: `%hi = route.bound true %r : !route.array<!route.range<f32> [@token]> -> !route.array<f32 [@token]>`
+  }];
   let arguments = (ins BoolAttr:$upper, Route_AnyArray:$operand);
   let results = (outs Route_AnyArray:$result);
   let assemblyFormat = "$upper $operand `:` type($operand) `->` type($result) attr-dict";
@@ -152,6 +189,11 @@ def Route_CoalesceOp : Route_Op<"coalesce", [Pure]> {
   let description = [{
     `a ?? b` of the language. The result is a range exactly when the second
     operand is one. Axes as for `route.binary`.
+
+    Constraints: (C1) equal element types up to range; (C2) the first operand is a
+    range.
+
+    Example: `%co = route.coalesce %r, %m : !route.array<!route.range<f32> [@token]>, !route.array<f32> -> !route.array<f32 [@token]>`
   }];
   let arguments = (ins Route_AnyArray:$lhs, Route_AnyArray:$rhs);
   let results = (outs Route_AnyArray:$result);
@@ -198,7 +240,7 @@ def Route_ReduceOp : Route_Op<"reduce", [Pure, DeclareOpInterfaceMethods<SymbolU
     Example:
     ```mlir
     %z = route.reduce <sum> %wp along %p : !route.array<f32 [@p]>, !route.plan<@p> to !route.array<f32 [@token]>
-    %m = route.reduce <mean> %n : !route.array<f32 [@experts]> to !route.array<f32>
+    %mean = route.reduce <mean> %e : !route.array<f32 [@experts]> to !route.array<f32>
     ```
   }];
   let arguments = (ins Route_ReduceKindAttr:$kind, Route_AnyArray:$operand, Optional<Route_PlanType>:$plan);
@@ -233,7 +275,7 @@ def Route_RenameOp : Route_Op<"rename", [Pure]> {
   let description = [{
     `s[token as token']` of the language.
 
-    Example: `%t = route.rename %s [@token] to [@"token'"] : !route.array<f32 [@token]> to !route.array<f32 [@"token'"]>`
+    Example: `%copy = route.rename %s [@token] to [@"token'"] : !route.array<f32 [@token]> to !route.array<f32 [@"token'"]>`
   }];
   let arguments = (ins Route_AnyArray:$operand,
     TypedArrayAttrBase<FlatSymbolRefAttr, "axes">:$source,
@@ -263,6 +305,10 @@ def Route_StackOp : Route_Op<"stack", [Pure]> {
   let summary = "lays values out along an axis, one a position";
   let description = [{
     The result's axes are the operands' (all equal) with `along` last.
+
+    Constraint: there are operands, all of one type.
+
+    Example: `%st = route.stack %n, %n2 along @half : !route.array<f32 [@token]>, !route.array<f32 [@token]> -> !route.array<f32 [@token, @half]>`
   }];
   let arguments = (ins Variadic<Route_AnyArray>:$operands, FlatSymbolRefAttr:$along);
   let results = (outs Route_AnyArray:$result);
@@ -274,6 +320,10 @@ def Route_IotaOp : Route_Op<"iota", [Pure, DeclareOpInterfaceMethods<SymbolUserO
   let summary = "the position along an axis";
   let description = [{
     i64, or a ref of the axis. `plan` is there when the axis is a plan.
+
+    Constraint: the result has exactly one axis.
+
+    Example: `%i = route.iota -> !route.array<i64 [@experts]>`
   }];
   let arguments = (ins Optional<Route_PlanType>:$plan);
   let results = (outs Route_AnyArray:$result);
@@ -283,6 +333,12 @@ def Route_IotaOp : Route_Op<"iota", [Pure, DeclareOpInterfaceMethods<SymbolUserO
 
 def Route_SizeOp : Route_Op<"size", [MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the number of positions of an axis, as a scalar i64";
+  let description = [{
+    Of a nested axis the positions under all parents together. The call decides
+    it where the spec does not.
+
+    Example: `%sz = route.size @token : !route.array<i64>`
+  }];
   let arguments = (ins FlatSymbolRefAttr:$axis);
   let results = (outs Route_AnyArray:$result);
   let assemblyFormat = "$axis `:` type($result) attr-dict";
@@ -314,6 +370,8 @@ def Route_DrawOp : Route_Op<"draw", [Pure]> {
     Philox4x32-10 keyed by (seed of the context, `site`, key operands, position
     along the result's axes), so that it depends on neither order nor device.
     uniform is in [0, 1), gumbel and normal are made from it as numerics.h says.
+
+    Example: `%d = route.draw <uniform> 1 keys(%sz : !route.array<i64>) -> !route.array<f32 [@token]>`
   }];
   let arguments = (ins Route_DrawKindAttr:$kind, I64Attr:$site, Variadic<Route_AnyArray>:$keys);
   let results = (outs Route_AnyArray:$result);
@@ -321,7 +379,13 @@ def Route_DrawOp : Route_Op<"draw", [Pure]> {
 }
 
 def Route_NowOp : Route_Op<"now", [MemoryEffects<[MemRead]>]> {
-  let summary = "the call's time, ns, as a scalar f64 of seconds";
+  let summary = "the call's time, as a scalar f64 of seconds";
+  let description = [{
+    Seconds since 1970. The host gives the time with the call, so that a decision
+    replays; two reads in one call agree.
+
+    Example: `%now = route.now : !route.array<f64>`
+  }];
   let results = (outs Route_AnyArray:$result);
   let assemblyFormat = "`:` type($result) attr-dict";
 }

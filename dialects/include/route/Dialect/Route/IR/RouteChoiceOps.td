@@ -41,8 +41,8 @@ def Route_ChooseOp : Route_Op<"choose", [Pure, AttrSizedOperandSegments,
 
     Example:
     ```mlir
-    %p = route.choose <count> %k8 of @experts per [@token] by (%key) up [false] as @gate.p
-       : ...
+    %best = route.choose <count> count(%c2 : !route.array<i64>) of @experts per [@token, @group]
+      by (%key : !route.array<f32 [@token, @experts]>) up [false] -> !route.plan<@best> as @best
     ```
   }];
   let arguments = (ins Route_ChoiceKindAttr:$kind, FlatSymbolRefAttr:$axis,
@@ -66,6 +66,11 @@ def Route_ChooseOp : Route_Op<"choose", [Pure, AttrSizedOperandSegments,
 
 def Route_RankOp : Route_Op<"rank", [Pure]> {
   let summary = "the rank of each row of a plan among its item's rows, from 0";
+  let description = [{
+    Constraint: the result has the plan's axis and element type i64.
+
+    Example: `%rk = route.rank %p : !route.plan<@p> -> !route.array<i64 [@p]>`
+  }];
   let arguments = (ins Route_PlanType:$plan);
   let results = (outs Route_AnyArray:$result);
   let assemblyFormat = "$plan `:` type($plan) `->` type($result) attr-dict";
@@ -77,6 +82,8 @@ def Route_MemberOp : Route_Op<"member", [Pure]> {
   let description = [{
     `group in open`, `token in p` of the language: true where some row of the
     plan descends from the positions of the result's axes.
+
+    Example: `%in = route.member %open : !route.plan<@open> -> !route.array<i1 [@token, @group]>`
   }];
   let arguments = (ins Route_PlanType:$plan);
   let results = (outs Route_TruthArray:$result);
@@ -88,6 +95,11 @@ def Route_ConcatOp : Route_Op<"concat", [Pure]> {
   let description = [{
     `a ++ b` of the language. Columns are concatenated alongside: `columns` holds
     those of the left plan, then as many of the right one.
+
+    Example:
+    ```mlir
+    %pq, %cc = route.concat %p, %q columns(%wp, %wq) as @pq : (!route.plan<@p>, !route.plan<@q>, !route.array<f32 [@p]>, !route.array<f32 [@q]>) -> (!route.plan<@pq>, !route.array<f32 [@pq]>)
+    ```
   }];
   let arguments = (ins Route_PlanType:$lhs, Route_PlanType:$rhs, Variadic<Route_AnyArray>:$columns,
     FlatSymbolRefAttr:$axis);
@@ -106,6 +118,11 @@ def Route_FirstPlanOp : Route_Op<"first_plan", [Pure, AttrSizedOperandSegments]>
     plan 0, then all of plan 1, and so on.
 
     Constraint: plans descend from the same per axes and candidates.
+
+    Example:
+    ```mlir
+    %f, %which = route.first_plan whens(%t, %t) plans(%p, %q) as @pq : (!route.array<i1 [@token]>, !route.array<i1 [@token]>, !route.plan<@p>, !route.plan<@q>) -> (!route.plan<@pq>, !route.array<i64 [@token]>)
+    ```
   }];
   let arguments = (ins Variadic<Route_TruthArray>:$whens, Variadic<Route_PlanType>:$plans,
     Variadic<Route_AnyArray>:$columns, FlatSymbolRefAttr:$axis);

@@ -19,6 +19,10 @@ mlir::Type memberTypeOf(mlir::Type collection);
 /// of axes.
 mlir::ArrayAttr getParts(AxisOp axis);
 void setParts(AxisOp axis, mlir::ArrayAttr parts);
+/// Which parts hold rows that stand for skipping those of their pool; empty
+/// where none do.
+llvm::ArrayRef<bool> getSkipped(AxisOp axis);
+void setSkipped(AxisOp axis, llvm::ArrayRef<bool> skipped);
 
 /// The element types of a key of state with keys; null for other state.
 mlir::ArrayAttr getKeys(StateOp state);

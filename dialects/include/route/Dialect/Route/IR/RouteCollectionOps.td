@@ -1,6 +1,7 @@
 // Ops of the route dialect on lists and sets, on state with keys, and on pools made of pools.
 //
-// An axis that is a pool of pools has the attribute `parts`, the symbols of those it is made of, end to end. State with `keys`,
+// An axis that is a pool of pools has the attribute `parts`, the symbols of those it is made of, end to end;
+// `skipped` says which of them hold rows that stand for passing over those of their pool. State with `keys`,
 // the element types of a key, has a value for each key; `bound` limits their number, the least recently written leaves first.
 #ifndef ROUTE_DIALECT_ROUTE_IR_ROUTECOLLECTIONOPS_TD
 #define ROUTE_DIALECT_ROUTE_IR_ROUTECOLLECTIONOPS_TD
@@ -15,7 +16,10 @@ def Route_FindOp : Route_ElementwiseOp<"find"> {
 
     Constraint: the collection's members are of the element's type.
 
-    Example: `%i = route.find %r in %s : <!route.ref<@tools> [@links]>, <!route.set<!route.ref<@tools>>>`
+    Example:
+    ```mlir
+    %f = route.find %x in %s : !route.array<i64 [@request]>, !route.array<!route.set<i64> [@skills]>
+    ```
   }];
   let arguments = (ins Route_AnyArray:$element, Route_AnyArray:$collection);
   let results = (outs Route_AnyArray:$result);
@@ -26,7 +30,15 @@ def Route_FindOp : Route_ElementwiseOp<"find"> {
 def Route_SubsetOp : Route_ElementwiseOp<"subset"> {
   let summary = "whether every member of one collection is in another";
   let description = [{
+    A truth; the empty collection is in every other. A range where an operand is
+    one.
+
     Constraint: both are lists or sets of one member type.
+
+    Example:
+    ```mlir
+    %u = route.subset %s in %s : !route.array<!route.set<i64> [@skills]>, !route.array<!route.set<i64> [@skills]>
+    ```
   }];
   let arguments = (ins Route_AnyArray:$lhs, Route_AnyArray:$rhs);
   let results = (outs Route_AnyArray:$result);
@@ -46,7 +58,10 @@ def Route_InsertOp : Route_MembersOp<"insert"> {
     the end. Where there would be more than `bound`, the first ones leave: the
     least recently inserted. An unknown element changes nothing.
 
-    Example: `%t = route.insert %s, %x bound 64 : <!route.set<i64> [@replicas]>, <i64>`
+    Example:
+    ```mlir
+    %i = route.insert %s, %x bound 8 : !route.array<!route.set<i64> [@skills]>, !route.array<i64 [@request]>
+    ```
   }];
   let arguments = (ins Route_AnyArray:$collection, Route_AnyArray:$element, OptionalAttr<I64Attr>:$bound);
   let assemblyFormat = [{
@@ -56,6 +71,14 @@ def Route_InsertOp : Route_MembersOp<"insert"> {
 
 def Route_RemoveOp : Route_MembersOp<"remove"> {
   let summary = "a set without a member";
+  let description = [{
+    The others keep their order. What is no member, or unknown, changes nothing.
+
+    Example:
+    ```mlir
+    %r = route.remove %i, %x : !route.array<!route.set<i64> [@skills, @request]>, !route.array<i64 [@request]>
+    ```
+  }];
   let arguments = (ins Route_AnyArray:$collection, Route_AnyArray:$element);
   let assemblyFormat = "$collection `,` $element `:` type($collection) `,` type($element) attr-dict";
 }
@@ -70,7 +93,10 @@ def Route_LookupOp : Route_Op<"lookup", [DeclareOpInterfaceMethods<SymbolUserOpI
 
     Constraint: operands agree with the `keys` of the state.
 
-    Example: `%n = route.lookup @n(%user) : (!route.array<!route.text [@request]>) -> !route.array<i32 [@request, @acts]>`
+    Example:
+    ```mlir
+    %n = route.lookup @n(%t, %x) : (!route.array<!route.text [@request]>, !route.array<i64 [@request]>) -> !route.array<i64 [@request, @acts]>
+    ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$state, Variadic<Route_AnyArray>:$keys);
   let results = (outs Route_AnyArray:$result);
@@ -83,6 +109,11 @@ def Route_StoreOp : Route_Op<"store", [DeclareOpInterfaceMethods<SymbolUserOpInt
   let description = [{
     As `route.set` for the one cell that scalar keys (and keys whose axes all
     belong to the key) name. The key becomes the most recently used.
+
+    Example:
+    ```mlir
+    route.store @n(%t, %x), %v : (!route.array<!route.text>, !route.array<i64>) -> !route.array<i64 [@acts]>
+    ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$state, Variadic<Route_AnyArray>:$keys, Route_AnyArray:$value);
   let assemblyFormat = [{
@@ -97,7 +128,10 @@ def Route_JoinOp : Route_Op<"join", [Pure, DeclareOpInterfaceMethods<SymbolUserO
     that axis is the same for all rows of it). The result's axes are the operands'
     others followed by `along`.
 
-    Example: `%m = route.join %a, %b along @acts : (!route.array<i1 [@skills]>, !route.array<i1 [@step]>) -> !route.array<i1 [@step, @acts]>`
+    Example:
+    ```mlir
+    %j = route.join %u, %u along @acts : (!route.array<i1 [@skills]>, !route.array<i1 [@skills]>) -> !route.array<i1 [@acts]>
+    ```
   }];
   let arguments = (ins Variadic<Route_AnyArray>:$operands, FlatSymbolRefAttr:$along);
   let results = (outs Route_AnyArray:$result);
@@ -113,7 +147,10 @@ def Route_RingOp : Route_Op<"ring", [Pure]> {
     endian) and `seed`; it falls to the first point at or after it, going round.
     Two rows at one point: the lower one. No rows: no row.
 
-    Example: `%r = route.ring %url, %prefix vnodes 128 seed 1 : !route.array<!route.text [@replicas]>, !route.array<i64 [@request]> -> !route.array<!route.ref<@replicas> [@request]>`
+    Example:
+    ```mlir
+    %g = route.ring %names, %x vnodes 128 seed 1 : !route.array<!route.text [@skills]>, !route.array<i64 [@request]> -> !route.array<!route.ref<@skills> [@request]>
+    ```
   }];
   let arguments = (ins Route_AnyArray:$names, Route_AnyArray:$key, I64Attr:$vnodes, I64Attr:$seed);
   let results = (outs Route_AnyArray:$result);

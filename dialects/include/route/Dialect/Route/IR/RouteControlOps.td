@@ -6,12 +6,23 @@ include "route/Dialect/Route/IR/RouteOpBase.td"
 
 def Route_YieldOp : Route_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let summary = "ends a region with values";
+  let description = [{
+    What the values mean the region's op says: a signal's value, a loop's carried
+    values, a greedy choice's keys.
+
+    Example: `route.yield %stop, %u : !route.array<i1>, !route.array<f32 [@experts]>`
+  }];
   let arguments = (ins Variadic<AnyType>:$operands);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
 }
 
 def Route_CallOp : Route_Op<"call", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "calls a function of the module";
+  let description = [{
+    Constraint: the callee is a route.func of these operand and result types.
+
+    Example: `%y2 = route.call @double(%n) : (!route.array<f32 [@token]>) -> !route.array<f32 [@token]>`
+  }];
   let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyType>:$operands);
   let results = (outs Variadic<AnyType>:$results);
   let assemblyFormat = "$callee `(` $operands `)` attr-dict `:` functional-type($operands, results)";
@@ -27,10 +38,10 @@ def Route_ForOp : Route_Op<"for", [RecursiveMemoryEffects]> {
 
     Example:
     ```mlir
-    %r = route.for count(%c50 : !route.array<i64>) carry (%v : !route.array<f32 [@experts]>) {
+    %r = route.for count(%n : !route.array<i64>) carry (%v : !route.array<f32 [@experts]>) {
     ^bb0(%i: !route.array<i64>, %u: !route.array<f32 [@experts]>):
       ...
-      route.yield %stop, %w : !route.array<i1>, !route.array<f32 [@experts]>
+      route.yield %stop, %u : !route.array<i1>, !route.array<f32 [@experts]>
     } -> !route.array<f32 [@experts]>
     ```
   }];
@@ -50,6 +61,17 @@ def Route_IfOp : Route_Op<"if", [RecursiveMemoryEffects]> {
   let summary = "runs one of two regions";
   let description = [{
     The condition is a scalar truth; unknown counts as false.
+
+    Constraint: both regions yield the results' types.
+
+    Example:
+    ```mlir
+    %either = route.if %yes : !route.array<i1> {
+      route.yield %n : !route.array<f32 [@token]>
+    } else {
+      route.yield %n2 : !route.array<f32 [@token]>
+    } -> !route.array<f32 [@token]>
+    ```
   }];
   let arguments = (ins Route_TruthArray:$condition);
   let results = (outs Variadic<AnyType>:$results);
@@ -73,11 +95,11 @@ def Route_RowsOp : Route_Op<"rows", [RecursiveMemoryEffects]> {
 
     Example:
     ```mlir
-    %p, %w = route.rows per @token {
+    %rows = route.rows per @token {
       %s = route.unary <sigmoid> %l : !route.array<f32 [@token, @experts]>
       ...
-      route.yield %q, %v : !route.plan<@p>, !route.array<f32 [@p]>
-    } -> (!route.plan<@p>, !route.array<f32 [@p]>)
+      route.yield %s : !route.array<f32 [@token, @experts]>
+    } -> !route.array<f32 [@token, @experts]>
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$item);
@@ -89,6 +111,11 @@ def Route_RowsOp : Route_Op<"rows", [RecursiveMemoryEffects]> {
 
 def Route_EmitOp : Route_Op<"emit", [MemoryEffects<[MemWrite]>]> {
   let summary = "gives the host a named metric";
+  let description = [{
+    Has no effect on what is decided.
+
+    Example: `route.emit "load", %n : !route.array<f32 [@token]>`
+  }];
   let arguments = (ins StrAttr:$name, AnyType:$value);
   let assemblyFormat = "$name `,` $value `:` type($value) attr-dict";
 }

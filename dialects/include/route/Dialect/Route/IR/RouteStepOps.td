@@ -69,7 +69,7 @@ def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
 
     Example:
     ```mlir
-    route.test "short fix" of @pick {request.prompt = "fix my def foo()"} expect "coder"
+    route.test "short fix" of @texts {request.prompt = "fix my def foo()"} expect "coder"
     ```
   }];
   let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$function,

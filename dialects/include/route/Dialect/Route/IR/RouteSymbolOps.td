@@ -193,6 +193,11 @@ def Route_FuncOp : Route_Op<"func", [AffineScope, AutomaticAllocationScope, Isol
 
 def Route_ReturnOp : Route_Op<"return", [Pure, Terminator, HasParent<"FuncOp">, ReturnLike]> {
   let summary = "returns from a function";
+  let description = [{
+    Constraint: the values have the function's result types.
+
+    Example: `route.return %y : !route.array<f32 [@token]>`
+  }];
   let arguments = (ins Variadic<AnyType>:$operands);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
   let hasVerifier = 1;

@@ -180,7 +180,7 @@ def Signal_NgramsOp : Signal_Op<"ngrams", [DestinationStyleOpInterface,
 
     Example:
     ```mlir
-    %f = signal.ngrams %t into %init {lo = 3 : i64, hi = 3 : i64} : tensor<512xf32>
+    %f = signal.ngrams %t into %init {lo = 3 : i64, hi = 3 : i64} : tensor<512xf32> -> tensor<512xf32>
     ```
 
     Constraints:

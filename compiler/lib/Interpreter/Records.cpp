@@ -1,0 +1,161 @@
+// What an entry gives as lines of JSON, in the form of a library's records: an
+// object an item, and one for what is over no items.
+#include "route/Interpreter/Inputs.h"
+#include "route/Interpreter/Machine.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::interp;
+
+namespace {
+class RecordPrinter {
+public:
+  RecordPrinter(Machine &machine, llvm::raw_ostream &os)
+      : machine(machine), os(os) {}
+
+  /// Prints `value`; of item `item` alone where that is not -1.
+  void print(const RuntimeValue &value, int64_t item);
+
+private:
+  using Body = llvm::function_ref<void(int64_t)>;
+  void list(int64_t size, Body body);
+  void rows(const Axis &plan, size_t depth, ArrayRef<int64_t> rows,
+            int64_t item, Body body);
+  void array(const Array &array, SmallVectorImpl<int64_t> &position,
+             int64_t item);
+
+  Machine &machine;
+  llvm::raw_ostream &os;
+};
+} // namespace
+
+void RecordPrinter::list(int64_t size, Body body) {
+  os << '[';
+  for (int64_t i = 0; i < size; ++i) {
+    os << (i ? ", " : "");
+    body(i);
+  }
+  os << ']';
+}
+
+/// The rows of a plan: brackets for each axis that it was made per, and one
+/// list of rows in the order of their ranks.
+void RecordPrinter::rows(const Axis &plan, size_t depth, ArrayRef<int64_t> rows,
+                         int64_t item, Body body) {
+  if (depth == plan.per().size()) {
+    std::vector<int64_t> ordered(rows.begin(), rows.end());
+    llvm::stable_sort(ordered, [&](int64_t a, int64_t b) {
+      return (*plan.rank)[a] < (*plan.rank)[b];
+    });
+    return list(ordered.size(), [&](int64_t i) { body(ordered[i]); });
+  }
+  const Axis::Parent &per = plan.per()[depth];
+  auto of = [&](int64_t place) {
+    std::vector<int64_t> kept;
+    llvm::copy_if(rows, std::back_inserter(kept),
+                  [&](int64_t row) { return (*per.index)[row] == place; });
+    this->rows(plan, depth + 1, kept, -1, body);
+  };
+  if (item >= 0)
+    of(item);
+  else
+    list(per.axis->size, of);
+}
+
+static std::vector<int64_t> allRows(const Axis &plan) {
+  std::vector<int64_t> rows(plan.size);
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
+void RecordPrinter::array(const Array &array,
+                          SmallVectorImpl<int64_t> &position, int64_t item) {
+  if (position.size() == array.axes.size())
+    return printJson(os, machine, array.at(position), array.elementType);
+  const Axis &axis = *array.axes[position.size()];
+  auto below = [&](int64_t place) {
+    position.push_back(place);
+    this->array(array, position, -1);
+    position.pop_back();
+  };
+  if (axis.isPlan())
+    rows(axis, 0, allRows(axis), item, below);
+  else if (item >= 0)
+    below(item);
+  else
+    list(axis.size, below);
+}
+
+void RecordPrinter::print(const RuntimeValue &value, int64_t item) {
+  if (auto *array = std::get_if<Array>(&value)) {
+    SmallVector<int64_t> position;
+    return this->array(*array, position, item);
+  }
+  const Axis &plan = *std::get<Plan>(value).axis;
+  Type ref = RefType::get(machine.module.getContext(),
+                          FlatSymbolRefAttr::get(plan.chosen().axis->name));
+  rows(plan, 0, allRows(plan), item, [&](int64_t row) {
+    printJson(os, machine, Element((*plan.chosen().index)[row]), ref);
+  });
+}
+
+/// The outermost axis of a value, or null.
+static AxisRef outermost(const RuntimeValue &value) {
+  AxisRef axis;
+  if (auto *array = std::get_if<Array>(&value))
+    axis = array->axes.empty() ? nullptr : array->axes.front();
+  else
+    axis = std::get<Plan>(value).axis;
+  while (axis && axis->isPlan())
+    axis = axis->per().empty() ? nullptr : axis->per().front().axis;
+  return axis;
+}
+
+void route::interp::printRecords(
+    llvm::raw_ostream &os, Machine &machine,
+    ArrayRef<std::pair<std::string, RuntimeValue>> values) {
+  AxisRef items;
+  for (const auto &[name, value] : values) {
+    AxisRef axis = outermost(value);
+    auto op = axis && axis->name ? machine.symbols.lookup<AxisOp>(axis->name)
+                                 : AxisOp();
+    if (op && op.getKind() == AxisKind::index &&
+        llvm::any_of(op.getColumns().getOps<ColumnOp>(), [](ColumnOp column) {
+          return column.getKind() == ColumnKind::input;
+        }))
+      items = axis;
+  }
+  RecordPrinter printer(machine, os);
+  auto object = [&](bool ofItems, int64_t item) {
+    os << '{';
+    bool first = true;
+    for (const auto &[name, value] : values) {
+      AxisRef axis = outermost(value);
+      if ((items && axis && axis->name == items->name) != ofItems)
+        continue;
+      os << (first ? "" : ", ") << llvm::json::Value(name) << ": ";
+      printer.print(value, item);
+      first = false;
+    }
+    os << '}';
+    return !first;
+  };
+  if (!items) {
+    object(false, -1);
+    os << '\n';
+    return;
+  }
+  for (int64_t item = 0; item < items->size; ++item) {
+    object(true, item);
+    os << '\n';
+  }
+  if (llvm::any_of(values, [&](const auto &entry) {
+        AxisRef axis = outermost(entry.second);
+        return !axis || axis->name != items->name;
+      })) {
+    os << "{\"all\": ";
+    object(false, -1);
+    os << "}\n";
+  }
+}
