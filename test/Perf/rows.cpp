@@ -1,9 +1,12 @@
-// Times compiled row programs on one core against a plain C++ router compiled
-// by clang -O3 for this machine, from item-major logits in memory.
+// Times compiled row programs on one core against a plain C++ router and a
+// hand-written network (Network.h), both compiled by clang -O3 for this
+// machine, from item-major logits in memory.
 //   build/bin/bench-rows [v3|v4|v4-bf16]
 // Prints ns an item (medians and the least), the floor (bytes moved over the
-// measured read bandwidth) and the ratios. Inputs rotate through 64 MB.
+// measured read bandwidth), the network's ns with and without the softmax, and
+// how many times longer ours takes than each. Inputs rotate through 64 MB.
 #include "Jit.h"
+#include "Network.h"
 #include "Programs.h"
 #include "route/numerics.h"
 
@@ -80,16 +83,22 @@ static double readBandwidth(const std::vector<float> &data) {
   return double(data.size()) * sizeof(float) / seconds.least;
 }
 
+/// Seconds an item; 0 is unknown.
+struct Peers {
+  double plain = 0, network = 0, choice = 0;
+};
+
 static void printRow(const char *name, int experts, int64_t items, Seconds ours,
-                     double peer, double floor) {
+                     Peers peers, double floor) {
   const double ns = 1e9;
-  std::printf("%-28s %5d %6lld %9.1f %9.1f", name, experts, (long long)items,
-              ours.median * ns, ours.least * ns);
-  if (peer > 0)
-    std::printf(" %9.1f %9.1f %7.2f", peer * ns, floor * ns, peer / ours.least);
-  else
-    std::printf(" %9s %9.1f %7s", "-", floor * ns, "-");
-  std::printf(" %7.2f\n", ours.least / floor);
+  std::printf("%-28s %5d %6lld %9.1f %9.1f %9.1f", name, experts,
+              (long long)items, ours.median * ns, ours.least * ns, floor * ns);
+  for (double peer : {peers.plain, peers.network, peers.choice})
+    if (peer > 0)
+      std::printf(" %9.1f %6.2f", peer * ns, ours.least / peer);
+    else
+      std::printf(" %9s %6s", "-", "-");
+  std::printf("\n");
 }
 
 int main(int argc, char **argv) {
@@ -109,8 +118,9 @@ int main(int argc, char **argv) {
   std::printf("%s, %lld lanes; read %.1f GB/s\n",
               stringifyIsaLevel(*level).str().c_str(), (long long)options.lanes,
               bandwidth / 1e9);
-  std::printf("%-28s %5s %6s %9s %9s %9s %9s %7s %7s\n", "ns an item", "E", "T",
-              "median", "least", "peer", "floor", "x peer", "x floor");
+  std::printf("%-28s %5s %6s %9s %9s %9s %9s %6s %9s %6s %9s %6s\n",
+              "ns an item", "E", "T", "median", "least", "floor", "plain", "x",
+              "network", "x", "choice", "x");
 
   const int k = 8;
   for (int experts : {128, 144, 256, 384}) {
@@ -144,9 +154,37 @@ int main(int argc, char **argv) {
       if (idx != other) // exact ties do not occur in these inputs
         std::printf("results differ from the peer's\n");
       const double each = 1.0 / double(inner * items);
-      Seconds a = measure(301, ours), p = measure(9, peer);
+      Seconds a, p = measure(9, peer);
+      Peers peers{p.least * each};
+#ifdef ROUTE_HAVE_NETWORK
+      auto network = [&]<bool softmax>(int round) {
+        for (int64_t j = 0; j < inner; ++j)
+          networkTop8<softmax>(at(round * inner + j), other.data(), v.data(),
+                               counts.data(), items, experts);
+      };
+      auto whole = [&](int round) { network.operator()<true>(round); };
+      auto choice = [&](int round) { network.operator()<false>(round); };
+      whole(3);
+      bool same = idx == other;
+      for (size_t i = 0; i < w.size(); ++i)
+        same &= std::abs(w[i] - v[i]) <= 1e-5f * w[i];
+      if (!same)
+        std::printf("results differ from the network's\n");
+      // In turns, so that what others do to the machine hits all alike.
+      a = {1, 1};
+      peers.network = peers.choice = 1;
+      for (int turn = 0; turn < 10; ++turn) {
+        Seconds one = measure(31, ours);
+        a = {std::min(a.median, one.median), std::min(a.least, one.least)};
+        peers.network =
+            std::min(peers.network, measure(31, whole).least * each);
+        peers.choice = std::min(peers.choice, measure(31, choice).least * each);
+      }
+#else
+      a = measure(301, ours);
+#endif
       printRow("softmax top-8", experts, items,
-               {a.median * each, a.least * each}, p.least * each,
+               {a.median * each, a.least * each}, peers,
                (experts * 4 + k * 8) / bandwidth);
     }
   }
@@ -174,7 +212,7 @@ int main(int argc, char **argv) {
     });
     const double each = 1.0 / double(inner * items);
     printRow("grouped sigmoid 4/8, 8/256", 256, items,
-             {a.median * each, a.least * each}, 0,
+             {a.median * each, a.least * each}, Peers(),
              (256 * 4 + k * 8) / bandwidth);
   }
   return 0;

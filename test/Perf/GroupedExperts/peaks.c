@@ -30,8 +30,12 @@ double peak_f32(int64_t rounds) {
   return 2e-9 * 16 * CHAINS * rounds / (now() - start);
 }
 
-// GFLOP/s of dot products of 16 pairs of bf16.
+// GFLOP/s of dot products of 16 pairs of bf16; 0 without them.
 double peak_bf16(int64_t rounds) {
+#ifndef __AVX512BF16__
+  (void)rounds;
+  return 0;
+#else
   __m512 sum[CHAINS];
   __m512bh x = (__m512bh)_mm512_set1_epi32(0x3f803f80), y = x;
 #pragma clang loop unroll(full)
@@ -45,6 +49,7 @@ double peak_bf16(int64_t rounds) {
       __asm__ volatile("" : "+v"(sum[i]));
     }
   return 4e-9 * 16 * CHAINS * rounds / (now() - start);
+#endif
 }
 
 // GB/s of reading `bytes` bytes in order, best of two ways: plain loads, and

@@ -44,7 +44,8 @@ public:
   void run() {
     flatRows = e.flatten(rows);
     for (Value weight : weightOperands)
-      lines.push_back(e.flatten(weight).line);
+      for (int64_t p = 0; p < shape.width; ++p)
+        lines.push_back(e.flatten(weight, p * shape.panelElements()).line);
     int64_t most = std::max(shape.maxRows, wide ? wide->maxRows : 0);
     tile = e.stack({most, shape.sums(), panelColumns}, e.b.getF32Type());
     maxRows = e.index(shape.maxRows);
@@ -160,8 +161,9 @@ private:
   }
 
   /// The function of a tile, apart from its product: products that agree in
-  /// depth and number of sums have the same, and share one when equal functions
-  /// are merged.
+  /// depth and number of sums have the same, whether these are of several
+  /// weights or of panels of one, and share one when equal functions are
+  /// merged.
   func::FuncOp emitKernel(const MatmulShape &shape, ArrayRef<Value> operands,
                           bool fixedStride) {
     OpBuilder::InsertionGuard guard(e.b);

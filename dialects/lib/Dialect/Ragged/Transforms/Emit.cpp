@@ -68,7 +68,7 @@ Value Emit::dim(Value buffer, unsigned dim) {
   return b.createOrFold<memref::DimOp>(loc, buffer, dim);
 }
 
-FlatBuffer Emit::flatten(Value buffer) {
+FlatBuffer Emit::flatten(Value buffer, int64_t first) {
   auto type = cast<MemRefType>(buffer.getType());
   auto parts = memref::ExtractStridedMetadataOp::create(b, loc, buffer);
   auto flat = MemRefType::get(
@@ -77,6 +77,8 @@ FlatBuffer Emit::flatten(Value buffer) {
   // The size is not used: every access is within the buffer by construction.
   OpFoldResult offset = parts.getOffset(), one = b.getIndexAttr(1),
                size = index(std::numeric_limits<int32_t>::max());
+  if (first)
+    offset = add(parts.getOffset(), first);
   Value line = memref::ReinterpretCastOp::create(
       b, loc, flat, parts.getBaseBuffer(), offset, ArrayRef<OpFoldResult>{size},
       ArrayRef<OpFoldResult>{one});

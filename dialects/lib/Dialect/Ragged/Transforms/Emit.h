@@ -53,8 +53,9 @@ public:
   void storeVector(Value value, Value buffer, ValueRange at);
   Value splat(mlir::VectorType type, Value scalar);
   Value dim(Value buffer, unsigned dim);
-  /// `buffer`, contiguous but for its rows, as a line of elements.
-  FlatBuffer flatten(Value buffer);
+  /// `buffer`, contiguous but for its rows, as a line of elements from element
+  /// `first` on.
+  FlatBuffer flatten(Value buffer, int64_t first = 0);
   /// The first `width` elements of row `at` of a matrix.
   Value row(Value buffer, Value at, Value width);
   /// Stack space at the entry of the function being emitted.

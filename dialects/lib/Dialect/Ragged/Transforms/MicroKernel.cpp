@@ -83,16 +83,11 @@ private:
         e.add(e.add(source.panel, at), offset * shape.stepElements());
     SmallVector<SmallVector<Value, 2>> factors;
     for (Value line : source.lines)
-      for (int64_t p = 0; p < shape.width; ++p)
-        factors.push_back(
-            loadPanel(line, e.add(panelAt, p * shape.panelElements())));
+      factors.push_back(loadPanel(line, panelAt));
     Value ahead = state.back();
     for (Value line : source.lines)
-      for (int64_t p = 0; p < shape.width; ++p)
-        memref::PrefetchOp::create(e.b, e.loc, line,
-                                   e.add(ahead, p * shape.panelElements()),
-                                   /*isWrite=*/false, /*localityHint=*/2,
-                                   /*isDataCache=*/true);
+      memref::PrefetchOp::create(e.b, e.loc, line, ahead, /*isWrite=*/false,
+                                 /*localityHint=*/2, /*isDataCache=*/true);
     state.back() = e.add(ahead, source.prefetchStep);
     Value start = e.add(source.firstRow, e.add(k, offset * shape.pair));
     for (int64_t m = 0; m < rowCount; ++m) {

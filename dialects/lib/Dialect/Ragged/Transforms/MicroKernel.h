@@ -32,7 +32,7 @@ struct TileSource {
   FlatBuffer rows;              ///< the activations
   Value firstRow;               ///< element where the tile's first row starts
   Value lastRow;                ///< from there to where its last row starts
-  llvm::ArrayRef<Value> lines;  ///< each weight's panels
+  llvm::ArrayRef<Value> lines;  ///< the panels of each sum
   Value panel;                  ///< element where the tile's panels start
   Value prefetch, prefetchStep; ///< element to fetch ahead, and its advance
 };
