@@ -72,7 +72,7 @@ private:
   /// Steps in one turn of the loop: enough work to hide its overhead.
   int64_t getUnroll(int64_t whole) {
     for (int64_t unroll : {8, 4, 2})
-      if (whole % unroll == 0 && rowCount * shape.sums() * unroll <= 32)
+      if (whole % unroll == 0 && rowCount * shape.sums() * unroll <= 16)
         return unroll;
     return 1;
   }
