@@ -4,12 +4,12 @@
 
 // A gated unit: 64 columns of both weights for each of two warpgroups, maps of both weights and two of the rows.
 // CHECK-LABEL: func.func @gated
-// CHECK: %[[FEW:.*]] = arith.cmpi ule, %{{.*}}, %c32
+// CHECK: %[[FEW:.*]] = arith.cmpi ule, %{{.*}}, %c1{{ }}
 // CHECK: scf.if %[[FEW]] {
 // CHECK-NEXT: ragged.matmul
 // CHECK: } else {
-// Tiles at most: rows / 128 + experts, times columns / 128.
-// CHECK: arith.ceildivui %{{.*}}, %c128
+// Tiles at most: rows / 160 + experts, times columns / 128.
+// CHECK: arith.ceildivui %{{.*}}, %c160
 // CHECK: arith.muli
 // CHECK: gpu.launch_func @kernels::@gated_wgmma_0 blocks in (%{{.*}}) threads in (%c384{{.*}}) args(%arg2 : memref<6x200x512xbf16>, %arg3 : memref<6x200x512xbf16>, %arg0 : memref<?x512xbf16>, %arg0 : memref<?x512xbf16>, %arg1 : memref<7xi32>, %arg4 : memref<?x200xbf16>)
 // CHECK-LABEL: llvm.func @gated_wgmma_0
@@ -39,6 +39,7 @@
 // CHECK: n = 64
 // CHECK: n = 96
 // CHECK: n = 128
+// CHECK: n = 160
 // OPTIONS-LABEL: func.func @gated
 // OPTIONS: arith.cmpi ule, %{{.*}}, %c7
 // OPTIONS-LABEL: llvm.func @gated_wgmma_0

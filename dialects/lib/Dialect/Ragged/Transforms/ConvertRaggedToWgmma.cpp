@@ -24,8 +24,8 @@ struct ConvertRaggedToWgmma
   using ConvertRaggedToWgmmaBase::ConvertRaggedToWgmmaBase;
 
   void runOnOperation() override {
-    if (tokens < 16 || tokens > 128 || tokens % 16) {
-      getOperation().emitError("tokens is to be a multiple of 16 up to 128");
+    if (tokens < 16 || tokens > 256 || tokens % 16) {
+      getOperation().emitError("tokens is to be a multiple of 16 up to 256");
       return signalPassFailure();
     }
     SmallVector<MatmulOp> ops;
@@ -75,8 +75,13 @@ private:
       return arith::ConstantIndexOp::create(b, v);
     };
     Value rows = memref::DimOp::create(b, op.getOut(), 0);
+    // The other form reads an expert's weights once for each of its rows: it
+    // is for rows that hardly meet.
+    int64_t most = op.getOffsets() ? tiles->experts / 4 : 32;
+    if (fewRows >= 0)
+      most = fewRows;
     Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
-                                      constant(fewRows));
+                                      constant(most));
     auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
     op->moveBefore(forms.thenBlock()->getTerminator());
     b.setInsertionPointToStart(forms.elseBlock());

@@ -53,11 +53,11 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens) {
   tiles.experts = op.getExperts();
   tiles.outputBytes = out.getElementTypeBitWidth() / 8;
   tiles.blocks = tiles.weights == 1 && columns > 64 * kWarpgroups ? 2 : 1;
-  // 128 registers of a thread hold sums.
+  // 160 registers of a thread hold sums.
   int64_t sums = tiles.weights * tiles.blocks;
   if (sums > 8)
     return failure();
-  tiles.tokens = std::min(tokens, std::min<int64_t>(128, 256 / sums / 16 * 16));
+  tiles.tokens = std::min(tokens, 320 / sums / 16 * 16);
   tiles.stages = 8;
   while (tiles.sharedBytes() > kMaxShared && tiles.stages > 2)
     --tiles.stages;
@@ -462,7 +462,7 @@ void Emitter::consumer() {
     // The narrowest of a few widths that holds the rows; uniform, or the
     // products of a warpgroup would run one by one.
     SmallVector<int64_t> widths, cases;
-    for (int64_t width : {16, 32, 64, 96})
+    for (int64_t width : {16, 32, 64, 96, 128, 192})
       if (width < tiles.tokens)
         widths.push_back(width);
     Value chosen = num(0);

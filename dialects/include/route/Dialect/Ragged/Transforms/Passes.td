@@ -65,8 +65,8 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
   let summary = "lower grouped matmuls on memrefs to kernels on Hopper's tensor cores";
   let description = [{
     A matmul on rows and weights of bf16 gets a kernel for
-    many rows, and keeps its place for few: at most `few-rows`, chosen when it is
-    called. Others (f32, panels, K or N no multiple of 8 or below 64) are left
+    many rows, and keeps its place for few; which one runs is decided by the number
+    of rows in each call. Others (f32, panels, K or N no multiple of 8 or below 64) are left
     alone.
 
     The weights are wgmma's first operand, the rows its second, so that an expert
@@ -79,8 +79,9 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     hardware's tanh (exact to 2^-11 of the result).
   }];
   let options = [
-    Option<"tokens", "tokens", "int64_t", "128", "rows of a tile at most, a multiple of 16">,
-    Option<"fewRows", "few-rows", "int64_t", "32", "rows up to which the other form runs">
+    Option<"tokens", "tokens", "int64_t", "160", "rows of a tile at most, a multiple of 16">,
+    Option<"fewRows", "few-rows", "int64_t", "-1",
+           "rows up to which the other form runs; by default a quarter of the experts, 32 with one">
   ];
   let statistics = [Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">];
   let dependentDialects = [
