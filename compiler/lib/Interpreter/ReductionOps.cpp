@@ -40,8 +40,7 @@ Element Reducer::fold(const std::vector<Element> &elements, BinaryKind op,
   return start;
 }
 
-/// The sum as `type`: f32 in the fixed tree or in order, f64 likewise by halves
-/// of the same shape, integers wrapped.
+/// The sum as `type`: floats in the fixed tree or in order, integers wrapped.
 Element Reducer::sum(const std::vector<Element> &elements, Type type) const {
   size_t n = elements.size();
   if (storageOf(type) == Storage::Float) {
@@ -52,20 +51,10 @@ Element Reducer::sum(const std::vector<Element> &elements, Type type) const {
   }
   if (storageOf(type) == Storage::Int)
     return fold(elements, BinaryKind::add, int64_t(0));
-  double partial[32] = {};
-  if (inOrder) {
-    for (const Element &element : elements)
-      partial[0] += element.asDouble();
-    return partial[0];
-  }
-  for (size_t i = 0; i < n; ++i) {
-    double value = applyCast(from, type, elements[i]).asDouble();
-    partial[i % 32] = i < 32 ? value : partial[i % 32] + value;
-  }
-  for (size_t s = 16; s; s /= 2)
-    for (size_t j = 0; j < s; ++j)
-      partial[j] += partial[j + s];
-  return partial[0];
+  auto at = [&](size_t i) {
+    return applyCast(from, type, elements[i]).asDouble();
+  };
+  return inOrder ? num::sumInOrder<double>(n, at) : num::sum<double>(n, at);
 }
 
 static Element infinity(Type type, bool negative) {

@@ -29,6 +29,15 @@ inline float rounded(float x) {
 #endif
   return x;
 }
+inline double rounded(double x) {
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+  __asm__("" : "+x"(x));
+#elif defined(__GNUC__) && !defined(__clang__)
+  volatile double v = x;
+  x = v;
+#endif
+  return x;
+}
 
 /// The operation set of numerics_functions.h on the host.
 struct ScalarOps {
@@ -195,13 +204,14 @@ inline uint64_t rank(float x, uint32_t index, bool up = false) {
 
 // Sums. The order is part of the meaning.
 
-/// The sum of n values read by `at(i)`: 32 partials, partial j holding elements
-/// j, j + 32, ... in ascending order (starting from its first element; +0 if it
-/// has none), joined by a butterfly: for s in 16, 8, 4, 2, 1, p[j] += p[j + s].
-template <class At> float sum(size_t n, At at) {
-  float p[32];
+/// The sum of n values, f32 or f64, read by `at(i)`: 32 partials, partial j
+/// holding elements j, j + 32, ... in ascending order (starting from its first
+/// element; +0 if it has none), joined by a butterfly: for s in 16, 8, 4, 2, 1,
+/// p[j] += p[j + s].
+template <class T = float, class At> T sum(size_t n, At at) {
+  T p[32];
   for (size_t j = 0; j < 32; ++j) {
-    p[j] = j < n ? float(at(j)) : 0.0f;
+    p[j] = j < n ? T(at(j)) : T(0);
     for (size_t i = j + 32; i < n; i += 32)
       p[j] = rounded(p[j] + at(i));
   }
@@ -223,8 +233,8 @@ inline float mean(const float *x, size_t n, size_t stride = 1) {
 }
 
 /// The sum over the rows of a plan: from +0, one by one in rank order.
-template <class At> float sumInOrder(size_t n, At at) {
-  float s = 0.0f;
+template <class T = float, class At> T sumInOrder(size_t n, At at) {
+  T s = 0;
   for (size_t i = 0; i < n; ++i)
     s = rounded(s + at(i));
   return s;

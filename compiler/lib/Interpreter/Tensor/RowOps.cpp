@@ -220,12 +220,18 @@ static LogicalResult evalSum(row::SumOp op, Frame &frame) {
   auto out = makeTensor(op, frame, values.elementType, shape);
   if (failed(out))
     return failure();
-  const float *data = values.buffer->floats();
+  bool butterfly = op.getOrder() == row::SumOrder::Butterfly;
   for (int64_t b = 0, n = out->size(); b < n; ++b) {
-    auto at = [&](size_t i) { return data[b * width + i]; };
-    out->buffer->set(b, op.getOrder() == row::SumOrder::Butterfly
-                            ? num::sum(width, at)
-                            : num::sumInOrder(width, at));
+    auto element = [&](size_t i) { return values.buffer->get(b * width + i); };
+    if (values.elementType.isF64()) {
+      auto at = [&](size_t i) { return element(i).asDouble(); };
+      out->buffer->set(b, butterfly ? num::sum<double>(width, at)
+                                    : num::sumInOrder<double>(width, at));
+      continue;
+    }
+    auto at = [&](size_t i) { return element(i).asFloat(); };
+    out->buffer->set(b, butterfly ? num::sum(width, at)
+                                  : num::sumInOrder(width, at));
   }
   frame.set(op, std::move(*out));
   return success();

@@ -86,6 +86,9 @@ using Body = llvm::function_ref<Value(OpBuilder &, Location, ValueRange)>;
 mlir::TypedAttr identityOf(OpBuilder &b, ReduceKind kind, Type type);
 Value combineOf(OpBuilder &b, Location loc, ReduceKind kind, Value x, Value y);
 
+/// `x` as `to`, exactly where that is wider: a truth is 0 or 1.
+Value widenTo(OpBuilder &b, Location loc, Value x, Type to);
+
 /// Folds the dimensions of `tensor` into two: the first `leading` and the rest;
 /// null where either has none.
 Value asMatrix(OpBuilder &b, Location loc, Value tensor, unsigned leading);
@@ -247,6 +250,7 @@ private:
   Value pickConstant(PickOp op, Value source);
   // Reduction.cpp
   LogicalResult lowerReduce(ReduceOp op);
+  Value widened(Value tensor, Type type, Location loc);
   Value floatSum(Value tensor, bool sequential, Location loc);
   // ScatterReduction.cpp
   bool isByPlace(ReduceOp op);

@@ -7,8 +7,44 @@ using namespace mlir;
 using namespace route;
 using namespace route::lowering;
 
-/// A sum of f32 along the last dimension in the order of numerics.h. Outside a
-/// row program the sum becomes one of its own.
+Value route::lowering::widenTo(OpBuilder &b, Location loc, Value x, Type to) {
+  Type from = x.getType();
+  if (from == to)
+    return x;
+  if (isa<IntegerType>(from)) {
+    if (isa<IntegerType>(to))
+      return from.isInteger(1) ? Value(arith::ExtUIOp::create(b, loc, to, x))
+                               : Value(arith::ExtSIOp::create(b, loc, to, x));
+    return from.isInteger(1) ? Value(arith::UIToFPOp::create(b, loc, to, x))
+                             : Value(arith::SIToFPOp::create(b, loc, to, x));
+  }
+  return from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()
+             ? Value(arith::ExtFOp::create(b, loc, to, x))
+             : Value(arith::TruncFOp::create(b, loc, to, x));
+}
+
+/// The tensor with its elements as `type`.
+Value Lowering::widened(Value tensor, Type type, Location loc) {
+  auto from = cast<RankedTensorType>(tensor.getType());
+  if (from.getElementType() == type)
+    return tensor;
+  Value init = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, tensor), type);
+  AffineMap identity = b.getMultiDimIdentityMap(from.getRank());
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), tensor, init,
+             ArrayRef<AffineMap>{identity, identity},
+             SmallVector<utils::IteratorType>(from.getRank(),
+                                              utils::IteratorType::parallel),
+             [&](OpBuilder &inner, Location at, ValueRange args) {
+               linalg::YieldOp::create(inner, at,
+                                       widenTo(inner, at, args[0], type));
+             })
+      .getResult(0);
+}
+
+/// A sum of f32 or f64 along the last dimension in the order of numerics.h.
+/// Outside a row program the sum becomes one of its own.
 Value Lowering::floatSum(Value tensor, bool sequential, Location loc) {
   auto type = cast<RankedTensorType>(tensor.getType());
   auto order =
@@ -283,38 +319,19 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     source = tensor::CollapseShapeOp::create(b, loc, source, groups);
   }
   Value result;
-  if ((kind == ReduceKind::sum || kind == ReduceKind::mean) &&
-      (type.isF32() || kind == ReduceKind::mean)) {
-    if (!type.isF32()) {
-      // Means of integers and truths are means of the f32 values.
-      auto wide = cast<RankedTensorType>(source.getType());
-      Value init = tensor::EmptyOp::create(
-          b, loc, tensor::getMixedSizes(b, loc, source), b.getF32Type());
-      unsigned rank = wide.getRank();
-      source = linalg::GenericOp::create(
-                   b, loc, init.getType(), source, init,
-                   ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank),
-                                       b.getMultiDimIdentityMap(rank)},
-                   SmallVector<utils::IteratorType>(
-                       rank, utils::IteratorType::parallel),
-                   [&](OpBuilder &inner, Location at, ValueRange args) {
-                     Value number =
-                         type.isInteger(1)
-                             ? Value(arith::UIToFPOp::create(
-                                   inner, at, inner.getF32Type(), args[0]))
-                         : isa<IntegerType>(type)
-                             ? Value(arith::SIToFPOp::create(
-                                   inner, at, inner.getF32Type(), args[0]))
-                             : Value(arith::TruncFOp::create(
-                                   inner, at, inner.getF32Type(), args[0]));
-                     linalg::YieldOp::create(inner, at, number);
-                   })
-                   .getResult(0);
-    }
+  bool mean = kind == ReduceKind::mean;
+  if (mean || (kind == ReduceKind::sum && isa<FloatType>(type))) {
+    // f64 is summed as f64, everything else as f32: means of integers and
+    // truths are means of those values.
+    Type held = type.isF64() || resultType.isF64() ? Type(b.getF64Type())
+                                                   : Type(b.getF32Type());
+    if (mean && !isa<FloatType>(resultType))
+      return unsupported(op, "a mean of this type");
+    source = widened(source, held, loc);
     result =
         floatSum(source, /*sequential=*/static_cast<bool>(op.getPlan()), loc);
-    if (kind == ReduceKind::mean) {
-      SmallVector<Operand> operands = {{result, to}};
+    if (mean) {
+      SmallVector<Operand> operands = {{result, to.withElement(held)}};
       Value extent;
       if (op.getPlan())
         operands.push_back({plan(op.getPlan()).counts, to});
@@ -322,17 +339,19 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
         extent = tensor::DimOp::create(
             b, loc, source,
             cast<RankedTensorType>(source.getType()).getRank() - 1);
-      result = map(
-          kept, to.getElementType(), operands, loc,
-          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-            Value count = extent ? Value(arith::IndexCastOp::create(
-                                       inner, at, inner.getI32Type(), extent))
-                                 : args[1];
-            return arith::DivFOp::create(
-                inner, at, args[0],
-                arith::SIToFPOp::create(inner, at, inner.getF32Type(), count));
-          });
+      result =
+          map(kept, held, operands, loc,
+              [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                Value count = extent
+                                  ? Value(arith::IndexCastOp::create(
+                                        inner, at, inner.getI32Type(), extent))
+                                  : args[1];
+                return arith::DivFOp::create(
+                    inner, at, args[0],
+                    arith::SIToFPOp::create(inner, at, held, count));
+              });
     }
+    result = widened(result, resultType, loc);
   } else if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
     if (op.getPlan() || reducedAt.size() != 1 ||
         ShapedType::isDynamic(sourceType.getShape().back()) ||

@@ -8,23 +8,6 @@ using namespace mlir;
 using namespace route;
 using namespace route::lowering;
 
-/// `x` as `to`, exactly where that is wider: a truth is 0 or 1.
-static Value widenTo(OpBuilder &b, Location loc, Value x, Type to) {
-  Type from = x.getType();
-  if (from == to)
-    return x;
-  if (isa<IntegerType>(from)) {
-    if (isa<IntegerType>(to))
-      return from.isInteger(1) ? Value(arith::ExtUIOp::create(b, loc, to, x))
-                               : Value(arith::ExtSIOp::create(b, loc, to, x));
-    return from.isInteger(1) ? Value(arith::UIToFPOp::create(b, loc, to, x))
-                             : Value(arith::SIToFPOp::create(b, loc, to, x));
-  }
-  return from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()
-             ? Value(arith::ExtFOp::create(b, loc, to, x))
-             : Value(arith::TruncFOp::create(b, loc, to, x));
-}
-
 /// Whether `x` comes before `y` in a choice of one: NaN loses to every number.
 static Value beats(OpBuilder &b, Location loc, Value x, Value y, bool least) {
   if (isa<IntegerType>(x.getType())) {

@@ -140,6 +140,10 @@ LogicalResult SumOp::verify() {
   if (result.getShape() != batchOf(values))
     return emitOpError() << "result has type " << result
                          << ", expected the leading dimensions of " << values;
+  if (result.getElementType() != values.getElementType())
+    return emitOpError() << "result has type " << result
+                         << ", expected elements of "
+                         << values.getElementType();
   return success();
 }
 

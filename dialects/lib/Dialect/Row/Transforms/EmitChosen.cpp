@@ -110,7 +110,7 @@ LogicalResult Emitter::emitSum(SumOp op) {
   Values batch(ArrayRef<Value>(values.sizes).drop_back());
   RowValue result =
       allocate(cast<RankedTensorType>(op.getResult().getType()), batch);
-  Type f32 = b.getF32Type();
+  Type number = values.type.getElementType();
   Value n = values.sizes.back();
   int64_t staticN = values.type.getShape().back();
   auto add = [&](Value x, Value y) -> Value {
@@ -133,13 +133,13 @@ LogicalResult Emitter::emitSum(SumOp op) {
       return loop.getResult(0);
     };
     if (op.getOrder() == SumOrder::Sequential) {
-      store(result, at, chain(constant(f32, 0), index(0), 1));
+      store(result, at, chain(constant(number, 0), index(0), 1));
       return;
     }
     auto partial = [&](int64_t j) -> Value {
       if (!ShapedType::isDynamic(staticN)) {
         if (j >= staticN)
-          return constant(f32, 0);
+          return constant(number, 0);
         Value p = element(index(j));
         if (staticN > 512)
           return chain(p, index(j + 32), 32);
@@ -149,12 +149,12 @@ LogicalResult Emitter::emitSum(SumOp op) {
       }
       Value has =
           arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index(j), n);
-      auto pick = scf::IfOp::create(b, laneType(f32), has, true);
+      auto pick = scf::IfOp::create(b, laneType(number), has, true);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(&pick.getThenRegion().front());
       scf::YieldOp::create(b, chain(element(index(j)), index(j + 32), 32));
       b.setInsertionPointToStart(&pick.getElseRegion().front());
-      scf::YieldOp::create(b, constant(f32, 0));
+      scf::YieldOp::create(b, constant(number, 0));
       return pick.getResult(0);
     };
     // The butterfly as a tree, depth first: few values live at once.

@@ -119,14 +119,14 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
   WarpValue result = make(op.getResult().getType());
   int64_t n = values.type.getShape().back();
   int64_t batches = result.type.getNumElements();
-  Type f32 = b.getF32Type();
+  Type number = values.type.getElementType();
   auto add = [&](Value x, Value y) -> Value {
     return arith::AddFOp::create(b, x, y);
   };
   load(values);
   if (op.getOrder() == SumOrder::Sequential) {
     if (batches == 1 && n <= kUnrolled) {
-      Value sum = constant(f32, 0);
+      Value sum = constant(number, 0);
       for (int64_t i = 0; i < n; ++i)
         sum = add(sum, broadcast(values, i));
       result.own.push_back(sum);
@@ -138,8 +138,8 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
       Values place =
           delinearize(result.uniform ? index(0) : element(batches, r),
                       result.type.getShape());
-      auto loop =
-          scf::ForOp::create(b, index(0), index(n), index(1), constant(f32, 0));
+      auto loop = scf::ForOp::create(b, index(0), index(n), index(1),
+                                     constant(number, 0));
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(loop.getBody());
       place.push_back(loop.getInductionVar());
@@ -172,7 +172,7 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
       if (!partial) {
         partial = everyLane ? x
                             : arith::SelectOp::create(b, owns(n, m), x,
-                                                      constant(f32, 0))
+                                                      constant(number, 0))
                                   .getResult();
         continue;
       }
@@ -182,7 +182,7 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
                                 .getResult();
     }
     if (!partial)
-      partial = constant(f32, 0);
+      partial = constant(number, 0);
     return butterfly(partial, add);
   };
   if (batches == 1) {
@@ -191,7 +191,7 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
     return success();
   }
   for (int64_t r = 0; r < registersOf(batches); ++r)
-    result.own.push_back(constant(f32, 0));
+    result.own.push_back(constant(number, 0));
   for (int64_t batch = 0; batch < batches; ++batch) {
     Value sum = sumOf(index(batch), batch * registersOf(n));
     int64_t r = batch / kLanes;

@@ -18,6 +18,7 @@ def Row_KeyTensor : RankedTensorOf<[F32, F64, I32, I64, I1]>;
 def Row_IndexTensor : RankedTensorOf<[I32]>;
 def Row_MaskTensor : RankedTensorOf<[I1]>;
 def Row_F32Tensor : RankedTensorOf<[F32]>;
+def Row_FloatTensor : RankedTensorOf<[F32, F64]>;
 
 def Row_ProgramOp : Row_Op<"program", [
     AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock,
@@ -221,14 +222,15 @@ def Row_SumOp : Row_Op<"sum", [Pure]> {
     `sequential` is that of route::num::sumInOrder: from +0, in ascending order;
     sums over chosen rows use it.
 
-    (C1) the result has the operand's leading dimensions.
+    (C1) the result has the operand's leading dimensions;
+    (C2) and its element type.
 
     ```mlir
     %s = row.sum butterfly %e : tensor<128xf32> -> tensor<f32>
     ```
   }];
-  let arguments = (ins Row_SumOrderAttr:$order, Row_F32Tensor:$values);
-  let results = (outs Row_F32Tensor:$result);
+  let arguments = (ins Row_SumOrderAttr:$order, Row_FloatTensor:$values);
+  let results = (outs Row_FloatTensor:$result);
   let assemblyFormat =
       "$order $values attr-dict `:` type($values) `->` type($result)";
   let hasVerifier = 1;
