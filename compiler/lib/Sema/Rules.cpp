@@ -124,7 +124,17 @@ Value Elaborator::elseChain(Value plan, const Expr &otherwise,
                             SourceRange range, mlir::Value unless) {
   if (isa<NoneExpr>(ignoreParens(&otherwise)))
     return plan;
-  Value next = ruleTarget(otherwise);
+  // It reserves only where it decides.
+  Context rest = cx;
+  auto *own = dyn_cast<ChooseExpr>(ignoreParens(&otherwise));
+  if (!cx.ruleUnder.empty() || (own && !own->under.empty())) {
+    mlir::Value open = e.unary(UnaryKind::logical_not, hasRows(plan.axis));
+    if (unless)
+      open = andMask(open, e.unary(UnaryKind::logical_not, unless));
+    rest.ruleMask = andMask(rest.ruleMask, open);
+  }
+  Value next =
+      inContext(std::move(rest), [&] { return ruleTarget(otherwise); });
   if (next.isError())
     return next;
   if (!next.is(Kind::Refusal))
@@ -279,6 +289,65 @@ bool Elaborator::overItems(mlir::Value value, AxisInfo *pool, SourceRange range,
   return true;
 }
 
+/// One part of the key of `choose 1 of rules by KEY`.
+struct RuleKey {
+  const Expr *written;
+  StringRef name; // `conf`, `name`, `order` or an attribute of rules
+  bool rising = false;
+};
+
+static std::vector<RuleKey> keysOfRules(const ChooseExpr &expr) {
+  std::vector<const Expr *> parts;
+  if (auto *tuple = dyn_cast_or_null<TupleExpr>(ignoreParens(expr.key.get())))
+    for (const ExprPtr &element : tuple->elements)
+      parts.push_back(element.get());
+  else if (expr.key)
+    parts.push_back(expr.key.get());
+  std::vector<RuleKey> keys;
+  for (const Expr *part : parts) {
+    RuleKey key{ignoreParens(part), {}};
+    if (auto *unary = dyn_cast<ast::UnaryExpr>(key.written);
+        unary && unary->op == ast::UnaryOp::Up) {
+      key.rising = true;
+      key.written = ignoreParens(unary->operand.get());
+    }
+    key.name = plainName(key.written);
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+/// What a key other than `conf` is for each rule; an absent attribute is last.
+/// Nothing where `evaluate` fails; empty where no rule has such an attribute.
+static std::optional<std::vector<double>> columnOfRules(
+    const ChooseExpr &expr, const RuleKey &key,
+    llvm::function_ref<std::optional<double>(const Expr &)> evaluate) {
+  std::vector<std::string> labels, byName;
+  for (auto [i, rule] : llvm::enumerate(expr.rules))
+    labels.push_back(rule->name ? rule->name.text : "rule" + std::to_string(i));
+  byName = labels;
+  llvm::sort(byName);
+  std::vector<double> column;
+  bool known = key.name == "name" || key.name == "order";
+  for (auto [i, rule] : llvm::enumerate(expr.rules)) {
+    double value = key.rising ? 1e30 : -1e30;
+    if (key.name == "name")
+      value = double(llvm::find(byName, labels[i]) - byName.begin());
+    else if (key.name == "order")
+      value = double(i);
+    for (const Arg &attribute : rule->attributes)
+      if (attribute.name.text == key.name) {
+        auto given = evaluate(*attribute.value);
+        if (!given)
+          return std::nullopt;
+        value = *given;
+        known = true;
+      }
+    column.push_back(value);
+  }
+  return known ? column : std::vector<double>();
+}
+
 Value Elaborator::evalRules(const ChooseExpr &expr) {
   if (!cx.resultPool)
     return fail(diag::badChoice, expr.range,
@@ -321,13 +390,57 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     return Value();
   rules.ruleUnder.append(under.begin(), under.end());
 
+  // Budgets are reserved from rule to rule. Rules in the order of a key that
+  // the text fixes are a chain like those of `choose first`.
+  auto ownChoice = [](const RuleDecl &rule) {
+    const Expr *target = rule.target.get();
+    if (auto *with = dyn_cast<WithExpr>(target))
+      target = with->value.get();
+    return dyn_cast<ChooseExpr>(ignoreParens(target));
+  };
+  auto reserves = [&](const RuleDecl &rule) {
+    auto *own = ownChoice(rule);
+    return !rules.ruleUnder.empty() || (own && !own->under.empty());
+  };
+  llvm::SmallVector<size_t> order =
+      llvm::to_vector(llvm::seq<size_t>(0, expr.rules.size()));
+  bool chain = first, budgets = llvm::any_of(expr.rules, [&](const auto &rule) {
+                        return reserves(*rule);
+                      });
+  if (!first && budgets) {
+    std::vector<RuleKey> keys = keysOfRules(expr);
+    std::vector<std::vector<double>> columns;
+    for (const RuleKey &key : keys) {
+      if (key.name == "conf")
+        return unsupported(key.written->range,
+                           "rules in the order of their confidence under a "
+                           "budget");
+      auto column = columnOfRules(expr, key, [&](const Expr &written) {
+        return evalConstant(written);
+      });
+      if (!column)
+        return Value();
+      columns.push_back(std::move(*column));
+    }
+    // What is wrong with a key is said where the keys are evaluated.
+    chain = llvm::none_of(columns, [](const auto &c) { return c.empty(); });
+    if (chain)
+      llvm::stable_sort(order, [&](size_t a, size_t b) {
+        for (auto [key, column] : llvm::zip(keys, columns))
+          if (column[a] != column[b])
+            return key.rising ? column[a] < column[b] : column[a] > column[b];
+        return false;
+      });
+  }
+
   llvm::SmallVector<mlir::Value> whens, confidences;
   llvm::SmallVector<Value, 4> plans;
   llvm::SmallVector<const WithExpr *> notes;
   llvm::SmallVector<int64_t> refusals; // the code, or 0
   bool good = true, always = false;
-  mlir::Value open; // items that no rule with a budget has taken yet
-  for (const std::unique_ptr<RuleDecl> &rule : expr.rules) {
+  mlir::Value open; // items that no rule has decided yet
+  for (size_t place : order) {
+    const std::unique_ptr<RuleDecl> &rule = expr.rules[place];
     if (always && first) {
       error(diag::ruleNeverFires, rule->range, "this rule can never fire")
           .note("a rule before it always does");
@@ -363,9 +476,7 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     if (rule->cond)
       addFacts(*rule->cond, firing.facts);
     // A rule that does not fire reserves nothing.
-    auto *own = dyn_cast<ChooseExpr>(ignoreParens(target));
-    bool reserves = !rules.ruleUnder.empty() || (own && !own->under.empty());
-    if (first && reserves)
+    if (chain && reserves(*rule))
       firing.ruleMask =
           andMask(firing.ruleMask, andMask(rule->cond ? when : nullptr, open));
     Value plan =
@@ -383,8 +494,14 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       good = false;
       continue;
     }
-    if (first && reserves)
-      open = andMask(open, e.unary(UnaryKind::logical_not, hasRows(plan.axis)));
+    if (chain && budgets) {
+      mlir::Value taken = refusal ? when : hasRows(plan.axis);
+      if (!refusal && !reserves(*rule))
+        taken = e.binary(BinaryKind::logical_and, when, taken);
+      if (e.isRange(taken)) // what may hold is passed over
+        taken = e.coalesce(taken, e.constantInt(e.i1(), 0));
+      open = andMask(open, e.unary(UnaryKind::logical_not, taken));
+    }
     whens.push_back(when);
     confidences.push_back(confidence);
     plans.push_back(plan);
@@ -394,30 +511,37 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   if (!good)
     return Value();
   e.loc = locationOf(expr.range);
-  if (!first && !orderRules(expr, whens, confidences, plans, refusals))
+  if (!chain && !orderRules(expr, whens, confidences, plans, refusals))
     return Value();
   mlir::Value refused, code;
   if (llvm::any_of(refusals, [](int64_t c) { return c != 0; }))
-    refuseByRules(first, refusals, plans, whens, refused, code);
+    refuseByRules(chain, refusals, plans, whens, refused, code);
   Value plan = firstPlan(whens, plans, expr.range);
   if (plan.isError())
     return plan;
-  llvm::SmallVector<std::string> labels = ruleLabels(expr);
-  plan.part("which")->ir.getDefiningOp()->setAttr(
-      "rules",
-      e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
-  if (refused) { // `which` is the rule that refused
-    mlir::Value &which =
-        (*plan.parts)[llvm::find(*plan.names, "which") - plan.names->begin()]
-            .ir;
+  mlir::Value which = plan.part("which")->ir;
+  if (refused) // `which` is the rule that refused
     for (auto [i, refusal] : llvm::enumerate(refusals))
       if (refusal)
         which = e.select(e.binary(BinaryKind::logical_and, refused,
                                   e.broadcastTo(whens[i], plan.axis->items())),
                          e.constantInt(e.i64(), int64_t(i)), which);
-  }
+  size_t whichAt = llvm::find(*plan.names, "which") - plan.names->begin();
+  (*plan.parts)[whichAt].ir = which;
   if (!addNotes(plan, notes))
     return Value();
+  mlir::Value fired = which;
+  // Rules count as they are written.
+  if (!llvm::is_sorted(order))
+    for (auto [i, place] : llvm::enumerate(order))
+      fired = e.select(
+          e.compare(CompareKind::eq, which, e.constantInt(e.i64(), int64_t(i))),
+          e.constantInt(e.i64(), int64_t(place)), fired);
+  llvm::SmallVector<std::string> labels = ruleLabels(expr);
+  fired.getDefiningOp()->setAttr(
+      "rules",
+      e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
+  (*plan.parts)[whichAt].ir = fired;
   auto withRefusals = [&](Value result) {
     if (!refused || result.isError())
       return result;
@@ -554,60 +678,31 @@ bool Elaborator::orderRules(const ChooseExpr &expr,
   // The parts of the key: attributes of the rules, `conf`, `name`, `order`.
   llvm::SmallVector<mlir::Value> keys;
   llvm::SmallVector<bool> up;
-  std::vector<const Expr *> parts;
-  if (auto *tuple = dyn_cast_or_null<TupleExpr>(ignoreParens(expr.key.get())))
-    for (const ExprPtr &element : tuple->elements)
-      parts.push_back(element.get());
-  else if (expr.key)
-    parts.push_back(expr.key.get());
-  std::vector<std::string> byName = axis->labels;
-  llvm::sort(byName);
-  for (const Expr *part : parts) {
-    bool rising = false;
-    if (auto *unary = dyn_cast<ast::UnaryExpr>(part);
-        unary && unary->op == ast::UnaryOp::Up) {
-      rising = true;
-      part = unary->operand.get();
-    }
-    StringRef name = plainName(part);
-    if (name.empty()) {
-      error(diag::badChoice, part->range,
+  for (const RuleKey &key : keysOfRules(expr)) {
+    if (key.name.empty()) {
+      error(diag::badChoice, key.written->range,
             "a key over rules is 'conf', 'name', 'order' or an attribute of "
             "rules");
       return false;
     }
-    up.push_back(rising);
-    if (name == "conf") {
+    up.push_back(key.rising);
+    if (key.name == "conf") {
       keys.push_back(conf);
       continue;
     }
-    llvm::SmallVector<double> column;
-    bool known = name == "name" || name == "order";
-    for (auto [i, rule] : llvm::enumerate(expr.rules)) {
-      double value = rising ? 1e30 : -1e30; // an absent attribute is last
-      if (name == "name")
-        value = double(llvm::find(byName, axis->labels[i]) - byName.begin());
-      else if (name == "order")
-        value = double(i);
-      for (const Arg &attribute : rule->attributes)
-        if (attribute.name.text == name) {
-          auto given = evalConstant(*attribute.value);
-          if (!given)
-            return false;
-          value = *given;
-          known = true;
-        }
-      column.push_back(value);
-    }
-    if (!known) {
-      error(diag::unknownName, part->range,
-            "no rule has an attribute '" + name + "'");
+    auto column = columnOfRules(
+        expr, key, [&](const Expr &written) { return evalConstant(written); });
+    if (!column)
+      return false;
+    if (column->empty()) {
+      error(diag::unknownName, key.written->range,
+            "no rule has an attribute '" + key.name + "'");
       return false;
     }
     auto type = mlir::RankedTensorType::get({axis->size}, e.f64());
     keys.push_back(ConstantOp::create(
         e.builder, e.loc, e.arrayType(e.f64(), {axis}),
-        mlir::DenseElementsAttr::get(type, llvm::ArrayRef<double>(column))));
+        mlir::DenseElementsAttr::get(type, llvm::ArrayRef<double>(*column))));
   }
   AxisInfo *winner =
       makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, expr.range);
