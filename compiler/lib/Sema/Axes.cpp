@@ -101,7 +101,7 @@ std::optional<int64_t> Elaborator::constantSize(const Expr &expr,
   auto value = evalConstant(expr);
   if (!value)
     return std::nullopt;
-  if (*value < 1 || *value > double(int64_t(1) << 40) ||
+  if (!(*value >= 1 && *value <= double(int64_t(1) << 40)) ||
       *value != double(int64_t(*value))) {
     error(diag::badSize, expr.range,
           what + " must be a whole number from 1 to 2^40");

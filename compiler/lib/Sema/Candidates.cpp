@@ -1,5 +1,4 @@
-//===- Candidates.cpp - What a choice is made from
-//-------------------------===//
+//===- Candidates.cpp - What a choice is made from ------------------------===//
 //
 // Candidates are an axis with a mask and an order: a pool, a list of refs, rows
 // in braces, and what the algebra of pools makes of these. As a value they are
@@ -12,9 +11,13 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-/// Keys that put the rows of one operand of `+` before those of the next.
-static constexpr int64_t orderStride = int64_t(1) << 40;
+/// Positions of axes, and places in lists, have at most so many bits.
+static constexpr unsigned positionBits = 31;
 
+/// How many bits numbers below `count` have.
+static unsigned bitsFor(uint64_t count) {
+  return count > 1 ? llvm::Log2_64_Ceil(count) : 0;
+}
 Value Elaborator::subsetOf(const Candidates &from) {
   std::vector<Value> parts;
   std::vector<std::string> names;
@@ -26,6 +29,8 @@ Value Elaborator::subsetOf(const Candidates &from) {
   };
   add("mask", from.mask);
   add("order", from.order);
+  parts.push_back(Value::literal(from.orderBits, true));
+  names.push_back("bits");
   if (!from.source.isError()) {
     parts.push_back(from.source);
     names.push_back("source");
@@ -50,6 +55,8 @@ bool Elaborator::candidatesFrom(const Value &value, SourceRange range,
       out.mask = mask->ir;
     if (const Value *order = value.part("order"))
       out.order = order->ir;
+    if (const Value *bits = value.part("bits"))
+      out.orderBits = unsigned(bits->number);
     if (const Value *source = value.part("source"))
       out.source = *source;
     return true;
@@ -87,8 +94,10 @@ bool Elaborator::candidatesFrom(const Value &value, SourceRange range,
     mlir::Value place =
         FindOp::create(e.builder, e.loc, position, value.ir).getResult();
     out.mask = e.compare(CompareKind::ge, place, e.constantInt(e.i64(), 0));
-    if (isa<route::ListType>(element))
+    if (isa<route::ListType>(element)) {
       out.order = place;
+      out.orderBits = positionBits;
+    }
     return true;
   }
   default:
@@ -228,6 +237,16 @@ PoolInfo *Elaborator::poolOfParts(llvm::ArrayRef<Candidates> operands) {
   return nullptr;
 }
 
+/// The order of candidates, that of their positions where they have none of
+/// their own, and its bits.
+static std::pair<mlir::Value, unsigned>
+orderOf(irgen::Emitter &e, mlir::Value order, unsigned bits, AxisInfo *axis) {
+  if (order)
+    return {order, bits};
+  return {e.iota(axis, /*asRef=*/false),
+          axis->size >= 0 ? bitsFor(uint64_t(axis->size)) : positionBits};
+}
+
 bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
                        SourceRange range, Candidates &out) {
   llvm::erase_if(operands, [](const Candidates &o) { return !o.axis; });
@@ -265,14 +284,25 @@ bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
     orders[part] = e.select(masks[part], orders[part], order);
     masks[part] = e.binary(BinaryKind::logical_or, masks[part], mask);
   };
+  llvm::SmallVector<mlir::Value> own;
+  unsigned bits = 0;
+  for (const Candidates &operand : operands) {
+    if (singles)
+      break; // one row has no order of its own
+    auto [order, width] =
+        orderOf(e, operand.order, operand.orderBits, operand.axis);
+    own.push_back(order);
+    bits = std::max(bits, width);
+  }
+  out.orderBits = bits + bitsFor(operands.size());
+  if (out.orderBits > 62) {
+    unsupported(range, "an order of so many candidates");
+    return false;
+  }
   for (auto [k, operand] : llvm::enumerate(operands)) {
-    mlir::Value order;
-    int64_t base = singles ? int64_t(k) : int64_t(k) * orderStride;
-    order = e.constantInt(e.i64(), base);
+    mlir::Value order = e.constantInt(e.i64(), int64_t(k) << bits);
     if (!singles)
-      order = e.binary(BinaryKind::add, order,
-                       operand.order ? operand.order
-                                     : e.iota(operand.axis, /*asRef=*/false));
+      order = e.binary(BinaryKind::add, order, own[k]);
     if (same) {
       addTo(0, operand.mask, order);
     } else if (operand.axis == pool->axis) {
@@ -332,12 +362,16 @@ bool Elaborator::multiply(const Candidates &a, const Candidates &b,
         productOf({a.axis, b.axis}, a.axis->name + "." + b.axis->name, range);
   out.mask = andMask(a.mask, b.mask);
   if (a.order || b.order) {
-    auto key = [&](const Candidates &side) {
-      return side.order ? side.order : e.iota(side.axis, false);
-    };
-    mlir::Value stride = e.constantInt(e.i64(), int64_t(1) << 20);
+    auto [outer, high] = orderOf(e, a.order, a.orderBits, a.axis);
+    auto [inner, low] = orderOf(e, b.order, b.orderBits, b.axis);
+    out.orderBits = high + low;
+    if (out.orderBits > 62) {
+      unsupported(range, "an order of so many candidates");
+      return false;
+    }
+    mlir::Value stride = e.constantInt(e.i64(), int64_t(1) << low);
     out.order = e.binary(BinaryKind::add,
-                         e.binary(BinaryKind::mul, key(a), stride), key(b));
+                         e.binary(BinaryKind::mul, outer, stride), inner);
   }
   return true;
 }
@@ -444,12 +478,9 @@ bool Elaborator::evalCandidates(const Expr &expr, Candidates &out) {
         row = eval(*element);
       if (!candidatesFrom(row, element->range, from))
         return false;
-      singles &= !row.is(Kind::Subset) && !row.is(Kind::Axis);
+      singles &= !row.is(Kind::Subset) && !row.is(Kind::Axis) && !from.order;
     }
-    if (!unite(std::move(operands), singles, expr.range, out))
-      return false;
-    // One row has no order of its own.
-    return true;
+    return unite(std::move(operands), singles, expr.range, out);
   }
   if (auto *call = dyn_cast<CallExpr>(plain);
       call && call->calleeName() == "skip" && !cx.scope->lookup("skip").first &&
@@ -516,11 +547,12 @@ Value Elaborator::selectSubsets(mlir::Value condition, const Value &a,
   if (e.isRange(condition)) // unknown chooses the second
     condition = e.coalesce(condition, e.constantInt(e.i1(), 0));
   out.mask = e.select(condition, maskOf(x), maskOf(y));
-  auto orderOf = [&](const Candidates &side) {
-    return side.order ? side.order : e.iota(out.axis, false);
-  };
-  if (x.order || y.order)
-    out.order = e.select(condition, orderOf(x), orderOf(y));
+  if (x.order || y.order) {
+    auto [first, wide] = orderOf(e, x.order, x.orderBits, out.axis);
+    auto [second, narrow] = orderOf(e, y.order, y.orderBits, out.axis);
+    out.order = e.select(condition, first, second);
+    out.orderBits = std::max(wide, narrow);
+  }
   return subsetOf(out);
 }
 
@@ -547,6 +579,10 @@ Value Elaborator::evalRing(const CallExpr &expr) {
     auto number = evalConstant(*arg.value);
     if (!number)
       return Value();
+    if (!(*number >= 0 && *number <= 0x1p53) ||
+        *number != double(int64_t(*number)))
+      return fail(diag::badSize, arg.value->range,
+                  "a seed must be a whole number from 0 to 2^53");
     seed = int64_t(*number);
   }
   Value target = eval(*expr.args[0].value);

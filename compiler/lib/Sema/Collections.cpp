@@ -1,5 +1,4 @@
-//===- Collections.cpp - Lists, sets and membership
-//------------------------===//
+//===- Collections.cpp - Lists, sets and membership -----------------------===//
 //
 // `in` asks a plan, a list, a set or a range; `subset` compares two collections
 // or the bits of two whole numbers; handlers put members into sets of state.
@@ -107,6 +106,8 @@ Value Elaborator::evalIn(const ast::BinaryExpr &expr) {
       return Value();
     if (!from.axis)
       return Value::array(e.constantInt(e.i1(), 0));
+    if (from.skipped && !choosable(from, expr.rhs->range))
+      return Value();
     mlir::Value row =
         memberFrom(*expr.lhs, route::RefType::get(&context, from.axis->symbol));
     if (!row)

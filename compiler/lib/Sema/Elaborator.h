@@ -300,7 +300,8 @@ private:
     AxisInfo *axis = nullptr; // null: nothing at all
     Value source;             // a plan that is chosen from
     mlir::Value mask;         // null: every row
-    mlir::Value order;        // where the rows have one of their own
+    mlir::Value order;        // where the rows have one of their own:
+    unsigned orderBits = 0;   // numbers from 0 of so many bits
     bool skipped = false;     // the rows of a skipped part
   };
   bool evalCandidates(const ast::Expr &expr, Candidates &out);
