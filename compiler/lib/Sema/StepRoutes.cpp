@@ -332,6 +332,19 @@ void Elaborator::forgetLearning(StepRoute &steps,
   }
 }
 
+static bool sameShape(const Shape &a, const Shape &b) {
+  return a.kind == b.kind && a.type == b.type && a.unit == b.unit &&
+         a.literal == b.literal && a.axis == b.axis && a.under == b.under &&
+         a.names == b.names && llvm::equal(a.parts, b.parts, sameShape);
+}
+
+static bool sameShapes(const std::map<std::string, Shape> &a,
+                       const std::map<std::string, Shape> &b) {
+  return llvm::equal(a, b, [](const auto &x, const auto &y) {
+    return x.first == y.first && sameShape(x.second, y.second);
+  });
+}
+
 void Elaborator::emitStepEntry(RouteInstance &route, SourceRange range) {
   const RouteDecl &decl = *route.decl;
   if (decl.isRouter) {
@@ -344,17 +357,19 @@ void Elaborator::emitStepEntry(RouteInstance &route, SourceRange range) {
   freshSymbol(decl.name.text);
   StepRoute steps;
   steps.learning = true;
-  // Variables may hold what other variables hold: until nothing new is learnt.
-  for (int pass = 0; pass < 3; ++pass) {
+  // Variables may hold what other variables hold, in a loop what these are
+  // given later: until nothing new is learnt. Shapes only grow, a step a pass.
+  constexpr int mostPasses = 100;
+  for (int pass = 0; pass < mostPasses; ++pass) {
     auto before = usedSymbols;
-    auto variables = steps.variables.size(), results = steps.results.size();
+    auto variables = steps.variables, results = steps.results;
     bool silent = diags.setSilent(true);
     emitStepBody(route, steps);
     diags.setSilent(silent);
     steps.func.erase();
     forgetLearning(steps, before);
-    if (pass > 0 && variables == steps.variables.size() &&
-        results == steps.results.size())
+    if (sameShapes(variables, steps.variables) &&
+        sameShapes(results, steps.results))
       break;
   }
   steps.learning = false;

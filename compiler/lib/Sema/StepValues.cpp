@@ -353,13 +353,18 @@ bool Elaborator::declareVariable(const Name &name) {
   Scope::Entry &entry = found->second;
   entry.variable =
       cx.stepPath + "@" + std::to_string(name.range.begin) + name.text;
-  if (cx.steps->learning || entry.value.isError())
+  if (entry.value.isError())
     return true;
   auto shape = cx.steps->variables.find(entry.variable);
   if (shape == cx.steps->variables.end())
     return true;
   Value given = entry.value;
   entry.value = reshape(given, shape->second, name.range);
+  if (cx.steps->learning) {
+    if (entry.value.isError())
+      entry.value = given;
+    return true;
+  }
   shareHandled(*cx.steps, given, entry.value);
   return !entry.value.isError();
 }
@@ -387,7 +392,9 @@ bool Elaborator::assignVariable(Scope::Entry &entry, const Name &name,
     if (!joined)
       return false; // reported by the second pass
     known[entry.variable] = *joined;
-    entry.value = value;
+    entry.value = reshape(value, *joined, range);
+    if (entry.value.isError())
+      entry.value = value;
     return true;
   }
   if (found == known.end()) {
