@@ -49,6 +49,23 @@ static LogicalResult evaluate(Operation *op, Region &region,
   return success();
 }
 
+FailureOr<Window> route::interp::windowOf(BudgetOp budget) {
+  auto kind = Window::parse(budget.getWindow());
+  if (!kind)
+    return budget.emitError("window '")
+           << budget.getWindow() << "' is not known";
+  if (budget.getZone() && !isTimeZone(*budget.getZone()))
+    return budget.emitError("zone '") << *budget.getZone() << "' is not known";
+  Window window{*kind};
+  if (budget.getZone())
+    window.zone = budget.getZone()->str();
+  if (budget.getLengthNs())
+    window.lengthNs = *budget.getLengthNs();
+  if (budget.getSlots())
+    window.slots = *budget.getSlots();
+  return window;
+}
+
 LogicalResult Admission::prepare(Operation *op, ArrayAttr names,
                                  const ChoiceSpace &over, Frame &frame) {
   machine = &frame.machine;
@@ -57,20 +74,11 @@ LogicalResult Admission::prepare(Operation *op, ArrayAttr names,
     auto budget = machine->symbols.lookup<BudgetOp>(name.getAttr());
     if (!budget)
       return op->emitError("names ") << name << ", which is no budget";
-    auto kind = Window::parse(budget.getWindow());
-    if (!kind)
-      return budget.emitError("window '")
-             << budget.getWindow() << "' is not known";
-    if (budget.getZone() && !isTimeZone(*budget.getZone()))
-      return budget.emitError("zone '")
-             << *budget.getZone() << "' is not known";
-    Budget entry{budget, Window{*kind}, budget.getUnit() == "p$", {}, {}, {}};
-    if (budget.getZone())
-      entry.window.zone = budget.getZone()->str();
-    if (budget.getLengthNs())
-      entry.window.lengthNs = *budget.getLengthNs();
-    if (budget.getSlots())
-      entry.window.slots = *budget.getSlots();
+    auto window = windowOf(budget);
+    if (failed(window))
+      return failure();
+    Budget entry{budget, std::move(*window), budget.getUnit() == "p$", {}, {},
+                 {}};
     SmallVector<Array, 1> reserve, limit;
     if (failed(evaluate(op, budget.getReserve(), over, frame, reserve)) ||
         failed(evaluate(op, budget.getLimit(), over, frame, limit)))
@@ -100,8 +108,7 @@ std::string Admission::keyOf(const Budget &budget,
   return key;
 }
 
-/// The number an element of f64 holds, or NaN where it is unknown.
-static double numberOf(const Element &element) {
+double route::interp::numberOf(const Element &element) {
   Range range = toRange(element);
   return range.known ? range.lo.asDouble() : __builtin_nan("");
 }
@@ -136,8 +143,12 @@ bool Admission::admit(int64_t item, int64_t candidate) {
     StringRef name = BudgetOp(budget.op).getSymName();
     auto amount = toAmount(numberOf(budget.reserve.at(position)), budget.whole);
     double limit = numberOf(budget.limit.at(position));
-    if (!amount || limit != limit)
+    auto refuse = [&] {
+      machine->refused = {name.str(), budget.window.nextAt(machine->nowNs)};
       return false;
+    };
+    if (!amount || limit != limit)
+      return refuse();
     std::string key = keyOf(budget, position);
     Amount used = 0;
     if (budget.window.kind != Window::Kind::Call)
@@ -147,9 +158,10 @@ bool Admission::admit(int64_t item, int64_t candidate) {
     // A limit beyond all amounts is none.
     auto most = limit < 0 ? std::optional<Amount>(-1) : toAmount(limit, false);
     if (most && used + *amount > *most)
-      return false;
+      return refuse();
     reservations.push_back({&budget, std::move(key), *amount, used, most});
   }
+  machine->refused.reset();
   for (const Reservation &reservation : reservations) {
     warn(reservation.budget->op, reservation.used, reservation.amount,
          reservation.most);

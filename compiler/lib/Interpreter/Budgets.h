@@ -6,6 +6,12 @@
 
 namespace route::interp {
 
+/// The window of `budget`; fails with a message where it is not known.
+mlir::FailureOr<Window> windowOf(BudgetOp budget);
+
+/// The number an element of f64 holds, or NaN where it is unknown.
+double numberOf(const Element &element);
+
 /// The budgets of one choice. What it admits counts as reserved for the rest of
 /// the run; whether that lasts is decided by the event `dispatch` or `commit`.
 class Admission {

@@ -1,6 +1,7 @@
 // Budgets of calls: amounts from the budgets' regions at one row and item,
 // totals from the ledgers.
 #include "Reservations.h"
+#include "Budgets.h"
 #include "Scalars.h"
 
 using namespace mlir;
@@ -35,20 +36,13 @@ static LogicalResult evaluate(Machine &machine, BudgetOp budget, Region &region,
   return success();
 }
 
-/// The number an element of f64 holds, or NaN where it is unknown.
-static double numberOf(const Element &element) {
-  Range range = toRange(element);
-  return range.known ? range.lo.asDouble() : __builtin_nan("");
-}
-
 /// Amounts of a run and of a batch live as long as the run.
 static Ledger &ledgerOf(const Window &window, Machine &machine, Ledger &run) {
   return window.lasts() ? machine.ledger : run;
 }
 
 FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
-                                      ArrayAttr under, const CallSite &site,
-                                      std::string &refused) {
+                                      ArrayAttr under, const CallSite &site) {
   std::vector<Reservation> wanted;
   for (auto name : under.getAsRange<FlatSymbolRefAttr>()) {
     auto budget = machine.symbols.lookup<BudgetOp>(name.getAttr());
@@ -56,11 +50,10 @@ FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
       return op.emitError("names ") << name << ", which is no budget";
     Reservation entry;
     entry.budget = budget;
-    entry.window.kind = *Window::parse(budget.getWindow());
-    if (budget.getLengthNs())
-      entry.window.lengthNs = *budget.getLengthNs();
-    if (budget.getSlots())
-      entry.window.slots = *budget.getSlots();
+    auto window = windowOf(budget);
+    if (failed(window))
+      return failure();
+    entry.window = std::move(*window);
     SmallVector<std::pair<Element, Type>> reserve, limit, keys;
     if (failed(evaluate(machine, budget, budget.getReserve(), site, reserve)) ||
         failed(evaluate(machine, budget, budget.getLimit(), site, limit)) ||
@@ -76,14 +69,15 @@ FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
         toAmount(numberOf(reserve.front().first), budget.getUnit() == "p$");
     entry.limit = numberOf(limit.front().first);
     entry.atNs = machine.nowNs;
-    refused = budget.getSymName().str();
+    llvm::StringRef symbol = budget.getSymName();
+    machine.refused = {symbol.str(), entry.window.nextAt(entry.atNs)};
     if (!amount || entry.limit != entry.limit)
       return false;
     entry.amount = *amount;
     Amount used = 0;
     if (entry.window.kind != Window::Kind::Call)
       used = ledgerOf(entry.window, machine, run)
-                 .total(refused, entry.key, entry.window, machine.nowNs);
+                 .total(symbol, entry.key, entry.window, machine.nowNs);
     // A limit beyond all amounts is none.
     auto most = entry.limit < 0 ? std::optional<Amount>(-1)
                                 : toAmount(entry.limit, false);
@@ -91,36 +85,24 @@ FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
       return false;
     wanted.push_back(std::move(entry));
   }
-  for (const Reservation &entry : wanted)
-    ledgerOf(entry.window, machine, run)
-        .add(BudgetOp(entry.budget).getSymName(), entry.key, entry.window,
-             entry.atNs, entry.amount);
+  for (Reservation &entry : wanted) {
+    BudgetOp budget = entry.budget;
+    std::optional<int64_t> until;
+    if (auto lease = budget.getLeaseNs())
+      until = entry.atNs + int64_t(*lease);
+    entry.number = ledgerOf(entry.window, machine, run)
+                       .hold(budget.getSymName(), entry.key, entry.window,
+                             entry.atNs, entry.amount, until);
+  }
   all.insert(all.end(), wanted.begin(), wanted.end());
-  refused.clear();
+  machine.refused.reset();
   return true;
 }
 
-void Reservations::giveBack(Machine &machine, Ledger &run,
-                            Reservation &reservation) {
-  if (!reservation.held)
-    return;
-  reservation.held = false;
-  ledgerOf(reservation.window, machine, run)
-      .add(reservation.budget.getSymName(), reservation.key, reservation.window,
-           reservation.atNs, -reservation.amount);
-}
-
 void Reservations::release(Machine &machine, Ledger &run) {
-  for (Reservation &reservation : all)
-    giveBack(machine, run, reservation);
+  for (const Reservation &reservation : all)
+    ledgerOf(reservation.window, machine, run).release(reservation.number);
   all.clear();
-}
-
-void Reservations::expire(Machine &machine, Ledger &run) {
-  for (Reservation &reservation : all)
-    if (auto lease = reservation.budget.getLeaseNs();
-        lease && machine.nowNs - reservation.atNs > int64_t(*lease))
-      giveBack(machine, run, reservation);
 }
 
 LogicalResult Reservations::charge(Machine &machine, Ledger &run,
@@ -129,7 +111,7 @@ LogicalResult Reservations::charge(Machine &machine, Ledger &run,
                                    std::vector<std::string> &overrun) {
   for (Reservation &reservation : all) {
     BudgetOp budget = reservation.budget;
-    giveBack(machine, run, reservation);
+    ledgerOf(reservation.window, machine, run).release(reservation.number);
     if (reservation.window.kind == Window::Kind::Held ||
         reservation.window.kind == Window::Kind::Call)
       continue; // the call has ended, and with it what it held

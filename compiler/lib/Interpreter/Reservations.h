@@ -23,17 +23,16 @@ struct Reservation {
   Amount amount = 0;
   double limit = 0;
   int64_t atNs = 0;
-  bool held = true; // false once its lease has lapsed
+  uint64_t number = 0; // in the ledger
 };
 
 /// The reservations of one call. `run` is the ledger of the run around it.
 class Reservations {
 public:
   /// Reserves under all budgets or none. True where there was room in each,
-  /// else `refused` names the first without.
+  /// else the machine's `refused` is the first without.
   mlir::FailureOr<bool> reserve(Machine &machine, Ledger &run, AskOp op,
-                                mlir::ArrayAttr under, const CallSite &site,
-                                std::string &refused);
+                                mlir::ArrayAttr under, const CallSite &site);
   /// Replaces the reservations by what was used. Budgets that are above their
   /// limit then are named in `overrun`.
   mlir::LogicalResult charge(Machine &machine, Ledger &run,
@@ -42,11 +41,8 @@ public:
                              std::vector<std::string> &overrun);
   /// Gives all back.
   void release(Machine &machine, Ledger &run);
-  /// Gives back what is held longer than its lease.
-  void expire(Machine &machine, Ledger &run);
 
 private:
-  void giveBack(Machine &machine, Ledger &run, Reservation &reservation);
   std::vector<Reservation> all;
 };
 

@@ -192,6 +192,12 @@ void route::interp::logAction(llvm::raw_ostream &os, Machine &machine,
     os << ", \"code\": " << action.code;
   if (!action.reason.empty())
     os << ", \"reason\": " << quoted(action.reason);
+  if (action.refused) {
+    if (action.reason != action.refused->budget)
+      os << ", \"budget\": " << quoted(action.refused->budget);
+    if (action.refused->resetNs)
+      os << ", \"resets\": " << *action.refused->resetNs;
+  }
   os << "}\n";
 }
 

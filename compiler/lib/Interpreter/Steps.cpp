@@ -4,6 +4,7 @@
 #include "Scalars.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "route/Interpreter/LiveRows.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/SaveAndRestore.h"
 
@@ -65,6 +66,7 @@ struct StepRun::Impl {
   LogicalResult begin();
   LogicalResult advance();
   LogicalResult ask(AskOp op);
+  LogicalResult readAhead(AskOp op);
   LogicalResult makeCall(Call &call, ArrayRef<RuntimeValue> args);
   LogicalResult needSignal(const NeededSignal &needed);
   LogicalResult finishAsk(AskOp op);
@@ -82,33 +84,84 @@ struct StepRun::Impl {
 };
 
 /// Whether the answer of `ask` is what the run gives, whatever it is: on the
-/// way from it to a return nothing else is asked and nothing depends on its
-/// fields.
-static bool settles(AskOp ask) {
+/// way from it to a return nothing else is asked, nothing depends on its
+/// fields, and what is returned is the answer, or one field of it.
+static bool settles(Machine &machine, FuncOp func, AskOp ask) {
   if (ask.getCopies())
     return false;
+  // What arguments of blocks on the way are.
+  llvm::DenseMap<Value, Value> given;
+  auto source = [&](Value value) {
+    while (true) {
+      if (auto found = given.find(value); found != given.end())
+        value = found->second;
+      else if (auto cast = value.getDefiningOp<CastOp>())
+        value = cast.getOperand();
+      else if (auto known = value.getDefiningOp<CoalesceOp>())
+        value = known.getLhs();
+      else
+        return value;
+    }
+  };
+  auto asks = [&](Operation *op) {
+    return op
+        ->walk([&](GetOp get) {
+          auto signal = machine.symbols.lookup<SignalOp>(
+              get.getSymbol().getRootReference());
+          bool open = signal && signal.getHost() &&
+                      !machine.computed.contains(signal.getSymName()) &&
+                      !machine.inputs.contains(signal.getSymName());
+          return open ? WalkResult::interrupt() : WalkResult::advance();
+        })
+        .wasInterrupted();
+  };
+  auto gives = [&](route::ReturnOp op) {
+    size_t fields = 0;
+    for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
+      Value value = source(operand);
+      auto found = llvm::find(ask.getValues(), value);
+      if (found == ask.getValues().end())
+        continue;
+      auto name = func.getResultAttrOfType<StringAttr>(i, "route.name");
+      if (op.getNumOperands() == 1)
+        return true;
+      StringRef field =
+          cast<StringAttr>(ask.getFields()[found - ask.getValues().begin()])
+              .getValue();
+      fields += name && name.getValue().rsplit('.').second == field;
+    }
+    return fields > 0 && fields == ask.getValues().size();
+  };
   Operation *op = ask->getNextNode();
   for (int steps = 0; op && steps < 10'000; ++steps) {
-    if (isa<route::ReturnOp>(op))
-      return true;
-    if (isa<AskOp, RepeatOp, NextOp, RefuseOp>(op))
+    if (auto end = dyn_cast<route::ReturnOp>(op))
+      return gives(end);
+    if (isa<AskOp, RepeatOp, NextOp, RefuseOp>(op) || asks(op))
       return false;
+    Block *next = nullptr;
+    OperandRange arguments(op->operand_begin(), op->operand_begin());
     if (auto jump = dyn_cast<cf::BranchOp>(op)) {
-      op = &jump.getDest()->front();
-      continue;
+      next = jump.getDest();
+      arguments = jump.getDestOperands();
+    } else if (auto branch = dyn_cast<CondBranchOp>(op)) {
+      auto test = branch.getCondition().getDefiningOp<CompareOp>();
+      auto zero =
+          test ? test.getRhs().getDefiningOp<ConstantOp>() : ConstantOp();
+      auto value =
+          zero ? dyn_cast<IntegerAttr>(zero.getValue()) : IntegerAttr();
+      if (!test || test.getKind() != CompareKind::eq || !value ||
+          value.getInt() != 0 || source(test.getLhs()) != ask.getCode())
+        return false;
+      next = branch.getTrueDest();
+      arguments = branch.getTrueOperands();
     }
-    auto branch = dyn_cast<CondBranchOp>(op);
-    if (!branch) {
+    if (!next) {
       op = op->getNextNode();
       continue;
     }
-    auto test = branch.getCondition().getDefiningOp<CompareOp>();
-    auto zero = test ? test.getRhs().getDefiningOp<ConstantOp>() : ConstantOp();
-    auto value = zero ? dyn_cast<IntegerAttr>(zero.getValue()) : IntegerAttr();
-    if (!test || test.getKind() != CompareKind::eq || !value ||
-        value.getInt() != 0 || test.getLhs() != ask.getCode())
-      return false;
-    op = &branch.getTrueDest()->front();
+    for (auto [argument, value] : llvm::zip(next->getArguments(), arguments))
+      given[argument] = source(value);
+    op = &next->front();
   }
   return false;
 }
@@ -223,8 +276,13 @@ LogicalResult StepRun::Impl::advance() {
       llvm::append_range(args, valuesOf(next.getOperands()));
       enter(next.getHead(), args);
     } else if (auto asks = dyn_cast<AskOp>(op)) {
-      if (failed(ask(asks)))
-        return failure();
+      if (failed(ask(asks))) {
+        if (!*machine.needed)
+          return failure();
+        NeededSignal needed = std::move(**machine.needed);
+        machine.needed->reset();
+        return needSignal(needed);
+      }
       if (!waiting.empty())
         return wait(), success();
     } else if (auto done = dyn_cast<route::ReturnOp>(op)) {
@@ -291,6 +349,8 @@ void StepRun::Impl::refuse(int64_t code, StringRef reason) {
   Action action{Action::Kind::Reject};
   action.code = code;
   action.reason = reason.str();
+  if (code == 429)
+    action.refused = machine.refused;
   actions.push_back(std::move(action));
   ended = true;
 }
@@ -341,7 +401,52 @@ static std::string labelOf(Machine &machine, StringAttr pool, int64_t row) {
   return std::to_string(row);
 }
 
+/// The row that a handler is about, by its arguments; null for none.
+static StringAttr rowOf(FuncOp handler) {
+  for (auto [i, type] : llvm::enumerate(handler.getArgumentTypes())) {
+    auto role = handler.getArgAttrOfType<StringAttr>(i, "route.role");
+    auto array = dyn_cast<ArrayType>(type);
+    auto ref = array ? dyn_cast<RefType>(array.getElementType()) : RefType();
+    if (ref && role && role.getValue() == "row")
+      return ref.getAxis().getAttr();
+  }
+  return {};
+}
+
+/// Reads the signals that budgets and handlers of the call read, so that the
+/// host is asked before the call is made and not while an event is handled.
+LogicalResult StepRun::Impl::readAhead(AskOp op) {
+  LogicalResult good = success();
+  auto readIn = [&](Operation *user) {
+    user->walk([&](GetOp get) {
+      if (machine.symbols.lookup<SignalOp>(get.getSymbol().getRootReference()))
+        good = machine.read(get.getSymbol(), get.getLoc());
+      return failed(good) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    return good;
+  };
+  if (auto under = op.getUnderAttr())
+    for (auto name : under.getAsRange<FlatSymbolRefAttr>())
+      if (auto budget = machine.symbols.lookup<BudgetOp>(name.getAttr());
+          budget && failed(readIn(budget)))
+        return failure();
+  for (auto handler : machine.module.getOps<FuncOp>()) {
+    if (handler.getKind() != FuncKind::handler ||
+        !llvm::is_contained({"dispatch", "usage", "failure"},
+                            handler.getEvent().value_or("")))
+      continue;
+    StringAttr row = rowOf(handler);
+    bool concerned =
+        !row || (op.getPool() && row == op.getPoolAttr().getAttr());
+    if (concerned && failed(readIn(handler)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult StepRun::Impl::ask(AskOp op) {
+  if (failed(readAhead(op)))
+    return failure();
   int64_t copies = op.getCopies() ? int64_t(*op.getCopies()) : 1;
   if (copies > machine.options.maxSteps)
     return op.emitError("asks ") << copies << " times, above the step limit";
@@ -453,9 +558,8 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
     }
   }
   if (auto under = op.getUnderAttr()) {
-    std::string refused;
-    auto room = call.reservations.reserve(machine, ledger, op, under, call.site,
-                                          refused);
+    auto room =
+        call.reservations.reserve(machine, ledger, op, under, call.site);
     if (failed(room))
       return failure();
     if (!*room) {
@@ -463,7 +567,8 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
       call.code = 429;
       Action action{Action::Kind::Note};
       action.name = "exhausted";
-      action.reason = refused;
+      action.reason = machine.refused->budget;
+      action.refused = machine.refused;
       actions.push_back(std::move(action));
       return success();
     }
@@ -475,6 +580,7 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
                     .str();
   if (call.pool) {
     noteRow(chosen, call);
+    useRow(interpreter, call.pool.getValue(), call.row);
     action.row = labelOf(machine, call.pool, call.row);
   }
   action.values = call.given;
@@ -644,8 +750,6 @@ LogicalResult StepRun::Impl::endCall(Call &call, const Event &event) {
 FailureOr<std::vector<Action>> StepRun::step(const Event &event) {
   Impl &run = *impl;
   return run.inRun([&]() -> LogicalResult {
-    for (auto &call : run.calls)
-      call->reservations.expire(run.machine, run.ledger);
     if (event.call < 0 || event.call >= int64_t(run.calls.size()) ||
         run.calls[event.call]->ended) {
       Action action{Action::Kind::Stale};
@@ -656,7 +760,8 @@ FailureOr<std::vector<Action>> StepRun::step(const Event &event) {
     Call &call = *run.calls[event.call];
     bool current = llvm::is_contained(run.waiting, &call) && !call.cancelled;
     if (event.kind == Event::Kind::FirstByte) {
-      if (current && call.ask && !call.committed && settles(call.ask)) {
+      if (current && call.ask && !call.committed &&
+          settles(run.machine, run.func, call.ask)) {
         call.committed = true;
         Action action{Action::Kind::Commit};
         action.call = call.id;
@@ -776,8 +881,11 @@ LogicalResult StepRun::Impl::finishAsk(AskOp op) {
 }
 
 LogicalResult StepRun::feedback(float reward) {
-  return impl->inRun(
-      [&] { return impl->runHandlers("feedback", nullptr, reward); });
+  return impl->inRun([&] {
+    // The run is over: signals that it has not read are unanswered.
+    impl->machine.needed = nullptr;
+    return impl->runHandlers("feedback", nullptr, reward);
+  });
 }
 
 std::vector<std::pair<std::string, ArrayType>>

@@ -27,6 +27,15 @@ struct Window {
   /// The number of the window (for sliding: of its part) at `nowNs` since 1970,
   /// UTC; days and months are those of the zone.
   int64_t indexAt(int64_t nowNs) const;
+  /// When amounts of now begin to leave it by time alone; nothing for windows
+  /// that end with what they are about.
+  std::optional<int64_t> nextAt(int64_t nowNs) const;
+};
+
+/// A budget without room, and when time alone makes some.
+struct BudgetRefusal {
+  std::string budget;
+  std::optional<int64_t> resetNs;
 };
 
 /// Amounts are counted in units of 2^-32, rounded up, so that sums are exact
@@ -36,7 +45,7 @@ using Amount = __int128;
 std::optional<Amount> toAmount(double value, bool whole);
 double fromAmount(Amount amount);
 
-/// Totals by budget, key and window.
+/// Totals by budget, key and window. Time does not go back.
 class Ledger {
 public:
   /// What counts against a limit at `nowNs`.
@@ -44,9 +53,14 @@ public:
                const Window &window, int64_t nowNs) const;
   void add(llvm::StringRef budget, llvm::StringRef key, const Window &window,
            int64_t nowNs, Amount amount);
-  void clear() { cells.clear(); }
-  bool empty() const { return cells.empty(); }
-  /// Adds all of `other`.
+  void clear() { *this = Ledger(); }
+  /// Counts a reservation until it is released, or until the time `untilNs`
+  /// has passed. Its number.
+  uint64_t hold(llvm::StringRef budget, llvm::StringRef key,
+                const Window &window, int64_t nowNs, Amount amount,
+                std::optional<int64_t> untilNs);
+  void release(uint64_t number) { held.erase(number); }
+  /// Adds what has been added to `other`.
   void merge(const Ledger &other);
 
 private:
@@ -55,7 +69,14 @@ private:
     int64_t index;
     auto operator<=>(const Cell &) const = default;
   };
+  struct Held {
+    Cell cell;
+    Amount amount;
+    std::optional<int64_t> untilNs;
+  };
   std::map<Cell, Amount> cells;
+  std::map<uint64_t, Held> held;
+  uint64_t nextNumber = 0;
 };
 
 } // namespace route::interp

@@ -125,6 +125,8 @@ public:
   std::vector<Metric> metrics;
   /// What is charged for good, and what the present run has reserved.
   Ledger ledger, pending;
+  /// The budget that had no room for what was asked last, until another has.
+  std::optional<BudgetRefusal> refused;
   /// Results of the last run by the names they have there, for handlers.
   llvm::StringMap<RuntimeValue> kept;
   /// Positions of the linalg loops under way, innermost last.

@@ -37,6 +37,8 @@ struct Action {
   int64_t timeNs = -1;
   int64_t code = 0;
   std::string reason;
+  /// Reject with 429, and the note `exhausted`: the budget that had no room.
+  std::optional<BudgetRefusal> refused;
 };
 
 /// What happened to a call. Each ends in exactly one of Return, Fail, Timeout
