@@ -2,10 +2,10 @@
 #include "Backend.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
+#include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Checkpoint.h"
 #include "route/Interpreter/Machine.h"
 #include "route/Sema/Compile.h"
-#include "route/numerics.h"
 
 #include <cstring>
 
@@ -15,101 +15,6 @@ using namespace route::fuzz;
 using namespace route::interp;
 
 namespace {
-
-template <typename T> T load(const char *bytes) {
-  T value;
-  memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-template <typename T> void store(char *bytes, T value) {
-  memcpy(bytes, &value, sizeof(value));
-}
-
-/// The port's element at `bytes` as an element of `type`.
-Element read(uint32_t element, const char *bytes, Type type) {
-  Element value;
-  switch (element) {
-  case ROUTE_BOOL:
-  case ROUTE_U8:
-    value = int64_t(load<uint8_t>(bytes));
-    break;
-  case ROUTE_I8:
-    value = int64_t(load<int8_t>(bytes));
-    break;
-  case ROUTE_U16:
-    value = int64_t(load<uint16_t>(bytes));
-    break;
-  case ROUTE_I16:
-    value = int64_t(load<int16_t>(bytes));
-    break;
-  case ROUTE_U32:
-    value = int64_t(load<uint32_t>(bytes));
-    break;
-  case ROUTE_I32:
-    value = int64_t(load<int32_t>(bytes));
-    break;
-  case ROUTE_F16:
-    value = num::fromF16(load<uint16_t>(bytes));
-    break;
-  case ROUTE_BF16:
-    value = num::fromBf16(load<uint16_t>(bytes));
-    break;
-  case ROUTE_F32:
-    value = load<float>(bytes);
-    break;
-  case ROUTE_F64:
-    value = load<double>(bytes);
-    break;
-  case ROUTE_TEXT: {
-    auto text = load<route_text>(bytes);
-    value = std::string(text.data, static_cast<size_t>(text.size));
-    break;
-  }
-  default:
-    value = load<int64_t>(bytes);
-  }
-  return value;
-}
-
-double asNumber(const Element &value) {
-  if (std::holds_alternative<float>(value))
-    return value.asFloat();
-  if (std::holds_alternative<double>(value))
-    return value.asDouble();
-  return static_cast<double>(value.asInt());
-}
-
-/// The element as the port stores it.
-void write(uint32_t element, const Element &value, char *bytes,
-           std::deque<std::string> &texts) {
-  switch (element) {
-  case ROUTE_BOOL:
-  case ROUTE_U8:
-  case ROUTE_I8:
-    return store(bytes, static_cast<uint8_t>(value.asInt()));
-  case ROUTE_U16:
-  case ROUTE_I16:
-    return store(bytes, static_cast<uint16_t>(value.asInt()));
-  case ROUTE_U32:
-  case ROUTE_I32:
-    return store(bytes, static_cast<uint32_t>(value.asInt()));
-  case ROUTE_F16:
-    return store(bytes, num::toF16(static_cast<float>(asNumber(value))));
-  case ROUTE_BF16:
-    return store(bytes, num::toBf16(static_cast<float>(asNumber(value))));
-  case ROUTE_F32:
-    return store(bytes, static_cast<float>(asNumber(value)));
-  case ROUTE_F64:
-    return store(bytes, asNumber(value));
-  case ROUTE_TEXT: {
-    std::string &text = texts.emplace_back(value.asText().str());
-    return store(bytes,
-                 route_text{text.data(), static_cast<int64_t>(text.size())});
-  }
-  default:
-    return store(bytes, value.asInt());
-  }
-}
 
 class InterpreterBackend : public Backend {
 public:
@@ -164,6 +69,11 @@ private:
   ScopedDiagnosticHandler handler;
   OwningOpRef<ModuleOp> module;
   std::unique_ptr<Interpreter> interpreter;
+  /// The sizes of the axes of the run at hand, as its values have them.
+  void measure(const route_entry_desc &entry, const Values &inputs,
+               const Values &outputs);
+
+  std::vector<int64_t> sizes;
   /// Results of the run at hand by their names.
   std::map<std::string, RuntimeValue> results;
 };
@@ -206,11 +116,8 @@ FailureOr<Array> InterpreterBackend::array(const route_port_desc &port,
   FailureOr<Array> made = Array::create(element, axes);
   if (mlir::failed(made))
     return failure();
-  uint64_t width = route_element_size(port.type.element);
   for (int64_t i = 0, n = made->size(); i < n; ++i) {
-    Element one = read(port.type.element,
-                       value.bytes() + static_cast<uint64_t>(i) * width,
-                       stripRange(element));
+    Element one = readBuffer(port.type.element, value.bytes(), i);
     if (isRangeType(element)) {
       bool known = value.known.empty() || value.known[static_cast<size_t>(i)];
       one = known ? knownRange(one) : unknownOf(element);
@@ -220,8 +127,28 @@ FailureOr<Array> InterpreterBackend::array(const route_port_desc &port,
   return made;
 }
 
+void InterpreterBackend::measure(const route_entry_desc &entry,
+                                 const Values &inputs, const Values &outputs) {
+  sizes.assign(desc.num_axes, -1);
+  auto take = [&](const route_port_desc *ports, const Values &values) {
+    for (size_t i = 0; i < values.values.size(); ++i)
+      for (size_t dim = 0; dim < values.values[i].shape.size(); ++dim)
+        sizes[ports[i].axes[dim]] = values.values[i].shape[dim];
+  };
+  take(entry.inputs, inputs);
+  take(entry.outputs, outputs);
+  for (uint64_t axis = 0; axis < desc.num_axes; ++axis)
+    if (desc.axes[axis].size >= 0)
+      sizes[axis] = desc.axes[axis].size;
+    else if (sizes[axis] < 0 && desc.axes[axis].derived_size)
+      sizes[axis] = desc.axes[axis].derived_size(sizes.data());
+}
+
 bool InterpreterBackend::give(const route_port_desc &port,
                               const route::Value &value) {
+  if (port.role == ROUTE_ROLE_ID) // how many items there are
+    return !value.given || succeeded(interpreter->bindAxis(
+                               desc.axes[port.axes[0]].name, value.shape[0]));
   auto [name, type] = target(port.name);
   if (!type)
     return false;
@@ -241,60 +168,38 @@ bool InterpreterBackend::take(const route_port_desc &port, route::Value &value,
     found = results.find(name.substr(0, name.size() - strlen(".count")));
   if (found == results.end())
     return false;
-  uint64_t width = route_element_size(port.type.element);
   memset(value.bytes(), 0, value.size);
+  std::fill(value.known.begin(), value.known.end(), 0);
   if (const Plan *plan = std::get_if<Plan>(&found->second)) {
-    std::vector<int64_t> items = itemOfRows(*plan->axis);
-    if (!counts)
-      memset(value.bytes(), 0xff, value.size);
-    for (int64_t row = 0; row < plan->axis->size; ++row) {
-      auto item = static_cast<uint64_t>(items[static_cast<size_t>(row)]);
-      if (counts) {
-        char *at = value.bytes() + item * 4;
-        store(at, load<int32_t>(at) + 1);
-        continue;
-      }
-      auto rank =
-          static_cast<uint64_t>((*plan->axis->rank)[static_cast<size_t>(row)]);
-      auto most = static_cast<uint64_t>(value.shape.back());
-      if (rank >= most)
-        return false;
-      store(value.bytes() + (item * most + rank) * 4,
-            static_cast<int32_t>(
-                (*plan->axis->chosen().index)[static_cast<size_t>(row)]));
-    }
-    return true;
+    auto *data = reinterpret_cast<int32_t *>(value.bytes());
+    int64_t chosen = port.type.rows_of >= 0 ? sizes[port.type.rows_of] : 0;
+    return counts ? writeCounts(*plan->axis, value.shape, data)
+                  : writeIndex(plan->axis, value.shape, chosen, data);
   }
   const Array &held = std::get<Array>(found->second);
+  auto places = placesOf(held.axes, value.shape);
+  if (!places)
+    return false;
+  uint64_t perKnown = 1;
+  for (uint64_t dim = port.known_axes; dim < value.shape.size(); ++dim)
+    perKnown *= static_cast<uint64_t>(value.shape[dim]);
   std::vector<Element> elements = held.elements();
-  const interp::Axis *plan = !held.axes.empty() && held.axes.front()->isPlan()
-                                 ? &*held.axes.front()
-                                 : nullptr;
-  std::vector<int64_t> items =
-      plan ? itemOfRows(*plan) : std::vector<int64_t>();
-  size_t each = plan && plan->size ? elements.size() / plan->size : 1;
-  for (size_t i = 0; i < elements.size(); ++i) {
-    uint64_t place = i;
-    if (plan) {
-      size_t row = i / each, perItem = plan->per().size();
-      auto most = static_cast<uint64_t>(value.shape[perItem]);
-      place = (static_cast<uint64_t>(items[row]) * most +
-               static_cast<uint64_t>((*plan->rank)[row])) *
-                  each +
-              i % each;
-    }
-    if ((place + 1) * width > value.size)
-      return false;
-    Element one = elements[i];
-    if (std::holds_alternative<std::shared_ptr<const Range>>(one)) {
-      const Range &range = one.asRange();
-      if (place < value.known.size())
-        value.known[place] = range.known;
-      if (!range.known)
+  for (auto [place, element] : llvm::zip(*places, elements)) {
+    Element one = element;
+    if (auto *range = std::get_if<std::shared_ptr<const Range>>(&element)) {
+      if (!(*range)->known)
         continue;
-      one = Element(range.lo);
+      one = (*range)->lo;
     }
-    write(port.type.element, one, value.bytes() + place * width, texts);
+    if (!value.known.empty())
+      value.known[place / perKnown] = 1;
+    if (port.type.element != ROUTE_TEXT) {
+      writeBuffer(port.type.element, value.bytes(), place, one);
+      continue;
+    }
+    std::string &text = texts.emplace_back(one.asText().str());
+    reinterpret_cast<route_text *>(value.bytes())[place] = {
+        text.data(), static_cast<int64_t>(text.size())};
   }
   return true;
 }
@@ -339,6 +244,7 @@ bool InterpreterBackend::run(uint32_t index, Values &inputs, Values &outputs,
   for (auto [i, value] : llvm::enumerate(*returned))
     if (auto name = func.getResultAttrOfType<StringAttr>(i, "route.name"))
       results[name.getValue().str()] = value;
+  measure(entry, inputs, outputs);
   for (size_t i = 0; i < entry.num_outputs; ++i)
     if (!take(entry.outputs[i], outputs.values[i], outputs.texts))
       return failed(why, std::string("output '") + entry.outputs[i].name +
@@ -355,9 +261,9 @@ bool InterpreterBackend::state(uint32_t cell, std::string &bytes,
   std::vector<Element> elements = held->elements();
   uint64_t width = route_element_size(state.type.element);
   bytes.assign(elements.size() * width, '\0');
-  std::deque<std::string> texts;
   for (size_t i = 0; i < elements.size(); ++i)
-    write(state.type.element, elements[i], bytes.data() + i * width, texts);
+    writeBuffer(state.type.element, bytes.data(), static_cast<int64_t>(i),
+                elements[i]);
   return true;
 }
 

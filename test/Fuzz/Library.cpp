@@ -70,8 +70,10 @@ bool LibraryBackend::run(uint32_t index, Values &inputs, Values &outputs,
       outputs.allocate(module, sizes.data(), &error))
     return failed(why, error);
   // Whatever is not written shows.
-  for (Value &value : outputs.values)
+  for (Value &value : outputs.values) {
     memset(value.bytes(), 0xa5, value.size);
+    std::fill(value.known.begin(), value.known.end(), 0xa5);
+  }
   AlignedMemory workspace;
   if (!workspace.allocate(call.workspace_size))
     return failed(why, {ROUTE_ERROR_MEMORY, "out of memory"});

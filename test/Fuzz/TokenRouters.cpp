@@ -303,12 +303,15 @@ private:
     if (kind == "mode")
       operand = "int(round(s))";
     std::string type = kind == "any" || kind == "all" ? "bool" : "f32";
-    if (kind == "count" || kind == "argmax" || kind == "argmin" ||
-        kind == "mode")
+    if (kind == "count" || kind == "mode")
       type = "i64";
-    entry = "route stat(" + arguments + ") -> " + type + "[token" +
-            (perGroup ? ", group" : "") + "] {\n" + local + "  return " + kind +
-            "(" + operand + over + ")\n}\n";
+    // A row has no written type over axes.
+    bool row = kind == "argmax" || kind == "argmin";
+    entry =
+        "route stat(" + arguments + ") " +
+        (row ? ""
+             : "-> " + type + "[token" + (perGroup ? ", group" : "") + "] ") +
+        "{\n" + local + "  return " + kind + "(" + operand + over + ")\n}\n";
   }
 
   Choices &c;

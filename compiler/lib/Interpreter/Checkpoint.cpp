@@ -1,6 +1,8 @@
 // Parameters from safetensors files, stacked ones from a tensor a position.
 #include "route/Interpreter/Checkpoint.h"
 #include "Scalars.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Machine.h"
 #include "route/mxfp4.h"
 #include "route/numerics.h"
@@ -44,49 +46,13 @@ static Type typeOf(uint32_t element, MLIRContext *context) {
   }
 }
 
-/// Element `i` of the run of T at `data`, which may be unaligned.
-template <typename T> static T readAs(const char *data, int64_t i) {
-  T value;
-  std::memcpy(&value, data + i * sizeof(T), sizeof(T));
-  return value;
-}
-
-static Element readElement(uint32_t element, const char *data, int64_t i) {
-  switch (element) {
-  case ROUTE_BOOL:
-    return int64_t(data[i] != 0);
-  case ROUTE_I8:
-    return int64_t(readAs<int8_t>(data, i));
-  case ROUTE_U8:
-    return int64_t(readAs<uint8_t>(data, i));
-  case ROUTE_I16:
-    return int64_t(readAs<int16_t>(data, i));
-  case ROUTE_U16:
-    return int64_t(readAs<uint16_t>(data, i));
-  case ROUTE_I32:
-    return int64_t(readAs<int32_t>(data, i));
-  case ROUTE_U32:
-    return int64_t(readAs<uint32_t>(data, i));
-  case ROUTE_F16:
-    return num::fromF16(readAs<uint16_t>(data, i));
-  case ROUTE_BF16:
-    return num::fromBf16(readAs<uint16_t>(data, i));
-  case ROUTE_F32:
-    return readAs<float>(data, i);
-  case ROUTE_F64:
-    return readAs<double>(data, i);
-  default:
-    return readAs<int64_t>(data, i);
-  }
-}
-
 /// Appends the tensor's elements to `target` from place `start` on, as `type`.
 static void copyElements(const FileTensor &tensor, Type from, Type type,
                          Buffer &target, int64_t start, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
     target.set(
         start + i,
-        applyCast(from, type, readElement(tensor.element, tensor.data, i)));
+        applyCast(from, type, readBuffer(tensor.element, tensor.data, i)));
 }
 
 FailureOr<Array> route::interp::arrayFromTensor(const FileTensor &tensor,
@@ -227,10 +193,39 @@ static FailureOr<Array> gather(Interpreter &interpreter, Operation *op,
   return array;
 }
 
+/// The symbols that functions, budgets and what these read depend on.
+static llvm::DenseSet<StringAttr> symbolsRead(ModuleOp module) {
+  llvm::DenseSet<StringAttr> read;
+  SmallVector<Operation *> open;
+  auto visit = [&](Operation *op) {
+    op->walk([&](GetOp get) {
+      StringAttr name = get.getSymbol().getRootReference();
+      if (!read.insert(name).second)
+        return;
+      if (Operation *target = SymbolTable::lookupSymbolIn(module, name))
+        open.push_back(target);
+    });
+  };
+  for (Operation &op : *module.getBody())
+    if (!isa<SignalOp>(op)) // read by others, or not at all
+      visit(&op);
+  while (!open.empty())
+    visit(open.pop_back_val());
+  // At the tensor level functions take what they read.
+  for (auto func : module.getOps<func::FuncOp>())
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      if (auto name = func.getArgAttrOfType<StringAttr>(i, "route.name"))
+        read.insert(name);
+  return read;
+}
+
 LogicalResult route::interp::bindCheckpoint(Interpreter &interpreter,
                                             ModuleOp module,
                                             const SafeTensors &file) {
+  llvm::DenseSet<StringAttr> read = symbolsRead(module);
   for (auto param : module.getOps<ParamOp>()) {
+    if (!read.contains(param.getSymNameAttr()))
+      continue;
     auto value = gather(interpreter, param, cast<ArrayType>(param.getType()),
                         param.getFrom(), file);
     if (failed(value) ||

@@ -364,11 +364,12 @@ private:
         port.type.element = ROUTE_I32;
         port.axes = axesOf(ArrayRef(parents).drop_back(), buffer.getShape());
         if (part == "index") {
-          // The rows of a plan are chosen by their places in its index.
+          // Rows of a plan are chosen by their places in its index, which are
+          // an axis by the plan's name.
           auto chosen = symbols.lookup<AxisOp>(parents.back().getValue());
           port.type.rowsOf =
               chosen.getKind() == AxisKind::plan
-                  ? rankAxis(chosen.getSymName(), ShapedType::kDynamic)
+                  ? namedAxis(chosen.getSymName().str(), ShapedType::kDynamic)
               : chosen.getKind() == AxisKind::copy
                   ? schema.findAxis(*chosen.getOriginal())
                   : schema.findAxis(chosen.getSymName());

@@ -39,6 +39,17 @@ ScopePtr Elaborator::loadPrelude() {
 }
 
 /// Names given by -D must be those of axes or pools.
+/// Erases what nothing depends on, whole chains: what only they read is then
+/// not asked of callers or checkpoints.
+static void eraseDead(mlir::ModuleOp module) {
+  llvm::SmallVector<mlir::Operation *> ops;
+  module.walk<mlir::WalkOrder::PreOrder>(
+      [&](mlir::Operation *op) { ops.push_back(op); });
+  for (mlir::Operation *op : llvm::reverse(ops))
+    if (mlir::isOpTriviallyDead(op))
+      op->erase();
+}
+
 static void checkSizes(const CompileOptions &options, mlir::ModuleOp module,
                        DiagnosticEngine &diags) {
   std::vector<std::string> names;
@@ -279,10 +290,11 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
       });
   if (mlir::failed(mlir::verify(*module)))
     return nullptr;
-  // Reads are emitted at each use and values that nobody asked for are dropped.
+  // Reads are emitted at each use, and names that nobody asks for too.
   mlir::IRRewriter rewriter(&context);
   mlir::DominanceInfo dominance(*module);
   mlir::eliminateCommonSubExpressions(rewriter, dominance, *module);
+  eraseDead(*module);
   return std::move(module);
 }
 

@@ -1,8 +1,8 @@
 // Between the runtime's buffers and the interpreter's arrays.
 #include "Execute.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Rows.h"
-#include "route/numerics.h"
 #include <cstring>
 
 using namespace mlir;
@@ -11,112 +11,6 @@ using namespace route::interp;
 
 static constexpr uint64_t elementBytes[] = {0, 1, 1, 2, 4, 8, 1,  2,
                                             4, 8, 2, 2, 4, 8, 16, 8};
-
-static Element readBuffer(uint32_t element, const char *data, int64_t i) {
-  auto get = [&](auto number) {
-    std::memcpy(&number, data + i * sizeof(number), sizeof(number));
-    return number;
-  };
-  switch (element) {
-  case ROUTE_BOOL:
-  case ROUTE_U8:
-    return int64_t(get(uint8_t()));
-  case ROUTE_I8:
-    return int64_t(get(int8_t()));
-  case ROUTE_I16:
-    return int64_t(get(int16_t()));
-  case ROUTE_U16:
-    return int64_t(get(uint16_t()));
-  case ROUTE_I32:
-    return int64_t(get(int32_t()));
-  case ROUTE_U32:
-    return int64_t(get(uint32_t()));
-  case ROUTE_F16:
-    return num::fromF16(get(uint16_t()));
-  case ROUTE_BF16:
-    return num::fromBf16(get(uint16_t()));
-  case ROUTE_F32:
-    return get(float());
-  case ROUTE_F64:
-    return get(double());
-  case ROUTE_TEXT: {
-    route_text text = get(route_text());
-    return text.size ? std::string(text.data, text.size) : std::string();
-  }
-  default:
-    return get(int64_t());
-  }
-}
-
-static void writeBuffer(uint32_t element, char *data, int64_t i,
-                        const Element &value) {
-  auto put = [&](auto number) {
-    std::memcpy(data + i * sizeof(number), &number, sizeof(number));
-  };
-  switch (element) {
-  case ROUTE_BOOL:
-  case ROUTE_I8:
-  case ROUTE_U8:
-    return put(static_cast<int8_t>(value.asInt()));
-  case ROUTE_I16:
-  case ROUTE_U16:
-    return put(static_cast<int16_t>(value.asInt()));
-  case ROUTE_I32:
-  case ROUTE_U32:
-    return put(static_cast<int32_t>(value.asInt()));
-  case ROUTE_F16:
-    return put(num::toF16(value.asFloat()));
-  case ROUTE_BF16:
-    return put(num::toBf16(value.asFloat()));
-  case ROUTE_F32:
-    return put(value.asFloat());
-  case ROUTE_F64:
-    return put(value.asDouble());
-  default:
-    return put(value.asInt());
-  }
-}
-
-/// For each position of `axes`, row-major, its place in a buffer of `shape`. A
-/// plan's axis takes the places of its items and of its ranks. Empty where the
-/// shape cannot hold the axes.
-static std::optional<std::vector<int64_t>> placesOf(ArrayRef<AxisRef> axes,
-                                                    ArrayRef<int64_t> shape) {
-  SmallVector<std::vector<int64_t>> along;
-  size_t dim = 0;
-  for (const AxisRef &axis : axes) {
-    size_t dims = axis->isPlan() ? axis->per().size() + 1 : 1;
-    if (dim + dims > shape.size())
-      return std::nullopt;
-    int64_t stride = 1;
-    for (int64_t size : shape.drop_front(dim + dims))
-      stride *= size;
-    int64_t width = shape[dim + dims - 1];
-    std::vector<int64_t> items =
-        axis->isPlan() ? itemOfRows(*axis) : std::vector<int64_t>();
-    std::vector<int64_t> &offsets = along.emplace_back();
-    for (int64_t p = 0; p < axis->size; ++p) {
-      int64_t last = axis->isPlan() ? (*axis->rank)[p] : p;
-      if (last >= width)
-        return std::nullopt;
-      offsets.push_back(stride *
-                        (axis->isPlan() ? items[p] * width + last : last));
-    }
-    dim += dims;
-  }
-  if (dim != shape.size())
-    return std::nullopt;
-  std::vector<int64_t> places = {0};
-  for (const std::vector<int64_t> &offsets : along) {
-    std::vector<int64_t> next;
-    next.reserve(places.size() * offsets.size());
-    for (int64_t place : places)
-      for (int64_t offset : offsets)
-        next.push_back(place + offset);
-    places = std::move(next);
-  }
-  return places;
-}
 
 /// One call under way.
 class Executor::Call {
@@ -472,23 +366,16 @@ LogicalResult Executor::Call::encode(const PortSchema &port,
                 *scalar);
     return success();
   }
-  const Axis &plan = *std::get<Plan>(value).axis;
+  const AxisRef &plan = std::get<Plan>(value).axis;
   auto *data = static_cast<int32_t *>(buffer.data);
-  std::vector<int64_t> items = itemOfRows(plan);
-  if (port.role == ROUTE_ROLE_PLAN_COUNT) {
-    for (int64_t item : items)
-      ++data[item];
-    return success();
-  }
-  std::fill(data, data + size, -1);
-  for (int64_t row = 0; row < plan.size; ++row) {
-    if ((*plan.rank)[row] >= shape.back())
-      return emitError(module.getLoc(), "plan '")
-             << port.name << "' has more rows than its " << shape.back()
-             << " places";
-    data[items[row] * shape.back() + (*plan.rank)[row]] =
-        static_cast<int32_t>((*plan.chosen().index)[row]);
-  }
+  int64_t chosen =
+      port.type.rowsOf >= 0 ? call.axis_sizes[port.type.rowsOf] : 0;
+  bool fits = port.role == ROUTE_ROLE_PLAN_COUNT
+                  ? writeCounts(*plan, shape, data)
+                  : writeIndex(plan, shape, chosen, data);
+  if (!fits)
+    return emitError(module.getLoc(), "plan '")
+           << port.name << "' has no room for what was computed";
   return success();
 }
 

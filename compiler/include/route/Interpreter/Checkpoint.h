@@ -13,10 +13,11 @@ namespace route::interp {
 mlir::FailureOr<Array> arrayFromTensor(const FileTensor &tensor,
                                        mlir::Location loc);
 
-/// Binds every parameter, and every state that starts from a tensor, of
-/// `module`. `{axis}` in a tensor name stands for the position along one of the
-/// leading axes and `{axis.name}` for its label: one tensor a position. A
-/// missing tensor, or one of another shape, is an error that names both.
+/// Binds every parameter of `module` that something reads, and every state that
+/// starts from a tensor. `{axis}` in a tensor name stands for the position
+/// along one of the leading axes and `{axis.name}` for its label: one tensor a
+/// position. A missing tensor, or one of another shape, is an error that names
+/// both.
 mlir::LogicalResult bindCheckpoint(Interpreter &interpreter,
                                    mlir::ModuleOp module,
                                    const SafeTensors &file);

@@ -553,6 +553,13 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
       planRanks[type.getAxis().getValue()] = rows.rank;
       if (rows.extent)
         deriveSize((type.getAxis().getValue() + ".rank").str(), rows.extent);
+      if (plans.contains(rows.candidates.getValue())) {
+        // How many places the index has that these rows were chosen from.
+        Value places = constantIndex(1, loc);
+        for (Axis dim : dimsOf(ArrayRef<Axis>(rows.candidates)))
+          places = arith::MulIOp::create(b, loc, places, sizeValue(dim, loc));
+        deriveSize(rows.candidates.getValue(), places);
+      }
       output(rows.indices, name, type.getAxis(),
              planAttrs(type.getAxis(), "index"));
       output(rows.counts, name + ".count", type.getAxis(),
