@@ -5,7 +5,6 @@
 #include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Machine.h"
 #include "route/mxfp4.h"
-#include "route/numerics.h"
 
 using namespace mlir;
 using namespace route;
