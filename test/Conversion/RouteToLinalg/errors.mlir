@@ -75,3 +75,17 @@ route.func @bad <route> () -> !route.array<i1 [@token]> {
   %m = route.text_fn "regex"(%t) {pattern = "(a+"} : (!route.array<!route.text [@token]>) -> !route.array<i1 [@token]>
   route.return %m : !route.array<i1 [@token]>
 }
+
+// -----
+
+// What is bound once has one size for all calls.
+route.axis @token <index> {}
+route.axis @experts <pool> {}
+// expected-error @+1 {{compiled code does not cover parameters and state over an axis whose size the call decides yet; the interpreter does}}
+route.param @w : !route.array<f32 [@experts]> from "w"
+route.func @sum <route> (%x: !route.array<f32 [@token]>) -> !route.array<f32 [@token]> {
+  %w = route.get @w : !route.array<f32 [@experts]>
+  %s = route.reduce <sum> %w : !route.array<f32 [@experts]> to !route.array<f32>
+  %y = route.binary <mul> %x, %s : !route.array<f32 [@token]>, !route.array<f32>
+  route.return %y : !route.array<f32 [@token]>
+}

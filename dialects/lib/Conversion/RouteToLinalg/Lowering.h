@@ -93,6 +93,12 @@ Value widenTo(OpBuilder &b, Location loc, Value x, Type to);
 /// null where either has none.
 Value asMatrix(OpBuilder &b, Location loc, Value tensor, unsigned leading);
 
+/// Where the values of a rename come from.
+Value through(Value value);
+
+/// Whether the kernels move and multiply such elements as they are.
+bool isRowElement(Value tensor);
+
 /// `@a::@b` as `a.b`.
 std::string nameOf(mlir::SymbolRefAttr symbol);
 
@@ -375,10 +381,6 @@ private:
   LogicalResult lowerCombine(ReduceOp op);
   LogicalResult combineByPlace(ReduceOp op, Value y, Value scale, Value inv);
   // Experts.cpp
-  LogicalResult lowerContract(ContractOp op);
-  LogicalResult contractByPlace(ContractOp op);
-  LogicalResult contractExactly(ContractOp op);
-  Value batchedProduct(ContractOp op);
   Value widen(Value tensor, Location loc);
   Value forKernel(Value tensor, Location loc);
   std::optional<Given> givenFrom(Value value, Axis expert);
@@ -389,6 +391,11 @@ private:
   Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
                   SmallVectorImpl<Axis> &columns,
                   std::optional<bool> &transposed, Location loc);
+  // Products.cpp
+  LogicalResult lowerContract(ContractOp op);
+  LogicalResult contractByPlace(ContractOp op);
+  LogicalResult contractExactly(ContractOp op);
+  Value batchedProduct(ContractOp op);
   // Text.cpp
   LogicalResult lowerTextFn(TextFnOp op);
   LogicalResult lowerTextConstant(Operation *op, mlir::Attribute value,

@@ -205,6 +205,13 @@ LogicalResult Lowering::buildSignature(StringRef name) {
        inOrderOfDeclaration(module, tables, reads.takeVector())) {
     auto type = cast<ArrayType>(get.getType());
     auto column = dyn_cast<ColumnOp>(target);
+    // What is bound once has one size for all calls.
+    if (isa<ParamOp, StateOp>(target) &&
+        llvm::any_of(type.getAxes(), [&](Axis axis) {
+          return ShapedType::isDynamic(staticSize(axis));
+        }))
+      return unsupported(target, "parameters and state over an axis whose size "
+                                 "the call decides");
     if (isa<ParamOp>(target))
       add("param", nameOf(get.getSymbol()), type);
     else if (isa<StateOp>(target) ||
