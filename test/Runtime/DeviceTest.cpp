@@ -19,6 +19,7 @@ struct FakeLaunch {
   unsigned grid, block, shared;
   void *stream;
   long long firstArgument;
+  unsigned early;
 };
 FakeLaunch *launches;
 int *numLaunches, *allocations, *contexts, *pushed, *modules, *copies;
@@ -105,6 +106,8 @@ void testCall() {
   CHECK(launches[0].stream == &call);
   CHECK_EQUAL(std::string(launches[1].kernel), "small");
   CHECK_EQUAL(launches[1].grid, 3u); // one for each multiprocessor
+  CHECK_EQUAL(launches[0].early, 1u);
+  CHECK_EQUAL(launches[1].early, 0u);
   const uint64_t expected[] = {
       9, 3, mapped + 3 * 24 * 72 * 2, 64, 24, 72 * 2, 64, 16, 1, 1, 0, 3, 0};
   CHECK(std::equal(std::begin(expected), std::end(expected), map));

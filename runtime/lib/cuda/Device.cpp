@@ -182,7 +182,8 @@ void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
       what.sharedBytes,
       call.stream,
       &early,
-      1};
+      // Blocks that stay have their multiprocessors for themselves.
+      what.mostBlocks == INT_MAX ? 1u : 0u};
   call.result =
       on.driver.LaunchKernelEx(&config, what.function, arguments, nullptr);
 }
