@@ -66,7 +66,7 @@ struct CommandLine {
   cl::opt<bool> reasons{
       "reasons",
       cl::desc("say why a pass gave up, in the compiler's own words"),
-      cl::Hidden, cl::cat(category)};
+      cl::cat(category)};
   cl::opt<bool> locations{"locations",
                           cl::desc("print places in the source with the IR"),
                           cl::cat(category)};
@@ -206,6 +206,17 @@ mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
   if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
     return mlir::success();
   std::string text = diagnostic.str();
+  // A pattern that grows too large is the user's, whatever op asks for it.
+  if (llvm::StringRef pattern = text;
+      pattern.consume_front("'signal.") && pattern.contains(" automaton ")) {
+    c.diags.report(diag::badTextArgument,
+                   wordAt(c.sources, diagnostic.getLocation()),
+                   pattern.split(" op ").second);
+    return mlir::success();
+  }
+  if (c.diags.hasErrors() &&
+      llvm::StringRef(text).starts_with("failed to legalize operation"))
+    return mlir::success(); // what was said before
   // What a pass cannot do is told in the user's words, at the user's place.
   bool internal = code == diag::notCompiled && speaksOfIR(text);
   DiagnosticBuilder message = c.diags.report(

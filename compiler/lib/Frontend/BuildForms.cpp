@@ -110,7 +110,10 @@ CaseArm Builder::arm(P::ArmContext &ctx) {
           call->args.size() == 1 && !call->args[0].name && !call->isReduction()
               ? call->args[0].value.get()
               : nullptr;
-      if (auto *plain = llvm::dyn_cast_or_null<NameExpr>(inner))
+      // `timeout` is a code, not a name for any.
+      auto *plain = llvm::dyn_cast_or_null<NameExpr>(inner);
+      if (plain &&
+          !(form == CaseArm::Form::Failed && plain->name.text == "timeout"))
         result.binder = plain->name;
       else if (inner && form == CaseArm::Form::Failed)
         result.test = std::move(call->args[0].value);
@@ -120,7 +123,8 @@ CaseArm Builder::arm(P::ArmContext &ctx) {
                     "'" + word + "' holds one name" +
                         (form == CaseArm::Form::Failed ? " or code" : ""))
             .note("patterns are ok, ok(y), failed, failed(c), "
-                  "failed(400..428), known(g), a value, otherwise");
+                  "failed(400..428), failed(timeout), known(g), a value, "
+                  "otherwise");
     }
   }
   // A value stands as it is; everything else is a statement.

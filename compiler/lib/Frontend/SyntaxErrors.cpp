@@ -179,6 +179,20 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
                      next.found());
     return;
   }
+  // `choose first { whn x -> y`: the brace is right, the word behind it is not.
+  if (!place.atEnd() && list.tokens[at].kind == P::LBRACE) {
+    static const std::vector<std::string> begins = {"when", "rule",
+                                                    "otherwise"};
+    Place next = place.next();
+    auto near = nearestName(next.word(), begins);
+    if (near && llvm::StringRef(next.word()).edit_distance(*near) <= 1) {
+      diags
+          .report(diag::unexpectedToken, next.range(),
+                  "expected a rule" + next.after() + ", found " + next.found())
+          .suggest(next.word(), begins);
+      return;
+    }
+  }
   if (!place.followsOperand() && expected.onlyCloser()) {
     auto message =
         say(diag::expectedExpression, "expected an expression" + place.after());

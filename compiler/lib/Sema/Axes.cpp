@@ -308,6 +308,11 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
             "expected " + type.unit.str() + ", found " + unit.str());
       return {};
     }
+    if (*value < 0 && (type.unit == Unit::of(Unit::Token) ||
+                       type.unit == Unit::of(Unit::Byte))) {
+      error(diag::badSize, expr.range, "tokens and bytes are never below zero");
+      return {};
+    }
     if (isa<mlir::FloatType>(element))
       return e.builder.getFloatAttr(element, *value);
     return e.builder.getIntegerAttr(element, int64_t(*value));

@@ -394,6 +394,9 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
                         : 1;
          parts < n; ++parts)
       up.push_back(false);
+  // Without a key the earlier candidates are better.
+  if (!expr.key && !mask && !recorded && kind == ChoiceKind::count)
+    mask = e.constantInt(e.i1(), 1);
   // Equal keys go to the earlier candidate of a list.
   if (from.order && !greedy && !recorded) {
     keys.push_back(from.order);

@@ -413,6 +413,15 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
               llvm::Twine(decl.params.size()));
     return;
   }
+  // What a pool with errors has cannot be said, and need not be said again.
+  if (!decl.params.empty() && diags.hasErrors())
+    for (const auto &tree : parsed)
+      for (const DeclPtr &each : tree->decls)
+        if (auto *pool = dyn_cast<PoolDecl>(each.get()))
+          if (auto found = root->entries.find(pool->name.text);
+              found != root->entries.end() && !found->second.pending &&
+              found->second.value.isError())
+            return;
   std::optional<int64_t> every;
   if (decl.every) {
     if (decl.event.text != "tick") {

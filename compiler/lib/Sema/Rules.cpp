@@ -465,6 +465,9 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
                                          : e.cast(when, e.f32());
       lintRule(*rule, when, first);
+      if (auto constant = when.getDefiningOp<ConstantOp>())
+        if (auto truth = dyn_cast<mlir::IntegerAttr>(constant.getValue()))
+          always |= truth.getValue().isOne();
     } else {
       always = true;
     }

@@ -119,6 +119,11 @@ void Elaborator::emitTest(const TestDecl &decl,
           names.push_back(known->name.text);
     bool failed = decl.router ? llvm::is_contained(names, decl.router.text)
                               : names.size() != routers.size();
+    // So has one that does not parse, and may not be there.
+    failed |= llvm::any_of(diags.diagnostics(), [](const Diagnostic &told) {
+      return told.severity == Severity::Error &&
+             unsigned(told.code) < unsigned(diag::unknownName);
+    });
     if (failed && diags.hasErrors())
       return;
     if (!decl.router)
@@ -139,6 +144,8 @@ void Elaborator::emitTest(const TestDecl &decl,
   mlir::DictionaryAttr values;
   const Expr *wanted = ignoreParens(decl.expected.get());
   auto steps = module->lookupSymbol<FuncOp>(router->name.text);
+  if (!steps && diags.hasErrors() && isStepRoute(*router, *root))
+    return; // a route with errors of its own
   bool isSteps = steps && steps.getKind() == FuncKind::steps;
   if (isSteps && isa<RecordExpr, NameExpr>(wanted)) {
     if (!testValues(*router, steps, *wanted, values))
@@ -165,6 +172,9 @@ void Elaborator::emitTest(const TestDecl &decl,
         }
       }
     auto pool = router->result ? resolveType(*router->result) : TypeInfo();
+    if (router->result && pool.kind == TypeInfo::Kind::None &&
+        diags.hasErrors())
+      return; // a pool with errors of its own
     if (pool.kind == TypeInfo::Kind::Row) {
       names.insert(names.end(), pool.rowOf->labels.begin(),
                    pool.rowOf->labels.end());

@@ -7,6 +7,7 @@
 #include "CheckModule.h"
 #include "route/mxfp4.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace route;
@@ -29,6 +30,27 @@ route_status Checkpoint::open(std::span<const route_file> files,
     shard.used.resize(shard.file.tensors().size());
   }
   return ROUTE_OK;
+}
+
+/// How many letters turn one name into the other, or `most` where that is no
+/// fewer.
+static size_t editDistance(std::string_view a, std::string_view b,
+                           size_t most) {
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= most)
+    return most;
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j)
+    row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t corner = i - 1;
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t changed = corner + (a[i - 1] != b[j - 1]);
+      corner = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return std::min(row.back(), most);
 }
 
 route_status Checkpoint::find(const Wanted &wanted, const std::string &name,
@@ -60,9 +82,24 @@ route_status Checkpoint::find(const Wanted &wanted, const std::string &name,
     return fail(error, ROUTE_ERROR_PARAM_MISSING,
                 "%s '%.100s' needs a parameter file, and none was given",
                 wanted.kind, wanted.name);
+  // A name nearly as wanted is a mistake in one of the two.
+  std::string_view nearest;
+  size_t best = name.size() / 4 + 2;
+  for (Shard &shard : shards)
+    if (strcmp(shard.label, label) == 0)
+      for (const FileTensor &tensor : shard.file.tensors())
+        if (size_t distance = editDistance(name, tensor.name, best);
+            distance < best) {
+          best = distance;
+          nearest = tensor.name;
+        }
   return fail(error, ROUTE_ERROR_PARAM_MISSING,
-              "%s '%.100s' is missing: the checkpoint has no tensor '%.200s'",
-              wanted.kind, wanted.name, name.c_str());
+              "%s '%.100s' is missing: the checkpoint has no tensor "
+              "'%.200s'%s%.*s%s",
+              wanted.kind, wanted.name, name.c_str(),
+              nearest.empty() ? "" : "; it has '",
+              static_cast<int>(std::min<size_t>(nearest.size(), 200)),
+              nearest.data() ? nearest.data() : "", nearest.empty() ? "" : "'");
 }
 
 std::string route::sliceName(const route_module_desc &module,
