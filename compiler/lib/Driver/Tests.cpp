@@ -58,8 +58,11 @@ static LogicalResult bindValue(Interpreter &interpreter, ModuleOp module,
   route::ArrayType type = typeOfInput(module, name);
   if (!type)
     return failure();
-  if (isa<UnitAttr>(value))
+  bool unknown = isa<UnitAttr>(value);
+  if (unknown && module.lookupSymbol<SignalOp>(name))
     return interpreter.bindUnknown(name);
+  if (unknown && !isRangeType(type.getElementType()))
+    return module.emitError("column '") << name << "' is always known";
   SmallVector<AxisRef> axes;
   for (FlatSymbolRefAttr axis : type.getAxes())
     axes.push_back(makeAxis(axis.getAttr(), 1));
@@ -67,7 +70,8 @@ static LogicalResult bindValue(Interpreter &interpreter, ModuleOp module,
   if (failed(array))
     return failure();
   for (int64_t i = 0; i < array->buffer->size(); ++i)
-    array->buffer->set(i, elementOf(value, type.getElementType()));
+    array->buffer->set(i, unknown ? unknownOf(type.getElementType())
+                                  : elementOf(value, type.getElementType()));
   return interpreter.bindInput(name, *array);
 }
 
