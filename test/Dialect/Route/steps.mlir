@@ -30,13 +30,13 @@ route.func @answer <steps> (%r: !route.array<!route.ref<@request>> {route.role =
   route.keep %code, %m : !route.array<i64>, !route.array<!route.ref<@models>>
   route.return %text : !route.array<!route.range<!route.handle>>
 ^bad:
-  // CHECK: route.note "skipped"
   // CHECK: route.commit {
   route.commit {
     // CHECK-NEXT: route.set @tried
     route.set @tried, %code : !route.array<i64>
     route.yield
   }
+  // CHECK: route.note "skipped"
   route.note "skipped", %m, %code : !route.array<!route.ref<@models>>, !route.array<i64>
   // CHECK: route.run_set "failed" of @models
   %failed = route.run_set "failed" of @models : !route.array<!route.set<!route.ref<@models>>>
