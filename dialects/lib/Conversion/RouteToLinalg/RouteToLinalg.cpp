@@ -7,6 +7,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -80,6 +81,10 @@ LogicalResult Lowering::lowerNow(Operation *op) {
       .Case([&](FirstPlanOp op) { return lowerFirstPlan(op); })
       .Case([&](ForOp op) { return lowerFor(op); })
       .Case([&](IfOp op) { return lowerIf(op); })
+      .Case<LookupOp, StoreOp>(
+          [&](auto op) { return unsupported(op, "state with keys"); })
+      .Case([&](RingOp op) { return unsupported(op, "a hash ring"); })
+      .Case([&](JoinOp op) { return unsupported(op, "pools of pools"); })
       .Default([&](Operation *op) {
         return unsupported(op, "'" + op->getName().getStringRef() + "'");
       });
