@@ -36,6 +36,12 @@ private:
     text = "axis request { prompt : text, max_out : tokens = 256 tok";
     truth = {"max_out > 1k tok"};
     score = {"0.25"};
+    if (c.chance(25)) { // amounts of all items, summed in f64
+      truth.push_back(c.pick({"sum(max_out over request) > 2k tok",
+                              "mean(max_out over request) < 300 tok",
+                              "max_out > mean(max_out over request)"}));
+      score.push_back("max_out / sum(max_out over request)");
+    }
     if (c.chance(50)) {
       text += ", tier : enum { free, pro, staff }" +
               std::string(c.chance(40) ? " = free" : "");
@@ -199,9 +205,11 @@ private:
   }
 
   std::string key() {
-    std::string dollars = c.pick(
-        {"quality - cost / $0.05", "quality", "cost up", "price", "-cost",
-         "(quality, cost up)", "(price up, context, order up)"});
+    std::string dollars =
+        c.pick({"quality - cost / $0.05", "quality", "cost up", "price",
+                "-cost", "(quality, cost up)", "(price up, context, order up)",
+                "cost - mean(cost over models)",
+                "quality - cost / sum(cost over models)"});
     if (dollars == "quality" && c.chance(50))
       dollars += " * (" + score[c.below(score.size())] + ")";
     if (counting && c.chance(30))
