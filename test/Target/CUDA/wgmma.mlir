@@ -38,6 +38,7 @@
 // CHECK: n = 64
 // CHECK: n = 96
 // CHECK: n = 128
+// CHECK: n = 160
 // OPTIONS-LABEL: func.func @gated
 // OPTIONS: arith.cmpi ule, %{{.*}}, %c7
 // OPTIONS-LABEL: llvm.func @gated_wgmma_0

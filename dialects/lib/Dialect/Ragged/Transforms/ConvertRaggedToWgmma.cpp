@@ -104,7 +104,7 @@ private:
 
     // No more tiles than this; the blocks that fit the device share them out.
     Value tilesOfRows = arith::AddIOp::create(
-        b, arith::CeilDivUIOp::create(b, rows, constant(tiles->tokens)),
+        b, arith::CeilDivUIOp::create(b, rows, constant(tiles->step())),
         constant(tiles->experts));
     Value grid = arith::MulIOp::create(
         b, tilesOfRows,

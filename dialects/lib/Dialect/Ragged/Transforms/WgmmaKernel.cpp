@@ -190,6 +190,15 @@ private:
   }
   Value uniform(Value x) { return shuffle(x, num(0), NVVM::ShflKind::idx, 31); }
 
+  /// Tiles for the rows of an expert: what is left for the last one may be more
+  /// than a step, rather than a tile of a few rows.
+  Value countTiles(Value rows) {
+    int64_t more = tiles.tokens - tiles.step();
+    Value whole = sub(rows, least(rows, num(more)));
+    Value none = cmp(Predicate::eq, rows, num(0));
+    return most(ceilDiv(whole, tiles.step()), select(none, num(0), num(1)));
+  }
+
   void begin(StringRef stem);
   void prologue();
   Tile tileAt(Value t);
@@ -327,7 +336,7 @@ void Emitter::prologue() {
     Value valid = cmp(Predicate::ult, e, num(experts));
     Value safe = select(valid, e, num(experts - 1));
     Value begins = offsetOf(safe), ends = offsetOf(add(safe, num(1)));
-    Value own = mul(ceilDiv(sub(ends, begins), tiles.tokens), columnTiles);
+    Value own = mul(countTiles(sub(ends, begins)), columnTiles);
     own = select(valid, own, num(0));
     Value sum = own;
     for (int64_t s = 1; s < 32; s *= 2) {
@@ -373,7 +382,7 @@ Tile Emitter::tileAt(Value t) {
   Value begin = word(offsetsOffset(), e);
   Value rows = sub(word(offsetsOffset(), add(e, num(1))), begin);
   Value r = sub(t, word(startsOffset(), e));
-  Value count = most(ceilDiv(rows, tiles.tokens), num(1));
+  Value count = most(countTiles(rows), num(1));
   Value groups = ceilDiv(count, kGroup);
   Value size = div(sub(add(count, groups), num(1)), groups);
   Value group = div(r, mul(size, num(columnTiles)));
@@ -382,9 +391,10 @@ Tile Emitter::tileAt(Value t) {
   r = sub(r, mul(before, num(columnTiles)));
   Value column = div(r, here);
   Value m = add(before, rem(r, here));
-  Value first = mul(m, num(tiles.tokens));
-  return {add(begin, first), least(sub(rows, first), num(tiles.tokens)), e,
-          column};
+  Value first = mul(m, num(tiles.step()));
+  Value last = cmp(Predicate::eq, add(m, num(1)), count);
+  Value own = select(last, sub(rows, first), num(tiles.step()));
+  return {add(begin, first), own, e, column};
 }
 
 /// One thread asks for tiles as stages become free.

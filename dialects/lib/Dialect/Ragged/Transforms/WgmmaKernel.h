@@ -24,6 +24,8 @@ struct WgmmaTiles {
   static constexpr int64_t kBlockBytes = 64 * kDepth * 2;
   static constexpr int64_t kMaxShared = 232448; ///< of a block on sm_90
 
+  /// Rows of all tiles of an expert but the last, which may have `tokens`.
+  int64_t step() const { return tokens > 128 ? tokens - 32 : tokens; }
   int64_t columns() const { return 64 * blocks * kWarpgroups; }
   int64_t weightBytes() const { return weights * columns() * kDepth * 2; }
   int64_t stageBytes() const { return weightBytes() + tokens * kDepth * 2; }

@@ -79,7 +79,8 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     hardware's tanh (exact to 2^-11 of the result).
   }];
   let options = [
-    Option<"tokens", "tokens", "int64_t", "128", "rows of a tile at most, a multiple of 16">,
+    Option<"tokens", "tokens", "int64_t", "160",
+           "rows of a tile at most, a multiple of 16; beyond 128, all but an expert's last have 32 less">,
     Option<"fewRows", "few-rows", "int64_t", "-1",
            "rows up to which the other form runs; by default a quarter of the experts, 32 with one">
   ];
