@@ -374,7 +374,7 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
   };
   StringRef patternKey = textPatternKey(name);
   const Expr *pattern = nullptr; // what is looked for
-  mlir::Value total, known; // known: where the texts are
+  mlir::Value total, known;      // known: where the texts are
   for (const Arg &arg : expr.args) {
     const Expr &written = *arg.value;
     StringRef key = arg.name.text == "file" ? patternKey : arg.name.text;
