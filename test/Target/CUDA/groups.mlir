@@ -47,3 +47,23 @@ func.func @apart(%idx: memref<?x2xi32>, %c: memref<6xi32>, %o: memref<7xi32>, %q
   ragged.permute ins(%idx, %o : memref<?x2xi32>, memref<7xi32>) outs(%p, %i : memref<?xi32>, memref<?x2xi32>)
   return
 }
+
+// -----
+// Only the zeros that the counts begin with go: what is written after the order stays, wherever it stands.
+// CHECK-LABEL: func.func @later
+// CHECK-NOT: linalg.fill
+// CHECK: @later_order_0 blocks in
+// CHECK: scf.if
+// CHECK-NEXT: linalg.fill
+func.func @later(%idx: memref<?x2xi32>, %c: memref<6xi32>, %o: memref<7xi32>, %p: memref<?xi32>, %i: memref<?x2xi32>,
+                 %again: i1) {
+  %zero = arith.constant 0 : i32
+  linalg.fill ins(%zero : i32) outs(%c : memref<6xi32>)
+  ragged.count ins(%idx : memref<?x2xi32>) outs(%c : memref<6xi32>)
+  ragged.offsets ins(%c : memref<6xi32>) outs(%o : memref<7xi32>)
+  ragged.permute ins(%idx, %o : memref<?x2xi32>, memref<7xi32>) outs(%p, %i : memref<?xi32>, memref<?x2xi32>)
+  scf.if %again {
+    linalg.fill ins(%zero : i32) outs(%c : memref<6xi32>)
+  }
+  return
+}

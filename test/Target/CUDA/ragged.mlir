@@ -89,3 +89,26 @@ func.func @odd(%x: memref<?x33xf32>, %w: memref<1x33x7xf32>, %h: memref<?x7xf32>
   }
   return
 }
+
+// -----
+// Weights, sources or results whose rows start between multiples of 16 bytes, or where is not known, are taken element by
+// element; a known offset of 16 bytes is no matter.
+// CHECK-LABEL: gpu.func @between_matmul_0
+// CHECK-NOT: vector.load
+// CHECK-LABEL: gpu.func @between_gather_0
+// CHECK-NOT: vector.load
+// CHECK-LABEL: gpu.func @between_gather_1
+// CHECK: vector.load {{.*}} {alignment = 16 : i64}
+func.func @between(%x: memref<?x512xbf16>, %w: memref<1x32x512xbf16, strided<[16448, 514, 1]>>, %h: memref<?x32xbf16>,
+                   %any: memref<?x64xbf16, strided<[64, 1], offset: ?>>, %eight: memref<?x64xbf16, strided<[72, 1], offset: 8>>,
+                   %perm: memref<?xi32>, %out: memref<?x64xbf16>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x32x512xbf16, strided<[16448, 514, 1]>>)
+      outs(%h : memref<?x32xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  ragged.gather ins(%any, %perm : memref<?x64xbf16, strided<[64, 1], offset: ?>>, memref<?xi32>) outs(%out : memref<?x64xbf16>) slots 1
+  ragged.gather ins(%eight, %perm : memref<?x64xbf16, strided<[72, 1], offset: 8>>, memref<?xi32>) outs(%out : memref<?x64xbf16>) slots 1
+  return
+}

@@ -1,6 +1,6 @@
 // Matmuls on bf16 become kernels on tensor cores; few rows keep the form that takes any sizes.
-// RUN: route-opt %s --convert-ragged-to-wgmma --split-input-file | FileCheck %s
-// RUN: route-opt %s --convert-ragged-to-wgmma="tokens=64 few-rows=7" --split-input-file | FileCheck %s --check-prefix=OPTIONS
+// RUN: route-opt %s --convert-ragged-to-wgmma --split-input-file --verify-diagnostics | FileCheck %s
+// RUN: route-opt %s --convert-ragged-to-wgmma="tokens=64 few-rows=7" --split-input-file 2>/dev/null | FileCheck %s --check-prefix=OPTIONS
 
 // A gated unit: 64 columns of both weights for each of two warpgroups, maps of both weights and two of the rows.
 // CHECK-LABEL: func.func @gated
@@ -30,8 +30,9 @@
 // CHECK: nvvm.wgmma.mma_async {{.*}}n = 16, {{.*}}<zero>{{.*}}A[<bf16>, <one>, <row>], B[<bf16>, <one>, <col>]
 // CHECK: nvvm.wgmma.mma_async {{.*}} n = 16, {{.*}}<zero>
 // CHECK: nvvm.wgmma.mma_async {{.*}} n = 16, {{.*}} D[<f32>, <one>]
-// The epilogue by tanh, through shared memory, to 16 bytes a thread.
-// CHECK: llvm.intr.tanh
+// The epilogue by a power of two and a reciprocal, through shared memory, to 16 bytes a thread.
+// CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
+// CHECK: nvvm.rcp.approx.ftz.f
 // CHECK: nvvm.stmatrix
 // CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<1>
 // CHECK: n = 32
@@ -110,24 +111,81 @@ func.func @transposed(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x51
 }
 
 // -----
-// Others are left alone: f32, rows that start between multiples of 16 bytes, few columns.
+// Others are left alone, f32 and few columns in silence.
 // CHECK-LABEL: func.func @others
 // CHECK-NOT: gpu.launch_func
-// CHECK-COUNT-3: ragged.matmul
+// CHECK-COUNT-2: ragged.matmul
 // CHECK-NOT: gpu.module
-func.func @others(%x: memref<?x512xf32>, %w: memref<1x128x512xf32>, %y: memref<?x516xbf16>, %v: memref<1x128x516xbf16>,
-                  %z: memref<?x512xbf16>, %u: memref<1x32x512xbf16>, %out: memref<?x128xf32>, %few: memref<?x32xf32>) {
+func.func @others(%x: memref<?x512xf32>, %w: memref<1x128x512xf32>, %z: memref<?x512xbf16>, %u: memref<1x32x512xbf16>,
+                  %out: memref<?x128xf32>, %few: memref<?x32xf32>) {
   ragged.matmul rows(%x : memref<?x512xf32>) weights(%w : memref<1x128x512xf32>) outs(%out : memref<?x128xf32>) {
-  ^bb0(%a: f32):
-    ragged.yield %a : f32
-  }
-  ragged.matmul rows(%y : memref<?x516xbf16>) weights(%v : memref<1x128x516xbf16>) outs(%out : memref<?x128xf32>) {
   ^bb0(%a: f32):
     ragged.yield %a : f32
   }
   ragged.matmul rows(%z : memref<?x512xbf16>) weights(%u : memref<1x32x512xbf16>) outs(%few : memref<?x32xf32>) {
   ^bb0(%a: f32):
     ragged.yield %a : f32
+  }
+  return
+}
+
+// -----
+// What stands between multiples of 16 bytes by its sizes, strides or offset, or by an offset that is not known.
+// CHECK-LABEL: func.func @places
+// CHECK-NOT: gpu.launch_func
+// CHECK-COUNT-5: ragged.matmul
+// CHECK-NOT: gpu.module
+func.func @places(%sizes: memref<?x516xbf16>, %w: memref<1x128x516xbf16>, %one: memref<?x512xbf16, strided<[512, 1], offset: 1>>,
+                  %any: memref<?x512xbf16, strided<[512, 1], offset: ?>>, %v: memref<1x128x512xbf16>,
+                  %rows: memref<1x128x512xbf16, strided<[65792, 514, 1]>>, %x: memref<?x512xbf16>, %out: memref<?x128xbf16>,
+                  %three: memref<?x128xbf16, strided<[128, 1], offset: 3>>) {
+  // expected-warning @+1 {{a product of bf16 does not run on tensor cores: its sizes are no multiples of 8}}
+  ragged.matmul rows(%sizes : memref<?x516xbf16>) weights(%w : memref<1x128x516xbf16>) outs(%out : memref<?x128xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  // expected-warning @+1 {{its rows or results start between multiples of 16 bytes}}
+  ragged.matmul rows(%one : memref<?x512xbf16, strided<[512, 1], offset: 1>>) weights(%v : memref<1x128x512xbf16>)
+      outs(%out : memref<?x128xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  // expected-warning @+1 {{its rows or results start between multiples of 16 bytes}}
+  ragged.matmul rows(%any : memref<?x512xbf16, strided<[512, 1], offset: ?>>) weights(%v : memref<1x128x512xbf16>)
+      outs(%out : memref<?x128xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  // expected-warning @+1 {{its rows or results start between multiples of 16 bytes}}
+  ragged.matmul rows(%x : memref<?x512xbf16>) weights(%v : memref<1x128x512xbf16>)
+      outs(%three : memref<?x128xbf16, strided<[128, 1], offset: 3>>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  // expected-warning @+1 {{rows of its weights are interleaved}}
+  ragged.matmul rows(%x : memref<?x512xbf16>) weights(%rows : memref<1x128x512xbf16, strided<[65792, 514, 1]>>)
+      outs(%out : memref<?x128xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
+// An offset of whole units is no matter.
+// CHECK-LABEL: func.func @offset
+// CHECK: gpu.launch_func @kernels::@offset_wgmma_0
+func.func @offset(%x: memref<?x512xbf16, strided<[520, 1], offset: 8>>, %w: memref<1x128x512xbf16>, %out: memref<?x128xbf16>) {
+  ragged.matmul rows(%x : memref<?x512xbf16, strided<[520, 1], offset: 8>>) weights(%w : memref<1x128x512xbf16>)
+      outs(%out : memref<?x128xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
   }
   return
 }

@@ -183,7 +183,8 @@ private:
     };
     set(field({1}), {0});
     set(field({2}), {1});
-    set(number(i32, elementOf(type.getElementType())), {2});
+    assert(type.getElementType().isBF16() && "maps are of bf16");
+    set(number(i32, ROUTE_BF16), {2});
     set(number(i32, type.getRank()), {3});
     for (int32_t i = 0; i < type.getRank(); ++i) {
       set(field({3, i}), {4, i});
@@ -198,10 +199,6 @@ private:
                                     {pointer, pointer, pointer}),
         ValueRange{function, device, request, map});
     return map;
-  }
-
-  static int64_t elementOf(Type type) {
-    return type.isBF16() ? ROUTE_BF16 : ROUTE_F16;
   }
 
   llvm::StringMap<std::pair<FunctionOpInterface, int64_t>> functions;

@@ -45,6 +45,19 @@ int64_t slotsPerItem(Value idx) {
   return cast<MemRefType>(idx.getType()).getDimSize(1);
 }
 
+bool rowsStartAt16Bytes(Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  int64_t bits = type.getElementTypeBitWidth(), offset;
+  SmallVector<int64_t> strides;
+  if (failed(type.getStridesAndOffset(strides, offset)) || strides.empty() ||
+      strides.back() != 1)
+    return false;
+  auto fits = [&](int64_t elements) {
+    return !ShapedType::isDynamic(elements) && elements * bits % 128 == 0;
+  };
+  return fits(offset) && llvm::all_of(ArrayRef(strides).drop_back(), fits);
+}
+
 namespace {
 using Values = SmallVector<Value>;
 
@@ -118,12 +131,7 @@ LogicalResult ConvertRaggedToKernels::lower(CountOp op) {
             k.add(acc[0], arith::ExtUIOp::create(k.b, k.b.getI32Type(), same))};
       })[0];
   // The sums of the warps meet in shared memory.
-  auto space =
-      gpu::AddressSpaceAttr::get(&getContext(), gpu::AddressSpace::Workgroup);
-  Value sums = k.kernel.addWorkgroupAttribution(
-      MemRefType::get({k.block / 32}, k.b.getI32Type(),
-                      MemRefLayoutAttrInterface(), space),
-      op.getLoc());
+  Value sums = k.shared({k.block / 32}, k.b.getI32Type());
   own = gpu::SubgroupReduceOp::create(k.b, own, gpu::AllReduceOperation::ADD,
                                       /*uniform=*/true);
   k.when(
@@ -161,12 +169,7 @@ LogicalResult ConvertRaggedToKernels::lower(OffsetsOp op) {
                      [&](Value e, ValueRange acc) -> Values {
                        return {k.add(acc[0], k.load(counts, e))};
                      })[0];
-  Value sum = own;
-  for (int32_t s = 1; s < 32; s *= 2) {
-    Value below = k.shuffle(sum, s, gpu::ShuffleMode::UP);
-    Value has = k.cmp(arith::CmpIPredicate::uge, lane, k.index(s));
-    sum = k.select(has, k.add(sum, below), sum);
-  }
+  Value sum = k.scan(own, lane);
   Value before = k.sub(sum, own);
   k.when(k.cmp(arith::CmpIPredicate::eq, lane, k.index(0)),
          [&] { k.store(k.number(0), offsets, k.index(0)); });
@@ -200,12 +203,7 @@ LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
   Value limit = op.getLimit() ? k.argument(2) : Value();
   Value perm = k.argument(operands.size() - 2),
         inv = k.argument(operands.size() - 1);
-  auto space =
-      gpu::AddressSpaceAttr::get(&getContext(), gpu::AddressSpace::Workgroup);
-  Value counts = k.kernel.addWorkgroupAttribution(
-      MemRefType::get({2, warps}, k.b.getI32Type(), MemRefLayoutAttrInterface(),
-                      space),
-      op.getLoc());
+  Value counts = k.shared({2, warps}, k.b.getI32Type());
   Value e = k.blockId(), thread = k.thread();
   Value lane = k.rem(thread, k.index(32)), warp = k.div(thread, k.index(32));
   Value slots = slotsOf(k, idx);
@@ -226,12 +224,7 @@ LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
                k.both(inside, k.cmp(arith::CmpIPredicate::eq, who, me));
            Value one = arith::ExtUIOp::create(k.b, k.b.getI32Type(), mine);
            // My number among the warp's, and the warp's count.
-           Value sum = one;
-           for (int32_t s = 1; s < 32; s *= 2) {
-             Value below = k.shuffle(sum, s, gpu::ShuffleMode::UP);
-             Value has = k.cmp(arith::CmpIPredicate::uge, lane, k.index(s));
-             sum = k.select(has, k.add(sum, below), sum);
-           }
+           Value sum = k.scan(one, lane);
            Value total = k.shuffle(sum, 31, gpu::ShuffleMode::IDX);
            Value side = k.rem(round, k.index(2));
            k.when(k.cmp(arith::CmpIPredicate::eq, lane, k.index(0)),
@@ -239,12 +232,7 @@ LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
            gpu::BarrierOp::create(k.b);
            // Every warp scans the counts of all warps for itself.
            Value count = k.load(counts, {side, lane});
-           Value scan = count;
-           for (int32_t s = 1; s < 32; s *= 2) {
-             Value below = k.shuffle(scan, s, gpu::ShuffleMode::UP);
-             Value has = k.cmp(arith::CmpIPredicate::uge, lane, k.index(s));
-             scan = k.select(has, k.add(scan, below), scan);
-           }
+           Value scan = k.scan(count, lane);
            Value before =
                gpu::ShuffleOp::create(k.b, k.sub(scan, count), k.toNumber(warp),
                                       k.number(32), gpu::ShuffleMode::IDX)
@@ -298,10 +286,9 @@ LogicalResult ConvertRaggedToKernels::lower(MatmulOp op) {
   int64_t groups = columns / share;
   // 16 bytes a lane where rows start at multiples of that.
   int64_t width = 128 / element.getIntOrFloatBitWidth();
-  auto rowType = cast<MemRefType>(op.getRows().getType());
   bool wide = !transposed && inner % (32 * width) == 0 &&
-              rowType.getDimSize(1) % width == 0 &&
-              rowType.getLayout().isIdentity();
+              rowsStartAt16Bytes(op.getRows()) &&
+              llvm::all_of(op.getWeights(), rowsStartAt16Bytes);
   if (!wide)
     width = 1;
 

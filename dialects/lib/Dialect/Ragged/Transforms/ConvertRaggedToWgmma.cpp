@@ -36,11 +36,17 @@ struct ConvertRaggedToWgmma
             ops.push_back(op);
         });
     made.clear();
+    told.clear();
     for (MatmulOp op : ops)
       lower(op);
   }
 
 private:
+  static std::string reasonOf(MatmulOp op) {
+    std::string reason = WgmmaTiles::objectionTo(op);
+    return reason.empty() ? "its tiles do not fit shared memory and registers"
+                          : reason;
+  }
   /// Whether one kernel does for both.
   static bool alike(MatmulOp x, MatmulOp y) {
     return x->getOperandTypes() == y->getOperandTypes() &&
@@ -62,8 +68,12 @@ private:
 
   void lower(MatmulOp op) {
     FailureOr<WgmmaTiles> tiles = WgmmaTiles::choose(op, tokens);
-    if (failed(tiles))
+    if (failed(tiles)) {
+      if (WgmmaTiles::isCandidate(op) && told.insert(op.getLoc()).second)
+        op->emitWarning("a product of bf16 does not run on tensor cores: ")
+            << reasonOf(op);
       return;
+    }
     ++numMatmuls;
     auto parent = op->getParentOfType<FunctionOpInterface>();
     std::string stem =
@@ -113,6 +123,7 @@ private:
   }
 
   SmallVector<std::pair<MatmulOp, LLVM::LLVMFuncOp>> made;
+  llvm::DenseSet<Location> told; ///< places of warnings
 };
 } // namespace
 } // namespace route::ragged

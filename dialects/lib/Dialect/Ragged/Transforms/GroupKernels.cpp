@@ -27,8 +27,10 @@ constexpr int64_t kMostExperts = 640; ///< counts of all warps fit in 48 KB
 
 class Groups {
 public:
-  Groups(PermuteOp permute, OffsetsOp offsets, CountOp count)
-      : permute(permute), offsets(offsets), count(count),
+  /// `fills` write zeros that the counts begin with.
+  Groups(PermuteOp permute, OffsetsOp offsets, CountOp count,
+         ArrayRef<linalg::FillOp> fills)
+      : permute(permute), offsets(offsets), count(count), fills(fills),
         module(permute->getParentOfType<ModuleOp>()),
         experts(cast<MemRefType>(count.getCounts().getType()).getDimSize(0)),
         ranks(slotsPerItem(permute.getIdx())) {}
@@ -71,10 +73,8 @@ public:
     launchKernel(b, ordering, chunks, operands);
 
     // Counts begin with zeros by themselves.
-    for (Operation *user :
-         llvm::make_early_inc_range(count.getCounts().getUsers()))
-      if (isa<linalg::FillOp>(user) && user->isBeforeInBlock(count))
-        user->erase();
+    for (linalg::FillOp fill : fills)
+      fill->erase();
     permute.erase();
     offsets.erase();
     count.erase();
@@ -254,6 +254,7 @@ private:
   PermuteOp permute;
   OffsetsOp offsets;
   CountOp count;
+  ArrayRef<linalg::FillOp> fills;
   ModuleOp module;
   int64_t experts, ranks;
 };
@@ -287,18 +288,23 @@ LogicalResult lowerGroupsToKernels(PermuteOp op) {
       ShapedType::isDynamic(slotsPerItem(op.getIdx())))
     return failure();
   // What reads counts or offsets comes after the order, or it comes too late.
+  SmallVector<linalg::FillOp> fills;
   for (Value buffer : {count.getCounts(), offsets.getOffsets()})
     for (Operation *user : buffer.getUsers()) {
       if (user == count || user == offsets || user == op)
         continue;
-      if (isa<linalg::FillOp>(user) && user->getBlock() == count->getBlock() &&
-          user->isBeforeInBlock(count))
-        continue; // `lower` drops it
+      if (auto fill = dyn_cast<linalg::FillOp>(user);
+          fill && buffer == count.getCounts() &&
+          fill->getBlock() == count->getBlock() &&
+          fill->isBeforeInBlock(count)) {
+        fills.push_back(fill);
+        continue;
+      }
       Operation *above = op->getBlock()->findAncestorOpInBlock(*user);
       if (!above || !op->isBeforeInBlock(above))
         return failure();
     }
-  Groups(op, offsets, count).lower();
+  Groups(op, offsets, count, fills).lower();
   return success();
 }
 

@@ -125,6 +125,10 @@ mlir::Value slotsOf(KernelBody &k, mlir::Value idx);
 /// Slots in a row of `idx`; ShapedType::kDynamic where they are not known.
 int64_t slotsPerItem(mlir::Value idx);
 
+/// Whether all rows of a buffer start at multiples of 16 bytes, as buffers
+/// themselves do, and a row's elements lie side by side.
+bool rowsStartAt16Bytes(mlir::Value buffer);
+
 /// Lowers an op to a kernel of its own.
 mlir::LogicalResult lowerToKernels(GatherOp op);
 mlir::LogicalResult lowerToKernels(CombineOp op);

@@ -20,7 +20,7 @@ int64_t vectorWidth(ArrayRef<Value> matrices) {
     auto type = cast<MemRefType>(v.getType());
     int64_t bits = type.getElementTypeBitWidth();
     if (type.getRank() != 2 || type.isDynamicDim(1) || bits < 8 ||
-        !type.getLayout().isIdentity())
+        !rowsStartAt16Bytes(v))
       return 1;
     width = std::min(width, 128 / bits);
   }

@@ -6,6 +6,7 @@
 // warpgroup asks for tiles by TMA, two multiply. Blocks stay, and take tiles in
 // turn from a schedule that each works out from the offsets.
 #include "WgmmaKernel.h"
+#include "KernelBody.h"
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
@@ -25,28 +26,30 @@ using namespace route::ragged;
 using Values = SmallVector<Value>;
 using Predicate = arith::CmpIPredicate;
 
-FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens) {
-  Type element = op.weightType().getElementType();
-  auto out = cast<MemRefType>(op.getOut().getType());
+bool WgmmaTiles::isCandidate(MatmulOp op) {
+  return !op.isPacked() && op.weightType().getElementType().isBF16() &&
+         op.getInner() >= kDepth && op.getOutputs() >= 64;
+}
+
+std::string WgmmaTiles::objectionTo(MatmulOp op) {
   int64_t inner = op.getInner(), columns = op.getOutputs();
-  bool transposed = op.getTransposed();
-  auto contiguous = [](Value v) {
-    auto type = cast<MemRefType>(v.getType());
-    SmallVector<int64_t> strides;
-    int64_t offset;
-    if (failed(type.getStridesAndOffset(strides, offset)) ||
-        strides.back() != 1)
-      return false;
-    // Steps between rows are multiples of 16 bytes.
-    return llvm::all_of(ArrayRef(strides).drop_back(), [](int64_t stride) {
-      return !ShapedType::isDynamic(stride) && stride % 8 == 0;
-    });
-  };
-  if (op.isPacked() || !element.isBF16() || inner < kDepth || columns < 64 ||
-      (transposed ? columns : inner) % 8 != 0 || columns % 8 != 0 ||
-      !contiguous(op.getRows()) || !contiguous(op.getOut()) ||
-      !llvm::all_of(op.getWeights(), contiguous) ||
-      !llvm::is_contained({16, 32}, out.getElementTypeBitWidth()))
+  auto out = cast<MemRefType>(op.getOut().getType());
+  if ((op.getTransposed() ? columns : inner) % 8 != 0 || columns % 8 != 0)
+    return "its sizes are no multiples of 8";
+  if (!llvm::all_of(op.getWeights(), rowsStartAt16Bytes))
+    return "rows of its weights are interleaved, or start between multiples of "
+           "16 bytes";
+  if (!rowsStartAt16Bytes(op.getRows()) || !rowsStartAt16Bytes(op.getOut()))
+    return "its rows or results start between multiples of 16 bytes";
+  if (!llvm::is_contained({16, 32}, out.getElementTypeBitWidth()))
+    return "its results have neither 16 nor 32 bits";
+  return "";
+}
+
+FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens) {
+  int64_t columns = op.getOutputs();
+  auto out = cast<MemRefType>(op.getOut().getType());
+  if (!isCandidate(op) || !objectionTo(op).empty())
     return failure();
   WgmmaTiles tiles;
   tiles.weights = op.getWeights().size();
@@ -732,32 +735,36 @@ Value Emitter::element(ArrayRef<Value> accumulators, ArrayRef<Value> ofColumn,
   return mapping.lookup(last && last->hasOneUse() ? last.getIn() : result);
 }
 
-/// Unary functions by the hardware's tanh, which is exact to 2^-11, about a
-/// rounding of the result; none where there is no such form.
+/// Unary functions by the hardware's powers of two and reciprocals; none where
+/// there is no such form. Errors are relative, some 2^-20, also where sigmoid
+/// is nearly 0: a form by tanh cancels there. Below 2^-126 it is 0.
 Value Emitter::approximate(row::UnaryOp unary, Value x) {
-  auto tanh = [&](Value v) -> Value {
-    return LLVM::TanhOp::create(b, f32, v, LLVM::FastmathFlags::afn);
-  };
   auto mulf = [&](Value x, Value y) -> Value {
     return arith::MulFOp::create(b, x, y);
   };
-  auto fma = [&](Value x, Value y, Value z) -> Value {
-    return math::FmaOp::create(b, x, y, z);
+  // The sigmoid of v, where v = scaled * -ln 2: 1 / (1 + 2^scaled).
+  auto sigmoid = [&](Value scaled) -> Value {
+    Value power = LLVM::CallIntrinsicOp::create(
+                      b, f32, b.getStringAttr("llvm.nvvm.ex2.approx.ftz.f32"),
+                      ValueRange{scaled})
+                      .getResult(0);
+    return NVVM::RcpApproxFtzF32Op::create(
+        b, f32, arith::AddFOp::create(b, power, flt(1.0f)));
   };
+  constexpr float log2e = 1.4426950409f;
   if (x.getType() != f32)
     return {};
   switch (unary.getFunction()) {
   case row::UnaryFunction::Sigmoid:
-    return fma(tanh(mulf(x, flt(0.5f))), flt(0.5f), flt(0.5f));
-  case row::UnaryFunction::Silu: {
-    Value half = mulf(x, flt(0.5f));
-    return fma(half, tanh(half), half);
-  }
+    return sigmoid(mulf(x, flt(-log2e)));
+  case row::UnaryFunction::Silu:
+    return mulf(x, sigmoid(mulf(x, flt(-log2e))));
   case row::UnaryFunction::GeluTanh: {
-    Value square = mulf(x, x), half = mulf(x, flt(0.5f));
-    Value scaled = mulf(x, flt(0.7978845608f));
-    Value inner = mulf(scaled, fma(square, flt(0.044715f), flt(1.0f)));
-    return fma(half, tanh(inner), half);
+    // x/2 * (1 + tanh(u)) is x times the sigmoid of 2u.
+    Value square = mulf(x, x);
+    Value scaled = mulf(x, flt(-2 * log2e * 0.7978845608f));
+    Value factor = math::FmaOp::create(b, square, flt(0.044715f), flt(1.0f));
+    return mulf(x, sigmoid(mulf(scaled, factor)));
   }
   default:
     return {};

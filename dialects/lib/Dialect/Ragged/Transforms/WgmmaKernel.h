@@ -39,7 +39,12 @@ struct WgmmaTiles {
   int64_t tableOffset() const { return barrierOffset() + 16 * stages; }
   int64_t sharedBytes() const { return tableOffset() + 8 * (experts + 1) + 64; }
 
-  /// The tiles for a matmul; failure where tensor cores cannot run it.
+  /// Whether tensor cores are for this matmul: bf16, and not too small.
+  static bool isCandidate(MatmulOp op);
+  /// Why they cannot run such a matmul; empty where they can.
+  static std::string objectionTo(MatmulOp op);
+  /// The tiles for a matmul; failure where it is no candidate, where there is
+  /// an objection, or where tiles do not fit shared memory and registers.
   static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens);
 };
 

@@ -66,8 +66,9 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
   let description = [{
     A matmul on rows and weights of bf16 gets a kernel for
     many rows, and keeps its place for few; which one runs is decided by the number
-    of rows in each call. Others (f32, panels, K or N no multiple of 8 or below 64) are left
-    alone.
+    of rows in each call. f32, panels, and K or N below 64 are left alone; so are,
+    with a warning, matrices whose rows are interleaved or start between multiples
+    of 16 bytes.
 
     The weights are wgmma's first operand, the rows its second, so that an expert
     with few rows costs few columns. One warpgroup brings tiles by TMA, two
@@ -76,7 +77,7 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     of tiles in memory, no number that the host would have to know.
 
     sigmoid, silu and tanh-gelu in an epilogue that yields 16 bits use the
-    hardware's tanh (exact to 2^-11 of the result).
+    hardware's power of two and reciprocal (relative errors of some 2^-20).
   }];
   let options = [
     Option<"tokens", "tokens", "int64_t", "160",
