@@ -236,7 +236,14 @@ std::vector<Arg> Builder::fields(const Items &items) {
                    "expected a field 'name: value'");
       return result;
     }
-    result.push_back({name(item->columnName()), expr(item->expr())});
+    Name field = name(item->columnName());
+    for (const Arg &known : result)
+      if (known.name.text == field.text)
+        diags
+            .report(diag::duplicateClause, field.range,
+                    "'" + field.text + "' is given twice")
+            .label(known.name.range, "the first");
+    result.push_back({std::move(field), expr(item->expr())});
   }
   return result;
 }

@@ -124,6 +124,12 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
     auto ns = nanoseconds(*time);
     if (!ns)
       return false;
+    if (*ns < (slots ? slots.getInt() : 1)) {
+      error(diag::badBudget, decl.windowLength->range,
+            slots ? "the parts of this window are shorter than 1 ns"
+                  : "a window is longer than 0 s");
+      return false;
+    }
     length = e.builder.getI64IntegerAttr(*ns);
   }
   if ((needsZone && !zone) || (needsLength && !length) ||

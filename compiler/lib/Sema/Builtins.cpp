@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include <cmath>
 
 using namespace route;
 using namespace route::sema;
@@ -275,7 +276,12 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     AxisList axes;
     for (size_t i = 0; i < args.size(); ++i) {
       if (i == 0 && args[i].is(Kind::Number)) {
-        site = int64_t(args[i].number);
+        const double number = args[i].number;
+        if (number < 0 || number != std::floor(number) || number >= 0x1p32)
+          return fail(
+              diag::argumentMismatch, expr.args[i].value->range,
+              "the site of a draw is a whole number from 0 to 4294967295");
+        site = int64_t(number);
         continue;
       }
       mlir::Value key = asArray(args[i], expr.args[i].value->range, e.i64());

@@ -18,6 +18,7 @@ static constexpr unsigned positionBits = 31;
 static unsigned bitsFor(uint64_t count) {
   return count > 1 ? llvm::Log2_64_Ceil(count) : 0;
 }
+
 Value Elaborator::subsetOf(const Candidates &from) {
   std::vector<Value> parts;
   std::vector<std::string> names;

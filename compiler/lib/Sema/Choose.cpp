@@ -178,6 +178,12 @@ bool Elaborator::budgetsFrom(const std::vector<ExprPtr> &exprs,
     auto symbol = budgetSymbol(name->name);
     if (!symbol)
       return false;
+    if (llvm::is_contained(symbols, symbol)) {
+      error(diag::duplicateName, expr->range,
+            "budget '" + name->name.text + "' stands twice behind 'under'")
+          .note("it would be reserved twice for one choice");
+      return false;
+    }
     symbols.push_back(symbol);
   }
   return true;

@@ -67,6 +67,9 @@ Value Elaborator::inList(const ast::BinaryExpr &expr, const ListExpr &list) {
     return lazily(expr);
   std::vector<Value> same;
   for (const Arg &entry : list.entries) {
+    if (entry.name)
+      return fail(diag::wrongKind, entry.name.range,
+                  "named entries stand in the list of 'bands' only");
     Value member = comparand(*entry.value, value);
     if (member.isError())
       return member;

@@ -499,12 +499,14 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
   }
   // `1.0[token]`: the same everywhere along the axes. A draw gets axes
   // likewise.
+  const bool draw = base.ir && base.ir.getDefiningOp<DrawOp>();
   auto spreads = [&](const IndexArg &arg) {
     StringRef name = plainName(arg.value.get());
     if (name.empty() || arg.rename || arg.name)
       return false;
     Value value = lookup(cast<NameExpr>(*arg.value).name, /*quiet=*/true);
-    return value.is(Kind::Axis) || value.is(Kind::Plan);
+    return value.is(Kind::Axis) || value.is(Kind::Plan) ||
+           (draw && value.is(Kind::Row) && !value.ir); // an entry's parameter
   };
   if (base.is(Kind::Number) || llvm::all_of(expr.args, spreads)) {
     AxisList axes;
@@ -527,6 +529,13 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
     if (!ir)
       return Value();
     if (auto draw = ir.getDefiningOp<DrawOp>(); draw && draw->use_empty()) {
+      // Keys that vary along no axis of the brackets keep theirs.
+      AxisList keyed;
+      for (AxisInfo *of : e.axesOf(ir))
+        if (llvm::none_of(
+                axes, [&](AxisInfo *axis) { return axis->descendsFrom(of); }))
+          keyed.push_back(of);
+      axes.insert(axes.begin(), keyed.begin(), keyed.end());
       draw.getResult().setType(e.arrayType(e.elementOf(ir), axes));
       return base;
     }

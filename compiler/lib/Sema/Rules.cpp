@@ -265,6 +265,16 @@ static llvm::SmallVector<std::string> ruleLabels(const ChooseExpr &expr) {
   return labels;
 }
 
+/// Two rules that decisions cannot tell apart, as their places in the list.
+static std::optional<std::pair<size_t, size_t>>
+rulesOfOneName(llvm::ArrayRef<std::string> labels) {
+  llvm::StringMap<size_t> seen;
+  for (auto [i, label] : llvm::enumerate(labels))
+    if (auto [known, fresh] = seen.try_emplace(label, i); !fresh)
+      return std::pair(known->second, i);
+  return std::nullopt;
+}
+
 /// Whether a condition of rules lies along the items, or along the rows of
 /// `pool` as well. Another axis is an error.
 bool Elaborator::overItems(mlir::Value value, AxisInfo *pool, SourceRange range,
@@ -322,10 +332,7 @@ static std::vector<RuleKey> keysOfRules(const ChooseExpr &expr) {
 static std::optional<std::vector<double>> columnOfRules(
     const ChooseExpr &expr, const RuleKey &key,
     llvm::function_ref<std::optional<double>(const Expr &)> evaluate) {
-  std::vector<std::string> labels, byName;
-  for (auto [i, rule] : llvm::enumerate(expr.rules))
-    labels.push_back(rule->name ? rule->name.text : "rule" + std::to_string(i));
-  byName = labels;
+  llvm::SmallVector<std::string> labels = ruleLabels(expr), byName = labels;
   llvm::sort(byName);
   std::vector<double> column;
   bool known = key.name == "name" || key.name == "order";
@@ -359,6 +366,18 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
                 "rules belong to 'choose first' or 'choose 1 of rules'");
   if (expr.rules.empty())
     return fail(diag::badChoice, expr.range, "there are no rules here");
+  if (auto same = rulesOfOneName(ruleLabels(expr))) {
+    auto named = [&](size_t i) {
+      const RuleDecl &rule = *expr.rules[i];
+      return rule.name ? rule.name.range : rule.range;
+    };
+    error(diag::duplicateName, named(same->second),
+          "a second rule '" + ruleLabels(expr)[same->second] + "'")
+        .label(named(same->first), "the first")
+        .note("decisions say by name which rule made them; a rule without a "
+              "name and a condition is 'otherwise'");
+    return Value();
+  }
   if (!expr.per.empty()) { // the items of every choice below
     Context items = cx;
     items.items.clear();
@@ -648,9 +667,7 @@ bool Elaborator::orderRules(const ChooseExpr &expr,
   AxisInfo *axis = makeAxis("rules", pathOf(*cx.scope) + ".rules",
                             AxisKind::pool, expr.range);
   axis->size = expr.rules.size();
-  for (auto [i, rule] : llvm::enumerate(expr.rules))
-    axis->labels.push_back(rule->name ? rule->name.text
-                                      : "rule" + std::to_string(i));
+  llvm::append_range(axis->labels, ruleLabels(expr));
   emitAxis(*axis);
   AxisList items = cx.items;
   llvm::SmallVector<mlir::Value> fires, certain;

@@ -79,6 +79,12 @@ LogicalResult Lowering::lowerFor(ForOp op) {
   Location loc = op.getLoc();
   if (carriesPlan(op.getCarried().getTypes()))
     return unsupported(op, "plans carried by a loop");
+  if (op.getBody()
+          .walk([](SetOp) { return WalkResult::interrupt(); })
+          .wasInterrupted())
+    return unsupported(op, "a loop that changes state");
+  if (op.getNumResults() == 0)
+    return success(); // it does nothing that is seen
   Value bound, order;
   if (op.getAxisAttr()) {
     bound = sizeValue(op.getAxisAttr(), loc);

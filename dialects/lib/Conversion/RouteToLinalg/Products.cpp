@@ -192,14 +192,7 @@ LogicalResult Lowering::contractByPlace(ContractOp op) {
     }
     auto element = [&](OpBuilder &deep, Location where) -> Value {
       Value x = tensor::ExtractOp::create(deep, where, from.tensor, *places);
-      auto type = dyn_cast<FloatType>(x.getType());
-      if (!type)
-        return arith::SIToFPOp::create(deep, where, deep.getF32Type(), x);
-      if (type.getWidth() < 32)
-        return arith::ExtFOp::create(deep, where, deep.getF32Type(), x);
-      if (type.getWidth() > 32)
-        return arith::TruncFOp::create(deep, where, deep.getF32Type(), x);
-      return x;
+      return widenTo(deep, where, x, deep.getF32Type());
     };
     if (!there)
       return element(inner, at);
@@ -259,12 +252,7 @@ LogicalResult Lowering::contractExactly(ContractOp op) {
   SmallVector<Axis> dims = dimsOf(cast<ArrayType>(op.getType())), all(dims);
   llvm::append_range(all, op.getOver().getAsRange<Axis>());
   auto wide = [](OpBuilder &inner, Location at, Value x) -> Value {
-    auto from = cast<FloatType>(x.getType());
-    if (from.getWidth() < 32)
-      return arith::ExtFOp::create(inner, at, inner.getF32Type(), x);
-    if (from.getWidth() > 32)
-      return arith::TruncFOp::create(inner, at, inner.getF32Type(), x);
-    return x;
+    return widenTo(inner, at, x, inner.getF32Type());
   };
   for (Value side : {lhs, rhs})
     if (!isa<FloatType>(
@@ -346,13 +334,7 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
           iterators,
           [&](OpBuilder &inner, Location at, ValueRange args) {
             auto wide = [&](Value x) -> Value {
-              auto from = cast<FloatType>(x.getType());
-              if (from.getWidth() < 32)
-                return arith::ExtFOp::create(inner, at, inner.getF32Type(), x);
-              if (from.getWidth() > 32)
-                return arith::TruncFOp::create(inner, at, inner.getF32Type(),
-                                               x);
-              return x;
+              return widenTo(inner, at, x, inner.getF32Type());
             };
             Value product =
                 arith::MulFOp::create(inner, at, wide(args[0]), wide(args[1]));

@@ -85,6 +85,10 @@ LogicalResult Lowering::lowerNow(Operation *op) {
           [&](auto op) { return unsupported(op, "state with keys"); })
       .Case([&](RingOp op) { return unsupported(op, "a hash ring"); })
       .Case([&](JoinOp op) { return unsupported(op, "pools of pools"); })
+      .Case<FindOp, SubsetOp>(
+          [&](auto op) { return unsupported(op, "members of lists and sets"); })
+      .Case<InsertOp, RemoveOp>(
+          [&](auto op) { return unsupported(op, "sets that change"); })
       .Default([&](Operation *op) {
         return unsupported(op, "'" + op->getName().getStringRef() + "'");
       });

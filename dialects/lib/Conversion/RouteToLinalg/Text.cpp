@@ -153,8 +153,21 @@ LogicalResult Lowering::lowerTextConstant(Operation *op, Attribute value,
   if (size == static_cast<int64_t>(parts.size()) || dims.empty()) {
     if (parts.size() != 1 && dims.empty())
       return unsupported(op, "this constant");
-    set(op->getResult(0),
-        tensor::FromElementsOp::create(b, loc, tensorType(type), parts));
+    // Put in one by one: tensor.from_elements would fold to a table of strings,
+    // and there are no globals of these.
+    RankedTensorType whole = tensorType(type);
+    Value tensor = tensor::EmptyOp::create(b, loc, whole.getShape(),
+                                           whole.getElementType());
+    for (auto [i, part] : llvm::enumerate(parts)) {
+      SmallVector<Value> at(whole.getRank());
+      int64_t rest = static_cast<int64_t>(i);
+      for (int64_t dim = whole.getRank(); dim-- > 0;) {
+        at[dim] = constantIndex(rest % whole.getDimSize(dim), loc);
+        rest /= whole.getDimSize(dim);
+      }
+      tensor = tensor::InsertOp::create(b, loc, part, tensor, at);
+    }
+    set(op->getResult(0), tensor);
     return success();
   }
   if (parts.size() != 1)
