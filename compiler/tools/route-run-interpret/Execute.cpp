@@ -50,10 +50,13 @@ private:
   FailureOr<SmallVector<RuntimeValue>> arguments(FuncOp func, size_t &port);
   FailureOr<AxisRef> decodePlan(StringAttr axis, const PortSchema &index,
                                 route_buffer indices, route_buffer counts);
-  LogicalResult encode(const PortSchema &port, route_buffer buffer,
-                       const RuntimeValue &value);
+  /// What one port takes of a value that may be unknown, which leaves by two.
+  enum class End { Lower, Upper, Known };
+  LogicalResult encode(size_t output, const RuntimeValue &value,
+                       End end = End::Lower);
   LogicalResult encodeArray(const PortSchema &port, route_buffer buffer,
-                            const Array &array);
+                            const Array &array, End end);
+  LogicalResult encodeResults(FuncOp func, ArrayRef<RuntimeValue> results);
   LogicalResult writeState(uint32_t index, const Array &value);
   SmallVector<int64_t> stateShape(const StateSchema &state) const;
 
@@ -316,51 +319,55 @@ FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
   return values;
 }
 
+/// The end of `element` that a port takes; nothing where it is not known.
+static std::optional<Element> endOf(const Element &element, bool upper,
+                                    bool interval) {
+  auto *range = std::get_if<std::shared_ptr<const Range>>(&element);
+  if (!range)
+    return element;
+  if (!interval && !(*range)->known)
+    return std::nullopt;
+  return upper ? (*range)->hi : (*range)->lo;
+}
+
 LogicalResult Executor::Call::encodeArray(const PortSchema &port,
                                           route_buffer buffer,
-                                          const Array &array) {
-  SmallVector<int64_t> shape = shapeOf(port.axes);
-  auto places = placesOf(array.axes, shape);
+                                          const Array &array, End end) {
+  auto places = placesOf(array.axes, shapeOf(port.axes));
   if (!places)
     return emitError(module.getLoc(), "output '")
            << port.name << "' has no room for what was computed";
-  int64_t perKnown = 1;
-  for (int64_t size : ArrayRef(shape).drop_front(port.knownAxes))
-    perKnown *= size;
+  bool interval = hasInterval(stripRange(array.elementType));
   auto *data = static_cast<char *>(buffer.data);
   std::vector<Element> elements = array.elements();
   for (auto [place, element] : llvm::zip(*places, elements)) {
-    Element value = element;
-    bool known = true;
-    if (auto *range = std::get_if<std::shared_ptr<const Range>>(&element)) {
-      known = (*range)->known;
-      value = (*range)->lo;
-    }
-    if (buffer.known)
-      buffer.known[place / perKnown] = known;
-    if (!known)
+    std::optional<Element> value = endOf(element, end == End::Upper, interval);
+    if (end == End::Known)
+      value = Element(int64_t(value.has_value()));
+    if (!value)
       continue;
     if (port.type.element != ROUTE_TEXT) {
-      writeBuffer(port.type.element, data, place, value);
+      writeBuffer(port.type.element, data, place, *value);
       continue;
     }
-    StringRef text = executor.texts.insert(value.asText()).first->getKey();
+    StringRef text = executor.texts.insert(value->asText()).first->getKey();
     reinterpret_cast<route_text *>(data)[place] = {
         text.data(), static_cast<int64_t>(text.size())};
   }
   return success();
 }
 
-LogicalResult Executor::Call::encode(const PortSchema &port,
-                                     route_buffer buffer,
-                                     const RuntimeValue &value) {
+LogicalResult Executor::Call::encode(size_t output, const RuntimeValue &value,
+                                     End end) {
+  const PortSchema &port = entry.outputs[output];
+  route_buffer buffer = call.outputs[output];
   SmallVector<int64_t> shape = shapeOf(port.axes);
   int64_t size = 1;
   for (int64_t extent : shape)
     size *= extent;
   std::memset(buffer.data, 0, size * elementBytes[port.type.element]);
   if (auto *array = std::get_if<Array>(&value))
-    return encodeArray(port, buffer, *array);
+    return encodeArray(port, buffer, *array, end);
   if (auto *scalar = std::get_if<Element>(&value)) {
     writeBuffer(port.type.element, static_cast<char *>(buffer.data), 0,
                 *scalar);
@@ -376,6 +383,41 @@ LogicalResult Executor::Call::encode(const PortSchema &port,
   if (!fits)
     return emitError(module.getLoc(), "plan '")
            << port.name << "' has no room for what was computed";
+  return success();
+}
+
+/// Values leave in the order of the entry's outputs: a plan as its index and
+/// its counts, what may be unknown as `x.lower` and `x.upper` or, without an
+/// order, as `x` and `x.known`.
+LogicalResult Executor::Call::encodeResults(FuncOp func,
+                                            ArrayRef<RuntimeValue> results) {
+  size_t output = 0;
+  for (auto [result, type] : llvm::zip(results, func.getResultTypes())) {
+    if (failed(encode(output++, result)))
+      return failure();
+    auto array = dyn_cast<ArrayType>(type);
+    bool twice = !array || isRangeType(array.getElementType());
+    bool known = array && !hasInterval(getValueType(array.getElementType()));
+    if (twice &&
+        failed(encode(output++, result, known ? End::Known : End::Upper)))
+      return failure();
+  }
+  // What was emitted leaves behind what was returned.
+  std::vector<Metric> metrics = std::exchange(machine.metrics, {});
+  for (; output < entry.outputs.size(); ++output) {
+    StringRef name = entry.outputs[output].name;
+    for (const Metric &metric : metrics) {
+      StringRef part = name;
+      if (!part.consume_front(metric.name))
+        continue;
+      End end = part == ".upper"   ? End::Upper
+                : part == ".known" ? End::Known
+                                   : End::Lower;
+      if ((part.empty() || part == ".lower" || end != End::Lower) &&
+          failed(encode(output, metric.value, end)))
+        return failure();
+    }
+  }
   return success();
 }
 
@@ -408,24 +450,8 @@ LogicalResult Executor::Call::run() {
   machine.writes = nullptr;
   if (failed(results))
     return failure();
-  size_t output = 0;
-  for (const RuntimeValue &result : *results) {
-    size_t ports = std::holds_alternative<Plan>(result) ? 2 : 1;
-    for (size_t i = 0; i < ports; ++i, ++output)
-      if (failed(encode(entry.outputs[output], call.outputs[output], result)))
-        return failure();
-  }
-  // What was emitted leaves behind what was returned.
-  std::vector<Metric> metrics = std::exchange(machine.metrics, {});
-  for (; output < entry.outputs.size(); ++output) {
-    auto found = llvm::find_if(metrics, [&](const Metric &metric) {
-      return metric.name == entry.outputs[output].name;
-    });
-    if (found != metrics.end() &&
-        failed(
-            encode(entry.outputs[output], call.outputs[output], found->value)))
-      return failure();
-  }
+  if (failed(encodeResults(func, *results)))
+    return failure();
   for (uint32_t index : entry.writes)
     if (auto found = writes.find(schema.states[index].name);
         found != writes.end() && failed(writeState(index, found->second)))

@@ -359,7 +359,9 @@ FailureOr<Ends> Expander::compute(Operation *op) {
         bool interval =
             hasInterval(plainType(emit.getValue().getType()).getElementType());
         std::string name = emit.getName().str();
-        EmitOp::create(b, loc, b.getStringAttr(name + ".lower"), parts[0]);
+        EmitOp::create(b, loc,
+                       b.getStringAttr(name + (interval ? ".lower" : "")),
+                       parts[0]);
         EmitOp::create(b, loc,
                        b.getStringAttr(name + (interval ? ".upper" : ".known")),
                        parts[1]);
