@@ -2,14 +2,20 @@
 #include "route/Interpreter/Inputs.h"
 #include "Scalars.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Machine.h"
+#include "route/Library/Element.h"
+#include "route/io/Records.h"
+#include "route/io/Scalars.h"
 #include "llvm/Support/JSON.h"
 #include <charconv>
-#include <cmath>
 
 using namespace mlir;
 using namespace route;
 using namespace route::interp;
+
+/// Deeper than any type.
+static constexpr unsigned maxDepth = 64;
 
 LogicalResult route::interp::bindTensors(Interpreter &interpreter,
                                          ModuleOp module,
@@ -48,62 +54,101 @@ LogicalResult route::interp::bindTensors(Interpreter &interpreter,
   return success();
 }
 
-/// Dollars in picodollars, by moving the point of the shortest decimal: what
-/// the runtime's reader makes of the same digits.
-static double toPicodollars(double dollars) {
-  if (!std::isfinite(dollars))
-    return dollars;
-  char text[64];
-  char *end =
-      std::to_chars(text, text + 40, dollars, std::chars_format::scientific)
-          .ptr;
-  char *mark = std::find(text, end, 'e');
-  int power = std::atoi(std::string(mark + 1, end).c_str()) + 12;
-  std::string moved = std::string(text, mark) + "e" + std::to_string(power);
-  return std::strtod(moved.c_str(), nullptr);
-}
-
 namespace {
+/// Reads one element as the runtime's reader of records does.
+class ScalarReader {
+public:
+  ScalarReader(Machine &machine, Type type, StringRef unit)
+      : type(type), unit(unit) {
+    ArrayAttr names;
+    if (auto coded = dyn_cast_or_null<EnumType>(type)) {
+      if (auto op =
+              machine.symbols.lookup<EnumOp>(coded.getSymbol().getAttr())) {
+        owner = op.getSymName().str();
+        names = op.getLabels();
+      }
+    } else if (auto row = dyn_cast_or_null<RefType>(type)) {
+      if (auto op = machine.symbols.lookup<AxisOp>(row.getAxis().getAttr())) {
+        owner = op.getSymName().str();
+        names = op.getLabelsAttr();
+      }
+    }
+    if (names)
+      for (Attribute name : names)
+        if (auto text = dyn_cast<StringAttr>(name))
+          labels.push_back(text.str());
+  }
+
+  /// Nothing, with what was expected in `expected`, for what is none of the
+  /// type's.
+  std::optional<Element> read(const Json &json, std::string &expected) const {
+    std::vector<const char *> names;
+    for (const std::string &label : labels)
+      names.push_back(label.c_str());
+    route_enum_desc members = {owner.c_str(), names.data(), names.size()};
+    route_module_desc module = {};
+    module.enums = &members;
+    route_port_desc port = {};
+    uint32_t element = libraryElement(type);
+    port.type.element = element ? element : uint32_t(ROUTE_F32); // 8-bit floats
+    port.type.enumeration = labels.empty() ? -1 : 0;
+    port.type.rows_of = -1;
+    port.type.unit = unit.c_str();
+    alignas(route_text) char bytes[sizeof(route_text)];
+    std::deque<std::string> texts;
+    if (!readElement(module, port, json, bytes, texts, expected))
+      return std::nullopt;
+    Element value = readBuffer(port.type.element, bytes, 0);
+    if (!element)
+      return Element(roundTo(type, value.asFloat()));
+    if (int64_t place = value.asInt();
+        !labels.empty() && (place < 0 || place >= int64_t(labels.size()))) {
+      expected = "a member of '" + owner + "'";
+      return std::nullopt;
+    }
+    return value;
+  }
+
+private:
+  Type type;
+  std::string unit, owner;
+  std::vector<std::string> labels;
+};
+
 /// Reads the values of one key from all lines.
 class ColumnReader {
 public:
-  ColumnReader(Machine &machine, StringRef name, ArrayType type, Location loc)
+  ColumnReader(Machine &machine, StringRef name, ArrayType type, StringRef unit,
+               Location loc)
       : machine(machine), name(name), element(type.getElementType()),
-        plain(getValueType(type.getElementType())),
-        member(memberTypeOf(type.getElementType())),
+        plain(getValueType(element)), isList(memberTypeOf(element) != nullptr),
+        scalars(machine, isList ? memberTypeOf(element) : plain, unit),
         axes(type.getAxes().empty() ? 0 : type.getAxes().size() - 1), loc(loc) {
   }
 
   /// Adds the value of line `line`.
-  LogicalResult add(const llvm::json::Value &value, size_t line) {
+  LogicalResult add(const Json &value, size_t line) {
     return read(value, line, 0);
   }
   /// Adds what a line that says nothing means: the default, or unknown.
   LogicalResult addAbsent(Attribute fallback, size_t line);
-  /// Money is given in dollars and held in picodollars.
-  void setUnit(StringRef unit) {
-    money = unit == "p$" || unit.starts_with("p$/");
-  }
   FailureOr<Array> finish(int64_t items);
 
 private:
-  LogicalResult read(const llvm::json::Value &value, size_t line, size_t depth);
-  FailureOr<Element> scalar(const llvm::json::Value &value, size_t line) {
-    return scalar(value, plain, line);
-  }
-  FailureOr<Element> scalar(const llvm::json::Value &value, Type type,
-                            size_t line);
-  FailureOr<Element> collection(const llvm::json::Array &list, size_t line);
+  LogicalResult read(const Json &value, size_t line, size_t depth);
+  FailureOr<Element> scalar(const Json &value, size_t line);
+  FailureOr<Element> collection(const Json &list, size_t line);
   InFlightDiagnostic complain(size_t line) {
-    return emitError(loc, "line ") << line << ", '" << name << "': ";
+    return emitError(loc, "line ") << line << ": '" << name << "' ";
   }
 
   Machine &machine;
   StringRef name;
-  Type element, plain, member;
+  Type element, plain;
+  bool isList; ///< or a set
+  ScalarReader scalars;
   size_t axes; // besides the items
   Location loc;
-  bool money = false;
   /// Sizes of the axes behind the items.
   SmallVector<int64_t> sizes;
   std::vector<Element> elements;
@@ -111,11 +156,10 @@ private:
 } // namespace
 
 /// A list or a set from one of JSON.
-FailureOr<Element> ColumnReader::collection(const llvm::json::Array &list,
-                                            size_t line) {
+FailureOr<Element> ColumnReader::collection(const Json &list, size_t line) {
   std::vector<Element> members;
-  for (const llvm::json::Value &value : list) {
-    auto entry = scalar(value, member, line);
+  for (const Json &value : list.elements) {
+    auto entry = scalar(value, line);
     if (failed(entry))
       return failure();
     bool repeated =
@@ -129,62 +173,18 @@ FailureOr<Element> ColumnReader::collection(const llvm::json::Array &list,
       std::make_shared<const std::vector<Element>>(std::move(members)));
 }
 
-FailureOr<Element> ColumnReader::scalar(const llvm::json::Value &value,
-                                        Type plain, size_t line) {
-  if (isa<TextType>(plain)) {
-    if (auto text = value.getAsString())
-      return Element(text->str());
-    return complain(line) << "expected a string";
-  }
-  auto text = value.getAsString();
-  if (isa<FloatType>(plain)) {
-    std::optional<double> number = value.getAsNumber();
-    if (text)
-      number = *text == "inf"    ? std::optional<double>(HUGE_VAL)
-               : *text == "-inf" ? std::optional<double>(-HUGE_VAL)
-               : *text == "nan"  ? std::optional<double>(NAN)
-                                 : std::nullopt;
-    if (money && text && !number) {
-      double amount;
-      if (!text->getAsDouble(amount))
-        number = amount;
-    }
-    if (!number)
-      return complain(line)
-             << (money ? "expected an amount in dollars" : "expected a number");
-    if (money)
-      number = toPicodollars(*number);
-    return applyCast(Float64Type::get(loc.getContext()), plain, *number);
-  }
-  if (isTruthType(plain)) {
-    if (auto truth = value.getAsBoolean())
-      return Element(int64_t(*truth));
-    return complain(line) << "expected true or false";
-  }
-  if (text) { // a label
-    ArrayAttr labels;
-    if (auto type = dyn_cast<EnumType>(plain))
-      if (auto op = machine.symbols.lookup<EnumOp>(type.getSymbol().getAttr()))
-        labels = op.getLabels();
-    if (auto type = dyn_cast<RefType>(plain))
-      if (auto op = machine.symbols.lookup<AxisOp>(type.getAxis().getAttr()))
-        labels = op.getLabelsAttr();
-    if (labels)
-      for (auto [place, label] : llvm::enumerate(labels))
-        if (cast<StringAttr>(label).getValue() == *text)
-          return Element(static_cast<int64_t>(place));
-    return complain(line) << "'" << *text << "' is no label";
-  }
-  if (auto integer = value.getAsInteger())
-    return Element(wrapTo(plain, *integer));
-  return complain(line) << "expected an integer";
+FailureOr<Element> ColumnReader::scalar(const Json &value, size_t line) {
+  std::string expected;
+  std::optional<Element> element = scalars.read(value, expected);
+  if (!element)
+    return complain(line) << "is not " << expected;
+  return *element;
 }
 
-LogicalResult ColumnReader::read(const llvm::json::Value &value, size_t line,
-                                 size_t depth) {
-  const llvm::json::Array *list = value.getAsArray();
-  if (member && list && depth == axes) {
-    auto read = collection(*list, line);
+LogicalResult ColumnReader::read(const Json &value, size_t line, size_t depth) {
+  bool list = value.kind == Json::Kind::Array;
+  if (isList && list && depth == axes) {
+    auto read = collection(value, line);
     if (failed(read))
       return failure();
     elements.push_back(isRangeType(element) ? knownRange(*read) : *read);
@@ -194,21 +194,21 @@ LogicalResult ColumnReader::read(const llvm::json::Value &value, size_t line,
     if (depth == sizes.size()) {
       if (line > 1 && depth == 0 && sizes.empty() && !elements.empty())
         return complain(line) << "is a list here and none before";
-      sizes.push_back(list->size());
+      sizes.push_back(value.elements.size());
     }
-    if (static_cast<int64_t>(list->size()) != sizes[depth])
-      return complain(line)
-             << "has " << list->size() << " members, expected " << sizes[depth];
-    for (const llvm::json::Value &member : *list)
+    if (static_cast<int64_t>(value.elements.size()) != sizes[depth])
+      return complain(line) << "has " << value.elements.size()
+                            << " members, expected " << sizes[depth];
+    for (const Json &member : value.elements)
       if (failed(read(member, line, depth + 1)))
         return failure();
     return success();
   }
-  if (depth != sizes.size() && value.kind() != llvm::json::Value::Null)
-    return complain(line) << "expected a list";
-  if (value.kind() == llvm::json::Value::Null) {
+  if (depth != sizes.size() && value.kind != Json::Kind::Null)
+    return complain(line) << "is not a list";
+  if (value.kind == Json::Kind::Null) {
     if (!isRangeType(element))
-      return complain(line) << "is null but always known";
+      return complain(line) << "is null, and cannot be unknown";
     int64_t count = 1;
     for (int64_t size : ArrayRef(sizes).drop_front(depth))
       count *= size;
@@ -231,8 +231,9 @@ LogicalResult ColumnReader::addAbsent(Attribute fallback, size_t line) {
     return success();
   }
   if (isRangeType(element))
-    return read(nullptr, line, 0);
-  return emitError(loc, "line ") << line << " has no '" << name << "'";
+    return read(Json(), line, 0);
+  return complain(line)
+         << "is missing: it has no default and cannot be unknown";
 }
 
 FailureOr<Array> ColumnReader::finish(int64_t items) {
@@ -250,12 +251,43 @@ FailureOr<Array> ColumnReader::finish(int64_t items) {
   return array;
 }
 
+/// The value as the reader of records has it, its numbers in their shortest
+/// form.
+static Json toJson(const llvm::json::Value &value) {
+  Json json;
+  if (auto truth = value.getAsBoolean()) {
+    json.kind = Json::Kind::Bool;
+    json.boolean = *truth;
+  } else if (auto natural = value.getAsUINT64()) {
+    json.kind = Json::Kind::Unsigned;
+    json.natural = *natural;
+  } else if (auto integer = value.getAsInteger()) {
+    json.kind = Json::Kind::Signed;
+    json.integer = *integer;
+  } else if (auto number = value.getAsNumber()) {
+    json.kind = Json::Kind::Double;
+    json.number = *number;
+    char text[64];
+    json.text.assign(text, std::to_chars(text, text + 64, *number).ptr);
+  } else if (auto text = value.getAsString()) {
+    json.kind = Json::Kind::String;
+    json.text = text->str();
+  } else if (auto *list = value.getAsArray()) {
+    json.kind = Json::Kind::Array;
+    for (const llvm::json::Value &element : *list)
+      json.elements.push_back(toJson(element));
+  } else if (value.getAsObject()) {
+    json.kind = Json::Kind::Object;
+  }
+  return json;
+}
+
 FailureOr<Array> route::interp::readJson(Machine &machine,
                                          const llvm::json::Value &value,
                                          ArrayType type, StringRef name,
                                          size_t line, Location loc) {
-  ColumnReader reader(machine, name, type, loc);
-  if (failed(reader.add(value, line)))
+  ColumnReader reader(machine, name, type, /*unit=*/"", loc);
+  if (failed(reader.add(toJson(value), line)))
     return failure();
   FailureOr<Array> array = reader.finish(1);
   if (failed(array))
@@ -284,32 +316,29 @@ static Operation *targetOf(ModuleOp module, StringRef key) {
 LogicalResult route::interp::bindRecords(Interpreter &interpreter,
                                          ModuleOp module, StringRef text) {
   Location loc = module.getLoc();
-  std::vector<llvm::json::Object> records;
+  std::vector<Json> records;
   std::vector<size_t> lines;
-  size_t number = 0;
-  while (!text.empty()) {
-    auto [line, rest] = text.split('\n');
-    text = rest;
-    ++number;
-    if (line.trim().empty())
-      continue;
-    llvm::Expected<llvm::json::Value> value = llvm::json::parse(line);
-    if (!value)
+  for (const RecordLines::Line &line : RecordLines(text).lines) {
+    std::string message;
+    Json record;
+    if (!parseJson(line.text, maxDepth, record, message))
+      return emitError(loc, "line ") << line.number << ": " << message;
+    if (record.kind != Json::Kind::Object)
       return emitError(loc, "line ")
-             << number << ": " << llvm::toString(value.takeError());
-    auto *object = value->getAsObject();
-    if (!object)
-      return emitError(loc, "line ") << number << ": expected an object";
-    records.push_back(std::move(*object));
-    lines.push_back(number);
+             << line.number << ": the record is not an object";
+    for (auto [i, key] : llvm::enumerate(record.keys))
+      if (llvm::is_contained(ArrayRef(record.keys).take_front(i), key))
+        return emitError(loc, "line ")
+               << line.number << ": '" << key << "' is given twice";
+    records.push_back(std::move(record));
+    lines.push_back(line.number);
   }
   if (records.empty())
     return emitError(loc, "there are no records");
   std::vector<std::string> keys;
   AxisOp items; // the axis whose columns they are
   for (auto [record, line] : llvm::zip(records, lines))
-    for (const auto &entry : record) {
-      std::string key = StringRef(entry.first).str();
+    for (const std::string &key : record.keys) {
       if (llvm::is_contained(keys, key))
         continue;
       Operation *target = targetOf(module, key);
@@ -327,13 +356,17 @@ LogicalResult route::interp::bindRecords(Interpreter &interpreter,
     auto signal = dyn_cast<SignalOp>(target);
     auto type = cast<ArrayType>(column ? column.getType() : signal.getType());
     std::string name = column ? (items.getSymName() + "." + key).str() : key;
-    ColumnReader reader(interpreter.machine(), key, type, loc);
-    reader.setUnit((column ? column.getUnit() : signal.getUnit()).value_or(""));
+    std::optional<StringRef> unit =
+        column ? column.getUnit() : signal.getUnit();
+    ColumnReader reader(interpreter.machine(), key, type, unit.value_or(""),
+                        loc);
     Attribute fallback = column ? column.getFallbackAttr() : Attribute();
     for (auto [record, line] : llvm::zip(records, lines)) {
-      const llvm::json::Value *value = record.get(key);
-      if (failed(value ? reader.add(*value, line)
-                       : reader.addAbsent(fallback, line)))
+      auto found = llvm::find(record.keys, key);
+      if (failed(found != record.keys.end()
+                     ? reader.add(record.elements[found - record.keys.begin()],
+                                  line)
+                     : reader.addAbsent(fallback, line)))
         return failure();
     }
     auto array = reader.finish(records.size());

@@ -2,6 +2,7 @@
 // module.
 #include "route/Library/Schema.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Library/Element.h"
 #include "route/route_module.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -25,41 +26,6 @@ SmallVector<func::FuncOp> route::getEntries(ModuleOp module) {
     if (function->hasAttr(kEntryAttr))
       entries.push_back(function);
   return entries;
-}
-
-/// enum route_element of a type, 0 where it has none.
-static uint32_t elementOf(Type type) {
-  if (isa<EnumType, RefType>(type))
-    return ROUTE_I32;
-  if (isa<TextType>(type))
-    return ROUTE_TEXT;
-  if (isa<HandleType>(type))
-    return ROUTE_HANDLE;
-  if (type.isBF16())
-    return ROUTE_BF16;
-  if (type.isF16())
-    return ROUTE_F16;
-  if (type.isF32())
-    return ROUTE_F32;
-  if (type.isF64())
-    return ROUTE_F64;
-  auto integer = dyn_cast<IntegerType>(type);
-  if (!integer)
-    return 0;
-  bool isUnsigned = integer.isUnsigned();
-  switch (integer.getWidth()) {
-  case 1:
-    return ROUTE_BOOL;
-  case 8:
-    return isUnsigned ? ROUTE_U8 : ROUTE_I8;
-  case 16:
-    return isUnsigned ? ROUTE_U16 : ROUTE_I16;
-  case 32:
-    return isUnsigned ? ROUTE_U32 : ROUTE_I32;
-  case 64:
-    return isUnsigned ? ROUTE_U64 : ROUTE_I64;
-  }
-  return 0;
 }
 
 namespace {
@@ -121,7 +87,7 @@ private:
       result.flags = ROUTE_TYPE_MAY_BE_UNKNOWN;
       type = range.getValueType();
     }
-    result.element = elementOf(type);
+    result.element = libraryElement(type);
     result.unit = unit.str();
     if (!result.element)
       return at->emitError("a library cannot pass elements of type ") << type;

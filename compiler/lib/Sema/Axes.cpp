@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
+#include "llvm/ADT/StringExtras.h"
+#include <cmath>
 
 using namespace route;
 using namespace route::sema;
@@ -274,6 +276,29 @@ std::optional<int64_t> Elaborator::nanoseconds(const Expr &expr) {
   return int64_t(ns + 0.5);
 }
 
+/// True for a value that an integer of the type can have.
+static bool holds(mlir::IntegerType type, double value) {
+  bool isUnsigned = type.isUnsigned();
+  double end = std::ldexp(1.0, int(type.getWidth()) - !isUnsigned);
+  return value >= (isUnsigned ? 0 : -end) && value < end &&
+         value == std::trunc(value);
+}
+
+/// "from 0 to 255".
+static std::string wholeNumbers(mlir::IntegerType type) {
+  unsigned width = type.getWidth();
+  bool isSigned = !type.isUnsigned();
+  auto text = [&](const llvm::APInt &end) {
+    return llvm::toString(end, 10, isSigned);
+  };
+  return "from " +
+         text(isSigned ? llvm::APInt::getSignedMinValue(width)
+                       : llvm::APInt::getMinValue(width)) +
+         " to " +
+         text(isSigned ? llvm::APInt::getSignedMaxValue(width)
+                       : llvm::APInt::getMaxValue(width));
+}
+
 mlir::Attribute Elaborator::constantAttr(const Expr &expr,
                                          const TypeInfo &type) {
   mlir::Type element = getValueType(type.element);
@@ -315,7 +340,14 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
     }
     if (isa<mlir::FloatType>(element))
       return e.builder.getFloatAttr(element, *value);
-    return e.builder.getIntegerAttr(element, int64_t(*value));
+    if (auto type = cast<mlir::IntegerType>(element); !holds(type, *value)) {
+      error(diag::typeMismatch, expr.range,
+            "expected a whole number " + wholeNumbers(type));
+      return {};
+    }
+    bool large = *value >= 0x1p63; // of u64
+    return e.builder.getIntegerAttr(element, large ? int64_t(uint64_t(*value))
+                                                   : int64_t(*value));
   }
   error(diag::typeMismatch, expr.range,
         "expected a constant of type " + describeElement(element));

@@ -6,7 +6,7 @@
 #include "route/io/Describe.h"
 #include "../core/CheckModule.h"
 #include "Names.h"
-#include "Scalars.h"
+#include "route/io/Scalars.h"
 
 using namespace route;
 

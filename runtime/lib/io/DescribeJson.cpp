@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
 #include "Names.h"
-#include "Scalars.h"
 #include "route/io/Describe.h"
+#include "route/io/Scalars.h"
 
 #include <rapidjson/prettywriter.h>
 #include <rapidjson/stringbuffer.h>

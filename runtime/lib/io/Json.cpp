@@ -4,7 +4,7 @@
 // stack; the handler keeps its own stack of open values.
 //
 //===----------------------------------------------------------------------===//
-#include "Json.h"
+#include "route/io/Json.h"
 
 #include <charconv>
 #include <cmath>

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
-#include "Scalars.h"
 #include "Spelling.h"
 #include "route/io/Records.h"
+#include "route/io/Scalars.h"
 
 #include <algorithm>
 #include <cstdarg>

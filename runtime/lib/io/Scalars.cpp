@@ -4,7 +4,7 @@
 // each is refused with what was expected.
 //
 //===----------------------------------------------------------------------===//
-#include "Scalars.h"
+#include "route/io/Scalars.h"
 #include "route/numerics.h"
 
 #include <charconv>

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
-#include "Scalars.h"
 #include "route/io/Records.h"
+#include "route/io/Scalars.h"
 
 #include <cstring>
 

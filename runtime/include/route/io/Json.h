@@ -4,8 +4,8 @@
 // current compilers in the packaged release, and has no limit on depth.
 //
 //===----------------------------------------------------------------------===//
-#ifndef ROUTE_LIB_IO_JSON_H
-#define ROUTE_LIB_IO_JSON_H
+#ifndef ROUTE_IO_JSON_H
+#define ROUTE_IO_JSON_H
 
 #include <cstdint>
 #include <string>
@@ -55,4 +55,4 @@ bool parseJson(std::string_view text, unsigned maxDepth, Json &value,
 
 } // namespace route
 
-#endif // ROUTE_LIB_IO_JSON_H
+#endif // ROUTE_IO_JSON_H

@@ -4,10 +4,10 @@
 // writing.
 //
 //===----------------------------------------------------------------------===//
-#ifndef ROUTE_LIB_IO_SCALARS_H
-#define ROUTE_LIB_IO_SCALARS_H
+#ifndef ROUTE_IO_SCALARS_H
+#define ROUTE_IO_SCALARS_H
 
-#include "Json.h"
+#include "route/io/Json.h"
 #include "route/io/Values.h"
 
 #include <string>
@@ -34,4 +34,4 @@ void writeString(std::string_view bytes, std::string &text);
 
 } // namespace route
 
-#endif // ROUTE_LIB_IO_SCALARS_H
+#endif // ROUTE_IO_SCALARS_H
