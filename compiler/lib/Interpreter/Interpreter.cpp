@@ -150,6 +150,32 @@ static Array converted(ArrayType type, const Array &value) {
   return *made;
 }
 
+/// Tokens and bytes that a caller gives are never below zero, as the runtime
+/// checks it before a call.
+static LogicalResult checkCounts(Operation *target, StringRef name,
+                                 const Array &value, Location loc) {
+  auto column = dyn_cast_or_null<ColumnOp>(target);
+  auto signal = dyn_cast_or_null<SignalOp>(target);
+  std::optional<StringRef> unit;
+  if (column && column.getKind() == ColumnKind::input)
+    unit = column.getUnit();
+  else if (signal)
+    unit = signal.getUnit();
+  if (unit != "tok" && unit != "B")
+    return success();
+  for (auto [i, element] : llvm::enumerate(value.elements())) {
+    Range range = toRange(element);
+    auto *number = std::get_if<double>(&range.lo);
+    if (number && range.known && *number < 0)
+      return emitError(loc, "'")
+             << name << "' has "
+             << printElement(range.lo, stripRange(value.elementType)) << " at "
+             << i << ": " << (unit == "tok" ? "tokens" : "bytes")
+             << " are never below zero";
+  }
+  return success();
+}
+
 LogicalResult Interpreter::bindInput(StringRef name, const Array &given) {
   Operation *target = lookupDotted(*impl, name);
   ArrayType type;
@@ -174,7 +200,7 @@ LogicalResult Interpreter::bindInput(StringRef name, const Array &given) {
   Location loc = target ? target->getLoc() : impl->module.getLoc();
   Array value = converted(type, collected(type, given));
   FailureOr<Array> bound = impl->conform(value, type, name, loc);
-  if (failed(bound))
+  if (failed(bound) || failed(checkCounts(target, name, value, loc)))
     return failure();
   (isState ? impl->cells : impl->inputs)[name] =
       rangedAs(type, std::move(*bound));

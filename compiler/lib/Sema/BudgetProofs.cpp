@@ -1,9 +1,8 @@
-//===- BudgetProofs.cpp - Budgets that a row can never meet
-//----------------===//
+//===- BudgetProofs.cpp - Budgets that a row can never meet ---------------===//
 //
 // The least that a row reserves, from its constants and from what conditions
-// say of the items, against the most that the limit may be. Quantities in
-// tokens and bytes count things, so that they are never below zero.
+// say of the items, against the most that the limit may be. Tokens and bytes
+// that a caller gives are never below zero: calls are checked for it.
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
@@ -118,13 +117,14 @@ Interval Bounds::read(mlir::SymbolRefAttr symbol) {
           return Interval::of(*number);
       return {};
     }
-    if (neverNegative(column.getUnit()))
+    if (column.getKind() == ColumnKind::input &&
+        neverNegative(column.getUnit()))
       result.lo = 0;
   } else if (auto signal = llvm::dyn_cast_or_null<SignalOp>(target)) {
-    if (!signal.getHost() && !signal.getBody().empty())
+    if (!signal.getBody().empty() && !signal.getHost())
       result = of(signal.getBody().front().getTerminator()->getOperand(0));
-    if (neverNegative(signal.getUnit()))
-      result.lo = std::max(result.lo, 0.0);
+    else if (!signal.getHost() && neverNegative(signal.getUnit()))
+      result.lo = 0;
   }
   if (auto fact = facts.find(symbol); fact != facts.end()) {
     result.lo = std::max(result.lo, fact->second.lo);

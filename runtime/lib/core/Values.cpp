@@ -1,10 +1,13 @@
 //===- Values.cpp - Checking the values generated code indexes by ---------===//
 //
 // A row index out of range would be a read out of bounds: one pass over such
-// inputs is the price of never crashing. Everything else is not looked at.
+// inputs is the price of never crashing. Tokens and bytes are never below zero:
+// the compiler proves what budgets allow from it. Nothing else is looked at.
 //
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
+
+#include <cstring>
 
 using namespace route;
 
@@ -56,6 +59,25 @@ static int64_t planRows(const route_entry_desc &entry, int32_t plan,
   return INT32_MAX;
 }
 
+/// Checks what counts tokens or bytes.
+template <typename T>
+static route_status checkCounts(const route_port_desc &port, const T *values,
+                                uint64_t count, const uint8_t *known,
+                                uint64_t perKnown, route_error *error) {
+  uint64_t bad = findBad(values, count, known, perKnown,
+                         [](T value) { return value < 0; });
+  return bad == count ? ROUTE_OK
+                      : FAIL("has %g at %llu: %s are never below zero",
+                             static_cast<double>(values[bad]),
+                             static_cast<unsigned long long>(bad),
+                             port.type.unit[0] == 't' ? "tokens" : "bytes");
+}
+
+/// True for units of things that are counted.
+static bool countsThings(const route_type_desc &type) {
+  return type.unit && (!strcmp(type.unit, "tok") || !strcmp(type.unit, "B"));
+}
+
 route_status route::checkValues(const route_module_desc &module,
                                 const route_entry_desc &entry,
                                 const route_port_desc &port,
@@ -92,6 +114,12 @@ route_status route::checkValues(const route_module_desc &module,
                : FAIL("has bool %u at %llu, expected 0 or 1", values[bad],
                       static_cast<unsigned long long>(bad));
   }
+  if (countsThings(type) && type.element == ROUTE_F64)
+    return checkCounts(port, static_cast<const double *>(buffer.data), count,
+                       buffer.known, perKnown, error);
+  if (countsThings(type) && type.element == ROUTE_F32)
+    return checkCounts(port, static_cast<const float *>(buffer.data), count,
+                       buffer.known, perKnown, error);
   if (type.element == ROUTE_TEXT) {
     auto *values = static_cast<const route_text *>(buffer.data);
     uint64_t bad = findBad(values, count, buffer.known, perKnown,
