@@ -50,6 +50,20 @@ def faults(root, row):
                     yield "%s does not run '%s'" % (path, name)
 
 
+def untold(root, row):
+    """Tests that name the spec of a row whose cells say that nobody has tried."""
+    spec, interpreted, compiled = row[1], row[3], row[4]
+    for cell, tool in ((interpreted, r"route-interp|--interpret|routec --test"), (compiled, r"routec (?!--)\S.* -o ")):
+        if cell:
+            continue
+        for folder, _, files in os.walk(os.path.join(root, "test")):
+            for name in sorted(files):
+                path = os.path.relpath(os.path.join(folder, name), root)
+                runs = [line for line in (text(root, path) or "").splitlines() if "RUN:" in line] if name.endswith(".test") else []
+                if any(spec.removeprefix("test/") in line for line in runs) and any(re.search(tool, line) for line in runs):
+                    yield "nothing is said of %s, which runs it" % path
+
+
 def refusal(root, spec, code):
     """Nothing where routec refuses the spec with the code."""
     more = text(root, "test/Interpreter/Specs/Inputs/" + os.path.basename(spec)) or ""
@@ -71,6 +85,8 @@ def main():
         found = ["a row of %d cells" % len(row)] if len(row) != 6 else list(faults(root, row))
         if not found and re.fullmatch(r"R\d{4}", row[4]) and "--run" in sys.argv:
             found = [fault for fault in [refusal(root, row[1], row[4])] if fault]
+        if len(row) == 6:
+            found += untold(root, row)
         for fault in found:
             print("%s: %s" % (row[0], fault))
         wrong += len(found)
