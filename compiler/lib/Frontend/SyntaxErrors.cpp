@@ -202,11 +202,21 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
 
   // Places with words of their own.
   if (rule == P::RuleBudgetDecl && expected.has(P::RBRACE)) {
+    const std::string clauses[] = {"reserve", "charge", "per", "window",
+                                   "limit",   "lease",  "warn"};
+    if (llvm::is_contained(clauses, place.word())) {
+      // Before a sign the word is a name, to which something is added.
+      diags
+          .report(diag::unknownWord, place.range(),
+                  "'" + place.word() + "' is no clause here")
+          .help("a clause is followed by its value; a negative one stands in "
+                "parentheses: (-1)");
+      return;
+    }
     say(diag::unknownWord, "expected a clause of the budget")
         .note("the clauses are reserve, charge, per, window, limit, lease and "
               "warn")
-        .suggest(place.word(), {"reserve", "charge", "per", "window", "limit",
-                                "lease", "warn"});
+        .suggest(place.word(), clauses);
     return;
   }
   if (rule == P::RulePoolBraces || expected.has(P::BODY)) {

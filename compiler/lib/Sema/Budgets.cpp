@@ -227,6 +227,12 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   budgets[&decl] = mlir::FlatSymbolRefAttr::get(&context, symbol);
   budgetPools[&decl] = pool;
   budgetUnits[&decl] = reserve.unit;
+  if (reserve.is(Kind::Number) && reserve.number < 0) {
+    error(diag::badBudget, decl.reserve->range,
+          "a choice reserves nothing or more, not " +
+              quantity(reserve.number, reserve.unit));
+    return false;
+  }
   if (limit.is(Kind::Number) && reserve.is(Kind::Number) &&
       reserve.number > limit.number) {
     error(diag::infeasibleBudget, decl.reserve->range,
