@@ -1,0 +1,23 @@
+"""Which kernels of a text with PTX in it touch memory too early: early_accesses.py FILE.
+
+The runtime starts a kernel before those launched earlier have ended, if its blocks do not stay. Until such a kernel has
+executed griddepcontrol.wait, what they write is not there. Prints a line for each kernel; exit status 1 if one reads or
+writes global memory before it waits. Kernels that never wait are counted apart: the runtime must not start them early.
+"""
+
+import re
+import sys
+
+with open(sys.argv[1], "rb") as file:
+    text = file.read().decode("latin-1")
+early = 0
+for name, body in re.findall(r"\.entry (\w+)\((.*?)\n\}", text, re.DOTALL):
+    before, wait, _ = body.partition("griddepcontrol.wait")
+    found = re.search(r"^.*\b(ld|st|atom|red|cp|prefetch)\.(async|volatile|relaxed|acquire|weak|global|bulk|u\d|b\d|f\d|v\d).*$",
+                      before, re.MULTILINE)
+    if wait and found:
+        early += 1
+        print(f"{name}: before it waits: {found.group().strip()}")
+    else:
+        print(f"{name}: {'waits first' if wait else 'never waits'}")
+sys.exit(1 if early else 0)
