@@ -59,29 +59,16 @@ func.func @gated(%x: memref<?x512xbf16>, %o: memref<7xi32>, %g: memref<6x200x512
 }
 
 // -----
-// Two entries, one kernel. Results of 32 bits go straight to memory, from one block of columns in each warpgroup where
+// Results of 32 bits go straight to memory, from one block of columns in each warpgroup where
 // there are few columns; a bias and a factor for each row come in at the end.
 // CHECK-LABEL: func.func @first
-// CHECK: gpu.launch_func @kernels::@first_wgmma_0
-// CHECK-LABEL: func.func @second
 // CHECK: gpu.launch_func @kernels::@first_wgmma_0
 // CHECK: llvm.func @first_wgmma_0
 // CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>
 // CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <row>]
 // CHECK-NOT: nvvm.stmatrix
 // CHECK: llvm.store %{{.*}}, %{{.*}} : f32, !llvm.ptr<1>
-// CHECK-NOT: llvm.func @second_wgmma
 func.func @first(%x: memref<?x512xbf16>, %w: memref<1x128x512xbf16>, %b: memref<1x128xf32>, %s: memref<?xf32>, %out: memref<?x128xf32>) {
-  ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x128x512xbf16>) per_expert(%b : memref<1x128xf32>)
-      per_row(%s : memref<?xf32>) outs(%out : memref<?x128xf32>) {
-  ^bb0(%a: f32, %c: f32, %f: f32):
-    %r = arith.addf %a, %c : f32
-    %p = arith.mulf %r, %f : f32
-    ragged.yield %p : f32
-  }
-  return
-}
-func.func @second(%x: memref<?x512xbf16>, %w: memref<1x128x512xbf16>, %b: memref<1x128xf32>, %s: memref<?xf32>, %out: memref<?x128xf32>) {
   ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x128x512xbf16>) per_expert(%b : memref<1x128xf32>)
       per_row(%s : memref<?xf32>) outs(%out : memref<?x128xf32>) {
   ^bb0(%a: f32, %c: f32, %f: f32):

@@ -37,6 +37,7 @@ void route::addKernelPasses(OpPassManager &pm) {
   pm.addPass(createRouteOutlineKernels());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createRouteMergeKernels());
   pm.addPass(createRoutePlanWorkspace());
 }
 

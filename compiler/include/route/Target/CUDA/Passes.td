@@ -30,6 +30,15 @@ def RouteOutlineKernels : Pass<"route-outline-kernels", "::mlir::ModuleOp"> {
     "::mlir::scf::SCFDialect"];
 }
 
+def RouteMergeKernels : Pass<"route-merge-kernels", "::mlir::ModuleOp"> {
+  let summary = "launches of equal kernels share one";
+  let description = [{
+    Kernels that differ in their names and places in the source only become the
+    first of them, as where several entries call the same experts.
+  }];
+  let statistics = [Statistic<"numMerged", "merged", "Kernels that another stands for">];
+}
+
 def RouteLowerLaunches : Pass<"route-lower-launches", "::mlir::ModuleOp"> {
   let summary = "launches kernels through the runtime's table";
   let description = [{

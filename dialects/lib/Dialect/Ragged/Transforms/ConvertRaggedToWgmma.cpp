@@ -4,6 +4,7 @@
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
 
+// Some of these are for the pass's dependentDialects.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -35,7 +36,6 @@ struct ConvertRaggedToWgmma
           if (isa<MemRefType>(op.getOut().getType()))
             ops.push_back(op);
         });
-    made.clear();
     told.clear();
     for (MatmulOp op : ops)
       lower(op);
@@ -47,25 +47,6 @@ private:
     return reason.empty() ? "its tiles do not fit shared memory and registers"
                           : reason;
   }
-  /// Whether one kernel does for both.
-  static bool alike(MatmulOp x, MatmulOp y) {
-    return x->getOperandTypes() == y->getOperandTypes() &&
-           x->getAttrDictionary() == y->getAttrDictionary() &&
-           x.getProperties() == y.getProperties() &&
-           OperationEquivalence::isRegionEquivalentTo(
-               &x.getEpilogue(), &y.getEpilogue(),
-               OperationEquivalence::IgnoreLocations);
-  }
-  LLVM::LLVMFuncOp kernelFor(MatmulOp op, const WgmmaTiles &tiles,
-                             StringRef stem) {
-    for (auto [other, kernel] : made)
-      if (alike(op, other))
-        return kernel;
-    LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, tiles, stem);
-    made.push_back({op, kernel});
-    return kernel;
-  }
-
   void lower(MatmulOp op) {
     FailureOr<WgmmaTiles> tiles = WgmmaTiles::choose(op, tokens);
     if (failed(tiles)) {
@@ -78,7 +59,7 @@ private:
     auto parent = op->getParentOfType<FunctionOpInterface>();
     std::string stem =
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
-    LLVM::LLVMFuncOp kernel = kernelFor(op, *tiles, stem);
+    LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, *tiles, stem);
 
     ImplicitLocOpBuilder b(op.getLoc(), op);
     auto constant = [&](int64_t v) -> Value {
@@ -122,7 +103,6 @@ private:
     launchKernel(b, kernel, grid, operands);
   }
 
-  SmallVector<std::pair<MatmulOp, LLVM::LLVMFuncOp>> made;
   llvm::DenseSet<Location> told; ///< places of warnings
 };
 } // namespace
