@@ -7,6 +7,7 @@
 // turn from a schedule that each works out from the offsets.
 #include "WgmmaKernel.h"
 #include "KernelBody.h"
+#include "WgmmaSchedule.h"
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
@@ -100,8 +101,8 @@ public:
     return kernel;
   }
 
-private:
-  // --- arithmetic ---
+  // --- arithmetic, which the schedule needs too ---
+  using Value = mlir::Value;
   Value num(int64_t v) {
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(v));
   }
@@ -124,12 +125,16 @@ private:
   Value cmp(Predicate how, Value x, Value y) {
     return arith::CmpIOp::create(b, how, x, y);
   }
+  Value isLess(Value x, Value y) { return cmp(Predicate::ult, x, y); }
+  Value isAtMost(Value x, Value y) { return cmp(Predicate::ule, x, y); }
+  Value isEqual(Value x, Value y) { return cmp(Predicate::eq, x, y); }
   Value select(Value c, Value x, Value y) {
     return arith::SelectOp::create(b, c, x, y);
   }
   Value least(Value x, Value y) { return arith::MinUIOp::create(b, x, y); }
   Value most(Value x, Value y) { return arith::MaxUIOp::create(b, x, y); }
-  Value ceilDiv(Value x, int64_t n) { return div(add(x, num(n - 1)), num(n)); }
+
+private:
   Value extend(Value x) { return arith::ExtUIOp::create(b, i64, x); }
   Value index(Value x) {
     return arith::IndexCastUIOp::create(b, b.getIndexType(), x);
@@ -193,13 +198,9 @@ private:
   }
   Value uniform(Value x) { return shuffle(x, num(0), NVVM::ShflKind::idx, 31); }
 
-  /// Tiles for the rows of an expert: what is left for the last one may be more
-  /// than a step, rather than a tile of a few rows.
-  Value countTiles(Value rows) {
-    int64_t more = tiles.tokens - tiles.step();
-    Value whole = sub(rows, least(rows, num(more)));
-    Value none = cmp(Predicate::eq, rows, num(0));
-    return most(ceilDiv(whole, tiles.step()), select(none, num(0), num(1)));
+  WgmmaSchedule<Emitter> schedule() {
+    int64_t columnTiles = llvm::divideCeil(op.getOutputs(), tiles.columns());
+    return {*this, tiles.tokens, tiles.step(), tiles.experts, columnTiles};
   }
 
   void begin(StringRef stem);
@@ -324,8 +325,6 @@ void Emitter::prologue() {
   // expert for each thread.
   int64_t experts = tiles.experts;
   constexpr int64_t threads = WgmmaTiles::kThreads;
-  Value columnTiles =
-      num((op.getOutputs() + tiles.columns() - 1) / tiles.columns());
   auto offsetOf = [&](Value e) -> Value {
     if (offsets)
       return memref::LoadOp::create(b, offsets, index(e));
@@ -339,7 +338,7 @@ void Emitter::prologue() {
     Value valid = cmp(Predicate::ult, e, num(experts));
     Value safe = select(valid, e, num(experts - 1));
     Value begins = offsetOf(safe), ends = offsetOf(add(safe, num(1)));
-    Value own = mul(countTiles(sub(ends, begins)), columnTiles);
+    Value own = schedule().tiles(sub(ends, begins));
     own = select(valid, own, num(0));
     Value sum = own;
     for (int64_t s = 1; s < 32; s *= 2) {
@@ -369,35 +368,12 @@ void Emitter::prologue() {
   tileCount = carried;
 }
 
-/// Tile t of the schedule: experts in order, within one groups of tiles of
-/// rows, within a group columns, and for each the group's tiles.
+/// Tile t of the schedule, by the tables that the prologue made.
 Tile Emitter::tileAt(Value t) {
-  int64_t columnTiles =
-      (op.getOutputs() + tiles.columns() - 1) / tiles.columns();
-  constexpr int64_t kGroup = 16;
-  Value e = num(0);
-  for (int64_t s = llvm::PowerOf2Ceil(tiles.experts + 1) / 2; s; s /= 2) {
-    Value probe = add(e, num(s));
-    Value inside = cmp(Predicate::ult, probe, num(tiles.experts));
-    Value start = word(startsOffset(), select(inside, probe, num(0)));
-    e = select(both(inside, cmp(Predicate::ule, start, t)), probe, e);
-  }
-  Value begin = word(offsetsOffset(), e);
-  Value rows = sub(word(offsetsOffset(), add(e, num(1))), begin);
-  Value r = sub(t, word(startsOffset(), e));
-  Value count = most(countTiles(rows), num(1));
-  Value groups = ceilDiv(count, kGroup);
-  Value size = div(sub(add(count, groups), num(1)), groups);
-  Value group = div(r, mul(size, num(columnTiles)));
-  Value before = mul(group, size);
-  Value here = most(least(size, sub(count, before)), num(1));
-  r = sub(r, mul(before, num(columnTiles)));
-  Value column = div(r, here);
-  Value m = add(before, rem(r, here));
-  Value first = mul(m, num(tiles.step()));
-  Value last = cmp(Predicate::eq, add(m, num(1)), count);
-  Value own = select(last, sub(rows, first), num(tiles.step()));
-  return {add(begin, first), own, e, column};
+  auto [row, rows, expert, column] = schedule().at(
+      t, [&](Value e) { return word(startsOffset(), e); },
+      [&](Value e) { return word(offsetsOffset(), e); });
+  return {row, rows, expert, column};
 }
 
 /// One thread asks for tiles as stages become free.
