@@ -152,11 +152,14 @@ private:
     counting = c.chance(20);
     live = c.chance(25);
     if (cooling)
-      text += "  state cool : time = 0 s\n";
+      text +=
+          "  state cool : time = " + std::string(c.pick({"0", "1", "7.5"})) +
+          " s\n";
     if (counting)
-      text += "  state sent : u32 = 0\n";
+      text += "  state sent : u32 = " +
+              std::string(c.pick({"0", "3", "4000000000"})) + "\n";
     if (live)
-      text += "  live queue : tokens stale 10 s else 4 tok\n";
+      text += "  live queue : tokens = 4 tok\n";
     for (uint32_t i = 0; i < rows; ++i) {
       static const char *const prices[] = {"$0.20/Mtok", "$1/Mtok", "$0/Mtok",
                                            "$5/Mtok"};

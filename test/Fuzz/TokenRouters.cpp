@@ -276,7 +276,8 @@ private:
     }
     if (c.chance(15)) {
       local += "  let p = " + last + "\n";
-      local += "  state load : f32[experts] = 0\n";
+      local += "  state load : f32[experts] = " +
+               std::string(c.pick({"0", "2", "-0.5"})) + "\n";
       local += "  on commit {\n    let used = count(p per experts)\n"
                "    load += " +
                std::string(c.pick({"used", "sign(mean(used over experts) - "

@@ -90,8 +90,12 @@ Element route::interp::unknownOf(Type rangeType) {
       range.hi = std::numeric_limits<double>::infinity();
       break;
     default:
-      range.lo = std::numeric_limits<int64_t>::min();
-      range.hi = std::numeric_limits<int64_t>::max();
+      auto integer = dyn_cast<IntegerType>(type);
+      unsigned width = integer ? integer.getWidth() : 64;
+      bool isUnsigned = integer && integer.isUnsigned();
+      range.lo = isUnsigned ? int64_t(0) : llvm::minIntN(width);
+      range.hi = isUnsigned ? static_cast<int64_t>(llvm::maxUIntN(width))
+                            : llvm::maxIntN(width);
     }
   }
   return std::make_shared<const Range>(std::move(range));

@@ -133,7 +133,7 @@ static double doubleUnary(UnaryKind kind, double x) {
     return 0.5 * x *
            (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   case UnaryKind::relu:
-    return x < 0 ? 0 : x;
+    return x > 0 || std::isnan(x) ? x : 0;
   case UnaryKind::erf:
     return std::erf(x);
   case UnaryKind::floor:

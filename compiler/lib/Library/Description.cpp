@@ -206,12 +206,16 @@ private:
   }
 
   Constant *state(const StateSchema &row) {
+    auto all = llvm::dyn_cast_or_null<mlir::DenseElementsAttr>(row.initial);
+    Constant *initial =
+        all ? elements(all) : element(row.initial, row.type.element);
+    bool splat = row.initial && !all;
     return structOf({text(row.name), null(), textOrNull(row.tensor),
                      type(row.type), indices(row.axes), u64(row.axes.size()),
-                     null(), u32(0), u32(0)});
+                     initial, u32(splat ? ROUTE_STATE_SPLAT : 0), u32(0)});
   }
 
-  /// One element, in its storage form.
+  /// One element, in its storage form; a truth is 0 or 1.
   Constant *element(mlir::Attribute value, uint32_t element) {
     if (auto number = llvm::dyn_cast_or_null<mlir::FloatAttr>(value))
       return hidden(llvm::ConstantFP::get(context, number.getValue()));
@@ -220,8 +224,11 @@ private:
       return null();
     static constexpr unsigned bits[] = {0,  8,  8,  16, 32, 64, 8, 16,
                                         32, 64, 16, 16, 32, 64, 0, 64};
+    llvm::APInt bitsOf = integer.getValue();
     return hidden(llvm::ConstantInt::get(
-        context, integer.getValue().sextOrTrunc(bits[element])));
+        context, bitsOf.getBitWidth() == 1
+                     ? bitsOf.zext(bits[element])
+                     : bitsOf.sextOrTrunc(bits[element])));
   }
 
   Constant *port(const PortSchema &row) {

@@ -1,6 +1,7 @@
 // Reads what a library says of itself from the symbols and entries of its
 // module.
 #include "route/Library/Schema.h"
+#include "Initial.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Library/Element.h"
 #include "route/route_module.h"
@@ -176,12 +177,18 @@ private:
         axes, [](Attribute axis) { return cast<FlatSymbolRefAttr>(axis); });
   }
 
-  StringRef unitOf(StringRef name) {
+  /// The column that goes by `axis.column`, or null.
+  ColumnOp columnOf(StringRef name) {
     auto [axis, column] = name.split('.');
     if (auto op = symbols.lookup<AxisOp>(axis); op && !column.empty())
-      if (auto found = dyn_cast_or_null<ColumnOp>(
-              SymbolTable::lookupSymbolIn(op, column)))
-        return found.getUnit().value_or("");
+      return dyn_cast_or_null<ColumnOp>(
+          SymbolTable::lookupSymbolIn(op, column));
+    return {};
+  }
+
+  StringRef unitOf(StringRef name) {
+    if (ColumnOp column = columnOf(name))
+      return column.getUnit().value_or("");
     if (auto signal = symbols.lookup<SignalOp>(name))
       return signal.getUnit().value_or("");
     return {};
@@ -189,12 +196,8 @@ private:
 
   /// What a column of an axis is where the host does not give it.
   Attribute defaultOf(StringRef name) {
-    auto [axis, column] = name.split('.');
-    if (auto op = symbols.lookup<AxisOp>(axis); op && !column.empty())
-      if (auto found = dyn_cast_or_null<ColumnOp>(
-              SymbolTable::lookupSymbolIn(op, column)))
-        return found.getFallbackAttr();
-    return {};
+    ColumnOp column = columnOf(name);
+    return column ? column.getFallbackAttr() : Attribute();
   }
 
   LogicalResult collectSymbols(func::FuncOp entry) {
@@ -232,9 +235,13 @@ private:
         schema.params.push_back(std::move(row));
       } else if (role != "param" && schema.findState(name) < 0) {
         auto state = symbols.lookup<StateOp>(name);
+        FailureOr<Attribute> initial =
+            state ? initialOf(state) : initialOf(columnOf(name));
+        if (failed(initial))
+          return failure();
         schema.states.push_back(
             {name.str(), state ? state.getFrom().value_or("").str() : "", *type,
-             axesOf(array.getAxes())});
+             axesOf(array.getAxes()), *initial});
       }
     }
     return success();

@@ -46,7 +46,9 @@ const void *Descriptor::keepElement(mlir::Attribute value, uint32_t element) {
   } else if (auto integer = llvm::dyn_cast_or_null<mlir::IntegerAttr>(value)) {
     static constexpr unsigned widths[] = {0,  8,  8,  16, 32, 64, 8, 16,
                                           32, 64, 16, 16, 32, 64, 0, 64};
-    appendBits(bytes, integer.getValue().sextOrTrunc(64), widths[element]);
+    llvm::APInt bits = integer.getValue();
+    appendBits(bytes, bits.getBitWidth() == 1 ? bits : bits.sextOrTrunc(64),
+               widths[element]);
   }
   return keep(std::move(bytes));
 }
@@ -95,7 +97,8 @@ Descriptor::ports(const std::vector<PortSchema> &rows) {
   return result;
 }
 
-Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash)
+Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash,
+                       std::vector<std::vector<char>> initials)
     : tables(std::move(schema)), name(std::move(name)),
       sourceHash(std::move(sourceHash)) {
   module.magic = ROUTE_MODULE_MAGIC;
@@ -133,10 +136,10 @@ Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash)
   module.num_params = params.size();
   module.params = keep(std::move(params));
   std::vector<route_state_desc> states;
-  for (const StateSchema &row : tables.states)
+  for (auto [row, initial] : llvm::zip_equal(tables.states, initials))
     states.push_back({row.name.c_str(), nullptr, textOrNull(row.tensor),
                       type(row.type), keepIndices(row.axes), row.axes.size(),
-                      nullptr, 0, 0});
+                      keep(std::move(initial)), 0, 0});
   module.num_states = states.size();
   module.states = keep(std::move(states));
   std::vector<route_entry_desc> entries;

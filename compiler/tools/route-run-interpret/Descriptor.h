@@ -13,7 +13,10 @@ namespace route {
 /// entries. Tables live as long as this object.
 class Descriptor {
 public:
-  Descriptor(Schema schema, std::string name, std::string sourceHash);
+  /// `initials` are the bytes that each state of the schema starts as, empty
+  /// for zeros.
+  Descriptor(Schema schema, std::string name, std::string sourceHash,
+             std::vector<std::vector<char>> initials);
   Descriptor(const Descriptor &) = delete;
 
   const route_module_desc &desc() const { return module; }

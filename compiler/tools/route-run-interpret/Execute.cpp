@@ -12,6 +12,49 @@ using namespace route::interp;
 static constexpr uint64_t elementBytes[] = {0, 1, 1, 2, 4, 8, 1,  2,
                                             4, 8, 2, 2, 4, 8, 16, 8};
 
+/// A cell's own shape: an open axis has room for its bound.
+static SmallVector<int64_t> shapeOf(const Schema &schema,
+                                    const StateSchema &state) {
+  return llvm::map_to_vector(state.axes, [&](uint32_t axis) {
+    const AxisSchema &row = schema.axes[axis];
+    return row.size >= 0 ? row.size : row.maxSize;
+  });
+}
+
+FailureOr<std::vector<std::vector<char>>>
+route::initialStates(ModuleOp module, const Schema &schema) {
+  Interpreter interpreter(module, Options());
+  Machine &machine = interpreter.machine();
+  std::vector<std::vector<char>> initials(schema.states.size());
+  for (auto [row, bytes] : llvm::zip_equal(schema.states, initials)) {
+    int64_t count = 1;
+    for (int64_t size : shapeOf(schema, row))
+      count *= size;
+    FailureOr<Array> initial = failure();
+    Operation *target = lookupDotted(machine, row.name);
+    if (auto state = dyn_cast<StateOp>(target)) {
+      if (state.getFrom())
+        continue;
+      initial = machine.initialState(state);
+    } else {
+      auto column = cast<ColumnOp>(target);
+      Type element = cast<ArrayType>(column.getType()).getElementType();
+      initial = column.getFallback()
+                    ? machine.materialize(*column.getFallback(), element, {},
+                                          column.getLoc())
+                    : Array::scalar(element, zeroOf(element));
+    }
+    if (failed(initial))
+      return failure();
+    bytes.resize(count * elementBytes[row.type.element]);
+    std::vector<Element> elements = initial->elements();
+    for (int64_t i = 0; i < count && !elements.empty(); ++i)
+      writeBuffer(row.type.element, bytes.data(), i,
+                  elements[i % elements.size()]);
+  }
+  return initials;
+}
+
 /// One call under way.
 class Executor::Call {
 public:
@@ -58,7 +101,6 @@ private:
                             const Array &array, End end);
   LogicalResult encodeResults(FuncOp func, ArrayRef<RuntimeValue> results);
   LogicalResult writeState(uint32_t index, const Array &value);
-  SmallVector<int64_t> stateShape(const StateSchema &state) const;
 
   Executor &executor;
   ModuleOp module;
@@ -158,15 +200,6 @@ LogicalResult Executor::Call::bindParams() {
   return success();
 }
 
-/// A cell's own shape: an open axis has room for its bound.
-SmallVector<int64_t>
-Executor::Call::stateShape(const StateSchema &state) const {
-  return llvm::map_to_vector(state.axes, [&](uint32_t axis) {
-    const AxisSchema &row = schema.axes[axis];
-    return row.size >= 0 ? row.size : row.maxSize;
-  });
-}
-
 LogicalResult Executor::Call::bindStates() {
   SmallVector<uint32_t> used(entry.reads.begin(), entry.reads.end());
   used.append(entry.writes.begin(), entry.writes.end());
@@ -183,8 +216,9 @@ LogicalResult Executor::Call::bindStates() {
         return failure();
       axes.push_back(*axis);
     }
-    auto array = decode(row.type, type.getElementType(), axes, stateShape(row),
-                        {call.state[index], nullptr}, 0);
+    auto array =
+        decode(row.type, type.getElementType(), axes, ::shapeOf(schema, row),
+               {call.state[index], nullptr}, 0);
     if (failed(array) || failed(interpreter.bindInput(row.name, *array)))
       return failure();
   }
@@ -423,7 +457,7 @@ LogicalResult Executor::Call::encodeResults(FuncOp func,
 
 LogicalResult Executor::Call::writeState(uint32_t index, const Array &value) {
   const StateSchema &row = schema.states[index];
-  auto places = placesOf(value.axes, stateShape(row));
+  auto places = placesOf(value.axes, ::shapeOf(schema, row));
   if (!places)
     return emitError(module.getLoc(), "state '")
            << row.name << "' has no room for what was computed";

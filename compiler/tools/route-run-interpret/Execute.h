@@ -8,6 +8,12 @@
 
 namespace route {
 
+/// The bytes that each state of the schema starts as by the spec's own word,
+/// not by what the compiler made of it; empty where a checkpoint says. `module`
+/// is at the route level. Fails after a message.
+mlir::FailureOr<std::vector<std::vector<char>>>
+initialStates(mlir::ModuleOp module, const Schema &schema);
+
 /// Stands where a library's compiled entries would: takes the buffers that the
 /// runtime has checked, runs the interpreter, fills the outputs and the state
 /// that an event writes. One call at a time.

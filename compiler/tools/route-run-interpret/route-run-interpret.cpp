@@ -125,8 +125,11 @@ bool Spec::describe(llvm::StringRef path) {
   mlir::FailureOr<Schema> schema = buildSchema(*compilation.module);
   if (failed(schema))
     return false;
+  auto initials = initialStates(*module, *schema);
+  if (failed(initials))
+    return false;
   descriptor.emplace(std::move(*schema), llvm::sys::path::stem(path).str(),
-                     compilation.library.sourceHash);
+                     compilation.library.sourceHash, std::move(*initials));
   executor.emplace(*module, *descriptor);
   return true;
 }

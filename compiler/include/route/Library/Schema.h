@@ -65,6 +65,8 @@ struct StateSchema {
   std::string name, tensor;
   TypeSchema type;
   std::vector<uint32_t> axes;
+  /// One element for all positions, or all (DenseElementsAttr); null: zeros.
+  mlir::Attribute initial;
 };
 
 struct PortSchema {

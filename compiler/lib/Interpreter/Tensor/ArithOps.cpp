@@ -231,6 +231,15 @@ template <typename OpT> static LogicalResult evalConvert(OpT op, Frame &frame) {
   });
 }
 
+static LogicalResult evalToUnsigned(arith::FPToUIOp op, Frame &frame) {
+  Type from = operandType(op), to = getElementTypeOrSelf(op.getType());
+  Type wanted = IntegerType::get(op.getContext(), to.getIntOrFloatBitWidth(),
+                                 IntegerType::Unsigned);
+  return mapScalars(op, frame, [&](ArrayRef<Element> in) {
+    return wrapTo(to, applyCast(from, wanted, in[0]).asInt());
+  });
+}
+
 /// Widening or conversion of an unsigned number.
 template <typename OpT>
 static LogicalResult evalFromUnsigned(OpT op, Frame &frame) {
@@ -331,6 +340,7 @@ void route::interp::addArithOps(Registry &registry) {
   registry.add(evalConvert<ExtFOp>);
   registry.add(evalConvert<TruncFOp>);
   registry.add(evalConvert<FPToSIOp>);
+  registry.add(evalToUnsigned);
   registry.add(evalFromUnsigned<ExtUIOp>);
   registry.add(evalFromUnsigned<UIToFPOp>);
   registry.add(evalFromUnsigned<IndexCastUIOp>);

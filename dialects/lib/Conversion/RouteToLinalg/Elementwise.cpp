@@ -321,12 +321,14 @@ static Value compareOf(OpBuilder &b, CompareOp op, Value x, Value y) {
 }
 
 /// Float to integer: towards zero, saturating, NaN to 0.
-static Value floatToInteger(OpBuilder &b, Location loc, Value x,
-                            IntegerType to) {
+static Value floatToInteger(OpBuilder &b, Location loc, Value x, IntegerType to,
+                            bool toUnsigned) {
   unsigned width = to.getWidth();
+  if (x.getType().getIntOrFloatBitWidth() < 32) // f16 has no such limits
+    x = arith::ExtFOp::create(b, loc, b.getF32Type(), x);
   auto from = cast<FloatType>(x.getType());
-  double limit = std::ldexp(1.0, width - 1);
-  Value low = constantLike(b, loc, from, -limit),
+  double limit = std::ldexp(1.0, toUnsigned ? width : width - 1);
+  Value low = constantLike(b, loc, from, toUnsigned ? 0 : -limit),
         high = constantLike(b, loc, from, limit);
   Value tooHigh =
       arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, high);
@@ -338,12 +340,13 @@ static Value floatToInteger(OpBuilder &b, Location loc, Value x,
   Value ok = arith::AndIOp::create(
       b, loc, inside,
       arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, x, high));
-  Value result = arith::FPToSIOp::create(
-      b, loc, to, arith::SelectOp::create(b, loc, ok, x, zero));
+  Value given = arith::SelectOp::create(b, loc, ok, x, zero);
+  Value result = toUnsigned ? Value(arith::FPToUIOp::create(b, loc, to, given))
+                            : Value(arith::FPToSIOp::create(b, loc, to, given));
   Value top = arith::ConstantOp::create(
-      b, loc, b.getIntegerAttr(to, APInt::getSignedMaxValue(width)));
+      b, loc, b.getIntegerAttr(to, APSInt::getMaxValue(width, toUnsigned)));
   Value bottom = arith::ConstantOp::create(
-      b, loc, b.getIntegerAttr(to, APInt::getSignedMinValue(width)));
+      b, loc, b.getIntegerAttr(to, APSInt::getMinValue(width, toUnsigned)));
   Value none = constantLike(b, loc, to, 0);
   Value edge = arith::SelectOp::create(
       b, loc, nan, none, arith::SelectOp::create(b, loc, tooHigh, top, bottom));
@@ -351,7 +354,7 @@ static Value floatToInteger(OpBuilder &b, Location loc, Value x,
 }
 
 static Value castOf(OpBuilder &b, Location loc, Value x, Type to,
-                    bool fromUnsigned) {
+                    bool fromUnsigned, bool toUnsigned) {
   Type from = x.getType();
   if (from == to)
     return x;
@@ -382,7 +385,7 @@ static Value castOf(OpBuilder &b, Location loc, Value x, Type to,
                ? Value(arith::UIToFPOp::create(b, loc, to, x))
                : Value(arith::SIToFPOp::create(b, loc, to, x));
   if (fromFloat && toInteger)
-    return floatToInteger(b, loc, x, toInteger);
+    return floatToInteger(b, loc, x, toInteger, toUnsigned);
   return nullptr;
 }
 
@@ -401,12 +404,11 @@ Value Lowering::scalarOf(OpBuilder &builder, Operation *op, ValueRange args) {
                                            args[1], args[2]);
           })
           .Case([&](CastOp cast) {
-            return castOf(
-                builder, op->getLoc(), args[0],
-                element(llvm::cast<ArrayType>(cast.getType()).getElementType()),
-                llvm::cast<ArrayType>(cast.getOperand().getType())
-                    .getElementType()
-                    .isUnsignedInteger());
+            Type from = llvm::cast<ArrayType>(cast.getOperand().getType())
+                            .getElementType(),
+                 to = llvm::cast<ArrayType>(cast.getType()).getElementType();
+            return castOf(builder, op->getLoc(), args[0], element(to),
+                          from.isUnsignedInteger(), to.isUnsignedInteger());
           })
           .Default(nullptr);
   if (!result)

@@ -212,6 +212,12 @@ LogicalResult Lowering::buildSignature(StringRef name) {
         }))
       return unsupported(target, "parameters and state over an axis whose size "
                                  "the call decides");
+    // A push carries no time, and no word that a value is not known.
+    if (column && column.getKind() == ColumnKind::live &&
+        (column.getStaleNs() || isa<RangeType>(type.getElementType())))
+      return unsupported(column, column.getStaleNs()
+                                     ? "live columns that go stale"
+                                     : "live columns that may be unknown");
     if (isa<ParamOp>(target))
       add("param", nameOf(get.getSymbol()), type);
     else if (isa<StateOp>(target) ||
@@ -450,6 +456,7 @@ LogicalResult Lowering::lowerBound(BoundOp op) {
   }
   bool coded = isa<EnumType, RefType, HandleType>(type.getElementType());
   bool noRow = isa<RefType>(type.getElementType());
+  bool isUnsigned = getValueType(type.getElementType()).isUnsignedInteger();
   bool upper = op.getUpper();
   set(op.getResult(),
       map(dimsOf(type), type.getElementType(),
@@ -473,8 +480,8 @@ LogicalResult Lowering::lowerBound(BoundOp op) {
             } else {
               unsigned width = to.getIntOrFloatBitWidth();
               edge = inner.getIntegerAttr(
-                  to, upper ? APInt::getSignedMaxValue(width)
-                            : APInt::getSignedMinValue(width));
+                  to, upper ? APSInt::getMaxValue(width, isUnsigned)
+                            : APSInt::getMinValue(width, isUnsigned));
             }
             return arith::SelectOp::create(
                 inner, at, isKnown, given,
