@@ -11,6 +11,7 @@
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/IROps.h"
 #include "route/numerics_functions.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -105,6 +106,78 @@ struct ExpandTruncation : OpRewritePattern<arith::TruncFOp> {
   }
 };
 
+/// The remainder that std::fmod gives, bit for bit: a long division in f64,
+/// from the largest power of two times y downwards. What remains is a multiple
+/// of the last place of y times that power and less than it, so each step is
+/// exact.
+struct ExpandRemainder : OpRewritePattern<arith::RemFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::RemFOp op,
+                                PatternRewriter &r) const override {
+    Type type = op.getType();
+    bool small = isSmallFloat(type);
+    if (!small && !getElementTypeOrSelf(type).isF64())
+      return r.notifyMatchFailure(op, "not on a float that has code");
+    if (isa<ShapedType>(type) && !isa<VectorType>(type))
+      return r.notifyMatchFailure(op, "on tensors");
+    ImplicitLocOpBuilder b(op.getLoc(), r);
+    IROps ops(b, type);
+    Type wide = ops.typed(b.getF64Type());
+    auto widened = [&](Value value) -> Value {
+      return small ? arith::ExtFOp::create(b, wide, value) : value;
+    };
+    auto constant = [&](double value) -> Value {
+      TypedAttr attr = b.getF64FloatAttr(value);
+      if (auto vector = dyn_cast<VectorType>(wide))
+        attr = DenseElementsAttr::get(vector, cast<Attribute>(attr));
+      return arith::ConstantOp::create(b, attr);
+    };
+    Value x = widened(op.getLhs()), y = widened(op.getRhs());
+    Value rest = math::AbsFOp::create(b, x), by = math::AbsFOp::create(b, y);
+    Value zero = constant(0), infinity = constant(HUGE_VAL);
+    // A step divides by so many bits that its quotient, and for small floats
+    // the quotient times y, is exact; the steps span all exponents.
+    int bits = small ? 28 : 52, steps = small ? 10 : 41;
+    for (int step = steps; step-- > 0;) {
+      Value part = by;
+      for (int left = step * bits; left > 0; left -= 1000)
+        part = arith::MulFOp::create(
+            b, part, constant(std::ldexp(1, std::min(left, 1000))));
+      Value count =
+          math::TruncOp::create(b, Value(arith::DivFOp::create(b, rest, part)));
+      if (small) {
+        rest = arith::SubFOp::create(b, rest,
+                                     arith::MulFOp::create(b, count, part));
+        continue;
+      }
+      // The quotient may have been rounded up to the next whole number.
+      Value left =
+          math::FmaOp::create(b, arith::NegFOp::create(b, count), part, rest);
+      Value over =
+          arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, left, zero);
+      left = arith::SelectOp::create(
+          b, over, arith::AddFOp::create(b, left, part), left);
+      Value none =
+          arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, part, infinity);
+      rest = arith::SelectOp::create(b, none, rest, left);
+    }
+    // x itself where y is infinite and x is not.
+    Value unbounded =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, by, infinity);
+    Value kept = arith::SelectOp::create(
+        b,
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OLT,
+                              Value(math::AbsFOp::create(b, x)), infinity),
+        x, arith::SubFOp::create(b, x, x));
+    Value result = arith::SelectOp::create(
+        b, unbounded, kept, math::CopySignOp::create(b, rest, x));
+    if (small)
+      result = arith::TruncFOp::create(b, type, result);
+    r.replaceOp(op, result);
+    return success();
+  }
+};
+
 struct ExpandMathPass : impl::RouteExpandMathBase<ExpandMathPass> {
   using RouteExpandMathBase::RouteExpandMathBase;
   void runOnOperation() override {
@@ -133,7 +206,7 @@ void populateExpandMathPatterns(RewritePatternSet &patterns, bool avx512) {
       },
       avx512);
   patterns.add<ExpandUnary>(c, avx512);
-  patterns.add<ExpandTruncation>(c);
+  patterns.add<ExpandTruncation, ExpandRemainder>(c);
 }
 
 } // namespace route
