@@ -7,12 +7,14 @@
 #include "../lib/core/CheckModule.h"
 #include "../lib/core/Params.h"
 #include "Conformance.h"
+#include "route/mxfp4.h"
 #include "route/numerics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <utility>
 
 using namespace route;
 using namespace route::cts;
@@ -222,8 +224,23 @@ Generator::checkpoints(Style style) {
     std::vector<int64_t> indices(stacked, 0);
     for (bool more = true; more;) {
       std::string name = sliceName(module, wanted, indices);
-      if (!written[label + "\n" + name]) {
-        written[label + "\n" + name] = true;
+      bool first = !std::exchange(written[label + "\n" + name], true);
+      if (first && wanted.stored == ROUTE_STORED_MXFP4) {
+        // Any bits are numbers; scales near 1 keep sums finite.
+        std::string blocks(count / 2, '\0');
+        std::string scales(count / num::mxfp4Block, '\0');
+        for (char &byte : blocks)
+          byte = static_cast<char>(below(256));
+        for (char &byte : scales)
+          byte = static_cast<char>(120 + below(8));
+        std::vector<int64_t> dims = shape;
+        dims.back() /= num::mxfp4Block;
+        files[label].add(name + "_scales", ROUTE_U8, dims, scales.data(),
+                         scales.size());
+        dims.push_back(num::mxfp4Block / 2);
+        files[label].add(name + "_blocks", ROUTE_U8, dims, blocks.data(),
+                         blocks.size());
+      } else if (first) {
         std::string bytes(count * size, '\0');
         for (uint64_t k = 0; k < count; ++k)
           element(wanted.type, nullptr, 1, style, bytes.data() + k * size,
@@ -240,12 +257,10 @@ Generator::checkpoints(Style style) {
     }
   };
   for (const route_param_desc &item : table(module.params, module.num_params))
-    add({"parameter", item.name, item.file, item.tensor, item.type,
-         table(item.axes, item.num_axes)});
+    add(Checkpoint::Wanted(item));
   for (const route_state_desc &item : table(module.states, module.num_states))
     if (item.tensor)
-      add({"state cell", item.name, item.file, item.tensor, item.type,
-           table(item.axes, item.num_axes)});
+      add(Checkpoint::Wanted(item));
   std::vector<std::pair<std::string, std::string>> result;
   for (auto &[label, writer] : files)
     result.emplace_back(label, writer.serialise());

@@ -21,7 +21,14 @@ struct FakeLaunch {
   long long firstArgument;
   unsigned early;
 };
+struct FakeMap {
+  void *address;
+  unsigned long long sizes[5], strides[5];
+  unsigned rank, box[5], steps[5];
+  int type, interleave, swizzle, promotion, fill;
+};
 FakeLaunch *launches;
+FakeMap *lastMap;
 int *numLaunches, *allocations, *contexts, *pushed, *modules, *copies;
 
 /// Whatever the driver gave has gone back.
@@ -32,35 +39,54 @@ void checkNothingHeld() {
   CHECK_EQUAL(*modules, 0);
 }
 
-/// A tensor map as the stand-in for the driver writes it, and of what.
-alignas(64) uint64_t map[16];
-uintptr_t mapped;
+/// Tensor maps: of a stack of matrices, of one without rows, of no rank.
+alignas(64) unsigned char maps[3][128];
+short mapped[1];
+bool makeBadMap = false;
 
-/// Launches two kernels; the first gets the address of parameter 0.
+bool isFilledWith(const unsigned char (&map)[128], unsigned char byte) {
+  return std::all_of(map, map + 128,
+                     [&](unsigned char other) { return other == byte; });
+}
+
+/// Launches two kernels, the first with the address of parameter 0, the second
+/// with that of the one in 4 bits, and makes the maps.
 int32_t gateOnDevice(const route_invocation *call) {
   const void *param = call->params[0];
-  void *arguments[] = {&param};
+  const void *four = call->params[top2_module.num_params];
+  void *arguments[] = {&param}, *others[] = {&four};
   route_launcher *launcher = call->env->launcher;
   launcher->launch(launcher, 1, 7, 128, arguments);
   launcher->launch(launcher, 0, 0, 32, arguments); // no blocks: nothing
-  launcher->launch(launcher, 0, 5, 32, arguments); // as many as there is room
+  launcher->launch(launcher, 0, 5, 32, others);    // as many as there is room
   // A stack of 2 matrices of 24 rows of 64 elements, from the fourth on.
-  static short memory[1];
-  const route_tensor_map_request request = {
-      memory,      3 * 24 * 72,      ROUTE_BF16,  3,
+  route_tensor_map_request request = {
+      mapped,      3 * 24 * 72,      ROUTE_BF16,  3,
       {2, 24, 64}, {24 * 72, 72, 1}, {1, 16, 64}, 0};
-  launcher->tensor_map(launcher, &request, map);
-  mapped = reinterpret_cast<uintptr_t>(memory);
+  memset(maps, 1, sizeof(maps));
+  launcher->tensor_map(launcher, &request, maps[0]);
+  request.sizes[1] = 0;
+  launcher->tensor_map(launcher, &request, maps[1]);
+  request.rank = 1;
+  if (makeBadMap)
+    launcher->tensor_map(launcher, &request, maps[2]);
   return 0;
 }
 
-const route_kernel_desc kernels[] = {{"small", 0, 1}, {"large", 65536, 0}};
+const route_kernel_desc kernels[] = {
+    {"small", 0, 1, 0, 0}, {"large", 65536, 0, ROUTE_KERNEL_WAITS, 0}};
 const route_device_code_desc code = {"sm_90a", "ptx",   3, "cubin",
                                      5,        kernels, 2};
 
-/// top2 with code for GPUs.
+/// top2 with code for GPUs and a parameter of 2 x 64 numbers in 4 bits, a pair
+/// of tensors for each row.
 struct Fixture : top2::Fixture {
   route_module_desc desc = top2_module;
+  std::vector<route_axis_desc> axes;
+  std::vector<route_param_desc> params;
+  const uint32_t fourAxes[2] = {static_cast<uint32_t>(top2_module.num_axes),
+                                static_cast<uint32_t>(top2_module.num_axes) +
+                                    1};
   std::vector<route_entry_desc> entries;
   std::vector<route_variant_desc> variants;
 
@@ -73,6 +99,38 @@ struct Fixture : top2::Fixture {
     entries[0].num_variants = variants.size();
     desc.entries = entries.data();
     desc.device_code = &code;
+
+    axes.assign(desc.axes, desc.axes + desc.num_axes);
+    axes.push_back({"rows", 2, 2, nullptr, nullptr, -1, 0});
+    axes.push_back({"columns", 64, 64, nullptr, nullptr, -1, 0});
+    desc.axes = axes.data();
+    desc.num_axes = axes.size();
+    params.assign(desc.params, desc.params + desc.num_params);
+    params.push_back({"four",
+                      nullptr,
+                      "four.{rows}",
+                      {ROUTE_BF16, 0, -1, -1, nullptr},
+                      fourAxes,
+                      2,
+                      0,
+                      nullptr,
+                      ROUTE_LAYOUT_ROW_MAJOR,
+                      ROUTE_STORED_MXFP4});
+    desc.params = params.data();
+    desc.num_params = params.size();
+    route::SafeTensorsWriter writer = top2::checkpoint();
+    // 0x21 is 0.5 and 1, 0xf7 is 6 and -6; scale 128 is 2, 126 is 1/2.
+    const std::string blocks[] = {std::string(32, '\x21'),
+                                  std::string(32, '\xf7')};
+    const std::string scales[] = {"\x80\x7e", "\x7e\x80"};
+    for (size_t row = 0; row < 2; ++row) {
+      std::string name = "four." + std::to_string(row);
+      const int64_t shape[] = {2, 16};
+      writer.add(name + "_blocks", ROUTE_U8, shape, blocks[row].data(), 32);
+      writer.add(name + "_scales", ROUTE_U8, {shape, 1}, scales[row].data(), 2);
+    }
+    main = writer.serialise();
+    refresh();
     route_module_release(module);
     REQUIRE_OK(route_module_link(&desc, &module, &error));
     options.flags = ROUTE_CONTEXT_CUDA;
@@ -108,12 +166,33 @@ void testCall() {
   CHECK_EQUAL(launches[1].grid, 3u); // one for each multiprocessor
   CHECK_EQUAL(launches[0].early, 1u);
   CHECK_EQUAL(launches[1].early, 0u);
-  const uint64_t expected[] = {
-      9, 3, mapped + 3 * 24 * 72 * 2, 64, 24, 72 * 2, 64, 16, 1, 1, 0, 3, 0};
-  CHECK(std::equal(std::begin(expected), std::end(expected), map));
+  // Axes from the innermost, strides in bytes, without the innermost.
+  const FakeMap expected = {reinterpret_cast<char *>(mapped) + 3 * 24 * 72 * 2,
+                            {64, 24, 2},
+                            {72 * 2, 24 * 72 * 2},
+                            3,
+                            {64, 16, 1},
+                            {1, 1, 1},
+                            9,
+                            0,
+                            3,
+                            3,
+                            0};
+  CHECK(memcmp(lastMap, &expected, sizeof(expected)) == 0);
+  CHECK(isFilledWith(maps[0], 0x5a));
+  CHECK(isFilledWith(maps[1], 0)); // no rows: none was asked for
   // Parameters are copies, as the checkpoint has them.
   auto *weight = reinterpret_cast<const float *>(launches[0].firstArgument);
   CHECK(std::equal(weight, weight + 32, top2::gateWeight().begin()));
+
+  // Numbers in 4 bits are bf16 there.
+  auto *four = reinterpret_cast<const uint16_t *>(launches[1].firstArgument);
+  const uint16_t pairs[4][2] = {{0x3f80, 0x4000},  // 1, 2
+                                {0x3e80, 0x3f00},  // 0.25, 0.5
+                                {0x4040, 0xc040},  // 3, -3
+                                {0x4140, 0xc140}}; // 12, -12
+  for (size_t i = 0; i < 128; ++i)
+    CHECK_EQUAL(four[i], pairs[i / 32][i % 2]);
 
   // The same context still decides on the CPU.
   GateCall host(3);
@@ -124,12 +203,29 @@ void testCall() {
   setenv("FAKE_CUDA_FAIL", "cuLaunchKernelEx", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
                ROUTE_ERROR_DEVICE,
-               "entry 'gate' failed on the GPU: CUDA_ERROR_LAUNCH_FAILED");
+               "entry 'gate' failed on the GPU: launching a kernel: "
+               "CUDA_ERROR_LAUNCH_FAILED");
   CHECK_EQUAL(*numLaunches, 2);
+  CHECK(isFilledWith(maps[0], 0)); // nothing is asked for after a failure
+  setenv("FAKE_CUDA_FAIL", "cuTensorMapEncodeTiled", 1);
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_DEVICE,
+               "entry 'gate' failed on the GPU: making a tensor map: "
+               "CUDA_ERROR_LAUNCH_FAILED");
+  CHECK(isFilledWith(maps[0], 0));
+  CHECK_EQUAL(*numLaunches, 4); // the launches before it
+  unsetenv("FAKE_CUDA_FAIL");
+  makeBadMap = true;
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_DEVICE, "making a tensor map: CUDA_ERROR_");
+  CHECK(isFilledWith(maps[2], 0));
+  makeBadMap = false;
+  CHECK_EQUAL(*numLaunches, 6);
   setenv("FAKE_CUDA_FAIL", "cuCtxPushCurrent", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
-               ROUTE_ERROR_DEVICE, "entry 'gate' failed on the GPU");
-  CHECK_EQUAL(*numLaunches, 2);
+               ROUTE_ERROR_DEVICE,
+               "entry 'gate' failed on the GPU: entering the context: ");
+  CHECK_EQUAL(*numLaunches, 6);
   unsetenv("FAKE_CUDA_FAIL");
   CHECK_EQUAL(*pushed, 0);
   call.x.tensor.byte_offset += 4;
@@ -154,7 +250,8 @@ void testFailures() {
   Fixture f;
   for (const char *name :
        {"cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent",
-        "cuModuleLoadData", "cuModuleGetFunction", "cuMemcpyHtoD",
+        "cuModuleLoadData", "cuCtxGetDevice", "cuDeviceGetAttribute",
+        "cuModuleGetFunction", "cuFuncSetAttribute", "cuMemcpyHtoD",
         "cuCtxSynchronize"}) {
     setenv("FAKE_CUDA_FAIL", name, 1);
     CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE, "CUDA_ERROR_");
@@ -203,14 +300,15 @@ int main(int argc, char **argv) {
     return driver ? dlsym(driver, name) : nullptr;
   };
   launches = static_cast<FakeLaunch *>(find("fake_launches"));
+  lastMap = static_cast<FakeMap *>(find("fake_map"));
   numLaunches = static_cast<int *>(find("fake_num_launches"));
   allocations = static_cast<int *>(find("fake_allocations"));
   contexts = static_cast<int *>(find("fake_contexts"));
   pushed = static_cast<int *>(find("fake_pushed"));
   modules = static_cast<int *>(find("fake_modules"));
   copies = static_cast<int *>(find("fake_copies"));
-  CHECK(launches && numLaunches && allocations && contexts && pushed &&
-        modules && copies);
+  CHECK(launches && lastMap && numLaunches && allocations && contexts &&
+        pushed && modules && copies);
   if (check::failures)
     return finish("device");
   testCall();

@@ -74,8 +74,8 @@ void testTop() {
       "not one of a route module", [](E &e) { e.module.magic ^= 1; },
       ROUTE_ERROR_NOT_A_MODULE);
   refuse(
-      "ABI version 2, this runtime has 1",
-      [](E &e) { e.module.abi_version = 2; }, ROUTE_ERROR_ABI_VERSION);
+      "ABI version 3, this runtime has 2",
+      [](E &e) { e.module.abi_version = 3; }, ROUTE_ERROR_ABI_VERSION);
   refuse(
       "descriptor has 8 bytes", [](E &e) { e.module.struct_size = 8; },
       ROUTE_ERROR_ABI_VERSION);
@@ -108,6 +108,21 @@ void testAxes() {
 void testParamsAndState() {
   using E = Editable;
   refuse("parameter without a name", [](E &e) { e.params[0].name = ""; });
+  refuse("is stored in form 9", [](E &e) { e.params[0].stored = 9; });
+  // Blocks of 4-bit numbers are bf16 once bound, 32 along an axis that the
+  // checkpoint's tensors have.
+  refuse("is stored in blocks of 32",
+         [](E &e) { e.params[0].stored = ROUTE_STORED_MXFP4; });
+  for (int64_t size : {48, 64})
+    refuse("is stored in blocks of 32", [&](E &e) {
+      static const uint32_t whole[] = {0};
+      e.axes[0] = {"k", size, size, nullptr, nullptr, -1, 0};
+      e.params[0].type.element = ROUTE_BF16;
+      e.params[0].stored = ROUTE_STORED_MXFP4;
+      e.params[0].tensor = size == 64 ? "w.{k}" : "w";
+      e.params[0].axes = whole;
+      e.params[0].num_axes = 1;
+    });
   refuse("checkpoint tensor without a name",
          [](E &e) { e.params[0].tensor = nullptr; });
   refuse("unknown element type 77",
@@ -263,7 +278,7 @@ void testLoading(const std::string &folder) {
   CHECK_STATUS(
       route_module_load((folder + "/libroute-test-next_abi.so").c_str(),
                         &module, &error),
-      ROUTE_ERROR_ABI_VERSION, "module has ABI version 2");
+      ROUTE_ERROR_ABI_VERSION, "module has ABI version 3");
   CHECK(module == nullptr);
   REQUIRE_OK(route_module_load((folder + "/libroute-test-policy.so").c_str(),
                                &module, &error));

@@ -286,7 +286,8 @@ private:
     };
     auto kernels = table(device.code.kernels, [&](const DeviceKernel &kernel) {
       return structOf({text(kernel.name), u32(kernel.sharedBytes),
-                       u32(kernel.blocksPerProcessor)});
+                       u32(kernel.blocksPerProcessor),
+                       u32(kernel.waits ? ROUTE_KERNEL_WAITS : 0), u32(0)});
     });
     return hidden(
         structOf({text(kCudaArchitecture), bytes(device.code.ptx, true),

@@ -100,6 +100,7 @@ void route::waitForEarlierKernels(ImplicitLocOpBuilder &b) {
                     NVVM::GridDepActionKind::wait})
     NVVM::GriddepcontrolOp::create(
         b, NVVM::GridDepActionKindAttr::get(b.getContext(), kind));
+  b.getInsertionBlock()->getParentOp()->setAttr(kWaitsAttr, b.getUnitAttr());
 }
 
 void route::launchKernel(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel,

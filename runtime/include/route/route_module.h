@@ -27,8 +27,8 @@
  *   - A buffer of zero elements may have any pointer, null included.
  *   - Where a variant is for a device, inputs, outputs, parameters and the
  *     workspace are in its memory, aligned to 16 bytes, and parameters are
- * row-major, as in the checkpoint, whatever layout variants for the CPU read.
- * Values of inputs have not been looked at.
+ *     row-major, those in 4 bits as bf16, whatever layout variants for the CPU
+ *     read. Values of inputs have not been looked at.
  *
  * What an entry function promises
  *   - It is re-entrant, allocates nothing, does no input or output, never
@@ -49,7 +49,7 @@ extern "C" {
 
 /* Changes with any change to a struct in this file, except that fields may be
  * added at the end of route_module_desc, route_env and route_invocation. */
-#define ROUTE_MODULE_ABI_VERSION 1u
+#define ROUTE_MODULE_ABI_VERSION 2u
 #define ROUTE_MODULE_MAGIC 0x54554f52u /* "ROUT" in a little-endian word */
 #define ROUTE_MODULE_SYMBOL "route_module_v1"
 
@@ -308,6 +308,13 @@ typedef void (*route_parallel_fn)(void *pool, int64_t count, int64_t grain,
 
 /*===--- Devices ----------------------------------------------------------===*/
 
+enum route_kernel_flags {
+  /* Every thread of the kernel executes griddepcontrol.wait before it reads or
+   * writes memory: a launch may start before those before it have ended
+   * (programmatic launch). Without it the launch waits. */
+  ROUTE_KERNEL_WAITS = 1u
+};
+
 /* A kernel of the module's device code. */
 typedef struct route_kernel_desc {
   const char *name;
@@ -315,6 +322,8 @@ typedef struct route_kernel_desc {
   /* Blocks that a multiprocessor holds, where blocks share out the work: a
    * launch gets no more of them than the device holds. 0: any number. */
   uint32_t blocks_per_processor;
+  uint32_t flags;    /* enum route_kernel_flags, or-ed */
+  uint32_t reserved; /* 0 */
 } route_kernel_desc;
 
 /* Code for one kind of device. The runtime loads `binary` where the device
@@ -353,7 +362,7 @@ typedef struct route_launcher {
   void (*launch)(struct route_launcher *launcher, uint32_t kernel, int64_t grid,
                  uint32_t block, void **arguments);
   /* Makes the tensor map of 128 bytes, aligned to 64, that a kernel takes as an
-   * argument. Nothing where a size is 0. */
+   * argument. Zeros where a size is 0 or where it fails. */
   void (*tensor_map)(struct route_launcher *launcher,
                      const route_tensor_map_request *request, void *map);
 } route_launcher;
@@ -501,7 +510,7 @@ ROUTE_LAYOUT_CHECK(sizeof(route_budget_desc) == 32);
 ROUTE_LAYOUT_CHECK(sizeof(route_reject_desc) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_port_desc) == 80);
 ROUTE_LAYOUT_CHECK(sizeof(route_buffer) == 16);
-ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 16);
+ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 24);
 ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_tensor_map_request) == 128);
 ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 24);

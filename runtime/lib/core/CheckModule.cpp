@@ -261,7 +261,9 @@ route_status Checker::checkParam(const route_param_desc &param) {
   if (!arrayBytes(module, param.type, param.axes, param.num_axes, bytes) ||
       param.packed_size > INT64_MAX)
     return WRONG("parameter '%.100s' is too large", param.name);
-  if (countPlaceholders(module, param.tensor, param.axes, param.num_axes) < 0)
+  int64_t stacked =
+      countPlaceholders(module, param.tensor, param.axes, param.num_axes);
+  if (stacked < 0)
     return WRONG("the placeholders in '%.100s' are not the leading axes of "
                  "parameter '%.100s'",
                  param.tensor, param.name);
@@ -270,7 +272,8 @@ route_status Checker::checkParam(const route_param_desc &param) {
                  "does not know",
                  param.name, param.stored);
   if (param.stored == ROUTE_STORED_MXFP4 &&
-      (param.type.element != ROUTE_BF16 || param.num_axes == 0 ||
+      (param.type.element != ROUTE_BF16 ||
+       static_cast<uint64_t>(stacked) == param.num_axes ||
        module.axes[param.axes[param.num_axes - 1]].size % 32 != 0))
     return WRONG("parameter '%.100s' is stored in blocks of 32 numbers, but "
                  "its elements are no bf16 in such blocks",

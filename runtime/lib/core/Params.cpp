@@ -14,6 +14,25 @@ using namespace route;
 
 static const char *labelOf(const char *label) { return label ? label : ""; }
 
+void Slice::copyTo(char *memory) const {
+  if (!scales)
+    memcpy(memory, tensor->data, tensor->size);
+  else
+    num::unpackMxfp4(reinterpret_cast<const uint8_t *>(tensor->data),
+                     reinterpret_cast<const uint8_t *>(scales->data),
+                     tensor->size * 2, reinterpret_cast<uint16_t *>(memory));
+}
+
+Checkpoint::Wanted::Wanted(const route_param_desc &param)
+    : kind("parameter"), name(param.name), file(param.file),
+      tensor(param.tensor), type(param.type),
+      axes(table(param.axes, param.num_axes)), stored(param.stored) {}
+
+Checkpoint::Wanted::Wanted(const route_state_desc &cell)
+    : kind("state cell"), name(cell.name), file(cell.file), tensor(cell.tensor),
+      type(cell.type), axes(table(cell.axes, cell.num_axes)),
+      stored(ROUTE_STORED_PLAIN) {}
+
 route_status Checkpoint::open(std::span<const route_file> files,
                               route_error *error) {
   for (const route_file &file : files) {
@@ -123,14 +142,12 @@ std::string route::sliceName(const route_module_desc &module,
   return name;
 }
 
-/// Adds the tensor of a name, of the type and shape that it must have.
+/// Finds the tensor of a name, of the type and shape that it must have.
 route_status Checkpoint::take(const route_module_desc &module,
                               const Wanted &wanted, const std::string &name,
                               uint32_t element,
                               const std::vector<int64_t> &expected,
-                              std::vector<const FileTensor *> &tensors,
-                              route_error *error) {
-  const FileTensor *tensor;
+                              const FileTensor *&tensor, route_error *error) {
   if (route_status status = find(wanted, name, tensor, error))
     return status;
   if (tensor->element != element &&
@@ -151,15 +168,14 @@ route_status Checkpoint::take(const route_module_desc &module,
                   .text
             : ShapeText(expected.data(), expected.size()).text);
   }
-  tensors.push_back(tensor);
   return ROUTE_OK;
 }
 
 route_status Checkpoint::collect(const route_module_desc &module,
                                  const Wanted &wanted,
-                                 std::vector<const FileTensor *> &tensors,
+                                 std::vector<Slice> &slices,
                                  route_error *error) {
-  tensors.clear();
+  slices.clear();
   size_t stacked = static_cast<size_t>(countPlaceholders(
       module, wanted.tensor, wanted.axes.data(), wanted.axes.size()));
   std::vector<int64_t> expected;
@@ -179,14 +195,15 @@ route_status Checkpoint::collect(const route_module_desc &module,
   std::vector<int64_t> indices(stacked, 0);
   for (bool more = true; more;) {
     std::string name = sliceName(module, wanted, indices);
+    Slice &slice = slices.emplace_back();
     route_status status = wanted.stored == ROUTE_STORED_PLAIN
                               ? take(module, wanted, name, wanted.type.element,
-                                     expected, tensors, error)
+                                     expected, slice.tensor, error)
                               : take(module, wanted, name + "_blocks", ROUTE_U8,
-                                     blocks, tensors, error);
+                                     blocks, slice.tensor, error);
     if (!status && wanted.stored == ROUTE_STORED_MXFP4)
-      status = take(module, wanted, name + "_scales", ROUTE_U8, scales, tensors,
-                    error);
+      status = take(module, wanted, name + "_scales", ROUTE_U8, scales,
+                    slice.scales, error);
     if (status)
       return status;
     more = false;
@@ -213,45 +230,25 @@ route_status Checkpoint::checkAllUsed(route_error *error) const {
 route_status Params::bind(const route_module_desc &module,
                           Checkpoint &checkpoint, route_error *error) {
   pointers.assign(module.num_params + 1, nullptr);
-  std::vector<const FileTensor *> tensors;
+  std::vector<Slice> slices;
   for (uint64_t i = 0; i < module.num_params; ++i) {
     const route_param_desc &param = module.params[i];
-    Checkpoint::Wanted wanted{"parameter", param.name,
-                              param.file,  param.tensor,
-                              param.type,  table(param.axes, param.num_axes),
-                              param.stored};
-    if (route_status status =
-            checkpoint.collect(module, wanted, tensors, error))
+    if (route_status status = checkpoint.collect(
+            module, Checkpoint::Wanted(param), slices, error))
       return status;
     uint64_t elementSize = route_element_size(param.type.element);
     // Offsets in a file are any: packing and plain reads want whole elements.
-    auto aligned = [&](const FileTensor *tensor) {
-      return reinterpret_cast<uintptr_t>(tensor->data) % elementSize == 0;
+    auto inFile = [&](const Slice &slice) -> const void * {
+      const void *data = slice.plain();
+      return reinterpret_cast<uintptr_t>(data) % elementSize ? nullptr : data;
     };
-    bool plain = param.stored == ROUTE_STORED_PLAIN;
-    if (plain && !param.pack && tensors.size() == 1 && aligned(tensors[0])) {
-      pointers[i] = tensors[0]->data;
+    if (!param.pack && slices.size() == 1 && inFile(slices[0])) {
+      pointers[i] = inFile(slices[0]);
       continue;
     }
-    // Two numbers a byte of blocks, which come before their scales.
-    size_t step = plain ? 1 : 2;
-    auto bytesOf = [&](size_t slice) {
-      return plain ? tensors[slice]->size
-                   : tensors[slice]->size * 2 * elementSize;
-    };
-    auto copyTo = [&](size_t slice, char *memory) {
-      const FileTensor *tensor = tensors[slice];
-      if (plain)
-        memcpy(memory, tensor->data, tensor->size);
-      else
-        num::unpackMxfp4(
-            reinterpret_cast<const uint8_t *>(tensor->data),
-            reinterpret_cast<const uint8_t *>(tensors[slice + 1]->data),
-            tensor->size * 2, reinterpret_cast<uint16_t *>(memory));
-    };
     uint64_t size = 0;
-    for (size_t slice = 0; slice < tensors.size(); slice += step)
-      size += bytesOf(slice); // at most what the module check allowed
+    for (const Slice &slice : slices)
+      size += slice.size(); // at most what the module check allowed
     AlignedMemory &memory = owned.emplace_back();
     if (!memory.allocate(param.pack ? param.packed_size : size))
       return fail(error, ROUTE_ERROR_MEMORY,
@@ -261,22 +258,23 @@ route_status Params::bind(const route_module_desc &module,
                                                              : size));
     pointers[i] = memory.get();
     char *cursor = memory.get();
-    for (size_t slice = 0; slice < tensors.size(); slice += step) {
+    for (size_t number = 0; number < slices.size(); ++number) {
+      const Slice &slice = slices[number];
       if (!param.pack) {
-        copyTo(slice, cursor);
-        cursor += bytesOf(slice);
+        slice.copyTo(cursor);
+        cursor += slice.size();
         continue;
       }
       AlignedMemory copy;
-      const void *source = tensors[slice]->data;
-      if (!plain || !aligned(tensors[slice])) {
-        if (!copy.allocate(bytesOf(slice)))
+      const void *source = inFile(slice);
+      if (!source) {
+        if (!copy.allocate(slice.size()))
           return fail(error, ROUTE_ERROR_MEMORY,
                       "out of memory for parameter '%.100s'", param.name);
-        copyTo(slice, copy.get());
+        slice.copyTo(copy.get());
         source = copy.get();
       }
-      param.pack(source, memory.get(), static_cast<int64_t>(slice / step));
+      param.pack(source, memory.get(), static_cast<int64_t>(number));
     }
   }
   return ROUTE_OK;

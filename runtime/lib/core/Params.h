@@ -14,6 +14,20 @@
 
 namespace route {
 
+/// The part of a parameter or state cell that a checkpoint holds by one name.
+struct Slice {
+  const FileTensor *tensor;           ///< as MXFP4: the blocks
+  const FileTensor *scales = nullptr; ///< only as MXFP4
+
+  /// Bytes of its elements once bound.
+  uint64_t size() const { return scales ? tensor->size * 4 : tensor->size; }
+  /// Its elements where the file has them as they are, else null.
+  const void *plain() const { return scales ? nullptr : tensor->data; }
+  /// Writes its elements, size() bytes, row-major. `memory` is aligned to an
+  /// element.
+  void copyTo(char *memory) const;
+};
+
 /// The files a context was given, and which of their tensors are bound.
 class Checkpoint {
 public:
@@ -22,22 +36,23 @@ public:
 
   /// A parameter or a state cell that takes its value from a file.
   struct Wanted {
+    explicit Wanted(const route_param_desc &param);
+    explicit Wanted(const route_state_desc &cell);
+
     const char *kind; ///< "parameter" or "state cell", for messages
     const char *name;
     const char *file;
     const char *tensor;
     const route_type_desc &type;
     std::span<const uint32_t> axes;
-    uint32_t stored = ROUTE_STORED_PLAIN;
+    uint32_t stored;
   };
 
-  /// The tensors of `wanted` in order of its placeholders' members (one without
-  /// placeholders), each of the right type and shape: as MXFP4 each member's
-  /// blocks and then its scales. Errors: PARAM_MISSING,
+  /// The slices of `wanted` in order of its placeholders' members (one without
+  /// placeholders), each of the right type and shape. Errors: PARAM_MISSING,
   /// PARAM_TYPE, PARAM_SHAPE.
   route_status collect(const route_module_desc &module, const Wanted &wanted,
-                       std::vector<const FileTensor *> &tensors,
-                       route_error *error);
+                       std::vector<Slice> &slices, route_error *error);
 
   /// PARAM_EXTRA where a tensor was never collected.
   route_status checkAllUsed(route_error *error) const;
@@ -54,8 +69,7 @@ private:
   route_status take(const route_module_desc &module, const Wanted &wanted,
                     const std::string &name, uint32_t element,
                     const std::vector<int64_t> &expected,
-                    std::vector<const FileTensor *> &tensors,
-                    route_error *error);
+                    const FileTensor *&tensor, route_error *error);
 
   std::vector<Shard> shards;
 };

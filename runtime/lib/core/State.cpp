@@ -69,21 +69,18 @@ route_status State::initialise(const route_module_desc &module,
       side.pointers.push_back(side.memory.get() + cell.offset);
     side.pointers.push_back(nullptr);
   }
-  std::vector<const FileTensor *> tensors;
+  std::vector<Slice> slices;
   for (uint64_t i = 0; i < cells.size(); ++i) {
     const route_state_desc &desc = module.states[i];
     char *target = static_cast<char *>(sides[0].pointers[i]);
     uint64_t elementSize = route_element_size(desc.type.element);
     if (desc.tensor) {
-      Checkpoint::Wanted wanted{"state cell", desc.name,
-                                desc.file,    desc.tensor,
-                                desc.type,    table(desc.axes, desc.num_axes)};
-      if (route_status status =
-              checkpoint.collect(module, wanted, tensors, error))
+      if (route_status status = checkpoint.collect(
+              module, Checkpoint::Wanted(desc), slices, error))
         return status;
-      for (const FileTensor *tensor : tensors) {
-        memcpy(target, tensor->data, tensor->size);
-        target += tensor->size;
+      for (const Slice &slice : slices) {
+        slice.copyTo(target);
+        target += slice.size();
       }
     } else if (desc.flags & ROUTE_STATE_SPLAT) {
       for (uint64_t at = 0; at < cells[i].size; at += elementSize)

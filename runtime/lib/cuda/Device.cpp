@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstring>
 #include <new>
 
 using namespace route;
@@ -19,6 +20,9 @@ static constexpr int kMultiprocessors = 16;
 /// Values of CUtensorMapDataType, CUtensorMapSwizzle, CUtensorMapL2promotion.
 static constexpr int kMapF16 = 6, kMapBF16 = 9, kSwizzle128 = 3,
                      kPromote256 = 3;
+
+/// sizeof(CUtensorMap)
+static constexpr size_t kMapBytes = 128;
 
 static route_status failed(const Driver &driver, const char *what,
                            Result result, route_error *error) {
@@ -104,7 +108,8 @@ route_status Device::load(const route_device_code_desc &desc,
     int64_t most = INT_MAX;
     if (kernel.blocks_per_processor)
       most = int64_t(kernel.blocks_per_processor) * processors;
-    kernels.push_back({function, kernel.shared_bytes, most});
+    kernels.push_back({function, kernel.shared_bytes, most,
+                       (kernel.flags & ROUTE_KERNEL_WAITS) != 0});
   }
   return ROUTE_OK;
 }
@@ -112,18 +117,15 @@ route_status Device::load(const route_device_code_desc &desc,
 route_status Device::copyParams(const route_module_desc &module,
                                 Checkpoint &checkpoint, route_error *error) {
   parameters.assign(module.num_params + 1, nullptr);
-  std::vector<const FileTensor *> tensors;
+  std::vector<Slice> slices;
   for (uint64_t i = 0; i < module.num_params; ++i) {
     const route_param_desc &param = module.params[i];
-    Checkpoint::Wanted wanted{"parameter", param.name,
-                              param.file,  param.tensor,
-                              param.type,  table(param.axes, param.num_axes)};
-    if (route_status status =
-            checkpoint.collect(module, wanted, tensors, error))
+    if (route_status status = checkpoint.collect(
+            module, Checkpoint::Wanted(param), slices, error))
       return status;
     uint64_t size = 0;
-    for (const FileTensor *tensor : tensors)
-      size += tensor->size;
+    for (const Slice &slice : slices)
+      size += slice.size();
     if (!size)
       continue;
     Address address;
@@ -134,13 +136,23 @@ route_status Device::copyParams(const route_module_desc &module,
                   driver.nameOf(result));
     owned.push_back(address);
     parameters[i] = reinterpret_cast<const void *>(address);
-    for (const FileTensor *tensor : tensors) {
-      if (Result result =
-              tensor->size
-                  ? driver.MemcpyHtoD(address, tensor->data, tensor->size)
-                  : kSuccess)
+    for (const Slice &slice : slices) {
+      // A slice of no bytes gives the driver nothing to copy.
+      if (!slice.size())
+        continue;
+      AlignedMemory copy;
+      const void *source = slice.plain();
+      if (!source) {
+        if (!copy.allocate(slice.size()))
+          return fail(error, ROUTE_ERROR_MEMORY,
+                      "out of memory for parameter '%.100s'", param.name);
+        slice.copyTo(copy.get());
+        source = copy.get();
+      }
+      // The driver has read pageable memory when it returns.
+      if (Result result = driver.MemcpyHtoD(address, source, slice.size()))
         return failed(driver, "copying a parameter", result, error);
-      address += tensor->size;
+      address += slice.size();
     }
   }
   // A copy may return before its bytes have arrived, and the caller's stream
@@ -154,14 +166,21 @@ DeviceCall::DeviceCall(const Device *device, void *stream)
     : route_launcher{sizeof(route_launcher), launchOn, makeMap}, device(device),
       stream(stream) {
   if (device)
-    result = current.emplace(device->driver, device->context).failure();
+    note("entering the context",
+         current.emplace(device->driver, device->context).failure());
+}
+
+void DeviceCall::note(const char *what, Result result) {
+  step = what;
+  this->result = result;
 }
 
 route_status DeviceCall::finish(const char *entry, route_error *error) {
   if (result == kSuccess)
     return ROUTE_OK;
-  return fail(error, ROUTE_ERROR_DEVICE, "entry '%.100s' failed on the GPU: %s",
-              entry, device->driver.nameOf(result));
+  return fail(error, ROUTE_ERROR_DEVICE,
+              "entry '%.100s' failed on the GPU: %s: %s", entry, step,
+              device->driver.nameOf(result));
 }
 
 void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
@@ -170,10 +189,9 @@ void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
   if (call.result != kSuccess || grid <= 0)
     return;
   const Device &on = *call.device;
-  if (kernel >= on.kernels.size() || grid > INT_MAX) {
-    call.result = kInvalidValue;
-    return;
-  }
+  constexpr const char *step = "launching a kernel";
+  if (kernel >= on.kernels.size() || grid > INT_MAX)
+    return call.note(step, kInvalidValue);
   const LaunchAttribute early = {kProgrammaticLaunch, 0, {1}};
   const Device::Kernel &what = on.kernels[kernel];
   const LaunchConfig config = {
@@ -182,24 +200,23 @@ void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
       what.sharedBytes,
       call.stream,
       &early,
-      // Blocks that stay have their multiprocessors for themselves.
-      what.mostBlocks == INT_MAX ? 1u : 0u};
-  call.result =
-      on.driver.LaunchKernelEx(&config, what.function, arguments, nullptr);
+      what.waits ? 1u : 0u};
+  call.note(step, on.driver.LaunchKernelEx(&config, what.function, arguments,
+                                           nullptr));
 }
 
 void DeviceCall::makeMap(route_launcher *launcher,
                          const route_tensor_map_request *request, void *map) {
   auto &call = *static_cast<DeviceCall *>(launcher);
+  memset(map, 0, kMapBytes);
   if (call.result != kSuccess)
     return;
+  constexpr const char *step = "making a tensor map";
   // The driver counts axes from the innermost.
   uint32_t rank = request->rank, boxes[5], steps[5];
   uint64_t sizes[5], strides[5];
-  if (rank < 2 || rank > 5) {
-    call.result = kInvalidValue;
-    return;
-  }
+  if (rank < 2 || rank > 5)
+    return call.note(step, kInvalidValue);
   for (uint32_t i = 0; i < rank; ++i) {
     uint32_t from = rank - 1 - i;
     if (request->sizes[from] == 0)
@@ -210,8 +227,8 @@ void DeviceCall::makeMap(route_launcher *launcher,
     steps[i] = 1;
   }
   char *start = static_cast<char *>(request->address) + request->offset * 2;
-  call.result = call.device->driver.TensorMapEncodeTiled(
-      map, request->element == ROUTE_F16 ? kMapF16 : kMapBF16, rank, start,
-      sizes, strides + 1, boxes, steps, /*interleave=*/0, kSwizzle128,
-      kPromote256, /*fill=*/0);
+  call.note(step, call.device->driver.TensorMapEncodeTiled(
+                      map, request->element == ROUTE_F16 ? kMapF16 : kMapBF16,
+                      rank, start, sizes, strides + 1, boxes, steps,
+                      /*interleave=*/0, kSwizzle128, kPromote256, /*fill=*/0));
 }

@@ -47,6 +47,7 @@ private:
     void *function;
     uint32_t sharedBytes;
     int64_t mostBlocks;
+    bool waits; ///< by itself, for what was launched before
   };
   std::vector<Kernel> kernels;
   std::vector<const void *> parameters;
@@ -66,6 +67,8 @@ public:
   route_status finish(const char *entry, route_error *error);
 
 private:
+  /// Keeps what came of a step of a call in which nothing has failed.
+  void note(const char *what, cuda::Result result);
   static void launchOn(route_launcher *launcher, uint32_t kernel, int64_t grid,
                        uint32_t block, void **arguments);
   static void makeMap(route_launcher *launcher,
@@ -75,6 +78,7 @@ private:
   void *stream;
   std::optional<cuda::Current> current;
   cuda::Result result = cuda::kSuccess; ///< the first that is no success
+  const char *step = "";                ///< whose result it is
 };
 
 } // namespace route

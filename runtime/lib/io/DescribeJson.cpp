@@ -244,6 +244,16 @@ std::string JsonDescriber::run() {
        });
   list("entries", module.entries, module.num_entries,
        [&](const route_entry_desc &item) { entry(item); });
+  if (const route_device_code_desc *code = module.device_code)
+    list("kernels", code->kernels, code->num_kernels,
+         [&](const route_kernel_desc &item) {
+           string("name", item.name);
+           number("shared_bytes", item.shared_bytes);
+           if (item.blocks_per_processor)
+             number("blocks_per_processor", item.blocks_per_processor);
+           key("waits");
+           json.Bool((item.flags & ROUTE_KERNEL_WAITS) != 0);
+         });
   json.EndObject();
   return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }

@@ -20,8 +20,16 @@ struct fake_launch {
   long long first_argument;
   unsigned early;
 };
+/* A tensor map, as it was asked for; what has no axis is 0. */
+struct fake_map {
+  void *address;
+  unsigned long long sizes[5], strides[5];
+  unsigned rank, box[5], steps[5];
+  int type, interleave, swizzle, promotion, fill;
+};
 /* What the test looks at. */
 struct fake_launch fake_launches[16];
+struct fake_map fake_map;
 int fake_num_launches;
 /* What is held now, and what waits for a synchronisation. */
 int fake_allocations, fake_contexts, fake_pushed, fake_modules, fake_copies;
@@ -91,6 +99,8 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   return module == 0 ? 1 : fails("cuModuleGetFunction");
 }
 int cuFuncSetAttribute(void *function, int attribute, int value) {
+  if (fails("cuFuncSetAttribute"))
+    return fails("cuFuncSetAttribute");
   return function && attribute == 8 && value > 0 ? 0 : 1;
 }
 struct fake_config {
@@ -105,7 +115,7 @@ int cuCtxGetDevice(int *device) {
 }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   *value = attribute == 16 ? 3 : 0; /* multiprocessors */
-  return device || fails("cuDeviceGetAttribute");
+  return device ? 101 : fails("cuDeviceGetAttribute");
 }
 int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address,
                            const unsigned long long *sizes,
@@ -113,23 +123,41 @@ int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address,
                            const unsigned *box, const unsigned *steps,
                            int interleave, int swizzle, int promotion,
                            int fill) {
-  unsigned long long said[16] = {
-      type,   rank,   (size_t)address, sizes[0], sizes[1],   strides[0],
-      box[0], box[1], steps[0],        steps[1], interleave, swizzle,
-      fill};
-  memcpy(map, said, sizeof(said));
-  (void)promotion;
-  return fails("cuTensorMapEncodeTiled");
+  if (rank > 5 || (size_t)map % 64)
+    return 1;
+  if (fails("cuTensorMapEncodeTiled"))
+    return fails("cuTensorMapEncodeTiled");
+  struct fake_map said = {.address = address,
+                          .rank = rank,
+                          .type = type,
+                          .interleave = interleave,
+                          .swizzle = swizzle,
+                          .promotion = promotion,
+                          .fill = fill};
+  memcpy(said.sizes, sizes, rank * sizeof(*sizes));
+  memcpy(said.strides, strides, (rank - 1) * sizeof(*strides));
+  memcpy(said.box, box, rank * sizeof(*box));
+  memcpy(said.steps, steps, rank * sizeof(*steps));
+  fake_map = said;
+  memset(map, 0x5a, 128);
+  return 0;
 }
 int cuLaunchKernelEx(const struct fake_config *config, void *function,
                      void **arguments, void **extra) {
-  struct fake_launch launch = {function,         config->grid[0],
-                               config->block[0], config->shared,
-                               config->stream,   *(long long *)arguments[0],
+  struct fake_launch launch = {function,
+                               config->grid[0],
+                               config->block[0],
+                               config->shared,
+                               config->stream,
+                               *(long long *)arguments[0],
                                config->num_attributes};
   if (config->grid[1] != 1 || config->grid[2] != 1 || config->block[1] != 1 ||
       config->block[2] != 1 || extra || !current() || fake_copies ||
-      config->num_attributes > 1 || config->attributes[0] != 6)
+      config->num_attributes > 1)
+    return 1;
+  /* Programmatic stream serialisation: on. The value follows the padding. */
+  if (config->num_attributes &&
+      (config->attributes[0] != 6 || config->attributes[2] != 1))
     return 1;
   if (fails("cuLaunchKernelEx"))
     return fails("cuLaunchKernelEx");

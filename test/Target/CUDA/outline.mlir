@@ -8,6 +8,7 @@
 // CHECK-SAME: args(%[[X]] : memref<?x16xf32>, %[[S]] : memref<?xf32>, %[[OUT]] : memref<?x16xf32>)
 // CHECK-NOT: linalg
 // CHECK: gpu.func @scale_0(
+// CHECK-SAME: route.waits
 // CHECK: scf.for
 // CHECK: arith.remui
 // CHECK: arith.divui

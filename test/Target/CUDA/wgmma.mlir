@@ -18,7 +18,7 @@
 // CHECK-SAME: route.tensor_map = array<i64: 64, 64>}
 // CHECK-SAME: route.tensor_map = array<i64: 16, 64>}
 // CHECK-SAME: nvvm.maxntid = array<i32: 384>
-// CHECK-SAME: route.blocks_per_processor = 1 : i32, route.shared_bytes = {{[0-9]+}} : i32
+// CHECK-SAME: route.blocks_per_processor = 1 : i32, route.shared_bytes = {{[0-9]+}} : i32}
 // CHECK: nvvm.mbarrier.init
 // The producer, then two warpgroups that multiply.
 // CHECK: nvvm.setmaxregister decrease 40

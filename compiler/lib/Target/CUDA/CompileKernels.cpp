@@ -109,9 +109,9 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
       auto attr = function->getAttrOfType<IntegerAttr>(name);
       return attr ? attr.getInt() : 0;
     };
-    code.kernels.push_back({function.getSymName().str(),
-                            number(kSharedBytesAttr),
-                            number(kBlocksPerProcessorAttr)});
+    code.kernels.push_back(
+        {function.getSymName().str(), number(kSharedBytesAttr),
+         number(kBlocksPerProcessorAttr), function->hasAttr(kWaitsAttr)});
     // LLVM IR knows nothing of these.
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
       function.removeArgAttr(i, kTensorMapAttr);

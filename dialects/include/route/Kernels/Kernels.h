@@ -28,6 +28,10 @@ inline constexpr llvm::StringLiteral kSharedBytesAttr = "route.shared_bytes";
 inline constexpr llvm::StringLiteral kBlocksPerProcessorAttr =
     "route.blocks_per_processor";
 
+/// On a kernel, a mark: it waits by itself for those launched before, and the
+/// runtime may let it start before they end.
+inline constexpr llvm::StringLiteral kWaitsAttr = "route.waits";
+
 /// On a kernel's argument, a pointer: it gets a tensor map of the buffer that
 /// the launch gives. The value is the box, an array of i64, the innermost size
 /// last; boxes are 128 bytes wide and swizzled.
@@ -35,7 +39,7 @@ inline constexpr llvm::StringLiteral kTensorMapAttr = "route.tensor_map";
 
 /// A kernel as createKernel makes it, but in the LLVM dialect: buffers are the
 /// fields of their descriptors, and arguments can be tensor maps. Its body is
-/// empty: it waits for nothing (see waitForEarlierKernels).
+/// empty: it does not wait by itself (see waitForEarlierKernels).
 mlir::LLVM::LLVMFuncOp createWholeKernel(mlir::ModuleOp module,
                                          mlir::Location loc,
                                          llvm::StringRef stem,
@@ -50,7 +54,8 @@ void setTensorMap(mlir::LLVM::LLVMFuncOp kernel, unsigned argument,
 mlir::Value dynamicShared(mlir::ImplicitLocOpBuilder &b);
 
 /// Lets the next kernel start, and waits until those launched before have ended
-/// and what they wrote can be read.
+/// and what they wrote can be read. `b` stands at the start of a kernel, which
+/// gets kWaitsAttr.
 void waitForEarlierKernels(mlir::ImplicitLocOpBuilder &b);
 
 /// Launches `grid` blocks of the kernel.

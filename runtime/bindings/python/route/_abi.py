@@ -95,7 +95,7 @@ SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, State: 80, Reject: 16, Port: 80
 for _struct, _size in SIZES.items():
     assert c.sizeof(_struct) == _size, _struct.__name__
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 MAY_BE_UNKNOWN = 1
 ROUTER, ROUTE, EVENT = 1, 2, 3
 PLAN_INDEX, PLAN_COUNT, PLAN_STATUS, PLAN_COLUMN = 3, 4, 5, 6

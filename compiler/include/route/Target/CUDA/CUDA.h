@@ -23,6 +23,7 @@ struct DeviceKernel {
   std::string name;
   uint32_t sharedBytes = 0;        ///< of dynamic shared memory
   uint32_t blocksPerProcessor = 0; ///< 0: any number of blocks
+  bool waits = false;              ///< by itself, for earlier kernels
 };
 
 /// Device code of a library.
