@@ -29,8 +29,12 @@ llvm::hash_code hash(func::FuncOp function) {
 }
 
 bool areEqual(func::FuncOp a, func::FuncOp b) {
-  return a.getFunctionType() == b.getFunctionType() &&
-         a->getDiscardableAttrDictionary() ==
+  if (a.getFunctionType() != b.getFunctionType())
+    return false;
+  for (unsigned i = 0; i < a.getNumArguments(); ++i)
+    if (a.getArgAttrDict(i) != b.getArgAttrDict(i))
+      return false;
+  return a->getDiscardableAttrDictionary() ==
              b->getDiscardableAttrDictionary() &&
          OperationEquivalence::isRegionEquivalentTo(
              &a.getBody(), &b.getBody(), OperationEquivalence::IgnoreLocations);

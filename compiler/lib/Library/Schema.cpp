@@ -290,7 +290,7 @@ private:
     row.symbol = row.name = entry.getSymName().str();
     row.kind = ROUTE_ENTRY_ROUTE;
     for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
-      if (entry.getArgAttr(i, "ragged.bf16_dot"))
+      if (entry.getArgAttr(i, "ragged.has_bf16_dot"))
         continue;
       StringRef role = text(entry, i, kRoleAttr),
                 name = text(entry, i, kNameAttr);

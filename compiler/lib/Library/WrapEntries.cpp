@@ -248,7 +248,7 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
       };
       StringRef role = textOf(kRoleAttr), name = textOf(kNameAttr);
       Type type = entry.getArgument(i).getType();
-      if (entry.getArgAttr(i, "ragged.bf16_dot")) {
+      if (entry.getArgAttr(i, "ragged.has_bf16_dot")) {
         operands.push_back(body->getArgument(1));
         continue;
       }

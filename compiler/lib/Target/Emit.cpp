@@ -161,7 +161,7 @@ void setFunctionAttributes(ModuleOp source, llvm::Module &module,
       function.addFnAttr("prefer-vector-width", "512");
   }
   for (auto function : source.getOps<LLVM::LLVMFuncOp>())
-    if (function->hasAttr("ragged.bf16_dot"))
+    if (function->hasAttr("ragged.uses_bf16_dot"))
       module.getFunction(function.getName())
           ->addFnAttr(
               "target-features",

@@ -3,7 +3,7 @@
 // RUN: route-opt %s --convert-ragged-to-cpu=isa=v4+bf16 --canonicalize --cse | FileCheck %s
 
 // CHECK-LABEL: func.func private @rows_matmul_tile(
-// CHECK-SAME: attributes {ragged.bf16_dot, ragged.work}
+// CHECK-SAME: attributes {ragged.uses_bf16_dot, ragged.work}
 // CHECK: x86vector.avx512.dot
 // CHECK-LABEL: func.func private @rows_matmul_tile_0(
 // CHECK-SAME: attributes {ragged.work}
@@ -18,7 +18,7 @@
 // CHECK-NEXT: } else {
 // CHECK-NEXT: call @rows_matmul_tile_0(
 // CHECK-LABEL: func.func private @rows(
-// CHECK-SAME: %[[FLAG:[a-z0-9]+]]: i1 {ragged.bf16_dot})
+// CHECK-SAME: %[[FLAG:[a-z0-9]+]]: i1 {ragged.has_bf16_dot})
 // CHECK: call @rows_matmul({{.*}}, %[[FLAG]]) {ragged.parallel}
 func.func private @rows(%a: memref<?x60xbf16>, %g: memref<1x2x30x16x2xbf16>, %h: memref<?x32xf32>) {
   ragged.matmul rows(%a : memref<?x60xbf16>) weights(%g : memref<1x2x30x16x2xbf16>) depth 60
@@ -31,7 +31,7 @@ func.func private @rows(%a: memref<?x60xbf16>, %g: memref<1x2x30x16x2xbf16>, %h:
 
 // Both callers hand it on; the second call of one uses the same flag.
 // CHECK-LABEL: func.func @twice(
-// CHECK-SAME: %[[FLAG:[a-z0-9]+]]: i1 {ragged.bf16_dot})
+// CHECK-SAME: %[[FLAG:[a-z0-9]+]]: i1 {ragged.has_bf16_dot})
 // CHECK: call @rows({{.*}}, %[[FLAG]])
 // CHECK: call @rows({{.*}}, %[[FLAG]])
 func.func @twice(%a: memref<?x60xbf16>, %g: memref<1x2x30x16x2xbf16>, %h: memref<?x32xf32>) {

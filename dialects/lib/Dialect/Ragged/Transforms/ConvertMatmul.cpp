@@ -178,7 +178,7 @@ private:
     function.setPrivate();
     function->setAttr("ragged.work", e.b.getUnitAttr());
     if (wide && shape.dot)
-      function->setAttr("ragged.bf16_dot", e.b.getUnitAttr());
+      function->setAttr("ragged.uses_bf16_dot", e.b.getUnitAttr());
     SymbolTable(parent->getParentOfType<ModuleOp>()).insert(function);
     Block *entry = function.addEntryBlock();
     e.b.setInsertionPointToEnd(entry);

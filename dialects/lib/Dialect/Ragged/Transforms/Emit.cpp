@@ -149,10 +149,10 @@ Value hasBf16Dot(RewriterBase &rewriter) {
   if (!function)
     function = at->getParentOfType<func::FuncOp>();
   unsigned count = function.getNumArguments();
-  if (count && function.getArgAttr(count - 1, "ragged.bf16_dot"))
+  if (count && function.getArgAttr(count - 1, "ragged.has_bf16_dot"))
     return function.getArgument(count - 1);
   NamedAttribute mark =
-      rewriter.getNamedAttr("ragged.bf16_dot", rewriter.getUnitAttr());
+      rewriter.getNamedAttr("ragged.has_bf16_dot", rewriter.getUnitAttr());
   (void)function.insertArgument(count, rewriter.getI1Type(),
                                 rewriter.getDictionaryAttr(mark),
                                 function.getLoc());

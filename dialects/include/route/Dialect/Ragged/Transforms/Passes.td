@@ -48,8 +48,9 @@ def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
     `v4` and `v3` widen bf16 to f32, odd element first, which gives the
     same bits but for subnormal numbers (the dot product takes them as zeros).
     `v4+bf16` has both and asks the function's last argument, an i1 marked
-    `ragged.bf16_dot`, which functions with products of bf16 get, and all that
-    call them; the tiles of the first kind are marked `ragged.bf16_dot` too.
+    `ragged.has_bf16_dot`, which functions with products of bf16 get, and all
+    that call them; the tiles of the first kind are marked
+    `ragged.uses_bf16_dot`: they alone are compiled with that instruction.
   }];
   let options = [
     Option<"isa", "isa", "std::string", "\"v3\"", "v4+bf16, v4-bf16, v4 or v3">
