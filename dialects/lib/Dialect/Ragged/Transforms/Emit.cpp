@@ -95,7 +95,7 @@ Value Emit::row(Value buffer, Value at, Value width) {
   SmallVector<OpFoldResult> offsets = {at, zero}, strides = {one, one};
   SmallVector<OpFoldResult> sizes = {one, getAsOpFoldResult(width)};
   MemRefType line = memref::SubViewOp::inferRankReducedResultType(
-      ArrayRef(sizes[1].is<Attribute>() ? *getConstantIntValue(width)
+      ArrayRef(isa<Attribute>(sizes[1]) ? *getConstantIntValue(width)
                                         : ShapedType::kDynamic),
       type, offsets, sizes, strides);
   return memref::SubViewOp::create(b, loc, line, buffer, offsets, sizes,

@@ -16,8 +16,10 @@ struct InlineSignals : route::impl::RouteInlineSignalsBase<InlineSignals> {
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
     SmallVector<GetOp> reads;
-    for (auto func : getOperation().getOps<FuncOp>())
-      func.walk([&](GetOp get) { reads.push_back(get); });
+    auto collect = [&](GetOp get) { reads.push_back(get); };
+    for (Operation &op : getOperation().getOps())
+      if (isa<FuncOp, BudgetOp>(op))
+        op.walk(collect);
     // A body may read other signals; specs name what they use before, so this
     // ends.
     while (!reads.empty()) {
@@ -31,9 +33,7 @@ struct InlineSignals : route::impl::RouteInlineSignalsBase<InlineSignals> {
       IRMapping mapping;
       Block &body = signal.getBody().front();
       for (Operation &op : body.without_terminator())
-        b.clone(op, mapping)->walk([&](GetOp inner) {
-          reads.push_back(inner);
-        });
+        b.clone(op, mapping)->walk(collect);
       get.replaceAllUsesWith(
           mapping.lookupOrDefault(body.getTerminator()->getOperand(0)));
       get.erase();
