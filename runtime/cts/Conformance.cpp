@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 using namespace route;
 using namespace route::cts;
@@ -442,7 +443,13 @@ route_status route::cts::checkConformance(route_module *module,
     }
     if (contexts.empty())
       return status;
-    for (uint32_t entry = 0; entry < desc.num_entries; ++entry) {
+    // Events last: they change the state of the first context alone.
+    std::vector<uint32_t> order(desc.num_entries);
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_partition(order.begin(), order.end(), [&](uint32_t entry) {
+      return desc.entries[entry].kind != ROUTE_ENTRY_EVENT;
+    });
+    for (uint32_t entry : order) {
       std::vector<route_context *> others;
       std::string seen = "\n";
       for (route_context *context : contexts) {
