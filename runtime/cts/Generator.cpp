@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../lib/core/CheckModule.h"
+#include "../lib/core/Elements.h"
 #include "../lib/core/Params.h"
 #include "Conformance.h"
 #include "route/mxfp4.h"
@@ -88,6 +89,8 @@ void Generator::element(const route_type_desc &type,
     number = wildNumber(below(8), number / 3);
   if (style == Style::Special && below(16) == 0)
     number = wildNumber(below(3), number);
+  if (isCount(type))
+    number = std::fabs(number);
   int64_t whole = static_cast<int64_t>(below(9));
   if (style == Style::Wild && below(8) == 0)
     whole = static_cast<int64_t>(below(1 << 20));

@@ -9,6 +9,8 @@
 
 #include "route/route.h"
 
+#include <cstring>
+
 namespace route {
 
 struct ElementInfo {
@@ -42,6 +44,11 @@ static_assert(numElements == ROUTE_HANDLE + 1);
 /// Bytes of an element that the module check has seen.
 inline uint64_t elementSize(uint32_t element) {
   return elementTable[element].bits / 8;
+}
+
+/// True for tokens and bytes, which are never below zero.
+inline bool isCount(const route_type_desc &type) {
+  return type.unit && (!strcmp(type.unit, "tok") || !strcmp(type.unit, "B"));
 }
 
 } // namespace route

@@ -6,8 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
-
-#include <cstring>
+#include "Elements.h"
 
 using namespace route;
 
@@ -73,11 +72,6 @@ static route_status checkCounts(const route_port_desc &port, const T *values,
                              port.type.unit[0] == 't' ? "tokens" : "bytes");
 }
 
-/// True for units of things that are counted.
-static bool countsThings(const route_type_desc &type) {
-  return type.unit && (!strcmp(type.unit, "tok") || !strcmp(type.unit, "B"));
-}
-
 route_status route::checkValues(const route_module_desc &module,
                                 const route_entry_desc &entry,
                                 const route_port_desc &port,
@@ -114,10 +108,10 @@ route_status route::checkValues(const route_module_desc &module,
                : FAIL("has bool %u at %llu, expected 0 or 1", values[bad],
                       static_cast<unsigned long long>(bad));
   }
-  if (countsThings(type) && type.element == ROUTE_F64)
+  if (isCount(type) && type.element == ROUTE_F64)
     return checkCounts(port, static_cast<const double *>(buffer.data), count,
                        buffer.known, perKnown, error);
-  if (countsThings(type) && type.element == ROUTE_F32)
+  if (isCount(type) && type.element == ROUTE_F32)
     return checkCounts(port, static_cast<const float *>(buffer.data), count,
                        buffer.known, perKnown, error);
   if (type.element == ROUTE_TEXT) {
