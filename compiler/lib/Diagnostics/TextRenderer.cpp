@@ -1,11 +1,8 @@
-//===- TextRenderer.cpp - Diagnostics with source lines and carets -*- C++
-//-*-===//
+// Diagnostics as text, with source lines and carets.
 //
 // Lays out the marked lines of a diagnostic. Columns are those of a terminal:
 // wide characters count two, tabs become spaces, what cannot be shown becomes a
 // replacement character, and very long lines are cut to a window.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Render.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Unicode.h"

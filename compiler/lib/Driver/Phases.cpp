@@ -1,9 +1,6 @@
-//===- Phases.cpp - The phases of a compilation
-//----------------------------===//
+// The phases of a compilation: the one list of them.
 //
-// The one list of phases. A phase works on what those before it made.
-//
-//===----------------------------------------------------------------------===//
+// A phase works on what those before it made.
 #include "mlir/Pass/PassManager.h"
 #include "route/Driver/Driver.h"
 #include "route/Driver/Output.h"

@@ -1,5 +1,7 @@
-// Elements, arrays and plans in the runtime's layouts: row-major, a plan as an
-// index with room for the most rows an item can have.
+// Elements, arrays and plans in the runtime's layouts.
+//
+// Arrays are row-major; a plan is an index with room for the most rows an item
+// can have.
 #include "route/Interpreter/Buffers.h"
 #include "route/numerics.h"
 #include "route/route_module.h"

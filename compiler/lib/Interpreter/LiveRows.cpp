@@ -1,5 +1,4 @@
-// Rows of dynamic pools. A change of rows rebuilds every value over the pool
-// and over pools made of it.
+// Rows of dynamic pools: values over a pool are rebuilt when they change.
 #include "route/Interpreter/LiveRows.h"
 #include "Scalars.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"

@@ -1,5 +1,6 @@
-// What an entry gives as lines of JSON, in the form of a library's records: an
-// object an item, and one for what is over no items.
+// What an entry gives as records, lines of JSON like those of a library.
+//
+// An object for each item, and one for what is over no items.
 #include "route/Interpreter/Inputs.h"
 #include "route/Interpreter/Machine.h"
 #include "llvm/ADT/STLExtras.h"

@@ -1,5 +1,4 @@
-// Runs of entries that have no library: what compiled code does not cover, and
-// routes that call the host.
+// Runs of entries that have no library, by the names of their inputs.
 #ifndef ROUTE_TOOLS_RUN_INTERPRET_RUNBYNAMES_H
 #define ROUTE_TOOLS_RUN_INTERPRET_RUNBYNAMES_H
 

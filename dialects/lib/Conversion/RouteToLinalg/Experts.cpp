@@ -1,5 +1,4 @@
-// Products grouped by expert, with the elementwise ops around them in their
-// epilogues.
+// Products grouped by expert, with elementwise ops in their epilogues.
 #include "Lowering.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"

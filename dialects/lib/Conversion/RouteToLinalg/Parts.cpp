@@ -1,6 +1,7 @@
-// Parts of plans: the rows of one kind of members, or those that keep what a
-// pool requires. A part has the slots of its plan, so that values go to it and
-// back without a search.
+// Parts of plans: rows of one kind of members, or those a pool's needs keep.
+//
+// A part has the slots of its plan, so that values go to it and back without a
+// search.
 #include "Lowering.h"
 
 using namespace mlir;

@@ -1,5 +1,4 @@
-// Products that are no expert's: dense ones, several side by side, and sums of
-// products of any shape.
+// Products that are no expert's: dense ones, several at once, sums of products.
 #include "Lowering.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"

@@ -1,5 +1,4 @@
-// convert-route-to-linalg: named axes become dimensions, one function at a
-// time.
+// convert-route-to-linalg: named axes become dimensions, function by function.
 #include "Lowering.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Math/IR/Math.h"

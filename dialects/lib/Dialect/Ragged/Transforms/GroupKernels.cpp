@@ -1,6 +1,6 @@
-// Counts, offsets and orders of slots together: a kernel for few slots, two for
-// many.
+// Counts, offsets and orders of slots together, in one kernel or two.
 //
+// Few slots take one kernel, many take two.
 // Slots are cut into chunks, a block for each, and a chunk into shares, a warp
 // for each. The first kernel counts for each chunk; the second adds up the
 // counts of the chunks before, and within a chunk of the shares before, so that

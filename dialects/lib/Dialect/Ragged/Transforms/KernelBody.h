@@ -1,5 +1,4 @@
-// A kernel in the making, as the lowerings of ragged ops write it: arithmetic
-// on indices, loops, memory.
+// A kernel in the making: arithmetic on indices, loops, memory.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
 

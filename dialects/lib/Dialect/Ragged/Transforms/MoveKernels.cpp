@@ -1,5 +1,6 @@
-// Kernels that bring rows into their expert's group and back: 16 bytes a thread
-// where rows allow it.
+// Kernels that bring rows into their expert's group and back.
+//
+// They move 16 bytes a thread where rows allow it.
 #include "KernelBody.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

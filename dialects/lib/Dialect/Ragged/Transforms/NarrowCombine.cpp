@@ -1,5 +1,4 @@
-// ragged-narrow-combine: a combination whose result is only rounded to a
-// narrower type gives that type itself.
+// ragged-narrow-combine: combinations give the type their result is rounded to.
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 

@@ -1,5 +1,6 @@
-// row-narrow-outputs: programs yield numbers before they are widened, so that
-// programs that differ in that alone become the same code.
+// row-narrow-outputs: programs yield numbers before they are widened.
+//
+// Programs that differ in that alone become the same code.
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 
