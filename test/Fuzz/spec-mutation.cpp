@@ -89,12 +89,27 @@ public:
                             : expertLayer(c).text;
     else
       text = corpus[c.below(static_cast<uint32_t>(corpus.size()))];
+    // Another number leaves most specs whole, so that they are compiled too.
+    if (c.chance(40))
+      return changeNumber(c, text);
     for (uint32_t edits = c.between(1, 3); edits > 0; --edits)
       text = c.chance(25) ? changeLine(c, text) : changeWord(c, text);
     return text;
   }
 
 private:
+  /// One number more or less by a digit: 0.15 becomes 0.14, 24k becomes 20k.
+  static std::string changeNumber(Choices &c, std::string text) {
+    std::vector<size_t> digits;
+    for (size_t i = 0; i < text.size(); ++i)
+      if (llvm::isDigit(text[i]) && !(i > 0 && llvm::isAlpha(text[i - 1])))
+        digits.push_back(i);
+    if (!digits.empty())
+      text[digits[c.below(static_cast<uint32_t>(digits.size()))]] =
+          static_cast<char>('0' + c.below(10));
+    return text;
+  }
+
   std::string changeWord(Choices &c, const std::string &text) {
     static const char *const numbers[] = {
         "0",    "1",   "2",     "-1",    "1.5",  "3 tok",  "$1",
