@@ -347,53 +347,44 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
 
   /// uint64_t workspace(const int64_t *axis_sizes, int64_t workers)
   void wrapWorkspace(func::FuncOp function, const Schema &schema) {
-    OpBuilder b(&getContext());
-    b.setInsertionPointToEnd(getOperation().getBody());
-    Location loc = function.getLoc();
-    Unpacker unpack(b, loc);
     auto entry = function->getAttrOfType<FlatSymbolRefAttr>("route.workspace");
-    auto wrapper = func::FuncOp::create(
-        b, loc, ("bytes." + entry.getValue() + suffix.getValue()).str(),
-        b.getFunctionType({unpack.pointer(), b.getI64Type()}, b.getI64Type()));
-    wrapper->setAttr("route.export", b.getUnitAttr());
-    Block *body = wrapper.addEntryBlock();
-    b.setInsertionPointToStart(body);
-    SmallVector<Value> operands;
-    for (auto name : function->getAttrOfType<ArrayAttr>("route.sizes")
-                         .getAsRange<StringAttr>())
-      operands.push_back(unpack.index(
-          unpack.load(body->getArgument(0),
-                      8 * schema.findAxis(name.getValue()), b.getI64Type())));
-    auto call = func::CallOp::create(b, loc, function.getSymName(),
-                                     b.getIndexType(), operands);
-    Value bytes =
-        arith::IndexCastOp::create(b, loc, b.getI64Type(), call.getResult(0));
-    func::ReturnOp::create(b, loc, bytes);
+    wrapOfSizes(function, ("bytes." + entry.getValue()).str(), schema,
+                /*workers=*/true);
   }
 
   /// int64_t derived_size(const int64_t *axis_sizes)
   void wrapSize(func::FuncOp function, const Schema &schema) {
+    wrapOfSizes(function, function.getSymName().str(), schema,
+                /*workers=*/false);
+  }
+
+  /// Exports `function`, a number made of axis sizes.
+  void wrapOfSizes(func::FuncOp function, const std::string &name,
+                   const Schema &schema, bool workers) {
     OpBuilder b(&getContext());
     b.setInsertionPointToEnd(getOperation().getBody());
     Location loc = function.getLoc();
     Unpacker unpack(b, loc);
-    std::string name = (function.getSymName() + suffix.getValue()).str();
-    auto wrapper = func::FuncOp::create(
-        b, loc, name, b.getFunctionType(unpack.pointer(), b.getI64Type()));
+    SmallVector<Type> arguments = {unpack.pointer()};
+    if (workers)
+      arguments.push_back(b.getI64Type());
+    auto wrapper =
+        func::FuncOp::create(b, loc, name + suffix.getValue(),
+                             b.getFunctionType(arguments, b.getI64Type()));
     wrapper->setAttr("route.export", b.getUnitAttr());
     Block *body = wrapper.addEntryBlock();
     b.setInsertionPointToStart(body);
     SmallVector<Value> operands;
-    for (auto name : function->getAttrOfType<ArrayAttr>("route.sizes")
+    for (auto axis : function->getAttrOfType<ArrayAttr>("route.sizes")
                          .getAsRange<StringAttr>())
       operands.push_back(unpack.index(
           unpack.load(body->getArgument(0),
-                      8 * schema.findAxis(name.getValue()), b.getI64Type())));
+                      8 * schema.findAxis(axis.getValue()), b.getI64Type())));
     auto call = func::CallOp::create(b, loc, function.getSymName(),
                                      b.getIndexType(), operands);
-    Value size =
+    Value number =
         arith::IndexCastOp::create(b, loc, b.getI64Type(), call.getResult(0));
-    func::ReturnOp::create(b, loc, size);
+    func::ReturnOp::create(b, loc, number);
   }
 
   /// void pack(const void *source, void *packed, int64_t slice)
