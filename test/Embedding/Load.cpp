@@ -4,6 +4,7 @@
 // not instrumented: what it does to memory shows only in wrong results).
 //
 //   embedding-load LIBRARY WEIGHTS
+#include "../Runtime/Support/CountAllocations.h"
 #include "route/route.h"
 
 #include <atomic>
@@ -12,34 +13,6 @@
 #include <cstring>
 #include <thread>
 #include <vector>
-
-static std::atomic<long> allocations{0};
-
-#ifndef ROUTE_THREAD_SANITIZER
-extern "C" {
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-
-void *malloc(size_t size) {
-  ++allocations;
-  return __libc_malloc(size);
-}
-void *calloc(size_t count, size_t size) {
-  ++allocations;
-  return __libc_calloc(count, size);
-}
-void *realloc(void *old, size_t size) {
-  ++allocations;
-  return __libc_realloc(old, size);
-}
-void *aligned_alloc(size_t alignment, size_t size) {
-  ++allocations;
-  return __libc_memalign(alignment, size);
-}
-}
-#endif
 
 namespace {
 

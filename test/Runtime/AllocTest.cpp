@@ -4,37 +4,12 @@
 // decisions, events, traces, failing calls and parallel loops ask of it.
 //
 //===----------------------------------------------------------------------===//
+#include "Support/CountAllocations.h"
 #include "Support/Policy.h"
 #include "Support/Top2.h"
 
 #include <atomic>
 #include <thread>
-
-static std::atomic<long> allocations{0};
-
-extern "C" {
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-
-void *malloc(size_t size) {
-  ++allocations;
-  return __libc_malloc(size);
-}
-void *calloc(size_t count, size_t size) {
-  ++allocations;
-  return __libc_calloc(count, size);
-}
-void *realloc(void *old, size_t size) {
-  ++allocations;
-  return __libc_realloc(old, size);
-}
-void *aligned_alloc(size_t alignment, size_t size) {
-  ++allocations;
-  return __libc_memalign(alignment, size);
-}
-}
 
 namespace {
 
