@@ -350,61 +350,19 @@ struct StorePattern : OpConversionPattern<memref::StoreOp> {
   }
 };
 
-struct SelectPattern : OpConversionPattern<arith::SelectOp> {
-  using OpConversionPattern::OpConversionPattern;
+/// An op that texts or buffers of them only pass through: the same op on what
+/// these become.
+template <typename OpTy> struct ThroughPattern : OpConversionPattern<OpTy> {
+  using OpConversionPattern<OpTy>::OpConversionPattern;
   LogicalResult
-  matchAndRewrite(arith::SelectOp op, OpAdaptor adaptor,
+  matchAndRewrite(OpTy op, typename OpTy::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (!isa<TextType>(op.getType()))
+    SmallVector<Type> types;
+    if (failed(this->getTypeConverter()->convertTypes(op->getResultTypes(),
+                                                      types)))
       return failure();
-    rewriter.replaceOpWithNewOp<LLVM::SelectOp>(op, adaptor.getCondition(),
-                                                adaptor.getTrueValue(),
-                                                adaptor.getFalseValue());
-    return success();
-  }
-};
-
-struct CopyPattern : OpConversionPattern<memref::CopyOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(memref::CopyOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<memref::CopyOp>(op, adaptor.getSource(),
-                                                adaptor.getTarget());
-    return success();
-  }
-};
-
-struct AllocPattern : OpConversionPattern<memref::AllocOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(memref::AllocOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    auto type = cast<MemRefType>(getTypeConverter()->convertType(op.getType()));
-    rewriter.replaceOpWithNewOp<memref::AllocOp>(
-        op, type, adaptor.getDynamicSizes(), op.getAlignmentAttr());
-    return success();
-  }
-};
-
-struct DimPattern : OpConversionPattern<memref::DimOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(memref::DimOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<memref::DimOp>(op, adaptor.getSource(),
-                                               adaptor.getIndex());
-    return success();
-  }
-};
-
-struct CastPattern : OpConversionPattern<memref::CastOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult
-  matchAndRewrite(memref::CastOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<memref::CastOp>(
-        op, getTypeConverter()->convertType(op.getType()), adaptor.getSource());
+    rewriter.replaceOpWithNewOp<OpTy>(op, types, adaptor.getOperands(),
+                                      op->getAttrs());
     return success();
   }
 };
@@ -434,8 +392,11 @@ struct ConvertSignalPass
                  HashPattern, ScanPattern<MatchOp>, ScanPattern<ScanOp>,
                  CountPattern, DensityPattern, NgramsPattern>(converter,
                                                               context, emitter);
-    patterns.add<LoadPattern, StorePattern, SelectPattern, CopyPattern,
-                 AllocPattern, DimPattern, CastPattern>(converter, context);
+    patterns
+        .add<LoadPattern, StorePattern, ThroughPattern<arith::SelectOp>,
+             ThroughPattern<memref::AllocOp>, ThroughPattern<memref::CastOp>,
+             ThroughPattern<memref::CopyOp>, ThroughPattern<memref::DimOp>>(
+            converter, context);
 
     ConversionTarget target(*context);
     target.markUnknownOpDynamicallyLegal(
