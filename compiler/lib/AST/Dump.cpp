@@ -333,7 +333,9 @@ public:
     dump(d.name.get(), "name");
     for (const TestDecl::Input &input : d.inputs) {
       dump(input.call.get(), "call");
+      dump(input.cell.get(), "cell");
       dump(input.value.get(), input.call       ? "answer"
+                              : input.cell     ? "given"
                               : input.isSignal ? "signal " + input.name.text
                                                : "field " + input.name.text);
     }

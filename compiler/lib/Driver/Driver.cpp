@@ -362,6 +362,8 @@ int route::runDriver(int argc, char **argv) {
             &compilation.context, [&](mlir::Diagnostic &diagnostic) {
               return reportPassError(diagnostic, compilation, diag::runFailed);
             });
+        if (compilation.module->getOps<TestOp>().empty())
+          llvm::outs() << "no tests in '" << line.input << "'\n";
         if (runInlineTests(*compilation.module, llvm::outs()) != 0)
           return 1;
       }

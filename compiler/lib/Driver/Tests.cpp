@@ -53,8 +53,63 @@ static route::ArrayType typeOfInput(ModuleOp module, StringRef name) {
   return {};
 }
 
-static LogicalResult bindValue(Interpreter &interpreter, ModuleOp module,
+/// A live or state column of a pool, given for some of its rows; the others
+/// are as they would be without.
+static LogicalResult bindCells(Interpreter &interpreter, TestOp test,
+                               StringRef name, DictionaryAttr rows) {
+  ModuleOp module = test->getParentOfType<ModuleOp>();
+  auto pool = module.lookupSymbol<AxisOp>(name.rsplit('.').first);
+  route::ArrayType type = typeOfInput(module, name);
+  SmallVector<AxisRef> axes;
+  for (FlatSymbolRefAttr axis : type.getAxes()) {
+    auto known = interpreter.axis(axis.getValue());
+    if (failed(known))
+      return failure();
+    axes.push_back(*known);
+  }
+  FailureOr<Array> array = Array::create(type.getElementType(), axes);
+  if (failed(array))
+    return failure();
+  ArrayRef<Attribute> labels = pool.getLabels()->getValue();
+  int64_t width = array->buffer->size() / std::max<int64_t>(labels.size(), 1);
+  bool whole = rows.size() == labels.size();
+  FailureOr<Array> present = failure();
+  if (!whole && failed(present = interpreter.state(name)))
+    return failure();
+  std::vector<Element> elements =
+      whole ? std::vector<Element>() : present->elements();
+  for (int64_t i = 0; i < array->buffer->size(); ++i) {
+    Attribute given = rows.get(cast<StringAttr>(labels[i / width]).getValue());
+    array->buffer->set(i, !given ? elements[i]
+                          : isa<UnitAttr>(given)
+                              ? unknownOf(type.getElementType())
+                              : elementOf(given, type.getElementType()));
+  }
+  return interpreter.bindInput(name, *array);
+}
+
+/// State outside pools: the value everywhere.
+static LogicalResult bindState(Interpreter &interpreter, StateOp state,
+                               Attribute value) {
+  auto type = cast<route::ArrayType>(state.getType());
+  FailureOr<Array> array = interpreter.state(state.getSymName());
+  if (failed(array) ||
+      failed(array = Array::create(type.getElementType(), array->axes)))
+    return failure();
+  for (int64_t i = 0; i < array->buffer->size(); ++i)
+    array->buffer->set(i, elementOf(value, type.getElementType()));
+  return interpreter.bindInput(state.getSymName(), *array);
+}
+
+static LogicalResult bindValue(Interpreter &interpreter, TestOp test,
                                StringRef name, Attribute value) {
+  ModuleOp module = test->getParentOfType<ModuleOp>();
+  if (auto rows = dyn_cast<DictionaryAttr>(value))
+    return bindCells(interpreter, test, name, rows);
+  if (auto state = module.lookupSymbol<StateOp>(name))
+    return bindState(interpreter, state, value);
+  if (name == "now") // done before
+    return success();
   route::ArrayType type = typeOfInput(module, name);
   if (!type)
     return failure();
@@ -62,7 +117,7 @@ static LogicalResult bindValue(Interpreter &interpreter, ModuleOp module,
   if (unknown && module.lookupSymbol<SignalOp>(name))
     return interpreter.bindUnknown(name);
   if (unknown && !isRangeType(type.getElementType()))
-    return module.emitError("column '") << name << "' is always known";
+    return test.emitError("column '") << name << "' is always known";
   SmallVector<AxisRef> axes;
   for (FlatSymbolRefAttr axis : type.getAxes())
     axes.push_back(makeAxis(axis.getAttr(), 1));
@@ -76,16 +131,16 @@ static LogicalResult bindValue(Interpreter &interpreter, ModuleOp module,
 }
 
 /// Columns that the caller may leave out read as their default.
-static LogicalResult bindDefaults(Interpreter &interpreter, ModuleOp module,
-                                  DictionaryAttr given) {
+static LogicalResult bindDefaults(Interpreter &interpreter, TestOp test) {
+  ModuleOp module = test->getParentOfType<ModuleOp>();
+  DictionaryAttr given = test.getInputs();
   for (auto axis : module.getOps<AxisOp>())
     for (auto column : axis.getColumns().getOps<ColumnOp>()) {
       std::string name = (axis.getSymName() + "." + column.getSymName()).str();
       if (given.contains(name) || column.getKind() != ColumnKind::input)
         continue;
       if (column.getFallbackAttr() &&
-          failed(
-              bindValue(interpreter, module, name, column.getFallbackAttr())))
+          failed(bindValue(interpreter, test, name, column.getFallbackAttr())))
         return failure();
     }
   return success();
@@ -201,6 +256,8 @@ static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
                                TestOp test) {
   StepScript script;
   script.host = hostScript(*test.getHost());
+  script.place = test.getLoc();
+  script.line = "answer ";
   std::vector<Action> ends;
   std::string log;
   llvm::raw_string_ostream os(log);
@@ -257,14 +314,16 @@ unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
   for (auto test : module.getOps<TestOp>()) {
     Interpreter interpreter(module);
     auto func = module.lookupSymbol<FuncOp>(test.getFunction());
+    if (auto now = test.getInputs().getAs<FloatAttr>("now"))
+      interpreter.setNow(int64_t(now.getValueAsDouble() * 1e9));
     bool bound = succeeded(bindItems(interpreter, module)) &&
-                 succeeded(bindDefaults(interpreter, module, test.getInputs()));
+                 succeeded(bindDefaults(interpreter, test));
     // What is unknown comes last: it has the axes of what is given.
     for (bool unknown : {false, true})
       for (NamedAttribute input : test.getInputs())
         if (isa<UnitAttr>(input.getValue()) == unknown)
           bound =
-              bound && succeeded(bindValue(interpreter, module, input.getName(),
+              bound && succeeded(bindValue(interpreter, test, input.getName(),
                                            input.getValue()));
     if (test.getHost() && bound) {
       std::string found = stepOutcome(interpreter, module, test);

@@ -10,6 +10,7 @@
 #include "route/Frontend/Parser.h"
 
 using namespace route;
+using llvm::StringRef;
 using P = grammar::RouteParser;
 
 namespace {
@@ -83,19 +84,35 @@ BracketCheck route::checkBrackets(const SourceManager &sources,
   };
   size_t region = 0;
   bool bad = false;
+  // An indented bracket that is still open when a line begins no further right
+  // than its own: its closer is missing, although one of an outer bracket may
+  // stand in for it.
+  std::optional<std::pair<size_t, size_t>> outgrown;
+  StringRef text = sources.text(list.file);
+  auto indentOf = [&](size_t at) {
+    size_t line = text.rfind('\n', tokens[at].begin) + 1; // npos + 1 is 0
+    return text.find_first_not_of(" \t", line) - line;
+  };
   auto unclosed = [&](size_t end) {
     if (open.empty())
       return;
-    size_t at = open.back();
+    size_t at = outgrown ? outgrown->first : open.back();
     auto message = diags.report(diag::unbalancedBracket, list.range(tokens[at]),
                                 spell(tokens[at]) + " is never closed");
-    if (end < tokens.size())
+    if (outgrown)
+      message.label(list.range(tokens[outgrown->second]),
+                    "it is still open here");
+    else if (end < tokens.size())
       message.label(list.range(tokens[end]),
                     "the next declaration begins here");
     open.clear();
     bad = true;
   };
   for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].lineStart && !open.empty() && !outgrown &&
+        !closesBracket(tokens[i].kind) && indentOf(open.back()) > 0 &&
+        indentOf(i) <= indentOf(open.back()))
+      outgrown = {open.back(), i};
     bool atMargin = tokens[i].lineStart && beginsDeclaration(tokens[i].kind) &&
                     (tokens[i].begin == 0 ||
                      sources.text(list.file)[tokens[i].begin - 1] == '\n');
@@ -105,6 +122,7 @@ BracketCheck route::checkBrackets(const SourceManager &sources,
         markBroken(region, i);
       region = i;
       bad = false;
+      outgrown.reset();
     }
     if (closerOf(tokens[i].kind)) {
       open.push_back(i);

@@ -252,8 +252,8 @@ std::vector<TestDecl::Input> Builder::inputs(P::BracesContext &ctx) {
   std::vector<TestDecl::Input> result;
   for (P::BraceItemContext *item : ctx.braceItem()) {
     if (item->columnName()) {
-      result.push_back(
-          {name(item->columnName()), false, expr(item->expr()), nullptr});
+      result.push_back({name(item->columnName()), false, expr(item->expr()),
+                        nullptr, nullptr});
       continue;
     }
     P::SimpleContext *statement = item->simple();
@@ -268,16 +268,26 @@ std::vector<TestDecl::Input> Builder::inputs(P::BracesContext &ctx) {
       result.push_back(std::move(input));
       continue;
     }
+    if (llvm::isa_and_nonnull<MemberExpr>(target.get()) &&
+        statement->assignOp()->getStart()->getType() == P::ASSIGN) {
+      TestDecl::Input input;
+      input.cell = std::move(target);
+      input.value = expr(statement->expr(1));
+      result.push_back(std::move(input));
+      continue;
+    }
     if (!plain || statement->assignOp()->getStart()->getType() != P::ASSIGN) {
       diags
           .report(diag::unexpectedToken, range(item),
                   "expected an input of the test")
           .note(
               "a column is given as 'name: value', a signal as 'name = value', "
-              "an answer of the host as 'chat(row) = value'");
+              "a live or state column as 'row.name = value', an answer of the "
+              "host as 'chat(row) = value'");
       continue;
     }
-    result.push_back({plain->name, true, expr(statement->expr(1)), nullptr});
+    result.push_back(
+        {plain->name, true, expr(statement->expr(1)), nullptr, nullptr});
   }
   return result;
 }

@@ -59,6 +59,9 @@ public:
     if (brackets.tooDeep)
       return;
     std::vector<Chunk> chunks = splitDeclarations(list.tokens, brackets.broken);
+    for (auto [from, to] : brackets.broken)
+      if (beginsDeclaration(list.tokens[from].kind))
+        lose(Chunk{from, to}, module);
     for (size_t i = 0; i < chunks.size() && !diags.reachedErrorLimit(); ++i) {
       // A sign that was dropped has been reported; what its declaration lacks
       // without it is not news.
@@ -67,8 +70,10 @@ public:
                          ? list.tokens[chunks[i + 1].first].begin
                          : UINT32_MAX;
       if (llvm::any_of(list.dropped,
-                       [&](uint32_t at) { return at >= begin && at < end; }))
+                       [&](uint32_t at) { return at >= begin && at < end; })) {
+        lose(chunks[i], module);
         continue;
+      }
       if (beginsDeclaration(list.tokens[chunks[i].first].kind))
         parse(chunks[i], module);
       else
@@ -107,8 +112,25 @@ private:
     for (unsigned i = 0; i < attempts; ++i) {
       std::optional<size_t> failed =
           attempt(portion, i == 0 ? &module : nullptr);
+      if (failed && i == 0)
+        lose(chunk, module);
       if (!failed || !giveUpStatement(portion, *failed))
         return;
+    }
+  }
+
+  /// Notes what a declaration that cannot be read would have declared.
+  void lose(Chunk chunk, ast::Module &module) const {
+    int depth = 0;
+    bool expected = true; // behind the word that begins it, and behind commas
+    for (size_t i = chunk.first + 1; i < chunk.last; ++i) {
+      const Token &token = list.tokens[i];
+      if (depth == 0 && expected && token.kind == RouteParser::ID)
+        module.lost.push_back(
+            {sources.text(list.range(token)).str(), list.range(token)});
+      expected = depth == 0 && token.kind == RouteParser::COMMA;
+      depth += opensBracket(token.kind);
+      depth -= closesBracket(token.kind);
     }
   }
 
@@ -120,8 +142,9 @@ private:
     int depth = 0;
     for (size_t i = portion.chunk.first; i < portion.chunk.last; ++i) {
       uint16_t kind = tokens[i].kind;
-      if (kind == RouteParser::LBRACE && depth == 0 &&
-          body == portion.chunk.last)
+      if (depth == 0 && i >= failed)
+        return false; // in the head: with other statements it is as wrong
+      if (kind == RouteParser::LBRACE && depth == 0)
         body = i;
       bool begins = beginsDeclaration(kind) || kind == RouteParser::RETURN ||
                     kind == RouteParser::ATTR || kind == RouteParser::CONST ||

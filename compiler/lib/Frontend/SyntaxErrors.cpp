@@ -201,6 +201,13 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
   }
 
   // Places with words of their own.
+  if (!place.atEnd() && list.tokens[at].kind == P::WHERE && inLoopHead(at)) {
+    diags.report(diag::unexpectedToken, place.range(), "a loop has no 'where'")
+        .help("choose its rows before it: let rows = choose all of … where …")
+        .note("'for m in rows' then goes through them in the order of the "
+              "choice");
+    return;
+  }
   if (rule == P::RuleBudgetDecl && expected.has(P::RBRACE)) {
     const std::string clauses[] = {"reserve", "charge", "per", "window",
                                    "limit",   "lease",  "warn"};
@@ -286,6 +293,18 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
   else
     say(diag::unexpectedToken, "expected " + all + place.after())
         .suggest(place.word(), expected.words());
+}
+
+/// Whether a token stands between a 'for' and its body.
+bool SyntaxErrors::inLoopHead(size_t at) const {
+  for (size_t i = at; i-- > chunk.first;) {
+    uint16_t kind = list.tokens[i].kind;
+    if (kind == P::FOR)
+      return true;
+    if (opensBracket(kind) || kind == P::RBRACE || kind == P::CHOOSE)
+      return false;
+  }
+  return false;
 }
 
 bool SyntaxErrors::reportMisspeltWord(const Place &place) {

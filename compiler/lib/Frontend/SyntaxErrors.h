@@ -90,6 +90,7 @@ public:
 
 private:
   void report(antlr4::Parser *parser, size_t found, bool setIsValid);
+  bool inLoopHead(size_t at) const;
   bool reportMisspeltWord(const Place &place);
 
   const SourceManager &sources;

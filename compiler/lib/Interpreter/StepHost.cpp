@@ -69,8 +69,9 @@ private:
   void plan(int64_t ns, Happening::What what, int64_t run, Event event = {},
             double reward = 0);
   InFlightDiagnostic complain(size_t line) {
-    return emitError(module.getLoc(), "line ") << line << ": ";
+    return emitError(place(), script.line) << line << ": ";
   }
+  Location place() { return script.place ? *script.place : module.getLoc(); }
 
   Interpreter &interpreter;
   Machine &machine;
@@ -177,7 +178,7 @@ LogicalResult Stage::readFeedback(const llvm::json::Object &object,
 }
 
 LogicalResult Stage::readHost() {
-  return forLines(script.host, module.getLoc(),
+  return forLines(script.host, place(),
                   [&](llvm::json::Object &object, size_t line) {
                     if (object.get("feedback"))
                       return readFeedback(object, line);
@@ -276,7 +277,7 @@ FailureOr<Event> Stage::readEvent(StepRun &run, int64_t call, Event::Kind kind,
     const llvm::json::Value *value = values.get(name);
     if (!value)
       return complain(line) << "the answer has no '" << name << "'";
-    auto array = readJson(machine, *value, type, name, line, module.getLoc());
+    auto array = readJson(machine, *value, type, name, line, place());
     if (failed(array))
       return failure();
     event.values[name] = std::move(*array);
@@ -325,7 +326,9 @@ LogicalResult Stage::answer(int64_t run, const Action &action) {
     plan(ns, Happening::What::Event, run, std::move(*event));
     return success();
   }
-  return emitError(module.getLoc(), "the host script answers no more calls of ")
+  return emitError(place(), script.place
+                                ? "the test answers no more calls of "
+                                : "the host script answers no more calls of ")
          << name
          << (action.row.empty() ? std::string() : " of '" + action.row + "'");
 }

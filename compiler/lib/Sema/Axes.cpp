@@ -305,7 +305,7 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
   if (isa<UnknownExpr>(expr))
     return e.builder.getUnitAttr();
   if (auto text = dyn_cast<StringExpr>(&expr)) {
-    if (isa<TextType, HandleType>(element))
+    if (isa<TextType>(element))
       return e.builder.getStringAttr(text->value);
   } else if (auto truth = dyn_cast<BoolExpr>(&expr)) {
     if (element.isInteger(1))
@@ -319,7 +319,7 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
       auto found = llvm::find(labels, name->name.text);
       if (found != labels.end())
         return e.builder.getI64IntegerAttr(found - labels.begin());
-      unknownName(name->name, "label", labels);
+      unknownLabel(name->name, labels);
       return {};
     }
   } else if (isNumber(element)) {
@@ -348,6 +348,15 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
     bool large = *value >= 0x1p63; // of u64
     return e.builder.getIntegerAttr(element, large ? int64_t(uint64_t(*value))
                                                    : int64_t(*value));
+  }
+  if (isa<HandleType>(element)) {
+    auto *number = dyn_cast<NumberExpr>(&expr);
+    if (number && number->integral && number->value() >= 0)
+      return e.builder.getI64IntegerAttr(int64_t(number->value()));
+    error(diag::typeMismatch, expr.range,
+          "expected a handle, a whole number that the host knows the meaning "
+          "of");
+    return {};
   }
   error(diag::typeMismatch, expr.range,
         "expected a constant of type " + describeElement(element));

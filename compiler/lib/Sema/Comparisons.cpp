@@ -80,11 +80,7 @@ Value Elaborator::comparand(const Expr &written, const Value &a) {
     return eval(written);
   const std::vector<std::string> &labels =
       enumLabels[mlir::TypeAttr::get(coded)];
-  error(diag::unknownName, name->name.range,
-        "unknown label '" + name->name.text + "'")
-      .suggest(name->name.text, labels)
-      .note("the labels are " + llvm::join(labels, ", "));
-  return Value();
+  return unknownLabel(name->name, labels);
 }
 
 Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {

@@ -128,6 +128,7 @@ private:
     return Value();
   }
   Value unsupported(SourceRange range, const llvm::Twine &what);
+  Value unknownLabel(const ast::Name &name, llvm::ArrayRef<std::string> labels);
   Value unknownName(const ast::Name &name, StringRef what,
                     llvm::ArrayRef<std::string> candidates);
   mlir::Location locationOf(SourceRange range);
@@ -155,6 +156,7 @@ private:
   // Names.cpp
   Value resolve(Scope::Entry &entry, Scope &scope, SourceRange use);
   /// The value of a name, or an error. `quiet` gives an error value unreported.
+  bool explainName(const ast::Name &name, DiagnosticBuilder &message);
   Value lookup(const ast::Name &name, bool quiet = false);
   AxisInfo *axisNamed(const ast::Name &name, bool report = true);
   AxisInfo *axisOfPath(llvm::ArrayRef<ast::Name> path);
@@ -464,6 +466,10 @@ private:
   void emitTest(const ast::TestDecl &decl,
                 const std::vector<const ast::RouteDecl *> &routers);
   void emitExpectations(const ast::TestDecl &decl);
+  using TestCells =
+      std::map<std::string, llvm::SmallVector<mlir::NamedAttribute>>;
+  bool syntaxFailed() const;
+  bool testCell(const ast::TestDecl::Input &input, TestCells &cells);
   bool testInput(const ast::TestDecl::Input &input,
                  llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs);
   // StepTests.cpp

@@ -78,6 +78,10 @@ void Elaborator::declare(const Decl &decl, Scope &scope) {
 void Elaborator::declareAll(const ast::Module &module, Scope &scope) {
   for (const DeclPtr &decl : module.decls)
     declare(*decl, scope);
+  // What could not be read has been told; its uses are no news.
+  for (const Name &name : module.lost)
+    scope.entries.try_emplace(
+        name.text, Scope::Entry{Value(), nullptr, name.range, false});
 }
 
 ScopePtr Elaborator::loadModule(FileId file) {

@@ -27,6 +27,14 @@ Value Elaborator::unknownName(const Name &name, StringRef what,
   return Value();
 }
 
+Value Elaborator::unknownLabel(const Name &name,
+                               llvm::ArrayRef<std::string> labels) {
+  error(diag::unknownName, name.range, "unknown label '" + name.text + "'")
+      .suggest(name.text, labels)
+      .note("the labels are " + llvm::join(labels, ", "));
+  return Value();
+}
+
 mlir::Location Elaborator::locationOf(SourceRange range) {
   if (!range)
     return mlir::UnknownLoc::get(&context);
@@ -121,6 +129,28 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
   return value;
 }
 
+/// Tells of a name that means something elsewhere; false where it does not.
+bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
+  bool known = false;
+  for (PoolInfo &pool : pools) {
+    AxisInfo &axis = *pool.axis;
+    bool row = llvm::is_contained(axis.labels, name.text);
+    if (!row && !axis.findColumn(name.text))
+      continue;
+    message.help("'" + name.text + "' is a " +
+                 (row ? "row" : "column, a value for each row,") + " of '" +
+                 axis.name + "': " + axis.name + "." + name.text);
+    known = true;
+  }
+  for (auto &[type, labels] : enumLabels)
+    if (!known && llvm::is_contained(labels, name.text)) {
+      message.note("the label '" + name.text +
+                   "' is a name only beside a value of its type");
+      known = true;
+    }
+  return known;
+}
+
 Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     if (auto column = columnOf(*cx.candidate, name.text))
@@ -155,9 +185,11 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     columnNames(*cx.candidate, names);
   llvm::append_range(names, builtinNames());
+  llvm::append_range(names, std::vector<std::string>{"now", "inf"});
   auto message =
       error(diag::unknownName, name.range, "unknown name '" + name.text + "'");
-  message.suggest(name.text, names);
+  if (!explainName(name, message))
+    message.suggest(name.text, names);
   // What an event brings has the names that the handler gives it.
   if (cx.handler)
     for (StringRef event : {"failure(m, code)", "usage(m, used)",

@@ -487,7 +487,7 @@ mlir::Attribute Elaborator::constantColumn(llvm::ArrayRef<const Expr *> values,
     return {};
   }
   int64_t count = int64_t(entries.size());
-  bool coded = isa<route::EnumType, RefType>(element);
+  bool coded = isa<route::EnumType, RefType, HandleType>(element);
   if (isa<mlir::FloatType, mlir::IntegerType>(element) || coded) {
     auto tensor =
         mlir::RankedTensorType::get({count}, coded ? e.i64() : element);

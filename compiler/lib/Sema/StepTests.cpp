@@ -14,9 +14,6 @@ using namespace route::ast;
 mlir::Attribute Elaborator::testConstant(const Expr &expr,
                                          const TypeInfo &type) {
   auto *number = dyn_cast<NumberExpr>(&expr);
-  if (type.kind == TypeInfo::Kind::Array && number && number->integral &&
-      isa<HandleType>(getValueType(type.element)))
-    return e.builder.getI64IntegerAttr(int64_t(number->value()));
   auto ref = type.kind == TypeInfo::Kind::Array
                  ? dyn_cast<RefType>(getValueType(type.element))
                  : RefType();
@@ -64,10 +61,28 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
       owner = &pool;
     }
   bool host = base == "host";
+  Name written = member ? member->member : Name{name.str(), callee->range};
   if (!body && !host) {
-    Name written = member ? member->member : Name{name.str(), callee->range};
     unknownName(written, "body of a pool", names);
     return false;
+  }
+  if (host) { // what routes and signals ask it
+    names.clear();
+    module->walk([&](AskOp op) {
+      if (!op.getPool())
+        names.push_back(op.getName().str());
+    });
+    for (auto signal : module->getOps<SignalOp>())
+      if (signal.getHost())
+        names.push_back(signal.getHost()->str());
+    if (!llvm::is_contained(names, name)) {
+      if (diags.hasErrors())
+        return false; // the route that asks it may be one that has them
+      auto message = error(diag::unknownName, written.range,
+                           "nothing here asks 'host." + name + "'");
+      message.suggest(name, names);
+      return false;
+    }
   }
   TypeInfo type;
   type.kind = TypeInfo::Kind::Record;
@@ -134,6 +149,11 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
       entries.push_back(
           named("fail", e.builder.getI64IntegerAttr(int64_t(*code))));
     } else if (record) {
+      for (const Arg &field : record->fields)
+        if (!llvm::is_contained(type.names, field.name.text)) {
+          unknownName(field.name, "field of the answer", type.names);
+          return false;
+        }
       llvm::SmallVector<mlir::NamedAttribute> fields;
       for (size_t i = 0; i < type.names.size(); ++i) {
         const Expr *given = nullptr;
@@ -150,11 +170,6 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
           return false;
         fields.push_back(named(type.names[i], value));
       }
-      for (const Arg &field : record->fields)
-        if (!llvm::is_contained(type.names, field.name.text)) {
-          unknownName(field.name, "field of the answer", type.names);
-          return false;
-        }
       entries.push_back(named("return", e.builder.getDictionaryAttr(fields)));
     } else {
       error(diag::wrongKind, plain->range,

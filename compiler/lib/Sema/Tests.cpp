@@ -32,6 +32,101 @@ static bool isSignalEntry(const Scope::Entry &entry) {
          entry.value.storage->kind == Storage::Kind::Signal;
 }
 
+/// Whether a declaration could not be read.
+bool Elaborator::syntaxFailed() const {
+  return llvm::any_of(diags.diagnostics(), [](const Diagnostic &told) {
+    return told.severity == Severity::Error &&
+           unsigned(told.code) < unsigned(diag::unknownName);
+  });
+}
+
+/// `small.cool = …`, `models.small.cool = …`, or `models.cool = …` for all
+/// rows: what a test gives for a live or state column.
+bool Elaborator::testCell(const TestDecl::Input &input, TestCells &cells) {
+  const auto &member = cast<MemberExpr>(*input.cell);
+  const Name &wanted = member.member;
+  auto *path = dyn_cast<MemberExpr>(member.base.get());
+  StringRef base = plainName(member.base.get());
+  StringRef poolName = path ? plainName(path->base.get()) : StringRef();
+  Name row = path ? path->member : Name{base.str(), member.base->range};
+  std::vector<AxisInfo *> owners;
+  std::vector<std::string> names;
+  bool all = false;
+  for (PoolInfo &pool : pools) {
+    AxisInfo &axis = *pool.axis;
+    bool whole = poolName.empty() && axis.name == base;
+    if (!poolName.empty() && axis.name != poolName)
+      continue;
+    if (!whole && !llvm::is_contained(axis.labels, row.text)) {
+      names.insert(names.end(), axis.labels.begin(), axis.labels.end());
+      names.push_back(axis.name);
+      continue;
+    }
+    all |= whole;
+    owners.push_back(&axis);
+  }
+  if (owners.empty()) {
+    if (!syntaxFailed()) // or its pool may be one that could not be read
+      unknownName(row, "row", names);
+    return false;
+  }
+  if (owners.size() > 1) // the one that has such a column
+    llvm::erase_if(
+        owners, [&](AxisInfo *axis) { return !axis->findColumn(wanted.text); });
+  if (owners.size() > 1) {
+    error(diag::wrongKind, input.cell->range,
+          "several pools have a row '" + row.text + "' and a column '" +
+              wanted.text + "'")
+        .help("say which: " + owners[0]->name + "." + row.text + "." +
+              wanted.text);
+    return false;
+  }
+  const ColumnInfo *column =
+      owners.empty() ? nullptr : owners[0]->findColumn(wanted.text);
+  if (!column) {
+    names.clear();
+    if (!owners.empty())
+      columnNames(*owners[0], names);
+    unknownName(wanted, "column", names);
+    return false;
+  }
+  if (column->kind != ColumnKind::live && column->kind != ColumnKind::state) {
+    error(diag::wrongKind, wanted.range,
+          "column '" + column->name + "' is constant")
+        .label(column->range, "declared here")
+        .note("a test gives live and state columns");
+    return false;
+  }
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Array;
+  type.element = column->type.getElementType();
+  type.unit = column->unit;
+  if (isa<UnknownExpr>(ignoreParens(input.value.get())) &&
+      !isa<RangeType>(type.element)) {
+    error(diag::typeMismatch, input.value->range,
+          "column '" + column->name + "' is always known")
+        .label(column->range, "declared here");
+    return false;
+  }
+  mlir::Attribute value = constantAttr(*input.value, type);
+  if (!value)
+    return false;
+  auto &given = cells[owners[0]->symbol.getValue().str() + "." + column->name];
+  for (const std::string &label : owners[0]->labels) {
+    if (!all && label != row.text)
+      continue;
+    if (llvm::any_of(given, [&](mlir::NamedAttribute known) {
+          return known.getName() == label;
+        })) {
+      error(diag::duplicateName, input.cell->range,
+            "'" + column->name + "' of '" + label + "' is given twice");
+      return false;
+    }
+    given.push_back(e.builder.getNamedAttr(label, value));
+  }
+  return true;
+}
+
 /// One input of a test as an attribute, with the name that it binds.
 bool Elaborator::testInput(
     const TestDecl::Input &input,
@@ -46,8 +141,21 @@ bool Elaborator::testInput(
     Value value = found == root->entries.end()
                       ? Value()
                       : resolve(found->second, *root, input.name.range);
-    if (value.is(Kind::Storage) &&
-        value.storage->kind == Storage::Kind::Signal) {
+    if (input.name.text == "now" && found == root->entries.end()) {
+      name = "now";
+      type.element = e.f64();
+      type.unit = Unit::of(Unit::Time);
+    }
+    bool state =
+        value.is(Kind::Storage) && value.storage->kind == Storage::Kind::State;
+    if (state && !value.storage->keyed.empty()) {
+      error(diag::wrongKind, input.name.range,
+            "a test cannot give state with keys")
+          .label(value.storage->range, "declared here");
+      return false;
+    }
+    if (state || (value.is(Kind::Storage) &&
+                  value.storage->kind == Storage::Kind::Signal)) {
       name = value.storage->symbol.getLeafReference().str();
       type.element = value.storage->type.getElementType();
       type.unit = value.storage->unit;
@@ -74,6 +182,15 @@ bool Elaborator::testInput(
       return axis->findColumn(input.name.text);
     });
     auto other = root->entries.find(input.name.text);
+    if (input.isSignal) {
+      names = {"now"};
+      for (auto &[known, entry] : root->entries)
+        if (isSignalEntry(entry) ||
+            (entry.pending && isa<StateDecl>(entry.pending)) ||
+            (entry.value.is(Kind::Storage) &&
+             entry.value.storage->kind == Storage::Kind::State))
+          names.push_back(known);
+    }
     if (input.isSignal && column)
       message.note("'" + input.name.text +
                    "' is a column, which is given with ':'");
@@ -92,9 +209,17 @@ bool Elaborator::testInput(
                                    truth->value ? 1.0 : 0.0);
   else
     value = constantAttr(*input.value, type);
-  if (value)
-    inputs.push_back(e.builder.getNamedAttr(name, value));
-  return bool(value);
+  if (!value)
+    return false;
+  if (llvm::any_of(inputs, [&](mlir::NamedAttribute known) {
+        return known.getName() == name;
+      })) {
+    error(diag::duplicateName, input.name.range,
+          "'" + input.name.text + "' is given twice");
+    return false;
+  }
+  inputs.push_back(e.builder.getNamedAttr(name, value));
+  return true;
 }
 
 void Elaborator::emitTest(const TestDecl &decl,
@@ -120,10 +245,7 @@ void Elaborator::emitTest(const TestDecl &decl,
     bool failed = decl.router ? llvm::is_contained(names, decl.router.text)
                               : names.size() != routers.size();
     // So has one that does not parse, and may not be there.
-    failed |= llvm::any_of(diags.diagnostics(), [](const Diagnostic &told) {
-      return told.severity == Severity::Error &&
-             unsigned(told.code) < unsigned(diag::unknownName);
-    });
+    failed |= syntaxFailed();
     if (failed && diags.hasErrors())
       return;
     if (!decl.router)
@@ -136,9 +258,17 @@ void Elaborator::emitTest(const TestDecl &decl,
   }
   llvm::SmallVector<mlir::NamedAttribute> inputs;
   llvm::SmallVector<mlir::Attribute> answers;
+  TestCells cells;
+  bool good = true;
   for (const TestDecl::Input &input : decl.inputs)
-    if (input.call ? !testAnswers(input, answers) : !testInput(input, inputs))
-      return;
+    good &= input.call   ? testAnswers(input, answers)
+            : input.cell ? testCell(input, cells)
+                         : testInput(input, inputs);
+  if (!good)
+    return;
+  for (auto &[name, rows] : cells)
+    inputs.push_back(
+        e.builder.getNamedAttr(name, e.builder.getDictionaryAttr(rows)));
   std::string expected;
   mlir::IntegerAttr rule;
   mlir::DictionaryAttr values;

@@ -225,6 +225,7 @@ public:
     bool isSignal = false; // written with '=': sets a signal, not a column
     ExprPtr value;
     std::unique_ptr<CallExpr> call; // `chat(small) = …`: what the host answers
+    ExprPtr cell; // `small.cool = …`: a live or state column of a row
   };
   std::unique_ptr<StringExpr> name;
   Name router; // after `of`; may be empty
@@ -237,6 +238,8 @@ public:
 struct Module {
   FileId file;
   std::vector<DeclPtr> decls;
+  /// What declarations that could not be read would have declared.
+  std::vector<Name> lost;
 };
 
 } // namespace route::ast

@@ -104,6 +104,9 @@ struct StepScript {
   /// Time from the start of one run to that of the next, ns; -1: each begins
   /// when the one before has ended.
   int64_t gapNs = -1;
+  /// Where what is wrong in it is told, and what its lines are called.
+  std::optional<mlir::Location> place;
+  std::string line = "line ";
 };
 
 /// Runs step route `entry` for every position of its item and writes the log.
