@@ -1,4 +1,5 @@
 # The lit suite: one directory a layer, mirrored by the folders beside this file.
+import importlib.util
 import os
 import sys
 import lit.formats
@@ -18,3 +19,5 @@ config.substitutions.append(("%llvm_include", os.path.join(config.llvm_tools_dir
 config.substitutions.append(("%python", sys.executable))
 if config.route_sanitize:
     config.available_features.add("sanitize")
+if importlib.util.find_spec("torch"):
+    config.available_features.add("torch")

@@ -259,8 +259,8 @@ Generator::checkpoints(Style style) {
       }
     }
   };
-  for (const route_param_desc &item : table(module.params, module.num_params))
-    add(Checkpoint::Wanted(item));
+  for (uint64_t i = 0; i < module.num_params; ++i)
+    add(Checkpoint::Wanted(module, i));
   for (const route_state_desc &item : table(module.states, module.num_states))
     if (item.tensor)
       add(Checkpoint::Wanted(item));

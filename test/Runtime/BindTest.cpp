@@ -252,9 +252,8 @@ void testFiles(const std::string &folder) {
   }
 }
 
-/// Stacked tensors land in member order.
-void testStack() {
-  Fixture f;
+/// Element `i` of the parameter that entry `fill` copies out.
+float normOf(route_context *context, size_t i) {
   Array<float> x({8, 4});
   Array<int32_t> table({8, 2});
   Array<float> norm({2, 4});
@@ -267,9 +266,98 @@ void testStack() {
   call.num_inputs = 1;
   call.outputs = outputs;
   call.num_outputs = 2;
-  CHECK_OK(route_forward(f.context, top2::Fill, &call, &error));
+  CHECK_OK(route_forward(context, top2::Fill, &call, &error));
+  return norm[i];
+}
+
+/// Stacked tensors land in member order.
+void testStack() {
+  Fixture f;
   for (size_t i = 0; i < 8; ++i)
-    CHECK_EQUAL(norm[i], static_cast<float>(i + 1));
+    CHECK_EQUAL(normOf(f.context, i), static_cast<float>(i + 1));
+}
+
+/// Parameters in the host's memory: read there, packed where that is wanted.
+void testGiven() {
+  Fixture f(false);
+  f.main = top2::checkpoint("gate.weight").serialise();
+  f.refresh();
+  Array<float> gate({8, 4}, top2::gateWeight());
+  Array<float> norm({2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
+  std::vector<route_param> params = {{"norm", &norm.tensor},
+                                     {"gate", &gate.tensor}};
+  f.options.num_files = 1;
+  auto create = [&](route_error *error) {
+    f.options.params = params.data();
+    f.options.num_params = params.size();
+    return f.create(error);
+  };
+  f.options.params = params.data();
+  f.options.num_params = 2;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  top2::GateCall call(5);
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  call.checkPlan();
+  CHECK_EQUAL(normOf(f.context, 5), 6.0f);
+  // What does not pack is read in the host's own memory, what does is a copy.
+  std::swap(norm[0], norm[7]);
+  CHECK_EQUAL(normOf(f.context, 0), 8.0f);
+  std::swap(norm[0], norm[7]);
+  gate.values.assign(32, 0.0f);
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  call.checkPlan();
+
+  CHECK_OK(create(&error));
+  // One that a file has too is one too many.
+  f.main = top2::checkpoint().serialise();
+  CHECK_STATUS(create(&error), ROUTE_ERROR_PARAM_EXTRA,
+               "nothing binds tensor 'gate.weight'");
+  f.main = top2::checkpoint("gate.weight").serialise();
+  params.push_back({"norm", &norm.tensor});
+  CHECK_STATUS(create(&error), ROUTE_ERROR_DUPLICATE,
+               "parameter 'norm' is given twice");
+  params[2].name = "bias";
+  CHECK_STATUS(create(&error), ROUTE_ERROR_PARAM_EXTRA,
+               "has no parameter 'bias'");
+  params[2].name = nullptr;
+  CHECK_STATUS(create(&error), ROUTE_ERROR_ARGUMENT, "no name or no tensor");
+  params[2] = {"scale", nullptr};
+  CHECK_STATUS(create(&error), ROUTE_ERROR_ARGUMENT, "no name or no tensor");
+  params.pop_back();
+
+  auto bad = [&](route_status code, const char *part, auto change) {
+    const route_tensor before = norm.tensor;
+    change(norm.tensor);
+    CHECK_STATUS(create(&error), code, part);
+    norm.tensor = before;
+  };
+  using Tensor = route_tensor;
+  bad(ROUTE_ERROR_PARAM_TYPE, "'norm' has type i32, expected f32",
+      [](Tensor &t) { t.dtype = route_element_dtype(ROUTE_I32); });
+  bad(ROUTE_ERROR_PARAM_SHAPE, "has shape [2], expected [layers=2, hidden=4]",
+      [](Tensor &t) { t.ndim = 1; });
+  bad(ROUTE_ERROR_PARAM_SHAPE, "has shape []",
+      [](Tensor &t) { t.shape = nullptr; });
+  bad(ROUTE_ERROR_PARAM_SHAPE, "has shape []", [](Tensor &t) { t.ndim = -1; });
+  int64_t turned[] = {4, 2}, strides[] = {1, 2};
+  bad(ROUTE_ERROR_PARAM_SHAPE, "has shape [4, 2]",
+      [&](Tensor &t) { t.shape = turned; });
+  bad(ROUTE_ERROR_TENSOR_STRIDES, "'norm' is not contiguous and row-major",
+      [&](Tensor &t) { t.strides = strides; });
+  auto on = [](int device) {
+    return [=](Tensor &t) {
+      t.device.device_type =
+          static_cast<decltype(t.device.device_type)>(device);
+    };
+  };
+  bad(ROUTE_ERROR_TENSOR_DEVICE, "without ROUTE_CONTEXT_CUDA", on(2));
+  bad(ROUTE_ERROR_TENSOR_DEVICE, "on no CPU and no NVIDIA GPU", on(8));
+  bad(ROUTE_ERROR_TENSOR_MISSING, "has elements but no data",
+      [](Tensor &t) { t.data = nullptr; });
+  bad(ROUTE_ERROR_TENSOR_ALIGNMENT, "is not aligned to its element",
+      [](Tensor &t) { t.byte_offset = 2; });
+  f.options.params = nullptr;
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_ARGUMENT, "null parameters");
 }
 
 } // namespace
@@ -280,5 +368,6 @@ int main(int argc, char **argv) {
   testShards();
   testFiles(argc > 1 ? argv[1] : ".");
   testStack();
+  testGiven();
   return finish("bind");
 }

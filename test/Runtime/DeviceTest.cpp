@@ -237,6 +237,43 @@ void testCall() {
   checkNothingHeld();
 }
 
+/// A parameter that the host has on the GPU is read there.
+void testGivenOnGpu() {
+  Fixture f;
+  Array<float> gate({8, 4}, top2::gateWeight()),
+      norm({2, 4}, std::vector<float>(8, 2));
+  alignas(16) float room[36] = {};
+  gate.tensor.data = room;
+  gate.tensor.device.device_type =
+      static_cast<decltype(gate.tensor.device.device_type)>(ROUTE_DEVICE_CUDA);
+  const route_param params[] = {{"gate", &gate.tensor}, {"norm", &norm.tensor}};
+  f.options.params = params;
+  f.options.num_params = 2;
+  f.options.flags |= ROUTE_CONTEXT_ALLOW_EXTRA;
+  *numLaunches = 0;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  CHECK_EQUAL(*allocations, 3); // for the other parameters
+  DeviceCall call;
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(launches[0].firstArgument, reinterpret_cast<long long>(room));
+  GateCall host(3);
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &host.call, &error),
+               ROUTE_ERROR_PARAM_MISSING,
+               "called on the CPU, and parameter 'gate' was given on a GPU");
+  gate.tensor.byte_offset = 8;
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_TENSOR_ALIGNMENT,
+               "'gate' is on a GPU and not aligned to 16 bytes");
+  gate.tensor.byte_offset = 16;
+  CHECK_OK(f.create(&error));
+  gate.tensor.device.device_id = 1;
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_TENSOR_DEVICE,
+               "'gate' is on GPU 1, the context on GPU 0");
+  gate.tensor.device.device_id = 0;
+  f.options.flags &= ~uint64_t(ROUTE_CONTEXT_CUDA);
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_TENSOR_DEVICE,
+               "is on a GPU, and the context is made without");
+}
+
 void testContextWithout() {
   Fixture f;
   f.options.flags = 0;
@@ -312,6 +349,7 @@ int main(int argc, char **argv) {
   if (check::failures)
     return finish("device");
   testCall();
+  testGivenOnGpu();
   testContextWithout();
   testFailures();
   checkNothingHeld();

@@ -153,6 +153,17 @@ typedef struct route_file {
   uint64_t size;
 } route_file;
 
+/* A parameter that the host has in memory: one tensor of the parameter's type
+ * over all its axes, row-major, read there and never copied but where variants
+ * for the CPU want it packed, or where it has to get to the GPU. It must hold
+ * its values when the context is made, and outlive the context. On a GPU
+ * (ROUTE_CONTEXT_CUDA) it starts at a multiple of 16 bytes; calls on the CPU are
+ * then errors, since they would read it. */
+typedef struct route_param {
+  const char *name; /* the parameter's, as in the descriptor */
+  const route_tensor *tensor;
+} route_param;
+
 enum route_context_flags {
   /* Tensors that nothing binds are no error (a whole model's checkpoint). */
   ROUTE_CONTEXT_ALLOW_EXTRA = 1u,
@@ -177,6 +188,8 @@ typedef struct route_context_options {
   uint64_t features_mask;   /* features variants may use; 0: all there are */
   route_execute_fn execute; /* null: the compiled variants */
   void *execute_user;
+  const route_param *params; /* the others come from the files */
+  uint64_t num_params;
 } route_context_options;
 
 /* Binds parameters and initialises state. Files are memory-mapped and stay

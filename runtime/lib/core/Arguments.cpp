@@ -27,7 +27,7 @@ constexpr int32_t deviceCpu = 1, deviceCuda = 2, deviceCudaHost = 3;
   fail(error, CODE, "%s '%.100s' " FORMAT, named.side,                         \
        named.port.name __VA_OPT__(, ) __VA_ARGS__)
 
-static bool fitsType(const route_tensor &tensor, uint32_t element) {
+bool route::fitsType(const route_tensor &tensor, uint32_t element) {
   const ElementInfo &expected = elementTable[element];
   auto is = [&](uint8_t code, uint8_t bits) {
     return tensor.dtype.code == code && tensor.dtype.bits == bits &&
@@ -40,7 +40,7 @@ static bool fitsType(const route_tensor &tensor, uint32_t element) {
          (element == ROUTE_HANDLE && is(ROUTE_DTYPE_UINT, 64));
 }
 
-static const char *tensorTypeName(const route_tensor &tensor) {
+const char *route::tensorTypeName(const route_tensor &tensor) {
   for (uint32_t element = ROUTE_BOOL; element <= ROUTE_HANDLE; ++element) {
     route_dtype type = route_element_dtype(element);
     if (type.code == tensor.dtype.code && type.bits == tensor.dtype.bits &&
@@ -50,9 +50,7 @@ static const char *tensorTypeName(const route_tensor &tensor) {
   return "another type";
 }
 
-/// Elements of a tensor whose strides are row-major; negative where they are
-/// not or the bytes overflow.
-static int64_t contiguousElements(const route_tensor &tensor,
+int64_t route::contiguousElements(const route_tensor &tensor,
                                   uint64_t elementSize) {
   uint64_t count = 1, bytes;
   bool rowMajor = true;

@@ -43,6 +43,14 @@ route_status completeArguments(const route_context &context, uint32_t entry,
 bool scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
                   uint64_t &bytes);
 
+/// Whether a tensor has the type of an element.
+bool fitsType(const route_tensor &tensor, uint32_t element);
+/// The name of the element that a tensor has the type of, for messages.
+const char *tensorTypeName(const route_tensor &tensor);
+/// Elements of a tensor whose strides are row-major; negative where they are
+/// not or the bytes overflow.
+int64_t contiguousElements(const route_tensor &tensor, uint64_t elementSize);
+
 /// Number of elements of a port, or of the positions its known bytes are over.
 inline uint64_t countElements(const route_port_desc &port, const int64_t *sizes,
                               uint64_t numAxes) {

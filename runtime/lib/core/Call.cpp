@@ -90,6 +90,12 @@ route_status route::runCall(const route_context &context, uint32_t index,
                 "the tensors are on a GPU, and the context was made without "
                 "ROUTE_CONTEXT_CUDA");
 
+  if (!arguments.onDevice && context.params.onGpuAlone())
+    return fail(error, ROUTE_ERROR_PARAM_MISSING,
+                "entry '%.100s' is called on the CPU, and parameter '%.100s' "
+                "was given on a GPU",
+                entry.name, context.params.onGpuAlone());
+
   DeviceCall device(arguments.onDevice ? context.device.get() : nullptr,
                     call.stream);
   route_env env = {

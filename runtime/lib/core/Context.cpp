@@ -76,6 +76,8 @@ static route_status build(route_context &context,
   const route_module_desc &module = context.desc();
   if (options.num_files && !options.files)
     return fail(error, ROUTE_ERROR_ARGUMENT, "options list null files");
+  if (options.num_params && !options.params)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "options list null parameters");
   if (options.flags & ~uint64_t(ROUTE_CONTEXT_ALLOW_EXTRA | ROUTE_CONTEXT_CUDA))
     return fail(error, ROUTE_ERROR_ARGUMENT, "unknown context flags %#llx",
                 static_cast<unsigned long long>(options.flags));
@@ -94,6 +96,10 @@ static route_status build(route_context &context,
   }
   if (route_status status = context.checkpoint.open(
           table(options.files, options.num_files), error))
+    return status;
+  if (route_status status = context.checkpoint.give(
+          module, table(options.params, options.num_params),
+          options.flags & ROUTE_CONTEXT_CUDA, error))
     return status;
   if (route_status status =
           context.params.bind(module, context.checkpoint, error))

@@ -4,7 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Params.h"
+#include "Arguments.h"
 #include "CheckModule.h"
+#include "Elements.h"
 #include "route/mxfp4.h"
 
 #include <algorithm>
@@ -16,22 +18,24 @@ static const char *labelOf(const char *label) { return label ? label : ""; }
 
 void Slice::copyTo(char *memory) const {
   if (!scales)
-    memcpy(memory, tensor->data, tensor->size);
+    memcpy(memory, data, bytes);
   else
-    num::unpackMxfp4(reinterpret_cast<const uint8_t *>(tensor->data),
-                     reinterpret_cast<const uint8_t *>(scales->data),
-                     tensor->size * 2, reinterpret_cast<uint16_t *>(memory));
+    num::unpackMxfp4(reinterpret_cast<const uint8_t *>(data),
+                     reinterpret_cast<const uint8_t *>(scales), bytes * 2,
+                     reinterpret_cast<uint16_t *>(memory));
 }
 
-Checkpoint::Wanted::Wanted(const route_param_desc &param)
-    : kind("parameter"), name(param.name), file(param.file),
-      tensor(param.tensor), type(param.type),
-      axes(table(param.axes, param.num_axes)), stored(param.stored) {}
+Checkpoint::Wanted::Wanted(const route_module_desc &module, uint64_t index)
+    : kind("parameter"), name(module.params[index].name),
+      file(module.params[index].file), tensor(module.params[index].tensor),
+      type(module.params[index].type),
+      axes(table(module.params[index].axes, module.params[index].num_axes)),
+      stored(module.params[index].stored), param(static_cast<int64_t>(index)) {}
 
 Checkpoint::Wanted::Wanted(const route_state_desc &cell)
     : kind("state cell"), name(cell.name), file(cell.file), tensor(cell.tensor),
       type(cell.type), axes(table(cell.axes, cell.num_axes)),
-      stored(ROUTE_STORED_PLAIN) {}
+      stored(ROUTE_STORED_PLAIN), param(-1) {}
 
 route_status Checkpoint::open(std::span<const route_file> files,
                               route_error *error) {
@@ -47,6 +51,89 @@ route_status Checkpoint::open(std::span<const route_file> files,
     if (status)
       return status;
     shard.used.resize(shard.file.tensors().size());
+  }
+  return ROUTE_OK;
+}
+
+/// Checks that a tensor is all of a parameter.
+static route_status checkHostParam(const route_module_desc &module,
+                                   const route_param_desc &param,
+                                   const route_tensor &tensor, bool allowGpu,
+                                   HostParam &host, route_error *error) {
+  constexpr int32_t cpu = 1, cuda = 2, cudaHost = 3;
+  auto refuse = [&](route_status code, const char *what) {
+    return fail(error, code, "the tensor of parameter '%.100s' %s", param.name,
+                what);
+  };
+  if (!fitsType(tensor, param.type.element))
+    return fail(error, ROUTE_ERROR_PARAM_TYPE,
+                "the tensor of parameter '%.100s' has type %s, expected %s",
+                param.name, tensorTypeName(tensor),
+                route_element_name(param.type.element));
+  bool fits = tensor.ndim >= 0 &&
+              static_cast<uint64_t>(tensor.ndim) == param.num_axes &&
+              (!tensor.ndim || tensor.shape);
+  for (uint64_t i = 0; fits && i < param.num_axes; ++i)
+    fits = tensor.shape[i] == extent(module.axes[param.axes[i]]);
+  if (!fits)
+    return fail(error, ROUTE_ERROR_PARAM_SHAPE,
+                "the tensor of parameter '%.100s' has shape %s, expected %s",
+                param.name,
+                ShapeText(tensor.shape, tensor.shape && tensor.ndim > 0
+                                            ? static_cast<uint64_t>(tensor.ndim)
+                                            : 0)
+                    .text,
+                ShapeText(module, param.axes, param.num_axes).text);
+  uint64_t size = elementSize(param.type.element);
+  int64_t count = contiguousElements(tensor, size);
+  if (count < 0)
+    return refuse(ROUTE_ERROR_TENSOR_STRIDES,
+                  "is not contiguous and row-major");
+  int32_t kind = tensor.device.device_type;
+  if (kind != cpu && kind != cudaHost && kind != cuda)
+    return refuse(ROUTE_ERROR_TENSOR_DEVICE, "is on no CPU and no NVIDIA GPU");
+  host.onGpu = kind == cuda;
+  if (host.onGpu && !allowGpu)
+    return refuse(ROUTE_ERROR_TENSOR_DEVICE,
+                  "is on a GPU, and the context is made without "
+                  "ROUTE_CONTEXT_CUDA");
+  if (count && !tensor.data)
+    return refuse(ROUTE_ERROR_TENSOR_MISSING, "has elements but no data");
+  host.given = true;
+  host.gpu = tensor.device.device_id;
+  host.data = static_cast<const char *>(tensor.data) + tensor.byte_offset;
+  host.size = static_cast<uint64_t>(count) * size;
+  if (count &&
+      reinterpret_cast<uintptr_t>(host.data) % (host.onGpu ? 16 : size))
+    return refuse(ROUTE_ERROR_TENSOR_ALIGNMENT,
+                  host.onGpu ? "is on a GPU and not aligned to 16 bytes"
+                             : "is not aligned to its element");
+  return ROUTE_OK;
+}
+
+route_status Checkpoint::give(const route_module_desc &module,
+                              std::span<const route_param> params,
+                              bool allowGpu, route_error *error) {
+  hostParams.assign(module.num_params, {});
+  for (const route_param &param : params) {
+    if (!param.name || !param.tensor)
+      return fail(error, ROUTE_ERROR_ARGUMENT,
+                  "a parameter has no name or no tensor");
+    auto all = table(module.params, module.num_params);
+    auto found = std::find_if(all.begin(), all.end(), [&](const auto &desc) {
+      return strcmp(desc.name, param.name) == 0;
+    });
+    if (found == all.end())
+      return fail(error, ROUTE_ERROR_PARAM_EXTRA,
+                  "module '%.100s' has no parameter '%.200s'", module.name,
+                  param.name);
+    HostParam &host = hostParams[static_cast<size_t>(found - all.begin())];
+    if (host.given)
+      return fail(error, ROUTE_ERROR_DUPLICATE,
+                  "parameter '%.200s' is given twice", param.name);
+    if (route_status status = checkHostParam(module, *found, *param.tensor,
+                                             allowGpu, host, error))
+      return status;
   }
   return ROUTE_OK;
 }
@@ -181,9 +268,18 @@ route_status Checkpoint::collect(const route_module_desc &module,
   std::vector<int64_t> expected;
   for (uint32_t axis : wanted.axes.subspan(stacked))
     expected.push_back(extent(module.axes[axis]));
+  int64_t parts = 1;
   for (uint32_t axis : wanted.axes.first(stacked))
-    if (extent(module.axes[axis]) == 0)
-      return ROUTE_OK;
+    parts *= extent(module.axes[axis]);
+  if (parts == 0)
+    return ROUTE_OK;
+  if (wanted.param >= 0 && given(static_cast<uint64_t>(wanted.param)).given) {
+    const HostParam &host = given(static_cast<uint64_t>(wanted.param));
+    uint64_t size = host.size / static_cast<uint64_t>(parts);
+    for (int64_t i = 0; i < parts; ++i)
+      slices.push_back({host.data + static_cast<uint64_t>(i) * size, size});
+    return ROUTE_OK;
+  }
   std::vector<int64_t> blocks, scales;
   if (wanted.stored == ROUTE_STORED_MXFP4) {
     scales = expected;
@@ -195,17 +291,19 @@ route_status Checkpoint::collect(const route_module_desc &module,
   std::vector<int64_t> indices(stacked, 0);
   for (bool more = true; more;) {
     std::string name = sliceName(module, wanted, indices);
-    Slice &slice = slices.emplace_back();
+    const FileTensor *tensor = nullptr, *scale = nullptr;
     route_status status = wanted.stored == ROUTE_STORED_PLAIN
                               ? take(module, wanted, name, wanted.type.element,
-                                     expected, slice.tensor, error)
+                                     expected, tensor, error)
                               : take(module, wanted, name + "_blocks", ROUTE_U8,
-                                     blocks, slice.tensor, error);
+                                     blocks, tensor, error);
     if (!status && wanted.stored == ROUTE_STORED_MXFP4)
-      status = take(module, wanted, name + "_scales", ROUTE_U8, scales,
-                    slice.scales, error);
+      status = take(module, wanted, name + "_scales", ROUTE_U8, scales, scale,
+                    error);
     if (status)
       return status;
+    slices.push_back(
+        {tensor->data, tensor->size, scale ? scale->data : nullptr});
     more = false;
     for (size_t i = stacked; i-- > 0 && !more;) {
       more = ++indices[i] < extent(module.axes[wanted.axes[i]]);
@@ -233,8 +331,16 @@ route_status Params::bind(const route_module_desc &module,
   std::vector<Slice> slices;
   for (uint64_t i = 0; i < module.num_params; ++i) {
     const route_param_desc &param = module.params[i];
+    if (const HostParam &host = checkpoint.given(i); host.given) {
+      if (host.onGpu)
+        missing = param.name;
+      else if (!param.pack)
+        pointers[i] = host.data;
+      if (host.onGpu || !param.pack)
+        continue;
+    }
     if (route_status status = checkpoint.collect(
-            module, Checkpoint::Wanted(param), slices, error))
+            module, Checkpoint::Wanted(module, i), slices, error))
       return status;
     uint64_t elementSize = route_element_size(param.type.element);
     // Offsets in a file are any: packing and plain reads want whole elements.

@@ -1,7 +1,7 @@
 //===- Params.h - Binding checkpoint tensors to parameters ----------------===//
 //
 // Finds, checks, stacks and packs. Parameters that neither stack nor pack are
-// read straight from the mapped file.
+// read straight from the mapped file, or from the host's own tensor.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_PARAMS_H
@@ -16,27 +16,47 @@ namespace route {
 
 /// The part of a parameter or state cell that a checkpoint holds by one name.
 struct Slice {
-  const FileTensor *tensor;           ///< as MXFP4: the blocks
-  const FileTensor *scales = nullptr; ///< only as MXFP4
+  const char *data;             ///< as MXFP4: the blocks
+  uint64_t bytes;               ///< at data
+  const char *scales = nullptr; ///< only as MXFP4
 
   /// Bytes of its elements once bound.
-  uint64_t size() const { return scales ? tensor->size * 4 : tensor->size; }
-  /// Its elements where the file has them as they are, else null.
-  const void *plain() const { return scales ? nullptr : tensor->data; }
+  uint64_t size() const { return scales ? bytes * 4 : bytes; }
+  /// Its elements where they lie there as they are, else null.
+  const void *plain() const { return scales ? nullptr : data; }
   /// Writes its elements, size() bytes, row-major. `memory` is aligned to an
   /// element.
   void copyTo(char *memory) const;
 };
 
-/// The files a context was given, and which of their tensors are bound.
+/// A parameter that the host has in memory.
+struct HostParam {
+  const char *data = nullptr;
+  uint64_t size = 0;  ///< in bytes
+  bool given = false; ///< false: it comes from a file
+  bool onGpu = false;
+  int32_t gpu = 0;
+};
+
+/// The files and tensors a context was given, and which of the files' tensors
+/// are bound.
 class Checkpoint {
 public:
   /// Opens every file. Two files of one label are shards of one checkpoint.
   route_status open(std::span<const route_file> files, route_error *error);
 
+  /// Takes the parameters that the host has. Errors: ARGUMENT, DUPLICATE,
+  /// PARAM_EXTRA, PARAM_TYPE, PARAM_SHAPE, TENSOR_STRIDES, TENSOR_DEVICE,
+  /// TENSOR_ALIGNMENT, TENSOR_MISSING.
+  route_status give(const route_module_desc &module,
+                    std::span<const route_param> params, bool allowGpu,
+                    route_error *error);
+
+  const HostParam &given(uint64_t param) const { return hostParams[param]; }
+
   /// A parameter or a state cell that takes its value from a file.
   struct Wanted {
-    explicit Wanted(const route_param_desc &param);
+    Wanted(const route_module_desc &module, uint64_t param);
     explicit Wanted(const route_state_desc &cell);
 
     const char *kind; ///< "parameter" or "state cell", for messages
@@ -46,11 +66,12 @@ public:
     const route_type_desc &type;
     std::span<const uint32_t> axes;
     uint32_t stored;
+    int64_t param; ///< its number; -1: a state cell
   };
 
   /// The slices of `wanted` in order of its placeholders' members (one without
-  /// placeholders), each of the right type and shape. Errors: PARAM_MISSING,
-  /// PARAM_TYPE, PARAM_SHAPE.
+  /// placeholders), each of the right type and shape, in memory of the CPU.
+  /// Errors: PARAM_MISSING, PARAM_TYPE, PARAM_SHAPE.
   route_status collect(const route_module_desc &module, const Wanted &wanted,
                        std::vector<Slice> &slices, route_error *error);
 
@@ -72,6 +93,7 @@ private:
                     const FileTensor *&tensor, route_error *error);
 
   std::vector<Shard> shards;
+  std::vector<HostParam> hostParams; ///< by parameter
 };
 
 /// The tensor name of the slice whose placeholders' members are `indices`, in
@@ -83,9 +105,12 @@ std::string sliceName(const route_module_desc &module,
 /// The parameters of a context.
 class Params {
 public:
-  /// Errors: those of Checkpoint::collect, MEMORY.
+  /// Binds what is not on a GPU. Errors: those of Checkpoint::collect, MEMORY.
   route_status bind(const route_module_desc &module, Checkpoint &checkpoint,
                     route_error *error);
+
+  /// The name of a parameter that code for the CPU cannot read, or null.
+  const char *onGpuAlone() const { return missing; }
 
   /// By parameter index, as route_invocation wants them.
   const void *const *addresses() const { return pointers.data(); }
@@ -93,6 +118,7 @@ public:
 private:
   std::vector<const void *> pointers;
   std::vector<AlignedMemory> owned;
+  const char *missing = nullptr;
 };
 
 } // namespace route

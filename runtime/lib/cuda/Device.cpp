@@ -91,10 +91,9 @@ route_status Device::load(const route_device_code_desc &desc,
                 "the GPU does not take the module's code for %.50s: %s",
                 desc.architecture, driver.nameOf(result));
   }
-  int device, processors;
-  if ((result = driver.CtxGetDevice(&device)) ||
-      (result =
-           driver.DeviceGetAttribute(&processors, kMultiprocessors, device)))
+  int processors;
+  if ((result = driver.CtxGetDevice(&gpu)) ||
+      (result = driver.DeviceGetAttribute(&processors, kMultiprocessors, gpu)))
     return failed(driver, "asking for the GPU's size", result, error);
   for (const route_kernel_desc &kernel :
        table(desc.kernels, desc.num_kernels)) {
@@ -120,8 +119,17 @@ route_status Device::copyParams(const route_module_desc &module,
   std::vector<Slice> slices;
   for (uint64_t i = 0; i < module.num_params; ++i) {
     const route_param_desc &param = module.params[i];
+    if (const HostParam &host = checkpoint.given(i); host.onGpu) {
+      if (host.gpu != gpu)
+        return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                    "the tensor of parameter '%.100s' is on GPU %d, the "
+                    "context on GPU %d",
+                    param.name, host.gpu, gpu);
+      parameters[i] = host.data;
+      continue;
+    }
     if (route_status status = checkpoint.collect(
-            module, Checkpoint::Wanted(param), slices, error))
+            module, Checkpoint::Wanted(module, i), slices, error))
       return status;
     uint64_t size = 0;
     for (const Slice &slice : slices)

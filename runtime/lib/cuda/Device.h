@@ -20,7 +20,7 @@ class Device {
 public:
   /// Loads the module's code and copies its parameters, on the device of the
   /// thread's current CUDA context or else the first. Errors: DRIVER, DEVICE,
-  /// MEMORY, those of Checkpoint::collect.
+  /// MEMORY, TENSOR_DEVICE, those of Checkpoint::collect.
   static route_status open(const route_module_desc &module,
                            Checkpoint &checkpoint,
                            std::unique_ptr<Device> &device, route_error *error);
@@ -41,6 +41,7 @@ private:
 
   const cuda::Driver &driver;
   int ordinal = -1; ///< whose primary context is held; -1: none is
+  int gpu = 0;      ///< the context's
   void *context = nullptr;
   void *code = nullptr;
   struct Kernel {
@@ -50,7 +51,7 @@ private:
     bool waits; ///< by itself, for what was launched before
   };
   std::vector<Kernel> kernels;
-  std::vector<const void *> parameters;
+  std::vector<const void *> parameters; ///< the host's own, or owned
   std::vector<unsigned long long> owned;
 };
 

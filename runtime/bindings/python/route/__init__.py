@@ -9,6 +9,9 @@
     gate = route.load("libgate.so", params=["model.safetensors"], threads=4)
     gate.gate(x=array)["p.weight"]            # NumPy arrays in, NumPy arrays out, where NumPy is installed
 
+    layer = route.load("liblayer.so", tensors={"gate.w": weight, ...}, cuda=True)
+    layer.layer(x=hidden)["layer"]            # torch tensors on a GPU in and out, nothing is copied, on torch's stream
+
 Libraries are called with the interpreter's lock released; one object may be used from several threads.
 """
 
@@ -16,7 +19,7 @@ import ctypes as c
 import ctypes.util
 import os
 
-from . import _abi, _values
+from . import _abi, _dlpack, _values
 
 __all__ = ["Library", "RouteError", "load"]
 
@@ -34,19 +37,22 @@ def _find_runtime():
     return _abi.declare(c.CDLL(path))
 
 
-def load(path, params=(), threads=1, allow_extra=False, runtime=None):
+def load(path, params=(), threads=1, allow_extra=False, runtime=None, tensors=None, cuda=False):
     """Loads a library and binds its parameters.
 
-    params: paths of safetensors files, or (label, path) pairs for files the source names. runtime: the path of
-    libroute_rt.so (else $ROUTE_RUNTIME, else the system's). Raises RouteError.
+    params: paths of safetensors files, or (label, path) pairs for files the source names. tensors: parameters by name
+    (`Library.parameters`) that are in memory already, as tensors that speak DLPack, read where they lie. cuda: calls
+    may have tensors on the GPU of the thread's current CUDA context, or of `tensors`; with parameters there, they must.
+    runtime: the path of libroute_rt.so (else $ROUTE_RUNTIME, else the system's). Raises RouteError.
     """
-    return Library(path, params, threads, allow_extra, _abi.declare(c.CDLL(runtime)) if runtime else _find_runtime())
+    return Library(path, params, threads, allow_extra, _abi.declare(c.CDLL(runtime)) if runtime else _find_runtime(),
+                   tensors or {}, cuda)
 
 
 class Library:
     """A loaded library with its parameters and state. Entries are its attributes; names with a dot go through call()."""
 
-    def __init__(self, path, params, threads, allow_extra, runtime):
+    def __init__(self, path, params, threads, allow_extra, runtime, tensors, cuda):
         self._runtime = runtime
         self._module, self._context, self._pool = c.c_void_p(), c.c_void_p(), c.c_void_p()
         self._check(runtime.route_module_load, os.fsencode(path), c.byref(self._module))
@@ -55,13 +61,26 @@ class Library:
         files = (_abi.File * max(1, len(pairs)))()
         for slot, (label, file) in zip(files, pairs):
             slot.label, slot.path = label.encode() if label else None, os.fsencode(file)
-        options = _abi.ContextOptions(c.sizeof(_abi.ContextOptions), files, len(pairs), 1 if allow_extra else 0)
+        flags = (_abi.CONTEXT_ALLOW_EXTRA if allow_extra else 0) | (_abi.CONTEXT_CUDA if cuda else 0)
+        options = _abi.ContextOptions(c.sizeof(_abi.ContextOptions), files, len(pairs), flags)
+        given = (_abi.Param * max(1, len(tensors)))()
+        self._borrowed = []  # as long as the context
+        for slot, (name, tensor) in zip(given, tensors.items()):
+            if not _dlpack.speaks(tensor):
+                raise TypeError(f"parameter '{name}' is no tensor that speaks DLPack")
+            tensor = tensor.detach() if _dlpack.is_torch(tensor) else tensor
+            if _dlpack.on_gpu(tensor):
+                _dlpack.make_current(tensor)
+            self._borrowed.append(_dlpack.Borrowed(tensor))
+            slot.name, slot.tensor = name.encode(), c.pointer(self._borrowed[-1].tensor)
+        options.params, options.num_params = given, len(tensors)
         self._check(runtime.route_context_create, self._module, c.byref(options), c.byref(self._context))
         self._workers = threads
         if threads > 1:
             self._check(runtime.route_threads_create, threads, c.byref(self._pool))
         self._entries = {self._desc.entries[i].name.decode(): i for i in range(self._desc.num_entries)}
         self._states = {self._desc.states[i].name.decode(): i for i in range(self._desc.num_states)}
+        self._prepared = {}  # what calls with inputs of these shapes need
 
     def __del__(self):
         runtime = getattr(self, "_runtime", None)
@@ -83,8 +102,18 @@ class Library:
         """Names of all entries, events among them."""
         return list(self._entries)
 
+    @property
+    def parameters(self):
+        """Shapes of the parameters, by the names that load(tensors=) takes."""
+        params = (self._desc.params[i] for i in range(self._desc.num_params))
+        return {p.name.decode(): tuple(self._extent(p.axes[i]) for i in range(p.num_axes)) for p in params}
+
     def call(self, entry, seed=0, id=0, now=0, **inputs):
-        """Runs a router or a route; returns its outputs by name. Ports with a dot: pass **{"p.count": ...}."""
+        """Runs a router or a route; returns its outputs by name. Ports with a dot: pass **{"p.count": ...}.
+
+        With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
+        there. A call may be captured in a CUDA graph.
+        """
         return self._call(entry, False, seed, id, now, inputs)
 
     def emit(self, event, seed=0, id=0, now=0, **inputs):
@@ -157,18 +186,22 @@ class Library:
         entry = self._desc.entries[index]
         runtime = self._runtime
         arguments = (_abi.Argument * max(1, entry.num_inputs))()
-        kept = []
+        kept, key, like = [], [name, self._workers], None
         for i in range(entry.num_inputs):
             port = entry.inputs[i]
             value = inputs.pop(port.name.decode(), None)
             if value is None:
+                key.append(None)
                 continue
             try:
                 made = _values.make_input(runtime, port, value, self._members_of(port.type))
             except (TypeError, ValueError, OverflowError) as problem:
                 raise type(problem)(f"input '{port.name.decode()}': {problem}") from None
             kept.append(made)
+            key.append(made.shape)
             arguments[i] = made.argument
+            if like is None and _dlpack.is_foreign(made.buffer):
+                like = made.buffer
         if inputs:
             raise TypeError(f"entry '{name}' has no input '{next(iter(inputs))}'")
         call = _abi.Call(c.sizeof(_abi.Call), arguments, entry.num_inputs)
@@ -176,23 +209,46 @@ class Library:
         if self._pool:
             call.parallel_for = c.cast(runtime.route_threads_run, c.c_void_p)
             call.pool = self._pool
-        sizes = (c.c_int64 * (self._desc.num_axes + 1))()
-        self._check(runtime.route_call_sizes, self._context, index, c.byref(call), sizes)
+        shapes, size = self._prepare(index, call, tuple(key))
         outputs = (_abi.Argument * max(1, entry.num_outputs))()
         results = {}
+        for i, shape in enumerate(shapes):
+            made = _values.make_output(runtime, entry.outputs[i], shape, like)
+            outputs[i] = made.argument
+            results[entry.outputs[i].name.decode()] = made
+        workspace = _dlpack.empty(like, (size + 64,), 6) if like is not None else None
+        if workspace is not None:
+            borrowed = _dlpack.Borrowed(workspace)
+            start = borrowed.tensor.data
+        else:
+            workspace = c.create_string_buffer(size + 64)
+            start = c.addressof(workspace)
+        call.workspace = (start + 63) // 64 * 64
+        call.workspace_size = size
+        call.outputs, call.num_outputs = outputs, entry.num_outputs
+        if like is not None and _dlpack.on_gpu(like):
+            call.stream = _dlpack.stream_of(like)
+        self._check(runtime.route_emit if event else runtime.route_decide, self._context, index, c.byref(call))
+        # Texts point into the inputs: read them while those live.
+        return {key: _values.read_output(made) for key, made in results.items()}
+
+    def _prepare(self, index, call, key):
+        """Shapes of the outputs and bytes of workspace, which hang on nothing but the inputs' shapes."""
+        found = self._prepared.get(key)
+        if found is not None:
+            return found
+        entry, runtime = self._desc.entries[index], self._runtime
+        sizes = (c.c_int64 * (self._desc.num_axes + 1))()
+        self._check(runtime.route_call_sizes, self._context, index, c.byref(call), sizes)
+        shapes = []
         for i in range(entry.num_outputs):
             port = entry.outputs[i]
             shape = (c.c_int64 * (port.num_axes + 1))()
             self._check(runtime.route_port_shape, self._module, c.byref(port), sizes, shape)
-            made = _values.make_output(runtime, port, tuple(shape[: port.num_axes]))
-            outputs[i] = made.argument
-            results[port.name.decode()] = made
+            shapes.append(tuple(shape[: port.num_axes]))
         size = c.c_uint64()
         self._check(runtime.route_workspace_size, self._context, index, sizes, self._workers, c.byref(size))
-        workspace = c.create_string_buffer(size.value + 64)
-        call.workspace = (c.addressof(workspace) + 63) // 64 * 64
-        call.workspace_size = size.value
-        call.outputs, call.num_outputs = outputs, entry.num_outputs
-        self._check(runtime.route_emit if event else runtime.route_decide, self._context, index, c.byref(call))
-        # Texts point into the inputs: read them while those live.
-        return {key: _values.read_output(made) for key, made in results.items()}
+        if len(self._prepared) >= 1024:  # prompts have many lengths
+            self._prepared.clear()
+        self._prepared[key] = shapes, size.value
+        return shapes, size.value

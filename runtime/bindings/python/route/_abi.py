@@ -23,6 +23,12 @@ class Enum(c.Structure):
     _fields_ = [("name", c.c_char_p), ("members", P(c.c_char_p)), ("num_members", c.c_uint64)]
 
 
+class ParamDesc(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("file", c.c_char_p), ("tensor", c.c_char_p), ("type", Type),
+                ("axes", P(c.c_uint32)), ("num_axes", c.c_uint64), ("packed_size", c.c_uint64), ("pack", c.c_void_p),
+                ("layout", c.c_uint32), ("stored", c.c_uint32)]
+
+
 class State(c.Structure):
     _fields_ = [("name", c.c_char_p), ("file", c.c_char_p), ("tensor", c.c_char_p), ("type", Type),
                 ("axes", P(c.c_uint32)), ("num_axes", c.c_uint64), ("initial", c.c_void_p), ("flags", c.c_uint32),
@@ -51,7 +57,7 @@ class Module(c.Structure):
                 ("source_hash", c.c_char_p), ("compiler_version", c.c_char_p), ("unicode_version", c.c_char_p),
                 ("target", c.c_char_p), ("features", c.c_uint64), ("axes", P(Axis)), ("num_axes", c.c_uint64),
                 ("enums", P(Enum)), ("num_enums", c.c_uint64), ("pools", c.c_void_p), ("num_pools", c.c_uint64),
-                ("params", c.c_void_p), ("num_params", c.c_uint64), ("states", P(State)), ("num_states", c.c_uint64),
+                ("params", P(ParamDesc)), ("num_params", c.c_uint64), ("states", P(State)), ("num_states", c.c_uint64),
                 ("notes", c.c_void_p), ("num_notes", c.c_uint64), ("budgets", c.c_void_p), ("num_budgets", c.c_uint64),
                 ("rejects", P(Reject)), ("num_rejects", c.c_uint64), ("entries", P(Entry)), ("num_entries", c.c_uint64),
                 ("device_code", c.c_void_p)]
@@ -78,9 +84,14 @@ class File(c.Structure):
     _fields_ = [("label", c.c_char_p), ("path", c.c_char_p), ("data", c.c_void_p), ("size", c.c_uint64)]
 
 
+class Param(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("tensor", P(Tensor))]
+
+
 class ContextOptions(c.Structure):
     _fields_ = [("struct_size", c.c_uint64), ("files", P(File)), ("num_files", c.c_uint64), ("flags", c.c_uint64),
-                ("features_mask", c.c_uint64), ("execute", c.c_void_p), ("execute_user", c.c_void_p)]
+                ("features_mask", c.c_uint64), ("execute", c.c_void_p), ("execute_user", c.c_void_p),
+                ("params", P(Param)), ("num_params", c.c_uint64)]
 
 
 class Call(c.Structure):
@@ -91,12 +102,14 @@ class Call(c.Structure):
                 ("trace", c.c_void_p)]
 
 
-SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, State: 80, Reject: 16, Port: 80, Entry: 112, Module: 216, Tensor: 48}
+SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, ParamDesc: 88, State: 80, Reject: 16, Port: 80, Entry: 112, Module: 216,
+         Tensor: 48}
 for _struct, _size in SIZES.items():
     assert c.sizeof(_struct) == _size, _struct.__name__
 
 ABI_VERSION = 2
 MAY_BE_UNKNOWN = 1
+CONTEXT_ALLOW_EXTRA, CONTEXT_CUDA = 1, 2
 ROUTER, ROUTE, EVENT = 1, 2, 3
 PLAN_INDEX, PLAN_COUNT, PLAN_STATUS, PLAN_COLUMN = 3, 4, 5, 6
 

@@ -1,7 +1,8 @@
 """Python values to and from the arrays a call takes.
 
-Inputs: anything with the buffer protocol or __array_interface__ (NumPy arrays, array.array, memoryview) of the port's
-element type is borrowed as it is; lists, numbers, strings and None are converted. Outputs: NumPy arrays where NumPy is
+Inputs: anything with the buffer protocol, __array_interface__ or DLPack (NumPy arrays, array.array, memoryview, tensors
+of torch or CuPy) of the port's element type is borrowed as it is; lists, numbers, strings and None are converted.
+Outputs: tensors of the library that the inputs come from, where it is one of DLPack; else NumPy arrays where NumPy is
 installed, else nested lists.
 """
 
@@ -10,7 +11,7 @@ import ctypes as c
 import math
 import struct
 
-from . import _abi
+from . import _abi, _dlpack
 
 try:
     import numpy
@@ -26,7 +27,12 @@ class Made:
         self.keep = []
         self._runtime = runtime
         self.argument = _abi.Argument()
-        self.argument.tensor = self._tensor(port.type.element, self.shape, buffer)
+        if _dlpack.is_foreign(buffer):
+            borrowed = _dlpack.Borrowed(buffer)
+            self.keep.append(borrowed)
+            self.argument.tensor = c.pointer(borrowed.tensor)
+        else:
+            self.argument.tensor = self._tensor(port.type.element, self.shape, buffer)
         if known is not None:
             self.argument.known = self._tensor(1, self.shape[: port.known_axes], known)
 
@@ -87,6 +93,8 @@ def borrow(runtime, port, value):
         if view.format not in (code, "?" if name == "bool" else code):
             raise TypeError(f"has format '{view.format}', expected {name} ('{code}')")
         return Made(runtime, port, view.shape, value)
+    if _dlpack.is_foreign(value):
+        return Made(runtime, port, value.shape, value)
     return None
 
 
@@ -159,8 +167,12 @@ def member(item, members):
     return members.index(name)
 
 
-def make_output(runtime, port, shape):
-    """A Made with zeroed memory."""
+def make_output(runtime, port, shape, like=None):
+    """A Made with zeroed memory, or a new tensor of the library that `like` is of, with memory of any content."""
+    if like is not None and not port.type.flags & _abi.MAY_BE_UNKNOWN:
+        tensor = _dlpack.empty(like, shape, port.type.element)
+        if tensor is not None:
+            return Made(runtime, port, shape, tensor)
     count = math.prod(shape)
     size = count * runtime.route_element_size(port.type.element)
     numpy_name = _abi.ELEMENTS[port.type.element][2]
@@ -175,6 +187,8 @@ def make_output(runtime, port, shape):
 def read_output(made):
     """An output as NumPy or nested lists: texts as str, unknown values as None (with NumPy: a masked array)."""
     port, shape, element = made.port, made.shape, made.port.type.element
+    if _dlpack.is_foreign(made.buffer):
+        return made.buffer
     if numpy is not None and isinstance(made.buffer, numpy.ndarray):
         if made.known is None:
             return made.buffer

@@ -1,0 +1,67 @@
+"""The Python binding on tensors that speak DLPack: tensors.py LIB.so RUNTIME, with the driver that is none on the path.
+
+Tensors are of fake_torch; those "on the GPU" lie in the CPU's memory, and kernels are only written down.
+"""
+
+import ctypes as c
+import sys
+
+import fake_torch as torch
+import route
+
+library, runtime = sys.argv[1:]
+driver = c.CDLL("libcuda.so.1")
+
+
+class Launch(c.Structure):
+    _fields_ = [("kernel", c.c_char_p), ("grid", c.c_uint), ("block", c.c_uint), ("shared", c.c_uint),
+                ("stream", c.c_void_p), ("first", c.c_longlong), ("early", c.c_uint)]
+
+
+launches = (Launch * 16).in_dll(driver, "fake_launches")
+num_launches = c.c_int.in_dll(driver, "fake_num_launches")
+allocations = c.c_int.in_dll(driver, "fake_allocations")
+
+
+def fails(call):
+    try:
+        call()
+    except Exception as problem:  # noqa: the kind and the words are what is checked
+        print(f"{getattr(problem, 'status', type(problem).__name__)}: {problem}")
+        return
+    raise AssertionError("no error")
+
+
+# Expert e looks at column e: token t, with its large values in columns t and t + 1, goes there.
+weight = [float(e == h) for e in range(8) for h in range(64)]
+inputs = [3.0 * (h == t) + 2.0 * (h == t + 1) for t in range(5) for h in range(64)]
+
+w = torch.make((8, 64), "float32", weight)
+gate = route.load(library, tensors={"gate.w": w}, runtime=runtime)
+print(gate.parameters)
+out = gate.gate(x=torch.make((5, 64), "float32", inputs))
+print(type(out["gate"]).__name__, out["gate"].shape, out["gate"].dtype, out["gate.weight"].dtype)
+print(out["gate"].tolist(), [round(value, 3) for value in out["gate.weight"].tolist()[:2]])
+# Lists give what they always gave.
+print(type(gate.gate(x=[[0.0] * 63 + [1.0]])["gate"]).__name__ != "Tensor", allocations.value)
+
+# On the GPU: the parameter is read where it lies, work goes to torch's stream, outputs are there too.
+on_gpu = torch.make((8, 64), "float32", weight, "cuda")
+layer = route.load(library, tensors={"gate.w": on_gpu}, cuda=True, runtime=runtime)
+print("copies", allocations.value, "waits", torch.torch.synchronised)
+out = layer.gate(x=torch.make((5, 64), "float32", inputs, "cuda"))
+print(out["gate"].device.type, num_launches.value > 0, {launches[i].stream for i in range(num_launches.value)} == {0x5EED})
+
+fails(lambda: layer.gate(x=torch.make((5, 64), "float32", inputs)))
+fails(lambda: gate.gate(x=torch.make((5, 64), "float32", inputs, "cuda")))
+fails(lambda: gate.gate(x=torch.make((5, 64), "int32", [1] * 320)))
+fails(lambda: route.load(library, tensors={"gate.w": on_gpu}, runtime=runtime))
+fails(lambda: route.load(library, tensors={"gate.v": w}, runtime=runtime))
+fails(lambda: route.load(library, tensors={"gate.w": torch.make((64, 8), "float32", weight)}, runtime=runtime))
+fails(lambda: route.load(library, tensors={"gate.w": [1.0]}, runtime=runtime))
+learned = torch.make((5, 64), "float32", inputs)
+learned.requires_grad = True
+fails(lambda: gate.gate(x=learned))
+# A parameter is detached: it may require a gradient, as a module's do.
+w.requires_grad = True
+route.load(library, tensors={"gate.w": w}, runtime=runtime)
