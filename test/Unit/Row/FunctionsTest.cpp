@@ -1,7 +1,7 @@
 // The functions of numerics.h, host against compiled code: the same bits for
 // every input (any NaN equals any NaN), on scalars and on vectors.
 //   functions-test               a strided subset with every exponent
-//   functions-test --all         all 2^32 inputs
+//   functions-test --all         all 2^32 inputs, on all processors
 //   functions-test --step N      every Nth input
 //   functions-test --error [N]   errors against libm in double, as a table
 #include "Jit.h"
@@ -9,10 +9,12 @@
 #include "route/numerics.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 using namespace route;
@@ -111,7 +113,10 @@ func.func @pow(%x: memref<?x64xf32>, %z: memref<?x64xf32>, %y: memref<?x64xf32>)
   return ir;
 }
 
-int failures = 0;
+std::atomic<int> failures = 0;
+
+/// Threads worth starting.
+unsigned cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 void mismatch(const char *name, const JitOptions &options, float x,
               uint32_t got, uint32_t want) {
@@ -121,66 +126,96 @@ void mismatch(const char *name, const JitOptions &options, float x,
               stringifyIsaLevel(options.level).str().c_str());
 }
 
-void compare(Jit &jit, const JitOptions &options, uint64_t step) {
-  const int64_t rows = 256, n = rows * kRow;
-  std::vector<float> x(n), y(n), z(n);
-  std::vector<uint16_t> h(n);
-  MemRef<float, 2> in(x.data(), rows, kRow), out(y.data(), rows, kRow),
-      second(z.data(), rows, kRow);
-  MemRef<uint16_t, 2> half(h.data(), rows, kRow);
-  auto forInputs = [&](auto body) {
-    bool good = true;
-    for (uint64_t first = 0; good && first < (1ull << 32); first += n * step) {
-      for (int64_t i = 0; i < n; ++i)
-        x[i] = fromBits(uint32_t(first + i * step));
-      good = body();
+/// Arrays of one thread.
+struct Buffers {
+  static constexpr int64_t rows = 256, n = rows * kRow;
+  std::vector<float> x = std::vector<float>(n), y = x, z = x;
+  std::vector<uint16_t> h = std::vector<uint16_t>(n);
+  MemRef<float, 2> in{x.data(), rows, kRow}, out{y.data(), rows, kRow},
+      second{z.data(), rows, kRow};
+  MemRef<uint16_t, 2> half{h.data(), rows, kRow};
+};
+
+/// Runs body(buffers, number of the piece) over all inputs, `step` apart, in
+/// pieces of Buffers::n of them, on all processors, until one returns false.
+template <typename Body> void forInputs(uint64_t step, Body body) {
+  const uint64_t piece = Buffers::n * step,
+                 pieces = ((1ull << 32) + piece - 1) / piece;
+  std::atomic<uint64_t> next = 0;
+  std::atomic<bool> good = true;
+  auto work = [&] {
+    Buffers buffers;
+    for (uint64_t number; good && (number = next++) < pieces;) {
+      for (int64_t i = 0; i < Buffers::n; ++i)
+        buffers.x[i] = fromBits(uint32_t(number * piece + i * step));
+      if (!body(buffers, number))
+        good = false;
     }
   };
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < std::min<uint64_t>(pieces, cores()); ++i)
+    threads.emplace_back(work);
+  work();
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+void compare(Jit &jit, const JitOptions &options, uint64_t step) {
+  constexpr int64_t n = Buffers::n;
+  auto progress = [&](const char *name) {
+    if (step == 1)
+      std::fprintf(stderr, "%s (lanes %d, level %s)\n", name,
+                   int(options.lanes),
+                   stringifyIsaLevel(options.level).str().c_str());
+  };
   for (const Function &f : functions) {
+    progress(f.name);
     auto *run = jit.function<void(void *, void *)>(f.name);
-    forInputs([&] {
-      run(&in, &out);
+    forInputs(step, [&](Buffers &b, uint64_t) {
+      run(&b.in, &b.out);
       for (int64_t i = 0; i < n; ++i) {
-        float want = f.host(x[i]);
-        if (toBits(want) != toBits(y[i]) && (want == want || y[i] == y[i])) {
-          mismatch(f.name, options, x[i], toBits(y[i]), toBits(want));
+        float want = f.host(b.x[i]);
+        if (toBits(want) != toBits(b.y[i]) &&
+            (want == want || b.y[i] == b.y[i])) {
+          mismatch(f.name, options, b.x[i], toBits(b.y[i]), toBits(want));
           return false;
         }
       }
       return true;
     });
   }
-  for (bool b : {true, false}) {
-    const char *name = b ? "bf16" : "f16";
+  for (bool isBf16 : {true, false}) {
+    const char *name = isBf16 ? "bf16" : "f16";
+    progress(name);
     auto *run = jit.function<void(void *, void *)>(name);
-    forInputs([&] {
-      run(&in, &half);
+    forInputs(step, [&](Buffers &b, uint64_t) {
+      run(&b.in, &b.half);
       for (int64_t i = 0; i < n; ++i) {
-        uint16_t want = b ? num::toBf16(x[i]) : num::toF16(x[i]);
-        float back = b ? num::fromBf16(h[i]) : num::fromF16(h[i]);
-        if (want != h[i] && (x[i] == x[i] || back == back)) {
-          mismatch(name, options, x[i], h[i], want);
+        uint16_t want = isBf16 ? num::toBf16(b.x[i]) : num::toF16(b.x[i]);
+        float back = isBf16 ? num::fromBf16(b.h[i]) : num::fromF16(b.h[i]);
+        if (want != b.h[i] && (b.x[i] == b.x[i] || back == back)) {
+          mismatch(name, options, b.x[i], b.h[i], want);
           return false;
         }
       }
       return true;
     });
   }
+  progress("pow");
   auto *run = jit.function<void(void *, void *, void *)>("pow");
   const float specials[] = {0.0f,  -0.0f,    1.0f,      -1.0f, 2.0f, 0.5f,
                             3.0f,  -3.0f,    INFINITY,  NAN,   7.5f, 1e-40f,
                             -2.5f, 16777216, -INFINITY, 88.0f};
-  uint32_t round = 0;
-  forInputs([&] {
+  forInputs(step, [&](Buffers &b, uint64_t round) {
     for (int64_t i = 0; i < n; ++i)
-      z[i] = specials[(i + round) % 16] *
-             (round % 2 ? 1.0f : 1.0f + float(i) / float(n));
-    ++round;
-    run(&in, &second, &out);
+      b.z[i] = specials[(i + round) % 16] *
+               (round % 2 ? 1.0f : 1.0f + float(i) / float(n));
+    run(&b.in, &b.second, &b.out);
     for (int64_t i = 0; i < n; ++i) {
-      float want = num::pow(x[i], z[i]);
-      if (toBits(want) != toBits(y[i]) && (want == want || y[i] == y[i])) {
-        mismatch("pow", options, x[i], toBits(y[i]), toBits(want));
+      float want = num::pow(b.x[i], b.z[i]);
+      if (toBits(want) != toBits(b.y[i]) &&
+          (want == want || b.y[i] == b.y[i])) {
+        mismatch("pow", options, b.x[i], toBits(b.y[i]), toBits(want));
         return false;
       }
     }
@@ -195,27 +230,50 @@ double unit(double exact) {
   return std::ldexp(1.0, std::max(e, -125) - 24);
 }
 
+/// The largest error of a function over every `step`th input.
+struct Worst {
+  double error = 0;
+  float at = 0;
+};
+
+Worst worstOf(const Function &f, uint64_t from, uint64_t to, uint64_t step) {
+  Worst worst;
+  for (uint64_t u = from; u < to; u += step) {
+    float x = fromBits(uint32_t(u)), y = f.host(x);
+    double exact = f.exact(x);
+    if (y != y || exact != exact || std::isinf(y) ||
+        std::fabs(exact) > 0x1.fffffep127) {
+      bool alike = (y != y) == (exact != exact) &&
+                   (y != y || std::fabs(y) >= 0x1.fffffep127);
+      if (!alike)
+        std::printf("%s(%a) is %a, not %a\n", f.name, x, y, exact);
+      continue;
+    }
+    double error = std::fabs(y - exact) / unit(exact);
+    if (error > worst.error)
+      worst = {error, x};
+  }
+  return worst;
+}
+
 void errors(uint64_t step) {
   std::printf("| function | largest error, ulp | at |\n|---|---|---|\n");
   for (const Function &f : functions) {
-    double worst = 0;
-    float at = 0;
-    for (uint64_t u = 0; u < (1ull << 32); u += step) {
-      float x = fromBits(uint32_t(u)), y = f.host(x);
-      double exact = f.exact(x);
-      if (y != y || exact != exact || std::isinf(y) ||
-          std::fabs(exact) > 0x1.fffffep127) {
-        bool alike = (y != y) == (exact != exact) &&
-                     (y != y || std::fabs(y) >= 0x1.fffffep127);
-        if (!alike)
-          std::printf("%s(%a) is %a, not %a\n", f.name, x, y, exact);
-        continue;
-      }
-      double error = std::fabs(y - exact) / unit(exact);
-      if (error > worst)
-        worst = error, at = x;
-    }
-    std::printf("| %s | %.3f | %a |\n", f.name, worst, at);
+    uint64_t parts = cores(), each = ((1ull << 32) / step / parts + 1) * step;
+    std::vector<Worst> worst(parts);
+    std::vector<std::thread> threads;
+    for (uint64_t i = 0; i < parts; ++i)
+      threads.emplace_back([&, i] {
+        worst[i] = worstOf(f, i * each,
+                           std::min((i + 1) * each, uint64_t(1) << 32), step);
+      });
+    for (std::thread &thread : threads)
+      thread.join();
+    // Equal errors: the first input of all.
+    Worst most = *std::max_element(
+        worst.begin(), worst.end(),
+        [](const Worst &a, const Worst &b) { return a.error < b.error; });
+    std::printf("| %s | %.3f | %a |\n", f.name, most.error, most.at);
   }
 }
 
@@ -247,6 +305,9 @@ int main(int argc, char **argv) {
       return 1;
     compare(*jit, options, step);
   }
-  std::printf(failures ? "%d functions differ\n" : "ok\n", failures);
+  if (failures)
+    std::printf("%d functions differ\n", failures.load());
+  else
+    std::printf("ok\n");
   return failures != 0;
 }
