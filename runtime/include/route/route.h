@@ -157,8 +157,8 @@ typedef struct route_file {
  * over all its axes, row-major, read there and never copied but where variants
  * for the CPU want it packed, or where it has to get to the GPU. It must hold
  * its values when the context is made, and outlive the context. On a GPU
- * (ROUTE_CONTEXT_CUDA) it starts at a multiple of 16 bytes; calls on the CPU are
- * then errors, since they would read it. */
+ * (ROUTE_CONTEXT_CUDA) it starts at a multiple of 16 bytes; calls on the CPU
+ * are then errors, since they would read it. */
 typedef struct route_param {
   const char *name; /* the parameter's, as in the descriptor */
   const route_tensor *tensor;
