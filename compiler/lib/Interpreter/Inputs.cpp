@@ -17,6 +17,20 @@ using namespace route::interp;
 /// Deeper than any type.
 static constexpr unsigned maxDepth = 64;
 
+/// What key `key` of a record binds: the column, of axis `items` where that is
+/// not empty, or the signal, or null.
+static Operation *targetOf(ModuleOp module, StringRef key, StringRef items) {
+  for (auto axis : module.getOps<AxisOp>())
+    for (auto column : axis.getColumns().getOps<ColumnOp>())
+      if (column.getKind() == ColumnKind::input && column.getSymName() == key &&
+          (items.empty() || axis.getSymName() == items))
+        return column;
+  for (auto signal : module.getOps<SignalOp>())
+    if (signal.getSymName() == key)
+      return signal;
+  return nullptr;
+}
+
 LogicalResult route::interp::bindTensors(Interpreter &interpreter,
                                          ModuleOp module,
                                          const SafeTensors &file) {
@@ -38,6 +52,12 @@ LogicalResult route::interp::bindTensors(Interpreter &interpreter,
   }
   for (const FileTensor &tensor : file.tensors()) {
     Operation *target = lookupDotted(interpreter.machine(), tensor.name);
+    std::string name = tensor.name;
+    if (!target) // a library's inputs have a column's own name
+      if (auto column = dyn_cast_or_null<ColumnOp>(
+              target = targetOf(module, tensor.name, "")))
+        name = (cast<AxisOp>(column->getParentOp()).getSymName() + "." + name)
+                   .str();
     bool isInput = isa_and_nonnull<SignalOp, ColumnOp>(target);
     bool isArgument = false;
     if (!target)
@@ -48,7 +68,7 @@ LogicalResult route::interp::bindTensors(Interpreter &interpreter,
     if (!isInput && !isArgument)
       continue;
     auto array = arrayFromTensor(tensor, module.getLoc());
-    if (failed(array) || failed(interpreter.bindInput(tensor.name, *array)))
+    if (failed(array) || failed(interpreter.bindInput(name, *array)))
       return failure();
   }
   return success();
@@ -301,20 +321,9 @@ FailureOr<Array> route::interp::readJson(Machine &machine,
   return machine.conform(*array, type, name, loc);
 }
 
-/// What key `key` of a record binds: the column or the signal, or null.
-static Operation *targetOf(ModuleOp module, StringRef key) {
-  for (auto axis : module.getOps<AxisOp>())
-    for (auto column : axis.getColumns().getOps<ColumnOp>())
-      if (column.getKind() == ColumnKind::input && column.getSymName() == key)
-        return column;
-  for (auto signal : module.getOps<SignalOp>())
-    if (signal.getSymName() == key)
-      return signal;
-  return nullptr;
-}
-
 LogicalResult route::interp::bindRecords(Interpreter &interpreter,
-                                         ModuleOp module, StringRef text) {
+                                         ModuleOp module, StringRef text,
+                                         StringRef of, bool allowExtra) {
   Location loc = module.getLoc();
   std::vector<Json> records;
   std::vector<size_t> lines;
@@ -341,17 +350,33 @@ LogicalResult route::interp::bindRecords(Interpreter &interpreter,
     for (const std::string &key : record.keys) {
       if (llvm::is_contained(keys, key))
         continue;
-      Operation *target = targetOf(module, key);
-      if (!target)
+      Operation *target = targetOf(module, key, of);
+      if (!target && allowExtra)
+        continue;
+      if (!target) {
+        auto diagnostic = emitError(loc, "line ")
+                          << line << ": '" << key << "'";
+        if (Operation *other = targetOf(module, key, ""))
+          return diagnostic << " is a column of '"
+                            << cast<AxisOp>(other->getParentOp()).getSymName()
+                            << "', and the lines are of '" << of
+                            << "': give it in a .safetensors file";
+        return diagnostic << " is no input column or signal";
+      }
+      auto axis = isa<ColumnOp>(target) ? cast<AxisOp>(target->getParentOp())
+                                        : AxisOp();
+      if (axis && items && axis != items)
         return emitError(loc, "line ")
-               << line << ": '" << key << "' is no input column or signal";
-      if (isa<ColumnOp>(target))
-        items = cast<AxisOp>(target->getParentOp());
+               << line << ": '" << key << "' is a column of '"
+               << axis.getSymName() << "', and others are of '"
+               << items.getSymName() << "'";
+      if (axis)
+        items = axis;
       keys.push_back(key);
     }
   llvm::sort(keys);
   for (const std::string &key : keys) {
-    Operation *target = targetOf(module, key);
+    Operation *target = targetOf(module, key, of);
     auto column = dyn_cast<ColumnOp>(target);
     auto signal = dyn_cast<SignalOp>(target);
     auto type = cast<ArrayType>(column ? column.getType() : signal.getType());
@@ -374,6 +399,8 @@ LogicalResult route::interp::bindRecords(Interpreter &interpreter,
       return failure();
   }
   // Columns that no line gives have their default, for as many items.
+  if (!items && !of.empty())
+    items = module.lookupSymbol<AxisOp>(of);
   if (!items)
     for (auto axis : module.getOps<AxisOp>())
       if (!items && axis.getKind() == AxisKind::index &&

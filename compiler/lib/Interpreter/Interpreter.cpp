@@ -314,10 +314,13 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
   impl->writes = &writes;
   impl->keyedWrites = &keyedWrites;
   LogicalResult done = success();
+  StringRef kind = event;
   for (auto func : impl->module.getOps<FuncOp>()) {
-    if (func.getKind() != FuncKind::handler || func.getEvent() != event ||
+    bool meant = func.getEvent() == event || func.getSymName() == event;
+    if (func.getKind() != FuncKind::handler || !meant ||
         (!of.empty() && func.getOf() != of))
       continue;
+    kind = *func.getEvent();
     if (auto every = func->getAttrOfType<IntegerAttr>("every_ns")) {
       auto last = impl->lastRun.find(func.getSymName());
       if (last != impl->lastRun.end() &&
@@ -340,7 +343,7 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
       break;
     }
     // A row that is sent work is used, for pools that evict.
-    if (event == "dispatch")
+    if (kind == "dispatch")
       for (auto [arg, type] : llvm::zip(args, func.getArgumentTypes()))
         if (auto array = dyn_cast<ArrayType>(type); array && array.isScalar())
           if (auto ref = dyn_cast<RefType>(array.getElementType()))
@@ -350,7 +353,7 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
   impl->writes = nullptr;
   impl->keyedWrites = nullptr;
   // What the decision reserved is charged once it is acted on.
-  if (succeeded(done) && (event == "dispatch" || event == "commit")) {
+  if (succeeded(done) && (kind == "dispatch" || kind == "commit")) {
     impl->ledger.merge(impl->pending);
     impl->pending.clear();
   }

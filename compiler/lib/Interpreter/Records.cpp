@@ -113,48 +113,36 @@ static AxisRef outermost(const RuntimeValue &value) {
   return axis;
 }
 
-void route::interp::printRecords(
-    llvm::raw_ostream &os, Machine &machine,
-    ArrayRef<std::pair<std::string, RuntimeValue>> values) {
-  AxisRef items;
-  for (const auto &[name, value] : values) {
-    AxisRef axis = outermost(value);
-    auto op = axis && axis->name ? machine.symbols.lookup<AxisOp>(axis->name)
-                                 : AxisOp();
-    if (op && op.getKind() == AxisKind::index &&
-        llvm::any_of(op.getColumns().getOps<ColumnOp>(), [](ColumnOp column) {
-          return column.getKind() == ColumnKind::input;
-        }))
-      items = axis;
-  }
+void route::interp::printRecords(llvm::raw_ostream &os, Machine &machine,
+                                 ArrayRef<NamedValue> values, StringRef items) {
+  auto ofItems = [&](const NamedValue &entry) {
+    AxisRef axis = outermost(entry.value);
+    return axis && axis->name && axis->name.getValue() == items;
+  };
   RecordPrinter printer(machine, os);
-  auto object = [&](bool ofItems, int64_t item) {
+  auto object = [&](bool wanted, int64_t item) {
     os << '{';
     bool first = true;
-    for (const auto &[name, value] : values) {
-      AxisRef axis = outermost(value);
-      if ((items && axis && axis->name == items->name) != ofItems)
+    for (const NamedValue &entry : values) {
+      if (ofItems(entry) != wanted)
         continue;
-      os << (first ? "" : ", ") << llvm::json::Value(name) << ": ";
-      printer.print(value, item);
+      os << (first ? "" : ", ") << llvm::json::Value(entry.name) << ": ";
+      printer.print(entry.value, item);
       first = false;
     }
     os << '}';
-    return !first;
   };
-  if (!items) {
+  auto found = llvm::find_if(values, ofItems);
+  if (found == values.end()) {
     object(false, -1);
     os << '\n';
     return;
   }
-  for (int64_t item = 0; item < items->size; ++item) {
+  for (int64_t item = 0, n = outermost(found->value)->size; item < n; ++item) {
     object(true, item);
     os << '\n';
   }
-  if (llvm::any_of(values, [&](const auto &entry) {
-        AxisRef axis = outermost(entry.second);
-        return !axis || axis->name != items->name;
-      })) {
+  if (!llvm::all_of(values, ofItems)) {
     os << "{\"all\": ";
     object(false, -1);
     os << "}\n";

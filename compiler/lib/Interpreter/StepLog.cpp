@@ -106,6 +106,10 @@ void route::interp::printJson(llvm::raw_ostream &os, Machine &machine,
   }
   if (ArrayAttr labels = labelsOf(machine, type)) {
     int64_t place = element.asInt();
+    if (place < 0) { // no rule, no row
+      os << "null";
+      return;
+    }
     if (place >= 0 && place < int64_t(labels.size())) {
       auto coded = dyn_cast<route::EnumType>(type);
       auto op =

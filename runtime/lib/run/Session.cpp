@@ -62,26 +62,16 @@ bool Session::open(bool bind) {
   return loadState();
 }
 
-/// What runs by names takes and gives files, and nothing else.
+/// A spec that has no library, run by the names of its inputs.
 bool Session::runByNames() {
-  struct Wish {
-    bool given;
-    const char *option;
-  };
-  for (Wish wish : {Wish{options.describe, "--describe"},
-                    {options.bench, "--bench"},
-                    {!options.trace.empty(), "--trace"},
-                    {!options.emits.empty(), "--emit"},
-                    {!options.stateIn.empty(), "--state-in"},
-                    {!options.stateOut.empty(), "--state-out"},
-                    {options.threads > 1, "--threads"}})
-    if (wish.given)
+  // A trace is a library's buffers, and ids key the draws of its items.
+  for (auto [given, option] : {std::pair{!options.trace.empty(), "--trace"},
+                               {options.id != 0, "--id"}})
+    if (given)
       return check(fail(&error, ROUTE_ERROR_ENTRY_KIND,
                         "'%s' is about libraries, and there is none of this: "
                         "%.400s",
-                        wish.option, loaded.reason));
-  if (options.entry.empty())
-    return check(fail(&error, ROUTE_ERROR_ENTRY_KIND, "name an entry to run"));
+                        option, loaded.reason));
   std::vector<const char *> inputs;
   for (const std::string &file : options.inputs)
     inputs.push_back(file.c_str());
@@ -92,7 +82,10 @@ bool Session::runByNames() {
   auto orNull = [](const std::string &text) {
     return text.empty() ? nullptr : text.c_str();
   };
-  RunRequest request = {options.entry.c_str(),
+  std::vector<RunRequest::Event> emits;
+  for (const RunOptions::Named &event : options.emits)
+    emits.push_back({event.name.c_str(), orNull(event.file)});
+  RunRequest request = {orNull(options.entry),
                         inputs.data(),
                         inputs.size(),
                         params.data(),
@@ -102,7 +95,15 @@ bool Session::runByNames() {
                         orNull(options.replay),
                         options.gapMs < 0 ? -1 : options.gapMs * 1'000'000,
                         options.now,
-                        options.seed};
+                        options.seed,
+                        emits.data(),
+                        emits.size(),
+                        orNull(options.stateIn),
+                        orNull(options.stateOut),
+                        options.describe,
+                        options.json,
+                        options.bench,
+                        options.allowExtra};
   return check(loaded.run(loaded.user, request, &error));
 }
 

@@ -19,9 +19,13 @@ mlir::LogicalResult bindTensors(Interpreter &interpreter, mlir::ModuleOp module,
 /// for further axes, null for unknown. The item axis is the one with input
 /// columns, or the first axis of the signals that the records name. Money is
 /// given in dollars. A column that a line leaves out has its default there, or
-/// is unknown where it may be. Errors name the line.
+/// is unknown where it may be. Errors name the line. `items` says which axis
+/// the records are of, where there are several; with `allowExtra` keys that
+/// mean nothing are passed over.
 mlir::LogicalResult bindRecords(Interpreter &interpreter, mlir::ModuleOp module,
-                                llvm::StringRef text);
+                                llvm::StringRef text,
+                                llvm::StringRef items = "",
+                                bool allowExtra = false);
 
 /// One value of `type` from JSON, in the forms of bindRecords: lists for axes,
 /// outermost first. `line` is for messages.
@@ -35,10 +39,17 @@ mlir::FailureOr<Array> readJson(Machine &machine,
 void printJson(llvm::raw_ostream &os, Machine &machine, const Element &element,
                mlir::Type type);
 
+/// A value that a run gave, by its name.
+struct NamedValue {
+  std::string name;
+  RuntimeValue value;
+};
+
 /// Named values as lines of JSON, as route-run writes those of a library: an
-/// object for each item, and {"all": …} for what is over no items.
+/// object for each position of axis `items`, and {"all": …} for what does not
+/// lie over it first, such as values over other items.
 void printRecords(llvm::raw_ostream &os, Machine &machine,
-                  llvm::ArrayRef<std::pair<std::string, RuntimeValue>> values);
+                  llvm::ArrayRef<NamedValue> values, llvm::StringRef items);
 
 } // namespace route::interp
 

@@ -76,7 +76,7 @@ public:
   run(llvm::StringRef entry, llvm::ArrayRef<RuntimeValue> args);
   mlir::FailureOr<llvm::SmallVector<RuntimeValue>> run(llvm::StringRef entry);
 
-  /// Runs the handlers of `event`; `of` is the router for commit and empty
+  /// Runs the handlers of `event`, or the one of that symbol; `of` is the router for commit and empty
   /// otherwise. Handlers whose arguments have names take what the last run
   /// returned under those names; others take `args` by place. All writes become
   /// visible together, or none where a handler fails. `commit` and `dispatch`

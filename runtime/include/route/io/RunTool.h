@@ -30,7 +30,10 @@ struct RunRequest {
   struct Param {
     const char *label, *file; ///< label: null for the file's own name
   };
-  const char *entry;
+  struct Event {
+    const char *name, *file; ///< file: what it brings, or null
+  };
+  const char *entry;         ///< null: only describe, or emit
   const char *const *inputs; ///< .jsonl and .safetensors
   uint64_t num_inputs;
   const Param *params;
@@ -41,6 +44,10 @@ struct RunRequest {
   int64_t gap_ns;      ///< from one run to the next; -1: one after the other
   int64_t now;
   uint64_t seed;
+  const Event *emits; ///< after the entry, in order
+  uint64_t num_emits;
+  const char *state_in, *state_out; ///< safetensors, or null
+  bool describe, json, bench, allow_extra;
 };
 
 /// What `--interpret FILE` needs. `load` reads the spec and gives a descriptor
