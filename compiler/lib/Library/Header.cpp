@@ -3,6 +3,7 @@
 #include "route/route_module.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
+#include <set>
 
 using namespace route;
 
@@ -48,6 +49,7 @@ public:
         << "\n\n#include \"route/route.h\"\n\n"
         << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
     writeRows();
+    writeStates();
     for (auto [i, entry] : llvm::enumerate(schema.entries))
       writeEntry(entry, i);
     writeWorkspace();
@@ -87,21 +89,48 @@ private:
     for (const EnumSchema &enumeration : schema.enums)
       if (enumeration.lists)
         writeLists(enumeration);
-      else
+      else if (!enumeration.ofAxis) // those of the axis stand above
         writeNames(enumeration.name, enumeration.members);
   }
 
-  void writePort(llvm::StringRef kind, const PortSchema &port) {
-    out << "   *   " << port.name << ": " << elementName(port.type.element)
-        << '[';
-    llvm::interleaveComma(port.axes, out, [&](uint32_t axis) {
+  /// State cells by their numbers, as route_state_read wants them.
+  void writeStates() {
+    if (schema.states.empty())
+      return;
+    out << "/* State, for route_state_read and route_state_write:\n";
+    for (const StateSchema &state : schema.states) {
+      out << "   *   " << state.name << ": ";
+      writeType(state.type, state.axes);
+      out << '\n';
+    }
+    out << "   */\nenum {\n";
+    std::set<std::string> taken;
+    for (auto [i, state] : llvm::enumerate(schema.states)) {
+      std::string stem = upper(prefix) + "_STATE_" + upper(state.name);
+      if (!taken.insert(stem).second) // names that C does not tell apart
+        taken.insert(stem += "_" + std::to_string(i));
+      out << "  " << stem << " = " << i << ",\n";
+    }
+    out << "  " << upper(prefix) << "_NUM_STATES = " << schema.states.size()
+        << "\n};\n\n";
+  }
+
+  /// `u32[user = 3] in tok`.
+  void writeType(const TypeSchema &type, const std::vector<uint32_t> &axes) {
+    out << elementName(type.element) << '[';
+    llvm::interleaveComma(axes, out, [&](uint32_t axis) {
       out << schema.axes[axis].name;
       if (schema.axes[axis].size >= 0)
         out << " = " << schema.axes[axis].size;
     });
     out << ']';
-    if (!port.type.unit.empty())
-      out << " in " << port.type.unit;
+    if (!type.unit.empty())
+      out << " in " << type.unit;
+  }
+
+  void writePort(llvm::StringRef kind, const PortSchema &port) {
+    out << "   *   " << port.name << ": ";
+    writeType(port.type, port.axes);
     if (mayBeUnknown(port))
       out << ", may be unknown: known_" << kind << '_' << identifier(port.name)
           << " says where it is known; null: everywhere";

@@ -1,6 +1,7 @@
-// What state starts as: constants, followed through casts and broadcasts.
+// What state starts as, as constants: the interpreter works it out.
 #include "Initial.h"
-#include "llvm/ADT/APSInt.h"
+#include "mlir/IR/Diagnostics.h"
+#include "route/Interpreter/Machine.h"
 
 using namespace mlir;
 using namespace route;
@@ -17,81 +18,40 @@ static IntegerType wordOf(Type element) {
   return nullptr;
 }
 
-static APFloat rounded(APFloat value, FloatType to) {
-  bool inexact;
-  value.convert(to.getFloatSemantics(), APFloat::rmNearestTiesToEven, &inexact);
-  return value;
-}
-
-/// A number of type `from` as one of type `to`, as route.cast has it; null for
-/// what is no number.
-static Attribute convert(Attribute number, Type from, Type to) {
-  MLIRContext *context = to.getContext();
-  auto toFloat = dyn_cast<FloatType>(to);
-  // Narrow floats are reached by way of f32.
-  auto near =
-      toFloat && !to.isF64() ? FloatType(Float32Type::get(context)) : toFloat;
-  if (auto given = dyn_cast_or_null<FloatAttr>(number)) {
-    APFloat value = given.getValue();
-    if (toFloat)
-      return FloatAttr::get(toFloat, rounded(rounded(value, near), toFloat));
-    IntegerType word = wordOf(to);
-    if (!word)
-      return {};
-    if (word.getWidth() == 1)
-      return BoolAttr::get(context, !value.isZero());
-    // Truncates and saturates; NaN gives 0.
-    llvm::APSInt result(word.getWidth(), to.isUnsignedInteger());
-    bool exact;
-    value.convertToInteger(result, APFloat::rmTowardZero, &exact);
-    return IntegerAttr::get(word, result);
+/// An element as it is stored; null for what is no number.
+static Attribute storedAs(Type type, const interp::Element &element) {
+  if (auto to = dyn_cast<FloatType>(type)) {
+    APFloat value(to.isF64() ? element.asDouble() : 0.0);
+    bool inexact;
+    if (!to.isF64()) {
+      value = APFloat(element.asFloat());
+      value.convert(to.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                    &inexact);
+    }
+    return FloatAttr::get(to, value);
   }
-  auto given = dyn_cast_or_null<IntegerAttr>(number);
-  if (!given)
-    return {};
-  const APInt &value = given.getValue();
-  bool isSigned = !from.isUnsignedInteger() && value.getBitWidth() > 1;
-  if (toFloat) {
-    APFloat wide(near.getFloatSemantics());
-    wide.convertFromAPInt(value, isSigned, APFloat::rmNearestTiesToEven);
-    return FloatAttr::get(toFloat, rounded(wide, toFloat));
-  }
-  IntegerType word = wordOf(to);
+  IntegerType word = wordOf(type);
   if (!word)
     return {};
-  if (word.getWidth() == 1)
-    return BoolAttr::get(context, !value.isZero());
-  return IntegerAttr::get(word, isSigned ? value.sextOrTrunc(word.getWidth())
-                                         : value.zextOrTrunc(word.getWidth()));
+  return IntegerAttr::get(
+      word, APInt(64, element.asInt(), true).sextOrTrunc(word.getWidth()));
 }
 
-/// The constant that `value` is; null where it is none.
-static Attribute constantOf(Value value) {
-  Operation *op = value.getDefiningOp();
-  auto type = dyn_cast<ArrayType>(value.getType());
-  if (!op || !type)
+/// The one element that all positions have, or all elements.
+static Attribute constantOf(Type type, const interp::Array &array) {
+  SmallVector<Attribute> elements;
+  for (const interp::Element &element : array.elements())
+    if (!elements.emplace_back(storedAs(type, element)))
+      return {};
+  if (elements.empty())
     return {};
-  Type element = type.getElementType();
-  if (auto constant = dyn_cast<ConstantOp>(op))
-    return convert(constant.getValue(), element, element);
-  if (auto cast = dyn_cast<CastOp>(op))
-    return convert(
-        constantOf(cast.getOperand()),
-        mlir::cast<ArrayType>(cast.getOperand().getType()).getElementType(),
-        element);
-  if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-    Attribute operand = constantOf(broadcast.getOperand());
-    return isa_and_nonnull<DenseElementsAttr>(operand) ? Attribute() : operand;
-  }
-  if (auto get = dyn_cast<GetOp>(op)) {
-    auto column = SymbolTable::lookupNearestSymbolFrom<ColumnOp>(
-        op->getParentOfType<ModuleOp>(), get.getSymbol());
-    if (column && column.getKind() == ColumnKind::constant)
-      if (auto dense = dyn_cast<DenseElementsAttr>(*column.getValue());
-          dense && dense.getElementType().isIntOrFloat())
-        return dense;
-  }
-  return {};
+  if (llvm::all_equal(elements))
+    return elements.front();
+  auto numbers = dyn_cast<FloatType>(type);
+  return DenseElementsAttr::get(
+      RankedTensorType::get({static_cast<int64_t>(elements.size())},
+                            numbers ? Type(numbers) : Type(wordOf(type))),
+      elements);
 }
 
 /// Zeros, but that a reference is to no row.
@@ -100,29 +60,48 @@ static Attribute zerosOf(Type element) {
                                : Attribute();
 }
 
-static LogicalResult noConstant(Operation *op, StringRef what) {
+/// What `evaluate` gives in an interpreter that knows the module alone.
+static FailureOr<Attribute> evaluated(
+    Operation *op, ArrayType type, StringRef what,
+    llvm::function_ref<FailureOr<interp::Array>(interp::Machine &)> evaluate) {
+  Attribute initial;
+  {
+    // It fails where something is read that only a context has.
+    ScopedDiagnosticHandler quiet(op->getContext(),
+                                  [](Diagnostic &) { return success(); });
+    interp::Machine machine(op->getParentOfType<ModuleOp>(), {});
+    FailureOr<interp::Array> value = evaluate(machine);
+    if (succeeded(value))
+      initial = constantOf(type.getElementType(), *value);
+  }
+  if (initial)
+    return initial;
   return op->emitError() << "compiled code does not cover " << what
                          << " that starts as no constant yet; the interpreter "
                             "does";
 }
 
 FailureOr<Attribute> route::initialOf(StateOp state) {
-  Type element = cast<ArrayType>(state.getType()).getElementType();
+  auto type = cast<ArrayType>(state.getType());
   if (state.getInit().empty())
-    return state.getFrom() ? Attribute() : zerosOf(element);
-  auto yield = cast<YieldOp>(state.getInit().front().getTerminator());
-  Attribute initial = constantOf(yield.getOperand(0));
-  if (!initial)
-    return noConstant(state, "state");
-  return initial;
+    return state.getFrom() ? Attribute() : zerosOf(type.getElementType());
+  return evaluated(state, type, "state", [&](interp::Machine &machine) {
+    return machine.initialState(state);
+  });
 }
 
 FailureOr<Attribute> route::initialOf(ColumnOp column) {
-  Type element = cast<ArrayType>(column.getType()).getElementType();
+  auto type = cast<ArrayType>(column.getType());
   if (!column.getFallback())
-    return zerosOf(element);
-  Attribute initial = convert(*column.getFallback(), element, element);
-  if (!initial)
-    return noConstant(column, "a column");
-  return initial;
+    return zerosOf(type.getElementType());
+  return evaluated(column, type, "a column",
+                   [&](interp::Machine &machine) -> FailureOr<interp::Array> {
+                     auto axes = interp::resolveAxes(type.getAxes(), {},
+                                                     machine, column.getLoc());
+                     if (failed(axes))
+                       return failure();
+                     return machine.materialize(*column.getFallback(),
+                                                type.getElementType(), *axes,
+                                                column.getLoc());
+                   });
 }

@@ -38,9 +38,9 @@ public:
     for (auto axis : module.getOps<AxisOp>())
       addAxis(axis);
     for (auto enumeration : module.getOps<EnumOp>())
-      schema.enums.push_back({enumeration.getSymName().str(),
-                              strings(enumeration.getLabels()),
-                              enumeration->hasAttr("json")});
+      schema.enums.push_back(
+          {enumeration.getSymName().str(), strings(enumeration.getLabels()),
+           enumeration->hasAttr("json"), enumeration->hasAttr("of_axis")});
     // Entries first, so that states of columns are known to the pools.
     for (func::FuncOp entry : getEntries(module))
       if (failed(collectSymbols(entry)))

@@ -43,7 +43,7 @@ void route::addRowsPasses(OpPassManager &pm) {
   pm.addPass(createRouteInlineSignals());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.nest<FuncOp>().addPass(createRouteExpandRanges());
+  pm.addPass(createRouteExpandRanges());
   pm.nest<FuncOp>().addPass(createRouteSinkPicks());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -200,6 +200,8 @@ private:
                              std::vector<AxisInfo *> pools);
   RouteInstance *makeInstance(const ast::RouteDecl &decl, ScopePtr scope,
                               StringRef path, std::vector<AxisInfo *> pools);
+  mlir::Value initialValue(const ast::Expr &written, const TypeInfo &type,
+                           StringRef name);
   Value load(Storage &storage);
   Value loadColumn(AxisInfo &axis, const ColumnInfo &column);
   mlir::Value applyFrames(mlir::Value value);

@@ -152,6 +152,12 @@ bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
                                 : asArray(value, arg->value->range, e.i64());
     if (!position)
       return false;
+    if (!rows && !isa<mlir::IntegerType>(e.valueTypeOf(position))) {
+      error(diag::typeMismatch, arg->value->range,
+            "this is no position along '" + along->name + "': found " +
+                describe(value));
+      return false;
+    }
     at.push_back({along, position});
   }
   return true;

@@ -112,6 +112,43 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   return value;
 }
 
+/// What state starts as, over its axes: a list that is written lies along the
+/// one that it is as long as.
+mlir::Value Elaborator::initialValue(const Expr &written, const TypeInfo &type,
+                                     StringRef name) {
+  Value init = convert(eval(written), type, written.range);
+  if (init.isError())
+    return {};
+  for (AxisInfo *axis : e.axesOf(init.ir)) {
+    if (e.has(type.axes, axis) || llvm::any_of(type.axes, [&](AxisInfo *own) {
+          return own->descendsFrom(axis);
+        }))
+      continue;
+    AxisInfo *along =
+        isa<ListExpr>(ignoreParens(&written)) && type.axes.size() == 1
+            ? type.axes.front()
+            : nullptr;
+    if (!along) {
+      error(diag::resultAxes, written.range,
+            "state '" + name + "' has no axis '" + axis->name + "': found " +
+                describe(init))
+          .help("reduce it first");
+      return {};
+    }
+    if (along->size != axis->size) {
+      error(diag::resultAxes, written.range,
+            "a list of " + llvm::Twine(axis->size) + " for state '" + name +
+                "' over '" + along->name + "'")
+          .label(along->range,
+                 along->size < 0 ? std::string("of any size")
+                                 : std::to_string(along->size) + " positions");
+      return {};
+    }
+    init.ir = e.rename(init.ir, axis, along);
+  }
+  return e.broadcastTo(init.ir, type.axes);
+}
+
 Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   if (!decl.type)
     return fail(diag::missingType, decl.name.range,
@@ -168,9 +205,7 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
     e.builder.setInsertionPointToStart(&op.getInit().emplaceBlock());
     mlir::Operation *saved = topOp;
     topOp = op;
-    Value init = convert(eval(*decl.init), type, decl.init->range);
-    mlir::Value ir =
-        init.isError() ? mlir::Value() : e.broadcastTo(init.ir, type.axes);
+    mlir::Value ir = initialValue(*decl.init, type, decl.name.text);
     if (ir)
       YieldOp::create(e.builder, e.loc, e.cast(ir, storageType(type)));
     topOp = saved;

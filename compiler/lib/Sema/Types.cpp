@@ -230,8 +230,10 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
         return noType();
       }
       mlir::Type &element = memberEnums[axis];
-      if (!element)
+      if (!element) {
         element = makeEnum(axis->labels, axis->name, axis->range);
+        symbolOf(element)->setAttr("of_axis", e.builder.getUnitAttr());
+      }
       return elementType(element);
     }
     mlir::Type element = enumFrom(*coded, hint);

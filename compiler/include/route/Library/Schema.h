@@ -34,7 +34,8 @@ struct AxisSchema {
 struct EnumSchema {
   std::string name;
   std::vector<std::string> members;
-  bool lists = false; ///< the members are lists, as JSON
+  bool lists = false;  ///< the members are lists, as JSON
+  bool ofAxis = false; ///< the members are those of an axis
 };
 
 struct AttributeSchema {

@@ -36,10 +36,10 @@ static bool saysWhatTheCallSays(Operation *op) {
 namespace {
 class Expander {
 public:
-  explicit Expander(FuncOp func) : func(func), b(func.getContext()) {}
+  explicit Expander(Block &body)
+      : body(body), b(body.getParentOp()->getContext()) {}
 
   LogicalResult run() {
-    Block &body = func.getBody().front();
     b.setInsertionPointToStart(&body);
     for (BlockArgument argument : body.getArguments())
       if (isRange(argument))
@@ -139,7 +139,8 @@ private:
     parts = parts.drop_front();
   }
 
-  FuncOp func;
+  /// Of a function or a part of a budget.
+  Block &body;
   OpBuilder b;
   llvm::DenseMap<Value, Ends> ends;
   /// Ops whose meaning the expansion has taken over, users after their
@@ -182,6 +183,10 @@ LogicalResult Expander::expand(Operation *op) {
                              [](Type type) { return isRange(type); });
   if (!ranged)
     return success();
+  if (isa<YieldOp>(op) && isa<BudgetOp>(op->getParentOp()))
+    return op->getParentOp()->emitError(
+        "compiled code does not cover a budget whose key or amount may be "
+        "unknown yet; the interpreter does");
   if (isa<YieldOp>(op) || saysWhatTheCallSays(op))
     return success();
   FailureOr<Ends> found = compute(op);
@@ -621,6 +626,7 @@ LogicalResult Expander::expandRegions(Operation *op) {
 void Expander::expandReturn(ReturnOp op) {
   if (llvm::none_of(op.getOperands(), [](Value v) { return isRange(v); }))
     return;
+  auto func = op->getParentOfType<FuncOp>();
   SmallVector<Value> values;
   SmallVector<Attribute> attrs;
   for (auto [i, value] : llvm::enumerate(op.getOperands())) {
@@ -654,15 +660,25 @@ void Expander::expandReturn(ReturnOp op) {
 namespace {
 struct ExpandRanges : route::impl::RouteExpandRangesBase<ExpandRanges> {
   void runOnOperation() override {
-    FuncOp func = getOperation();
-    if (func.getKind() == FuncKind::steps) {
-      func.emitError("'") << func.getSymName()
-                          << "' calls the host while it runs, which compiled "
-                             "code cannot do yet";
-      return signalPassFailure();
+    for (auto func : getOperation().getOps<FuncOp>()) {
+      if (func.getKind() == FuncKind::steps) {
+        func.emitError("'") << func.getSymName()
+                            << "' calls the host while it runs, which compiled "
+                               "code cannot do yet";
+        return signalPassFailure();
+      }
+      if (!func.getBody().hasOneBlock() || failed(expand(func.getBody())))
+        return signalPassFailure();
     }
-    if (!func.getBody().hasOneBlock() || failed(Expander(func).run()))
-      signalPassFailure();
+    for (auto budget : getOperation().getOps<BudgetOp>())
+      for (Region *region :
+           {&budget.getReserve(), &budget.getLimit(), &budget.getPer()})
+        if (failed(expand(*region)))
+          return signalPassFailure();
+  }
+
+  static LogicalResult expand(Region &region) {
+    return region.empty() ? success() : Expander(region.front()).run();
   }
 };
 } // namespace

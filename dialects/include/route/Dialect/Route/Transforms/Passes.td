@@ -4,7 +4,7 @@
 
 include "mlir/Pass/PassBase.td"
 
-def RouteExpandRanges : Pass<"route-expand-ranges", "::route::FuncOp"> {
+def RouteExpandRanges : Pass<"route-expand-ranges", "::mlir::ModuleOp"> {
   let summary = "turns values that may be unknown into the ends of their intervals";
   let description = [{
     A value of `range<T>` becomes two values of T, its least and its greatest;
@@ -16,7 +16,8 @@ def RouteExpandRanges : Pass<"route-expand-ranges", "::route::FuncOp"> {
 
     What remains are `route.bound` and `route.known` of `route.get` and of the
     function's arguments. A result that may be unknown leaves as two results,
-    `x.lower` and `x.upper`, or `x` and `x.known`.
+    `x.lower` and `x.upper`, or `x` and `x.known`. What a budget computes is
+    expanded as functions are.
   }];
 }
 
