@@ -3,6 +3,7 @@
 #include "Elementwise.h"
 #include "Scalars.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "route/Text/Tables.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/xxhash.h"
 
@@ -147,9 +148,16 @@ std::string Keys::textAt(int64_t item) const {
   std::string text;
   for (const Part &part : parts)
     for (int64_t i = 0; i < part.width; ++i)
-      text +=
-          printElement(part.elements[item * part.width + i], part.type) + ";";
+      text += keyText(part.elements[item * part.width + i], part.type);
   return text;
+}
+
+std::string route::interp::keyText(const Element &part, Type type) {
+  if (!std::holds_alternative<std::string>(part))
+    return printElement(part, type) + ";";
+  int64_t digest[2];
+  route_text_digest(part.asText().bytes_begin(), part.asText().size(), digest);
+  return std::to_string(digest[0]) + ";" + std::to_string(digest[1]) + ";";
 }
 
 /// The state as the present handler sees it.

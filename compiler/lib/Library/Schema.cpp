@@ -295,7 +295,8 @@ private:
       StringRef role = text(entry, i, kRoleAttr),
                 name = text(entry, i, kNameAttr);
       if (role == "size" || role == "now" || role == "seed" ||
-          role == "param" || role == "workspace" || role == "env")
+          role == "param" || role == "workspace" || role == "env" ||
+          role == "changes")
         continue;
       if (role == "known") {
         row.inputs.back().knownAxes = row.inputs.back().axes.size();
@@ -308,7 +309,11 @@ private:
         continue;
       }
       if (role == "write") {
-        row.writes.push_back(schema.findState(name));
+        uint32_t state = schema.findState(name);
+        row.writes.push_back(state);
+        if (entry.getArgAttr(i, kReadsAttr) &&
+            !llvm::is_contained(row.reads, state))
+          row.reads.push_back(state);
         continue;
       }
       PortSchema port;

@@ -26,6 +26,7 @@ public:
   Unpacker(OpBuilder &b, Location loc)
       : b(b), loc(loc), converter(b.getContext()) {}
 
+  OpBuilder &builder() { return b; }
   Type pointer() { return LLVM::LLVMPointerType::get(b.getContext()); }
 
   /// The value of `type` that lies `offset` bytes behind `base`.
@@ -275,12 +276,14 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
         continue;
       }
       auto buffer = cast<MemRefType>(type);
-      if (role == "workspace") {
+      if (role == "workspace" || role == "changes") {
         // Its extent is not looked at: views of it are laid out beforehand.
         Value most = LLVM::ConstantOp::create(
             b, loc, i64,
             b.getI64IntegerAttr(std::numeric_limits<int64_t>::max()));
-        operands.push_back(unpack.view(workspace, buffer, most));
+        operands.push_back(
+            unpack.view(role == "changes" ? changesOf(env, unpack) : workspace,
+                        buffer, most));
         continue;
       }
       Value data;
@@ -324,6 +327,29 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
     func::CallOp::create(b, loc, entry.getSymName(), TypeRange(), operands);
     Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
     func::ReturnOp::create(b, loc, zero);
+  }
+
+  /// Where an event lists what it changes; null in an env that is older than
+  /// that.
+  Value changesOf(Value env, Unpacker &unpack) {
+    OpBuilder &b = unpack.builder();
+    Location loc = env.getLoc();
+    Type i64 = b.getI64Type(), pointer = unpack.pointer();
+    constexpr int64_t offset = offsetof(route_env, changes);
+    auto number = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(value));
+    };
+    Value none = LLVM::AllocaOp::create(b, loc, pointer, pointer, number(1));
+    LLVM::StoreOp::create(b, loc, LLVM::ZeroOp::create(b, loc, pointer), none);
+    Value has = LLVM::ICmpOp::create(
+        b, loc, LLVM::ICmpPredicate::ugt,
+        unpack.load(env, offsetof(route_env, struct_size), i64),
+        number(offset));
+    Value field = LLVM::GEPOp::create(
+        b, loc, pointer, b.getI8Type(), env,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+    Value from = LLVM::SelectOp::create(b, loc, has, field, none);
+    return LLVM::LoadOp::create(b, loc, pointer, from);
   }
 
   /// An entry of one of two levels that share their code.

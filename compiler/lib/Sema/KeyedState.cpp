@@ -206,16 +206,30 @@ bool Elaborator::writeKeyed(Storage &storage, const IndexExpr &target,
                   axis->name + "'");
         return false;
       }
-  mlir::Value before = LookupOp::create(
-      e.builder, e.loc, storage.type,
-      mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol), keys);
+  // A key that is not written is not used either.
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  mlir::Value mask = cx.writeMask;
+  bool branches = mask && e.axesOf(mask).empty();
+  if (branches) {
+    if (e.isRange(mask))
+      mask = e.coalesce(mask, e.constantInt(e.i1(), 0));
+    auto branch = IfOp::create(e.builder, e.loc, mlir::TypeRange(), mask);
+    e.builder.setInsertionPointToStart(&branch.getThenRegion().emplaceBlock());
+    YieldOp::create(e.builder, e.loc, mlir::ValueRange());
+    e.builder.setInsertionPointToStart(&branch.getThenRegion().front());
+    cx.writeMask = {};
+  }
+  auto state = mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol);
+  mlir::Value before =
+      LookupOp::create(e.builder, e.loc, storage.type, state, keys);
   mlir::Value next = placed(storage.type, storage.unit, before, at, value,
                             range, storage.name);
+  if (next)
+    StoreOp::create(e.builder, e.loc, state, keys, next);
+  if (branches)
+    cx.writeMask = mask;
   if (!next)
     return false;
-  StoreOp::create(e.builder, e.loc,
-                  mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol), keys,
-                  next);
   return true;
 }
 

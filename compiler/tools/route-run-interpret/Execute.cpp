@@ -1,6 +1,7 @@
 // Between the runtime's buffers and the interpreter's arrays.
 #include "Execute.h"
-#include "route/Dialect/Route/IR/RouteOps.h"
+#include "Tables.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Rows.h"
 #include <cstring>
@@ -21,6 +22,19 @@ static SmallVector<int64_t> shapeOf(const Schema &schema,
   });
 }
 
+static ArrayType typeOfState(Operation *target) {
+  auto state = dyn_cast<StateOp>(target);
+  return cast<ArrayType>(state ? state.getType()
+                               : cast<ColumnOp>(target).getType());
+}
+
+/// Whether a library keeps the state in tables: it has keys, or is of sets.
+static bool isTable(Operation *target) {
+  auto state = dyn_cast<StateOp>(target);
+  return isa<SetType>(typeOfState(target).getElementType()) ||
+         (state && getKeys(state));
+}
+
 FailureOr<std::vector<std::vector<char>>>
 route::initialStates(ModuleOp module, const Schema &schema) {
   Interpreter interpreter(module, Options());
@@ -32,6 +46,10 @@ route::initialStates(ModuleOp module, const Schema &schema) {
       count *= size;
     FailureOr<Array> initial = failure();
     Operation *target = lookupDotted(machine, row.name);
+    if (isTable(target)) { // starts empty
+      bytes.resize(count * elementBytes[row.type.element]);
+      continue;
+    }
     if (auto state = dyn_cast<StateOp>(target)) {
       if (state.getFrom())
         continue;
@@ -100,6 +118,10 @@ private:
   LogicalResult encodeArray(const PortSchema &port, route_buffer buffer,
                             const Array &array, End end);
   LogicalResult encodeResults(FuncOp func, ArrayRef<RuntimeValue> results);
+  LogicalResult bindTable(uint32_t index, Operation *target,
+                          ArrayRef<AxisRef> axes);
+  LogicalResult storeState(uint32_t index, const llvm::StringMap<Array> &writes,
+                           llvm::StringMap<KeyedState> &keyedWrites);
   LogicalResult writeState(uint32_t index, const Array &value);
 
   Executor &executor;
@@ -206,9 +228,7 @@ LogicalResult Executor::Call::bindStates() {
   for (uint32_t index : used) {
     const StateSchema &row = schema.states[index];
     Operation *target = lookupDotted(machine, row.name);
-    auto type = isa<StateOp>(target)
-                    ? cast<ArrayType>(cast<StateOp>(target).getType())
-                    : cast<ArrayType>(cast<ColumnOp>(target).getType());
+    ArrayType type = typeOfState(target);
     SmallVector<AxisRef> axes;
     for (FlatSymbolRefAttr name : type.getAxes()) {
       auto axis = machine.axis(name.getAttr(), module.getLoc());
@@ -216,12 +236,69 @@ LogicalResult Executor::Call::bindStates() {
         return failure();
       axes.push_back(*axis);
     }
+    if (isTable(target)) {
+      if (failed(bindTable(index, target, axes)))
+        return failure();
+      continue;
+    }
     auto array =
         decode(row.type, type.getElementType(), axes, ::shapeOf(schema, row),
                {call.state[index], nullptr}, 0);
     if (failed(array) || failed(interpreter.bindInput(row.name, *array)))
       return failure();
   }
+  return success();
+}
+
+/// Binds what a library keeps in a table: as the last event of this run has
+/// left it, or as it was restored.
+LogicalResult Executor::Call::bindTable(uint32_t index, Operation *target,
+                                        ArrayRef<AxisRef> axes) {
+  const StateSchema &row = schema.states[index];
+  auto *data = static_cast<const int64_t *>(call.state[index]);
+  int64_t words = schema.axes[row.axes.back()].size;
+  auto state = dyn_cast<StateOp>(target);
+  if (state && getKeys(state)) {
+    if (!executor.keyed.contains(row.name)) {
+      auto keyed = readTable(machine, state, words, data);
+      if (failed(keyed))
+        return failure();
+      executor.keyed[row.name] = std::move(*keyed);
+    }
+    machine.keyed[row.name] = executor.keyed[row.name];
+    return success();
+  }
+  if (!executor.sets.contains(row.name)) {
+    auto sets = machine.allocate(typeOfState(target).getElementType(), axes,
+                                 target->getLoc());
+    if (failed(sets) || failed(readSets(*sets, words, data, target->getLoc())))
+      return failure();
+    executor.sets[row.name] = *sets;
+  }
+  machine.cells[row.name] = executor.sets[row.name];
+  return success();
+}
+
+/// Stores what an event has written.
+LogicalResult
+Executor::Call::storeState(uint32_t index, const llvm::StringMap<Array> &writes,
+                           llvm::StringMap<KeyedState> &keyedWrites) {
+  const StateSchema &row = schema.states[index];
+  auto *data = static_cast<int64_t *>(call.state[index]);
+  int64_t words = schema.axes[row.axes.back()].size;
+  if (auto found = keyedWrites.find(row.name); found != keyedWrites.end()) {
+    writeTable(found->second, machine.symbols.lookup<StateOp>(row.name), words,
+               data);
+    executor.keyed[row.name] = std::move(found->second);
+    return success();
+  }
+  auto found = writes.find(row.name);
+  if (found == writes.end())
+    return success();
+  if (!isTable(lookupDotted(machine, row.name)))
+    return writeState(index, found->second);
+  writeSets(found->second, words, data);
+  executor.sets[row.name] = found->second;
   return success();
 }
 
@@ -477,18 +554,20 @@ LogicalResult Executor::Call::run() {
   if (failed(args) || failed(bindSymbols(port)) || failed(bindUnread()))
     return failure();
   llvm::StringMap<Array> writes;
-  bool event = entry.kind == ROUTE_ENTRY_EVENT;
-  if (event)
+  llvm::StringMap<KeyedState> keyedWrites;
+  if (entry.kind == ROUTE_ENTRY_EVENT) {
     machine.writes = &writes;
+    machine.keyedWrites = &keyedWrites;
+  }
   auto results = machine.call(func, *args);
   machine.writes = nullptr;
+  machine.keyedWrites = nullptr;
   if (failed(results))
     return failure();
   if (failed(encodeResults(func, *results)))
     return failure();
   for (uint32_t index : entry.writes)
-    if (auto found = writes.find(schema.states[index].name);
-        found != writes.end() && failed(writeState(index, found->second)))
+    if (failed(storeState(index, writes, keyedWrites)))
       return failure();
   return success();
 }

@@ -3,7 +3,7 @@
 #define ROUTE_TOOLS_RUN_INTERPRET_EXECUTE_H
 
 #include "Descriptor.h"
-#include "route/Interpreter/Interpreter.h"
+#include "route/Interpreter/Machine.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace route {
@@ -33,6 +33,9 @@ private:
   const Descriptor &descriptor;
   /// Parameters as arrays; they are the same in every call.
   std::vector<interp::Array> params;
+  /// What the tables of the state hold, as the interpreter has it.
+  llvm::StringMap<interp::KeyedState> keyed;
+  llvm::StringMap<interp::Array> sets;
   /// Texts that outputs point to.
   llvm::StringSet<> texts;
 };

@@ -368,6 +368,21 @@ typedef struct route_launcher {
 } route_launcher;
 
 /* What an entry may know of its surroundings. */
+/* Bytes of state cells that an event changes. */
+typedef struct route_change {
+  const void *start;
+  uint64_t size;
+} route_change;
+
+/* What an event changes, so that no more is copied than that. `count` is -1
+ * when the entry is called and stays so where it does not say. Otherwise `list`
+ * has the first of all changes; where there are more than `capacity`, or -1,
+ * all cells of the entry's `writes` count as changed. */
+typedef struct route_changes {
+  int64_t count, capacity;
+  route_change list[];
+} route_changes;
+
 typedef struct route_env {
   uint64_t struct_size;           /* sizeof(route_env) of the runtime */
   route_parallel_fn parallel_for; /* never null */
@@ -377,6 +392,7 @@ typedef struct route_env {
   int64_t now;                    /* the call's time, ns since 1970 */
   void *stream;                   /* device entries: CUstream; else null */
   route_launcher *launcher;       /* device entries; else null */
+  route_changes *changes;         /* events may fill it in; null: no matter */
 } route_env;
 
 /* One call. */
@@ -514,7 +530,8 @@ ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 24);
 ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_tensor_map_request) == 128);
 ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 24);
-ROUTE_LAYOUT_CHECK(sizeof(route_env) == 64);
+ROUTE_LAYOUT_CHECK(sizeof(route_changes) == 16);
+ROUTE_LAYOUT_CHECK(sizeof(route_env) == 72);
 ROUTE_LAYOUT_CHECK(sizeof(route_invocation) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_variant_desc) == 32);
 ROUTE_LAYOUT_CHECK(sizeof(route_entry_desc) == 112);

@@ -102,7 +102,8 @@ route_status route::runCall(const route_context &context, uint32_t index,
       sizeof(route_env), call.parallel_for ? call.parallel_for : runInline,
       call.pool,         workers,
       call.seed,         call.now,
-      call.stream,       arguments.onDevice ? &device : nullptr};
+      call.stream,       arguments.onDevice ? &device : nullptr,
+      state.changes};
   route_invocation invocation = {arguments.sizes,
                                  arguments.buffers,
                                  arguments.buffers + entry.num_inputs,
@@ -182,7 +183,8 @@ extern "C" route_status route_emit(route_context *context, uint32_t entry,
   const route_entry_desc &desc = context->desc().entries[entry];
   State::Update update(context->state, table(desc.writes, desc.num_writes));
   if (route_status status = runCall(
-          *context, entry, *call, {update.addresses(), update.epoch()}, error))
+          *context, entry, *call,
+          {update.addresses(), update.epoch(), update.changes()}, error))
     return status;
   update.publish();
   return ROUTE_OK;

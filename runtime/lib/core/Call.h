@@ -16,6 +16,7 @@ namespace route {
 struct StateView {
   void *const *pointers;
   uint64_t epoch;
+  route_changes *changes = nullptr; ///< of an event that is live
 };
 
 /// Checks the call's arguments and runs the entry on `state`, tracing where the

@@ -26,7 +26,8 @@ State::Snapshot::Snapshot(State &state) : state(state) {
 }
 
 State::Update::Update(State &state, std::span<const uint32_t> writes)
-    : state(state), lock(state.mutex), side(1 - state.published.load()) {
+    : state(state), lock(state.mutex), writes(writes),
+      side(1 - state.published.load()) {
   Side &mine = state.sides[side];
   const Side &theirs = state.sides[1 - side];
   while (mine.readers.load() != 0)
@@ -39,11 +40,41 @@ State::Update::Update(State &state, std::span<const uint32_t> writes)
       memcpy(mine.pointers[i], theirs.pointers[i], cell.size);
     cell.stale = false;
   }
+  // What the last one listed lies in the published copy.
+  route_changes &changes = *state.changes;
+  for (int64_t i = 0; i < changes.count; ++i) {
+    const char *start = static_cast<const char *>(changes.list[i].start);
+    memcpy(mine.memory.get() + (start - theirs.memory.get()), start,
+           changes.list[i].size);
+  }
+  changes.count = -1;
+  // An update that is abandoned has changed who knows what.
   for (uint32_t write : writes)
     state.cells[write].stale = true;
 }
 
+/// Whether the update under way has listed all that it changed, and nothing
+/// that is no state.
+bool State::Update::lists() const {
+  const route_changes &changes = *state.changes;
+  if (changes.count < 0 || changes.count > changes.capacity)
+    return false;
+  auto from = reinterpret_cast<uintptr_t>(state.sides[side].memory.get());
+  for (int64_t i = 0; i < changes.count; ++i) {
+    auto start = reinterpret_cast<uintptr_t>(changes.list[i].start);
+    uint64_t size = changes.list[i].size;
+    if (start < from || size > state.bytes || start - from > state.bytes - size)
+      return false;
+  }
+  return true;
+}
+
 void State::Update::publish() {
+  if (lists())
+    for (uint32_t write : writes)
+      state.cells[write].stale = false;
+  else
+    state.changes->count = -1;
   state.sides[side].epoch = state.sides[1 - side].epoch + 1;
   state.published.store(side);
 }
@@ -54,12 +85,13 @@ route_status State::initialise(const route_module_desc &module,
                                Checkpoint &checkpoint, route_error *error) {
   uint64_t total = 0;
   for (const route_state_desc &desc : table(module.states, module.num_states)) {
-    uint64_t bytes = 0;
-    bool fits = arrayBytes(module, desc.type, desc.axes, desc.num_axes, bytes);
-    cells.push_back({total, bytes});
-    if (!fits || !add(total, alignUp(bytes), total))
+    uint64_t size = 0;
+    bool fits = arrayBytes(module, desc.type, desc.axes, desc.num_axes, size);
+    cells.push_back({total, size});
+    if (!fits || !add(total, alignUp(size), total))
       return fail(error, ROUTE_ERROR_MEMORY, "the state is too large");
   }
+  bytes = total;
   for (Side &side : sides) {
     if (!side.memory.allocate(total))
       return fail(error, ROUTE_ERROR_MEMORY,
@@ -69,6 +101,13 @@ route_status State::initialise(const route_module_desc &module,
       side.pointers.push_back(side.memory.get() + cell.offset);
     side.pointers.push_back(nullptr);
   }
+  changes.reset(static_cast<route_changes *>(
+      malloc(sizeof(route_changes) + maxChanges * sizeof(route_change))));
+  if (!changes)
+    return fail(error, ROUTE_ERROR_MEMORY,
+                "out of memory for changes of state");
+  changes->count = -1;
+  changes->capacity = maxChanges;
   std::vector<Slice> slices;
   for (uint64_t i = 0; i < cells.size(); ++i) {
     const route_state_desc &desc = module.states[i];

@@ -12,6 +12,8 @@
 #include "Support.h"
 
 #include <atomic>
+#include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -54,22 +56,34 @@ public:
     void *const *addresses() const { return state.sides[side].pointers.data(); }
     /// Epoch of the values before the update.
     uint64_t epoch() const { return state.sides[1 - side].epoch; }
+    /// Where the update may list what it changes; see route_changes.
+    route_changes *changes() const { return state.changes.get(); }
     void publish();
 
   private:
+    bool lists() const;
+
     State &state;
     std::lock_guard<std::mutex> lock;
+    std::span<const uint32_t> writes;
     int side;
   };
 
   uint64_t epoch();
 
 private:
+  /// Most changes that an update lists one by one.
+  static constexpr int64_t maxChanges = 510;
+
   struct Cell {
     uint64_t offset, size;
     bool stale = false; ///< differs between the copies, to the published one's
                         ///< advantage; guarded by the mutex
   };
+  struct Free {
+    void operator()(void *memory) const { free(memory); }
+  };
+
   struct alignas(64) Side {
     std::atomic<uint64_t> readers{0};
     uint64_t epoch = 0;
@@ -81,6 +95,10 @@ private:
   alignas(64) std::atomic<int> published{0};
   std::mutex mutex; ///< one update at a time
   std::vector<Cell> cells;
+  uint64_t bytes = 0; ///< of one copy
+  /// Of the update under way, then what the published one has changed in
+  /// memory of its side, beside stale cells; guarded by the mutex.
+  std::unique_ptr<route_changes, Free> changes;
 };
 
 } // namespace route

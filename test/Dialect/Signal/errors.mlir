@@ -122,3 +122,21 @@ func.func @long(%t: !signal.text, %b: memref<4xf32>) {
 // P1: more automaton nodes than a pattern may have
 // expected-error @+1 {{the pattern repeats too much: more than 40000 automaton nodes}}
 #p = #signal.pattern<regex "(a{1000}){1000}">
+
+// -----
+
+// T1
+func.func @keyless(%table: memref<?xi64>, %at: index) -> index {
+  // expected-error @+1 {{is no table of keys: capacity 64, 0 words a key, 1 a value}}
+  %w = signal.table_find () in %table[%at] of 64 x 1 : memref<?xi64>
+  return %w : index
+}
+
+// -----
+
+// N1
+func.func @open(%buffer: memref<?xf32>, %changes: memref<?xi64>) {
+  // expected-error @+1 {{notes all of 'memref<?xf32>', whose size is open}}
+  signal.note_change %buffer in %changes : memref<?xf32>, memref<?xi64>
+  return
+}

@@ -34,3 +34,17 @@ func.func @matches(%t: !signal.text, %init: tensor<512xf32>) -> (i1, i1, tensor<
   %f = signal.ngrams %t into %init {lo = 3 : i64, hi = 3 : i64} : tensor<512xf32> -> tensor<512xf32>
   return %a, %b, %f : i1, i1, tensor<512xf32>
 }
+// CHECK-LABEL: func.func @tables
+func.func @tables(%t: !signal.text, %k: i64, %table: memref<?xi64>, %changes: memref<?xi64>, %at: index) -> (i64, i64, index, index) {
+  signal.list_changes %changes : memref<?xi64>
+  %a, %b = signal.digest %t
+  %w = signal.table_find (%k) in %table[%at] of 64 x 1 : memref<?xi64>
+  %p = func.call @put(%k, %table, %changes, %at) : (i64, memref<?xi64>, memref<?xi64>, index) -> index
+  signal.table_drop (%k) in %table[%at] of 64 x 0 noting %changes : memref<?xi64>, memref<?xi64>
+  signal.note_change %table[%at] in %changes : memref<?xi64>, memref<?xi64>
+  return %a, %b, %w, %p : i64, i64, index, index
+}
+func.func @put(%k: i64, %table: memref<?xi64>, %changes: memref<?xi64>, %at: index) -> index {
+  %w = signal.table_put (%k) in %table[%at] of 64 x 1 noting %changes : memref<?xi64>, memref<?xi64>
+  return %w : index
+}

@@ -98,6 +98,10 @@ struct KeyedState {
   uint64_t clock = 0;
 };
 
+/// A part of a key as text, equal for equal parts only. A text goes by its
+/// digest, as in the tables of libraries.
+std::string keyText(const Element &part, mlir::Type type);
+
 /// Rows of a pool that come and go, in the order of their keys' bytes.
 struct PoolRows {
   struct Row {

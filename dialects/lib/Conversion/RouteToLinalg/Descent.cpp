@@ -285,6 +285,8 @@ SmallVector<Value> Lowering::forEachPosition(
   for (Axis dim : dims) {
     Value extent = sizeValue(dim, loc);
     auto loop = scf::ForOp::create(b, loc, zero, extent, one, values);
+    if (values.empty()) // then it comes with an end
+      loop.getBody()->getTerminator()->erase();
     loops.push_back(loop);
     at.push_back(loop.getInductionVar());
     values = llvm::to_vector(ValueRange(loop.getRegionIterArgs()));

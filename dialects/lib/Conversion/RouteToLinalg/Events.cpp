@@ -2,6 +2,7 @@
 #include "Lowering.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 
 using namespace mlir;
 using namespace route;
@@ -25,6 +26,8 @@ LogicalResult Lowering::declarePlan(Axis axis) {
 /// Later reads in the handler see the new value; the cell is written when the
 /// handler ends.
 LogicalResult Lowering::lowerSet(SetOp op) {
+  if (isa<SetType>(cast<ArrayType>(op.getValue().getType()).getElementType()))
+    return setOfState(op);
   Value value = get(op.getValue());
   if (!value)
     return failure();
@@ -54,6 +57,9 @@ void Lowering::writeState(Location loc) {
     bufferization::MaterializeInDestinationOp::create(
         b, loc, TypeRange(), stored, entry.getArgument(index),
         /*restrict=*/true, /*writable=*/true);
+    if (Value changes = arguments.lookup("changes"))
+      signal::NoteChangeOp::create(b, loc, entry.getArgument(index), Value(),
+                                   changes);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
@@ -102,6 +103,10 @@ bool isRowElement(Value tensor);
 /// `@a::@b` as `a.b`.
 std::string nameOf(mlir::SymbolRefAttr symbol);
 
+/// The cell that holds the state `name` with keys, or of sets over the axes of
+/// `type`: words along the axis `NAME.table`.
+ArrayType tableType(Operation *state, llvm::StringRef name, ArrayType type);
+
 /// Converts one route.func. Every `lower` reports what it cannot do at the op.
 class Lowering {
 public:
@@ -181,6 +186,36 @@ private:
   void writeState(Location loc);
   Value asStored(Value tensor, Location loc);
   Value snapshot(Value state, llvm::StringRef name, Location loc);
+  // Tables.cpp
+  /// State with keys, or a set of state for each position `over` its axes.
+  struct Table {
+    SmallVector<Axis> over;
+    int64_t capacity = 0, keys = 0, values = 0;
+    int64_t words = 0; ///< of one
+    bool writes = false;
+    ArrayType type;          ///< of the cell that holds it
+    mlir::MemRefType memory; ///< all of it
+    Value buffer;
+  };
+  bool isOfSets(Operation *op);
+  mlir::FailureOr<int64_t> setCapacity(llvm::StringRef name);
+  Table *planTable(mlir::SymbolRefAttr symbol, Operation *user);
+  LogicalResult countKeyWords(Operation *user, Value key, ArrayType items,
+                              int64_t &words);
+  LogicalResult planTables();
+  Value toWord(Value element, Type type, Location loc);
+  Value fromWord(Value word, Type to, Location loc);
+  LogicalResult addKey(Operation *op, Value key, ArrayRef<Axis> dims,
+                       ValueRange at, SmallVectorImpl<Value> &words);
+  Value linear(ArrayRef<Axis> dims, ValueRange at, Location loc);
+  Value tableAt(const Table &table, ValueRange at, Location loc);
+  LogicalResult lowerLookup(LookupOp op);
+  LogicalResult lowerStore(StoreOp op);
+  LogicalResult lowerFind(FindOp op);
+  LogicalResult changeSet(SetOp op, Value value, const Table &table,
+                          ValueRange position);
+  bool isRowOf(SetOp op, PickOp pick);
+  LogicalResult setOfState(SetOp op);
   // Descent.cpp
   /// A position on some axis; `there` is null where it always is.
   struct Place {
@@ -254,6 +289,7 @@ private:
   /// dimensions of the indices, or one dimension alone.
   Value takeAt(Value table, Value indices, Location loc);
   Value pickConstant(PickOp op, Value source);
+  LogicalResult pickText(PickOp op, Value source, Value position);
   // Reduction.cpp
   LogicalResult lowerReduce(ReduceOp op);
   Value widened(Value tensor, Type type, Location loc);
@@ -439,6 +475,8 @@ private:
   llvm::StringMap<int64_t> &planRanks;
   /// What leaves besides the results.
   llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> emitted;
+  /// The tables that the function reads or writes, by the state's name.
+  llvm::MapVector<mlir::StringAttr, Table> keyed;
   /// State that the handler has set so far: its new value.
   llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> written;
   /// The item axis of the row program that is being converted.

@@ -1,6 +1,7 @@
 // Movement along axes: gathers down to descendants, renames, picks and stacks.
 #include "Lowering.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 
 using namespace mlir;
 using namespace route;
@@ -254,6 +255,8 @@ LogicalResult Lowering::lowerPick(PickOp op) {
   Value source = get(op.getOperand()), position = get(op.getPosition());
   if (!source || !position)
     return failure();
+  if (isa<TextType>(to.getElementType()))
+    return pickText(op, source, position);
   if (!isa<IntegerType, FloatType>(element(to.getElementType())))
     return unsupported(op, "picking elements of this type");
   if (Value slice = pickConstant(op, source)) {
@@ -311,6 +314,43 @@ LogicalResult Lowering::lowerPick(PickOp op) {
       tensor::CollapseShapeOp::create(b, loc, tensorType(to),
                                       takeAt(table, single, loc), groups)
           .getResult());
+  return success();
+}
+
+/// Texts are taken one by one; the empty text stands for those that are not
+/// there.
+LogicalResult Lowering::pickText(PickOp op, Value source, Value position) {
+  Location loc = op.getLoc();
+  auto to = cast<ArrayType>(op.getType());
+  SmallVector<Axis> dims = dimsOf(to),
+                    from = dimsOf(cast<ArrayType>(op.getOperand().getType())),
+                    which = dimsOf(cast<ArrayType>(op.getPosition().getType()));
+  auto placesOn = [&](ArrayRef<Axis> own, ValueRange at, Value chosen) {
+    return llvm::map_to_vector(own, [&](Axis dim) -> Value {
+      return dim == op.getAlongAttr()
+                 ? chosen
+                 : at[llvm::find(dims, dim) - dims.begin()];
+    });
+  };
+  set(op.getResult(),
+      forEachPosition(
+          dims, empty(dims, to.getElementType(), loc), loc,
+          [&](ValueRange at, ValueRange made) -> SmallVector<Value> {
+            Value chosen = arith::IndexCastOp::create(
+                b, loc, b.getIndexType(),
+                tensor::ExtractOp::create(b, loc, position,
+                                          placesOn(which, at, Value())));
+            Value there =
+                arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, chosen,
+                                      sizeValue(op.getAlongAttr(), loc));
+            Value none = signal::ConstantOp::create(b, loc, "");
+            Value text = when(there, none, loc, [&]() -> SmallVector<Value> {
+                           return {tensor::ExtractOp::create(
+                               b, loc, source, placesOn(from, at, chosen))};
+                         }).front();
+            return {tensor::InsertOp::create(b, loc, text, made.front(), at)};
+          })
+          .front());
   return success();
 }
 

@@ -46,6 +46,8 @@ LogicalResult Lowering::lower(Operation *op) {
 }
 
 LogicalResult Lowering::lowerNow(Operation *op) {
+  if (isOfSets(op))
+    return success(); // sets of state are read and changed in place
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](GetOp op) { return lowerGet(op); })
       .Case([&](SetOp op) { return lowerSet(op); })
@@ -80,14 +82,12 @@ LogicalResult Lowering::lowerNow(Operation *op) {
       .Case([&](FirstPlanOp op) { return lowerFirstPlan(op); })
       .Case([&](ForOp op) { return lowerFor(op); })
       .Case([&](IfOp op) { return lowerIf(op); })
-      .Case<LookupOp, StoreOp>(
-          [&](auto op) { return unsupported(op, "state with keys"); })
+      .Case([&](LookupOp op) { return lowerLookup(op); })
+      .Case([&](StoreOp op) { return lowerStore(op); })
+      .Case([&](FindOp op) { return lowerFind(op); })
       .Case([&](RingOp op) { return unsupported(op, "a hash ring"); })
       .Case([&](JoinOp op) { return unsupported(op, "pools of pools"); })
-      .Case<FindOp, SubsetOp>(
-          [&](auto op) { return unsupported(op, "members of lists and sets"); })
-      .Case<InsertOp, RemoveOp>(
-          [&](auto op) { return unsupported(op, "sets that change"); })
+      .Case([&](SubsetOp op) { return unsupported(op, "subsets"); })
       .Default([&](Operation *op) {
         return unsupported(op, "'" + op->getName().getStringRef() + "'");
       });
@@ -114,6 +114,30 @@ struct ConvertRouteToLinalg
           failed(Lowering(getOperation(), func, planRanks).run(name)))
         return signalPassFailure();
     }
+    // What is kept in tables is words to whoever reads the descriptor.
+    getOperation().walk([](Operation *op) {
+      auto state = dyn_cast<StateOp>(op);
+      auto column = dyn_cast<ColumnOp>(op);
+      if (!state && !column)
+        return;
+      auto type = cast<ArrayType>(state ? state.getType() : column.getType());
+      if (!isa<SetType>(type.getElementType()) && !(state && getKeys(state)))
+        return;
+      std::string name;
+      if (column)
+        name = (cast<AxisOp>(op->getParentOp()).getSymName() + ".").str();
+      name += SymbolTable::getSymbolName(op).getValue();
+      type = tableType(op, name, type);
+      if (!SymbolTable::lookupNearestSymbolFrom(op->getParentOfType<ModuleOp>(),
+                                                type.getAxes().back())) {
+        op->erase(); // nothing asks for it
+        return;
+      }
+      op->setAttr("type", TypeAttr::get(type));
+      op->removeAttr("keys");
+      if (state)
+        state.getInit().getBlocks().clear();
+    });
     // The route functions have served; symbols stay, for the descriptor.
     for (FuncOp func :
          llvm::make_early_inc_range(getOperation().getOps<FuncOp>()))

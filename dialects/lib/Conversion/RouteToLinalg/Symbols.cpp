@@ -193,6 +193,8 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       if (planNumber.contains(axis.getValue()))
         planAttrs(all.back(), axis, "column");
   }
+  if (failed(planTables()))
+    return failure();
   llvm::MapVector<Attribute, GetOp> reads;
   auto read = [&](GetOp get) { reads.insert({get.getSymbol(), get}); };
   func.walk(read);
@@ -205,6 +207,8 @@ LogicalResult Lowering::buildSignature(StringRef name) {
        inOrderOfDeclaration(module, tables, reads.takeVector())) {
     auto type = cast<ArrayType>(get.getType());
     auto column = dyn_cast<ColumnOp>(target);
+    if (keyed.contains(b.getStringAttr(nameOf(get.getSymbol()))))
+      continue; // a table
     // What is bound once has one size for all calls.
     if (isa<ParamOp, StateOp>(target) &&
         llvm::any_of(type.getAxes(), [&](Axis axis) {
@@ -227,6 +231,23 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     else if (!column || column.getKind() == ColumnKind::input)
       add("input", nameOf(get.getSymbol()), type);
   }
+  bool writes = false;
+  for (auto &[name, table] : keyed) {
+    all.push_back({table.writes ? "write" : "state",
+                   name.str(),
+                   table.memory,
+                   llvm::to_vector(table.type.getAxes()),
+                   {b.getNamedAttr("route.type", TypeAttr::get(table.type))}});
+    if (table.writes)
+      all.back().extra.push_back(b.getNamedAttr(kReadsAttr, b.getUnitAttr()));
+    writes |= table.writes;
+  }
+  if (writes)
+    all.push_back({"changes",
+                   "changes",
+                   MemRefType::get({ShapedType::kDynamic}, b.getI64Type()),
+                   {},
+                   {}});
   // What lies between two axes is needed to descend from one to the other.
   for (Axis axis : SmallVector<Axis>(used)) {
     SmallVector<Axis> above;
@@ -318,6 +339,17 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       continue;
     }
     auto memref = cast<MemRefType>(argument.type);
+    if (argument.role == "changes") {
+      arguments["changes"] = value;
+      signal::ListChangesOp::create(b, func.getLoc(), value);
+      continue;
+    }
+    if (auto table = keyed.find(b.getStringAttr(argument.name));
+        table != keyed.end() &&
+        (argument.role == "state" || argument.role == "write")) {
+      table->second.buffer = value;
+      continue;
+    }
     if (argument.role == "offsets") {
       StringRef of = StringRef(argument.name).drop_back(strlen(".offsets"));
       arguments[("offsets:" + of).str()] = bufferization::ToTensorOp::create(

@@ -20,6 +20,7 @@ constexpr Source kernelSources[] = {
     {kernelsScan, sizeof kernelsScan},
     {kernelsMeasure, sizeof kernelsMeasure},
     {kernelsNgrams, sizeof kernelsNgrams},
+    {kernelsTable, sizeof kernelsTable},
 };
 } // namespace
 

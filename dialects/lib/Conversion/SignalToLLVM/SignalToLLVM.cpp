@@ -249,6 +249,20 @@ struct DensityPattern : QuestionPattern<DensityOp> {
   }
 };
 
+/// The first element of a buffer.
+Value pointerTo(OpBuilder &b, Location loc, Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  auto metadata = memref::ExtractStridedMetadataOp::create(b, loc, buffer);
+  Value base = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, buffer);
+  Value size =
+      arith::ConstantIndexOp::create(b, loc, type.getElementTypeBitWidth() / 8);
+  Value offset = arith::MulIOp::create(b, loc, metadata.getOffset(), size);
+  Value address = arith::IndexCastOp::create(
+      b, loc, b.getI64Type(), arith::AddIOp::create(b, loc, base, offset));
+  return LLVM::IntToPtrOp::create(
+      b, loc, LLVM::LLVMPointerType::get(b.getContext()), address);
+}
+
 struct NgramsPattern : QuestionPattern<NgramsOp> {
   using QuestionPattern::QuestionPattern;
   LogicalResult
@@ -262,18 +276,7 @@ struct NgramsPattern : QuestionPattern<NgramsOp> {
       return LLVM::ConstantOp::create(rewriter, loc, type,
                                       rewriter.getIntegerAttr(type, value));
     };
-    auto metadata =
-        memref::ExtractStridedMetadataOp::create(rewriter, loc, op.getOut());
-    Value base = memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc,
-                                                                op.getOut());
-    Value four = arith::ConstantIndexOp::create(rewriter, loc, 4);
-    Value offset =
-        arith::MulIOp::create(rewriter, loc, metadata.getOffset(), four);
-    Value address = arith::AddIOp::create(rewriter, loc, base, offset);
-    address = arith::IndexCastOp::create(rewriter, loc, rewriter.getI64Type(),
-                                         address);
-    Value out = LLVM::IntToPtrOp::create(
-        rewriter, loc, LLVM::LLVMPointerType::get(getContext()), address);
+    Value out = pointerTo(rewriter, loc, op.getOut());
 
     SmallVector<Value> arguments = parts(rewriter, loc, adaptor.getText());
     bool words = op.getUnit() == UnitKind::Words;
@@ -294,6 +297,134 @@ struct NgramsPattern : QuestionPattern<NgramsOp> {
         emitter.getKernels().get(words ? "route_text_word_ngrams"
                                        : "route_text_byte_ngrams"),
         arguments);
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+Value elementAt(OpBuilder &b, Location loc, Value buffer, Value index) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  Value i = arith::IndexCastOp::create(b, loc, b.getI64Type(), index);
+  return LLVM::GEPOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()),
+                             element, pointerTo(b, loc, buffer),
+                             ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(i)});
+}
+
+/// Room for `words` words, taken once a call of the function.
+Value wordsOnStack(OpBuilder &b, Operation *op, int64_t words) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(
+      &op->getParentOfType<FunctionOpInterface>().getFunctionBody().front());
+  Value count = LLVM::ConstantOp::create(b, op->getLoc(), b.getI64Type(),
+                                         b.getI64IntegerAttr(words));
+  return LLVM::AllocaOp::create(b, op->getLoc(),
+                                LLVM::LLVMPointerType::get(b.getContext()),
+                                b.getI64Type(), count);
+}
+
+Value wordAt(OpBuilder &b, Location loc, Value words, int64_t i) {
+  return LLVM::GEPOp::create(
+      b, loc, words.getType(), b.getI64Type(), words,
+      ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(static_cast<int32_t>(i))});
+}
+
+struct DigestPattern : QuestionPattern<DigestOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(DigestOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value words = wordsOnStack(rewriter, op, 2);
+    SmallVector<Value> arguments = parts(rewriter, loc, adaptor.getText());
+    arguments.push_back(words);
+    LLVM::CallOp::create(rewriter, loc,
+                         emitter.getKernels().get("route_text_digest"),
+                         arguments);
+    SmallVector<Value> results;
+    for (int64_t i : {0, 1})
+      results.push_back(LLVM::LoadOp::create(rewriter, loc,
+                                             rewriter.getI64Type(),
+                                             wordAt(rewriter, loc, words, i)));
+    rewriter.replaceOp(op, results);
+    return success();
+  }
+};
+
+/// signal.table_find, _put and _drop.
+template <typename OpTy> struct TablePattern : QuestionPattern<OpTy> {
+  TablePattern(const TypeConverter &converter, MLIRContext *context,
+               QuestionEmitter &emitter, StringRef kernel)
+      : QuestionPattern<OpTy>(converter, context, emitter), kernel(kernel) {}
+
+  LogicalResult
+  matchAndRewrite(OpTy op, typename OpTy::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    int64_t keys = op.getKey().size();
+    Value words = wordsOnStack(rewriter, op, keys);
+    for (auto [i, word] : llvm::enumerate(adaptor.getKey()))
+      LLVM::StoreOp::create(rewriter, loc, word,
+                            wordAt(rewriter, loc, words, i));
+    auto number = [&](int64_t value) -> Value {
+      return LLVM::ConstantOp::create(rewriter, loc, rewriter.getI64Type(),
+                                      rewriter.getI64IntegerAttr(value));
+    };
+    SmallVector<Value> arguments = {
+        elementAt(rewriter, loc, op.getTable(), op.getAt()),
+        number(op.getCapacity()), number(keys), number(op.getValues()), words};
+    if constexpr (!std::is_same_v<OpTy, TableFindOp>)
+      arguments.push_back(pointerTo(rewriter, loc, op.getChanges()));
+    auto call = LLVM::CallOp::create(
+        rewriter, loc, this->emitter.getKernels().get(kernel), arguments);
+    if constexpr (std::is_same_v<OpTy, TableDropOp>) {
+      rewriter.eraseOp(op);
+    } else {
+      // Words of the table are words of the buffer, but that 0 is none.
+      Value word = arith::IndexCastOp::create(
+          rewriter, loc, rewriter.getIndexType(), call.getResult());
+      Value there = arith::CmpIOp::create(
+          rewriter, loc, arith::CmpIPredicate::ne, word,
+          arith::ConstantIndexOp::create(rewriter, loc, 0));
+      Value inBuffer = arith::AddIOp::create(rewriter, loc, word, op.getAt());
+      rewriter.replaceOpWithNewOp<arith::SelectOp>(op, there, inBuffer, word);
+    }
+    return success();
+  }
+
+  StringRef kernel;
+};
+
+struct ListChangesPattern : QuestionPattern<ListChangesOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(ListChangesOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    LLVM::CallOp::create(rewriter, op.getLoc(),
+                         emitter.getKernels().get("route_changes_list"),
+                         pointerTo(rewriter, op.getLoc(), op.getChanges()));
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct NoteChangePattern : QuestionPattern<NoteChangeOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(NoteChangeOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto type = cast<MemRefType>(op.getBuffer().getType());
+    int64_t bytes = type.getElementTypeBitWidth() / 8;
+    Value start = op.getIndex()
+                      ? elementAt(rewriter, loc, op.getBuffer(), op.getIndex())
+                      : pointerTo(rewriter, loc, op.getBuffer());
+    if (!op.getIndex())
+      bytes *= type.getNumElements();
+    Value size = LLVM::ConstantOp::create(rewriter, loc, rewriter.getI64Type(),
+                                          rewriter.getI64IntegerAttr(bytes));
+    LLVM::CallOp::create(
+        rewriter, loc, emitter.getKernels().get("route_changes_note"),
+        ValueRange{pointerTo(rewriter, loc, op.getChanges()), start, size});
     rewriter.eraseOp(op);
     return success();
   }
@@ -390,8 +521,15 @@ struct ConvertSignalPass
     RewritePatternSet patterns(context);
     patterns.add<ConstantPattern, MeasurePattern, EstimatePattern, EqualPattern,
                  HashPattern, ScanPattern<MatchOp>, ScanPattern<ScanOp>,
-                 CountPattern, DensityPattern, NgramsPattern>(converter,
-                                                              context, emitter);
+                 CountPattern, DensityPattern, NgramsPattern, DigestPattern,
+                 ListChangesPattern, NoteChangePattern>(converter, context,
+                                                        emitter);
+    patterns.add<TablePattern<TableFindOp>>(converter, context, emitter,
+                                            "route_table_find");
+    patterns.add<TablePattern<TablePutOp>>(converter, context, emitter,
+                                           "route_table_put");
+    patterns.add<TablePattern<TableDropOp>>(converter, context, emitter,
+                                            "route_table_drop");
     patterns
         .add<LoadPattern, StorePattern, ThroughPattern<arith::SelectOp>,
              ThroughPattern<memref::AllocOp>, ThroughPattern<memref::CastOp>,

@@ -14,6 +14,8 @@ namespace route {
 inline constexpr llvm::StringLiteral kRoleAttr = "route.role";
 inline constexpr llvm::StringLiteral kNameAttr = "route.name";
 inline constexpr llvm::StringLiteral kAxesAttr = "route.axes";
+/// On state that is written in place: it is read too.
+inline constexpr llvm::StringLiteral kReadsAttr = "route.reads";
 /// On an entry that is an event's handler: the event.
 inline constexpr llvm::StringLiteral kEventAttr = "route.event";
 /// On an output of a plan: its number among the entry's plans, and what it is

@@ -56,6 +56,27 @@ OpFoldResult HashOp::fold(FoldAdaptor adaptor) {
                      text.getValue().data(), text.getValue().size())));
 }
 
+template <class OpTy> static LogicalResult verifyTable(OpTy op) {
+  if (op.getKey().empty() || op.getCapacity() < 1 ||
+      op.getCapacity() >= uint64_t(1) << 31 ||
+      static_cast<int64_t>(op.getValues()) < 0) // T1
+    return op.emitOpError("is no table of keys: capacity ")
+           << op.getCapacity() << ", " << op.getKey().size() << " words a key, "
+           << op.getValues() << " a value";
+  return success();
+}
+
+LogicalResult NoteChangeOp::verify() {
+  auto type = cast<MemRefType>(getBuffer().getType());
+  if (!getIndex() && !type.hasStaticShape()) // N1
+    return emitOpError("notes all of ") << type << ", whose size is open";
+  return success();
+}
+
+LogicalResult TableFindOp::verify() { return verifyTable(*this); }
+LogicalResult TablePutOp::verify() { return verifyTable(*this); }
+LogicalResult TableDropOp::verify() { return verifyTable(*this); }
+
 //===----------------------------------------------------------------------===//
 // Patterns
 //===----------------------------------------------------------------------===//

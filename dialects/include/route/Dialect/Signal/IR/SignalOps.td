@@ -205,4 +205,6 @@ def Signal_NgramsOp : Signal_Op<"ngrams", [DestinationStyleOpInterface,
   }];
 }
 
+include "route/Dialect/Signal/IR/SignalTableOps.td"
+
 #endif // ROUTE_DIALECT_SIGNAL_IR_SIGNALOPS_TD
