@@ -23,6 +23,8 @@ using Checkpoints = std::vector<std::pair<std::string, std::string>>;
 class Backend {
 public:
   virtual ~Backend() = default;
+  /// Whether it can run an entry on these inputs.
+  virtual bool covers(uint32_t entry, const Values &inputs) { return true; }
   /// Runs entry number `entry` of the descriptor. `outputs` has memory for each
   /// output port, which is overwritten as the ABI says: plans padded with -1,
   /// columns with zeros. Events have no outputs.
@@ -42,6 +44,11 @@ std::unique_ptr<Backend> makeInterpreter(const std::string &path,
 std::unique_ptr<Backend> makeLibrary(route_module *module,
                                      const Checkpoints &checkpoints,
                                      std::string &why);
+
+/// The library's code for GPUs, on the first one of this machine.
+std::unique_ptr<Backend> makeDevice(route_module *module,
+                                    const Checkpoints &checkpoints,
+                                    std::string &why);
 
 /// A back end that runs `inner` and then changes its last output, to see that
 /// it is found out.

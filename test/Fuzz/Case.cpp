@@ -105,12 +105,14 @@ public:
     std::ofstream(path) << spec.text;
     Report report;
     std::string messages = options.folder + "/messages";
-    if (compile({"routec", path, "-o", library, "--cpu=" + options.cpu},
+    if (compile({"routec", path, "-o", library, "--cpu=" + options.cpu,
+                 options.cuda ? "--target=cpu,cuda" : "--target=cpu"},
                 messages)) {
       report.verdict = judgeMessages(contentsOf(messages), report.details);
       return report;
     }
     report.details = compareAll();
+    report.onDevice = onDevice;
     if (!report.details.empty())
       report.verdict = Verdict::Differs;
     return report;
@@ -134,6 +136,11 @@ private:
     others.push_back(makeLibrary(module, checkpoints, why));
     if (!others.back())
       return why;
+    // A spec whose entries all stay on the CPU has no code for GPUs.
+    if (options.cuda && desc.device_code)
+      others.push_back(makeDevice(module, checkpoints, why));
+    if (!others.back())
+      return why;
     if (options.plant)
       others.push_back(makeWrong(makeLibrary(module, checkpoints, why)));
     // Small batches first, so that what is shown is small.
@@ -155,6 +162,7 @@ private:
   const CaseOptions &options;
   std::string path, library;
   int64_t moment = firstMoment;
+  unsigned onDevice = 0;
 };
 
 /// Inputs of an event: what its router gave, else values of their own.
@@ -194,8 +202,11 @@ CaseRun::compareOnce(route_module *module, cts::Generator &generator,
     // The library first: it tells the shapes of outputs.
     std::vector<std::unique_ptr<Values>> found;
     for (auto &other : others) {
-      found.push_back(
-          std::make_unique<Values>(entry.outputs, entry.num_outputs));
+      found.push_back(nullptr);
+      if (!other->covers(index, inputs))
+        continue;
+      onDevice += options.cuda && found.size() == 2;
+      found.back() = std::make_unique<Values>(entry.outputs, entry.num_outputs);
       if (!other->run(index, inputs, *found.back(), now, why))
         return why;
     }
@@ -203,17 +214,20 @@ CaseRun::compareOnce(route_module *module, cts::Generator &generator,
     expected->values = found.front()->values;
     if (!reference.run(index, inputs, *expected, now, why))
       return why;
-    for (auto &values : found)
+    for (size_t i = 0; i < found.size(); ++i)
       if (std::string what =
-              difference(entry, *expected, *values, spec.tolerance);
+              found[i] ? difference(entry, *expected, *found[i], spec.tolerance)
+                       : "";
           !what.empty())
-        return what;
+        return options.cuda && i == 1 ? "on the GPU: " + what : what;
     for (uint64_t i = 0; i < entry.num_writes; ++i) {
       uint32_t cell = entry.writes[i];
       std::string a, b;
       if (!reference.state(cell, a, why))
         return why;
       for (auto &other : others) {
+        if (!other->covers(index, inputs))
+          continue;
         if (!other->state(cell, b, why))
           return why;
         if (std::string what =
@@ -241,11 +255,13 @@ static Report inChild(const CaseOptions &options,
     rlimit time = {options.seconds, options.seconds};
     setrlimit(RLIMIT_CPU, &time);
     rlimit memory = {rlim_t(8) << 30, rlim_t(8) << 30};
-    setrlimit(RLIMIT_AS, &memory);
+    if (!options.cuda) // the driver reserves far more addresses than that
+      setrlimit(RLIMIT_AS, &memory);
     rlimit core = {0, 0};
     setrlimit(RLIMIT_CORE, &core);
     Report report = work();
-    std::ofstream(result) << static_cast<int>(report.verdict) << '\n'
+    std::ofstream(result) << static_cast<int>(report.verdict) << ' '
+                          << report.onDevice << '\n'
                           << report.details;
     fflush(nullptr);
     _exit(0);
@@ -269,7 +285,9 @@ static Report inChild(const CaseOptions &options,
     return report;
   }
   report.verdict = static_cast<Verdict>(text[0] - '0');
-  report.details = text.substr(2);
+  report.onDevice =
+      static_cast<unsigned>(strtoul(text.c_str() + 2, nullptr, 10));
+  report.details = text.substr(text.find('\n') + 1);
   return report;
 }
 

@@ -21,7 +21,8 @@ bool isDefect(Verdict verdict);
 
 struct Report {
   Verdict verdict = Verdict::Agrees;
-  std::string details; ///< a message, or what differs and on which inputs
+  std::string details;   ///< a message, or what differs and on which inputs
+  unsigned onDevice = 0; ///< calls on a GPU
 };
 
 struct CaseOptions {
@@ -29,6 +30,7 @@ struct CaseOptions {
   std::string cpu;        ///< as routec's --cpu
   uint64_t seed = 1;      ///< of inputs and parameters
   bool plant = false;     ///< add a back end that is wrong
+  bool cuda = false;      ///< and one for GPUs
   unsigned seconds = 120; ///< of processor time before a case hangs
 };
 

@@ -2,15 +2,15 @@
 //
 //   route-fuzz [--kind token|layer|policy] [--seed N] [--cases N]
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
-//              [--keep-going]
-//              [--plant]
-//   route-fuzz --spec FILE [--whole] [--cpu LEVEL]
+//              [--keep-going] [--plant] [--cuda]
+//   route-fuzz --spec FILE [--whole] [--cpu LEVEL] [--cuda]
 //
 // Each case has a seed of its own; `--seed N --cases 1` runs it again. A case
 // that fails is made smaller and printed. Exit code 1 where one failed.
 // `--spec` runs one spec, for tests of what once broke; `--whole` gives it
 // whole numbers, where its sums are not to depend on their order.
-// `--plant` adds a back end that is wrong, to see it found.
+// `--plant` adds a back end that is wrong, to see it found; `--cuda` one for
+// the machine's GPU.
 #include "Case.h"
 #include "route/Target/CPU.h"
 
@@ -34,7 +34,8 @@ struct Settings {
   uint64_t seed = 1;
   uint64_t cases = UINT64_MAX;
   unsigned seconds = 0; ///< 0: no limit
-  bool print = false, keepGoing = false, plant = false, whole = false;
+  bool print = false, keepGoing = false, plant = false, whole = false,
+       cuda = false;
 };
 
 Spec makeSpec(const std::string &kind, Choices &choices) {
@@ -76,6 +77,7 @@ int runGiven(const Settings &settings) {
     options.folder = settings.folder;
     options.seed = settings.seed;
     options.cpu = cpu;
+    options.cuda = settings.cuda;
     Report report = runCase(spec, options);
     printf("%s: %s\n%s\n", cpu.c_str(), nameOf(report.verdict),
            report.details.c_str());
@@ -87,8 +89,9 @@ int runGiven(const Settings &settings) {
 int usage() {
   fprintf(stderr, "usage: route-fuzz [--kind token|layer|policy] [--seed N] "
                   "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
-                  "[--print] [--keep-going] [--plant]\n"
-                  "       route-fuzz --spec FILE [--whole] [--cpu LEVEL]\n");
+                  "[--print] [--keep-going] [--plant] [--cuda]\n"
+                  "       route-fuzz --spec FILE [--whole] [--cpu LEVEL] "
+                  "[--cuda]\n");
   return 2;
 }
 
@@ -108,6 +111,10 @@ int main(int argc, char **argv) {
     }
     if (flag == "--whole") {
       settings.whole = true;
+      continue;
+    }
+    if (flag == "--cuda") {
+      settings.cuda = true;
       continue;
     }
     if (flag == "--plant") {
@@ -147,7 +154,7 @@ int main(int argc, char **argv) {
   };
   std::vector<std::string> cpus = levels(settings.cpu);
   std::map<std::string, unsigned> verdicts, refusals;
-  unsigned defects = 0;
+  unsigned defects = 0, onDevice = 0;
   uint64_t done = 0;
   for (; done < settings.cases && !timeIsUp(); ++done) {
     uint64_t seed = settings.seed + done;
@@ -157,12 +164,14 @@ int main(int argc, char **argv) {
     options.folder = settings.folder;
     options.seed = seed;
     options.plant = settings.plant;
+    options.cuda = settings.cuda;
     options.cpu = cpus[seed % cpus.size()];
     if (settings.print)
       printf("--- seed %llu\n%s", static_cast<unsigned long long>(seed),
              spec.text.c_str());
     Report report = runCase(spec, options);
     ++verdicts[nameOf(report.verdict)];
+    onDevice += report.onDevice;
     if (report.verdict == Verdict::Refused)
       ++refusals[headline(report.details)];
     if (!isDefect(report.verdict))
@@ -190,6 +199,8 @@ int main(int argc, char **argv) {
     if (!settings.keepGoing)
       break;
   }
+  if (settings.cuda)
+    printf("%u calls on the GPU\n", onDevice);
   for (auto &[name, count] : verdicts)
     printf("%u %s\n", count, name.c_str());
   for (auto &[message, count] : refusals)
