@@ -198,6 +198,18 @@ def compare(name, path, options):
     print("   logits, against eager: " + ", ".join(f"{key} {value:.1e}" for key, value in far.items()), flush=True)
     good &= far["ours"] < max(2 * far["grouped_mm"], 2e-2)
 
+    # What calling one layer costs the host: few enough calls that none waits for the GPU.
+    x, costs = torch.randn(1, 1, model.config.hidden_size, device="cuda").bfloat16(), {}
+    with_experts(model, "grouped_mm")
+    for name, layer in (("ours", blocks(ours)[0]), ("grouped_mm", blocks(model)[0])):
+        for turn in range(2):
+            torch.cuda.synchronize()
+            begin = time.perf_counter()
+            for _ in range(100):
+                layer(x)
+            costs[name] = (time.perf_counter() - begin) * 1e4
+    print("   the host's time for one layer, us: " + ", ".join(f"{n} {t:.0f}" for n, t in costs.items()), flush=True)
+
     for tokens in options.prompts:
         ids = torch.randint(0, 32000, (1, tokens), device="cuda")
         runs, _ = each_way(model, ours, lambda m: lambda: m(ids, use_cache=False, logits_to_keep=1).logits)
@@ -220,14 +232,6 @@ def compare(name, path, options):
 
         runs, _ = each_way(model, ours, graphed)
         report(f"step as a graph, batch {batch}", runs, options.seconds)
-    # What calling one layer costs the host, work on the GPU left aside.
-    layer, x = blocks(ours)[0], torch.randn(1, 1, model.config.hidden_size, device="cuda").bfloat16()
-    for _ in range(100):
-        layer(x)
-    begin = time.perf_counter()
-    for _ in range(200):
-        layer(x)
-    print(f"   the host spends {(time.perf_counter() - begin) / 200 * 1e6:.0f} us on a layer's call", flush=True)
     return good
 
 

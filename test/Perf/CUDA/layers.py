@@ -1,15 +1,21 @@
 """Mixture-of-experts layers on a GPU beside other implementations, checked and timed in one run.
 
     python3 layers.py make ROUTEC FOLDER        # compiles the layers; needs no GPU
-    python3 layers.py run FOLDER [--shapes qwen3,mixtral] [--tokens 1,4,32] [--peers FOLDER] [--profile]
+    python3 layers.py run FOLDER [--shapes qwen3,mixtral,deepseek_v3] [--tokens 1,4,32] [--peers FOLDER]
+                          [--skew S] [--cool] [--profile]
 
 From f32 logits to the layer's output, routing included, bf16 weights and activations. Every implementation runs in CUDA
 graphs over several sets of inputs, replayed in random order; the medians are printed in microseconds, after the error
-against f32 arithmetic on some of the tokens. Peers are torch's grouped_mm, eager and compiled, cuBLAS's batched product of
-perfectly balanced experts without any routing (bmm: no layer, but what the products alone cost), and with --peers those
-whose sources are in that folder (peers.py there has a table PEERS of name to function(w13, w2) -> layer(x, logits)).
+against f32 arithmetic on some of the tokens. A last line for each shape has the geometric mean of the best peer's time
+over ours. Peers are torch's grouped_mm, eager and compiled, cuBLAS's batched product of perfectly balanced experts
+without any routing (bmm: no layer, but what the products alone cost), the experts of the transformers library where
+that is installed, and with --peers those whose sources are in that folder: peers.py there has a table PEERS of name to
+function(w13, w2, K, route) -> layer(x, logits), where `route` is a Routing, or None for the softmax of the best K.
 
-`run` needs torch, safetensors, and libroute_rt.so named by $ROUTE_RUNTIME.
+--skew S draws experts by Zipf's law, the n-th most popular n^-S as likely as the first. --cool times single calls, with
+everything but one graph's own data flushed from the second-level cache before each; what launching a graph takes is in.
+
+`run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME. The library reads torch's weights where they lie.
 """
 
 import argparse
@@ -20,33 +26,74 @@ import subprocess
 import sys
 import time
 
-SHAPES = {  # experts, chosen, hidden, inner
+SHAPES = {  # experts, chosen, hidden, inner; ROUTERS has those that choose by another rule than softmax
     "mixtral": (8, 2, 4096, 14336),
     "qwen3": (128, 8, 2048, 768),
     "deepseek": (256, 8, 7168, 2048),
+    "deepseek_v3": (256, 8, 7168, 2048),
     "qwen2": (64, 8, 3584, 2560),
     "olmoe": (64, 8, 2048, 1024),
     "wide32": (32, 4, 2880, 2880),  # gpt-oss's sizes, but a plain gated unit
 }
 TOKENS = (1, 4, 32, 128, 512, 2048, 8192, 32768)
-SOURCE = """axis token, hidden = {H}, inner = {I}
+SOURCE = """axis token, hidden = {H}, inner = {I}, half {{ gate, up }}
 signal x: bf16[token, hidden]
 signal logits: f32[token, experts]
-pool experts[{E}] {{
-  param gate: bf16[inner, hidden] from "gate.{{experts}}"
-  param up: bf16[inner, hidden] from "up.{{experts}}"
-  param down: bf16[hidden, inner] from "down.{{experts}}"
+{pool} {{
+  param gate_up: bf16[(half, inner), hidden] from "gate_up"
+  param down: bf16[hidden, inner] from "down"
   route run(x) -> bf16[hidden] {{
-    let a: bf16 = silu(x @ gate) * (x @ up)
+    let h = x @ gate_up
+    let a: bf16 = silu(h.gate) * h.up
     return a @ down
   }}
 }}
 router gate(logits) {{
-  let s = softmax(logits over experts)
-  return choose {K} of experts per token by s weight s / sum(s over chosen)
+{router}
 }}
 route layer(x, logits) -> bf16[token, hidden] = combine(gate(logits), experts(x))
 """
+SOFTMAX = ("pool experts[{E}]", """  let s = softmax(logits over experts)
+  return choose {K} of experts per token by s weight s / sum(s over chosen)""")
+ROUTERS = {  # the pool, and the router's body
+    "deepseek_v3": ("axis group = 8\npool experts[32] in group", """  param bias: f32[experts] from "bias"
+  let s = sigmoid(logits)
+  let key = s + bias
+  let best = choose 2 of experts per (token, group) by key
+  let open = choose 4 of group per token by sum(key over best per (token, group))
+  return choose {K} of experts per token where group in open by key weight s / sum(s over chosen) * 2.5"""),
+}
+
+
+class Routing:
+    """DeepSeek-V3's rule in torch: logits -> weights, experts. `bias` takes part in the choice alone."""
+
+    def __init__(self, E, K):
+        import torch
+        self.K, self.groups, self.open, self.scale = K, 8, 4, 2.5
+        g = torch.Generator("cuda").manual_seed(2)
+        self.bias = torch.empty(E, device="cuda").normal_(0, 0.1, generator=g)
+
+    def __call__(self, logits):
+        import torch
+        T, E = logits.shape
+        s = torch.sigmoid(logits)
+        key = (s + self.bias).view(T, self.groups, -1)
+        best = key.topk(2, -1).values.sum(-1).topk(self.open, -1).indices
+        shut = torch.ones_like(key[..., 0], dtype=torch.bool).scatter_(1, best, False)
+        i = key.masked_fill(shut.unsqueeze(-1), float("-inf")).view(T, E).topk(self.K, -1).indices
+        s = s.gather(1, i)
+        return s / s.sum(-1, keepdim=True) * self.scale, i
+
+
+def softmax_of_best(K):
+    import torch
+
+    def route(logits):
+        s, i = torch.softmax(logits, -1).topk(K, -1)
+        return s / s.sum(-1, keepdim=True), i
+
+    return route
 
 
 def make(routec, folder):
@@ -54,7 +101,8 @@ def make(routec, folder):
     for name, (E, K, H, I) in SHAPES.items():
         stem = os.path.join(folder, name)
         with open(stem + ".route", "w") as file:
-            file.write(SOURCE.format(E=E, K=K, H=H, I=I))
+            pool, router = ROUTERS.get(name, SOFTMAX)
+            file.write(SOURCE.format(H=H, I=I, pool=pool.format(E=E), router=router.format(K=K)))
         subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", stem + ".route", "-o", stem + ".so"], check=True)
 
 
@@ -69,35 +117,31 @@ def weights(E, H, I):
     return normal(E, 2 * I, H), normal(E, H, I)
 
 
-def write_checkpoint(path, w13, w2):
-    """One file; the library finds each expert's matrices by name."""
-    from safetensors.torch import save_file
-    I = w13.shape[1] // 2
-    a, b = w13.cpu(), w2.cpu()
-    tensors = {}
-    for e in range(a.shape[0]):
-        tensors[f"gate.{e}"], tensors[f"up.{e}"], tensors[f"down.{e}"] = a[e, :I], a[e, I:], b[e]
-    save_file(tensors, path)
-
-
-def inputs(T, E, H, copies):
+def inputs(T, E, H, copies, skew):
     import torch
     g = torch.Generator("cuda").manual_seed(T)
-    return [(torch.empty(T, H, dtype=torch.bfloat16, device="cuda").normal_(generator=g),
-             torch.empty(T, E, device="cuda").normal_(generator=g)) for _ in range(copies)]
+    # The largest of Gumbel noise and log p is a draw by p.
+    popular = -skew * torch.log(torch.arange(1, E + 1, device="cuda"))[torch.randperm(E, generator=g, device="cuda")]
+
+    def logits():
+        if not skew:
+            return torch.empty(T, E, device="cuda").normal_(generator=g)
+        return popular - torch.log(torch.empty(T, E, device="cuda").exponential_(generator=g))
+
+    return [(torch.empty(T, H, dtype=torch.bfloat16, device="cuda").normal_(generator=g), logits())
+            for _ in range(copies)]
 
 
-def error_of(out, x, logits, w13, w2, K):
+def error_of(out, x, logits, w13, w2, route):
     """Relative error of some tokens against f32 arithmetic, activations rounded to bf16 between the products."""
     import torch
     T, I = x.shape[0], w2.shape[2]
     # The last rows too, where tiles are partly empty.
     some = torch.cat((torch.arange(0, T, max(1, T // 24)), torch.arange(max(0, T - 8), T))).unique().cuda()
-    s, i = torch.softmax(logits[some], -1).topk(K, -1)
-    s = s / s.sum(-1, keepdim=True)
+    s, i = route(logits[some])
     ref = torch.zeros(len(some), x.shape[1], device="cuda")
     for n, t in enumerate(some):
-        for k in range(K):
+        for k in range(i.shape[1]):
             e = i[n, k]
             h = x[t].float() @ w13[e].float().T
             a = (torch.nn.functional.silu(h[:I]) * h[I:]).bfloat16().float()
@@ -105,24 +149,43 @@ def error_of(out, x, logits, w13, w2, K):
     return float((out[some].float() - ref).norm() / ref.norm())
 
 
-def torch_layer(w13, w2, K):
+def torch_layer(w13, w2, route):
     import torch
     E, I = w13.shape[0], w2.shape[2]
     a, b = w13.transpose(1, 2), w2.transpose(1, 2)
     each = torch.arange(E, device="cuda", dtype=torch.int32)
 
     def layer(x, logits):
-        s, i = torch.softmax(logits, -1).topk(K, -1)
-        s = s / s.sum(-1, keepdim=True)
+        s, i = route(logits)
         expert, order = i.flatten().sort(stable=True)
         offsets = torch.searchsorted(expert.int(), each, right=True).int()
-        h = torch._grouped_mm(x[order // K], a, offs=offsets)
+        h = torch._grouped_mm(x[order // i.shape[1]], a, offs=offsets)
         h = torch.nn.functional.silu(h[:, :I]) * h[:, I:]
         y = torch._grouped_mm(h, b, offs=offsets)
         inverse = torch.empty_like(order)
         inverse[order] = torch.arange(len(order), device="cuda")
         y = y[inverse].view(*i.shape, -1)
         return (y * s.to(y.dtype).unsqueeze(-1)).sum(1)
+
+    return layer
+
+
+def transformers_layer(w13, w2, K, route):
+    """The transformers library's own experts, by its grouped products."""
+    import torch
+    from transformers import Qwen3MoeConfig
+    from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeExperts
+    E, H, I = w2.shape
+    with torch.device("meta"):
+        experts = Qwen3MoeExperts(Qwen3MoeConfig(hidden_size=H, moe_intermediate_size=I, num_experts=E,
+                                                 num_experts_per_tok=K))
+    experts.config._experts_implementation = "grouped_mm"
+    experts.gate_up_proj = torch.nn.Parameter(w13, requires_grad=False)
+    experts.down_proj = torch.nn.Parameter(w2, requires_grad=False)
+
+    def layer(x, logits):
+        s, i = route(logits)
+        return experts(x, i, s.to(x.dtype))
 
     return layer
 
@@ -172,24 +235,25 @@ def measure(shape, folder, tokens, peers, options):
     from device import Library
     E, K, H, I = SHAPES[shape]
     w13, w2 = weights(E, H, I)
-    file = os.path.join(options.scratch, shape + ".safetensors")
-    write_checkpoint(file, w13, w2)
-    library = Library(os.path.join(folder, shape + ".so"), [file])
-    os.remove(file)
+    routing = Routing(E, K) if shape in ROUTERS else None
+    route = routing or softmax_of_best(K)
+    tensors = {"experts.gate_up": w13, "experts.down": w2, **({"gate.bias": routing.bias} if routing else {})}
+    library = Library(os.path.join(folder, shape + ".so"), tensors=tensors)
     implementations = {"routec": None, "bmm": balanced(w13, w2, K)}
     if not options.alone:
-        implementations["grouped_mm"] = torch_layer(w13, w2, K)
+        implementations["grouped_mm"] = torch_layer(w13, w2, route)
         if options.compile:
-            implementations["compiled"] = torch.compile(torch_layer(w13, w2, K), dynamic=False)
-        for name, peer in peers.items():
+            implementations["compiled"] = torch.compile(torch_layer(w13, w2, route), dynamic=False)
+        for name, peer in {"transformers": transformers_layer, **peers}.items():
             try:
-                implementations[name] = peer(w13, w2, K)
+                implementations[name] = peer(w13, w2, K, route if name == "transformers" else routing)
             except Exception as error:  # a peer that does not run is no failure of ours
                 print(f"   {name}: {error}"[:160])
-    wrong = 0
+    wrong, leads = 0, []
+    flush = torch.empty(2 ** 28, dtype=torch.uint8, device="cuda") if options.cool else None
     for T in tokens:
-        copies = max(1, min(16, 32768 // T)) if T * K * H < 2 ** 30 else 1
-        sets = inputs(T, E, H, copies)
+        copies = max(1, min(16, 32768 // T)) if T * K * H < 2 ** 30 and not options.cool else 1
+        sets = inputs(T, E, H, copies, options.skew)
         calls = {}
 
         def ours(x, logits):
@@ -211,17 +275,19 @@ def measure(shape, folder, tokens, peers, options):
                 graphs[name].replay()
                 torch.cuda.synchronize()
                 if name != "bmm":
-                    errors[name] = max(error_of(results[i], *sets[i], w13, w2, K) for i in {0, copies - 1})
+                    errors[name] = max(error_of(results[i], *sets[i], w13, w2, route) for i in {0, copies - 1})
             except Exception as error:
                 graphs.pop(name, None)
                 print(f"   {name} T={T}: {str(error).splitlines()[0]}"[:160])
                 if name == "routec":
                     raise
         times = {name: [] for name in graphs}
-        begin, order, started = torch.cuda.Event(enable_timing=True), list(graphs), time.time()
+        order, started = list(graphs), time.time()
         while time.time() - started < options.seconds:
             random.shuffle(order)
             for name in order:
+                if options.cool:
+                    flush.zero_()
                 begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
                 begin.record()
                 graphs[name].replay()
@@ -230,7 +296,12 @@ def measure(shape, folder, tokens, peers, options):
                 times[name].append(begin.elapsed_time(end) * 1e3 / copies)
         medians = {name: statistics.median(t) for name, t in times.items()}
         wrong += not errors["routec"] < 1e-2
+        best = min((t for name, t in medians.items() if name not in ("routec", "bmm")), default=None)
+        if best:
+            leads.append(best / medians["routec"])
         active = E * (1 - (1 - K / E) ** T)
+        if options.skew or routing:
+            active = len(set(route(sets[0][1])[1].flatten().tolist()))
         floor = (active * 3 * H * I * 2 + T * K * (3 * H + 2 * I) * 2 + T * H * 4) / options.bandwidth * 1e6
         floor = max(floor, 6 * T * K * H * I / options.rate * 1e6)
         print(f"{shape:9s} T={T:<6d}" + " ".join(f"{n} {t:9.1f}" for n, t in medians.items()) +
@@ -240,6 +311,9 @@ def measure(shape, folder, tokens, peers, options):
             profile("routec", graphs["routec"], copies)
         del graphs, sets, calls
         torch.cuda.empty_cache()
+    if leads:
+        print(f"{shape:9s} ahead of the best peer, geometric mean over {len(leads)} sizes: "
+              f"{statistics.geometric_mean(leads):.3f}; least {min(leads):.3f}", flush=True)
     return wrong
 
 
@@ -273,11 +347,12 @@ if __name__ == "__main__":
     command.add_argument("--shapes", default="qwen3,mixtral")
     command.add_argument("--tokens")
     command.add_argument("--peers")
+    command.add_argument("--skew", type=float, default=0, help="of the experts' popularity: Zipf's exponent")
+    command.add_argument("--cool", action="store_true", help="single calls on a flushed cache")
     command.add_argument("--profile", action="store_true")
     command.add_argument("--alone", action="store_true", help="without peers but bmm")
     command.add_argument("--compile", action="store_true", help="torch.compile of the grouped_mm layer too")
     command.add_argument("--seconds", type=float, default=1.5, help="of replays at each number of tokens")
-    command.add_argument("--scratch", default="/tmp", help="where checkpoints are written and removed")
     command.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
     command.add_argument("--rate", type=float, default=800e12, help="operations a second, for the floor")
     options = parser.parse_args()

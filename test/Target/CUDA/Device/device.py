@@ -16,42 +16,23 @@ import torch
 
 sys.path.insert(0, os.environ.get("ROUTE_PYTHON") or
                 os.path.join(os.path.dirname(__file__), "../../../../runtime/bindings/python"))
+import route  # noqa: E402
 from route import _abi  # noqa: E402
 
-CONTEXT_ALLOW_EXTRA, CONTEXT_CUDA = 1, 2
 TYPES = {1: torch.bool, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64, 6: torch.uint8, 10: torch.float16,
          11: torch.bfloat16, 12: torch.float32, 13: torch.float64, 9: torch.int64}
 
 
-class Failure(Exception):
-    """An error of the runtime; `code` is its route_status."""
-
-    def __init__(self, error):
-        super().__init__(error.message.decode())
-        self.code = error.code
-
-
 class Library:
-    """A library and its context; with `cuda`, its code and parameters are on the current GPU too."""
+    """A library and its context; with `cuda`, its code and parameters are on the current GPU too. `tensors` are those
+    parameters that are in memory, by name."""
 
-    def __init__(self, path, files=(), cuda=True):
+    def __init__(self, path, files=(), cuda=True, tensors=None):
         if cuda:
             torch.zeros(1, device="cuda")  # makes torch's context the thread's
-        self.runtime = _abi.declare(c.CDLL(os.environ.get("ROUTE_RUNTIME", "libroute_rt.so")))
-        self.module, self.context = c.c_void_p(), c.c_void_p()
-        self.check(self.runtime.route_module_load, os.fsencode(path), c.byref(self.module))
-        self.desc = self.runtime.route_module_descriptor(self.module).contents
-        slots = (_abi.File * max(1, len(files)))()
-        for slot, file in zip(slots, files):
-            slot.path = os.fsencode(file)
-        options = _abi.ContextOptions(c.sizeof(_abi.ContextOptions), slots, len(files), CONTEXT_CUDA if cuda else 0)
-        self.check(self.runtime.route_context_create, self.module, c.byref(options), c.byref(self.context))
-        self.entries = {self.desc.entries[i].name.decode(): i for i in range(self.desc.num_entries)}
-
-    def check(self, function, *arguments):
-        error = _abi.Error()
-        if function(*arguments, c.byref(error)):
-            raise Failure(error)
+        self.loaded = route.load(path, params=files, cuda=cuda, tensors=tensors)
+        self.runtime, self.module, self.context = self.loaded._runtime, self.loaded._module, self.loaded._context
+        self.desc, self.entries, self.check = self.loaded._desc, self.loaded._entries, self.loaded._check
 
     def call(self, entry, inputs, device):
         return Call(self, entry, inputs, device)
