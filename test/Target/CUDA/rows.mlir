@@ -111,3 +111,35 @@ func.func @dynamic(%x: memref<?x?xf32>, %o: memref<?x?xf32>) {
   }
   return
 }
+
+// -----
+// One index for all rows of a table takes an element of each: lane e has that of row e, and who needs another's finds it in
+// shared memory.
+// CHECK-LABEL: func.func @each_row
+// CHECK: gpu.func @each_row_rows_0
+// CHECK: %[[FIRST:.*]] = memref.load %[[SHARED:[^\[]*]][%{{[^,]*}}, %[[ROW:[^,]*]], %{{.*}}] : memref<4x2x7xi32, #gpu.address_space<workgroup>>
+// CHECK: %[[TAKEN:.*]] = arith.select %{{.*}}, %[[FIRST]]
+// CHECK: memref.store %[[TAKEN]], %[[AGAIN:[^\[]*]][%{{.*}}] : memref<4x2xi32, #gpu.address_space<workgroup>>
+// CHECK: memref.load %[[AGAIN]]
+func.func @each_row(%t: memref<7x2xi32>, %i: memref<?xi32>, %j: memref<?x2xi32>, %o: memref<?x2xi32>) {
+  row.program ins(%i, %j : memref<?xi32>, memref<?x2xi32>) uniform(%t : memref<7x2xi32>) outs(%o : memref<?x2xi32>) {
+  ^bb0(%x: tensor<i32>, %k: tensor<2xi32>, %table: tensor<7x2xi32>):
+    %e = tensor.empty() : tensor<2x7xi32>
+    %rows = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+        ins(%table : tensor<7x2xi32>) outs(%e : tensor<2x7xi32>) {
+    ^bb1(%in: i32, %out: i32):
+      linalg.yield %in : i32
+    } -> tensor<2x7xi32>
+    %f = tensor.empty() : tensor<2x1xi32>
+    %same = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> ()>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+        ins(%x : tensor<i32>) outs(%f : tensor<2x1xi32>) {
+    ^bb1(%in: i32, %out: i32):
+      linalg.yield %in : i32
+    } -> tensor<2x1xi32>
+    %taken = row.take %rows[%same] : tensor<2x7xi32>, tensor<2x1xi32> -> tensor<2x1xi32>
+    %flat = tensor.collapse_shape %taken [[0, 1]] : tensor<2x1xi32> into tensor<2xi32>
+    %other = row.take %flat[%k] : tensor<2xi32>, tensor<2xi32> -> tensor<2xi32>
+    row.yield %other : tensor<2xi32>
+  }
+  return
+}

@@ -26,9 +26,12 @@ LogicalResult WarpEmitter::emitTake(TakeOp op) {
     load(values);
   share(values);
   WarpValue result = make(op.getResult().getType());
-  result.uniform |= indices.uniform;
+  // One index for all rows of a table takes another element from each.
+  result.uniform |= indices.uniform &&
+                    (values.uniform || values.type.getRank() == 1);
   int64_t n = result.type.getNumElements();
-  for (auto [r, i] : llvm::enumerate(indices.own)) {
+  for (int64_t r = 0; r < (result.uniform ? 1 : registersOf(n)); ++r) {
+    Value i = indices.own[indices.uniform ? 0 : r];
     Value present =
         arith::CmpIOp::create(b, arith::CmpIPredicate::sge, i, number(0));
     Value from = arith::IndexCastOp::create(
