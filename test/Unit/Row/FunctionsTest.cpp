@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -160,67 +162,94 @@ template <typename Body> void forInputs(uint64_t step, Body body) {
     thread.join();
 }
 
-void compare(Jit &jit, const JitOptions &options, uint64_t step) {
+/// The functions compiled one way.
+struct Compiled {
+  JitOptions options;
+  std::unique_ptr<Jit> jit;
+};
+
+/// Compares what every way to compile makes of all inputs with the host's,
+/// which is computed once.
+void compare(const std::vector<Compiled> &ways, uint64_t step) {
   constexpr int64_t n = Buffers::n;
+  auto start = std::chrono::steady_clock::now();
   auto progress = [&](const char *name) {
+    std::chrono::duration<double> passed =
+        std::chrono::steady_clock::now() - start;
     if (step == 1)
-      std::fprintf(stderr, "%s (lanes %d, level %s)\n", name,
-                   int(options.lanes),
-                   stringifyIsaLevel(options.level).str().c_str());
+      std::fprintf(stderr, "%s after %.0f s\n", name, passed.count());
+  };
+  using Runs = std::vector<void (*)(void *, void *)>;
+  auto runsOf = [&](const char *name) {
+    Runs runs;
+    for (const Compiled &way : ways)
+      runs.push_back(way.jit->function<void(void *, void *)>(name));
+    return runs;
   };
   for (const Function &f : functions) {
-    progress(f.name);
-    auto *run = jit.function<void(void *, void *)>(f.name);
+    Runs runs = runsOf(f.name);
     forInputs(step, [&](Buffers &b, uint64_t) {
-      run(&b.in, &b.out);
-      for (int64_t i = 0; i < n; ++i) {
-        float want = f.host(b.x[i]);
-        if (toBits(want) != toBits(b.y[i]) &&
-            (want == want || b.y[i] == b.y[i])) {
-          mismatch(f.name, options, b.x[i], toBits(b.y[i]), toBits(want));
-          return false;
-        }
+      for (int64_t i = 0; i < n; ++i)
+        b.z[i] = f.host(b.x[i]);
+      for (size_t way = 0; way < runs.size(); ++way) {
+        runs[way](&b.in, &b.out);
+        for (int64_t i = 0; i < n; ++i)
+          if (toBits(b.z[i]) != toBits(b.y[i]) &&
+              (b.z[i] == b.z[i] || b.y[i] == b.y[i])) {
+            mismatch(f.name, ways[way].options, b.x[i], toBits(b.y[i]),
+                     toBits(b.z[i]));
+            return false;
+          }
       }
       return true;
     });
+    progress(f.name);
   }
   for (bool isBf16 : {true, false}) {
     const char *name = isBf16 ? "bf16" : "f16";
-    progress(name);
-    auto *run = jit.function<void(void *, void *)>(name);
+    Runs runs = runsOf(name);
     forInputs(step, [&](Buffers &b, uint64_t) {
-      run(&b.in, &b.half);
-      for (int64_t i = 0; i < n; ++i) {
-        uint16_t want = isBf16 ? num::toBf16(b.x[i]) : num::toF16(b.x[i]);
-        float back = isBf16 ? num::fromBf16(b.h[i]) : num::fromF16(b.h[i]);
-        if (want != b.h[i] && (b.x[i] == b.x[i] || back == back)) {
-          mismatch(name, options, b.x[i], b.h[i], want);
-          return false;
+      for (size_t way = 0; way < runs.size(); ++way) {
+        runs[way](&b.in, &b.half);
+        for (int64_t i = 0; i < n; ++i) {
+          uint16_t want = isBf16 ? num::toBf16(b.x[i]) : num::toF16(b.x[i]);
+          float back = isBf16 ? num::fromBf16(b.h[i]) : num::fromF16(b.h[i]);
+          if (want != b.h[i] && (b.x[i] == b.x[i] || back == back)) {
+            mismatch(name, ways[way].options, b.x[i], b.h[i], want);
+            return false;
+          }
         }
       }
       return true;
     });
+    progress(name);
   }
-  progress("pow");
-  auto *run = jit.function<void(void *, void *, void *)>("pow");
+  std::vector<void (*)(void *, void *, void *)> powers;
+  for (const Compiled &way : ways)
+    powers.push_back(way.jit->function<void(void *, void *, void *)>("pow"));
   const float specials[] = {0.0f,  -0.0f,    1.0f,      -1.0f, 2.0f, 0.5f,
                             3.0f,  -3.0f,    INFINITY,  NAN,   7.5f, 1e-40f,
                             -2.5f, 16777216, -INFINITY, 88.0f};
   forInputs(step, [&](Buffers &b, uint64_t round) {
-    for (int64_t i = 0; i < n; ++i)
+    std::vector<float> want(n);
+    for (int64_t i = 0; i < n; ++i) {
       b.z[i] = specials[(i + round) % 16] *
                (round % 2 ? 1.0f : 1.0f + float(i) / float(n));
-    run(&b.in, &b.second, &b.out);
-    for (int64_t i = 0; i < n; ++i) {
-      float want = num::pow(b.x[i], b.z[i]);
-      if (toBits(want) != toBits(b.y[i]) &&
-          (want == want || b.y[i] == b.y[i])) {
-        mismatch("pow", options, b.x[i], toBits(b.y[i]), toBits(want));
-        return false;
-      }
+      want[i] = num::pow(b.x[i], b.z[i]);
+    }
+    for (size_t way = 0; way < powers.size(); ++way) {
+      powers[way](&b.in, &b.second, &b.out);
+      for (int64_t i = 0; i < n; ++i)
+        if (toBits(want[i]) != toBits(b.y[i]) &&
+            (want[i] == want[i] || b.y[i] == b.y[i])) {
+          mismatch("pow", ways[way].options, b.x[i], toBits(b.y[i]),
+                   toBits(want[i]));
+          return false;
+        }
     }
     return true;
   });
+  progress("pow");
 }
 
 /// One unit in the last place of an f32 near `exact`.
@@ -299,12 +328,13 @@ int main(int argc, char **argv) {
                                  JitOptions::wide(IsaLevel::V3)};
   if (*host != IsaLevel::V3)
     all.push_back(JitOptions::wide(*host));
+  std::vector<Compiled> ways;
   for (const JitOptions &options : all) {
-    auto jit = Jit::compile(program(), options);
-    if (!jit)
+    ways.push_back({options, Jit::compile(program(), options)});
+    if (!ways.back().jit)
       return 1;
-    compare(*jit, options, step);
   }
+  compare(ways, step);
   if (failures)
     std::printf("%d functions differ\n", failures.load());
   else
