@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+INPUTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs")
 # By spec: sizes. Those of mixtral and deepseek_v3 are no multiples of a tile.
 LAYERS = {
     "moe/qwen3": dict(experts=16, hidden=512, inner=256),
@@ -25,7 +25,7 @@ def main(routec, stdlib, folder):
     os.makedirs(folder, exist_ok=True)
     run = os.path.join(os.path.dirname(os.path.abspath(routec)), "route-run")
     for name, sizes in LAYERS.items():
-        source = os.path.join(stdlib if "/" in name else HERE, name + ".route")
+        source = os.path.join(stdlib if "/" in name else INPUTS, name + ".route")
         stem = os.path.join(folder, os.path.basename(name))
         defines = [f"-D{axis}={size}" for axis, size in sizes.items()]
         subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", *defines, source, "-o", stem + ".so"], check=True)
