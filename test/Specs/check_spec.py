@@ -188,13 +188,15 @@ def both(args, entry_name, folder, library, described, fixed, number):
     for port in entry["inputs"]:
         shape = generator.shape(port["axes"])
         if port["role"] == "id":  # how many items there are: the interpreter is told otherwise
-            told = ["-D", "%s=%d" % (port["axes"][0], shape[0])]
+            told = [word for pair in args.size for word in ("-D", pair)]
             ids = {port["name"]: (port["element"], shape, list(range(shape[0])))}
             continue
         inputs[port["name"]] = (port["element"], shape, generator.values(port["name"], port["element"], shape))
     for item in described["params"] + [s for s in described["state"] if "tensor" in s]:
         params.update(generator.stored(item))
-    write(at("in.safetensors"), inputs)
+    # The interpreter knows a column by its axis too; the library's inputs have their own names alone.
+    columns = {"%s.%s" % (port["axes"][0], port["name"]): inputs[port["name"]] for port in entry["inputs"] if port["name"] in inputs and port["axes"]}
+    write(at("in.safetensors"), {**inputs, **columns})
     write(at("call.safetensors"), {**inputs, **(ids if told else {})})
     write(at("params.safetensors"), params)
     call = ["--seed", str(number), "--now", str(10**9 * number)]

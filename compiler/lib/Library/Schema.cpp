@@ -77,7 +77,7 @@ private:
     if (axis.getLabels())
       row.members = strings(*axis.getLabels());
     SmallVector<FlatSymbolRefAttr> parents = axis.getParentAxes();
-    if (!parents.empty())
+    if (parents.size() == 1) // a product has no member's members
       row.parent = schema.findAxis(parents.front().getValue());
     schema.axes.push_back(std::move(row));
   }

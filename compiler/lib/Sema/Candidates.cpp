@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace route;
 using namespace route::sema;
@@ -123,6 +124,7 @@ mlir::Value Elaborator::joinParts(AxisInfo *along,
       llvm::any_of(values, [&](mlir::Value v) { return e.isRange(v); });
   AxisList axes;
   for (auto [value, part] : llvm::zip(values, along->pool->parts)) {
+    value = e.gather(value, part.axis); // of a product's pool to its rows
     mlir::Type element = e.ranged(ranged, e.valueTypeOf(value));
     if (e.elementOf(value) != element)
       value = CastOp::create(e.builder, e.loc,
@@ -249,7 +251,7 @@ orderOf(irgen::Emitter &e, mlir::Value order, unsigned bits, AxisInfo *axis) {
 }
 
 bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
-                       SourceRange range, Candidates &out) {
+                       SourceRange range, Candidates &out, PoolInfo *into) {
   llvm::erase_if(operands, [](const Candidates &o) { return !o.axis; });
   if (operands.empty())
     return true; // nothing and nothing
@@ -258,10 +260,10 @@ bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
       error(diag::wrongKind, range, "plans are joined with '++'");
       return false;
     }
-  bool same = llvm::all_of(operands, [&](const Candidates &o) {
+  bool same = !into && llvm::all_of(operands, [&](const Candidates &o) {
     return o.axis == operands.front().axis && !o.skipped;
   });
-  PoolInfo *pool = same ? nullptr : poolOfParts(operands);
+  PoolInfo *pool = same ? nullptr : into ? into : poolOfParts(operands);
   if (!same && !pool) {
     error(diag::wrongKind, range, "no pool is made of these")
         .help("declare it, for example pool both = a + b");
@@ -326,6 +328,36 @@ bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
   return true;
 }
 
+/// Rows of a pool of pools go by the names of the rows that they stand for,
+/// where all of these have names and no two the same.
+void Elaborator::nameRows(AxisInfo &axis) {
+  std::vector<std::string> names;
+  if (axis.pool->parts.empty()) {
+    constexpr int64_t most = 4096; // a name for each, in every library
+    if (axis.size < 0 || axis.size > most)
+      return;
+    names.push_back("");
+    for (const AxisInfo *factor : axis.parents) {
+      std::vector<std::string> longer;
+      for (const std::string &name : names)
+        for (const std::string &label : factor->labels)
+          longer.push_back(name.empty() ? label : name + "*" + label);
+      names = std::move(longer);
+    }
+  }
+  for (const PoolInfo::Part &part : axis.pool->parts) {
+    if (part.axis->labels.empty())
+      return;
+    for (const std::string &label : part.axis->labels)
+      names.push_back(part.skipped ? "skip(" + label + ")" : label);
+  }
+  llvm::StringSet<> distinct;
+  for (const std::string &name : names)
+    if (!distinct.insert(name).second)
+      return;
+  axis.labels = std::move(names);
+}
+
 AxisInfo *Elaborator::productOf(llvm::ArrayRef<AxisInfo *> factors,
                                 StringRef name, SourceRange range) {
   AxisInfo *axis = makeAxis(name, name, AxisKind::pool, range);
@@ -341,6 +373,7 @@ AxisInfo *Elaborator::productOf(llvm::ArrayRef<AxisInfo *> factors,
   pool.axis = axis;
   axis->pool = &pool;
   pool.scope = std::make_shared<Scope>(root);
+  nameRows(*axis);
   emitAxis(*axis);
   return axis;
 }

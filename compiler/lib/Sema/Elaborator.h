@@ -314,10 +314,12 @@ private:
   Value subsetOf(const Candidates &from);
   Value selectSubsets(mlir::Value condition, const Value &a, const Value &b,
                       SourceRange range);
+  /// `into`: the pool that they are parts of, where it is not theirs to say.
   bool unite(std::vector<Candidates> operands, bool singles, SourceRange range,
-             Candidates &out);
+             Candidates &out, PoolInfo *into = nullptr);
   bool multiply(const Candidates &a, const Candidates &b, SourceRange range,
                 Candidates &out);
+  void nameRows(AxisInfo &axis);
   AxisInfo *productOf(llvm::ArrayRef<AxisInfo *> factors, StringRef name,
                       SourceRange range);
   /// True for what makes candidates: braces, `where`, `skip`, sums of pools.

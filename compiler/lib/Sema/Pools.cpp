@@ -356,8 +356,14 @@ Value Elaborator::elaborateAlgebra(const PoolDecl &decl, Scope &scope,
     pool.axis = axis;
     pool.decl = &decl;
     pool.parts = std::move(parts);
+    axis->size = 0;
+    for (const PoolInfo::Part &part : pool.parts)
+      axis->size = axis->size < 0 || part.axis->size < 0
+                       ? -1
+                       : axis->size + part.axis->size;
     pool.scope = std::make_shared<Scope>(scope.shared_from_this());
     axis->pool = &pool;
+    nameRows(*axis);
     emitAxis(*axis);
     return Value::ofAxis(Kind::Axis, axis);
   });

@@ -171,9 +171,31 @@ Value Elaborator::ruleTarget(const Expr &target) {
       return Value();
     }
   }
-  if (isAlgebra(*plain)) {
+  bool algebra = isAlgebra(*plain);
+  Value value = algebra ? Value() : eval(*plain);
+  // A row of a pool that the router's is made of: its row there.
+  auto isOfPart = [&](const AxisInfo *axis, bool skipped) {
+    return cx.resultPool && axis && axis != cx.resultPool->axis &&
+           partOf(*cx.resultPool, axis, skipped);
+  };
+  const AxisInfo *own =
+      value.is(Kind::Member) || value.is(Kind::Row) ? value.axis : nullptr;
+  if (value.is(Kind::Array))
+    if (auto ref = dyn_cast<route::RefType>(e.valueTypeOf(value.ir)))
+      own = e.axisOf(ref.getAxis());
+  if (algebra || isOfPart(own, false)) {
     Candidates from;
-    if (!evalCandidates(*plain, from) || !choosable(from, target.range))
+    if (algebra ? !evalCandidates(*plain, from)
+                : !candidatesFrom(value, target.range, from))
+      return Value();
+    std::vector<Candidates> one = {from};
+    Candidates whole;
+    if (isOfPart(from.axis, from.skipped) && from.source.isError()) {
+      if (!unite(one, false, target.range, whole, cx.resultPool))
+        return Value();
+      from = whole;
+    }
+    if (!choosable(from, target.range))
       return Value();
     // The first that may be taken, in the order written.
     AxisInfo *axis = planAxis(cx.items, from.axis, target.range);
@@ -189,7 +211,7 @@ Value Elaborator::ruleTarget(const Expr &target) {
     auto op = e.choose(ChoiceKind::count, axis, choice);
     return makePlan(axis, op.getResult(), Value());
   }
-  return asPlan(eval(*plain), target.range);
+  return asPlan(value, target.range);
 }
 
 /// A note that is a list: one of those that the file writes for it. They are

@@ -50,7 +50,7 @@ route_status route::deriveSizes(const route_module_desc &module,
     const route_axis_desc &axis = module.axes[index];
     if (axis.derived_size) {
       int64_t size = axis.derived_size(sizes);
-      if (sizes[index] >= 0 && sizes[index] != size)
+      if (sizes[index] >= 0 && size >= 0 && sizes[index] != size)
         return fail(error, ROUTE_ERROR_TENSOR_SHAPE,
                     "axis '%.100s' has size %lld, expected %lld", axis.name,
                     static_cast<long long>(sizes[index]),

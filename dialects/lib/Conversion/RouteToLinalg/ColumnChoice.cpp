@@ -151,7 +151,7 @@ Lowering::Relation Lowering::relate(const Plan &rows, const ChoiceSpace &space,
       shared.push_back(axis);
       bool nested = kindOf(axis) != AxisKind::plan &&
                     kindOf(space.slots.front()) != AxisKind::plan &&
-                    descends(space.slots.front(), axis);
+                    liesSideBySide(space.slots.front(), axis);
       (nested ? ranges : masks).push_back({per, axis});
     }
   }

@@ -15,14 +15,25 @@ AxisOp Lowering::sourceAxis(Axis axis) {
                               : op;
 }
 
-Axis Lowering::parentOf(Axis axis) {
+SmallVector<Axis> Lowering::parentsOf(Axis axis) {
   // A copy lies in copies.
   AxisOp op = lookupAxis(func, axis, tables);
   if (op.getParentAxes().empty())
     op = sourceAxis(axis);
-  return op.getKind() == AxisKind::plan || op.getParentAxes().empty()
-             ? Axis()
-             : op.getParentAxes().front();
+  return op.getKind() == AxisKind::plan ? SmallVector<Axis>()
+                                        : op.getParentAxes();
+}
+
+Axis Lowering::parentOf(Axis axis) {
+  SmallVector<Axis> parents = parentsOf(axis);
+  return parents.size() == 1 ? parents.front() : Axis();
+}
+
+Axis Lowering::parentTowards(Axis axis, Axis ancestor) {
+  for (Axis parent : parentsOf(axis))
+    if (descends(parent, ancestor))
+      return parent;
+  return {};
 }
 
 bool Lowering::isRagged(Axis axis) {
@@ -44,7 +55,12 @@ Value Lowering::childrenEach(Axis axis, Location loc) {
 }
 
 Value Lowering::parentPosition(OpBuilder &inner, Location loc, Axis axis,
-                               Value position) {
+                               Axis parent, Value position) {
+  // The rows of a product: one for each combination, the last pool fastest.
+  if (SmallVector<Axis> factors = parentsOf(axis); factors.size() > 1) {
+    SmallVector<Value> at = unflatten(inner, loc, position, factors);
+    return at[llvm::find(factors, parent) - factors.begin()];
+  }
   if (isRagged(axis)) {
     Value table = parentTables.lookup(sourceAxis(axis).getSymName().str());
     return arith::IndexCastOp::create(
@@ -73,8 +89,11 @@ Value Lowering::eachOf(Axis axis) {
 /// Makes what descent reads, at the start of the entry: the number of children
 /// or, where parents differ in it, the parent of every child.
 void Lowering::prepareDescent(ArrayRef<Axis> used, Location loc) {
-  for (Axis axis : used)
-    sizeFromParent(axis, loc);
+  // What inputs tell first: it may say how many ancestors there are.
+  for (bool told : {true, false})
+    for (Axis axis : used)
+      if (sizes.contains(sourceAxis(axis).getSymName()) == told)
+        sizeFromParent(axis, loc);
   for (Axis axis : used) {
     std::string name = sourceAxis(axis).getSymName().str();
     if (!parentOf(axis) || parentTables.contains(name) ||
@@ -138,8 +157,13 @@ std::optional<Lowering::Place> Lowering::placeOf(OpBuilder &inner, Location loc,
     if (dim == target)
       return Place{position, {}};
   auto climb = [&](OpBuilder &here, Axis from, Value position) {
-    for (; from != target && parentOf(from); from = parentOf(from))
-      position = parentPosition(here, loc, from, position);
+    while (from != target)
+      if (Axis parent = parentTowards(from, target)) {
+        position = parentPosition(here, loc, from, parent, position);
+        from = parent;
+      } else {
+        break;
+      }
     return position;
   };
   for (auto [dim, position] : llvm::zip(dims, at))

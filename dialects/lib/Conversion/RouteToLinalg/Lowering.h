@@ -10,6 +10,7 @@
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Dialect/Route/IR/RowChoice.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
@@ -130,6 +131,7 @@ private:
   mlir::OpFoldResult size(Axis dim, Location loc);
   SmallVector<mlir::OpFoldResult> sizesOf(ArrayRef<Axis> dims, Location loc);
   Value sizeValue(Axis dim, Location loc);
+  SmallVector<Axis> madeOf(Axis axis);
   void sizeFromParent(Axis axis, Location loc);
   void deriveSize(llvm::StringRef axis, Value value);
   mlir::RankedTensorType tensorType(ArrayRef<Axis> dims, Type element);
@@ -223,8 +225,17 @@ private:
   };
   /// The axis, or what it copies.
   AxisOp sourceAxis(Axis axis);
-  /// The one parent of an axis that is no plan, or null.
+  /// What an axis that is no plan lies in: one axis, or the pools of a product.
+  SmallVector<Axis> parentsOf(Axis axis);
+  /// The one of these, or null.
   Axis parentOf(Axis axis);
+  /// The parent by which a position of `axis` descends from `ancestor`, or
+  /// null.
+  Axis parentTowards(Axis axis, Axis ancestor);
+  /// Whether the descendants of a position of `ancestor` lie side by side.
+  bool liesSideBySide(Axis axis, Axis ancestor) {
+    return route::liesSideBySide(func, axis, ancestor, tables);
+  }
   /// Whether parents differ in the number of their children.
   bool isRagged(Axis axis);
   Value childrenEach(Axis axis, Location loc);
@@ -232,7 +243,7 @@ private:
   void prepareDescent(ArrayRef<Axis> used, Location loc);
   /// The parent of a position, and the first child of a parent (of the parent
   /// past the last: the number of children).
-  Value parentPosition(OpBuilder &inner, Location loc, Axis axis,
+  Value parentPosition(OpBuilder &inner, Location loc, Axis axis, Axis parent,
                        Value position);
   Value firstChild(OpBuilder &inner, Location loc, Axis axis, Value parent);
   /// The position on `target` that `at` over `dims` descends from; nothing
@@ -280,6 +291,7 @@ private:
   LogicalResult lowerRename(RenameOp op);
   LogicalResult lowerPick(PickOp op);
   LogicalResult lowerStack(StackOp op);
+  LogicalResult lowerJoin(JoinOp op);
   LogicalResult lowerIota(IotaOp op);
   LogicalResult lowerRowNumbers(IotaOp op);
   LogicalResult lowerSize(SizeOp op);

@@ -1,5 +1,6 @@
 // Movement along axes: gathers down to descendants, renames, picks and stacks.
 #include "Lowering.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 
@@ -20,50 +21,72 @@ Value Lowering::transposeTo(Value tensor, ArrayRef<Axis> from,
       ->getResult(0);
 }
 
-/// `source` over `from`, given to dimensions `to`: by name, or down from a
-/// parent whose children are equally many, position / children. Null where
-/// sizes differ from parent to parent.
+/// `source` over `from`, given to dimensions `to`: by name, or down to one
+/// dimension from a parent whose children are equally many, position /
+/// children, or from the pools of a product. Null where sizes differ from
+/// parent to parent.
 Value Lowering::giveDown(Value source, ArrayRef<Axis> fromDims,
                          ArrayRef<Axis> toDims, Location loc) {
   Type type = cast<RankedTensorType>(source.getType()).getElementType();
-  SmallVector<unsigned> positions;
-  std::optional<unsigned> nested;
-  for (auto [i, dim] : llvm::enumerate(fromDims)) {
-    auto same = llvm::find(toDims, dim);
-    if (same != toDims.end()) {
-      positions.push_back(same - toDims.begin());
+  SmallVector<Axis> above;
+  Axis child;
+  for (Axis dim : fromDims) {
+    if (llvm::is_contained(toDims, dim))
       continue;
-    }
-    auto child = llvm::find_if(toDims, [&](Axis candidate) {
+    auto below = llvm::find_if(toDims, [&](Axis candidate) {
       return kindOf(candidate) != AxisKind::plan && descends(candidate, dim);
     });
-    if (child == toDims.end() || nested ||
+    if (below == toDims.end() || (child && child != *below) ||
         ShapedType::isDynamic(staticSize(dim)) ||
-        ShapedType::isDynamic(staticSize(*child)))
+        ShapedType::isDynamic(staticSize(*below)))
       return {};
-    positions.push_back(child - toDims.begin());
-    nested = i;
+    child = *below;
+    above.push_back(dim);
   }
-  // A parent's dimension and its children's are made apart, then collapsed.
-  unsigned split = nested ? positions[*nested] : toDims.size();
+  // Nearer step by step: by what lies between, or by one of several.
+  for (Axis dim : above) {
+    Axis next = parentTowards(child, dim);
+    if (next == dim || (above.size() == 1 && liesSideBySide(child, dim)))
+      continue;
+    SmallVector<Axis> between;
+    for (Axis each : fromDims)
+      if (each != dim && each != next)
+        between.push_back(each);
+    between.push_back(next);
+    source = giveDown(source, fromDims, between, loc);
+    return source ? giveDown(source, between, toDims, loc) : Value();
+  }
+  // A parent's dimension and its children's, or those of a product's pools, are
+  // made apart, then collapsed.
   SmallVector<OpFoldResult> shape;
   SmallVector<ReassociationIndices> groups;
-  for (auto [i, dim] : llvm::enumerate(toDims)) {
-    int64_t at = shape.size();
-    groups.push_back({at});
-    if (i != split) {
+  llvm::DenseMap<Attribute, unsigned> dimensions;
+  for (Axis dim : toDims) {
+    dimensions[dim] = shape.size();
+    if (dim != child) {
+      groups.push_back({static_cast<int64_t>(shape.size())});
       shape.push_back(size(dim, loc));
       continue;
     }
-    int64_t parents = staticSize(fromDims[*nested]);
-    groups.back().push_back(at + 1);
-    shape.push_back(b.getIndexAttr(parents));
-    shape.push_back(b.getIndexAttr(staticSize(dim) / parents));
+    groups.emplace_back();
+    SmallVector<Axis> outer = parentsOf(child);
+    if (outer.size() < 2)
+      outer = above;
+    int64_t inner = staticSize(child);
+    for (Axis each : outer) {
+      dimensions[each] = shape.size();
+      groups.back().push_back(shape.size());
+      shape.push_back(size(each, loc));
+      inner /= staticSize(each);
+    }
+    if (outer.size() == 1) {
+      groups.back().push_back(shape.size());
+      shape.push_back(b.getIndexAttr(inner));
+    }
   }
   SmallVector<AffineExpr> exprs;
-  for (unsigned position : positions)
-    exprs.push_back(
-        b.getAffineDimExpr(position > split ? position + 1 : position));
+  for (Axis dim : fromDims)
+    exprs.push_back(b.getAffineDimExpr(dimensions.lookup(dim)));
   unsigned rank = shape.size();
   Value init = tensor::EmptyOp::create(b, loc, shape, type);
   Value wide =
@@ -76,7 +99,7 @@ Value Lowering::giveDown(Value source, ArrayRef<Axis> fromDims,
             linalg::YieldOp::create(inner, at, args[0]);
           })
           .getResult(0);
-  if (!nested)
+  if (!child)
     return wide;
   return tensor::CollapseShapeOp::create(b, loc, tensorType(toDims, type), wide,
                                          groups);
@@ -169,11 +192,12 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
     }
     if (fromDims.empty() || fromDims.back() != rows.candidates) {
       // A value of the candidates' ancestors is first given to the candidates.
-      if (fromDims.empty() || !descends(rows.candidates, fromDims.back()))
+      SmallVector<Axis> wide = fromDims;
+      while (!wide.empty() && descends(rows.candidates, wide.back()))
+        wide.pop_back();
+      if (wide.size() == fromDims.size())
         return unsupported(op, "this broadcast to a plan");
-      SmallVector<Axis> axes(from.getAxes());
-      axes.back() = rows.candidates;
-      SmallVector<Axis> wide = dimsOf(ArrayRef<Axis>(axes));
+      wide.push_back(rows.candidates);
       source = giveDown(source, fromDims, wide, loc);
       if (!source)
         return unsupported(op, "axes whose sizes differ from parent to parent");
@@ -379,6 +403,108 @@ LogicalResult Lowering::lowerStack(StackOp op) {
                   arith::ConstantOp::create(inner, at,
                                             inner.getI32IntegerAttr(i)));
               taken = arith::SelectOp::create(inner, at, here, args[i], taken);
+            }
+            return taken;
+          }));
+  return success();
+}
+
+/// Values over the parts of a pool end to end: each row takes the element of
+/// the part that it is of.
+LogicalResult Lowering::lowerJoin(JoinOp op) {
+  Location loc = op.getLoc();
+  auto to = cast<ArrayType>(op.getType());
+  SmallVector<Axis> dims = dimsOf(to), parts = madeOf(op.getAlongAttr());
+  unsigned along = llvm::find(dims, op.getAlongAttr()) - dims.begin();
+  SmallVector<Operand> sources;
+  for (Value operand : op.getOperands()) {
+    Value tensor = get(operand);
+    if (!tensor)
+      return failure();
+    sources.push_back({tensor, cast<ArrayType>(operand.getType())});
+  }
+  if (!item) {
+    SmallVector<Value> begins = {constantIndex(0, loc)};
+    for (Axis part : ArrayRef(parts).drop_back())
+      begins.push_back(
+          arith::AddIOp::create(b, loc, begins.back(), sizeValue(part, loc)));
+    auto read = [&](auto &&self, OpBuilder &inner, Location at, ValueRange here,
+                    unsigned last) -> Value {
+      auto own = [&](OpBuilder &inner) -> Value {
+        SmallVector<Value> place;
+        for (Axis dim : dimsOf(sources[last].type))
+          place.push_back(dim == parts[last]
+                              ? Value(arith::SubIOp::create(
+                                    inner, at, here[along], begins[last]))
+                              : here[llvm::find(dims, dim) - dims.begin()]);
+        return tensor::ExtractOp::create(inner, at, sources[last].tensor,
+                                         place);
+      };
+      if (last == 0)
+        return own(inner);
+      Value mine = arith::CmpIOp::create(inner, at, arith::CmpIPredicate::uge,
+                                         here[along], begins[last]);
+      return scf::IfOp::create(
+                 inner, at, mine,
+                 [&](OpBuilder &then, Location at) {
+                   scf::YieldOp::create(then, at, own(then));
+                 },
+                 [&](OpBuilder &other, Location at) {
+                   scf::YieldOp::create(other, at,
+                                        self(self, other, at, here, last - 1));
+                 })
+          .getResult(0);
+    };
+    set(op.getResult(),
+        generate(sizesOf(dims, loc), element(to.getElementType()), loc,
+                 [&](OpBuilder &inner, Location at, ValueRange here) {
+                   return read(read, inner, at, here, parts.size() - 1);
+                 }));
+    return success();
+  }
+  // In a row all is of known size, and the places are constants.
+  auto placesType =
+      RankedTensorType::get(tensorType(to).getShape(), b.getI32Type());
+  SmallVector<int32_t> begins;
+  int32_t begin = 0;
+  for (auto [source, part] : llvm::zip(sources, parts)) {
+    begins.push_back(begin);
+    int32_t end = begin + staticSize(part);
+    SmallVector<Axis> own = dimsOf(source.type);
+    if (llvm::is_contained(own, part)) {
+      SmallVector<Axis> want(dims);
+      want[along] = part;
+      Type held = source.type.getElementType();
+      Value table = own.size() == 1 || own == want
+                        ? source.tensor
+                        : map(want, held, source, loc,
+                              [](OpBuilder &, Location, ValueRange args) {
+                                return args[0];
+                              });
+      SmallVector<int32_t> places;
+      for (int64_t i = 0; i < placesType.getNumElements(); ++i) {
+        int32_t place = i % staticSize(dims[along]);
+        places.push_back(place >= begin && place < end ? place - begin : -1);
+      }
+      Value constant = arith::ConstantOp::create(
+          b, loc, DenseElementsAttr::get(placesType, ArrayRef(places)));
+      source = {takeAt(table, constant, loc), to};
+    }
+    begin = end;
+  }
+  set(op.getResult(),
+      map(dims, to.getElementType(), sources, loc,
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            Value position = arith::IndexCastOp::create(
+                inner, at, inner.getI32Type(),
+                linalg::IndexOp::create(inner, at, along));
+            Value taken = args.front();
+            for (unsigned i = 1; i < args.size(); ++i) {
+              Value mine = arith::CmpIOp::create(
+                  inner, at, arith::CmpIPredicate::sge, position,
+                  arith::ConstantOp::create(
+                      inner, at, inner.getI32IntegerAttr(begins[i])));
+              taken = arith::SelectOp::create(inner, at, mine, args[i], taken);
             }
             return taken;
           }));

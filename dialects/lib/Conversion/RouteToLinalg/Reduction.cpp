@@ -261,7 +261,7 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     if (llvm::is_contained(dims, dim))
       continue;
     auto child = llvm::find_if(
-        dims, [&](Axis candidate) { return descends(candidate, dim); });
+        dims, [&](Axis candidate) { return liesSideBySide(candidate, dim); });
     if (child == dims.end() || ShapedType::isDynamic(staticSize(dim)) ||
         ShapedType::isDynamic(staticSize(*child)))
       return unsupported(

@@ -6,7 +6,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
-#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -86,7 +85,7 @@ LogicalResult Lowering::lowerNow(Operation *op) {
       .Case([&](StoreOp op) { return lowerStore(op); })
       .Case([&](FindOp op) { return lowerFind(op); })
       .Case([&](RingOp op) { return unsupported(op, "a hash ring"); })
-      .Case([&](JoinOp op) { return unsupported(op, "pools of pools"); })
+      .Case([&](JoinOp op) { return lowerJoin(op); })
       .Case([&](SubsetOp op) { return unsupported(op, "subsets"); })
       .Default([&](Operation *op) {
         return unsupported(op, "'" + op->getName().getStringRef() + "'");

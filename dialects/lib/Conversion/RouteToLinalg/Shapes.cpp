@@ -3,6 +3,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Signal/IR/Signal.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace route;
@@ -45,10 +46,33 @@ OpFoldResult Lowering::size(Axis dim, Location loc) {
   return sizes.lookup(sourceAxis(dim).getSymName());
 }
 
+/// The pools that a pool of pools is made of: its parts, or its factors.
+SmallVector<Axis> Lowering::madeOf(Axis axis) {
+  AxisOp op = sourceAxis(axis);
+  if (ArrayAttr parts = getParts(op))
+    return llvm::to_vector_of<Axis>(parts.getAsRange<Axis>());
+  SmallVector<Axis> factors = parentsOf(axis);
+  return factors.size() > 1 ? factors : SmallVector<Axis>();
+}
+
 /// The size of an axis of which every parent has as many, from its parent's or,
 /// where only that is known, the parent's size from this one.
 void Lowering::sizeFromParent(Axis axis, Location loc) {
   AxisOp op = sourceAxis(axis);
+  if (SmallVector<Axis> pools = madeOf(axis);
+      !pools.empty() && !op.getSize() && !sizes.contains(op.getSymName())) {
+    Value size;
+    for (Axis pool : pools) {
+      sizeFromParent(pool, loc);
+      Value own = sizeValue(pool, loc);
+      size = !size          ? own
+             : getParts(op) ? Value(arith::AddIOp::create(b, loc, size, own))
+                            : Value(arith::MulIOp::create(b, loc, size, own));
+    }
+    sizes[op.getSymName()] = size;
+    derivedSizes.push_back({op.getSymName().str(), size});
+    return;
+  }
   auto each = op->getAttrOfType<IntegerAttr>("per_parent");
   if (!each || op.getSize())
     return;
@@ -62,6 +86,7 @@ void Lowering::sizeFromParent(Axis axis, Location loc) {
         constantIndex(std::max<int64_t>(each.getInt(), 1), loc));
     sizes[above.getSymName()] = parents;
     derivedSizes.push_back({above.getSymName().str(), parents});
+    sizeFromParent(parent, loc);
     return;
   }
   sizeFromParent(parent, loc);
@@ -97,16 +122,31 @@ void Lowering::deriveSize(StringRef axis, Value value) {
   b.setInsertionPointToStart(body);
   IRMapping mapping;
   mapping.map(arguments, body->getArguments());
+  llvm::SetVector<Value> from;
   auto clone = [&](auto &&self, Value at) -> Value {
-    if (Value known = mapping.lookupOrNull(at))
+    if (Value known = mapping.lookupOrNull(at)) {
+      if (isa<BlockArgument>(at))
+        from.insert(known);
       return known;
+    }
     Operation *op = at.getDefiningOp();
     for (Value operand : op->getOperands())
       self(self, operand);
     b.clone(*op, mapping);
     return mapping.lookup(at);
   };
-  func::ReturnOp::create(b, entry.getLoc(), clone(clone, value));
+  Value size = clone(clone, value);
+  // Of what the tensors do not tell nothing follows.
+  Value none = constantIndex(-1, entry.getLoc()),
+        zero = constantIndex(0, entry.getLoc());
+  for (Value argument :
+       isa<BlockArgument>(size) ? ValueRange() : ValueRange(from.getArrayRef()))
+    size = arith::SelectOp::create(
+        b, entry.getLoc(),
+        arith::CmpIOp::create(b, entry.getLoc(), arith::CmpIPredicate::slt,
+                              argument, zero),
+        none, size);
+  func::ReturnOp::create(b, entry.getLoc(), size);
 }
 
 SmallVector<OpFoldResult> Lowering::sizesOf(ArrayRef<Axis> dims, Location loc) {

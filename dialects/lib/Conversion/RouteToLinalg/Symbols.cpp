@@ -78,7 +78,7 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     used.push_back(axis);
     return true;
   };
-  auto useAxes = [&](ArrayRef<Axis> axes) {
+  auto useNew = [&](auto &&self, ArrayRef<Axis> axes) -> void {
     for (Axis axis : axes) {
       AxisOp op = sourceAxis(axis);
       Axis own = FlatSymbolRefAttr::get(op.getSymNameAttr());
@@ -87,8 +87,10 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       // Where parents have equally many children, either gives the other.
       while (sourceAxis(own)->hasAttr("per_parent"))
         isNew(own = parentOf(own));
+      self(self, madeOf(own));
     }
   };
+  auto useAxes = [&](ArrayRef<Axis> axes) { useNew(useNew, axes); };
   // Budgets are computed where they are first used.
   SmallVector<BudgetOp> budgets;
   func.walk([&](ChooseOp choose) {
@@ -109,10 +111,12 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       for (auto axis : choose.getPer().getAsRange<Axis>()) {
         useAxes(axis);
         // What both descend from ties them.
-        for (Axis above = choose.getCandidatesAttr();
-             kindOf(above) != AxisKind::plan && (above = parentOf(above));)
-          if (descends(axis, above))
-            useAxes(above);
+        SmallVector<Axis> above = parentsOf(choose.getCandidatesAttr());
+        for (unsigned i = 0; i < above.size(); ++i) {
+          llvm::append_range(above, parentsOf(above[i]));
+          if (descends(axis, above[i]))
+            useAxes(above[i]);
+        }
       }
     }
     if (auto size = dyn_cast<SizeOp>(op))
@@ -210,12 +214,16 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     if (keyed.contains(b.getStringAttr(nameOf(get.getSymbol()))))
       continue; // a table
     // What is bound once has one size for all calls.
-    if (isa<ParamOp, StateOp>(target) &&
-        llvm::any_of(type.getAxes(), [&](Axis axis) {
+    bool bound = isa<ParamOp, StateOp>(target) ||
+                 (column && (column.getKind() == ColumnKind::state ||
+                             column.getKind() == ColumnKind::live));
+    if (bound && llvm::any_of(type.getAxes(), [&](Axis axis) {
           return ShapedType::isDynamic(staticSize(axis));
         }))
-      return unsupported(target, "parameters and state over an axis whose size "
-                                 "the call decides");
+      return unsupported(
+          target, column ? "columns of a pool whose size the call decides"
+                         : "parameters and state over an axis whose size "
+                           "the call decides");
     // A push carries no time, and no word that a value is not known.
     if (column && column.getKind() == ColumnKind::live &&
         (column.getStaleNs() || isa<RangeType>(type.getElementType())))
@@ -224,9 +232,7 @@ LogicalResult Lowering::buildSignature(StringRef name) {
                                      : "live columns that may be unknown");
     if (isa<ParamOp>(target))
       add("param", nameOf(get.getSymbol()), type);
-    else if (isa<StateOp>(target) ||
-             (column && (column.getKind() == ColumnKind::state ||
-                         column.getKind() == ColumnKind::live)))
+    else if (bound)
       add("state", nameOf(get.getSymbol()), type);
     else if (!column || column.getKind() == ColumnKind::input)
       add("input", nameOf(get.getSymbol()), type);
@@ -250,12 +256,14 @@ LogicalResult Lowering::buildSignature(StringRef name) {
                    {}});
   // What lies between two axes is needed to descend from one to the other.
   for (Axis axis : SmallVector<Axis>(used)) {
-    SmallVector<Axis> above;
-    for (Axis parent = parentOf(axis); parent; parent = parentOf(parent))
-      above.push_back(parent);
-    while (!above.empty() && !llvm::is_contained(used, above.back()))
-      above.pop_back();
-    useAxes(above);
+    SmallVector<Axis> above = parentsOf(axis);
+    for (unsigned i = 0; i < above.size(); ++i)
+      llvm::append_range(above, parentsOf(above[i]));
+    for (Axis between : above)
+      if (llvm::any_of(above, [&](Axis end) {
+            return llvm::is_contained(used, end) && descends(between, end);
+          }))
+        useAxes(between);
   }
   // Of axes nested in others that are used: where each parent's children lie.
   SmallVector<Axis> nested, carried;
@@ -275,11 +283,16 @@ LogicalResult Lowering::buildSignature(StringRef name) {
               FlatSymbolRefAttr::get(sourceAxis(axis).getSymNameAttr()));
   auto isCarried = [&](Axis axis) { return llvm::is_contained(carried, axis); };
   auto follows = [&](Axis axis) {
+    if (!madeOf(axis).empty())
+      return true;
     if (sourceAxis(axis)->hasAttr("per_parent"))
       return !isCarried(axis) || isCarried(parentOf(axis));
-    return !isCarried(axis) && llvm::any_of(used, [&](Axis child) {
-      return sourceAxis(child)->hasAttr("per_parent") &&
-             parentOf(child) == axis && isCarried(child);
+    return !isCarried(axis) && llvm::any_of(used, [&](Axis below) {
+      if (!isCarried(below))
+        return false;
+      while (below != axis && sourceAxis(below)->hasAttr("per_parent"))
+        below = parentOf(below);
+      return below == axis;
     });
   };
   SmallVector<Argument> signature;

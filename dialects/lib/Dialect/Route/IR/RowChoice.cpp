@@ -58,6 +58,20 @@ std::optional<RunningSum> route::matchRunningSum(ChooseOp choose) {
   return until;
 }
 
+bool route::liesSideBySide(Operation *from, FlatSymbolRefAttr axis,
+                           FlatSymbolRefAttr ancestor,
+                           SymbolTableCollection &tables) {
+  while (axis != ancestor) {
+    AxisOp op = lookupAxis(from, axis, tables);
+    if (op.getParentAxes().empty() && op.getOriginalAttr())
+      op = lookupAxis(from, op.getOriginalAttr(), tables);
+    if (op.getKind() == AxisKind::plan || op.getParentAxes().size() != 1)
+      return false;
+    axis = op.getParentAxes().front();
+  }
+  return true;
+}
+
 bool route::isRowChoice(ChooseOp choose, SymbolTableCollection &tables) {
   if (choose.getSource() || choose.getUnder() || choose.getGreedy() ||
       choose.getKind() == ChoiceKind::path ||
@@ -82,14 +96,17 @@ bool route::isRowChoice(ChooseOp choose, SymbolTableCollection &tables) {
       if (name == choose.getCandidatesAttr() || i + 1 != per.size() ||
           !axis.getSize() || choose.getKind() == ChoiceKind::listed)
         return false;
+      if (!liesSideBySide(choose, choose.getCandidatesAttr(), name, tables))
+        return false;
       continue;
     }
     // Items and candidates below one axis must agree on it.
-    for (AxisOp above = candidates; !above.getParentAxes().empty();) {
-      FlatSymbolRefAttr parent = above.getParentAxes().front();
-      if (descendsFrom(choose, name, parent, tables))
+    SmallVector<FlatSymbolRefAttr> above = candidates.getParentAxes();
+    for (unsigned i = 0; i < above.size(); ++i) {
+      if (descendsFrom(choose, name, above[i], tables))
         return false;
-      above = lookupAxis(choose, parent, tables);
+      llvm::append_range(above,
+                         lookupAxis(choose, above[i], tables).getParentAxes());
     }
   }
   return true;

@@ -1,6 +1,7 @@
 // route-expand-ranges: values that may be unknown become the ends of intervals,
 // so that what follows computes with plain values alone.
 #include "Ranges.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -274,10 +275,10 @@ FailureOr<Ends> Expander::compute(Operation *op) {
                                   rename.getTarget());
         });
       })
-      .Case([&](StackOp stack) -> FailureOr<Ends> {
+      .Case<StackOp, JoinOp>([&](auto made) -> FailureOr<Ends> {
         SmallVector<Value> lo, hi, known;
         bool interval = hasInterval(plain.getElementType());
-        for (Value operand : stack.getOperands()) {
+        for (Value operand : made.getOperands()) {
           Ends x = get(operand);
           lo.push_back(x.lo);
           hi.push_back(x.hi);
@@ -285,8 +286,8 @@ FailureOr<Ends> Expander::compute(Operation *op) {
             known.push_back(ranges.isKnown(x));
         }
         auto stacked = [&](ValueRange parts, Type element) -> Value {
-          return StackOp::create(b, loc, plain.withElement(element), parts,
-                                 stack.getAlongAttr());
+          return decltype(made)::create(b, loc, plain.withElement(element),
+                                        parts, made.getAlongAttr());
         };
         Value first = stacked(lo, plain.getElementType());
         if (!interval)

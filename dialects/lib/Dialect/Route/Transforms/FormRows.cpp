@@ -2,6 +2,7 @@
 // runs it for a few items at a time.
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Builders.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/IR/RowChoice.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
 #include "llvm/ADT/MapVector.h"
@@ -50,7 +51,7 @@ private:
     // of the entry, and enter as plain values.
     if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, CoalesceOp,
              BroadcastOp, ReduceOp, PickOp, StackOp, RenameOp, ChooseOp, RankOp,
-             MemberOp, ConcatOp, FirstPlanOp>(op))
+             MemberOp, ConcatOp, FirstPlanOp, JoinOp>(op))
       return false;
     // Texts stay outside: what is asked of them enters as numbers.
     if (llvm::any_of(op->getOperandTypes(), isText) ||
@@ -68,6 +69,9 @@ private:
       return pick.getAlongAttr() != item;
     if (auto stack = dyn_cast<StackOp>(op))
       return stack.getAlongAttr() != item;
+    if (auto join = dyn_cast<JoinOp>(op))
+      return join.getAlongAttr() != item &&
+             lookupAxis(op, join.getAlongAttr(), tables).getSize();
     if (auto choose = dyn_cast<ChooseOp>(op))
       return isRowChoice(choose, tables) &&
              llvm::is_contained(choose.getPer(), item) &&
@@ -155,7 +159,10 @@ private:
         if (llvm::is_contained(ArrayRef(parents).drop_back(), axis))
           return true;
       }
-      return bool(lookupAxis(reduce, axis, tables).getSize());
+      return lookupAxis(reduce, axis, tables).getSize() &&
+             llvm::any_of(from.getAxes(), [&](FlatSymbolRefAttr below) {
+               return liesSideBySide(reduce, below, axis, tables);
+             });
     });
   }
 

@@ -27,6 +27,12 @@ std::optional<RunningSum> matchRunningSum(ChooseOp choose);
 /// other than a running sum are none of it.
 bool isRowChoice(ChooseOp choose, mlir::SymbolTableCollection &tables);
 
+/// Whether the descendants of a position of `ancestor` are neighbours on
+/// `axis`: along single parents they are, through a product of pools not.
+bool liesSideBySide(mlir::Operation *from, mlir::FlatSymbolRefAttr axis,
+                    mlir::FlatSymbolRefAttr ancestor,
+                    mlir::SymbolTableCollection &tables);
+
 } // namespace route
 
 #endif
