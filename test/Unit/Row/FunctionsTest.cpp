@@ -1,12 +1,14 @@
 // The functions of numerics.h, host against compiled code: the same bits for
 // every input (any NaN equals any NaN), on scalars and on vectors.
 //   functions-test               a strided subset with every exponent
-//   functions-test --all         all 2^32 inputs, on all processors
+//   functions-test --all [NAME…] all 2^32 inputs, of these functions alone
 //   functions-test --step N      every Nth input
 //   functions-test --error [N]   errors against libm in double, as a table
 #include "Jit.h"
 #include "Programs.h"
 #include "route/numerics.h"
+
+#include "llvm/ADT/STLExtras.h"
 
 #include <algorithm>
 #include <atomic>
@@ -170,7 +172,8 @@ struct Compiled {
 
 /// Compares what every way to compile makes of all inputs with the host's,
 /// which is computed once.
-void compare(const std::vector<Compiled> &ways, uint64_t step) {
+void compare(const std::vector<Compiled> &ways, uint64_t step,
+             const std::vector<std::string> &only) {
   constexpr int64_t n = Buffers::n;
   auto start = std::chrono::steady_clock::now();
   auto progress = [&](const char *name) {
@@ -186,7 +189,12 @@ void compare(const std::vector<Compiled> &ways, uint64_t step) {
       runs.push_back(way.jit->function<void(void *, void *)>(name));
     return runs;
   };
+  auto wanted = [&](const char *name) {
+    return only.empty() || llvm::is_contained(only, name);
+  };
   for (const Function &f : functions) {
+    if (!wanted(f.name))
+      continue;
     Runs runs = runsOf(f.name);
     forInputs(step, [&](Buffers &b, uint64_t) {
       for (int64_t i = 0; i < n; ++i)
@@ -207,6 +215,8 @@ void compare(const std::vector<Compiled> &ways, uint64_t step) {
   }
   for (bool isBf16 : {true, false}) {
     const char *name = isBf16 ? "bf16" : "f16";
+    if (!wanted(name))
+      continue;
     Runs runs = runsOf(name);
     forInputs(step, [&](Buffers &b, uint64_t) {
       for (size_t way = 0; way < runs.size(); ++way) {
@@ -224,6 +234,8 @@ void compare(const std::vector<Compiled> &ways, uint64_t step) {
     });
     progress(name);
   }
+  if (!wanted("pow"))
+    return;
   std::vector<void (*)(void *, void *, void *)> powers;
   for (const Compiled &way : ways)
     powers.push_back(way.jit->function<void(void *, void *, void *)>("pow"));
@@ -320,8 +332,11 @@ int main(int argc, char **argv) {
     return 0;
   }
   uint64_t step = 16411;
-  if (mode == "--all")
+  std::vector<std::string> only;
+  if (mode == "--all") {
     step = 1;
+    only.assign(argv + 2, argv + argc);
+  }
   if (mode == "--step" && argc > 2)
     step = std::max<uint64_t>(1, std::strtoull(argv[2], nullptr, 10));
   std::vector<JitOptions> all = {JitOptions::scalar(IsaLevel::V3),
@@ -334,7 +349,7 @@ int main(int argc, char **argv) {
     if (!ways.back().jit)
       return 1;
   }
-  compare(ways, step);
+  compare(ways, step, only);
   if (failures)
     std::printf("%d functions differ\n", failures.load());
   else
