@@ -196,6 +196,14 @@ static bool speaksOfIR(llvm::StringRef text) {
 
 mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
                                            Compilation &c, diag::Code code) {
+  // Passes of others may warn of what is no matter for the user.
+  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning) {
+    if (llvm::StringRef(diagnostic.str()).starts_with("this product"))
+      c.diags.report(diag::notOnTensorCores,
+                     wordAt(c.sources, diagnostic.getLocation()),
+                     diagnostic.str());
+    return mlir::success();
+  }
   // Remarks say what has no code for GPUs.
   if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark) {
     c.diags.report(diag::notOnDevice,

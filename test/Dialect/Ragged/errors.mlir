@@ -330,3 +330,54 @@ func.func @choose_counts(%i: tensor<3x4xi32>, %n: tensor<2xi32>, %c: index) {
   %0, %1 = ragged.choose of %c up [] maps [] outs(%i, %n : tensor<3x4xi32>, tensor<2xi32>) -> tensor<3x4xi32>, tensor<2xi32>
   return
 }
+
+// -----
+func.func @uneven_parts(%a: memref<?x4xf32>, %w: memref<1x5x4xf32>, %y: memref<?x2xf32>) {
+  // expected-error @+1 {{weights have 5 columns, which 2 interleaved parts do not share evenly}}
+  ragged.matmul rows(%a : memref<?x4xf32>) weights(%w : memref<1x5x4xf32>) interleaved 2 outs(%y : memref<?x2xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @one_part(%a: memref<?x4xf32>, %w: memref<1x5x4xf32>, %y: memref<?x5xf32>) {
+  // expected-error @+1 {{'interleaved' is at least 2, found 1}}
+  ragged.matmul rows(%a : memref<?x4xf32>) weights(%w : memref<1x5x4xf32>) interleaved 1 outs(%y : memref<?x5xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @interleaved_panels(%a: memref<?x4xf32>, %w: memref<1x1x4x16xf32>, %y: memref<?x8xf32>) {
+  // expected-error @+1 {{'interleaved' is for plain weights, found 'memref<1x1x4x16xf32>'}}
+  ragged.matmul rows(%a : memref<?x4xf32>) weights(%w : memref<1x1x4x16xf32>) depth 4 interleaved 2 outs(%y : memref<?x8xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @sums_of_parts(%a: memref<?x4xf32>, %w: memref<1x4x4xf32>, %y: memref<?x2xf32>) {
+  // expected-error @+1 {{epilogue takes ('f32'), expected ('f32', 'f32')}}
+  ragged.matmul rows(%a : memref<?x4xf32>) weights(%w : memref<1x4x4xf32>) interleaved 2 outs(%y : memref<?x2xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @strided_bias_of_panels(%a: memref<?x4xf32>, %w: memref<1x1x4x16xf32>, %b: memref<1x16xf32, strided<[32, 2]>>, %y: memref<?x16xf32>) {
+  // expected-error @+1 {{needs memrefs whose innermost dimension is contiguous}}
+  ragged.matmul rows(%a : memref<?x4xf32>) weights(%w : memref<1x1x4x16xf32>) depth 4
+      per_expert(%b : memref<1x16xf32, strided<[32, 2]>>) outs(%y : memref<?x16xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    ragged.yield %p : f32
+  }
+  return
+}

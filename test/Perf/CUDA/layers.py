@@ -34,25 +34,34 @@ SHAPES = {  # experts, chosen, hidden, inner; ROUTERS has those that choose by a
     "qwen2": (64, 8, 3584, 2560),
     "olmoe": (64, 8, 2048, 1024),
     "wide32": (32, 4, 2880, 2880),  # gpt-oss's sizes, but a plain gated unit
+    "turns32": (32, 4, 2880, 2880),  # and its matrices: columns of gate and up in turn, a row for each input
 }
 TOKENS = (1, 4, 32, 128, 512, 2048, 8192, 32768)
 SOURCE = """axis token, hidden = {H}, inner = {I}, half {{ gate, up }}
 signal x: bf16[token, hidden]
 signal logits: f32[token, experts]
 {pool} {{
-  param gate_up: bf16[(half, inner), hidden] from "gate_up"
-  param down: bf16[hidden, inner] from "down"
-  route run(x) -> bf16[hidden] {{
-    let h = x @ gate_up
-    let a: bf16 = silu(h.gate) * h.up
-    return a @ down
-  }}
+{body}
 }}
 router gate(logits) {{
 {router}
 }}
 route layer(x, logits) -> bf16[token, hidden] = combine(gate(logits), experts(x))
 """
+BODY = """  param gate_up: bf16[(half, inner), hidden] from "gate_up"
+  param down: bf16[hidden, inner] from "down"
+  route run(x) -> bf16[hidden] {
+    let h = x @ gate_up
+    let a: bf16 = silu(h.gate) * h.up
+    return a @ down
+  }"""
+TURNS = """  param gate_up: bf16[hidden, (inner, half)] from "gate_up"
+  param down: bf16[inner, hidden] from "down"
+  route run(x) -> bf16[hidden] {
+    let h = x @ gate_up
+    let a: bf16 = silu(h.gate) * h.up
+    return a @ down
+  }"""
 SOFTMAX = ("pool experts[{E}]", """  let s = softmax(logits over experts)
   return choose {K} of experts per token by s weight s / sum(s over chosen)""")
 ROUTERS = {  # the pool, and the router's body
@@ -102,7 +111,8 @@ def make(routec, folder):
         stem = os.path.join(folder, name)
         with open(stem + ".route", "w") as file:
             pool, router = ROUTERS.get(name, SOFTMAX)
-            file.write(SOURCE.format(H=H, I=I, pool=pool.format(E=E), router=router.format(K=K)))
+            body = TURNS if name == "turns32" else BODY
+            file.write(SOURCE.format(H=H, I=I, pool=pool.format(E=E), body=body, router=router.format(K=K)))
         subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", stem + ".route", "-o", stem + ".so"], check=True)
 
 
@@ -115,6 +125,12 @@ def weights(E, H, I):
         return torch.empty(*shape, dtype=torch.bfloat16, device="cuda").normal_(0, shape[-1] ** -0.5, generator=g)
 
     return normal(E, 2 * I, H), normal(E, H, I)
+
+
+def in_turn(w13):
+    """[E, 2I, H], gate before up -> [E, H, 2I], columns of gate and up in turn."""
+    E, columns, H = w13.shape
+    return w13.view(E, 2, columns // 2, H).permute(0, 3, 2, 1).reshape(E, H, columns)
 
 
 def inputs(T, E, H, copies, skew):
@@ -237,7 +253,8 @@ def measure(shape, folder, tokens, peers, options):
     w13, w2 = weights(E, H, I)
     routing = Routing(E, K) if shape in ROUTERS else None
     route = routing or softmax_of_best(K)
-    tensors = {"experts.gate_up": w13, "experts.down": w2, **({"gate.bias": routing.bias} if routing else {})}
+    both, down = (in_turn(w13), w2.transpose(1, 2).contiguous()) if shape == "turns32" else (w13, w2)
+    tensors = {"experts.gate_up": both, "experts.down": down, **({"gate.bias": routing.bias} if routing else {})}
     library = Library(os.path.join(folder, shape + ".so"), tensors=tensors)
     implementations = {"routec": None, "bmm": balanced(w13, w2, K)}
     if not options.alone:

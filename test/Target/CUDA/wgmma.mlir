@@ -126,7 +126,7 @@ func.func @places(%sizes: memref<?x516xbf16>, %w: memref<1x128x516xbf16>, %one: 
                   %any: memref<?x512xbf16, strided<[512, 1], offset: ?>>, %v: memref<1x128x512xbf16>,
                   %rows: memref<1x128x512xbf16, strided<[65792, 514, 1]>>, %x: memref<?x512xbf16>, %out: memref<?x128xbf16>,
                   %three: memref<?x128xbf16, strided<[128, 1], offset: 3>>) {
-  // expected-warning @+1 {{a product of bf16 does not run on tensor cores: its sizes are no multiples of 8}}
+  // expected-warning @+1 {{this product does not run on tensor cores: its sizes are no multiples of 8}}
   ragged.matmul rows(%sizes : memref<?x516xbf16>) weights(%w : memref<1x128x516xbf16>) outs(%out : memref<?x128xbf16>) {
   ^bb0(%a: f32):
     %r = arith.truncf %a : f32 to bf16
@@ -172,6 +172,52 @@ func.func @offset(%x: memref<?x512xbf16, strided<[520, 1], offset: 8>>, %w: memr
       outs(%out : memref<?x128xbf16>) {
   ^bb0(%a: f32):
     %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
+// Two parts whose columns alternate: four boxes of 64 columns of one matrix, 128 columns of the result in a tile. Both
+// sums of an element come to one lane before the epilogue; a bias of each part is read where it lies.
+// CHECK-LABEL: func.func @interleaved
+// CHECK: arith.muli %{{.*}}, %c2{{ }}
+// CHECK: gpu.launch_func @kernels::@interleaved_wgmma_0 {{.*}} args(%arg2 : memref<6x512x400xbf16>, %arg0
+// CHECK-LABEL: llvm.func @interleaved_wgmma_0
+// CHECK-SAME: route.tensor_map = array<i64: 1, 64, 64>
+// CHECK-COUNT-4: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <col>]
+// CHECK: nvvm.shfl.sync idx
+// CHECK: nvvm.shfl.sync idx
+// CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
+// CHECK: nvvm.stmatrix
+func.func @interleaved(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x512x400xbf16>,
+                       %b: memref<6x200xbf16, strided<[400, 2], offset: 1>>, %out: memref<?x200xbf16>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x512x400xbf16>)
+      transposed interleaved 2 per_expert(%b : memref<6x200xbf16, strided<[400, 2], offset: 1>>) outs(%out : memref<?x200xbf16>) {
+  ^bb0(%gate: f32, %up: f32, %c: bf16):
+    %d = arith.extf %c : bf16 to f32
+    %u = arith.addf %up, %d : f32
+    %s = row.unary silu %gate : f32
+    %p = arith.mulf %s, %u : f32
+    %r = arith.truncf %p : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
+// Of three parts no lane has all sums.
+// CHECK-LABEL: func.func @three
+// CHECK-NOT: gpu.module
+func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memref<?x128xbf16>) {
+  // expected-warning @+1 {{more than two parts of its weights are interleaved}}
+  ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x512x384xbf16>) transposed interleaved 3
+      outs(%out : memref<?x128xbf16>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %s = arith.addf %a, %b : f32
+    %p = arith.mulf %s, %c : f32
+    %r = arith.truncf %p : f32 to bf16
     ragged.yield %r : bf16
   }
   return

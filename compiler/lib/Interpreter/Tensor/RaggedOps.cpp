@@ -185,7 +185,8 @@ static LogicalResult evalMatmul(ragged::MatmulOp op, Frame &frame) {
   SmallVector<const Array *> weights;
   for (Value weight : op.getWeights())
     weights.push_back(&frame.array(weight));
-  auto work = int64_t(weights.size()) * rowCount * columns * inner;
+  int64_t parts = op.getParts();
+  auto work = int64_t(op.getNumSums()) * rowCount * columns * inner;
   if (failed(frame.machine.charge(rowCount * columns, op.getLoc())))
     return failure();
   frame.machine.steps += work / 1024;
@@ -203,10 +204,11 @@ static LogicalResult evalMatmul(ragged::MatmulOp op, Frame &frame) {
         SmallVector<RuntimeValue, 1> args, yielded;
         for (const Array *weight : weights) {
           const float *a = rows.buffer->floats(), *b = weight->buffer->floats();
-          args.push_back(Element(num::sum(inner, [&](size_t k) {
-            return a[m * rowWidth + k] *
-                   b[weightPlace(op, weightShape, e, n, k)];
-          })));
+          for (int64_t part = 0; part < parts; ++part)
+            args.push_back(Element(num::sum(inner, [&](size_t k) {
+              return a[m * rowWidth + k] *
+                     b[weightPlace(op, weightShape, e, n * parts + part, k)];
+            })));
         }
         for (Value operand : op.getPerExpert())
           args.push_back(frame.array(operand).buffer->get(e * columns + n));

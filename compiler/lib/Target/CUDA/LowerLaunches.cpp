@@ -183,8 +183,9 @@ private:
     };
     set(field({1}), {0});
     set(field({2}), {1});
-    assert(type.getElementType().isBF16() && "maps are of bf16");
-    set(number(i32, ROUTE_BF16), {2});
+    Type element = type.getElementType();
+    assert((element.isBF16() || element.isF16()) && "maps are of 16 bits");
+    set(number(i32, element.isBF16() ? ROUTE_BF16 : ROUTE_F16), {2});
     set(number(i32, type.getRank()), {3});
     for (int32_t i = 0; i < type.getRank(); ++i) {
       set(field({3, i}), {4, i});

@@ -20,6 +20,7 @@ using namespace route;
 
 void route::addKernelPasses(OpPassManager &pm) {
   pm.addPass(createRouteSelectDeviceEntries());
+  pm.addPass(ragged::createRaggedJoinInterleaved());
   pm.addPass(ragged::createRaggedNarrowCombine());
   pm.addPass(row::createRowFuseConsumers());
   pm.addPass(row::createRowDistributeGPU());

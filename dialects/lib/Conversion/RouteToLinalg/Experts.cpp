@@ -408,7 +408,7 @@ bool Lowering::fuse(Value route, Location loc) {
   auto matmul = ragged::MatmulOp::create(
       b, loc, TypeRange(init.getType()), rows, offsets, weights, perColumn,
       perRow, init, IntegerAttr(),
-      transposed.value_or(false) ? b.getUnitAttr() : UnitAttr());
+      transposed.value_or(false) ? b.getUnitAttr() : UnitAttr(), IntegerAttr());
   Block *body = b.createBlock(&matmul.getEpilogue());
   llvm::DenseMap<Value, Value> scalars;
   for (Value product : epilogue.products)

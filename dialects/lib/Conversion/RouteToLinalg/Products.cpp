@@ -83,7 +83,7 @@ Value Lowering::batchedProduct(ContractOp op) {
   auto matmul = ragged::MatmulOp::create(
       b, loc, TypeRange(init.getType()), rows, offsets, weights, ValueRange(),
       ValueRange(), init, IntegerAttr(),
-      *transposed ? b.getUnitAttr() : UnitAttr());
+      *transposed ? b.getUnitAttr() : UnitAttr(), IntegerAttr());
   Block *body = b.createBlock(&matmul.getEpilogue());
   ragged::YieldOp::create(b, loc, body->addArgument(b.getF32Type(), loc));
   b.setInsertionPointAfter(matmul);

@@ -33,13 +33,15 @@ SmallVector<int64_t> getPanelShape(int64_t experts, int64_t columns,
   return shape;
 }
 
-LogicalResult verifyForm(Operation *op) {
+LogicalResult verifyForm(Operation *op, ValueRange strided) {
   bool anyTensor = false, anyMemref = false;
-  for (Type type : op->getOperandTypes()) {
+  for (Value operand : op->getOperands()) {
+    Type type = operand.getType();
     auto memref = dyn_cast<MemRefType>(type);
     anyMemref |= static_cast<bool>(memref);
     anyTensor |= isa<RankedTensorType>(type);
-    if (memref && !memref.isLastDimUnitStride())
+    if (memref && !memref.isLastDimUnitStride() &&
+        !llvm::is_contained(strided, operand))
       return op->emitOpError("needs memrefs whose innermost dimension is "
                              "contiguous, found ")
              << type;

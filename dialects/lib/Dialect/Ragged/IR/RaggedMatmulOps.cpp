@@ -34,6 +34,9 @@ static LogicalResult verifyWeights(MatmulOp op) {
   if (ShapedType::isDynamic(op.getOutputs()))
     return op.emitOpError("'out' needs a static width, found ")
            << op.getOut().getType();
+  if (op.getInterleaved() && op.getParts() < 2) // C3
+    return op.emitOpError("'interleaved' is at least 2, found ")
+           << op.getParts();
   if (!op.isPacked()) {
     if (op.getDepth()) // C2
       return op.emitOpError("'depth' is for panels, but the weights are ")
@@ -42,6 +45,8 @@ static LogicalResult verifyWeights(MatmulOp op) {
   }
   if (op.getTransposed()) // C3
     return op.emitOpError("'transposed' is for plain weights, found ") << type;
+  if (op.getInterleaved()) // C3
+    return op.emitOpError("'interleaved' is for plain weights, found ") << type;
   if (!op.getDepth() || static_cast<int64_t>(*op.getDepth()) < 0)
     return op.emitOpError("panels need a 'depth', the number of products in "
                           "a sum");
@@ -57,7 +62,7 @@ static LogicalResult verifyWeights(MatmulOp op) {
 
 static LogicalResult verifyEpilogue(MatmulOp op) {
   Block &body = op.getEpilogue().front();
-  SmallVector<Type> expected(op.getWeights().size(),
+  SmallVector<Type> expected(op.getNumSums(),
                              Float32Type::get(op.getContext()));
   for (Value value : op.getPerExpert())
     expected.push_back(elementOf(value));
@@ -85,7 +90,10 @@ static LogicalResult verifyEpilogue(MatmulOp op) {
 }
 
 LogicalResult MatmulOp::verify() {
-  if (failed(verifyForm(*this)) || failed(verifyWeights(*this)))
+  ValueRange strided;
+  if (!getWeights().empty() && !isPacked()) // C7
+    strided = getPerExpert();
+  if (failed(verifyForm(*this, strided)) || failed(verifyWeights(*this)))
     return failure();
   int64_t experts = getExperts(), rows = dimOf(getRows(), 0);
   if (getOffsets()) { // C4
@@ -102,7 +110,11 @@ LogicalResult MatmulOp::verify() {
            << width << " wide, expected at least " << getInner();
   if (!isPacked()) {
     int64_t columns = weightType().getDimSize(getTransposed() ? 2 : 1);
-    if (failed(verifyDim(*this, getOut(), "out", 1, columns, // C6
+    if (columns % getParts() != 0) // C6
+      return emitOpError("weights have ")
+             << columns << " columns, which " << getParts()
+             << " interleaved parts do not share evenly";
+    if (failed(verifyDim(*this, getOut(), "out", 1, columns / getParts(), // C6
                          "columns of the weights")))
       return failure();
   }
@@ -136,10 +148,12 @@ struct DropUnusedOperands : OpRewritePattern<MatmulOp> {
   LogicalResult matchAndRewrite(MatmulOp op,
                                 PatternRewriter &rewriter) const override {
     Block &body = op.getEpilogue().front();
-    unsigned weights = op.getWeights().size();
+    // Of interleaved weights one sum is not had without the others.
+    unsigned weights = op.getNumSums();
     unsigned perExpert = op.getPerExpert().size();
     for (unsigned i = 0; i < body.getNumArguments(); ++i) {
-      if (!body.getArgument(i).use_empty() || (i < weights && weights == 1))
+      if (!body.getArgument(i).use_empty() ||
+          (i < weights && (weights == 1 || op.getInterleaved())))
         continue;
       if (i < weights)
         dropOperand(op, op.getWeightsMutable(), i, i, rewriter);
@@ -159,6 +173,8 @@ struct MergeEqualWeights : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MatmulOp op,
                                 PatternRewriter &rewriter) const override {
+    if (op.getInterleaved())
+      return failure();
     Block &body = op.getEpilogue().front();
     for (unsigned i = 1; i < op.getWeights().size(); ++i)
       for (unsigned j = 0; j < i; ++j)
@@ -177,7 +193,7 @@ struct FoldSplatOperands : OpRewritePattern<MatmulOp> {
   LogicalResult matchAndRewrite(MatmulOp op,
                                 PatternRewriter &rewriter) const override {
     Block &body = op.getEpilogue().front();
-    unsigned weights = op.getWeights().size();
+    unsigned weights = op.getNumSums();
     unsigned perExpert = op.getPerExpert().size();
     for (unsigned i = weights; i < body.getNumArguments(); ++i) {
       bool expert = i < weights + perExpert;

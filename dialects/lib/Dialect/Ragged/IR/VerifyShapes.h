@@ -9,8 +9,9 @@
 namespace route::ragged {
 
 /// All shaped operands are tensors, or all are memrefs whose innermost
-/// dimension is contiguous.
-mlir::LogicalResult verifyForm(mlir::Operation *op);
+/// dimension is contiguous; those of `strided` may have other strides.
+mlir::LogicalResult verifyForm(mlir::Operation *op,
+                               mlir::ValueRange strided = {});
 
 /// Dimension `dim` of `value` is `expected`, as far as both are known.
 mlir::LogicalResult verifyDim(mlir::Operation *op, mlir::Value value,

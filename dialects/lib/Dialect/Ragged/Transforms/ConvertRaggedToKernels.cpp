@@ -278,7 +278,7 @@ LogicalResult ConvertRaggedToKernels::lower(MatmulOp op) {
   Value out = k.argument(next++);
 
   int64_t inner = op.getInner(), columns = op.getOutputs(),
-          experts = op.getExperts();
+          experts = op.getExperts(), parts = op.getParts();
   bool transposed = op.getTransposed();
   Type element = op.weightType().getElementType(), f32 = k.b.getF32Type();
   // Columns of a warp: those that share the loads of a row.
@@ -320,7 +320,7 @@ LogicalResult ConvertRaggedToKernels::lower(MatmulOp op) {
       valid = arith::ConstantOp::create(k.b, k.b.getBoolAttr(true));
     }
     k.when(valid, [&] {
-      unsigned sums = weights.size() * share;
+      unsigned sums = op.getNumSums() * share;
       Value zero = arith::ConstantOp::create(k.b, k.b.getF32FloatAttr(0));
       auto fetch = [&](Value memory, ValueRange at) -> Values {
         Values result;
@@ -343,12 +343,14 @@ LogicalResult ConvertRaggedToKernels::lower(MatmulOp op) {
           k.mul(lane, k.index(width)), k.index(inner), k.index(32 * width),
           Values(sums, zero), [&](Value at, ValueRange acc) -> Values {
             Values x = fetch(rows, {row, at}), result(acc);
-            for (unsigned w = 0; w < weights.size(); ++w)
+            for (unsigned s = 0; s < op.getNumSums(); ++s)
               for (int64_t c = 0; c < share; ++c) {
-                Value n = k.add(first, k.index(c));
-                Values y = fetch(weights[w], transposed ? Values{e, at, n}
-                                                        : Values{e, n, at});
-                Value &sum = result[w * share + c];
+                Value n = k.add(k.mul(k.add(first, k.index(c)), k.index(parts)),
+                                k.index(s % parts));
+                Values y =
+                    fetch(weights[s / parts],
+                          transposed ? Values{e, at, n} : Values{e, n, at});
+                Value &sum = result[s * share + c];
                 for (auto [p, q] : llvm::zip_equal(x, y))
                   sum = math::FmaOp::create(k.b, p, q, sum);
               }
@@ -365,8 +367,8 @@ LogicalResult ConvertRaggedToKernels::lower(MatmulOp op) {
           IRMapping mapping;
           Block &body = op.getEpilogue().front();
           unsigned argument = 0;
-          for (unsigned w = 0; w < weights.size(); ++w)
-            mapping.map(body.getArgument(argument++), totals[w * share + c]);
+          for (unsigned s = 0; s < op.getNumSums(); ++s)
+            mapping.map(body.getArgument(argument++), totals[s * share + c]);
           for (Value v : perExpert)
             mapping.map(body.getArgument(argument++), k.load(v, {e, n}));
           for (Value v : perRow)

@@ -51,7 +51,7 @@ private:
     FailureOr<WgmmaTiles> tiles = WgmmaTiles::choose(op, tokens);
     if (failed(tiles)) {
       if (WgmmaTiles::isCandidate(op) && told.insert(op.getLoc()).second)
-        op->emitWarning("a product of bf16 does not run on tensor cores: ")
+        op->emitWarning("this product does not run on tensor cores: ")
             << reasonOf(op);
       return;
     }
@@ -99,7 +99,7 @@ private:
         constant(tiles->experts));
     Value grid = arith::MulIOp::create(
         b, tilesOfRows,
-        constant(llvm::divideCeil(op.getOutputs(), tiles->columns())));
+        constant(llvm::divideCeil(op.getOutputs(), tiles->outputs())));
     launchKernel(b, kernel, grid, operands);
   }
 

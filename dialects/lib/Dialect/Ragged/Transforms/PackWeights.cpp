@@ -15,7 +15,8 @@ struct RaggedPackWeights : impl::RaggedPackWeightsBase<RaggedPackWeights> {
     // A weight may be read by several matmuls, straight or transposed.
     llvm::MapVector<std::pair<Value, unsigned>, Value> packs;
     getOperation()->walk([&](MatmulOp op) {
-      if (op.isPacked() || !isa<TensorType>(op.getOut().getType()))
+      if (op.isPacked() || op.getInterleaved() ||
+          !isa<TensorType>(op.getOut().getType()))
         return;
       bool transposed = op.getTransposed();
       int64_t depth = op.getInner();

@@ -28,13 +28,16 @@ using Values = SmallVector<Value>;
 using Predicate = arith::CmpIPredicate;
 
 bool WgmmaTiles::isCandidate(MatmulOp op) {
-  return !op.isPacked() && op.weightType().getElementType().isBF16() &&
+  Type element = op.weightType().getElementType();
+  return !op.isPacked() && (element.isBF16() || element.isF16()) &&
          op.getInner() >= kDepth && op.getOutputs() >= 64;
 }
 
 std::string WgmmaTiles::objectionTo(MatmulOp op) {
   int64_t inner = op.getInner(), columns = op.getOutputs();
   auto out = cast<MemRefType>(op.getOut().getType());
+  if (op.getParts() > 2)
+    return "more than two parts of its weights are interleaved";
   if ((op.getTransposed() ? columns : inner) % 8 != 0 || columns % 8 != 0)
     return "its sizes are no multiples of 8";
   if (!llvm::all_of(op.getWeights(), rowsStartAt16Bytes))
@@ -54,9 +57,12 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens) {
     return failure();
   WgmmaTiles tiles;
   tiles.weights = op.getWeights().size();
+  tiles.parts = op.getParts();
   tiles.experts = op.getExperts();
   tiles.outputBytes = out.getElementTypeBitWidth() / 8;
-  tiles.blocks = tiles.weights == 1 && columns > 64 * kWarpgroups ? 2 : 1;
+  // Two interleaved blocks of 64 columns make one of the result.
+  bool wide = tiles.weights == 1 && columns > 64 * kWarpgroups;
+  tiles.blocks = wide || tiles.parts == 2 ? 2 : 1;
   // 160 registers of a thread hold sums.
   int64_t sums = tiles.weights * tiles.blocks;
   if (sums > 8)
@@ -199,7 +205,7 @@ private:
   Value uniform(Value x) { return shuffle(x, num(0), NVVM::ShflKind::idx, 31); }
 
   WgmmaSchedule<Emitter> schedule() {
-    int64_t columnTiles = llvm::divideCeil(op.getOutputs(), tiles.columns());
+    int64_t columnTiles = llvm::divideCeil(op.getOutputs(), tiles.outputs());
     return {*this, tiles.tokens, tiles.step(), tiles.experts, columnTiles};
   }
 
@@ -213,6 +219,7 @@ private:
   void epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile);
   Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
                 ArrayRef<Value> perRow);
+  Values together(Value low, Value high);
   Value approximate(row::UnaryOp unary, Value x);
   Value narrow(Value x, Value y);
 
@@ -485,7 +492,10 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
   auto type = LLVM::LLVMStructType::getLiteral(
       context, SmallVector<Type>(registers, f32));
   bool transposed = op.getTransposed();
-  auto elements = NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::bf16);
+  auto elements = NVVM::WGMMATypesAttr::get(
+      context, op.weightType().getElementType().isBF16()
+                   ? NVVM::WGMMATypes::bf16
+                   : NVVM::WGMMATypes::f16);
   auto f32Sums = NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::f32);
   auto plus = NVVM::WGMMAScaleInAttr::get(context, NVVM::WGMMAScaleIn::one);
   auto weightLayout = NVVM::MMALayoutAttr::get(
@@ -565,14 +575,18 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
 }
 
 /// Results of a tile go to memory. Register 4j + 2h + i of a sum belongs to
-/// column 16*warp + lane/4 + 8h and row 8j + 2*(lane%4) + i.
+/// column 16*warp + lane/4 + 8h and row 8j + 2*(lane%4) + i. Of two interleaved
+/// parts it is column 32*h + 8*warp + lane/4 of the result, once `together` has
+/// brought both to one thread.
 void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
   Value group = sub(warpgroup, num(1)), quarter = mask(warp, 3);
   Value inGroup = mask(thread, 127);
   Value columns = num(op.getOutputs());
-  Value firstColumn = add(mul(tile.column, num(tiles.columns())),
-                          mul(group, num(64 * tiles.blocks)));
-  Value ownColumn = add(shl(quarter, 4), shr(lane, 2));
+  bool paired = tiles.parts == 2;
+  int64_t blocks = tiles.blocks / tiles.parts, apart = paired ? 32 : 8;
+  Value firstColumn =
+      add(mul(tile.column, num(tiles.outputs())), mul(group, num(64 * blocks)));
+  Value ownColumn = add(shl(quarter, paired ? 3 : 4), shr(lane, 2));
   Value ownRow = shl(mask(lane, 3), 1);
   Value barrier = add(group, num(1));
   auto type = cast<MemRefType>(op.getOut().getType());
@@ -594,23 +608,31 @@ void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
     NVVM::BarrierOp::create(b, TypeRange(), barrier, num(128),
                             NVVM::BarrierReductionAttr(), Value());
   };
-  for (int64_t block = 0; block < tiles.blocks; ++block) {
+  for (int64_t block = 0; block < blocks; ++block) {
     Value column = add(firstColumn, num(64 * block));
     // Values of columns, h = 0 and 1.
     Values ofColumns[2];
     for (int64_t h = 0; h < 2; ++h) {
-      Value c =
-          least(add(column, add(ownColumn, num(8 * h))), sub(columns, num(1)));
+      Value c = least(add(column, add(ownColumn, num(apart * h))),
+                      sub(columns, num(1)));
       for (Value v : perExpert)
         ofColumns[h].push_back(memref::LoadOp::create(
             b, v, ValueRange{index(tile.expert), index(c)}));
     }
     auto resultAt = [&](int64_t j, int64_t h, int64_t i) -> Value {
       Values accumulators;
-      for (int64_t w = 0; w < tiles.weights; ++w)
-        accumulators.push_back(
-            LLVM::ExtractValueOp::create(b, sums[w * tiles.blocks + block],
-                                         ArrayRef<int64_t>{4 * j + 2 * h + i}));
+      for (int64_t w = 0; w < tiles.weights; ++w) {
+        auto sumAt = [&](int64_t block, int64_t h) -> Value {
+          return LLVM::ExtractValueOp::create(
+              b, sums[w * tiles.blocks + block],
+              ArrayRef<int64_t>{4 * j + 2 * h + i});
+        };
+        if (paired)
+          llvm::append_range(accumulators, together(sumAt(2 * block + h, 0),
+                                                    sumAt(2 * block + h, 1)));
+        else
+          accumulators.push_back(sumAt(block, h));
+      }
       Values ofRow;
       if (!perRow.empty()) {
         Value row = least(add(ownRow, num(8 * j + i)),
@@ -626,14 +648,15 @@ void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
       Value address = addressOf(add(tile.row, ownRow), c);
       Value rows = sub(tile.rows, ownRow);
       Value inColumns[2] = {cmp(Predicate::ult, c, columns),
-                            cmp(Predicate::ult, add(c, num(8)), columns)};
+                            cmp(Predicate::ult, add(c, num(apart)), columns)};
       for (int64_t j = 0; j < width / 8; ++j)
         for (int64_t i = 0; i < 2; ++i)
           for (int64_t h = 0; h < 2; ++h) {
             Value x = resultAt(j, h, i);
             Value inside = cmp(Predicate::sgt, rows, num(8 * j + i));
             when(both(inside, inColumns[h]), [&] {
-              LLVM::StoreOp::create(b, x, beyond(address, 8 * j + i, 8 * h));
+              LLVM::StoreOp::create(b, x,
+                                    beyond(address, 8 * j + i, apart * h));
             });
           }
       continue;
@@ -645,7 +668,10 @@ void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
       int64_t chunk = std::min<int64_t>(64, width - first);
       meet(); // what was there has been read
       Value matrix = shr(lane, 3), inMatrix = mask(lane, 7);
-      Value unit = add(shl(quarter, 1), mask(matrix, 1));
+      // The unit of columns that h = 0 or 1 stands for.
+      Value side = mask(matrix, 1);
+      Value unit =
+          paired ? add(quarter, shl(side, 2)) : add(shl(quarter, 1), side);
       Value place = add(shl(add(shl(shr(matrix, 1), 3), inMatrix), 7),
                         shl(flip(unit, inMatrix), 4));
       for (int64_t j = 0; j < chunk / 8; j += 2) {
@@ -680,6 +706,26 @@ void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
       }
     }
   }
+}
+
+/// Sums of two interleaved parts. Lanes 4c to 4c + 3 hold column c % 8 of a
+/// warp's sixteen in `low`, the one 8 further in `high`; parts alternate. Gives
+/// both parts of the warp's column c of the result. Each lane sends one sum at
+/// a time, to where it is wanted.
+Values Emitter::together(Value low, Value high) {
+  auto exchange = [&](Value x, Value from) -> Value {
+    return NVVM::ShflOp::create(b, f32, num(-1), x, from, num(31),
+                                NVVM::ShflKind::idx, UnitAttr());
+  };
+  Value c = shr(lane, 2), isSecond = cmp(Predicate::eq, mask(c, 1), num(1));
+  Value upper = shr(c, 2); // columns 4 to 7 come from `high`
+  Value from = add(shl(mask(c, 3), 3), mask(lane, 3));
+  // First low of even columns and high of odd ones, then the others.
+  Value one = exchange(select(isSecond, high, low), add(from, shl(upper, 2)));
+  Value other = exchange(select(isSecond, low, high),
+                         add(from, shl(flip(upper, num(1)), 2)));
+  Value isUpper = cmp(Predicate::eq, upper, num(1));
+  return {select(isUpper, other, one), select(isUpper, one, other)};
 }
 
 /// The epilogue on one element; in f32 where the result is narrowed last, which

@@ -9,9 +9,10 @@
 namespace route::ragged {
 
 /// How a matmul is cut into tiles. A tile is up to `tokens` rows of one expert
-/// by `columns()` columns of the result.
+/// by `columns()` columns of each weight.
 struct WgmmaTiles {
   int64_t weights;     ///< products of a gated unit
+  int64_t parts;       ///< columns of a weight for one of the result: 1 or 2
   int64_t blocks;      ///< 64-column blocks of each weight for a warpgroup
   int64_t tokens;      ///< a multiple of 16
   int64_t stages;      ///< tiles along K in flight
@@ -27,6 +28,7 @@ struct WgmmaTiles {
   /// Rows of all tiles of an expert but the last, which may have `tokens`.
   int64_t step() const { return tokens > 128 ? tokens - 32 : tokens; }
   int64_t columns() const { return 64 * blocks * kWarpgroups; }
+  int64_t outputs() const { return columns() / parts; }
   int64_t weightBytes() const { return weights * columns() * kDepth * 2; }
   int64_t stageBytes() const { return weightBytes() + tokens * kDepth * 2; }
   /// Where results of 16 bits are turned round: 64 rows by 64 columns each.
@@ -39,7 +41,7 @@ struct WgmmaTiles {
   int64_t tableOffset() const { return barrierOffset() + 16 * stages; }
   int64_t sharedBytes() const { return tableOffset() + 8 * (experts + 1) + 64; }
 
-  /// Whether tensor cores are for this matmul: bf16, and not too small.
+  /// Whether tensor cores are for this matmul: of 16 bits, and not too small.
   static bool isCandidate(MatmulOp op);
   /// Why they cannot run such a matmul; empty where they can.
   static std::string objectionTo(MatmulOp op);

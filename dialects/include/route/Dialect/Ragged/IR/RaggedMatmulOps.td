@@ -23,6 +23,10 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
     `ragged.pack` makes them, and then `depth` is K. All weights have one type.
     Rows may be wider than K; what lies beyond is not read.
 
+    Plain weights may be `interleaved P`: P of their columns side by side belong
+    to one of the result, so that N above is N * P for them, and the epilogue has
+    P accumulators in a row for each weight, of columns P * n .. P * n + P - 1.
+
     The epilogue takes f32 accumulators, then the elements of the `per_expert`
     and `per_row` operands in their own types, and yields an element of `out`.
     It may contain only elementwise ops without side effects, and constants; it
@@ -30,11 +34,12 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
 
     Constraints: (C1) at least one weight, all of one type, with the rows'
     element type and static shape; (C2) panels have a `depth` that fits them,
-    plain weights have none; (C3) `transposed` is for plain weights; (C4)
+    plain weights have none; (C3) `transposed` and `interleaved`, which is at
+    least 2, are for plain weights; (C4)
     `offsets` has one element more than there are experts, and without it there
     is one expert; (C5) rows are at least K wide; (C6) `out` is N wide, with as
-    many rows as `rows`; (C7) `per_expert` operands are [E, N]; (C8) `per_row`
-    operands have an element a row; (C9) the epilogue's arguments and yielded
+    many rows as `rows`; (C7) `per_expert` operands are [E, N]; as memrefs beside
+    plain weights they may have any strides; (C8) `per_row` operands have an element a row; (C9) the epilogue's arguments and yielded
     value have the types above; (C10) its ops are elementwise.
 
     Example:
@@ -53,13 +58,13 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
   let arguments = (ins Ragged_Float2:$rows, Optional<Ragged_Index1>:$offsets,
     Variadic<Ragged_Weights>:$weights, Variadic<Ragged_Float2>:$perExpert,
     Variadic<Ragged_Float1>:$perRow, Ragged_Float2:$out,
-    OptionalAttr<I64Attr>:$depth, UnitAttr:$transposed);
+    OptionalAttr<I64Attr>:$depth, UnitAttr:$transposed, OptionalAttr<I64Attr>:$interleaved);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
     `rows` `(` $rows `:` type($rows) `)` (`offsets` `(` $offsets^ `:` type($offsets) `)`)?
     `weights` `(` $weights `:` type($weights) `)`
-    (`depth` $depth^)? (`transposed` $transposed^)?
+    (`depth` $depth^)? (`transposed` $transposed^)? (`interleaved` $interleaved^)?
     (`per_expert` `(` $perExpert^ `:` type($perExpert) `)`)?
     (`per_row` `(` $perRow^ `:` type($perRow) `)`)?
     `outs` `(` $out `:` type($out) `)` attr-dict-with-keyword $epilogue (`->` type($results)^)?
@@ -77,6 +82,11 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
     int64_t getOutputs() {
       return ::llvm::cast<::mlir::ShapedType>(getOut().getType()).getDimSize(1);
     }
+    /// Columns of a weight for one of the result, and accumulators in all.
+    int64_t getParts() {
+      return getInterleaved() ? static_cast<int64_t>(*getInterleaved()) : 1;
+    }
+    unsigned getNumSums() { return getWeights().size() * getParts(); }
     int64_t getInner() {
       return getDepth() ? static_cast<int64_t>(*getDepth())
                         : weightType().getDimSize(getTransposed() ? 1 : 2);

@@ -29,6 +29,18 @@ def RaggedNarrowCombine : Pass<"ragged-narrow-combine"> {
   let statistics = [Statistic<"numNarrowed", "narrowed", "combinations that round">];
 }
 
+def RaggedJoinInterleaved : Pass<"ragged-join-interleaved"> {
+  let summary = "multiply parts of a parameter that alternate along its columns together";
+  let description = [{
+    Transposed weights that are the parts of one tensor [E, K, N, P] become that
+    tensor, [E, K, N * P], with `interleaved P`: its rows lie side by side, which
+    those of the parts do not. Biases of such a product are no longer copied out
+    of their parameter. Kernels take that form; panels do not need it.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"numJoined", "joined", "matmuls whose weights were joined">];
+}
+
 def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
   let summary = "lower ragged ops on memrefs to loops over vectors";
   let description = [{
@@ -65,11 +77,14 @@ def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
 def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
   let summary = "lower grouped matmuls on memrefs to kernels on Hopper's tensor cores";
   let description = [{
-    A matmul on rows and weights of bf16 gets a kernel for
+    A matmul on rows and weights of bf16 or f16 gets a kernel for
     many rows, and keeps its place for few; which one runs is decided by the number
     of rows in each call. f32, panels, and K or N below 64 are left alone; so are,
-    with a warning, matrices whose rows are interleaved or start between multiples
-    of 16 bytes.
+    with a warning, matrices whose elements lie apart or whose rows start between
+    multiples of 16 bytes, and more than two interleaved parts.
+
+    Of two interleaved parts a tile has 128 columns of the result; lanes exchange
+    sums so that both of an element meet in one.
 
     The weights are wgmma's first operand, the rows its second, so that an expert
     with few rows costs few columns. One warpgroup brings tiles by TMA, two
