@@ -169,3 +169,31 @@ func.func @grouped() -> (tensor<4xi32>, tensor<4xi32>, tensor<2x2xi32>, tensor<2
   %y = ragged.combine ins(%h, %i : tensor<4x1xf32>, tensor<2x2xi32>) outs(%y0 : tensor<2x1xf32>) -> tensor<2x1xf32>
   return %o, %p, %i, %y : tensor<4xi32>, tensor<4xi32>, tensor<2x2xi32>, tensor<2x1xf32>
 }
+// The same slot by slot: what each slot gives, and combined with factors. Parts in turn: w is [3, 4, 9], and 1 beside each.
+// CHECK: slots: f32 [4, 1]: {{\[}}[5], [9], [8], [-1]]
+// CHECK: slots: f32 [2, 1]: {{\[}}[13], [0]]
+func.func @slots() -> (tensor<4x1xf32>, tensor<2x1xf32>) {
+  %idx = arith.constant dense<[[1, 0], [1, -1]]> : tensor<2x2xi32>
+  %none = arith.constant dense<[[2, 0], [1, 1]]> : tensor<2x2xi32>
+  %limit = arith.constant dense<[1, 0]> : tensor<2xi32>
+  %x = arith.constant dense<[[2.0], [3.0]]> : tensor<2x1xf32>
+  %w = arith.constant dense<[[[4.0, 1.0]], [[2.0, 1.0]], [[9.0, 1.0]]]> : tensor<3x1x2xf32>
+  %b = arith.constant dense<[[-1.0], [-1.0], [-1.0]]> : tensor<3x1xf32>
+  %f = arith.constant dense<[[0.5, 8.0], [8.0, 8.0]]> : tensor<2x2xf32>
+  %a0 = arith.constant dense<-1.0> : tensor<4x1xf32>
+  %y0 = arith.constant dense<7.0> : tensor<2x1xf32>
+  %h = ragged.slot_matmul rows(%x : tensor<2x1xf32>) slots 2 idx(%idx : tensor<2x2xi32>) weights(%w : tensor<3x1x2xf32>)
+      transposed interleaved 2 per_expert(%b : tensor<3x1xf32>) outs(%a0 : tensor<4x1xf32>) {
+  ^bb0(%p: f32, %q: f32, %c: f32):
+    %s = arith.addf %p, %q : f32
+    %r = arith.addf %s, %c : f32
+    ragged.yield %r : f32
+  } -> tensor<4x1xf32>
+  %v = arith.constant dense<[[[4.0]], [[2.0]], [[13.0]]]> : tensor<3x1x1xf32>
+  %y = ragged.slot_matmul rows(%x : tensor<2x1xf32>) slots 2 idx(%none : tensor<2x2xi32>) limit(%limit : tensor<2xi32>)
+      weights(%v : tensor<3x1x1xf32>) combined scale(%f : tensor<2x2xf32>) outs(%y0 : tensor<2x1xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  } -> tensor<2x1xf32>
+  return %h, %y : tensor<4x1xf32>, tensor<2x1xf32>
+}

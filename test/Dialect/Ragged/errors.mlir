@@ -381,3 +381,74 @@ func.func @strided_bias_of_panels(%a: memref<?x4xf32>, %w: memref<1x1x4x16xf32>,
   }
   return
 }
+
+// -----
+func.func @slots_of(%x: memref<?x8xf32>, %i: memref<?x2xi32>, %w: memref<4x6x8xf32>, %y: memref<?x6xf32>) {
+  // expected-error @+1 {{'slots' is 1 or the static number of an item's, found 3 and 'memref<?x2xi32>'}}
+  ragged.slot_matmul rows(%x : memref<?x8xf32>) slots 3 idx(%i : memref<?x2xi32>) weights(%w : memref<4x6x8xf32>) outs(%y : memref<?x6xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @slots_rows(%x: memref<5x8xf32>, %i: memref<3x2xi32>, %w: memref<4x6x8xf32>, %y: memref<6x6xf32>) {
+  // expected-error @+1 {{dimension 0 of 'rows' is 5, expected 3 (items)}}
+  ragged.slot_matmul rows(%x : memref<5x8xf32>) slots 2 idx(%i : memref<3x2xi32>) weights(%w : memref<4x6x8xf32>) outs(%y : memref<6x6xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @slots_out(%x: memref<3x8xf32>, %i: memref<3x2xi32>, %w: memref<4x6x8xf32>, %y: memref<6x6xf32>) {
+  // expected-error @+1 {{dimension 0 of 'out' is 6, expected 3 (items)}}
+  ragged.slot_matmul rows(%x : memref<3x8xf32>) slots 2 idx(%i : memref<3x2xi32>) weights(%w : memref<4x6x8xf32>) combined outs(%y : memref<6x6xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @slots_columns(%x: memref<?x8xf32>, %i: memref<?x2xi32>, %w: memref<4x6x8xf32>, %y: memref<?x7xf32>) {
+  // expected-error @+1 {{dimension 1 of 'out' is 7, expected 6 (columns of the weights)}}
+  ragged.slot_matmul rows(%x : memref<?x8xf32>) slots 2 idx(%i : memref<?x2xi32>) weights(%w : memref<4x6x8xf32>) outs(%y : memref<?x7xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @slots_panels(%x: memref<?x8xf32>, %i: memref<?x2xi32>, %w: memref<4x1x8x16xf32>, %y: memref<?x6xf32>) {
+  // expected-error @+1 {{weights are plain, found 'memref<4x1x8x16xf32>'}}
+  ragged.slot_matmul rows(%x : memref<?x8xf32>) slots 2 idx(%i : memref<?x2xi32>) weights(%w : memref<4x1x8x16xf32>) outs(%y : memref<?x6xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @slots_scale(%x: memref<?x8xf32>, %i: memref<?x2xi32>, %w: memref<4x6x8xf32>, %y: memref<?x6xf32>, %s: memref<?x2xf32>) {
+  // expected-error @+1 {{has a 'scale' but is not 'combined'}}
+  ragged.slot_matmul rows(%x : memref<?x8xf32>) slots 2 idx(%i : memref<?x2xi32>) weights(%w : memref<4x6x8xf32>) scale(%s : memref<?x2xf32>) outs(%y : memref<?x6xf32>) {
+  ^bb0(%p: f32):
+    ragged.yield %p : f32
+  }
+  return
+}
+
+// -----
+func.func @slots_epilogue(%x: memref<?x8xf32>, %i: memref<?x2xi32>, %w: memref<4x6x8xf32>, %y: memref<?x6xf32>) {
+  // expected-error @+1 {{epilogue yields 'f64', expected 'f32'}}
+  ragged.slot_matmul rows(%x : memref<?x8xf32>) slots 2 idx(%i : memref<?x2xi32>) weights(%w : memref<4x6x8xf32>) outs(%y : memref<?x6xf32>) {
+  ^bb0(%p: f32):
+    %q = arith.extf %p : f32 to f64
+    ragged.yield %q : f64
+  }
+  return
+}

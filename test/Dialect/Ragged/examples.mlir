@@ -42,3 +42,13 @@ func.func @pack(%w: tensor<64x100x33xbf16>, %p0: tensor<64x7x17x16x2xbf16>) -> t
       outs(%p0 : tensor<64x7x17x16x2xbf16>) -> tensor<64x7x17x16x2xbf16>
   return %p : tensor<64x7x17x16x2xbf16>
 }
+// CHECK-LABEL: func.func @slots
+func.func @slots(%h: tensor<?x32xbf16>, %i: tensor<?x2xi32>, %d: tensor<4x64x32xbf16>, %s: tensor<?x2xf32>, %y0: tensor<?x64xbf16>)
+    -> tensor<?x64xbf16> {
+  %y = ragged.slot_matmul rows(%h : tensor<?x32xbf16>) slots 1 idx(%i : tensor<?x2xi32>)
+      weights(%d : tensor<4x64x32xbf16>) combined scale(%s : tensor<?x2xf32>) outs(%y0 : tensor<?x64xbf16>) {
+  ^bb0(%x: f32):
+    ragged.yield %x : f32
+  } -> tensor<?x64xbf16>
+  return %y : tensor<?x64xbf16>
+}

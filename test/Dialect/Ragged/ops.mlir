@@ -70,3 +70,18 @@ func.func @dense(%a: tensor<?x8xf32>, %w: tensor<1x5x8xf32>, %y0: tensor<?x5xf32
   } -> tensor<?x5xf32>
   return %y : tensor<?x5xf32>
 }
+
+// CHECK-LABEL: func @slots
+func.func @slots(%x: memref<?x64xf16>, %idx: memref<?x2xi32>, %n: memref<?xi32>, %w: memref<4x64x64xf16>,
+    %b: memref<4x32xf16, strided<[64, 2]>>, %y: memref<?x32xf16>) {
+  // CHECK: ragged.slot_matmul rows(%{{.*}} : memref<?x64xf16>) slots 2 idx(%{{.*}} : memref<?x2xi32>) limit(%{{.*}} : memref<?xi32>) weights(%{{.*}} : memref<4x64x64xf16>) transposed interleaved 2 per_expert(%{{.*}} : memref<4x32xf16, strided<[64, 2]>>) outs(%{{.*}} : memref<?x32xf16>) {
+  ragged.slot_matmul rows(%x : memref<?x64xf16>) slots 2 idx(%idx : memref<?x2xi32>) limit(%n : memref<?xi32>)
+      weights(%w : memref<4x64x64xf16>) transposed interleaved 2 per_expert(%b : memref<4x32xf16, strided<[64, 2]>>)
+      outs(%y : memref<?x32xf16>) {
+  ^bb0(%p: f32, %q: f32, %c: f16):
+    %m = arith.mulf %p, %q : f32
+    %r = arith.truncf %m : f32 to f16
+    ragged.yield %r : f16
+  }
+  return
+}

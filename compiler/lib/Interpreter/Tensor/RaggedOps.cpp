@@ -161,32 +161,60 @@ static LogicalResult evalCombine(ragged::CombineOp op, Frame &frame) {
   return success();
 }
 
-/// Where weight [e, n, k] lies in plain weights or in panels.
+/// Where weight [e, n, k] lies in plain weights.
+static int64_t plainPlace(bool transposed, ArrayRef<int64_t> shape, int64_t e,
+                          int64_t n, int64_t k) {
+  return transposed ? linearIndex(shape, {e, k, n})
+                    : linearIndex(shape, {e, n, k});
+}
+static int64_t weightPlace(ragged::SlotMatmulOp op, ArrayRef<int64_t> shape,
+                           int64_t e, int64_t n, int64_t k) {
+  return plainPlace(op.getTransposed(), shape, e, n, k);
+}
+/// The same, or in panels.
 static int64_t weightPlace(ragged::MatmulOp op, ArrayRef<int64_t> shape,
                            int64_t e, int64_t n, int64_t k) {
   if (op.isPacked() && shape.size() == 5)
     return linearIndex(shape, {e, n / 16, k / 2, n % 16, k % 2});
   if (op.isPacked())
     return linearIndex(shape, {e, n / 16, k, n % 16});
-  return op.getTransposed() ? linearIndex(shape, {e, k, n})
-                            : linearIndex(shape, {e, n, k});
+  return plainPlace(op.getTransposed(), shape, e, n, k);
+}
+
+/// The epilogue's value for column n of expert e's product with `row`.
+template <typename OpTy>
+static LogicalResult evalElement(OpTy op, Frame &frame, int64_t e, int64_t row,
+                                 int64_t n, ValueRange perRow, Element &value) {
+  const Array &rows = frame.array(op.getRows());
+  SmallVector<int64_t> shape(op.weightType().getShape());
+  int64_t inner = op.getInner(), parts = op.getParts();
+  SmallVector<RuntimeValue, 1> args, yielded;
+  for (Value operand : op.getWeights()) {
+    const float *a = rows.buffer->floats() + row * rows.axes[1]->size,
+                *b = frame.array(operand).buffer->floats();
+    for (int64_t part = 0; part < parts; ++part)
+      args.push_back(Element(num::sum(inner, [&](size_t k) {
+        return a[k] * b[weightPlace(op, shape, e, n * parts + part, k)];
+      })));
+  }
+  for (Value operand : op.getPerExpert())
+    args.push_back(frame.array(operand).buffer->get(e * op.getOutputs() + n));
+  for (Value operand : perRow)
+    args.push_back(frame.array(operand).buffer->get(row));
+  if (failed(frame.machine.runRegion(op.getEpilogue(), args, frame, yielded)))
+    return failure();
+  value = std::get<Element>(yielded.front());
+  return success();
 }
 
 static LogicalResult evalMatmul(ragged::MatmulOp op, Frame &frame) {
-  const Array &rows = frame.array(op.getRows());
   auto out = initOf(op, frame, op.getOut());
   if (failed(out))
     return failure();
-  int64_t columns = op.getOutputs(), inner = op.getInner(),
-          experts = op.getExperts();
-  int64_t rowWidth = rows.axes[1]->size, rowCount = rows.axes[0]->size;
+  int64_t columns = op.getOutputs(), experts = op.getExperts();
+  int64_t rowCount = frame.array(op.getRows()).axes[0]->size;
   int64_t outWidth = out->axes[1]->size;
-  SmallVector<int64_t> weightShape(op.weightType().getShape());
-  SmallVector<const Array *> weights;
-  for (Value weight : op.getWeights())
-    weights.push_back(&frame.array(weight));
-  int64_t parts = op.getParts();
-  auto work = int64_t(op.getNumSums()) * rowCount * columns * inner;
+  auto work = int64_t(op.getNumSums()) * rowCount * columns * op.getInner();
   if (failed(frame.machine.charge(rowCount * columns, op.getLoc())))
     return failure();
   frame.machine.steps += work / 1024;
@@ -201,25 +229,55 @@ static LogicalResult evalMatmul(ragged::MatmulOp op, Frame &frame) {
                                      << end << " of " << rowCount;
     for (int64_t m = begin; m < end; ++m)
       for (int64_t n = 0; n < columns; ++n) {
-        SmallVector<RuntimeValue, 1> args, yielded;
-        for (const Array *weight : weights) {
-          const float *a = rows.buffer->floats(), *b = weight->buffer->floats();
-          for (int64_t part = 0; part < parts; ++part)
-            args.push_back(Element(num::sum(inner, [&](size_t k) {
-              return a[m * rowWidth + k] *
-                     b[weightPlace(op, weightShape, e, n * parts + part, k)];
-            })));
-        }
-        for (Value operand : op.getPerExpert())
-          args.push_back(frame.array(operand).buffer->get(e * columns + n));
-        for (Value operand : op.getPerRow())
-          args.push_back(frame.array(operand).buffer->get(m));
-        if (failed(frame.machine.runRegion(op.getEpilogue(), args, frame,
-                                           yielded)))
+        Element value(0.0f);
+        if (failed(evalElement(op, frame, e, m, n, op.getPerRow(), value)))
           return failure();
-        out->buffer->set(m * outWidth + n, std::get<Element>(yielded.front()));
+        out->buffer->set(m * outWidth + n, value);
       }
   }
+  setResults(op, frame, {*out});
+  return success();
+}
+
+static LogicalResult evalSlotMatmul(ragged::SlotMatmulOp op, Frame &frame) {
+  auto out = initOf(op, frame, op.getOut());
+  if (failed(out))
+    return failure();
+  const Array &idx = frame.array(op.getIdx());
+  int64_t columns = op.getOutputs(), ranks = op.getRanks();
+  int64_t items = idx.axes[0]->size, outWidth = out->axes[1]->size;
+  if (failed(frame.machine.charge(items * ranks * columns, op.getLoc())))
+    return failure();
+  frame.machine.steps +=
+      int64_t(op.getNumSums()) * items * ranks * columns * op.getInner() / 1024;
+  for (int64_t t = 0; t < items; ++t)
+    for (int64_t n = 0; n < columns; ++n) {
+      float sum = 0;
+      bool first = true;
+      for (int64_t k = 0; k < ranks; ++k) {
+        int64_t slot = t * ranks + k;
+        int64_t e = idx.buffer->get(slot).asInt();
+        if (e < 0 || e >= op.getExperts() ||
+            (op.getLimit() &&
+             k >= frame.array(op.getLimit()).buffer->get(t).asInt()))
+          continue;
+        Element value(0.0f);
+        if (failed(
+                evalElement(op, frame, e, slot / op.getSlots(), n, {}, value)))
+          return failure();
+        if (!op.getCombined()) {
+          out->buffer->set(slot * outWidth + n, value);
+          continue;
+        }
+        float term = value.asFloat();
+        if (op.getScale())
+          term *= frame.array(op.getScale()).buffer->get(slot).asFloat();
+        sum = first ? term : sum + term;
+        first = false;
+      }
+      if (op.getCombined())
+        out->buffer->set(t * outWidth + n, roundTo(out->elementType, sum));
+    }
   setResults(op, frame, {*out});
   return success();
 }
@@ -309,5 +367,6 @@ void route::interp::addRaggedOps(Registry &registry) {
   registry.add(evalGather);
   registry.add(evalCombine);
   registry.add(evalMatmul);
+  registry.add(evalSlotMatmul);
   registry.add(evalPack);
 }

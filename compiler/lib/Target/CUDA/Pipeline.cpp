@@ -21,7 +21,9 @@ using namespace route;
 void route::addKernelPasses(OpPassManager &pm) {
   pm.addPass(createRouteSelectDeviceEntries());
   pm.addPass(ragged::createRaggedJoinInterleaved());
+  pm.addPass(ragged::createRaggedNarrowProducts());
   pm.addPass(ragged::createRaggedNarrowCombine());
+  pm.addPass(ragged::createRaggedFuseSlots());
   pm.addPass(row::createRowFuseConsumers());
   pm.addPass(row::createRowDistributeGPU());
   pm.addPass(createCanonicalizerPass());

@@ -16,7 +16,8 @@ namespace {
 /// rows as they were, so theirs are read too.
 template <typename OpTy>
 constexpr bool readsInits =
-    std::is_same_v<OpTy, GatherOp> || std::is_same_v<OpTy, MatmulOp>;
+    std::is_same_v<OpTy, GatherOp> || std::is_same_v<OpTy, MatmulOp> ||
+    std::is_same_v<OpTy, SlotMatmulOp>;
 
 template <typename OpTy>
 struct RaggedOpModel : bufferization::DstBufferizableOpInterfaceExternalModel<
@@ -66,7 +67,7 @@ template <typename... OpTys> void attach(MLIRContext *context) {
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, RaggedDialect *) {
     attach<ChooseOp, CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp, PackOp,
-           MatmulOp>(context);
+           MatmulOp, SlotMatmulOp>(context);
   });
 }
 

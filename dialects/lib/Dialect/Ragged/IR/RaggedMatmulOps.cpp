@@ -15,8 +15,9 @@ void MatmulOp::getEffects(
   addEffects(*this, effects);
 }
 
-static LogicalResult verifyWeights(MatmulOp op) {
-  if (op.getWeights().empty()) // C1
+/// All weights have one static type, with the rows' element type.
+template <typename OpTy> static LogicalResult verifyTypes(OpTy op) {
+  if (op.getWeights().empty())
     return op.emitOpError("needs at least one weight");
   ShapedType type = op.weightType();
   for (Type other : op.getWeights().getTypes())
@@ -30,13 +31,41 @@ static LogicalResult verifyWeights(MatmulOp op) {
   if (rowElement != type.getElementType())
     return op.emitOpError("rows are of ")
            << rowElement << ", weights of " << type.getElementType();
+  if (op.getInterleaved() && op.getParts() < 2)
+    return op.emitOpError("'interleaved' is at least 2, found ")
+           << op.getParts();
+  return success();
+}
 
+/// `out` has a column for each group of `interleaved` columns of plain weights.
+template <typename OpTy> static LogicalResult verifyColumns(OpTy op) {
+  int64_t columns = op.weightType().getDimSize(op.getTransposed() ? 2 : 1);
+  if (columns % op.getParts() != 0)
+    return op.emitOpError("weights have ")
+           << columns << " columns, which " << op.getParts()
+           << " interleaved parts do not share evenly";
+  return verifyDim(op, op.getOut(), "out", 1, columns / op.getParts(),
+                   "columns of the weights");
+}
+
+template <typename OpTy> static LogicalResult verifyPerExpert(OpTy op) {
+  for (Value value : op.getPerExpert())
+    if (failed(verifyDim(op, value, "per_expert", 0, op.getExperts(),
+                         "experts")) ||
+        failed(verifyDim(op, value, "per_expert", 1, op.getOutputs(),
+                         "columns of the weights")))
+      return failure();
+  return success();
+}
+
+static LogicalResult verifyWeights(MatmulOp op) {
+  if (failed(verifyTypes(op))) // C1, C3
+    return failure();
+  ShapedType type = op.weightType();
+  Type rowElement = type.getElementType();
   if (ShapedType::isDynamic(op.getOutputs()))
     return op.emitOpError("'out' needs a static width, found ")
            << op.getOut().getType();
-  if (op.getInterleaved() && op.getParts() < 2) // C3
-    return op.emitOpError("'interleaved' is at least 2, found ")
-           << op.getParts();
   if (!op.isPacked()) {
     if (op.getDepth()) // C2
       return op.emitOpError("'depth' is for panels, but the weights are ")
@@ -60,13 +89,14 @@ static LogicalResult verifyWeights(MatmulOp op) {
   return success();
 }
 
-static LogicalResult verifyEpilogue(MatmulOp op) {
+/// The epilogue takes sums, then elements of `operands`; it yields an `out`,
+/// where that is given.
+template <typename OpTy>
+static LogicalResult verifyEpilogue(OpTy op, ValueRange operands, Type out) {
   Block &body = op.getEpilogue().front();
   SmallVector<Type> expected(op.getNumSums(),
                              Float32Type::get(op.getContext()));
-  for (Value value : op.getPerExpert())
-    expected.push_back(elementOf(value));
-  for (Value value : op.getPerRow())
+  for (Value value : operands)
     expected.push_back(elementOf(value));
   if (body.getArgumentTypes() != TypeRange(expected)) // C9
     return op.emitOpError("epilogue takes (")
@@ -75,8 +105,7 @@ static LogicalResult verifyEpilogue(MatmulOp op) {
   if (!body.mightHaveTerminator() || !isa<YieldOp>(body.getTerminator()))
     return op.emitOpError("epilogue needs a ragged.yield at its end");
   auto yield = cast<YieldOp>(body.getTerminator());
-  Type out = elementOf(op.getOut());
-  if (yield.getValue().getType() != out)
+  if (out && yield.getValue().getType() != out)
     return op.emitOpError("epilogue yields ")
            << yield.getValue().getType() << ", expected " << out;
   for (Operation &inner : body.without_terminator()) // C10
@@ -109,26 +138,69 @@ LogicalResult MatmulOp::verify() {
     return emitOpError("rows are ")
            << width << " wide, expected at least " << getInner();
   if (!isPacked()) {
-    int64_t columns = weightType().getDimSize(getTransposed() ? 2 : 1);
-    if (columns % getParts() != 0) // C6
-      return emitOpError("weights have ")
-             << columns << " columns, which " << getParts()
-             << " interleaved parts do not share evenly";
-    if (failed(verifyDim(*this, getOut(), "out", 1, columns / getParts(), // C6
-                         "columns of the weights")))
+    if (failed(verifyColumns(*this))) // C6
       return failure();
   }
   if (failed(verifyDim(*this, getOut(), "out", 0, rows, "rows")))
     return failure();
-  for (Value value : getPerExpert()) // C7
-    if (failed(verifyDim(*this, value, "per_expert", 0, experts, "experts")) ||
-        failed(verifyDim(*this, value, "per_expert", 1, getOutputs(),
-                         "columns of the weights")))
-      return failure();
+  if (failed(verifyPerExpert(*this))) // C7
+    return failure();
   for (Value value : getPerRow()) // C8
     if (failed(verifyDim(*this, value, "per_row", 0, rows, "rows")))
       return failure();
-  return verifyEpilogue(*this);
+  SmallVector<Value> operands(getPerExpert());
+  llvm::append_range(operands, getPerRow());
+  return verifyEpilogue(*this, operands, elementOf(getOut()));
+}
+
+void SlotMatmulOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  addEffects(*this, effects);
+}
+
+LogicalResult SlotMatmulOp::verify() {
+  if (failed(verifyForm(*this, getPerExpert())) ||
+      failed(verifyTypes(*this))) // C1
+    return failure();
+  auto isPlain = [](Value weight) {
+    return cast<ShapedType>(weight.getType()).getRank() == 3;
+  };
+  if (!llvm::all_of(getWeights(), isPlain))
+    return emitOpError("weights are plain, found ") << weightType();
+  int64_t ranks = getRanks(), slots = getSlots();
+  if (ShapedType::isDynamic(ranks) || (slots != 1 && slots != ranks)) // C2
+    return emitOpError("'slots' is 1 or the static number of an item's, found ")
+           << slots << " and " << getIdx().getType();
+  int64_t items = dimOf(getIdx(), 0);
+  int64_t all = ShapedType::isDynamic(items) ? items : items * ranks;
+  bool ofItems = slots == ranks;
+  if (failed(verifyDim(*this, getRows(), "rows", 0, ofItems ? items : all, // C3
+                       ofItems ? "items" : "slots")) ||
+      failed(verifyDim(*this, getOut(), "out", 0, getCombined() ? items : all,
+                       getCombined() ? "items" : "slots")))
+    return failure();
+  int64_t width = dimOf(getRows(), 1);
+  if (!ShapedType::isDynamic(width) && width < getInner()) // C4
+    return emitOpError("rows are ")
+           << width << " wide, expected at least " << getInner();
+  if (ShapedType::isDynamic(getOutputs()))
+    return emitOpError("'out' needs a static width, found ")
+           << getOut().getType();
+  if (failed(verifyColumns(*this)) || failed(verifyPerExpert(*this))) // C5, C6
+    return failure();
+  if (getScale()) { // C7
+    if (!getCombined())
+      return emitOpError("has a 'scale' but is not 'combined'");
+    if (failed(verifyDim(*this, getScale(), "scale", 0, items, "items")) ||
+        failed(verifyDim(*this, getScale(), "scale", 1, ranks, "ranks")))
+      return failure();
+  }
+  if (getLimit() && failed(verifyDim(*this, getLimit(), "limit", 0, items, // C8
+                                     "items")))
+    return failure();
+  return verifyEpilogue(*this, getPerExpert(), // C9
+                        getCombined() ? Type() : elementOf(getOut()));
 }
 
 namespace {

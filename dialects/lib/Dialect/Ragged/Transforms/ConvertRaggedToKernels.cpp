@@ -77,6 +77,18 @@ struct ConvertRaggedToKernels
               isa<DestinationStyleOpInterface>(op))
             ops.push_back(op);
         });
+    // Of two products of the same slots in a row, the first has waited for what
+    // chose their experts.
+    llvm::SmallPtrSet<Operation *, 4> early;
+    SlotMatmulOp before;
+    for (Operation *op : ops)
+      if (auto product = dyn_cast<SlotMatmulOp>(op)) {
+        if (before && before->getBlock() == op->getBlock() &&
+            before.getIdx() == product.getIdx() &&
+            before.getLimit() == product.getLimit())
+          early.insert(op);
+        before = product;
+      }
     for (Operation *op : ops) {
       LogicalResult done =
           llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)
@@ -84,6 +96,9 @@ struct ConvertRaggedToKernels
               : TypeSwitch<Operation *, LogicalResult>(op)
                     .Case<CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp,
                           MatmulOp>([&](auto each) { return lower(each); })
+                    .Case([&](SlotMatmulOp each) {
+                      return lowerToKernels(each, early.contains(each));
+                    })
                     .Default([](Operation *other) {
                       return other->emitOpError("has no kernel");
                     });

@@ -1,5 +1,6 @@
 // convert-ragged-to-wgmma: grouped matmuls on buffers become kernels on
 // Hopper's tensor cores, where they can.
+#include "KernelBody.h"
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
@@ -71,11 +72,15 @@ private:
     int64_t most = op.getOffsets() ? tiles->experts / 4 : 32;
     if (fewRows >= 0)
       most = fewRows;
-    Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
-                                      constant(most));
-    auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
-    op->moveBefore(forms.thenBlock()->getTerminator());
-    b.setInsertionPointToStart(forms.elseBlock());
+    // Those of a chain that has another form for few rows never see them.
+    bool always = op->hasAttr(kManyAttr) && fewRows < 0;
+    if (!always) {
+      Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
+                                        constant(most));
+      auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
+      op->moveBefore(forms.thenBlock()->getTerminator());
+      b.setInsertionPointToStart(forms.elseBlock());
+    }
 
     // What lies beyond K in wider rows is not to be multiplied by zero.
     Value matrix = op.getRows();
@@ -101,6 +106,8 @@ private:
         b, tilesOfRows,
         constant(llvm::divideCeil(op.getOutputs(), tiles->outputs())));
     launchKernel(b, kernel, grid, operands);
+    if (always)
+      op->erase();
   }
 
   llvm::DenseSet<Location> told; ///< places of warnings

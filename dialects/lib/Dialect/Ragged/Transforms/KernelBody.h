@@ -131,6 +131,16 @@ bool rowsStartAt16Bytes(mlir::Value buffer);
 /// Lowers an op to a kernel of its own.
 mlir::LogicalResult lowerToKernels(GatherOp op);
 mlir::LogicalResult lowerToKernels(CombineOp op);
+/// `early`: kernels that fill `idx` and `limit` have ended when one starts that
+/// may start before the kernel ahead of it has ended.
+mlir::LogicalResult lowerToKernels(SlotMatmulOp op, bool early);
+
+/// Columns of transposed weights that a warp of such a kernel has; interleaved
+/// parts share them evenly.
+inline constexpr int64_t kSlotColumns = 64;
+
+/// Marks products that another form stands in for where rows are few.
+inline constexpr llvm::StringLiteral kManyAttr = "ragged.many";
 
 /// Lowers an order together with the offsets and counts that it needs, to one
 /// kernel for few slots and two for many, and erases all three; failure, with

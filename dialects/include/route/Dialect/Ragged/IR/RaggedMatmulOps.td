@@ -95,7 +95,81 @@ def Ragged_MatmulOp : Ragged_Op<"matmul", [AttrSizedOperandSegments, IsolatedFro
   let hasCanonicalizer = 1;
 }
 
-def Ragged_YieldOp : Op<Ragged_Dialect, "yield", [Pure, Terminator, HasParent<"MatmulOp">]> {
+def Ragged_SlotMatmulOp : Ragged_Op<"slot_matmul", [AttrSizedOperandSegments, IsolatedFromAbove,
+    SingleBlock]> {
+  let summary = "each slot's row times the weights of the expert it chose";
+  let description = [{
+    What `ragged.matmul` computes for rows in groups, for rows in the order of
+    their slots: no order, gather or combination is needed, and an expert's
+    weights are read for each of its slots. Slot (t, k) of [T, K] chose expert
+    e = `idx[t, k]`; nobody where e is outside 0..E-1 or k >= `limit[t]`. Its
+    result is `y[n] = epilogue(acc_0, .., per_expert[e, n]..)` with sums over
+    row (t * K + k) / `slots` of `rows`: `slots` is K where items have a row
+    each, 1 where slots do.
+
+    `out[t * K + k, n]` is y[n], and rows of slots that chose nobody keep what
+    `outs` held. With `combined`, `out[t, n]` is the sum of y[n] over k ascending,
+    times `scale[t, k]` where a scale is given, rounded as `ragged.combine` says.
+
+    Weights are plain, and `transposed` and `interleaved` as for `ragged.matmul`.
+
+    Constraints: (C1) at least one weight, all of one type, with the rows'
+    element type and static shape; (C2) `slots` is 1 or K, which is static; (C3)
+    `rows` and `out` have as many rows as items or slots, as `slots` and
+    `combined` say; (C4) rows are at least K wide; (C5) `out` is N wide;
+    (C6) `per_expert` operands are [E, N], with any strides; (C7) `scale` has the
+    shape of `idx` and comes with `combined`; (C8) `limit` has as many elements
+    as `idx` has rows; (C9) the epilogue is that of a `ragged.matmul` without
+    `per_row`, and yields out's element, with `combined` any f32, bf16 or f16.
+
+    Example:
+    ```mlir
+    %y = ragged.slot_matmul rows(%h : tensor<?x32xbf16>) slots 1 idx(%i : tensor<?x2xi32>)
+        weights(%d : tensor<4x64x32xbf16>) combined scale(%s : tensor<?x2xf32>) outs(%y0 : tensor<?x64xbf16>) {
+    ^bb0(%x: f32):
+      ragged.yield %x : f32
+    } -> tensor<?x64xbf16>
+    ```
+  }];
+  let arguments = (ins Ragged_Float2:$rows, I64Attr:$slots, Ragged_Index2:$idx, Optional<Ragged_Index1>:$limit,
+    Variadic<Ragged_Weights>:$weights, Variadic<Ragged_Float2>:$perExpert, Optional<Ragged_Float2>:$scale,
+    Ragged_Float2:$out, UnitAttr:$transposed, OptionalAttr<I64Attr>:$interleaved, UnitAttr:$combined);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    `rows` `(` $rows `:` type($rows) `)` `slots` $slots `idx` `(` $idx `:` type($idx) `)`
+    (`limit` `(` $limit^ `:` type($limit) `)`)? `weights` `(` $weights `:` type($weights) `)`
+    (`transposed` $transposed^)? (`interleaved` $interleaved^)?
+    (`per_expert` `(` $perExpert^ `:` type($perExpert) `)`)?
+    (`combined` $combined^)? (`scale` `(` $scale^ `:` type($scale) `)`)?
+    `outs` `(` $out `:` type($out) `)` attr-dict-with-keyword $epilogue (`->` type($results)^)?
+  }];
+  let inits = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+    /// The type of every weight.
+    ::mlir::ShapedType weightType() {
+      return ::llvm::cast<::mlir::ShapedType>(getWeights().front().getType());
+    }
+    /// Columns of a weight for one of the result, and accumulators in all.
+    int64_t getParts() {
+      return getInterleaved() ? static_cast<int64_t>(*getInterleaved()) : 1;
+    }
+    unsigned getNumSums() { return getWeights().size() * getParts(); }
+    /// Number of experts, of output columns, and of products in a sum.
+    int64_t getExperts() { return weightType().getDimSize(0); }
+    int64_t getOutputs() {
+      return ::llvm::cast<::mlir::ShapedType>(getOut().getType()).getDimSize(1);
+    }
+    int64_t getInner() { return weightType().getDimSize(getTransposed() ? 1 : 2); }
+    /// Slots of an item.
+    int64_t getRanks() {
+      return ::llvm::cast<::mlir::ShapedType>(getIdx().getType()).getDimSize(1);
+    }
+  }];
+}
+
+def Ragged_YieldOp : Op<Ragged_Dialect, "yield", [Pure, Terminator,
+    ParentOneOf<["MatmulOp", "SlotMatmulOp"]>]> {
   let summary = "the element that an epilogue makes";
   let description = [{ Example: `ragged.yield %r : bf16` }];
   let arguments = (ins AnyFloat:$value);

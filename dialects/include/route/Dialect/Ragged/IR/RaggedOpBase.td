@@ -16,13 +16,14 @@ class Ragged_AnyRank<list<Type> elements, string description>
 
 def Ragged_Index1 : Ragged_Shaped<[I32], [1], "vector of i32">;
 def Ragged_Index2 : Ragged_Shaped<[I32], [2], "matrix of i32">;
-def Ragged_Float1 : Ragged_Shaped<[F32, BF16], [1], "vector of f32 or bf16">;
-def Ragged_Float2 : Ragged_Shaped<[F32, BF16], [2], "matrix of f32 or bf16">;
-def Ragged_Float12 : Ragged_Shaped<[F32, BF16], [1, 2], "vector or matrix of f32 or bf16">;
+/// f16 is for kernels of GPUs.
+def Ragged_Float1 : Ragged_Shaped<[F32, BF16, F16], [1], "vector of f32, bf16 or f16">;
+def Ragged_Float2 : Ragged_Shaped<[F32, BF16, F16], [2], "matrix of f32, bf16 or f16">;
+def Ragged_Float12 : Ragged_Shaped<[F32, BF16, F16], [1, 2], "vector or matrix of f32, bf16 or f16">;
 def Ragged_Float3 : Ragged_Shaped<[F32, BF16], [3], "weights [E, N, K] of f32 or bf16">;
 def Ragged_Panels : Ragged_Shaped<[F32, BF16], [4, 5], "panels of f32 or bf16">;
-def Ragged_Weights : Ragged_Shaped<[F32, BF16], [3, 4, 5],
-  "weights [E, N, K] or panels of f32 or bf16">;
+def Ragged_Weights : Ragged_Shaped<[F32, BF16, F16], [3, 4, 5],
+  "weights [E, N, K] or panels of f32, bf16 or f16">;
 
 /// Destination style on tensors or memrefs; memory effects follow from the operands.
 class Ragged_Op<string mnemonic, list<Trait> traits = []>

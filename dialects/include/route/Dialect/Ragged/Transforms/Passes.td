@@ -41,6 +41,41 @@ def RaggedJoinInterleaved : Pass<"ragged-join-interleaved"> {
   let statistics = [Statistic<"numJoined", "joined", "matmuls whose weights were joined">];
 }
 
+def RaggedFuseSlots : Pass<"ragged-fuse-slots"> {
+  let summary = "few items go through their experts slot by slot, without an order";
+  let description = [{
+    A chain `gather`, products, `combine` over one order gets a second form, for
+    calls with few slots: each product is a `ragged.slot_matmul`, the first on the
+    items' own rows, the last with the combination in it. No order is made for it.
+    The number of slots of each call decides. Products of the chain that need more
+    slots than that carry `ragged.many`.
+
+    A product with values for each row, a chain whose intermediate results have
+    other users, and items with more than 16 slots keep the one form.
+  }];
+  let options = [
+    Option<"fewRows", "few-rows", "int64_t", "-1",
+           "slots up to which the second form runs; by default a quarter of the experts, 0 for never">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [Statistic<"numFused", "fused", "chains that got a second form">];
+}
+
+def RaggedNarrowProducts : Pass<"ragged-narrow-products"> {
+  let summary = "products of widened f16 take f16";
+  let description = [{
+    Tensors of f16 reach products widened to f32. Where rows and weights are all
+    such, the product takes the f16 itself, and so do the gather before it and the
+    combination behind it: the same values, exact in f32, without a copy of the
+    weights. A product whose epilogue widens an f16 last gives that f16.
+    Kernels for GPUs take f16; panels for CPUs do not.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"numNarrowed", "narrowed", "products that take f16">];
+}
+
 def ConvertRaggedToCPU : Pass<"convert-ragged-to-cpu", "::mlir::ModuleOp"> {
   let summary = "lower ragged ops on memrefs to loops over vectors";
   let description = [{
