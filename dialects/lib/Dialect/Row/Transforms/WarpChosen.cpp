@@ -27,8 +27,8 @@ LogicalResult WarpEmitter::emitTake(TakeOp op) {
   share(values);
   WarpValue result = make(op.getResult().getType());
   // One index for all rows of a table takes another element from each.
-  result.uniform |= indices.uniform &&
-                    (values.uniform || values.type.getRank() == 1);
+  result.uniform |=
+      indices.uniform && (values.uniform || values.type.getRank() == 1);
   int64_t n = result.type.getNumElements();
   for (int64_t r = 0; r < (result.uniform ? 1 : registersOf(n)); ++r) {
     Value i = indices.own[indices.uniform ? 0 : r];
