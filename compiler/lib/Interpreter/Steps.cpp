@@ -69,6 +69,8 @@ struct StepRun::Impl {
   LogicalResult readAhead(AskOp op);
   LogicalResult makeCall(Call &call, ArrayRef<RuntimeValue> args);
   LogicalResult needSignal(const NeededSignal &needed);
+  Array ofItem(Array value) const;
+  ArrayType typeOfItem(ArrayType type) const;
   LogicalResult finishAsk(AskOp op);
   LogicalResult endCall(Call &call, const Event &event);
   LogicalResult passOver(Call &call);
@@ -366,6 +368,33 @@ void StepRun::Impl::finish(route::ReturnOp op) {
   ended = true;
 }
 
+/// The value at the run's item.
+Array StepRun::Impl::ofItem(Array value) const {
+  for (auto [axis, position] : items) {
+    int along = value.findAxis(axis);
+    if (along < 0)
+      continue;
+    value.base += value.offsets()[along][position];
+    value.axes.erase(value.axes.begin() + along);
+    llvm::erase_if(value.dims, [&](const Array::Dim &dim) {
+      return dim.axis == unsigned(along);
+    });
+    for (Array::Dim &dim : value.dims)
+      dim.axis -= dim.axis > unsigned(along);
+  }
+  return value;
+}
+
+/// What the host is asked for: the signal of the run's item.
+ArrayType StepRun::Impl::typeOfItem(ArrayType type) const {
+  auto axes = llvm::to_vector(type.getAxes());
+  for (auto [axis, position] : items)
+    llvm::erase_if(axes, [&, axis = axis](FlatSymbolRefAttr name) {
+      return name.getAttr() == axis;
+    });
+  return type.withAxes(axes);
+}
+
 LogicalResult StepRun::Impl::needSignal(const NeededSignal &needed) {
   auto call = std::make_unique<Call>();
   call->id = calls.size();
@@ -374,7 +403,7 @@ LogicalResult StepRun::Impl::needSignal(const NeededSignal &needed) {
   action.call = call->id;
   action.name = call->signal.getSymName().str();
   for (auto [i, value] : llvm::enumerate(needed.args))
-    action.values.push_back({std::to_string(i), value});
+    action.values.push_back({std::to_string(i), ofItem(value)});
   if (auto timeout = call->signal.getTimeoutNs())
     action.timeNs = call->deadlineNs = machine.nowNs + int64_t(*timeout);
   actions.push_back(std::move(action));
@@ -783,6 +812,18 @@ FailureOr<std::vector<Action>> StepRun::step(const Event &event) {
       return success();
     }
     if (call.signal) {
+      // The run reads it at its own item alone: the others may be the same.
+      if (auto answer = call.values.find("value");
+          answer != call.values.end()) {
+        std::string why;
+        auto axes =
+            resolveAxes(cast<ArrayType>(call.signal.getType()).getAxes(), {},
+                        run.machine, call.signal.getLoc());
+        FailureOr<Array> all = failure();
+        if (failed(axes) || failed(all = viewOver(answer->second, *axes, why)))
+          return call.signal.emitError("the answer does not fit: ") << why;
+        answer->second = std::move(*all);
+      }
       auto value = signalValue(run.machine, call.signal,
                                call.answered ? &call.values : nullptr);
       if (failed(value))
@@ -895,7 +936,8 @@ StepRun::fieldsOf(int64_t id) const {
     return fields;
   Call &call = *impl->calls[id];
   if (call.signal) {
-    fields.push_back({"value", cast<ArrayType>(call.signal.getType())});
+    fields.push_back(
+        {"value", impl->typeOfItem(cast<ArrayType>(call.signal.getType()))});
     return fields;
   }
   size_t own = call.ask.getAxis() ? 1 : 0;
