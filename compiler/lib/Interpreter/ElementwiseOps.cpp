@@ -87,18 +87,12 @@ static LogicalResult evalCast(CastOp op, Frame &frame) {
   Type from = elementTypeOf(op.getOperand()),
        to = elementTypeOf(op.getResult());
   Type source = getValueType(from), target = getValueType(to);
-  return mapElements<1>(
-      op, {op.getOperand()}, frame, [&](const auto &in) -> Element {
-        if (!isRangeType(to))
-          return applyCast(source, target, in[0]);
-        Range range = toRange(in[0]);
-        if (!range.known && !(hasInterval(source) && hasInterval(target)))
-          return unknownOf(to);
-        range.lo = applyCast(source, target, range.lo);
-        range.hi = range.known ? range.lo : applyCast(source, target, range.hi);
-        return range.known ? knownRange(range.lo)
-                           : interval(range.lo, range.hi);
-      });
+  return mapElements<1>(op, {op.getOperand()}, frame,
+                        [&](const auto &in) -> Element {
+                          if (!isRangeType(to))
+                            return applyCast(source, target, in[0]);
+                          return applyCastRange(source, target, toRange(in[0]));
+                        });
 }
 
 static LogicalResult evalKnown(KnownOp op, Frame &frame) {

@@ -235,6 +235,27 @@ Element route::interp::applyCompareRange(CompareKind kind, Type type,
   return truth(true, true);
 }
 
+Element route::interp::applyCastRange(Type from, Type to, const Range &value) {
+  if (value.known)
+    return knownRange(applyCast(from, to, value.lo));
+  if (!hasInterval(from) || !hasInterval(to))
+    return everything(to);
+  Element lo = applyCast(from, to, value.lo),
+          hi = applyCast(from, to, value.hi);
+  if (to.isInteger(1)) { // whether it is not 0
+    Element zero = zeroOf(from);
+    bool outside = compareElements(value.lo, zero) > 0 ||
+                   compareElements(value.hi, zero) < 0;
+    return interval(int64_t(outside), int64_t(lo.asTruth() || hi.asTruth()));
+  }
+  // Integers wrap: the ends stay ends where none of them did.
+  bool wrapped = isa<IntegerType>(from) && isa<IntegerType>(to) &&
+                 !(equalElements(applyCast(to, from, lo), value.lo) &&
+                   equalElements(applyCast(to, from, hi), value.hi));
+  bool inOrder = compareElements(lo, hi) <= 0;
+  return wrapped || !inOrder ? everything(to) : interval(lo, hi);
+}
+
 Element route::interp::hull(Type type, const Range &lhs, const Range &rhs) {
   if (lhs.known && rhs.known && equalElements(lhs.lo, rhs.lo))
     return knownRange(lhs.lo);

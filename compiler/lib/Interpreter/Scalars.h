@@ -34,6 +34,8 @@ Element hull(mlir::Type type, const Range &lhs, const Range &rhs);
 /// `value` of type `from` (no range) as an element of type `to` (no range), by
 /// the rules of route.cast.
 Element applyCast(mlir::Type from, mlir::Type to, const Element &value);
+/// The same of what may be unknown: the interval of what its values become.
+Element applyCastRange(mlir::Type from, mlir::Type to, const Range &value);
 
 /// The element as a range: ranges as they are, plain values as known ones.
 Range toRange(const Element &element);

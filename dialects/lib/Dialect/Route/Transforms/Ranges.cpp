@@ -387,6 +387,15 @@ Ends RangeBuilder::select(Ends condition, Ends ifTrue, Ends ifFalse) {
   return choose(condition.lo, ifTrue, choose(condition.hi, unsure, ifFalse));
 }
 
+/// Whether an integer of type `from` may be none of integer type `to`.
+static bool mayWrap(Type from, Type to) {
+  auto source = dyn_cast<IntegerType>(from), target = dyn_cast<IntegerType>(to);
+  if (!source || !target || source == target)
+    return false;
+  bool wider = target.getWidth() > source.getWidth();
+  return !wider || (target.isUnsigned() && !source.isUnsigned());
+}
+
 Ends RangeBuilder::cast(Ends x, ArrayType to) {
   auto convert = [&](Value value) -> Value {
     auto type =
@@ -399,8 +408,30 @@ Ends RangeBuilder::cast(Ends x, ArrayType to) {
   Value lo = convert(x.lo);
   if (x.isPoint())
     return {lo, lo, {}};
-  if (from && interval)
-    return {lo, convert(x.hi), {}};
+  if (from && interval && to.getElementType().isInteger(1)) {
+    // Whether it is not 0: surely where 0 is outside, surely not where it is
+    // alone.
+    Value zero = number(x.lo, 0);
+    Value outside = either(this->op(CompareKind::gt, x.lo, zero),
+                           this->op(CompareKind::lt, x.hi, zero));
+    return {outside,
+            either(this->op(CompareKind::ne, x.lo, zero),
+                   this->op(CompareKind::ne, x.hi, zero)),
+            {}};
+  }
+  if (from && interval) {
+    Value hi = convert(x.hi);
+    if (!mayWrap(elementOf(x.lo), to.getElementType()))
+      return {lo, hi, {}};
+    // Integers wrap: the ends of what is unknown stay ends where none did.
+    auto kept = [&](Value before, Value after) {
+      auto type = llvm::cast<ArrayType>(before.getType());
+      return this->op(CompareKind::eq, before,
+                      CastOp::create(b, loc, type, after));
+    };
+    Value good = both(kept(x.lo, lo), kept(x.hi, hi));
+    return orEverything(either(isKnown(x), good), {lo, hi, {}});
+  }
   if (interval)
     return orEverything(isKnown(x), {lo, lo, {}});
   return {lo, lo, isKnown(x)};
