@@ -10,6 +10,7 @@
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/Analysis/LazyCallGraph.h"
 #include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Constants.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
@@ -18,8 +19,10 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -168,6 +171,39 @@ void setFunctionAttributes(ModuleOp source, llvm::Module &module,
               (machine.getTargetFeatureString() + ",+avx512bf16").str());
 }
 
+/// Gives tables names made of what they hold, in sections that the linker keeps
+/// once: the levels of a library share them.
+void shareTables(llvm::Module &module) {
+  constexpr size_t worthIt = 64; // bytes; a name costs as much
+  for (llvm::GlobalVariable &table :
+       llvm::make_early_inc_range(module.globals())) {
+    auto *data = table.hasInitializer()
+                     ? llvm::dyn_cast<llvm::ConstantDataSequential>(
+                           table.getInitializer())
+                     : nullptr;
+    if (!data || !table.isConstant() || !table.hasLocalLinkage() ||
+        data->getRawDataValues().size() < worthIt)
+      continue;
+    llvm::StringRef bytes = data->getRawDataValues();
+    llvm::XXH128_hash_t hash =
+        llvm::xxh3_128bits(llvm::arrayRefFromStringRef(bytes));
+    uint64_t alignment = table.getAlign().valueOrOne().value();
+    std::string name =
+        llvm::formatv("route.table.{0:x-}{1:x-}.{2}.{3}", hash.high64,
+                      hash.low64, bytes.size(), alignment);
+    if (llvm::GlobalVariable *same = module.getNamedGlobal(name)) {
+      table.replaceAllUsesWith(same);
+      table.eraseFromParent();
+      continue;
+    }
+    table.setName(name);
+    table.setLinkage(llvm::GlobalValue::LinkOnceODRLinkage);
+    table.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    table.setDSOLocal(true);
+    table.setComdat(module.getOrInsertComdat(name));
+  }
+}
+
 using Functions = llvm::SmallPtrSet<const llvm::Function *, 16>;
 
 /// Row programs and work on grouped rows: vectors already, unrolled where it
@@ -265,6 +301,8 @@ LogicalResult emit(ModuleOp module, const TargetOptions &options,
   if (llvm::verifyModule(*ir, &text))
     return module.emitError("the LLVM IR is malformed: ") << error;
   optimize(*ir, *machine, options.optLevel, kernelsOf(module, *ir));
+
+  shareTables(*ir);
 
   llvm::raw_svector_ostream stream(out);
   if (kind == OutputKind::LLVMIR) {
