@@ -1,11 +1,17 @@
 """Compiles a spec, runs an entry on random inputs in the library and in the interpreter, and compares.
 
 usage: check_spec.py SPEC ENTRY[,ENTRY].. [-D AXIS=N].. [--size AXIS=N].. [--below NAME=N].. [--seeds N] [--tolerance X] [--scale X]
+                     [--edges]
 
 -D fixes an axis when compiling; --size gives one that the call decides; --below bounds an integer input. Rows of plans
 compare exactly. Numbers compare within X of the largest magnitude of their tensor (default 2e-5; 2^-6 where the tensor
 is bf16): products may sum in another order than the interpreter's, everything else is the same bits. `--tolerance 0`
-wants the same bits of everything. --seeds repeats the run on N inputs; seed and time of the call differ too. Only Python's standard library is used.
+wants the same bits of everything. --seeds repeats the run on N inputs; seed and time of the call differ too.
+
+--edges gives inputs whose scores tie, with NaN, infinities, zeros of both signs and denormals among them, in calls of the sizes given, of
+1 and of 0. What is finite is a small multiple of 1/2, so that products and sums of them are the same in any order, and numbers compare
+each within X of its own magnitude (default 2e-6; 2^-7 where the tensor is bf16); NaN and infinities stand where the interpreter has
+them. Only Python's standard library is used.
 """
 import argparse
 import itertools
@@ -22,6 +28,9 @@ import tempfile
 CODES = {"f32": ("F32", "f"), "f64": ("F64", "d"), "i32": ("I32", "i"), "i64": ("I64", "q"), "u32": ("U32", "I"),
          "u64": ("U64", "Q"), "u8": ("U8", "B"), "i8": ("I8", "b"), "bool": ("BOOL", "B"), "bf16": ("BF16", "H"),
          "f16": ("F16", "e")}
+# NaN, infinities, denormals and the least normal numbers.
+ODD = {element: [math.nan, math.inf, -math.inf, least, -least / 4, least / 8] for element, least in
+       (("f32", 2.0**-126), ("bf16", 2.0**-126), ("f64", 2.0**-1022), ("f16", 2.0**-14))}
 BY_DTYPE = {dtype: code for dtype, code in CODES.values()}
 
 
@@ -86,6 +95,7 @@ class Generator:
         self.sizes.update(sizes_of(args.size))
         self.below = sizes_of(args.below)
         self.scale = args.scale
+        self.edges = args.edges
 
     def shape(self, axes):
         for axis in axes:
@@ -97,9 +107,17 @@ class Generator:
         count = math.prod(shape)
         if element == "bool":
             return [self.random.randrange(2) for _ in range(count)]
+        if element in ("f32", "f64", "bf16", "f16") and self.edges:
+            return [self.edge(element, count) for _ in range(count)]
         if element in ("f32", "f64", "bf16", "f16"):
             return [self.random.gauss(0, self.scale) for _ in range(count)]
         return [self.random.randrange(self.below.get(name, 4)) for _ in range(count)]
+
+    def edge(self, element, count):
+        """A few odd numbers a tensor, so that what they spoil is not everything."""
+        if self.random.random() < 2 / (count + 4):
+            return self.random.choice(ODD[element])
+        return self.random.choice([-1.0, -0.5, 0.0, -0.0, 0.5, 0.5, 1.0, 1.5])
 
     def stored(self, item):
         """The checkpoint tensors of a parameter or a state cell."""
@@ -154,6 +172,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tolerance", type=float)
     parser.add_argument("--scale", type=float, default=0.5)
+    parser.add_argument("--edges", action="store_true")
     parser.add_argument("--keep", help="a folder for the files")
     args = parser.parse_args()
     fixed = [word for pair in args.fixed for word in ("-D", pair)]
@@ -165,11 +184,14 @@ def main():
         failed = False
         for name in args.entry.split(","):
             results, bad = 0, []
-            for seed in range(1, args.seeds + 1):
+            calls = [args.size] if not args.edges else [[re.sub("=.*", "=%s" % n, pair) if n is not None else pair
+                                                         for pair in args.size] for n in (None, 1, 0)]
+            for sizes, seed in itertools.product(calls, range(1, args.seeds + 1)):
+                args.size = sizes
                 text, got = both(args, name, folder, library, described, fixed, seed)
                 bad, count = compare(args, text, got)
                 for line in bad:
-                    print("%s, seed %d: %s" % (name, seed, line))
+                    print("%s, seed %d%s: %s" % (name, seed, ", sizes " + ",".join(sizes) if args.edges else "", line))
                 results += count - len(bad)
                 failed |= bool(bad) or not count
                 if bad:
@@ -242,13 +264,19 @@ def compare(args, text, got):
         if element in ("f32", "bf16"):  # printed as short as it is told apart
             numbers = [struct.unpack("<f", struct.pack("<f", v))[0] for v in numbers]
         unit = max([abs(v) for v in numbers if math.isfinite(v)] + [1e-30])
-        tolerance = args.tolerance if args.tolerance is not None else 2**-6 if element == "bf16" else 2e-5
-        worst = 0.0
-        for a, b in zip(have, numbers):
+        tolerance = args.tolerance
+        if tolerance is None:
+            tolerance = (2**-7 if element == "bf16" else 2e-6) if args.edges else 2**-6 if element == "bf16" else 2e-5
+        worst, where = 0.0, 0
+        for i, (a, b) in enumerate(zip(have, numbers)):
             same = a == b or (math.isnan(a) and math.isnan(b))
-            worst = max(worst, 0.0 if same else abs(a - b) / unit if math.isfinite(a - b) else math.inf)
+            scale = max(abs(b), 1e-37) if args.edges else unit
+            off = 0.0 if same else abs(a - b) / scale if math.isfinite(a - b) else math.inf
+            if off > worst:
+                worst, where = off, i
         if not worst <= tolerance:
-            bad.append("%s: off by %.3g of the largest, allowed %.3g" % (name, worst, tolerance))
+            bad.append("%s: off by %.3g of %s, allowed %.3g: %r at %d, expected %r"
+                       % (name, worst, "it" if args.edges else "the largest", tolerance, have[where], where, numbers[where]))
     return bad, len(want)
 
 
