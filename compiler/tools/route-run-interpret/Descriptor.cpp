@@ -113,7 +113,8 @@ Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash,
   std::vector<route_axis_desc> axes;
   for (const AxisSchema &row : tables.axes)
     axes.push_back({row.name.c_str(), row.size, row.maxSize, nullptr,
-                    keepTexts(row.members), row.parent, 0});
+                    keepTexts(row.members), row.parent,
+                    row.ragged ? uint32_t(ROUTE_AXIS_RAGGED) : 0});
   module.num_axes = axes.size();
   module.axes = keep(std::move(axes));
   std::vector<route_enum_desc> enums;

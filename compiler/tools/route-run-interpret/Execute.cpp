@@ -108,6 +108,7 @@ private:
   FailureOr<Array> decode(const TypeSchema &port, Type element,
                           ArrayRef<AxisRef> axes, ArrayRef<int64_t> shape,
                           route_buffer buffer, size_t knownAxes);
+  FailureOr<Array> decodeLists(size_t port, ArrayType type);
   FailureOr<SmallVector<RuntimeValue>> arguments(FuncOp func, size_t &port);
   FailureOr<AxisRef> decodePlan(StringAttr axis, const PortSchema &index,
                                 route_buffer indices, route_buffer counts);
@@ -315,6 +316,20 @@ LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
       name = schema.axes[port.axes.front()].name + "." + name;
       target = lookupDotted(machine, name);
     }
+    // Members of a list of the items lie along an axis that the spec lacks.
+    if (!target && !port.axes.empty() &&
+        schema.axes[port.axes.front()].parent >= 0) {
+      name = schema.axes[schema.axes[port.axes.front()].parent].name + "." +
+             port.name;
+      auto column = dyn_cast_or_null<ColumnOp>(lookupDotted(machine, name));
+      auto type = column ? dyn_cast<ArrayType>(column.getType()) : ArrayType();
+      if (type && memberTypeOf(type.getElementType())) {
+        auto lists = decodeLists(i, type);
+        if (failed(lists) || failed(interpreter.bindInput(name, *lists)))
+          return failure();
+        continue;
+      }
+    }
     ArrayType type;
     if (auto signal = dyn_cast_or_null<SignalOp>(target))
       type = cast<ArrayType>(signal.getType());
@@ -393,6 +408,44 @@ FailureOr<AxisRef> Executor::Call::decodePlan(StringAttr axis,
 }
 
 /// What the function takes by place: the first ports of the entry.
+/// Lists or sets of `type`, whose members lie along an axis of their own.
+FailureOr<Array> Executor::Call::decodeLists(size_t port, ArrayType type) {
+  const PortSchema &row = entry.inputs[port];
+  SmallVector<AxisRef> axes;
+  for (FlatSymbolRefAttr name : type.getAxes()) {
+    auto axis = machine.axis(name.getAttr(), module.getLoc());
+    if (failed(axis))
+      return failure();
+    axes.push_back(*axis);
+  }
+  auto lists = machine.allocate(type.getElementType(), axes, module.getLoc());
+  if (failed(lists))
+    return failure();
+  const int32_t *offsets = nullptr;
+  for (auto [i, input] : llvm::enumerate(entry.inputs))
+    if (input.role == ROUTE_ROLE_OFFSETS &&
+        input.subject == static_cast<int32_t>(row.axes.front()))
+      offsets = static_cast<const int32_t *>(call.inputs[i].data);
+  auto *data = static_cast<const char *>(call.inputs[port].data);
+  for (int64_t i = 0, count = lists->size(); i < count; ++i) {
+    int64_t at = offsets ? offsets[i] : 0,
+            end = offsets ? offsets[i + 1] : call.axis_sizes[row.axes.front()];
+    std::vector<Element> members;
+    for (; at < end; ++at) {
+      Element member = readBuffer(row.type.element, data, at);
+      bool known = isa<SetType>(type.getElementType()) &&
+                   llvm::any_of(members, [&](const Element &other) {
+                     return equalElements(other, member);
+                   });
+      if (!known)
+        members.push_back(std::move(member));
+    }
+    lists->buffer->set(
+        i, std::make_shared<const std::vector<Element>>(std::move(members)));
+  }
+  return lists;
+}
+
 FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
                                                                size_t &port) {
   SmallVector<RuntimeValue> values;
@@ -409,6 +462,13 @@ FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
       continue;
     }
     auto type = cast<ArrayType>(argument.getType());
+    if (memberTypeOf(type.getElementType())) {
+      auto lists = decodeLists(port++, type);
+      if (failed(lists))
+        return failure();
+      values.push_back(std::move(*lists));
+      continue;
+    }
     SmallVector<AxisRef> axes;
     for (FlatSymbolRefAttr name : type.getAxes()) {
       if (auto plan = plans.find(name.getValue()); plan != plans.end()) {

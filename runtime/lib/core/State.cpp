@@ -42,11 +42,12 @@ State::Update::Update(State &state, std::span<const uint32_t> writes)
   }
   // What the last one listed lies in the published copy.
   route_changes &changes = *state.changes;
-  for (int64_t i = 0; i < changes.count; ++i) {
+  for (int64_t i = 0; state.listed && i < changes.count; ++i) {
     const char *start = static_cast<const char *>(changes.list[i].start);
     memcpy(mine.memory.get() + (start - theirs.memory.get()), start,
            changes.list[i].size);
   }
+  state.listed = false;
   changes.count = -1;
   // An update that is abandoned has changed who knows what.
   for (uint32_t write : writes)
@@ -70,11 +71,10 @@ bool State::Update::lists() const {
 }
 
 void State::Update::publish() {
-  if (lists())
+  state.listed = lists();
+  if (state.listed)
     for (uint32_t write : writes)
       state.cells[write].stale = false;
-  else
-    state.changes->count = -1;
   state.sides[side].epoch = state.sides[1 - side].epoch + 1;
   state.published.store(side);
 }

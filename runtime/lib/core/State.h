@@ -99,6 +99,7 @@ private:
   /// Of the update under way, then what the published one has changed in
   /// memory of its side, beside stale cells; guarded by the mutex.
   std::unique_ptr<route_changes, Free> changes;
+  bool listed = false; ///< the published update said what it changed
 };
 
 } // namespace route

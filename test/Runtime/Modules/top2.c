@@ -145,16 +145,33 @@ static const route_variant_desc gate_variants[] = {
 /*===--- commit: an event
  * --------------------------------------------------===*/
 
+static void note(route_changes *changes, const void *start, uint64_t size) {
+  if (changes && changes->count++ < changes->capacity)
+    changes->list[changes->count - 1] = (route_change){start, size};
+}
+
+/* Lists what it changes where the first row is even, changes of which one is
+ * nowhere in the state where it is 2, and more than fit where it is 6: then all
+ * counts as changed. */
 static int32_t commit(const route_invocation *call) {
   const int32_t *index = call->inputs[0].data, *count = call->inputs[1].data;
   float *bias = call->state[S_BIAS];
   uint32_t *uses = call->state[S_USES];
   int32_t code = *(const int32_t *)call->inputs[2].data;
+  route_changes *changes = index[0] % 2 == 0 ? call->env->changes : 0;
+  if (changes)
+    changes->count = 0;
+  if (index[0] == 2)
+    note(changes, index, 4);
+  if (index[0] == 6 && changes)
+    changes->count = changes->capacity;
   for (int64_t t = 0; t < call->axis_sizes[TOKEN]; ++t)
     for (int r = 0; r < count[t]; ++r)
       if (index[t * K + r] >= 0) {
         bias[index[t * K + r]] -= 0.25f;
         uses[index[t * K + r]] += 1;
+        note(changes, bias + index[t * K + r], sizeof(*bias));
+        note(changes, uses + index[t * K + r], sizeof(*uses));
       }
   return code; /* nonzero: all of the above must not have happened */
 }

@@ -28,6 +28,8 @@ LogicalResult Lowering::declarePlan(Axis axis) {
 LogicalResult Lowering::lowerSet(SetOp op) {
   if (isa<SetType>(cast<ArrayType>(op.getValue().getType()).getElementType()))
     return setOfState(op);
+  if (Value buffer = inPlace.lookup(b.getStringAttr(nameOf(op.getSymbol()))))
+    return setInPlace(op, buffer);
   Value value = get(op.getValue());
   if (!value)
     return failure();

@@ -218,6 +218,13 @@ private:
                           ValueRange position);
   bool isRowOf(SetOp op, PickOp pick);
   LogicalResult setOfState(SetOp op);
+  // ElementWrites.cpp
+  struct ElementWrite;
+  std::optional<ElementWrite> elementWrite(SetOp op);
+  void planElementWrites();
+  Value placeOfElements(Value value);
+  LogicalResult pickInPlace(PickOp op, Value buffer);
+  LogicalResult setInPlace(SetOp op, Value buffer);
   // Descent.cpp
   /// A position on some axis; `there` is null where it always is.
   struct Place {
@@ -489,6 +496,8 @@ private:
   llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> emitted;
   /// The tables that the function reads or writes, by the state's name.
   llvm::MapVector<mlir::StringAttr, Table> keyed;
+  /// The buffers of state that the handler reads and writes by elements.
+  llvm::MapVector<mlir::StringAttr, Value> inPlace;
   /// State that the handler has set so far: its new value.
   llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> written;
   /// The item axis of the row program that is being converted.

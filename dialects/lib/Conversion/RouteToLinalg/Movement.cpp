@@ -272,6 +272,8 @@ Value Lowering::pickConstant(PickOp op, Value source) {
 }
 
 LogicalResult Lowering::lowerPick(PickOp op) {
+  if (Value buffer = placeOfElements(op.getOperand()))
+    return pickInPlace(op, buffer);
   Location loc = op.getLoc();
   auto from = cast<ArrayType>(op.getOperand().getType()),
        to = cast<ArrayType>(op.getType());

@@ -199,6 +199,7 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   }
   if (failed(planTables()))
     return failure();
+  planElementWrites();
   llvm::MapVector<Attribute, GetOp> reads;
   auto read = [&](GetOp get) { reads.insert({get.getSymbol(), get}); };
   func.walk(read);
@@ -213,6 +214,11 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     auto column = dyn_cast<ColumnOp>(target);
     if (keyed.contains(b.getStringAttr(nameOf(get.getSymbol()))))
       continue; // a table
+    if (inPlace.contains(b.getStringAttr(nameOf(get.getSymbol())))) {
+      add("write", nameOf(get.getSymbol()), type);
+      all.back().extra.push_back(b.getNamedAttr(kReadsAttr, b.getUnitAttr()));
+      continue;
+    }
     // What is bound once has one size for all calls.
     bool bound = isa<ParamOp, StateOp>(target) ||
                  (column && (column.getKind() == ColumnKind::state ||
@@ -237,7 +243,7 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     else if (!column || column.getKind() == ColumnKind::input)
       add("input", nameOf(get.getSymbol()), type);
   }
-  bool writes = false;
+  bool writes = !inPlace.empty();
   for (auto &[name, table] : keyed) {
     all.push_back({table.writes ? "write" : "state",
                    name.str(),
@@ -361,6 +367,11 @@ LogicalResult Lowering::buildSignature(StringRef name) {
         table != keyed.end() &&
         (argument.role == "state" || argument.role == "write")) {
       table->second.buffer = value;
+      continue;
+    }
+    if (auto place = inPlace.find(b.getStringAttr(argument.name));
+        place != inPlace.end() && argument.role == "write") {
+      place->second = value;
       continue;
     }
     if (argument.role == "offsets") {

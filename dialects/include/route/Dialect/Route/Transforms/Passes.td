@@ -21,6 +21,15 @@ def RouteExpandRanges : Pass<"route-expand-ranges", "::mlir::ModuleOp"> {
   }];
 }
 
+def RouteExpandLists : Pass<"route-expand-lists", "::mlir::ModuleOp"> {
+  let summary = "turns lists and sets that the caller gives into nested axes";
+  let description = [{
+    A column `tags: [text]` of the items becomes a column of an axis `tags` in
+    theirs, and `x in tags` whether any of an item's is x. A parameter becomes one
+    over an axis of its own name. Sets of state stay.
+  }];
+}
+
 def RouteInlineSignals : Pass<"route-inline-signals", "::mlir::ModuleOp"> {
   let summary = "puts the body of a computed signal where it is read";
   let description = [{

@@ -1,0 +1,210 @@
+// route-expand-lists: lists and sets that the caller gives become axes of their
+// own, nested in those of what they belong to.
+#include "mlir/IR/SymbolTable.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "route/Dialect/Route/Transforms/Passes.h"
+
+namespace route {
+#define GEN_PASS_DEF_ROUTEEXPANDLISTS
+#include "route/Dialect/Route/Transforms/Passes.h.inc"
+} // namespace route
+
+using namespace mlir;
+using namespace route;
+
+static bool isCollection(Type type) {
+  auto array = dyn_cast<ArrayType>(type);
+  return array && isa<ListType, SetType>(array.getElementType());
+}
+
+namespace {
+class Expander {
+public:
+  Expander(ModuleOp module) : module(module), b(module.getContext()) {}
+
+  LogicalResult run() {
+    SmallVector<ColumnOp> columns;
+    module.walk([&](ColumnOp column) {
+      if (column.getKind() == ColumnKind::input &&
+          isCollection(column.getType()))
+        columns.push_back(column);
+    });
+    // From the last on: each axis goes right behind the one it is in.
+    for (ColumnOp column : llvm::reverse(columns))
+      if (failed(expandColumn(column)))
+        return failure();
+    for (auto func : module.getOps<FuncOp>())
+      if (func.getBody().hasOneBlock() && failed(expandArguments(func)))
+        return failure();
+    return success();
+  }
+
+private:
+  /// An axis for the members of collections of `type`, by a name that is free.
+  AxisOp makeAxis(Operation *before, StringRef name, ArrayType type) {
+    std::string symbol = name.str();
+    for (unsigned i = 1; module.lookupSymbol(symbol); ++i)
+      symbol = (name + "_" + Twine(i)).str();
+    b.setInsertionPointAfter(before);
+    SmallVector<Attribute> parents(type.getAxes().begin(),
+                                   type.getAxes().end());
+    auto axis = AxisOp::create(
+        b, before->getLoc(), symbol, AxisKind::index, IntegerAttr(),
+        IntegerAttr(), parents.empty() ? ArrayAttr() : b.getArrayAttr(parents),
+        FlatSymbolRefAttr(), ArrayAttr());
+    axis.getColumns().emplaceBlock();
+    tables.invalidateSymbolTable(module);
+    return axis;
+  }
+
+  LogicalResult unsupported(Operation *op, const Twine &what) {
+    return op->emitError() << "compiled code does not cover " << what
+                           << " yet; the interpreter does";
+  }
+
+  LogicalResult expandColumn(ColumnOp column) {
+    auto owner = cast<AxisOp>(column->getParentOp());
+    auto type = cast<ArrayType>(column.getType());
+    auto old =
+        SymbolRefAttr::get(owner.getSymNameAttr(),
+                           {FlatSymbolRefAttr::get(column.getSymNameAttr())});
+    SmallVector<GetOp> reads;
+    module.walk([&](GetOp get) {
+      if (get.getSymbol() == old)
+        reads.push_back(get);
+    });
+    if (!reads.empty()) {
+      if (type.getAxes().size() != 1 || column.getFallback())
+        return unsupported(column, "lists with axes or defaults");
+      AxisOp axis = makeAxis(owner, column.getSymName(), type);
+      auto along = FlatSymbolRefAttr::get(axis.getSymNameAttr());
+      auto flat = ArrayType::get(memberTypeOf(type.getElementType()), {along});
+      b.setInsertionPointToStart(&axis.getColumns().front());
+      ColumnOp::create(b, column.getLoc(), column.getSymName(),
+                       ColumnKind::input, flat, Attribute(), Attribute(),
+                       IntegerAttr(), column.getUnitAttr(),
+                       column.getTrusted());
+      auto symbol =
+          SymbolRefAttr::get(axis.getSymNameAttr(),
+                             {FlatSymbolRefAttr::get(column.getSymNameAttr())});
+      for (GetOp read : reads) {
+        b.setInsertionPoint(read);
+        Value members = GetOp::create(b, read.getLoc(), flat, symbol);
+        if (failed(replaceUses(read, members)))
+          return failure();
+        read.erase();
+      }
+    }
+    column.erase();
+    return success();
+  }
+
+  LogicalResult expandArguments(FuncOp func) {
+    bool any = false;
+    for (BlockArgument argument : func.getArguments()) {
+      if (!isCollection(argument.getType()))
+        continue;
+      auto type = cast<ArrayType>(argument.getType());
+      if (type.getAxes().size() > 1)
+        return unsupported(func, "lists with axes");
+      auto given = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
+                                                     "route.name");
+      AxisOp axis =
+          makeAxis(lastAxis(), given ? given.getValue() : "list", type);
+      auto flat =
+          ArrayType::get(memberTypeOf(type.getElementType()),
+                         {FlatSymbolRefAttr::get(axis.getSymNameAttr())});
+      argument.setType(flat);
+      if (failed(replaceUses(argument, argument)))
+        return failure();
+      any = true;
+    }
+    if (any)
+      func.setFunctionType(
+          b.getFunctionType(func.getBody().front().getArgumentTypes(),
+                            func.getFunctionType().getResults()));
+    return success();
+  }
+
+  /// Axes stand before what uses them.
+  Operation *lastAxis() {
+    Operation *last = nullptr;
+    for (auto axis : module.getOps<AxisOp>())
+      last = axis;
+    return last;
+  }
+
+  /// Makes questions of `collection` into ones of its members.
+  LogicalResult replaceUses(Value collection, Value members) {
+    for (Operation *user : llvm::make_early_inc_range(collection.getUsers())) {
+      auto find = dyn_cast<FindOp>(user);
+      if (!find || find.getElement() == collection)
+        return unsupported(user, "lists that the caller gives for anything but "
+                                 "'in'");
+      for (Operation *asked :
+           llvm::make_early_inc_range(find.getResult().getUsers()))
+        if (failed(replaceQuestion(find, asked, members)))
+          return failure();
+      find.erase();
+    }
+    return success();
+  }
+
+  /// `find(..) >= 0`: whether any member is the element.
+  LogicalResult replaceQuestion(FindOp find, Operation *asked, Value members) {
+    auto compare = dyn_cast<CompareOp>(asked);
+    auto zero =
+        compare ? compare.getRhs().getDefiningOp<ConstantOp>() : ConstantOp();
+    auto number = zero ? dyn_cast<IntegerAttr>(zero.getValue()) : IntegerAttr();
+    if (!compare || compare.getKind() != CompareKind::ge || !number ||
+        !number.getValue().isZero())
+      return unsupported(find, "the order of a list that the caller gives");
+    auto type = cast<ArrayType>(compare.getType()),
+         element = cast<ArrayType>(find.getElement().getType()),
+         flat = cast<ArrayType>(members.getType());
+    if (isa<RangeType>(element.getElementType()))
+      return unsupported(find, "what may be unknown in a list");
+    FlatSymbolRefAttr along = flat.getAxes().front();
+    // The element for each member: what belongs to the item goes to its list.
+    SmallVector<FlatSymbolRefAttr> axes;
+    bool moved = false;
+    for (FlatSymbolRefAttr axis : element.getAxes()) {
+      bool above = descendsFrom(find, along, axis, tables);
+      moved |= above;
+      if (!above)
+        axes.push_back(axis);
+      if (!above && lookupAxis(find, axis, tables).getKind() == AxisKind::plan)
+        return unsupported(find, "lists that rows of a plan are looked for in");
+      for (FlatSymbolRefAttr item :
+           lookupAxis(find, along, tables).getParentAxes())
+        if (!above && descendsFrom(find, axis, item, tables))
+          return unsupported(find, "lists of what the element is part of");
+    }
+    b.setInsertionPoint(compare);
+    Location loc = find.getLoc();
+    Value wanted = find.getElement();
+    if (moved) {
+      axes.insert(axes.begin(), along);
+      wanted = BroadcastOp::create(
+          b, loc, ArrayType::get(element.getElementType(), axes), wanted,
+          Value());
+    }
+    Value same = CompareOp::create(b, loc, CompareKind::eq, members, wanted);
+    Value any = ReduceOp::create(b, loc, type, ReduceKind::any, same, Value());
+    compare.replaceAllUsesWith(any);
+    compare.erase();
+    return success();
+  }
+
+  ModuleOp module;
+  OpBuilder b;
+  SymbolTableCollection tables;
+};
+
+struct ExpandLists : route::impl::RouteExpandListsBase<ExpandLists> {
+  void runOnOperation() override {
+    if (failed(Expander(getOperation()).run()))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,43 @@
+// Lists and sets that the caller gives become axes nested in those of what they belong to.
+// RUN: route-opt %s --route-expand-lists | FileCheck %s
+
+// CHECK: route.axis @request
+// CHECK-NEXT: @n
+// CHECK-NEXT: }
+route.axis @request <index> {
+  route.column @n <input> : !route.array<i64 [@request]>
+  route.column @tags <input> : !route.array<!route.list<i64> [@request]>
+}
+// CHECK-NEXT: route.axis @tags <index> in [@request] {
+// CHECK-NEXT: route.column @tags <input> : !route.array<i64 [@tags]>
+route.axis @models <pool> size(2) labels(["a", "b"]) {
+}
+
+// CHECK-LABEL: route.func @has
+// CHECK: %[[N:.*]] = route.get @request::@n
+// CHECK: %[[TAGS:.*]] = route.get @tags::@tags : <i64 [@tags]>
+// CHECK: %[[EACH:.*]] = route.broadcast %[[N]] : <i64 [@request]> to <i64 [@tags]>
+// CHECK: %[[SAME:.*]] = route.compare <eq> %[[TAGS]], %[[EACH]]
+// CHECK: %[[ANY:.*]] = route.reduce <any> %[[SAME]] : <i1 [@tags]> to <i1 [@request]>
+// CHECK: route.return %[[ANY]]
+route.func @has <route> () -> !route.array<i1 [@request]> {
+  %n = route.get @request::@n : <i64 [@request]>
+  %tags = route.get @request::@tags : <!route.list<i64> [@request]>
+  %f = route.find %n in %tags : <i64 [@request]>, <!route.list<i64> [@request]>
+  %z = route.constant 0 : i64 as <i64>
+  %in = route.compare <ge> %f, %z : <i64 [@request]>, <i64>
+  route.return %in : !route.array<i1 [@request]>
+}
+
+// A parameter lies along an axis of its name.
+// CHECK-LABEL: route.func @tried
+// CHECK-SAME: (%[[TRIED:.*]]: !route.array<!route.ref<@models> [@done]>
+// CHECK: %[[SAME:.*]] = route.compare <eq> %[[TRIED]], %{{.*}} : <!route.ref<@models> [@done]>, <!route.ref<@models> [@models]>
+// CHECK: route.reduce <any> %[[SAME]] : <i1 [@done, @models]> to <i1 [@models]>
+route.func @tried <route> (%done: !route.array<!route.set<!route.ref<@models>>> {route.name = "done"}) -> !route.array<i1 [@models]> {
+  %m = route.iota -> <!route.ref<@models> [@models]>
+  %f = route.find %m in %done : <!route.ref<@models> [@models]>, <!route.set<!route.ref<@models>>>
+  %z = route.constant 0 : i64 as <i64>
+  %in = route.compare <ge> %f, %z : <i64 [@models]>, <i64>
+  route.return %in : !route.array<i1 [@models]>
+}
