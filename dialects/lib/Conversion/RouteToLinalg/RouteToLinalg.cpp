@@ -47,10 +47,11 @@ LogicalResult Lowering::lower(Operation *op) {
 LogicalResult Lowering::lowerNow(Operation *op) {
   if (isOfSets(op))
     return success(); // sets of state are read and changed in place
-  if (auto get = dyn_cast<GetOp>(op); get && placeOfElements(get.getResult()))
+  if (isa<GetOp>(op) && placeOfElements(op->getResult(0)))
     return success(); // what is picked from it is read
   if (auto select = dyn_cast<SelectOp>(op);
-      select && placeOfElements(select.getIfFalse()))
+      select && select.getIfFalse().getDefiningOp<GetOp>() &&
+      placeOfElements(select.getIfFalse()))
     return success(); // the write itself
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](GetOp op) { return lowerGet(op); })
