@@ -83,7 +83,10 @@ LogicalResult Lowering::lowerFor(ForOp op) {
           .walk([](SetOp) { return WalkResult::interrupt(); })
           .wasInterrupted())
     return unsupported(op, "a loop that changes state");
-  if (op.getNumResults() == 0)
+  bool stores = op.getBody()
+                    .walk([](StoreOp) { return WalkResult::interrupt(); })
+                    .wasInterrupted();
+  if (op.getNumResults() == 0 && !stores)
     return success(); // it does nothing that is seen
   Value bound, order;
   if (op.getAxisAttr()) {
@@ -157,6 +160,8 @@ LogicalResult Lowering::lowerFor(ForOp op) {
   llvm::append_range(start, initial);
   auto loop = scf::ForOp::create(b, loc, constantIndex(0, loc), bound,
                                  constantIndex(1, loc), start);
+  if (start.empty()) // then it comes with an end
+    loop.getBody()->getTerminator()->erase();
   b.setInsertionPointToStart(loop.getBody());
   ValueRange arguments = loop.getRegionIterArgs();
   ValueRange carried = arguments.drop_front(stops);
