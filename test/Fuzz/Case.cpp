@@ -89,7 +89,7 @@ Verdict judgeMessages(const std::string &messages, std::string &details) {
   for (size_t at = messages.find("error[R"); at != messages.npos;
        at = messages.find("error[R", at + 1)) {
     std::string code = messages.substr(at + 6, 5);
-    if (code != "R0800" && code != "R0900")
+    if (code != "R0900")
       return Verdict::IllTyped;
   }
   return Verdict::Refused;

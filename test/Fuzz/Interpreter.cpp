@@ -222,7 +222,11 @@ bool InterpreterBackend::emit(const route_entry_desc &entry, Values &inputs) {
     }
     return succeeded(interpreter->emit(event, "", args));
   }
-  return succeeded(interpreter->emit(event, of, {}));
+  // The handler of a router within the entry is named after both.
+  auto handler = module->lookupSymbol<FuncOp>(entry.name);
+  std::string owner =
+      handler && handler.getOf() ? handler.getOf()->str() : of.str();
+  return succeeded(interpreter->emit(event, owner, {}));
 }
 
 bool InterpreterBackend::run(uint32_t index, Values &inputs, Values &outputs,

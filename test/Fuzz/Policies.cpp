@@ -1,6 +1,6 @@
 // Random request policies: columns of many types, text predicates, host
 // signals that may be unknown, units, rules, notes, live and state columns,
-// handlers.
+// budgets, rows taken one by one, loops, handlers.
 #include "Spec.h"
 
 #include <vector>
@@ -22,7 +22,15 @@ public:
       text += "notes { effort: enum { low, mid, top } = low" +
               std::string(c.chance(50) ? ", depth: u8 = 3" : "") + " }\n";
     bool notes = text.find("notes {") != std::string::npos;
+    if (c.chance(45))
+      declareBudgets();
     router(notes, text.find("depth: u8") != std::string::npos);
+    if (c.chance(25))
+      loop();
+    if (tallying)
+      text += "on feedback(reward) { for m in models by price up { m.won = "
+              "m.won * 0.5 + reward  rounds += 1 } for " +
+              std::string(c.pick({"3", "0", "1"})) + " { rounds += 2 } }\n";
     if (cooling)
       text += "on failure(m, code) { if code == timeout or code >= 429 { "
               "m.cool = now + 30 s } }\n";
@@ -74,6 +82,11 @@ private:
     if (c.chance(20)) {
       text += ", trusted team : text";
       truth.push_back("team == \"api\"");
+      trusted.push_back("team");
+    }
+    if (c.chance(20)) {
+      text += ", trusted seat : " + std::string(c.pick({"u32", "f32", "i64"}));
+      trusted.push_back("seat");
     }
     text += " }\n";
   }
@@ -151,6 +164,9 @@ private:
     cooling = c.chance(30);
     counting = c.chance(20);
     live = c.chance(25);
+    tallying = c.chance(20);
+    if (tallying)
+      text += "  state won : f32 = 0\n";
     if (cooling)
       text +=
           "  state cool : time = " + std::string(c.pick({"0", "1", "7.5"})) +
@@ -171,9 +187,87 @@ private:
               ", quality: " + qualities[c.below(4)] + " }\n";
     }
     text += "}\n";
+    if (tallying)
+      text += "state rounds : u32 = 0\n";
     text += "let cost(m) = m.price * max_out" +
             std::string(sized && c.chance(50) ? " + m.price * length" : "") +
             "\n";
+  }
+
+  /// Budgets of a call, with keys of all kinds.
+  void declareBudgets() {
+    uint32_t count = c.between(1, 3);
+    for (uint32_t i = 0; i < count; ++i) {
+      std::string name = "b" + std::to_string(i);
+      std::vector<std::string> keys = {"m", "m.price", "m.quality"};
+      for (const std::string &column : trusted) {
+        keys.push_back(column);
+        keys.push_back("(m, " + column + ")");
+        keys.push_back("(" + column + ", m.context)");
+      }
+      std::string key =
+          c.chance(30) ? "" : "  per " + keys[c.below(keys.size())];
+      text +=
+          "budget " + name + " { " +
+          c.pick({std::string("reserve 1  limit ") +
+                      c.pick({"3", "1", "12", "2.5"}),
+                  std::string("reserve cost  limit ") +
+                      c.pick({"$0.006", "$0.01", "$0.1", "$100"}),
+                  std::string("reserve max_out  limit ") +
+                      c.pick({"2k tok", "1500 tok", "20k tok"}),
+                  std::string("reserve m.quality * 2  limit 3 + quality"),
+                  std::string("reserve m.context + max_out  limit 140k tok")}) +
+          key + "  window " + c.pick({"batch", "batch", "call"}) + " }\n";
+      budgets.push_back(name);
+    }
+  }
+
+  /// Some of the budgets, or nothing.
+  std::string under(uint32_t percent = 60) {
+    std::string list;
+    for (const std::string &name : budgets)
+      if (c.chance(percent))
+        list += (list.empty() ? " under " : ", ") + name;
+    return list;
+  }
+
+  /// A key that hangs on the rows chosen so far.
+  std::string greedyKey() {
+    return c.pick(
+        {"quality - 0.5 * max(quality over chosen)",
+         "abs(quality - 0.6) - sum(quality over chosen)",
+         "(count(chosen) * quality, price up)",
+         "quality * (if count(chosen) > 0 then 0.5 - price * max_out / "
+         "$0.01 else 1)"});
+  }
+
+  std::string ending() {
+    return "until " +
+           c.pick({std::string("sum(models.quality over chosen) >= 0.9"),
+                   std::string("count(chosen) >= 2"),
+                   std::string("max(models.quality over chosen) > 0.6"),
+                   "max(models.quality over chosen) > 0.8 or " + condition(1)});
+  }
+
+  /// A router that a route asks round by round, and its handler.
+  void loop() {
+    text += "state turns : f32[models] = 0\n"
+            "router turn(request, bar : f32) -> models {\n  let p = choose " +
+            std::string(c.pick({"1", "2", "all"})) + " of models where " +
+            mask() + under(40) + " by quality - bar\n" +
+            "  on commit { turns = turns * 0.5 + float(count(p per models))" +
+            std::string(c.chance(40) ? "  for 2 { turns += sum(sum(p.quality "
+                                       "over p) over request) * 0.25 }"
+                                     : "") +
+            " }\n  return p\n}\n";
+    text += "route asked(request) -> f32 {\n  return " +
+            std::string(c.pick({"for 3", "for m in models",
+                                "for m in models by quality up"})) +
+            " carry (n = 0.0)" +
+            std::string(c.chance(50) ? " until n > 1.5" : "") +
+            " { let q = turn(request, n)  n += sum(sum(q.quality over q) over "
+            "request)"
+            " * 0.5 + 0.25 }\n}\n";
   }
 
   std::string condition(unsigned depth = 0) {
@@ -239,7 +333,9 @@ private:
       break;
     }
     default:
-      value = "choose 1 by " + key();
+      value = "choose " + (budgets.empty() || c.chance(70)
+                               ? "1" + under(15) + " by " + key()
+                               : "2" + under(30) + " by " + greedyKey());
     }
     if (notes && c.chance(40))
       value += " with { effort: " + std::string(c.pick({"mid", "top"})) +
@@ -269,13 +365,15 @@ private:
     switch (c.below(3)) {
     case 0:
       text += "  choose " +
-              c.pick({std::string("1"), std::string("2"), std::string("9"),
-                      std::string("all")}) +
-              " of models where " + mask() + " by " + key() +
+              (c.chance(25) ? ending()
+                            : c.pick({std::string("1"), std::string("2"),
+                                      std::string("9"), std::string("all")})) +
+              " of models where " + mask() + under() + " by " +
+              (c.chance(25) ? greedyKey() : key()) +
               (c.chance(30) ? " weight quality" : "") + end + "\n";
       break;
     case 1:
-      text += "  choose first where " + mask() + " {\n";
+      text += "  choose first where " + mask() + under(40) + " {\n";
       for (uint32_t i = 0; i < rules; ++i)
         text +=
             "    when " + condition() + " -> " + target(notes, depth) + "\n";
@@ -287,7 +385,7 @@ private:
       text += "  choose 1 of rules by " +
               std::string(c.pick({"(tier up, conf)", "conf",
                                   "(conf, tier up, name up)", "order"})) +
-              " {\n";
+              under(40) + " {\n";
       for (uint32_t i = 0; i < rules; ++i)
         text += "    rule r" + std::to_string(i) +
                 " (tier: " + std::to_string(c.between(1, 3)) + ")" +
@@ -300,8 +398,9 @@ private:
 
   Choices &c;
   std::string text;
-  std::vector<std::string> truth, score, match, members;
-  bool sized = false, cooling = false, counting = false, live = false;
+  std::vector<std::string> truth, score, match, members, trusted, budgets;
+  bool sized = false, cooling = false, counting = false, live = false,
+       tallying = false;
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/LiveRows.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
@@ -59,7 +60,8 @@ struct StepRun::Impl {
   Ledger ledger;
   llvm::StringMap<Array> computed;
   SmallVector<std::pair<StringAttr, int64_t>, 1> items;
-  std::vector<std::pair<StringAttr, int64_t>> chosen, failedRows;
+  llvm::SetVector<std::pair<StringAttr, int64_t>> chosen, failedRows;
+  int64_t steps = 0; // of the whole run so far
   std::vector<std::vector<RuntimeValue>> ticket;
   std::vector<Action> actions;
 
@@ -171,7 +173,7 @@ static bool settles(Machine &machine, FuncOp func, AskOp ask) {
 template <typename Body>
 FailureOr<std::vector<Action>> StepRun::Impl::inRun(Body body) {
   actions.clear();
-  machine.steps = 0;
+  machine.steps = steps;
   std::swap(machine.computed, computed);
   llvm::SaveAndRestore<Ledger> pending(machine.pending, Ledger());
   llvm::SaveAndRestore<decltype(machine.items)> place(machine.items, items);
@@ -180,6 +182,7 @@ FailureOr<std::vector<Action>> StepRun::Impl::inRun(Body body) {
                                                            &needed);
   LogicalResult done = body();
   std::swap(machine.computed, computed);
+  steps = machine.steps;
   if (failed(done)) {
     ended = true;
     return failure();
@@ -306,10 +309,7 @@ LogicalResult StepRun::Impl::advance() {
     } else if (auto rows = dyn_cast<RunSetOp>(op)) {
       std::vector<Element> members;
       for (auto [pool, row] : rows.getWhich() == "failed" ? failedRows : chosen)
-        if (pool == rows.getPoolAttr().getAttr() &&
-            llvm::none_of(members, [row = row](const Element &member) {
-              return member.asInt() == row;
-            }))
+        if (pool == rows.getPoolAttr().getAttr())
           members.push_back(row);
       Type set = cast<ArrayType>(rows.getResult().getType()).getElementType();
       frame.set(rows.getResult(),
@@ -414,11 +414,11 @@ LogicalResult StepRun::Impl::needSignal(const NeededSignal &needed) {
 }
 
 /// Adds the row of a call: under the pool it was asked for and under its own.
-static void noteRow(std::vector<std::pair<StringAttr, int64_t>> &rows,
+static void noteRow(llvm::SetVector<std::pair<StringAttr, int64_t>> &rows,
                     const Call &call) {
-  rows.push_back({call.site.pool, call.site.row});
+  rows.insert({call.site.pool, call.site.row});
   if (call.pool != call.site.pool)
-    rows.push_back({call.pool, call.row});
+    rows.insert({call.pool, call.row});
 }
 
 /// The label of a row, or its number.
@@ -484,6 +484,12 @@ LogicalResult StepRun::Impl::ask(AskOp op) {
     args.push_back(frame.get(argument));
   waiting.clear();
   for (int64_t copy = 0; copy < copies; ++copy) {
+    // A call is kept and logged: it counts for many ops.
+    constexpr int64_t stepsOfACall = 1000;
+    if ((machine.steps += stepsOfACall) > machine.options.maxSteps)
+      return op.emitError("the step limit of ")
+             << machine.options.maxSteps << " is reached: call " << calls.size()
+             << " of this run";
     auto call = std::make_unique<Call>();
     call->id = calls.size();
     call->ask = op;
@@ -582,7 +588,7 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
     if (failed(partOf(machine, op, call.pool, call.row, skipped)))
       return failure();
     if (skipped) {
-      chosen.push_back({call.site.pool, call.site.row});
+      chosen.insert({call.site.pool, call.site.row});
       return passOver(call);
     }
   }

@@ -14,7 +14,8 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
+mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name,
+                                                 SourceRange call) {
   auto [entry, scope] = cx.scope->lookup(name.text);
   auto *decl =
       entry && entry->pending ? dyn_cast<BudgetDecl>(entry->pending) : nullptr;
@@ -34,11 +35,14 @@ mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name) {
   }
   auto &symbol = budgets[decl];
   if (symbol && budgetPools[decl] != cx.candidate) {
-    error(diag::badBudget, name.range,
-          "budget '" + name.text + "' counts rows of '" +
-              budgetPools[decl]->name + "', and this choice is from '" +
-              cx.candidate->name + "'")
-        .label(decl->name.range, "declared here")
+    auto message = error(diag::badBudget, call ? call : name.range,
+                         "budget '" + name.text + "' counts rows of '" +
+                             budgetPools[decl]->name + "', and this " +
+                             (call ? "call is of" : "choice is from") + " '" +
+                             cx.candidate->name + "'");
+    if (call)
+      message.label(name.range, "the route is under it");
+    message.label(decl->name.range, "declared here")
         .note("what a budget reserves is reckoned from the columns of one pool")
         .help("declare a budget for each pool");
     return {};
@@ -340,8 +344,14 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
         if (!ir)
           return false;
         if (!isNumber(e.elementOf(ir)) || !e.typeOf(ir).isScalar()) {
-          error(diag::typeMismatch, decl.charge->range,
-                "a charge is one quantity a call, found " + describe(value));
+          auto message = error(diag::typeMismatch, decl.charge->range,
+                               "a charge is one quantity a call, found " +
+                                   describe(value));
+          message.note("'m' is the row that was called, 'u' what it used");
+          auto *column = dyn_cast<MemberExpr>(ignoreParens(decl.charge.get()));
+          if (column && plainName(column->base.get()) == pool->name)
+            message.help("write 'm." + column->member.text +
+                         "' for that of the row");
           return false;
         }
         if (value.unit != unit && !value.is(Kind::Number)) {

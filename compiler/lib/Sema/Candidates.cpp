@@ -250,6 +250,16 @@ orderOf(irgen::Emitter &e, mlir::Value order, unsigned bits, AxisInfo *axis) {
           axis->size >= 0 ? bitsFor(uint64_t(axis->size)) : positionBits};
 }
 
+bool Elaborator::tooManyOrders(SourceRange range) {
+  error(diag::tooManyOrders, range,
+        "the order of these candidates has more places than can be counted")
+      .note(
+          "rows that are combined from lists stand in the order of all lists: "
+          "62 bits in all, 31 for a list of open length")
+      .help("choose from one list first, then from the other");
+  return false;
+}
+
 bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
                        SourceRange range, Candidates &out, PoolInfo *into) {
   llvm::erase_if(operands, [](const Candidates &o) { return !o.axis; });
@@ -299,8 +309,7 @@ bool Elaborator::unite(std::vector<Candidates> operands, bool singles,
   }
   out.orderBits = bits + bitsFor(operands.size());
   if (out.orderBits > 62) {
-    unsupported(range, "an order of so many candidates");
-    return false;
+    return tooManyOrders(range);
   }
   for (auto [k, operand] : llvm::enumerate(operands)) {
     mlir::Value order = e.constantInt(e.i64(), int64_t(k) << bits);
@@ -400,8 +409,7 @@ bool Elaborator::multiply(const Candidates &a, const Candidates &b,
     auto [inner, low] = orderOf(e, b.order, b.orderBits, b.axis);
     out.orderBits = high + low;
     if (out.orderBits > 62) {
-      unsupported(range, "an order of so many candidates");
-      return false;
+      return tooManyOrders(range);
     }
     mlir::Value stride = e.constantInt(e.i64(), int64_t(1) << low);
     out.order = e.binary(BinaryKind::add,

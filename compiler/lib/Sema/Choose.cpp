@@ -167,15 +167,24 @@ bool Elaborator::evalKeyArms(const CaseExpr &expr,
   return have;
 }
 
+/// A budget that binds a choice in several ways is one budget.
+void Elaborator::addBudgets(llvm::SmallVectorImpl<mlir::Attribute> &under,
+                            llvm::ArrayRef<mlir::Attribute> more) {
+  for (mlir::Attribute budget : more)
+    if (!llvm::is_contained(under, budget))
+      under.push_back(budget);
+}
+
 bool Elaborator::budgetsFrom(const std::vector<ExprPtr> &exprs,
-                             llvm::SmallVectorImpl<mlir::Attribute> &symbols) {
+                             llvm::SmallVectorImpl<mlir::Attribute> &symbols,
+                             SourceRange call) {
   for (const ExprPtr &expr : exprs) {
     auto *name = dyn_cast<NameExpr>(ignoreParens(expr.get()));
     if (!name) {
       error(diag::wrongKind, expr->range, "expected the name of a budget");
       return false;
     }
-    auto symbol = budgetSymbol(name->name);
+    auto symbol = budgetSymbol(name->name, call);
     if (!symbol)
       return false;
     if (llvm::is_contained(symbols, symbol)) {
@@ -280,6 +289,23 @@ Value Elaborator::evalRecorded(const ast::BinaryExpr &expr,
   return inContext(std::move(next), [&] { return eval(*expr.lhs); });
 }
 
+/// Warns of a count that no item can reach.
+void Elaborator::lintCount(const Expr &count, double number,
+                           const AxisList &per, const Candidates &from) {
+  if (from.axis->isPlan() || from.axis->size < 0)
+    return;
+  int64_t most = from.axis->size;
+  for (AxisInfo *item : per)
+    if (item->size > 0 && from.axis->descendsFrom(item))
+      most = from.axis->size / item->size; // those of the item alone
+  if (number > double(most))
+    error(diag::fewCandidates, count.range,
+          "'" + from.axis->name + "' has " + llvm::Twine(most) +
+              (most == 1 ? " row" : " rows") + " to choose from")
+        .label(from.axis->range, "declared here")
+        .help("write 'choose all' where all of them are meant");
+}
+
 Value Elaborator::evalChoose(const ChooseExpr &expr) {
   bool recorded = cx.recorded && cx.recordedChoice == &expr;
   if (!expr.rules.empty() || expr.countForm == ChooseExpr::Count::First)
@@ -362,6 +388,8 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
                     "the count of a choice is a plain number, found " +
                         describe(value));
       count = e.cast(count, e.i64());
+      if (value.is(Kind::Number))
+        lintCount(*expr.count, value.number, per, from);
       break;
     }
     case ChooseExpr::Count::All:
@@ -444,7 +472,7 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
   if (cx.ruleMask && cx.resultPool && from.axis == cx.resultPool->axis)
     mask = andMask(mask, cx.ruleMask);
   if (cx.resultPool && from.axis == cx.resultPool->axis)
-    under.append(cx.ruleUnder.begin(), cx.ruleUnder.end());
+    addBudgets(under, cx.ruleUnder);
 
   // A choice for the rows of a plan has something over those rows.
   for (AxisInfo *item : per) {
@@ -482,20 +510,21 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     if (greedy)
       region.candidate = from.axis;
     llvm::SmallVector<mlir::Value> yielded;
-    bool ok = inContext(region, [&] {
-      if (greedy) {
+    bool ok = kind != ChoiceKind::until || inContext(region, [&] {
+                cx.candidate = nullptr;
+                mlir::Value stop = evalTruth(*expr.count);
+                if (stop)
+                  yielded.push_back(stop);
+                return bool(stop);
+              });
+    if (ok && greedy)
+      ok = inContext(region, [&] {
         llvm::SmallVector<bool> directions;
         if (!evalKeys(*expr.key, yielded, directions))
           return false;
         op.setUp(directions);
         return true;
-      }
-      cx.candidate = nullptr;
-      mlir::Value stop = evalTruth(*expr.count);
-      if (stop)
-        yielded.push_back(stop);
-      return bool(stop);
-    });
+      });
     if (ok && kind == ChoiceKind::until && !e.axesOf(yielded.front()).empty() &&
         llvm::any_of(e.axesOf(yielded.front()), [&](AxisInfo *used) {
           return llvm::none_of(

@@ -61,6 +61,17 @@ struct PendingHandler {
   mlir::Block *block = nullptr; // where the router was expanded
   std::vector<std::pair<std::string, Value>>
       kept; // names of the router it reads
+  /// Of a router that loops run: an axis for the rounds of each, the outermost
+  /// first; whether a round was run; the plans of a round, as tables.
+  struct Rows {
+    AxisInfo *plan, *place;
+    mlir::Value table;
+  };
+  llvm::SmallVector<AxisInfo *, 2> rounds;
+  mlir::Value ran;
+  std::vector<Rows> rows;
+  llvm::DenseSet<mlir::Value> carried;           // values along the rounds
+  llvm::DenseMap<mlir::Value, AxisInfo *> along; // tables of rows' values
 };
 
 /// A return inside the body being inlined.
@@ -127,7 +138,6 @@ private:
     error(code, range, message);
     return Value();
   }
-  Value unsupported(SourceRange range, const llvm::Twine &what);
   Value unknownLabel(const ast::Name &name, llvm::ArrayRef<std::string> labels);
   Value unknownName(const ast::Name &name, StringRef what,
                     llvm::ArrayRef<std::string> candidates);
@@ -140,6 +150,7 @@ private:
   // Compile.cpp
   ScopePtr loadPrelude();
   void checkUnused(const ast::Module &tree);
+  void checkBudget(const ast::BudgetDecl &decl);
   void checkUnread();
   void checkGeneric(const ast::RouteDecl &decl, mlir::Block &block);
   void checkUncalled(const ast::Module &tree);
@@ -293,6 +304,9 @@ private:
   Value evalReduction(StringRef name, const ast::CallExpr &expr);
   Value countRows(const Value &rows);
   mlir::Value restrictionOf(const ast::Expr &expr);
+  mlir::Value ofChosen(mlir::Value value, mlir::Value mask,
+                       const AxisList &over, const AxisList &kept,
+                       const ast::CallExpr &expr);
   Value evalCombine(const ast::CallExpr &expr);
   bool evalArgs(const ast::CallExpr &expr, std::vector<Value> &args);
   static bool isReductionName(StringRef name);
@@ -314,6 +328,7 @@ private:
   Value subsetOf(const Candidates &from);
   Value selectSubsets(mlir::Value condition, const Value &a, const Value &b,
                       SourceRange range);
+  bool tooManyOrders(SourceRange range);
   /// `into`: the pool that they are parts of, where it is not theirs to say.
   bool unite(std::vector<Candidates> operands, bool singles, SourceRange range,
              Candidates &out, PoolInfo *into = nullptr);
@@ -396,6 +411,26 @@ private:
                      mlir::Value &refused, mlir::Value &code);
   Value asPlan(const Value &value, SourceRange range);
   mlir::Value hasRows(AxisInfo *plan);
+  struct RankedRules {
+    AxisInfo *axis = nullptr;
+    llvm::SmallVector<mlir::Value> keys;
+    llvm::SmallVector<bool> up;
+  };
+  /// A rule that is asked, and for which items; all where that is null.
+  struct RuleTurn {
+    size_t rule;
+    mlir::Value here;
+  };
+  bool rankRules(const ast::ChooseExpr &expr, llvm::ArrayRef<size_t> rules,
+                 llvm::ArrayRef<mlir::Value> confidences, RankedRules &ranked);
+  mlir::Value stackRules(AxisInfo *axis, llvm::ArrayRef<mlir::Value> values,
+                         mlir::Type element);
+  llvm::SmallVector<mlir::Value> bestRule(const RankedRules &ranked,
+                                          llvm::ArrayRef<mlir::Value> fires,
+                                          SourceRange range);
+  bool takeTurns(const ast::ChooseExpr &expr, llvm::ArrayRef<mlir::Value> holds,
+                 llvm::ArrayRef<mlir::Value> confidences,
+                 llvm::SmallVectorImpl<RuleTurn> &turns);
   bool orderRules(const ast::ChooseExpr &expr,
                   llvm::SmallVectorImpl<mlir::Value> &whens,
                   llvm::ArrayRef<mlir::Value> confidences,
@@ -411,9 +446,16 @@ private:
   Value returnInside(SourceRange range);
   bool addNotes(Value &plan, llvm::ArrayRef<const ast::WithExpr *> notes);
   void lintRule(const ast::RuleDecl &rule, mlir::Value when, bool first);
-  mlir::FlatSymbolRefAttr budgetSymbol(const ast::Name &name);
+  /// The budget of that name; `call` is the call that it binds, if it is one.
+  mlir::FlatSymbolRefAttr budgetSymbol(const ast::Name &name,
+                                       SourceRange call = {});
+  static void addBudgets(llvm::SmallVectorImpl<mlir::Attribute> &under,
+                         llvm::ArrayRef<mlir::Attribute> more);
+  void lintCount(const ast::Expr &count, double number, const AxisList &per,
+                 const Candidates &from);
   bool budgetsFrom(const std::vector<ast::ExprPtr> &exprs,
-                   llvm::SmallVectorImpl<mlir::Attribute> &symbols);
+                   llvm::SmallVectorImpl<mlir::Attribute> &symbols,
+                   SourceRange call = {});
 
   // Routes.cpp
   struct Result {
@@ -461,6 +503,9 @@ private:
                                          std::optional<Unit> unit);
   bool elaborateColumns(PoolInfo &pool);
   bool elaborateBodies(PoolInfo &pool);
+  bool constantList(const ast::Expr &expr, const TypeInfo &type,
+                    llvm::ArrayRef<AxisInfo *> axes,
+                    llvm::SmallVectorImpl<mlir::Attribute> &values);
   mlir::Attribute constantColumn(llvm::ArrayRef<const ast::Expr *> values,
                                  const TypeInfo &type);
   /// Moves the builder to where symbols of the module go.
@@ -539,6 +584,7 @@ private:
   /// Statements are blocks and branches here, not selections.
   bool stepping() const;
   bool inStepBlock() const;
+  bool inRun() const;
   bool isClosed() const;
   bool executeSteps(llvm::ArrayRef<ast::StmtPtr> stmts);
   bool executeStep(const ast::Stmt &stmt);
@@ -620,6 +666,19 @@ private:
   void commitNow(const ast::OnDecl &decl);
   bool commitTakesNothing(const ast::OnDecl &decl);
   void keepForHandlers(std::vector<Result> &results);
+  void collectKept(PendingHandler &handler);
+  // LoopHandlers.cpp
+  bool cannotKeep(const PendingHandler &handler, StringRef why);
+  mlir::Value tableOf(mlir::Value value, AxisInfo *plan, AxisInfo *place);
+  mlir::Value rowsOfTable(mlir::Value table, AxisInfo *plan, AxisInfo *place);
+  void carryOut(ForOp loop, AxisInfo *rounds,
+                llvm::MutableArrayRef<mlir::Value> inside,
+                llvm::DenseMap<mlir::Value, mlir::Value> &moved);
+  bool keepRounds(PendingHandler &handler,
+                  llvm::DenseMap<mlir::Value, mlir::Value> &moved);
+  void openRounds(PendingHandler &handler, Context &next,
+                  llvm::function_ref<mlir::Value(mlir::Value)> argumentFor,
+                  std::vector<std::pair<AxisInfo *, mlir::Value>> &saved);
   void emitHandlers(route::FuncOp entry, const std::vector<Result> &results);
   bool writeState(Storage &storage, Value value, SourceRange range);
 

@@ -34,6 +34,16 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   AxisList axes;
   for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
     axes.push_back(e.axisOf(symbol));
+  for (const Frame &frame : cx.frames)
+    if (e.has(axes, frame.axis) && !frame.position) {
+      error(diag::handlerPlace, range,
+            "a handler that writes the row of '" + frame.axis->name +
+                "' at hand, of a router that runs for the rows of a plan")
+          .note("several of these rows may be one of '" + frame.axis->name +
+                "', and each would write it")
+          .help("move the handler to the router that chose them");
+      return false;
+    }
   for (AxisInfo *axis : e.axesOf(value.ir))
     if (!e.has(axes, axis)) {
       error(diag::resultAxes, range,
@@ -46,11 +56,6 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   mlir::Value here = cx.writeMask;
   for (const Frame &frame : cx.frames)
     if (e.has(axes, frame.axis)) {
-      if (!frame.position) {
-        unsupported(range,
-                    "a handler of a router that runs for rows of a plan");
-        return false;
-      }
       mlir::Value row = e.cast(frame.position, e.i64());
       if (frame.offset)
         row = e.binary(BinaryKind::add, row,
@@ -74,58 +79,87 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   return true;
 }
 
+/// What a handler reads of its router: the names that its body mentions.
+void Elaborator::collectKept(PendingHandler &handler) {
+  std::vector<std::string> names = namesIn(*handler.decl->body);
+  for (const std::string &name : names) {
+    auto found = handler.scope->entries.find(name);
+    if (found == handler.scope->entries.end() || found->second.pending)
+      continue;
+    const Value &value = found->second.value;
+    if (value.is(Kind::Array)) {
+      handler.kept.push_back({name, value});
+    } else if (value.is(Kind::Plan)) {
+      Value plan = Value::ofAxis(Kind::Plan, value.axis);
+      plan.parts = std::make_shared<std::vector<Value>>();
+      plan.names = std::make_shared<std::vector<std::string>>();
+      for (size_t i = 0; i < value.parts->size(); ++i)
+        if (llvm::is_contained(names, name + "." + (*value.names)[i])) {
+          plan.parts->push_back((*value.parts)[i]);
+          plan.names->push_back((*value.names)[i]);
+        }
+      handler.kept.push_back({name, plan});
+    }
+  }
+}
+
 /// Adds to the results what the handlers of inlined routers will need.
 void Elaborator::keepForHandlers(std::vector<Result> &results) {
+  for (PendingHandler &handler : handlers)
+    collectKept(handler);
+  // Loops are made anew with what they carry out.
+  llvm::DenseMap<mlir::Value, mlir::Value> moved;
+  llvm::erase_if(handlers, [&](PendingHandler &handler) {
+    return handler.block != e.builder.getInsertionBlock() &&
+           !keepRounds(handler, moved);
+  });
+  auto follow = [&](mlir::Value &value) {
+    for (mlir::Value next; value && (next = moved.lookup(value));)
+      value = next;
+  };
+  for (Result &result : results)
+    follow(result.value);
   llvm::SetVector<AxisInfo *> planAxes;
   auto add = [&](mlir::Value value, const std::string &name) {
     for (const Result &result : results)
       if (result.value == value)
         return;
-    results.push_back({value, "keep." + name, "kept"});
+    // Handlers find what they need by name.
+    std::string free = "keep." + name;
+    for (unsigned i = 2; llvm::any_of(results, [&](const Result &result) {
+           return result.name == free;
+         });)
+      free = "keep." + name + "_" + std::to_string(i++);
+    results.push_back({value, free, "kept"});
   };
-  // What a loop decides in one round is gone when the entry returns.
-  llvm::erase_if(handlers, [&](const PendingHandler &handler) {
-    bool inside = handler.block != e.builder.getInsertionBlock();
-    if (inside)
-      unsupported(handler.decl->event.range,
-                  "a handler of a router that a loop runs");
-    return inside;
-  });
+  auto addArray = [&](mlir::Value &value, const std::string &name) {
+    follow(value);
+    for (AxisInfo *axis : e.axesOf(value))
+      if (axis->isPlan())
+        planAxes.insert(axis);
+    add(value, name);
+  };
   for (PendingHandler &handler : handlers) {
-    for (const Frame &frame : handler.frames)
+    bool loops = !handler.rounds.empty();
+    std::string router = loops ? handler.router->decl->name.text + "." : "";
+    for (Frame &frame : handler.frames)
       if (frame.position && !frame.position.getDefiningOp<ConstantOp>())
-        add(frame.position, frame.axis->name);
-    std::vector<std::string> names = namesIn(*handler.decl->body);
-    for (const std::string &name : names) {
-      auto found = handler.scope->entries.find(name);
-      if (found == handler.scope->entries.end() || found->second.pending)
-        continue;
-      const Value &value = found->second.value;
-      if (value.is(Kind::Plan)) {
-        planAxes.insert(value.axis);
-        Value plan = Value::ofAxis(Kind::Plan, value.axis);
-        plan.parts = std::make_shared<std::vector<Value>>();
-        plan.names = std::make_shared<std::vector<std::string>>();
-        for (size_t i = 0; i < value.parts->size(); ++i) {
-          std::string part = name + "." + (*value.names)[i];
-          if (!llvm::is_contained(names, part))
-            continue;
-          add((*value.parts)[i].ir, part);
-          plan.parts->push_back((*value.parts)[i]);
-          plan.names->push_back((*value.names)[i]);
-        }
-        handler.kept.push_back({name, plan});
-        continue;
-      } else if (value.is(Kind::Array)) {
-        for (AxisInfo *axis : e.axesOf(value.ir))
-          if (axis->isPlan())
-            planAxes.insert(axis);
-        add(value.ir, name);
-      } else {
+        addArray(frame.position, router + frame.axis->name);
+    for (auto &[name, value] : handler.kept) {
+      if (!value.is(Kind::Plan)) {
+        addArray(value.ir, router + name);
         continue;
       }
-      handler.kept.push_back({name, value});
+      if (!loops)
+        planAxes.insert(value.axis);
+      for (size_t i = 0; i < value.parts->size(); ++i)
+        addArray((*value.parts)[i].ir, router + name + "." + (*value.names)[i]);
     }
+    if (!loops)
+      continue;
+    addArray(handler.ran, router + "ran");
+    for (PendingHandler::Rows &rows : handler.rows)
+      addArray(rows.table, router + rows.plan->name + ".rows");
   }
   // Rows of a plan made from a plan need both.
   for (size_t i = 0; i < planAxes.size(); ++i)
@@ -225,29 +259,33 @@ void Elaborator::emitHandlers(FuncOp entry,
     Context next;
     next.scope = std::make_shared<Scope>(handler.router->locals);
     next.frames = handler.frames;
-    for (Frame &frame : next.frames)
-      if (frame.position) {
-        auto constant = frame.position.getDefiningOp<ConstantOp>();
-        frame.position = constant ? e.builder.clone(*constant)->getResult(0)
-                                  : argumentFor(frame.position);
-      }
     next.items = handler.items;
     next.route = handler.router;
     next.handler = true;
-    for (auto &[keptName, value] : handler.kept) {
-      Value copy = value;
-      if (value.is(Kind::Plan)) {
-        movePlan(value.axis, movePlan);
-        copy.parts = std::make_shared<std::vector<Value>>(*value.parts);
-        for (Value &part : *copy.parts)
-          part.ir = argumentFor(part.ir);
-      } else {
-        for (AxisInfo *axis : e.axesOf(value.ir))
-          if (axis->isPlan())
-            movePlan(axis, movePlan);
-        copy.ir = argumentFor(value.ir);
+    if (!handler.rounds.empty()) {
+      openRounds(handler, next, argumentFor, saved);
+    } else {
+      for (Frame &frame : next.frames)
+        if (frame.position) {
+          auto constant = frame.position.getDefiningOp<ConstantOp>();
+          frame.position = constant ? e.builder.clone(*constant)->getResult(0)
+                                    : argumentFor(frame.position);
+        }
+      for (auto &[keptName, value] : handler.kept) {
+        Value copy = value;
+        if (value.is(Kind::Plan)) {
+          movePlan(value.axis, movePlan);
+          copy.parts = std::make_shared<std::vector<Value>>(*value.parts);
+          for (Value &part : *copy.parts)
+            part.ir = argumentFor(part.ir);
+        } else {
+          for (AxisInfo *axis : e.axesOf(value.ir))
+            if (axis->isPlan())
+              movePlan(axis, movePlan);
+          copy.ir = argumentFor(value.ir);
+        }
+        next.scope->bind(keptName, copy);
       }
-      next.scope->bind(keptName, copy);
     }
     bool good = inContext(std::move(next), [&] {
       for (const StmtPtr &stmt : decl.body->stmts)
@@ -255,6 +293,7 @@ void Elaborator::emitHandlers(FuncOp entry,
           return false;
       return true;
     });
+    e.builder.setInsertionPointToEnd(&block);
     route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
     func.setFunctionType(
         e.builder.getFunctionType(block.getArgumentTypes(), {}));

@@ -13,12 +13,6 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-Value Elaborator::unsupported(SourceRange range, const llvm::Twine &what) {
-  error(diag::notSupported, range,
-        what + " is not supported yet by the compiler");
-  return Value();
-}
-
 Value Elaborator::unknownName(const Name &name, StringRef what,
                               llvm::ArrayRef<std::string> candidates) {
   error(diag::unknownName, name.range,

@@ -477,26 +477,52 @@ bool Elaborator::elaborateColumns(PoolInfo &pool) {
   return true;
 }
 
+/// The values of a written list of lists, a level for each of `axes`.
+bool Elaborator::constantList(const Expr &expr, const TypeInfo &type,
+                              llvm::ArrayRef<AxisInfo *> axes,
+                              llvm::SmallVectorImpl<mlir::Attribute> &values) {
+  if (axes.empty()) {
+    mlir::Attribute value = constantAttr(expr, type);
+    if (value)
+      values.push_back(value);
+    return bool(value);
+  }
+  AxisInfo *axis = axes.front();
+  auto *list = dyn_cast<ListExpr>(ignoreParens(&expr));
+  if (axis->size < 0 ||
+      !isa<mlir::FloatType, mlir::IntegerType>(getValueType(type.element))) {
+    error(diag::typeMismatch, expr.range,
+          axis->size < 0 ? "axis '" + axis->name + "' has no fixed size"
+                         : "a list of a member holds numbers or truths")
+        .note("the host gives such attributes to the rows of a dynamic pool");
+    return false;
+  }
+  if (!list || int64_t(list->entries.size()) != axis->size) {
+    error(diag::typeMismatch, expr.range,
+          "expected a list of " + llvm::Twine(axis->size) + " along '" +
+              axis->name + "'" +
+              (list ? ", found " + llvm::Twine(list->entries.size())
+                    : llvm::Twine()));
+    return false;
+  }
+  return llvm::all_of(list->entries, [&](const Arg &entry) {
+    return constantList(*entry.value, type, axes.drop_front(), values);
+  });
+}
+
 mlir::Attribute Elaborator::constantColumn(llvm::ArrayRef<const Expr *> values,
                                            const TypeInfo &type) {
   llvm::SmallVector<mlir::Attribute> entries;
   mlir::Type element = getValueType(type.element);
-  for (const Expr *value : values) {
-    mlir::Attribute entry = constantAttr(*value, type);
-    if (!entry)
+  for (const Expr *value : values)
+    if (!constantList(*value, type, type.axes, entries))
       return {};
-    entries.push_back(entry);
-  }
-  if (!type.axes.empty()) {
-    error(diag::notSupported, values.front()->range,
-          "an attribute with axes of its own needs a dynamic pool");
-    return {};
-  }
-  int64_t count = int64_t(entries.size());
+  llvm::SmallVector<int64_t> shape = {int64_t(values.size())};
+  for (AxisInfo *axis : type.axes)
+    shape.push_back(axis->size);
   bool coded = isa<route::EnumType, RefType, HandleType>(element);
   if (isa<mlir::FloatType, mlir::IntegerType>(element) || coded) {
-    auto tensor =
-        mlir::RankedTensorType::get({count}, coded ? e.i64() : element);
+    auto tensor = mlir::RankedTensorType::get(shape, coded ? e.i64() : element);
     return mlir::DenseElementsAttr::get(tensor, entries);
   }
   return e.builder.getArrayAttr(entries);
@@ -622,13 +648,23 @@ Value Elaborator::backTo(const Value &value, AxisInfo *rows, AxisInfo *axis,
   if (!ir)
     return Value();
   ir = e.broadcastTo(e.computing(ir), rows);
-  if (!isNumber(e.elementOf(ir)))
-    return unsupported(range, "a body on some rows that gives no numbers");
+  bool truth = isTruth(e.elementOf(ir));
+  if (truth && e.isRange(ir)) // what may hold does not
+    ir = e.coalesce(ir, e.constantInt(e.i1(), 0));
+  if (!truth && !isNumber(e.elementOf(ir))) {
+    error(diag::partialResult, range,
+          "a body on some rows gives numbers or truths, found " +
+              describe(Value::array(ir, value.unit)))
+        .note("the rows of other members have no value of this one");
+    return Value();
+  }
   AxisList kept = {axis};
   for (AxisInfo *other : e.axesOf(ir))
     if (other != rows && other != axis)
       kept.push_back(other);
-  return Value::array(e.reduce(ReduceKind::sum, ir, kept), value.unit);
+  return Value::array(
+      e.reduce(truth ? ReduceKind::any : ReduceKind::sum, ir, kept),
+      value.unit);
 }
 
 /// Whether a row of the plan keeps what a pool requires of it.
@@ -781,6 +817,10 @@ Value Elaborator::runGroups(PoolInfo &pool, AxisInfo *plan,
       return back;
     std::function<Value(const Value &, const Value &)> add =
         [&](const Value &a, const Value &b) -> Value {
+      bool truths = a.is(Kind::Array) && b.is(Kind::Array) &&
+                    isTruth(e.elementOf(a.ir)) && isTruth(e.elementOf(b.ir));
+      if (truths)
+        return Value::array(e.binary(BinaryKind::logical_or, a.ir, b.ir));
       if (!a.parts || !b.parts)
         return arithmetic(ast::BinaryOp::Add, a, b, range, range, range);
       if (a.parts->size() != b.parts->size())

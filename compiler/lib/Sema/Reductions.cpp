@@ -118,6 +118,26 @@ mlir::Value Elaborator::restrictionOf(const Expr &expr) {
   return truth;
 }
 
+/// `value` along the rows of a choice of the positions on `over` that `mask`
+/// allows: no value of a type that has no nothing stands in for the others.
+mlir::Value Elaborator::ofChosen(mlir::Value value, mlir::Value mask,
+                                 const AxisList &over, const AxisList &kept,
+                                 const CallExpr &expr) {
+  if (over.size() != 1) {
+    error(diag::missingAxis, expr.of->range,
+          "a restricted 'mode' goes over one axis")
+        .note("this one goes over " + describeAxes(over));
+    return {};
+  }
+  AxisInfo *rows = planAxis(kept, over.front(), expr.range);
+  irgen::Emitter::Choice choice;
+  choice.mask = mask;
+  if (over.front()->isPlan())
+    choice.source = over.front()->plan;
+  rows->plan = e.choose(ChoiceKind::all, rows, choice).getResult();
+  return e.gather(value, rows);
+}
+
 Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
   ReduceKind kind;
   Form form = formOf(name, kind);
@@ -318,8 +338,12 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
     for (AxisInfo *axis : e.axesOf(both[0]))
       if (!e.has(axes, axis) && !e.has(kept, axis))
         kept.push_back(axis);
-    if (name == "mode")
-      return unsupported(expr.of->range, "'of' with 'mode'");
+    if (name == "mode") {
+      value = ofChosen(both[1], both[0], over, kept, expr);
+      if (!value)
+        return Value();
+      return gatherIfAlong(Value::array(e.reduce(kind, value, kept), unit));
+    }
     if (std::isinf(identityOf(name)) &&
         isa<mlir::IntegerType>(e.valueTypeOf(both[1])))
       both[1] = e.cast(both[1], e.f64());

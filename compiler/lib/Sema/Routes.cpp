@@ -152,7 +152,7 @@ Value Elaborator::inlineRoute(RouteInstance &route,
       if (!inContext(std::move(masked),
                      [&] { return budgetsFrom(decl.under, under); }))
         return Value();
-      cx.ruleUnder.append(under.begin(), under.end());
+      addBudgets(cx.ruleUnder, under);
     }
     Value value;
     if (decl.value)
@@ -197,15 +197,24 @@ Value Elaborator::inlineRoute(RouteInstance &route,
 void Elaborator::noteHandlers(RouteInstance &route, const Value &plan) {
   if (!route.decl->body || cx.handler || cx.recorded)
     return; // a replay changes nothing
+  auto note = [&](const OnDecl &on) {
+    PendingHandler &handler = handlers.emplace_back();
+    handler.decl = &on;
+    handler.router = &route;
+    handler.scope = cx.scope;
+    handler.plan = plan;
+    handler.frames = cx.frames;
+    handler.items = cx.items;
+    handler.block = e.builder.getInsertionBlock();
+  };
   for (const StmtPtr &stmt : route.decl->body->stmts)
     if (auto *local = dyn_cast<DeclStmt>(stmt.get()))
       if (auto *on = dyn_cast<OnDecl>(local->decl.get())) {
         // A run goes on with the choice: it is committed on the spot.
-        if (inStepBlock() && on->event.text == "commit")
+        if (inRun() && on->event.text == "commit")
           commitNow(*on);
         else
-          handlers.push_back({on, &route, cx.scope, plan, cx.frames, cx.items,
-                              e.builder.getInsertionBlock()});
+          note(*on);
       }
 }
 

@@ -429,10 +429,9 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   llvm::SmallVector<mlir::Attribute> under;
   if (!inContext(masked, [&] { return budgetsFrom(expr.under, under); }))
     return Value();
-  rules.ruleUnder.append(under.begin(), under.end());
+  addBudgets(rules.ruleUnder, under);
 
-  // Budgets are reserved from rule to rule. Rules in the order of a key that
-  // the text fixes are a chain like those of `choose first`.
+  // Budgets are reserved from rule to rule: each is asked in its turn.
   auto ownChoice = [](const RuleDecl &rule) {
     const Expr *target = rule.target.get();
     if (auto *with = dyn_cast<WithExpr>(target))
@@ -443,45 +442,14 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
     auto *own = ownChoice(rule);
     return !rules.ruleUnder.empty() || (own && !own->under.empty());
   };
-  llvm::SmallVector<size_t> order =
-      llvm::to_vector(llvm::seq<size_t>(0, expr.rules.size()));
-  bool chain = first, budgets = llvm::any_of(expr.rules, [&](const auto &rule) {
-                        return reserves(*rule);
-                      });
-  if (!first && budgets) {
-    std::vector<RuleKey> keys = keysOfRules(expr);
-    std::vector<std::vector<double>> columns;
-    for (const RuleKey &key : keys) {
-      if (key.name == "conf")
-        return unsupported(key.written->range,
-                           "rules in the order of their confidence under a "
-                           "budget");
-      auto column = columnOfRules(expr, key, [&](const Expr &written) {
-        return evalConstant(written);
-      });
-      if (!column)
-        return Value();
-      columns.push_back(std::move(*column));
-    }
-    // What is wrong with a key is said where the keys are evaluated.
-    chain = llvm::none_of(columns, [](const auto &c) { return c.empty(); });
-    if (chain)
-      llvm::stable_sort(order, [&](size_t a, size_t b) {
-        for (auto [key, column] : llvm::zip(keys, columns))
-          if (column[a] != column[b])
-            return key.rising ? column[a] < column[b] : column[a] > column[b];
-        return false;
-      });
-  }
+  bool budgets = llvm::any_of(
+      expr.rules, [&](const auto &rule) { return reserves(*rule); });
+  bool chain = first || budgets;
 
-  llvm::SmallVector<mlir::Value> whens, confidences;
-  llvm::SmallVector<Value, 4> plans;
-  llvm::SmallVector<const WithExpr *> notes;
-  llvm::SmallVector<int64_t> refusals; // the code, or 0
+  // When each holds, and how surely.
+  llvm::SmallVector<mlir::Value> holds, confidences;
   bool good = true, always = false;
-  mlir::Value open; // items that no rule has decided yet
-  for (size_t place : order) {
-    const std::unique_ptr<RuleDecl> &rule = expr.rules[place];
+  for (const std::unique_ptr<RuleDecl> &rule : expr.rules) {
     if (always && first) {
       error(diag::ruleNeverFires, rule->range, "this rule can never fire")
           .note("a rule before it always does");
@@ -499,19 +467,40 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       }
       if (when && !overItems(when, nullptr, rule->cond->range, "the condition"))
         when = {};
-      if (!when) {
-        good = false;
-        continue;
+      if (when) {
+        confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
+                                           : e.cast(when, e.f32());
+        lintRule(*rule, when, first);
+        if (auto constant = when.getDefiningOp<ConstantOp>())
+          if (auto truth = dyn_cast<mlir::IntegerAttr>(constant.getValue()))
+            always |= truth.getValue().isOne();
       }
-      confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
-                                         : e.cast(when, e.f32());
-      lintRule(*rule, when, first);
-      if (auto constant = when.getDefiningOp<ConstantOp>())
-        if (auto truth = dyn_cast<mlir::IntegerAttr>(constant.getValue()))
-          always |= truth.getValue().isOne();
     } else {
       always = true;
     }
+    good &= bool(when);
+    holds.push_back(when);
+    confidences.push_back(confidence);
+  }
+  // Rules as they are asked: each once, or, where confidence orders them under
+  // a budget, in every place of the order that they may have.
+  llvm::SmallVector<RuleTurn> turns;
+  for (size_t i = 0; i < expr.rules.size(); ++i)
+    turns.push_back({i, {}});
+  if (good && !first && budgets && !takeTurns(expr, holds, confidences, turns))
+    return Value();
+
+  llvm::SmallVector<mlir::Value> whens;
+  llvm::SmallVector<Value, 4> plans;
+  llvm::SmallVector<const WithExpr *> notes;
+  llvm::SmallVector<int64_t> refusals; // the code, or 0
+  mlir::Value open;                    // items that no rule has decided yet
+  for (auto [place, here] : turns) {
+    const std::unique_ptr<RuleDecl> &rule = expr.rules[place];
+    mlir::Value when = here ? here : holds[place];
+    if (!when)
+      continue;
+    e.loc = locationOf(rule->range);
     const Expr *target = rule->target.get();
     auto *with = dyn_cast<WithExpr>(target);
     if (with)
@@ -521,8 +510,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       addFacts(*rule->cond, firing.facts);
     // A rule that does not fire reserves nothing.
     if (chain && reserves(*rule))
-      firing.ruleMask =
-          andMask(firing.ruleMask, andMask(rule->cond ? when : nullptr, open));
+      firing.ruleMask = andMask(
+          firing.ruleMask, andMask(rule->cond || here ? when : nullptr, open));
     Value plan =
         inContext(std::move(firing), [&] { return ruleTarget(*target); });
     int64_t refusal = 0;
@@ -547,7 +536,6 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       open = andMask(open, e.unary(UnaryKind::logical_not, taken));
     }
     whens.push_back(when);
-    confidences.push_back(confidence);
     plans.push_back(plan);
     notes.push_back(with);
     refusals.push_back(refusal);
@@ -575,12 +563,12 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   if (!addNotes(plan, notes))
     return Value();
   mlir::Value fired = which;
-  // Rules count as they are written.
-  if (!llvm::is_sorted(order))
-    for (auto [i, place] : llvm::enumerate(order))
+  // Rules count as they are written, not as they are asked.
+  for (auto [i, turn] : llvm::enumerate(turns))
+    if (turn.rule != i)
       fired = e.select(
           e.compare(CompareKind::eq, which, e.constantInt(e.i64(), int64_t(i))),
-          e.constantInt(e.i64(), int64_t(place)), fired);
+          e.constantInt(e.i64(), int64_t(turn.rule)), fired);
   llvm::SmallVector<std::string> labels = ruleLabels(expr);
   fired.getDefiningOp()->setAttr(
       "rules",
@@ -679,47 +667,18 @@ void Elaborator::refuseByRules(bool ordered, llvm::ArrayRef<int64_t> refusals,
   }
 }
 
-/// For `choose 1 of rules by KEY`: turns conditions into "this rule is the best
-/// that fires".
-bool Elaborator::orderRules(const ChooseExpr &expr,
-                            llvm::SmallVectorImpl<mlir::Value> &whens,
-                            llvm::ArrayRef<mlir::Value> confidences,
-                            llvm::ArrayRef<Value> plans,
-                            llvm::ArrayRef<int64_t> refusals) {
-  AxisInfo *axis = makeAxis("rules", pathOf(*cx.scope) + ".rules",
-                            AxisKind::pool, expr.range);
-  axis->size = expr.rules.size();
-  llvm::append_range(axis->labels, ruleLabels(expr));
+/// The axis of some rules, and their keys along it: attributes of the rules,
+/// `conf`, `name` and `order`.
+bool Elaborator::rankRules(const ChooseExpr &expr, llvm::ArrayRef<size_t> rules,
+                           llvm::ArrayRef<mlir::Value> confidences,
+                           RankedRules &ranked) {
+  AxisInfo *axis = ranked.axis = makeAxis("rules", pathOf(*cx.scope) + ".rules",
+                                          AxisKind::pool, expr.range);
+  axis->size = rules.size();
+  llvm::SmallVector<std::string> labels = ruleLabels(expr);
+  for (size_t rule : rules)
+    axis->labels.push_back(labels[rule]);
   emitAxis(*axis);
-  AxisList items = cx.items;
-  llvm::SmallVector<mlir::Value> fires, certain;
-  bool ranged = false, rangedConf = false;
-  for (auto [when, conf, plan, refusal] :
-       llvm::zip(whens, confidences, plans, refusals)) {
-    mlir::Value fire =
-        refusal ? when
-                : e.binary(BinaryKind::logical_and, when, hasRows(plan.axis));
-    fires.push_back(e.broadcastTo(fire, items));
-    certain.push_back(e.broadcastTo(conf, items));
-    ranged |= e.isRange(fires.back());
-    rangedConf |= e.isRange(certain.back());
-  }
-  AxisList stacked = items;
-  stacked.push_back(axis);
-  auto stack = [&](llvm::SmallVector<mlir::Value> &values,
-                   mlir::Type element) -> mlir::Value {
-    for (mlir::Value &value : values)
-      if (e.elementOf(value) != element)
-        value = CastOp::create(e.builder, e.loc,
-                               e.typeOf(value).withElement(element), value);
-    return StackOp::create(e.builder, e.loc, e.arrayType(element, stacked),
-                           values, axis->symbol);
-  };
-  mlir::Value fire = stack(fires, e.ranged(ranged, e.i1()));
-  mlir::Value conf = stack(certain, e.ranged(rangedConf, e.f32()));
-  // The parts of the key: attributes of the rules, `conf`, `name`, `order`.
-  llvm::SmallVector<mlir::Value> keys;
-  llvm::SmallVector<bool> up;
   for (const RuleKey &key : keysOfRules(expr)) {
     if (key.name.empty()) {
       error(diag::badChoice, key.written->range,
@@ -727,9 +686,12 @@ bool Elaborator::orderRules(const ChooseExpr &expr,
             "rules");
       return false;
     }
-    up.push_back(key.rising);
+    ranked.up.push_back(key.rising);
     if (key.name == "conf") {
-      keys.push_back(conf);
+      llvm::SmallVector<mlir::Value> certain;
+      for (size_t rule : rules)
+        certain.push_back(confidences[rule]);
+      ranked.keys.push_back(stackRules(axis, certain, e.f32()));
       continue;
     }
     auto column = columnOfRules(
@@ -741,27 +703,161 @@ bool Elaborator::orderRules(const ChooseExpr &expr,
             "no rule has an attribute '" + key.name + "'");
       return false;
     }
+    std::vector<double> own;
+    for (size_t rule : rules)
+      own.push_back((*column)[rule]);
     auto type = mlir::RankedTensorType::get({axis->size}, e.f64());
-    keys.push_back(ConstantOp::create(
+    ranked.keys.push_back(ConstantOp::create(
         e.builder, e.loc, e.arrayType(e.f64(), {axis}),
-        mlir::DenseElementsAttr::get(type, llvm::ArrayRef<double>(*column))));
+        mlir::DenseElementsAttr::get(type, llvm::ArrayRef<double>(own))));
   }
+  return true;
+}
+
+/// A value of each rule over the items, along the axis of rules.
+mlir::Value Elaborator::stackRules(AxisInfo *axis,
+                                   llvm::ArrayRef<mlir::Value> values,
+                                   mlir::Type element) {
+  AxisList stacked = cx.items;
+  llvm::SmallVector<mlir::Value> all;
+  for (mlir::Value value : values) {
+    all.push_back(e.broadcastTo(value, stacked));
+    if (e.isRange(all.back()))
+      element = e.ranged(true, element);
+  }
+  for (mlir::Value &value : all)
+    if (e.elementOf(value) != element)
+      value = CastOp::create(e.builder, e.loc,
+                             e.typeOf(value).withElement(element), value);
+  stacked.push_back(axis);
+  return StackOp::create(e.builder, e.loc, e.arrayType(element, stacked), all,
+                         axis->symbol);
+}
+
+/// For each rule the items for which it is the best of those that `fire`.
+llvm::SmallVector<mlir::Value>
+Elaborator::bestRule(const RankedRules &ranked,
+                     llvm::ArrayRef<mlir::Value> fires, SourceRange range) {
   AxisInfo *winner =
-      makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, expr.range);
-  winner->parents.assign(items.begin(), items.end());
-  winner->parents.push_back(axis);
+      makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, range);
+  winner->parents.assign(cx.items.begin(), cx.items.end());
+  winner->parents.push_back(ranked.axis);
   emitAxis(*winner);
   irgen::Emitter::Choice choice;
   choice.count = e.constantInt(e.i64(), 1);
-  choice.mask = fire;
-  choice.keys = keys;
-  choice.up = up;
+  choice.mask = stackRules(ranked.axis, fires, e.i1());
+  choice.keys = ranked.keys;
+  choice.up = ranked.up;
   auto op = e.choose(ChoiceKind::count, winner, choice);
   winner->plan = op.getResult();
+  AxisList stacked = cx.items;
+  stacked.push_back(ranked.axis);
   mlir::Value member = MemberOp::create(
       e.builder, e.loc, e.arrayType(e.i1(), stacked), winner->plan);
-  for (auto [i, when] : llvm::enumerate(whens))
-    when = e.pick(member, axis, e.constantInt(e.i64(), int64_t(i)));
+  llvm::SmallVector<mlir::Value> best;
+  for (size_t i = 0; i < fires.size(); ++i)
+    best.push_back(
+        e.pick(member, ranked.axis, e.constantInt(e.i64(), int64_t(i))));
+  return best;
+}
+
+/// For `choose 1 of rules by KEY` without budgets: turns conditions into "this
+/// rule is the best that fires".
+bool Elaborator::orderRules(const ChooseExpr &expr,
+                            llvm::SmallVectorImpl<mlir::Value> &whens,
+                            llvm::ArrayRef<mlir::Value> confidences,
+                            llvm::ArrayRef<Value> plans,
+                            llvm::ArrayRef<int64_t> refusals) {
+  llvm::SmallVector<size_t> all =
+      llvm::to_vector(llvm::seq<size_t>(0, expr.rules.size()));
+  RankedRules ranked;
+  if (!rankRules(expr, all, confidences, ranked))
+    return false;
+  llvm::SmallVector<mlir::Value> fires;
+  for (auto [when, plan, refusal] : llvm::zip(whens, plans, refusals))
+    fires.push_back(
+        refusal ? when
+                : e.binary(BinaryKind::logical_and, when, hasRows(plan.axis)));
+  whens = bestRule(ranked, fires, expr.range);
+  return true;
+}
+
+/// Budgets are reserved from rule to rule, so that rules by a key are a chain
+/// like those of `choose first`. Where the text fixes the key, that is one turn
+/// a rule. Rules that only their confidence tells apart have as many turns as
+/// there are of them: in each an item asks the best that it has not yet asked.
+bool Elaborator::takeTurns(const ChooseExpr &expr,
+                           llvm::ArrayRef<mlir::Value> holds,
+                           llvm::ArrayRef<mlir::Value> confidences,
+                           llvm::SmallVectorImpl<RuleTurn> &turns) {
+  std::vector<RuleKey> keys = keysOfRules(expr);
+  std::vector<std::vector<double>> columns;
+  bool sure = true; // whether the text fixes the order
+  const Expr *by = nullptr;
+  for (const RuleKey &key : keys) {
+    if (key.name == "conf") {
+      sure = false;
+      by = key.written;
+      break;
+    }
+    auto column = columnOfRules(
+        expr, key, [&](const Expr &written) { return evalConstant(written); });
+    if (!column)
+      return false;
+    if (column->empty()) { // says what is wrong with the key
+      RankedRules ranked;
+      return rankRules(expr, {}, {}, ranked);
+    }
+    columns.push_back(std::move(*column));
+  }
+  auto before = [&](const RuleTurn &a, const RuleTurn &b) {
+    for (auto [key, column] : llvm::zip(keys, columns))
+      if (column[a.rule] != column[b.rule])
+        return key.rising ? column[a.rule] < column[b.rule]
+                          : column[a.rule] > column[b.rule];
+    return false;
+  };
+  llvm::stable_sort(turns, before);
+  if (sure)
+    return true;
+  constexpr size_t most = 8; // the turns are as many as its square
+  llvm::SmallVector<RuleTurn> all;
+  for (size_t begin = 0, end; begin < turns.size(); begin = end) {
+    for (end = begin + 1;
+         end < turns.size() && !before(turns[begin], turns[end]);)
+      ++end;
+    llvm::SmallVector<size_t> rules;
+    llvm::SmallVector<mlir::Value> left;
+    for (size_t i = begin; i < end; ++i) {
+      rules.push_back(turns[i].rule);
+      left.push_back(holds[turns[i].rule]);
+    }
+    if (rules.size() == 1) {
+      all.push_back(turns[begin]);
+      continue;
+    }
+    if (rules.size() > most) {
+      error(diag::tooManyOrders, by->range,
+            llvm::Twine(rules.size()) +
+                " rules under a budget in the order of their confidence")
+          .note("each may be asked at any place among the others")
+          .help("put an attribute before 'conf' that parts them, such as a "
+                "tier");
+      return false;
+    }
+    RankedRules ranked;
+    if (!rankRules(expr, rules, confidences, ranked))
+      return false;
+    for (size_t round = 0; round < rules.size(); ++round) {
+      llvm::SmallVector<mlir::Value> here = bestRule(ranked, left, expr.range);
+      for (size_t i = 0; i < rules.size(); ++i) {
+        all.push_back({rules[i], here[i]});
+        left[i] = e.binary(BinaryKind::logical_and, left[i],
+                           e.unary(UnaryKind::logical_not, here[i]));
+      }
+    }
+  }
+  turns = std::move(all);
   return true;
 }
 

@@ -378,12 +378,11 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
       Context inside = cx;
       inside.candidate = pool->axis;
       llvm::SmallVector<mlir::Attribute> own;
-      if (!inContext(std::move(inside),
-                     [&] { return budgetsFrom(around->decl->under, own); }))
+      if (!inContext(std::move(inside), [&] {
+            return budgetsFrom(around->decl->under, own, expr.range);
+          }))
         return Value();
-      for (mlir::Attribute budget : own)
-        if (!llvm::is_contained(under, budget))
-          under.push_back(budget);
+      addBudgets(under, own);
     }
   e.loc = locationOf(expr.range);
   mlir::Value position =

@@ -382,8 +382,11 @@ void Elaborator::emitStepEntry(RouteInstance &route, SourceRange range) {
     if (handler.decl->event.text != "commit")
       onlyCommit(*handler.decl);
     else
-      unsupported(handler.decl->event.range,
-                  "a handler of a router that a value inside a step runs");
+      error(diag::handlerPlace, handler.decl->event.range,
+            "this router decides within a key, an end or a budget of a run")
+          .note(
+              "what it decides there is computed again and again, and commits "
+              "nothing");
   handlers.clear();
   // What failed elsewhere, such as a pool, is an error already.
   if (!good && !diags.hasErrors())

@@ -18,6 +18,16 @@ bool Elaborator::inStepBlock() const {
   return cx.steps && block && block->getParentOp() == cx.steps->func;
 }
 
+/// Whether what stands here happens in a run: in a block of it, or in the
+/// loops and conditions of a value there.
+bool Elaborator::inRun() const {
+  mlir::Block *block = e.builder.getInsertionBlock();
+  mlir::Operation *around = block ? block->getParentOp() : nullptr;
+  while (isa_and_nonnull<route::ForOp, route::IfOp>(around))
+    around = around->getParentOp();
+  return cx.steps && around && around == cx.steps->func;
+}
+
 bool Elaborator::stepping() const { return !cx.returns && inStepBlock(); }
 
 /// Whether the block at hand has ended: what follows is never run.

@@ -286,7 +286,8 @@ Executor::Call::storeState(uint32_t index, const llvm::StringMap<Array> &writes,
                            llvm::StringMap<KeyedState> &keyedWrites) {
   const StateSchema &row = schema.states[index];
   auto *data = static_cast<int64_t *>(call.state[index]);
-  int64_t words = schema.axes[row.axes.back()].size;
+  // A table's last axis counts its words; a single value has none.
+  int64_t words = row.axes.empty() ? 0 : schema.axes[row.axes.back()].size;
   if (auto found = keyedWrites.find(row.name); found != keyedWrites.end()) {
     writeTable(found->second, machine.symbols.lookup<StateOp>(row.name), words,
                data);

@@ -159,4 +159,5 @@ def main():
         print("%d results agree" % checked)
 
 
-main()
+if __name__ == "__main__":
+    main()

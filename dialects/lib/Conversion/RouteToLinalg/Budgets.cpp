@@ -1,9 +1,8 @@
-// Choices under the budgets of one call: rows are admitted item by item, in the
-// order of the keys, while what a budget's key has reserved stays within its
-// limit. Amounts count units of 2^-32, rounded up, in 128 bits of two words, so
-// that sums are exact.
+// The budgets of one call: a row is admitted while what its keys have reserved
+// stays within the limit. Keys are numbered, so that what is reserved is a
+// table of a place for each. Amounts count units of 2^-32, rounded up, in 128
+// bits of two words, so that sums are exact.
 #include "Lowering.h"
-#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Dialect/Signal/IR/Signal.h"
@@ -26,6 +25,9 @@ public:
   }
   Value truth(bool value) {
     return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
+  }
+  Value negated(Value x) {
+    return arith::XOrIOp::create(b, loc, x, truth(true));
   }
   Value both(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
 
@@ -88,66 +90,146 @@ private:
 };
 } // namespace
 
-/// A key as an i64 that is equal where the key is: floats by their bits, texts
-/// by the first position that has the same text.
-Value Lowering::ledgerKey(Value route) {
-  Location loc = route.getLoc();
-  auto type = cast<ArrayType>(route.getType());
-  Value tensor = get(route);
-  if (!tensor)
-    return {};
-  SmallVector<Axis> dims = dimsOf(type);
-  Type i64 = b.getI64Type(),
-       held = cast<RankedTensorType>(tensor.getType()).getElementType();
-  if (isa<signal::TextType>(held)) {
-    if (dims.size() != 1)
+/// Whether two elements are the same key: floats by their bits, all NaN alike.
+static Value sameKey(OpBuilder &b, Location loc, Value x, Value y) {
+  if (isa<signal::TextType>(x.getType()))
+    return signal::EqualOp::create(b, loc, b.getI1Type(), x, y);
+  if (!isa<FloatType>(x.getType()))
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
+  Type bits = b.getIntegerType(x.getType().getIntOrFloatBitWidth());
+  auto isNan = [&](Value v) -> Value {
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, v, v);
+  };
+  Value same = arith::CmpIOp::create(
+      b, loc, arith::CmpIPredicate::eq,
+      arith::BitcastOp::create(b, loc, bits, x).getResult(),
+      arith::BitcastOp::create(b, loc, bits, y).getResult());
+  return arith::OrIOp::create(
+      b, loc, same, arith::AndIOp::create(b, loc, isNan(x), isNan(y)));
+}
+
+/// Numbers what `parts` are together over `dims`: each position has the number
+/// of the first that is the same. Null where a part cannot be compared.
+Value Lowering::numberKeys(ArrayRef<Value> parts, ArrayRef<Axis> dims,
+                           Location loc) {
+  struct Part {
+    Value tensor;
+    SmallVector<unsigned> at;
+  };
+  SmallVector<Part> read;
+  bool distinct = false;
+  for (Value part : parts) {
+    SmallVector<Axis> own = dimsOf(cast<ArrayType>(part.getType()));
+    Part entry{get(part), {}};
+    if (!entry.tensor ||
+        !isa<IntegerType, FloatType, signal::TextType>(
+            cast<RankedTensorType>(entry.tensor.getType()).getElementType()))
       return {};
-    Value none = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(-1));
-    return generate(
-        sizesOf(dims, loc), i64, loc,
-        [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
-          Value own = tensor::ExtractOp::create(inner, at, tensor, here);
-          auto loop = scf::ForOp::create(
-              inner, at, constantAt(inner, 0, at),
-              extentAt(inner, dims.front(), at), constantAt(inner, 1, at), none,
-              [&](OpBuilder &step, Location place, Value other,
-                  ValueRange found) {
-                Value text =
-                    tensor::ExtractOp::create(step, place, tensor, other);
-                Value same = signal::EqualOp::create(
-                    step, place, step.getI1Type(), own, text);
-                Value open = arith::CmpIOp::create(
-                    step, place, arith::CmpIPredicate::slt, found[0],
-                    arith::ConstantOp::create(step, place,
-                                              step.getI64IntegerAttr(0)));
-                Value first = arith::SelectOp::create(
-                    step, place, arith::AndIOp::create(step, place, same, open),
-                    arith::IndexCastOp::create(step, place, i64, other),
-                    found[0]);
-                scf::YieldOp::create(step, place, first);
-              });
-          return loop.getResult(0);
-        });
+    for (Axis dim : own)
+      entry.at.push_back(llvm::find(dims, dim) - dims.begin());
+    // A row's own position is the same nowhere else.
+    distinct |= part.getDefiningOp<IotaOp>() && own.size() == dims.size();
+    read.push_back(std::move(entry));
   }
-  if (!isa<IntegerType, FloatType>(held))
-    return {};
-  return map(
-      dims, i64, Operand{tensor, type}, loc,
-      [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-        Value x = args[0];
-        if (isa<IntegerType>(held))
-          return held.isInteger(64)
-                     ? x
-                     : Value(arith::ExtSIOp::create(inner, at, i64, x));
-        if (!held.isF64())
-          x = arith::ExtFOp::create(inner, at, inner.getF64Type(), x);
-        Value nan =
-            arith::CmpFOp::create(inner, at, arith::CmpFPredicate::UNO, x, x);
-        return arith::SelectOp::create(
-            inner, at, nan,
-            arith::ConstantOp::create(inner, at, inner.getI64IntegerAttr(-1)),
-            arith::BitcastOp::create(inner, at, i64, x));
+  auto elements = [&](OpBuilder &inner, Location at, ValueRange position) {
+    return llvm::map_to_vector(read, [&](const Part &part) -> Value {
+      auto own = llvm::map_to_vector(
+          part.at, [&](unsigned dim) -> Value { return position[dim]; });
+      return tensor::ExtractOp::create(inner, at, part.tensor, own);
+    });
+  };
+  return generate(
+      sizesOf(dims, loc), b.getI64Type(), loc,
+      [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
+        Value flat = here.front();
+        for (auto [dim, place] : llvm::drop_begin(llvm::zip(dims, here)))
+          flat = arith::AddIOp::create(
+              inner, at,
+              arith::MulIOp::create(inner, at, flat, extentAt(inner, dim, at)),
+              place);
+        if (!distinct) {
+          SmallVector<Value> own = elements(inner, at, here);
+          auto search = scf::WhileOp::create(
+              inner, at, inner.getIndexType(), constantAt(inner, 0, at),
+              [&](OpBuilder &test, Location place, ValueRange args) {
+                Value differs = arith::CmpIOp::create(
+                    test, place, arith::CmpIPredicate::ne, args[0], flat);
+                Value same;
+                SmallVector<Value> there = elements(
+                    test, place, unflatten(test, place, args[0], dims));
+                for (auto [x, y] : llvm::zip(own, there)) {
+                  Value one = sameKey(test, place, x, y);
+                  same =
+                      same
+                          ? Value(arith::AndIOp::create(test, place, same, one))
+                          : one;
+                }
+                Value no = arith::ConstantOp::create(test, place,
+                                                     test.getBoolAttr(false));
+                scf::ConditionOp::create(
+                    test, place,
+                    arith::SelectOp::create(test, place, same, no, differs),
+                    args);
+              },
+              [&](OpBuilder &step, Location place, ValueRange args) {
+                Value next = arith::AddIOp::create(step, place, args[0],
+                                                   constantAt(step, 1, place));
+                scf::YieldOp::create(step, place, next);
+              });
+          flat = search.getResult(0);
+        }
+        return arith::IndexCastOp::create(inner, at, inner.getI64Type(), flat);
       });
+}
+
+/// The keys of a budget in groups that share no axis: a key's number has that
+/// of each group as a digit.
+LogicalResult Lowering::numberGroups(ArrayRef<Value> keys, Ledger &ledger,
+                                     Location loc) {
+  struct Group {
+    SmallVector<Axis> dims;
+    SmallVector<Value> parts;
+  };
+  SmallVector<Group> groups;
+  for (Value key : keys) {
+    Group joined{dimsOf(cast<ArrayType>(key.getType())), {key}};
+    if (joined.dims.empty())
+      continue; // the same for all
+    for (auto *group = groups.begin(); group != groups.end();) {
+      if (llvm::none_of(group->dims, [&](Axis dim) {
+            return llvm::is_contained(joined.dims, dim);
+          })) {
+        ++group;
+        continue;
+      }
+      for (Axis dim : group->dims)
+        if (!llvm::is_contained(joined.dims, dim))
+          joined.dims.push_back(dim);
+      llvm::append_range(joined.parts, group->parts);
+      group = groups.erase(group);
+    }
+    groups.push_back(std::move(joined));
+  }
+  Value places = constantIndex(1, loc);
+  for (Group &group : groups) {
+    Value number = numberKeys(group.parts, group.dims, loc);
+    if (!number)
+      return failure();
+    Value size = constantIndex(1, loc);
+    for (Axis dim : group.dims)
+      size = arith::MulIOp::create(b, loc, size, sizeValue(dim, loc));
+    places = arith::MulIOp::create(b, loc, places, size);
+    ledger.keys.push_back({number, size, group.dims});
+  }
+  Value none = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(0));
+  for (Value &word : ledger.reserved)
+    word =
+        linalg::FillOp::create(b, loc, none,
+                               tensor::EmptyOp::create(
+                                   b, loc, OpFoldResult(places), b.getI64Type())
+                                   .getResult())
+            .getResult(0);
+  return success();
 }
 
 /// The ledger of a budget in this call, made where the budget is first used.
@@ -156,6 +238,7 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
   auto found = ledgers.find(name.getValue());
   if (found != ledgers.end())
     return &found->second;
+  Location loc = op.getLoc();
   auto budget = tables.lookupSymbolIn<BudgetOp>(module, name);
   StringRef window = budget.getWindow();
   if (window != "call" && window != "batch") {
@@ -163,10 +246,14 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
                                   name.getValue() + "'");
     return nullptr;
   }
+  if (budget.getWarn()) {
+    (void)unsupported(budget, "the alarm of budget '" + name.getValue() + "'");
+    return nullptr;
+  }
   Ledger ledger;
   ledger.whole = budget.getUnit() == "p$";
   ledger.counts = window == "batch";
-  auto values = [&](Region &region, SmallVectorImpl<Value> &out) {
+  auto yielded = [&](Region &region, SmallVectorImpl<Value> &out) {
     if (region.empty())
       return success();
     for (Operation &inner : region.front().without_terminator())
@@ -176,280 +263,117 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
         out, cast<YieldOp>(region.front().getTerminator()).getOperands());
     return success();
   };
-  SmallVector<Value> reserve, limit;
-  if (failed(values(budget.getReserve(), reserve)) ||
-      failed(values(budget.getLimit(), limit)) ||
-      failed(values(budget.getPer(), ledger.keyRoutes)))
+  SmallVector<Value> amounts, keys;
+  if (failed(yielded(budget.getReserve(), amounts)) ||
+      failed(yielded(budget.getLimit(), amounts)) ||
+      failed(yielded(budget.getPer(), keys)))
     return nullptr;
-  ledger.reserve = reserve.front();
-  ledger.limit = limit.front();
-  for (Value part : {ledger.reserve, ledger.limit})
-    if (!cast<ArrayType>(part.getType()).getElementType().isF64()) {
+  Share *parts[] = {&ledger.reserve, &ledger.limit};
+  for (auto [amount, to] : llvm::zip(amounts, parts)) {
+    auto type = cast<ArrayType>(amount.getType());
+    if (!type.getElementType().isF64()) {
       (void)unsupported(op, "an amount that may be unknown in budget '" +
                                 name.getValue() + "'");
       return nullptr;
     }
-  for (Value key : ledger.keyRoutes) {
-    ledger.keys.push_back(ledgerKey(key));
-    if (!ledger.keys.back()) {
-      (void)unsupported(op, "this key of budget '" + name.getValue() + "'");
+    *to = {get(amount), Value(), dimsOf(type)};
+    if (!to->tensor)
       return nullptr;
-    }
+  }
+  if (ledger.counts && failed(numberGroups(keys, ledger, loc))) {
+    (void)unsupported(op, "this key of budget '" + name.getValue() + "'");
+    return nullptr;
   }
   return &ledgers.insert({name.getValue(), std::move(ledger)}).first->second;
 }
 
-LogicalResult Lowering::lowerUnderBudgets(ChooseOp op, Plan rows) {
+/// Reads the budgets of `op` over its items and candidates.
+LogicalResult Lowering::prepareAdmission(ChooseOp op, const ChoiceSpace &space,
+                                         Admission &admission) {
+  if (!op.getUnder())
+    return success();
   Location loc = op.getLoc();
-  if (op->getParentOp() != func)
-    return unsupported(op, "budgets of a choice inside a loop or a condition");
-  if (!op.getBody().empty() || op.getKind() == ChoiceKind::path)
-    return unsupported(op, "budgets of a choice whose keys or end hang on the "
-                           "rows kept so far");
-  ChoiceSpace space = choiceSpace(rows, loc);
-  Value limits;
-  if (failed(itemLimits(op, space, limits)))
-    return failure();
-  // All candidates in order; those that do not fit are passed over.
-  Plan order = rows;
-  if (op.getKind() == ChoiceKind::listed) {
-    if (failed(lowerListedColumns(op, order)))
-      return failure();
-    order = plans[rows.axis.getValue()];
-    rows.rank = order.rank;
-    rows.extent = order.extent;
-  } else {
-    setCapacity(op, rows, space);
-    order.extent = {};
-    order.rank = 1;
-    for (Axis dim : space.slots)
-      order.rank = ShapedType::isDynamic(order.rank) ||
-                           ShapedType::isDynamic(staticSize(dim))
-                       ? ShapedType::kDynamic
-                       : order.rank * staticSize(dim);
-    if (ShapedType::isDynamic(order.rank))
-      order.extent = space.candidates;
-    if (failed(makeColumnChoice(op, order, space, op.getKeys(), op.getUp(), {},
-                                Value())))
-      return failure();
-  }
-  struct Read {
-    Ledger *ledger;
-    Mapped reserve, limit;
-    SmallVector<Mapped> keys;
-    unsigned state = 0;
-  };
-  SmallVector<Read> budgets;
-  Value most = constantIndex(1, loc);
-  for (Axis dim : space.batch)
-    most = arith::MulIOp::create(b, loc, most, sizeValue(dim, loc));
-  most = arith::MulIOp::create(
-      b, loc, most, getValueOrCreateConstantIndexOp(b, loc, capacity(rows)));
-  auto number = [&](int32_t value) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
-  };
-  auto filled = [&](ArrayRef<OpFoldResult> shape, Value value) -> Value {
-    return linalg::FillOp::create(
-               b, loc, value,
-               tensor::EmptyOp::create(b, loc, shape, value.getType())
-                   .getResult())
-        .getResult(0);
-  };
-  Amounts amounts(b, loc);
-  SmallVector<OpFoldResult> items = sizesOf(space.batch, loc), padded(items);
-  padded.push_back(capacity(rows));
-  SmallVector<Value> state = {filled(padded, number(-1)),
-                              filled(items, number(0))};
   for (auto name : op.getUnder()->getAsRange<Axis>()) {
     Ledger *ledger = ledgerOf(op, name);
     if (!ledger)
       return failure();
-    Read read;
-    read.ledger = ledger;
-    auto over = [&](Value route, Value tensor, Mapped &mapped) {
+    Admission::Read read{ledger, {}, {}, {}};
+    auto over = [&](const Share &share, Mapped &mapped) {
       std::optional<Mapped> found =
-          tensor ? overSpace(tensor, dimsOf(cast<ArrayType>(route.getType())),
-                             space, loc)
-                 : std::nullopt;
+          overSpace(share.tensor, share.dims, space, loc);
       if (found)
         mapped = *found;
       return found.has_value();
     };
-    bool ok = over(ledger->reserve, get(ledger->reserve), read.reserve) &&
-              over(ledger->limit, get(ledger->limit), read.limit);
-    for (auto [route, tensor] : llvm::zip(ledger->keyRoutes, ledger->keys)) {
-      read.keys.emplace_back();
-      ok = ok && over(route, tensor, read.keys.back());
-    }
+    bool ok =
+        over(ledger->reserve, read.reserve) && over(ledger->limit, read.limit);
+    for (const Share &key : ledger->keys)
+      ok = ok && over(key, read.keys.emplace_back());
     if (!ok)
       return unsupported(op, "amounts over these axes in budget '" +
                                  name.getValue() + "'");
-    if (ledger->counts) {
-      read.state = state.size();
-      // Earlier choices of the call have entries already: room for both.
-      Value room = most;
-      if (!ledger->state.empty())
-        room = arith::AddIOp::create(b, loc, most, ledger->room);
-      SmallVector<Value> fresh;
-      for (unsigned i = 0; i < ledger->keys.size() + 2; ++i)
-        fresh.push_back(filled(OpFoldResult(room), amounts.i64(0)));
-      fresh.push_back(constantIndex(0, loc));
-      if (!ledger->state.empty()) {
-        for (unsigned i = 0; i + 1 < fresh.size(); ++i)
-          fresh[i] = tensor::InsertSliceOp::create(
-              b, loc, ledger->state[i], fresh[i],
-              ArrayRef<OpFoldResult>{b.getIndexAttr(0)},
-              ArrayRef<OpFoldResult>{OpFoldResult(ledger->room)},
-              ArrayRef<OpFoldResult>{b.getIndexAttr(1)});
-        fresh.back() = ledger->state.back();
-      }
-      ledger->room = room;
-      llvm::append_range(state, fresh);
-    }
-    budgets.push_back(std::move(read));
+    if (ledger->counts)
+      llvm::append_range(admission.reserved, ledger->reserved);
+    admission.budgets.push_back(std::move(read));
   }
-  SmallVector<Value> made = forEachPosition(
-      space.batch, state, loc,
-      [&](ValueRange at, ValueRange outer) -> SmallVector<Value> {
-        Value count = arith::IndexCastOp::create(
-            b, loc, b.getIndexType(),
-            tensor::ExtractOp::create(b, loc, order.counts, at));
-        Value zero = constantIndex(0, loc), one = constantIndex(1, loc);
-        auto loop = scf::ForOp::create(b, loc, zero, count, one, outer);
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(loop.getBody());
-        SmallVector<Value> held(loop.getRegionIterArgs());
-        SmallVector<Value> from(at);
-        from.push_back(loop.getInductionVar());
-        Value candidate =
-            tensor::ExtractOp::create(b, loc, order.indices, from);
-        Value kept = tensor::ExtractOp::create(b, loc, held[1], at);
-        Value fits = arith::CmpIOp::create(
-            b, loc, arith::CmpIPredicate::slt, kept,
-            limits ? Value(tensor::ExtractOp::create(b, loc, limits, at))
-                   : number(INT32_MAX));
-        // Slots are as many as the capacity; a count beyond it is no row more.
-        fits = amounts.both(
-            fits,
-            arith::CmpIOp::create(
-                b, loc, arith::CmpIPredicate::slt,
-                arith::IndexCastOp::create(b, loc, b.getIndexType(), kept),
-                getValueOrCreateConstantIndexOp(b, loc, capacity(rows))));
-        Value place =
-            arith::IndexCastOp::create(b, loc, b.getIndexType(), candidate);
-        auto readAt = [&](const Mapped &mapped) -> Value {
-          SmallVector<Value> where;
-          for (unsigned i = 0; i < mapped.map.getNumResults(); ++i) {
-            unsigned d = mapped.map.getDimPosition(i);
-            where.push_back(d < at.size() ? Value(at[d]) : place);
-          }
-          return tensor::ExtractOp::create(b, loc, mapped.tensor, where);
-        };
-        // What each budget says; where its key's entry is.
-        SmallVector<std::pair<Value, Value>> totals;
-        SmallVector<Value> entries;
-        SmallVector<SmallVector<Value>> keyValues;
-        for (Read &read : budgets) {
-          Value known, bounded;
-          Value limit = readAt(read.limit);
-          auto amount =
-              amounts.toAmount(readAt(read.reserve), read.ledger->whole, known);
-          auto bound = amounts.toAmount(limit, false, bounded);
-          Value below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT,
-                                              limit, amounts.f64(0));
-          Value number = arith::CmpFOp::create(
-              b, loc, arith::CmpFPredicate::ORD, limit, limit);
-          fits = amounts.both(fits, amounts.both(known, number));
-          auto total = amount;
-          Value entry;
-          SmallVector<Value> keys;
-          if (read.ledger->counts) {
-            for (const Mapped &key : read.keys)
-              keys.push_back(readAt(key));
-            ValueRange mine =
-                ValueRange(held).slice(read.state, keys.size() + 3);
-            auto search = scf::ForOp::create(
-                b, loc, zero, mine.back(), one, mine.back(),
-                [&](OpBuilder &step, Location where, Value e,
-                    ValueRange found) {
-                  Value same = arith::ConstantOp::create(
-                      step, where, step.getBoolAttr(true));
-                  for (auto [i, key] : llvm::enumerate(keys))
-                    same = arith::AndIOp::create(
-                        step, where, same,
-                        arith::CmpIOp::create(
-                            step, where, arith::CmpIPredicate::eq,
-                            tensor::ExtractOp::create(step, where, mine[i], e),
-                            key));
-                  scf::YieldOp::create(
-                      step, where,
-                      arith::SelectOp::create(step, where, same, e, found[0])
-                          .getResult());
-                });
-            entry = search.getResult(0);
-            Value isNew = arith::CmpIOp::create(
-                b, loc, arith::CmpIPredicate::eq, entry, mine.back());
-            SmallVector<Value> used =
-                when(arith::XOrIOp::create(b, loc, isNew, amounts.truth(true)),
-                     ValueRange{amounts.i64(0), amounts.i64(0)}, loc,
-                     [&]() -> SmallVector<Value> {
-                       return {tensor::ExtractOp::create(
-                                   b, loc, mine[keys.size()], entry),
-                               tensor::ExtractOp::create(
-                                   b, loc, mine[keys.size() + 1], entry)};
-                     });
-            total = amounts.add({used[0], used[1]}, amount);
-          }
-          // A limit beyond all amounts is none, one below zero fits nothing.
-          Value within = arith::OrIOp::create(
-              b, loc, amounts.atMost(total, bound),
-              arith::XOrIOp::create(b, loc, bounded, amounts.truth(true)));
-          within =
-              amounts.both(within, arith::XOrIOp::create(b, loc, below,
-                                                         amounts.truth(true)));
-          fits = amounts.both(fits, within);
-          totals.push_back(total);
-          entries.push_back(entry);
-          keyValues.push_back(keys);
-        }
-        SmallVector<Value> next =
-            when(fits, held, loc, [&]() -> SmallVector<Value> {
-              SmallVector<Value> after(held), slot(at);
-              slot.push_back(
-                  arith::IndexCastOp::create(b, loc, b.getIndexType(), kept));
-              after[0] =
-                  tensor::InsertOp::create(b, loc, candidate, held[0], slot);
-              after[1] = tensor::InsertOp::create(
-                  b, loc, arith::AddIOp::create(b, loc, kept, number(1)),
-                  held[1], at);
-              for (auto [read, total, entry, keys] :
-                   llvm::zip(budgets, totals, entries, keyValues)) {
-                if (!read.ledger->counts)
-                  continue;
-                unsigned first = read.state;
-                SmallVector<Value> words(keys);
-                words.append({total.first, total.second});
-                for (auto [i, word] : llvm::enumerate(words))
-                  after[first + i] = tensor::InsertOp::create(
-                      b, loc, word, held[first + i], entry);
-                Value &size = after[first + words.size()];
-                Value isNew = arith::CmpIOp::create(
-                    b, loc, arith::CmpIPredicate::eq, entry, size);
-                size = arith::SelectOp::create(
-                    b, loc, isNew, arith::AddIOp::create(b, loc, size, one),
-                    size);
-              }
-              return after;
-            });
-        scf::YieldOp::create(b, loc, next);
-        return llvm::to_vector(ValueRange(loop.getResults()));
-      });
-  for (Read &read : budgets)
-    if (read.ledger->counts)
-      read.ledger->state = llvm::to_vector(
-          ValueRange(made).slice(read.state, read.keys.size() + 3));
-  rows.indices = made[0];
-  rows.counts = made[1];
-  plans[rows.axis.getValue()] = rows;
   return success();
+}
+
+/// Whether `candidate` has room at item `at` under all budgets, of which
+/// `reserved` is taken; `after` is what is reserved with it.
+Value Lowering::admit(const Admission &admission, ValueRange at,
+                      Value candidate, ValueRange reserved, Location loc,
+                      SmallVectorImpl<Value> &places,
+                      SmallVectorImpl<Value> &words) {
+  Amounts amounts(b, loc);
+  auto readAt = [&](const Mapped &mapped) -> Value {
+    SmallVector<Value> where;
+    for (unsigned i = 0; i < mapped.map.getNumResults(); ++i) {
+      unsigned d = mapped.map.getDimPosition(i);
+      where.push_back(d < at.size() ? Value(at[d]) : candidate);
+    }
+    return tensor::ExtractOp::create(b, loc, mapped.tensor, where);
+  };
+  Value fits = amounts.truth(true);
+  for (const Admission::Read &read : admission.budgets) {
+    Value known, bounded, limit = readAt(read.limit);
+    auto total =
+        amounts.toAmount(readAt(read.reserve), read.ledger->whole, known);
+    auto bound = amounts.toAmount(limit, false, bounded);
+    Value below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT,
+                                        limit, amounts.f64(0));
+    Value number =
+        arith::CmpFOp::create(b, loc, arith::CmpFPredicate::ORD, limit, limit);
+    if (read.ledger->counts) {
+      Value place = constantIndex(0, loc);
+      for (auto [key, mapped] : llvm::zip(read.ledger->keys, read.keys))
+        place = arith::AddIOp::create(
+            b, loc, arith::MulIOp::create(b, loc, place, key.size),
+            arith::IndexCastOp::create(b, loc, b.getIndexType(),
+                                       readAt(mapped)));
+      Value high = tensor::ExtractOp::create(
+                b, loc, reserved[places.size() * 2], place),
+            low = tensor::ExtractOp::create(
+                b, loc, reserved[places.size() * 2 + 1], place);
+      total = amounts.add({high, low}, total);
+      places.push_back(place);
+      words.append({total.first, total.second});
+    }
+    // A limit beyond all amounts is none, one below zero fits nothing.
+    Value within = arith::OrIOp::create(b, loc, amounts.atMost(total, bound),
+                                        amounts.negated(bounded));
+    for (Value also : {known, number, within, amounts.negated(below)})
+      fits = amounts.both(fits, also);
+  }
+  return fits;
+}
+
+/// What is reserved behind a choice.
+void Lowering::finishAdmission(const Admission &admission,
+                               ValueRange reserved) {
+  for (const Admission::Read &read : admission.budgets)
+    if (read.ledger->counts) {
+      llvm::copy(reserved.take_front(2), read.ledger->reserved.begin());
+      reserved = reserved.drop_front(2);
+    }
 }

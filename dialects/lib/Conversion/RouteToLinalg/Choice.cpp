@@ -56,11 +56,10 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
   if (!item &&
       (!isRowChoice(op, tables) ||
        !tensorType(dimsOf(rows.per), b.getI32Type()).hasStaticShape())) {
-    if (op.getUnder())
-      return lowerUnderBudgets(op, rows);
     if (op.getKind() == ChoiceKind::path)
-      return lowerPath(op, rows);
-    if (!op.getBody().empty())
+      return op.getUnder() ? unsupported(op, "budgets of a path")
+                           : lowerPath(op, rows);
+    if (!op.getBody().empty() || op.getUnder())
       return lowerRounds(op, rows);
     return op.getKind() == ChoiceKind::listed ? lowerListedColumns(op, rows)
                                               : lowerColumnChoice(op, rows);

@@ -2,6 +2,7 @@
 #include "Lowering.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 
 using namespace mlir;
@@ -74,19 +75,64 @@ static Value ownCopy(OpBuilder &b, Location loc, Value value) {
                                               value);
 }
 
+/// What the ops of `op` change besides its results: what their choices reserve
+/// in this call, and state that they set.
+LogicalResult Lowering::changesOf(Operation *op, Changes &changes) {
+  auto walked = op->walk([&](Operation *inner) {
+    if (auto set = dyn_cast<SetOp>(inner)) {
+      // Find looks for changes of a set in its own block only.
+      if (isa<SetType>(typeOfState(set.getSymbol()).getElementType())) {
+        (void)unsupported(op, "a loop or a condition that changes a set");
+        return WalkResult::interrupt();
+      }
+      changes.states.insert(set.getSymbol());
+    }
+    changes.tables |= isa<StoreOp>(inner); // in place
+    auto choose = dyn_cast<ChooseOp>(inner);
+    if (!choose || !choose.getUnder())
+      return WalkResult::advance();
+    // What a ledger is made of is known around the loop or condition.
+    for (auto name : choose.getUnder()->getAsRange<Axis>()) {
+      Ledger *ledger = ledgerOf(choose, name);
+      if (!ledger)
+        return WalkResult::interrupt();
+      if (ledger->counts)
+        changes.ledgers.insert(ledger);
+    }
+    return WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
+SmallVector<Value> Lowering::current(const Changes &changes, Location loc) {
+  SmallVector<Value> values;
+  for (Ledger *ledger : changes.ledgers)
+    llvm::append_range(values, ledger->reserved);
+  for (Attribute state : changes.states)
+    values.push_back(stateNow(cast<SymbolRefAttr>(state), loc));
+  return values;
+}
+
+void Lowering::makeCurrent(const Changes &changes, ValueRange values) {
+  for (Ledger *ledger : changes.ledgers) {
+    llvm::copy(values.take_front(2), ledger->reserved.begin());
+    values = values.drop_front(2);
+  }
+  for (auto [state, value] : llvm::zip(changes.states, values)) {
+    auto symbol = cast<SymbolRefAttr>(state);
+    written[b.getStringAttr(nameOf(symbol))] = {value, typeOfState(symbol)};
+  }
+}
+
 /// A loop is an scf.for; with `until` the turns after its end are empty.
 LogicalResult Lowering::lowerFor(ForOp op) {
   Location loc = op.getLoc();
   if (carriesPlan(op.getCarried().getTypes()))
     return unsupported(op, "plans carried by a loop");
-  if (op.getBody()
-          .walk([](SetOp) { return WalkResult::interrupt(); })
-          .wasInterrupted())
-    return unsupported(op, "a loop that changes state");
-  bool stores = op.getBody()
-                    .walk([](StoreOp) { return WalkResult::interrupt(); })
-                    .wasInterrupted();
-  if (op.getNumResults() == 0 && !stores)
+  Changes changes;
+  if (failed(changesOf(op, changes)))
+    return failure();
+  if (op.getNumResults() == 0 && changes.none())
     return success(); // it does nothing that is seen
   Value bound, order;
   if (op.getAxisAttr()) {
@@ -108,6 +154,8 @@ LogicalResult Lowering::lowerFor(ForOp op) {
       return failure();
     initial.push_back(tensor);
   }
+  llvm::append_range(initial, current(changes, loc));
+  unsigned results = op.getNumResults();
   Block &body = op.getBody().front();
   auto yield = cast<YieldOp>(body.getTerminator());
   auto never = yield.getOperand(0).getDefiningOp<ConstantOp>();
@@ -129,6 +177,7 @@ LogicalResult Lowering::lowerFor(ForOp op) {
     for (auto [argument, value] :
          llvm::zip(body.getArguments().drop_front(), carried))
       set(argument, value);
+    makeCurrent(changes, carried.drop_front(results));
     SmallVector<Value> next;
     LogicalResult result = lowerRegion(body, [&]() -> LogicalResult {
       if (stops) {
@@ -142,6 +191,7 @@ LogicalResult Lowering::lowerFor(ForOp op) {
         if (!next.back())
           return failure();
       }
+      llvm::append_range(next, current(changes, loc));
       for (auto [value, into] : llvm::zip(next, carried))
         if (value != into)
           value = ownCopy(b, loc, value);
@@ -190,9 +240,10 @@ LogicalResult Lowering::lowerFor(ForOp op) {
     scf::YieldOp::create(b, loc, branch.getResults());
   }
   b.setInsertionPointAfter(loop);
-  for (auto [result, value] :
-       llvm::zip(op.getResults(), loop.getResults().drop_front(stops)))
+  ValueRange after = loop.getResults().drop_front(stops);
+  for (auto [result, value] : llvm::zip(op.getResults(), after))
     set(result, value);
+  makeCurrent(changes, after.drop_front(results));
   return success();
 }
 
@@ -206,6 +257,11 @@ LogicalResult Lowering::lowerIf(IfOp op) {
   SmallVector<Type> types;
   for (Type type : op.getResultTypes())
     types.push_back(tensorType(cast<ArrayType>(type)));
+  Changes changes;
+  if (failed(changesOf(op, changes)))
+    return failure();
+  SmallVector<Value> before = current(changes, loc);
+  llvm::append_range(types, ValueRange(before).getTypes());
   auto branch = scf::IfOp::create(
       b, loc, types, tensor::ExtractOp::create(b, loc, condition, ValueRange{}),
       /*withElseRegion=*/true);
@@ -214,6 +270,7 @@ LogicalResult Lowering::lowerIf(IfOp op) {
     if (!to->empty() && isa<scf::YieldOp>(to->back()))
       to->back().erase();
     b.setInsertionPointToEnd(to);
+    makeCurrent(changes, before);
     SmallVector<Value> results;
     if (!from->empty()) {
       LogicalResult result = lowerRegion(from->front(), [&] {
@@ -227,10 +284,12 @@ LogicalResult Lowering::lowerIf(IfOp op) {
       if (failed(result))
         return failure();
     }
+    llvm::append_range(results, current(changes, loc));
     scf::YieldOp::create(b, loc, results);
   }
   b.setInsertionPointAfter(branch);
   for (auto [from, to] : llvm::zip(op.getResults(), branch.getResults()))
     set(from, to);
+  makeCurrent(changes, branch.getResults().drop_front(op.getNumResults()));
   return success();
 }

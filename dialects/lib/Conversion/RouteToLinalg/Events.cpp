@@ -38,6 +38,35 @@ LogicalResult Lowering::lowerSet(SetOp op) {
   return success();
 }
 
+ArrayType Lowering::typeOfState(SymbolRefAttr symbol) {
+  Operation *target = tables.lookupSymbolIn(module, symbol);
+  Type type = isa<StateOp>(target) ? cast<StateOp>(target).getType()
+                                   : cast<ColumnOp>(target).getType();
+  return cast<ArrayType>(type);
+}
+
+/// The value of a state at this point of the handler.
+Value Lowering::stateNow(SymbolRefAttr symbol, Location loc) {
+  std::string name = nameOf(symbol);
+  auto found = written.find(b.getStringAttr(name));
+  return found != written.end() ? found->second.first
+                                : asComputed(arguments.lookup("state:" + name),
+                                             typeOfState(symbol), loc);
+}
+
+/// Truths are bytes where they are stored.
+Value Lowering::asComputed(Value tensor, ArrayType type, Location loc) {
+  if (!type.getElementType().isInteger(1))
+    return tensor;
+  return map(
+      dimsOf(type), type.getElementType(), Operand{tensor, type}, loc,
+      [](OpBuilder &inner, Location at, ValueRange args) -> Value {
+        return arith::CmpIOp::create(
+            inner, at, arith::CmpIPredicate::ne, args[0],
+            arith::ConstantOp::create(inner, at, inner.getI8IntegerAttr(0)));
+      });
+}
+
 /// Writes the state that the handler has set.
 void Lowering::writeState(Location loc) {
   for (auto &[name, write] : written) {

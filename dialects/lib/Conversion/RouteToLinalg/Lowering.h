@@ -15,6 +15,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/ScopedHashTable.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace route::lowering {
@@ -187,6 +188,9 @@ private:
   LogicalResult lowerSet(SetOp op);
   void writeState(Location loc);
   Value asStored(Value tensor, Location loc);
+  Value asComputed(Value tensor, ArrayType type, Location loc);
+  ArrayType typeOfState(mlir::SymbolRefAttr symbol);
+  Value stateNow(mlir::SymbolRefAttr symbol, Location loc);
   Value snapshot(Value state, llvm::StringRef name, Location loc);
   // Tables.cpp
   /// State with keys, or a set of state for each position `over` its axes.
@@ -366,20 +370,41 @@ private:
   LogicalResult itemLimits(ChooseOp op, const ChoiceSpace &space, Value &limit);
   void setCapacity(ChooseOp op, Plan &rows, const ChoiceSpace &space);
   // Budgets.cpp
-  /// What one budget has reserved in this call: entries of keys and amounts.
+  /// Something of a budget: a tensor over `dims`; of keys, numbers below
+  /// `size`.
+  struct Share {
+    Value tensor, size;
+    SmallVector<Axis> dims;
+  };
+  /// What one budget has reserved in this call.
   struct Ledger {
     bool whole = false;  ///< amounts are whole numbers
     bool counts = false; ///< reservations of the call add up
-    Value reserve, limit;
-    /// Keys as the spec has them, and as numbers.
-    SmallVector<Value> keyRoutes, keys;
-    /// The entries: key columns, high and low words, how many; room for more.
-    SmallVector<Value> state;
-    Value room;
+    Share reserve, limit;
+    SmallVector<Share> keys;
+    /// The high and low word of what each key has reserved.
+    std::array<Value, 2> reserved;
+  };
+  /// The budgets of one choice; `reserved` has two words of each that counts.
+  struct Admission {
+    struct Read {
+      Ledger *ledger;
+      Mapped reserve, limit;
+      SmallVector<Mapped> keys;
+    };
+    SmallVector<Read> budgets;
+    SmallVector<Value> reserved;
   };
   Ledger *ledgerOf(ChooseOp op, Axis name);
-  Value ledgerKey(Value route);
-  LogicalResult lowerUnderBudgets(ChooseOp op, Plan rows);
+  Value numberKeys(ArrayRef<Value> parts, ArrayRef<Axis> dims, Location loc);
+  LogicalResult numberGroups(ArrayRef<Value> keys, Ledger &ledger,
+                             Location loc);
+  LogicalResult prepareAdmission(ChooseOp op, const ChoiceSpace &space,
+                                 Admission &admission);
+  Value admit(const Admission &admission, ValueRange at, Value candidate,
+              ValueRange reserved, Location loc, SmallVectorImpl<Value> &places,
+              SmallVectorImpl<Value> &words);
+  void finishAdmission(const Admission &admission, ValueRange reserved);
   // Paths.cpp
   LogicalResult lowerPath(ChooseOp op, Plan rows);
   SmallVector<Value> extendWay(ChooseOp op, Value candidate, ValueRange before,
@@ -387,7 +412,10 @@ private:
                                const Relation &relation,
                                llvm::function_ref<Value(unsigned)> read);
   // Rounds.cpp
+  class RowByRow;
   LogicalResult lowerRounds(ChooseOp op, Plan rows);
+  LogicalResult makeOrder(ChooseOp op, Plan &rows, const ChoiceSpace &space,
+                          Value limits);
   Value overItems(Value route, const ChoiceSpace &space, Location loc);
   // ColumnForms.cpp
   LogicalResult lowerMemberByPlace(MemberOp op);
@@ -463,6 +491,16 @@ private:
   /// Converts the ops of a region; what was made there is not known behind it.
   LogicalResult lowerRegion(mlir::Block &block,
                             llvm::function_ref<LogicalResult()> end);
+  struct Changes {
+    llvm::SetVector<Ledger *> ledgers;
+    llvm::SetVector<mlir::Attribute> states;
+    bool tables = false; ///< what has keys
+    bool none() const { return ledgers.empty() && states.empty() && !tables; }
+  };
+  LogicalResult changesOf(Operation *op, Changes &changes);
+  /// The values at this point of what a region changes, and others in place.
+  SmallVector<Value> current(const Changes &changes, Location loc);
+  void makeCurrent(const Changes &changes, ValueRange values);
   LogicalResult lowerFor(ForOp op);
   Value loopOrder(ForOp op);
   LogicalResult lowerIf(IfOp op);

@@ -1,6 +1,7 @@
-// Choices round by round: keys or an end that hang on the rows kept so far.
-// Every round the region is computed on those rows, for all items at once, and
-// each item that is not done takes its next row.
+// Choices row by row: keys or an end that hang on the rows kept so far, and
+// budgets. Without budgets the region is computed once a round for all items,
+// and each that is not done takes its next row; with them item by item, since
+// what one has taken is gone for the next.
 #include "Lowering.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -20,187 +21,372 @@ Value Lowering::overItems(Value route, const ChoiceSpace &space, Location loc) {
   return wide ? wide : gatherTo(tensor, dims, space.batch, loc);
 }
 
-LogicalResult Lowering::lowerRounds(ChooseOp op, Plan rows) {
-  Location loc = op.getLoc();
-  ChoiceSpace space = choiceSpace(rows, loc);
-  setCapacity(op, rows, space);
-  Block &region = op.getBody().front();
-  auto yield = cast<YieldOp>(region.getTerminator());
-  bool until = op.getKind() == ChoiceKind::until, greedy = op.getGreedy();
-  Value limits;
-  if (failed(itemLimits(op, space, limits)))
-    return failure();
-  // What does not hang on the rows is computed once.
-  SmallVector<Operation *> each;
-  for (Operation &inner : region.without_terminator()) {
-    if (llvm::any_of(inner.getResults(), [&](Value result) {
-          return dependsOnPrefix(result, region);
-        }))
-      each.push_back(&inner);
-    else if (failed(lower(&inner)))
+/// The candidates of each item in order, as far as it may take them.
+LogicalResult Lowering::makeOrder(ChooseOp op, Plan &rows,
+                                  const ChoiceSpace &space, Value limits) {
+  if (op.getKind() == ChoiceKind::listed) {
+    if (failed(lowerListedColumns(op, rows)))
       return failure();
+    rows = plans[rows.axis.getValue()];
+    return success();
   }
-  Plan order = rows;
-  if (!greedy && failed(makeColumnChoice(op, order, space, op.getKeys(),
-                                         op.getUp(), {}, limits)))
-    return failure();
+  if (op.getUnder()) { // those without room are passed over
+    rows.extent = {};
+    rows.rank = 1;
+    for (Axis dim : space.slots)
+      rows.rank = ShapedType::isDynamic(rows.rank) ||
+                          ShapedType::isDynamic(staticSize(dim))
+                      ? ShapedType::kDynamic
+                      : rows.rank * staticSize(dim);
+    if (ShapedType::isDynamic(rows.rank))
+      rows.extent = space.candidates;
+    limits = {};
+  }
+  return makeColumnChoice(op, rows, space, op.getKeys(), op.getUp(), {},
+                          limits);
+}
 
-  auto truth = [&](bool value) -> Value {
+/// Makes the rows of one choice, one by one.
+class Lowering::RowByRow {
+public:
+  RowByRow(Lowering &l, ChooseOp op, Plan rows)
+      : l(l), b(l.b), op(op), loc(op.getLoc()), rows(rows),
+        space(l.choiceSpace(rows, loc)),
+        until(op.getKind() == ChoiceKind::until), greedy(op.getGreedy()),
+        asTheyLie(!greedy && op.getUnder() && op.getKeys().empty() &&
+                  op.getKind() != ChoiceKind::listed) {}
+
+  LogicalResult run();
+
+private:
+  /// What a choice is made of while it is made: the rows, how many, and, of
+  /// greedy choices, which candidates are left, then what budgets reserved.
+  enum { Indices, Counts, Left };
+
+  LogicalResult prepare();
+  LogicalResult computeRegion(ValueRange now,
+                              llvm::function_ref<Value(ValueRange)> mayTake);
+  Value hasRoom(ValueRange item, ValueRange now);
+  SmallVector<Value> take(ValueRange item, Value turn, Value may,
+                          ValueRange now);
+  LogicalResult allAtOnce();
+  LogicalResult itemByItem();
+
+  Value truth(bool value) {
     return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
-  };
-  auto number = [&](int32_t value) -> Value {
+  }
+  Value number(int32_t value) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
-  };
-  auto filled = [&](ArrayRef<OpFoldResult> shape, Value value) -> Value {
+  }
+  Value filled(ArrayRef<OpFoldResult> shape, Value value) {
     return linalg::FillOp::create(
                b, loc, value,
                tensor::EmptyOp::create(b, loc, shape, value.getType())
                    .getResult())
         .getResult(0);
-  };
-  SmallVector<OpFoldResult> items = sizesOf(space.batch, loc), padded(items),
+  }
+  Value both(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
+  Value negated(Value x) {
+    return arith::XOrIOp::create(b, loc, x, truth(true));
+  }
+  Value less(Value x, Value y) {
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+  }
+  Value at(Value tensor, ValueRange place) {
+    return tensor::ExtractOp::create(b, loc, tensor, place);
+  }
+  Value put(Value value, Value tensor, ValueRange place) {
+    return tensor::InsertOp::create(b, loc, value, tensor, place);
+  }
+  Value asIndex(Value value) {
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), value);
+  }
+
+  Lowering &l;
+  OpBuilder &b;
+  ChooseOp op;
+  Location loc;
+  Plan rows;
+  ChoiceSpace space;
+  bool until, greedy;
+  /// The most rows of each item; null where only the capacity limits them.
+  Value limits;
+  Admission admission;
+  /// The ops of the region that hang on the rows so far, and what it yields.
+  SmallVector<Operation *> each;
+  SmallVector<Value> yielded;
+  /// The candidates in order; of greedy choices the best that is left.
+  Plan order;
+  /// Without keys candidates are asked as they lie: which an item has.
+  bool asTheyLie;
+  Relation candidates;
+  /// For which items the end is reached.
+  Value ended;
+  SmallVector<Value> state;
+  size_t reserved = 0; ///< where in the state those of budgets are
+  Value zero, one, most;
+};
+
+LogicalResult Lowering::RowByRow::prepare() {
+  l.setCapacity(op, rows, space);
+  if (failed(l.itemLimits(op, space, limits)) ||
+      failed(l.prepareAdmission(op, space, admission)))
+    return failure();
+  if (!op.getBody().empty()) {
+    Block &region = op.getBody().front();
+    llvm::append_range(yielded, region.getTerminator()->getOperands());
+    // What does not hang on the rows is computed once.
+    for (Operation &inner : region.without_terminator()) {
+      if (llvm::any_of(inner.getResults(), [&](Value result) {
+            return dependsOnPrefix(result, region);
+          }))
+        each.push_back(&inner);
+      else if (failed(l.lower(&inner)))
+        return failure();
+    }
+    // What it reserved would hang on how often it was computed.
+    auto nested = op.getBody().walk([](ChooseOp inner) {
+      return inner.getUnder() ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (nested.wasInterrupted())
+      return l.unsupported(op, "budgets within a key or an end");
+  }
+  order = rows;
+  if (asTheyLie) {
+    candidates = l.relate(rows, space, loc);
+    if (op.getMask()) {
+      Value tensor = l.get(op.getMask());
+      std::optional<Mapped> mask;
+      if (tensor)
+        mask = l.overSpace(tensor,
+                           l.dimsOf(cast<ArrayType>(op.getMask().getType())),
+                           space, loc);
+      if (!mask)
+        return l.unsupported(op, "a mask over these axes");
+      candidates.masks.push_back(*mask);
+    }
+  } else if (!greedy) {
+    if (failed(l.makeOrder(op, order, space, limits)))
+      return failure();
+    if (op.getKind() == ChoiceKind::listed) {
+      rows.rank = order.rank;
+      rows.extent = order.extent;
+    }
+  }
+  SmallVector<OpFoldResult> items = l.sizesOf(space.batch, loc), padded(items),
                             pairs(items);
-  padded.push_back(capacity(rows));
+  padded.push_back(l.capacity(rows));
   pairs.push_back(getAsOpFoldResult(space.candidates));
-  // The rows, how many, who is done, whether somebody took one; of greedy
-  // choices also which candidates are left.
-  SmallVector<Value> state = {filled(padded, number(-1)),
-                              filled(items, number(0)),
-                              filled(items, truth(false)), truth(true)};
+  state = {filled(padded, number(-1)), filled(items, number(0))};
   if (greedy)
     state.push_back(filled(pairs, truth(true)));
-  Value zero = constantIndex(0, loc), one = constantIndex(1, loc);
-  auto loop = scf::ForOp::create(
-      b, loc, zero, getValueOrCreateConstantIndexOp(b, loc, capacity(rows)),
-      one, state);
-  OpBuilder::InsertPoint behind = b.saveInsertionPoint();
-  b.setInsertionPointToStart(loop.getBody());
-  auto savedValues = values;
-  auto savedMatrices = matrices;
-  llvm::StringMap<Grouping> savedGroupings = groupings;
-  ValueRange held = loop.getRegionIterArgs();
+  reserved = state.size();
+  llvm::append_range(state, admission.reserved);
+  zero = l.constantIndex(0, loc);
+  one = l.constantIndex(1, loc);
+  most = getValueOrCreateConstantIndexOp(b, loc, l.capacity(rows));
+  return success();
+}
+
+Value Lowering::RowByRow::hasRoom(ValueRange item, ValueRange now) {
+  Value count = at(now[Counts], item), room = less(asIndex(count), most);
+  return limits ? both(room, less(count, at(limits, item))) : room;
+}
+
+/// Computes the region on the rows so far: whose end is reached, and the best
+/// candidate left of the items that may take one.
+LogicalResult Lowering::RowByRow::computeRegion(
+    ValueRange now, llvm::function_ref<Value(ValueRange)> mayTake) {
+  Plan prefix = rows;
+  prefix.indices = now[Indices];
+  prefix.counts = now[Counts];
+  l.plans[rows.axis.getValue()] = prefix;
+  for (Operation *inner : each)
+    if (failed(l.lower(inner)))
+      return failure();
+  if (until && !(ended = l.overItems(yielded.front(), space, loc)))
+    return failure();
+  if (!greedy)
+    return success();
+  order = rows;
+  order.rank = 1;
+  order.extent = {};
+  Value room = l.generate(
+      l.sizesOf(space.batch, loc), b.getI32Type(), loc,
+      [&](OpBuilder &inner, Location place, ValueRange here) -> Value {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPoint(inner.getInsertionBlock(),
+                            inner.getInsertionPoint());
+        return arith::ExtUIOp::create(b, place, b.getI32Type(), mayTake(here));
+      });
+  Mapped left{now[Left], b.getMultiDimIdentityMap(space.batch.size() + 1)};
+  return l.makeColumnChoice(op, order, space,
+                            ValueRange(yielded).drop_front(until ? 1 : 0),
+                            op.getUp(), left, room);
+}
+
+/// The candidate of `item` in this turn, where there is one and the item `may`
+/// take it, taken if budgets have room. The last value is whether there
+/// may be more.
+SmallVector<Value> Lowering::RowByRow::take(ValueRange item, Value turn,
+                                            Value may, ValueRange now) {
+  Value place = greedy ? zero : turn, there = may;
+  if (!asTheyLie)
+    there = both(may, less(place, asIndex(at(order.counts, item))));
+  else if (Value allowed = l.isAllowed(b, loc, candidates, item, turn))
+    there = both(may, allowed);
+  SmallVector<Value> untouched(now);
+  untouched.push_back(asTheyLie ? may : truth(false));
+  return l.when(there, untouched, loc, [&]() -> SmallVector<Value> {
+    SmallVector<Value> source(item);
+    source.push_back(place);
+    Value candidate =
+        asTheyLie
+            ? Value(arith::IndexCastOp::create(b, loc, b.getI32Type(), turn))
+            : at(order.indices, source);
+    Value row = asIndex(candidate);
+    SmallVector<Value> passed(now);
+    passed.push_back(truth(true));
+    if (greedy) {
+      SmallVector<Value> pair(item);
+      pair.push_back(row);
+      passed[Left] = put(truth(false), now[Left], pair);
+    }
+    auto taken = [&]() -> SmallVector<Value> {
+      SmallVector<Value> next(passed), slot(item);
+      Value count = at(now[Counts], item);
+      slot.push_back(asIndex(count));
+      next[Indices] = put(candidate, now[Indices], slot);
+      next[Counts] = put(arith::AddIOp::create(b, loc, count, number(1)),
+                         now[Counts], item);
+      return next;
+    };
+    if (admission.budgets.empty())
+      return taken();
+    SmallVector<Value> places, words;
+    Value fits = l.admit(admission, item, row, now.drop_front(reserved), loc,
+                         places, words);
+    return l.when(fits, passed, loc, [&] {
+      SmallVector<Value> next = taken();
+      for (auto [i, word] : llvm::enumerate(words))
+        next[reserved + i] = put(word, now[reserved + i], places[i / 2]);
+      return next;
+    });
+  });
+}
+
+/// Without budgets: a round is one row for every item that is not done.
+LogicalResult Lowering::RowByRow::allAtOnce() {
   LogicalResult result = success();
+  // Besides: who is done and whether anybody took a row.
+  size_t done = state.size();
+  state.append(
+      {filled(l.sizesOf(space.batch, loc), truth(false)), truth(true)});
+  auto loop = scf::ForOp::create(b, loc, zero, most, one, state);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  ValueRange held = loop.getRegionIterArgs();
   SmallVector<Value> next =
-      when(held[3], held, loc, [&]() -> SmallVector<Value> {
-        Plan prefix = rows;
-        prefix.indices = held[0];
-        prefix.counts = held[1];
-        plans[rows.axis.getValue()] = prefix;
-        for (Operation *inner : each)
-          if (failed(result = lower(inner)))
-            return held;
-        Value done = held[2];
-        if (until) {
-          Value crossed = overItems(yield.getOperand(0), space, loc);
-          if (!crossed) {
-            result = failure();
-            return held;
+      l.when(held.back(), held, loc, [&]() -> SmallVector<Value> {
+        ValueRange now = held.take_front(done);
+        auto mayTake = [&](ValueRange item, ValueRange now) -> Value {
+          Value stop = at(now[done], item);
+          if (until) { // the rows before the first are not asked about
+            Value asked = arith::CmpIOp::create(
+                b, loc, arith::CmpIPredicate::ne, loop.getInductionVar(), zero);
+            stop = arith::OrIOp::create(b, loc, stop,
+                                        both(asked, at(ended, item)));
           }
-          // The rows before the first are not asked about.
-          Value asked = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne,
-                                              loop.getInductionVar(), zero);
-          done =
-              forEachPosition(
-                  space.batch, done, loc,
-                  [&](ValueRange at, ValueRange now) -> SmallVector<Value> {
-                    Value end = arith::AndIOp::create(
-                        b, loc, asked,
-                        tensor::ExtractOp::create(b, loc, crossed, at));
-                    end = arith::OrIOp::create(
-                        b, loc, end,
-                        tensor::ExtractOp::create(b, loc, now[0], at));
-                    return {tensor::InsertOp::create(b, loc, end, now[0], at)};
-                  })
-                  .front();
-        }
-        auto mayTake = [&](OpBuilder &inner, Location at,
-                           ValueRange here) -> Value {
-          Value open = arith::XOrIOp::create(
-              inner, at, tensor::ExtractOp::create(inner, at, done, here),
-              arith::ConstantOp::create(inner, at, inner.getBoolAttr(true)));
-          if (!limits)
-            return open;
-          Value room = arith::CmpIOp::create(
-              inner, at, arith::CmpIPredicate::slt,
-              tensor::ExtractOp::create(inner, at, held[1], here),
-              tensor::ExtractOp::create(inner, at, limits, here));
-          return arith::AndIOp::create(inner, at, open, room);
+          return both(hasRoom(item, now), negated(stop));
         };
-        Plan best = rows;
-        if (greedy) {
-          best.rank = 1;
-          best.extent = {};
-          Value room = generate(
-              items, b.getI32Type(), loc,
-              [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
-                return arith::ExtUIOp::create(inner, at, inner.getI32Type(),
-                                              mayTake(inner, at, here));
-              });
-          if (failed(
-                  result = makeColumnChoice(
-                      op, best, space,
-                      yield.getOperands().drop_front(until ? 1 : 0), op.getUp(),
-                      Mapped{held[4],
-                             b.getMultiDimIdentityMap(space.batch.size() + 1)},
-                      room)))
-            return held;
-        }
-        SmallVector<Value> start = {held[0], held[1], truth(false)};
-        if (greedy)
-          start.push_back(held[4]);
-        SmallVector<Value> made = forEachPosition(
+        if (failed(result = computeRegion(now, [&](ValueRange item) {
+                     return mayTake(item, held);
+                   })))
+          return held;
+        SmallVector<Value> start(now);
+        start.append({held[done], truth(false)});
+        return l.forEachPosition(
             space.batch, start, loc,
-            [&](ValueRange at, ValueRange now) -> SmallVector<Value> {
-              Value count = tensor::ExtractOp::create(b, loc, now[1], at);
-              Value there =
-                  greedy
-                      ? Value(arith::CmpIOp::create(
-                            b, loc, arith::CmpIPredicate::sgt,
-                            tensor::ExtractOp::create(b, loc, best.counts, at),
-                            number(0)))
-                      : Value(arith::AndIOp::create(
-                            b, loc, mayTake(b, loc, at),
-                            arith::CmpIOp::create(
-                                b, loc, arith::CmpIPredicate::slt, count,
-                                tensor::ExtractOp::create(b, loc, order.counts,
-                                                          at))));
-              return when(there, now, loc, [&]() -> SmallVector<Value> {
-                SmallVector<Value> slot(at), from(at);
-                slot.push_back(arith::IndexCastOp::create(
-                    b, loc, b.getIndexType(), count));
-                from.push_back(greedy ? zero : slot.back());
-                Value candidate = tensor::ExtractOp::create(
-                    b, loc, greedy ? best.indices : order.indices, from);
-                SmallVector<Value> then = {
-                    tensor::InsertOp::create(b, loc, candidate, now[0], slot),
-                    tensor::InsertOp::create(
-                        b, loc, arith::AddIOp::create(b, loc, count, number(1)),
-                        now[1], at),
-                    truth(true)};
-                if (greedy) {
-                  SmallVector<Value> pair(at);
-                  pair.push_back(arith::IndexCastOp::create(
-                      b, loc, b.getIndexType(), candidate));
-                  then.push_back(tensor::InsertOp::create(b, loc, truth(false),
-                                                          now[3], pair));
-                }
-                return then;
-              });
+            [&](ValueRange item, ValueRange carried) -> SmallVector<Value> {
+              Value may = mayTake(item, carried);
+              SmallVector<Value> made = take(item, loop.getInductionVar(), may,
+                                             carried.take_front(done));
+              Value took = made.pop_back_val();
+              made.append({put(negated(may), carried[done], item),
+                           arith::OrIOp::create(b, loc, carried.back(), took)});
+              return made;
             });
-        SmallVector<Value> after = {made[0], made[1], done, made[2]};
-        if (greedy)
-          after.push_back(made[3]);
-        return after;
       });
   scf::YieldOp::create(b, loc, next);
-  b.restoreInsertionPoint(behind);
-  values = std::move(savedValues);
-  matrices = std::move(savedMatrices);
-  groupings = std::move(savedGroupings);
+  state = llvm::to_vector(ValueRange(loop.getResults()));
+  return result;
+}
+
+/// Under budgets: what an item takes is gone for the next. A turn is a
+/// candidate that is taken or passed over.
+LogicalResult Lowering::RowByRow::itemByItem() {
+  LogicalResult result = success();
+  Value turns =
+      greedy || asTheyLie
+          ? space.candidates
+          : getValueOrCreateConstantIndexOp(b, loc, l.capacity(order));
+  state = l.forEachPosition(
+      space.batch, state, loc,
+      [&](ValueRange item, ValueRange outer) -> SmallVector<Value> {
+        // Besides: whether the item may take more.
+        SmallVector<Value> start(outer);
+        start.push_back(truth(true));
+        auto loop = scf::ForOp::create(b, loc, zero, turns, one, start);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(loop.getBody());
+        ValueRange held = loop.getRegionIterArgs(), now = held.drop_back();
+        SmallVector<Value> stopped(now);
+        stopped.push_back(truth(false));
+        auto isItem = [&](ValueRange here) {
+          Value same = truth(true);
+          for (auto [x, y] : llvm::zip(here, item))
+            same = both(same, arith::CmpIOp::create(
+                                  b, loc, arith::CmpIPredicate::eq, x, y));
+          return same;
+        };
+        SmallVector<Value> next =
+            l.when(both(held.back(), hasRoom(item, now)), stopped, loc,
+                   [&]() -> SmallVector<Value> {
+                     if (!yielded.empty() &&
+                         failed(result = computeRegion(now, isItem)))
+                       return stopped;
+                     Value may = truth(true);
+                     if (until) // the rows before the first are not asked about
+                       may =
+                           negated(both(less(number(0), at(now[Counts], item)),
+                                        at(ended, item)));
+                     return take(item, loop.getInductionVar(), may, now);
+                   });
+        scf::YieldOp::create(b, loc, next);
+        return llvm::to_vector(ValueRange(loop.getResults()).drop_back());
+      });
+  return result;
+}
+
+LogicalResult Lowering::RowByRow::run() {
+  if (failed(prepare()))
+    return failure();
+  auto savedValues = l.values;
+  auto savedMatrices = l.matrices;
+  llvm::StringMap<Grouping> savedGroupings = l.groupings;
+  LogicalResult result = admission.budgets.empty() ? allAtOnce() : itemByItem();
+  l.values = std::move(savedValues);
+  l.matrices = std::move(savedMatrices);
+  l.groupings = std::move(savedGroupings);
   if (failed(result))
     return failure();
-  rows.indices = loop.getResult(0);
-  rows.counts = loop.getResult(1);
-  plans[rows.axis.getValue()] = rows;
+  l.finishAdmission(admission, ValueRange(state).drop_front(reserved));
+  rows.indices = state[Indices];
+  rows.counts = state[Counts];
+  l.plans[rows.axis.getValue()] = rows;
   return success();
+}
+
+LogicalResult Lowering::lowerRounds(ChooseOp op, Plan rows) {
+  return RowByRow(*this, op, rows).run();
 }

@@ -36,9 +36,14 @@ std::string Lowering::argumentName(unsigned i) {
 /// What an entry reads, with the symbol's op: columns of items as their axis
 /// lists them, then the rest as the file declares it. What hosts pass by place
 /// must not hang on which expression mentions it first.
-static SmallVector<std::pair<Operation *, GetOp>>
+struct Read {
+  Operation *target;
+  SymbolRefAttr symbol;
+  ArrayType type;
+};
+static SmallVector<Read>
 inOrderOfDeclaration(ModuleOp module, SymbolTableCollection &tables,
-                     ArrayRef<std::pair<Attribute, GetOp>> reads) {
+                     ArrayRef<std::pair<Attribute, ArrayType>> reads) {
   llvm::DenseMap<Operation *, unsigned> places;
   llvm::StringMap<unsigned> files;
   unsigned place = 0;
@@ -59,12 +64,13 @@ inOrderOfDeclaration(ModuleOp module, SymbolTableCollection &tables,
         1, at ? files.lookup(at.getFilename().getValue()) : 0,
         at ? at.getLine() : 0, at ? at.getColumn() : 0, own};
   };
-  SmallVector<std::pair<Operation *, GetOp>> ordered;
-  for (auto [symbol, get] : reads)
-    ordered.push_back(
-        {tables.lookupSymbolIn(module, cast<SymbolRefAttr>(symbol)), get});
-  llvm::sort(ordered, [&](const auto &a, const auto &b) {
-    return key(a.first) < key(b.first);
+  SmallVector<Read> ordered;
+  for (auto [name, type] : reads) {
+    auto symbol = cast<SymbolRefAttr>(name);
+    ordered.push_back({tables.lookupSymbolIn(module, symbol), symbol, type});
+  }
+  llvm::sort(ordered, [&](const Read &a, const Read &b) {
+    return key(a.target) < key(b.target);
   });
   return ordered;
 }
@@ -200,22 +206,28 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   if (failed(planTables()))
     return failure();
   planElementWrites();
-  llvm::MapVector<Attribute, GetOp> reads;
-  auto read = [&](GetOp get) { reads.insert({get.getSymbol(), get}); };
+  llvm::MapVector<Attribute, ArrayType> reads;
+  auto read = [&](GetOp get) {
+    reads.insert({get.getSymbol(), cast<ArrayType>(get.getType())});
+  };
   func.walk(read);
+  // What a loop or a condition may set is its old value otherwise.
+  func.walk([&](SetOp set) {
+    if (set->getParentOp() != func)
+      reads.insert({set.getSymbol(), typeOfState(set.getSymbol())});
+  });
   for (BudgetOp budget : budgets) {
     budget.getReserve().walk(read);
     budget.getLimit().walk(read);
     budget.getPer().walk(read);
   }
-  for (auto &[target, get] :
+  for (auto &[target, symbol, type] :
        inOrderOfDeclaration(module, tables, reads.takeVector())) {
-    auto type = cast<ArrayType>(get.getType());
     auto column = dyn_cast<ColumnOp>(target);
-    if (keyed.contains(b.getStringAttr(nameOf(get.getSymbol()))))
+    if (keyed.contains(b.getStringAttr(nameOf(symbol))))
       continue; // a table
-    if (inPlace.contains(b.getStringAttr(nameOf(get.getSymbol())))) {
-      add("write", nameOf(get.getSymbol()), type);
+    if (inPlace.contains(b.getStringAttr(nameOf(symbol)))) {
+      add("write", nameOf(symbol), type);
       all.back().extra.push_back(b.getNamedAttr(kReadsAttr, b.getUnitAttr()));
       continue;
     }
@@ -237,11 +249,11 @@ LogicalResult Lowering::buildSignature(StringRef name) {
                                      ? "live columns that go stale"
                                      : "live columns that may be unknown");
     if (isa<ParamOp>(target))
-      add("param", nameOf(get.getSymbol()), type);
+      add("param", nameOf(symbol), type);
     else if (bound)
-      add("state", nameOf(get.getSymbol()), type);
+      add("state", nameOf(symbol), type);
     else if (!column || column.getKind() == ColumnKind::input)
-      add("input", nameOf(get.getSymbol()), type);
+      add("input", nameOf(symbol), type);
   }
   bool writes = !inPlace.empty();
   for (auto &[name, table] : keyed) {
@@ -449,17 +461,7 @@ LogicalResult Lowering::lowerGet(GetOp op) {
   }
   for (StringRef role : {"input", "param", "state"})
     if (Value tensor = arguments.lookup((role + ":" + name).str())) {
-      if (type.getElementType().isInteger(1))
-        tensor =
-            map(dimsOf(type), type.getElementType(), Operand{tensor, type},
-                op.getLoc(),
-                [](OpBuilder &inner, Location at, ValueRange args) -> Value {
-                  return arith::CmpIOp::create(
-                      inner, at, arith::CmpIPredicate::ne, args[0],
-                      arith::ConstantOp::create(inner, at,
-                                                inner.getI8IntegerAttr(0)));
-                });
-      set(op.getResult(), tensor);
+      set(op.getResult(), asComputed(tensor, type, op.getLoc()));
       return success();
     }
   return op.emitOpError("reads ")

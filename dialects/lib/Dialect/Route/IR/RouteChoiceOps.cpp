@@ -13,6 +13,12 @@ LogicalResult ChooseOp::verify() {
   if (!getGreedy() && getUp().size() != getKeys().size())
     return emitOpError("has ") << getKeys().size() << " keys and "
                                << getUp().size() << " directions";
+  SmallVector<Attribute> under;
+  if (getUnder())
+    under = llvm::to_vector(*getUnder());
+  for (auto [i, budget] : llvm::enumerate(under))
+    if (llvm::is_contained(ArrayRef(under).take_front(i), budget))
+      return emitOpError("is under budget ") << budget << " twice";
   if ((getKind() == ChoiceKind::count) != static_cast<bool>(getCount()))
     return emitOpError("needs a count exactly when it keeps a count");
   bool table = getKind() == ChoiceKind::listed || getKind() == ChoiceKind::path;
@@ -31,6 +37,12 @@ LogicalResult ChooseOp::verify() {
       return emitOpError("region takes the plan so far, of type ") << getType();
     if (block.empty() || !isa<YieldOp>(block.back()))
       return emitOpError("region does not end in route.yield");
+    size_t wanted = (getKind() == ChoiceKind::until) +
+                    (getGreedy() ? getUp().size() : 0),
+           found = block.back().getNumOperands();
+    if (found != wanted)
+      return emitOpError("region yields ")
+             << found << " values, expected " << wanted;
   }
   return success();
 }

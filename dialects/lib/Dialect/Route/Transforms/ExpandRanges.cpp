@@ -450,10 +450,9 @@ LogicalResult Expander::expandChoose(ChooseOp op) {
   }
   // Unknown keys rank last: NaN among floats; before other keys, whether they
   // are known.
-  auto ranked = [&](ValueRange keys, SmallVectorImpl<Value> &found,
-                    SmallVectorImpl<bool> *up) {
-    for (auto [i, key] : llvm::enumerate(keys)) {
-      bool rising = op.getUp()[i];
+  auto ranked = [&](ValueRange keys, SmallVectorImpl<Value> &found) {
+    SmallVector<bool> up;
+    for (auto [key, rising] : llvm::zip_equal(keys, op.getUp())) {
       if (isRange(key)) {
         Ends x = get(key);
         Value known = ranges.isKnown(x);
@@ -462,22 +461,19 @@ LogicalResult Expander::expandChoose(ChooseOp op) {
           key = ranges.pick(known, x.lo, ranges.number(x.lo, std::nan("")));
         } else {
           found.push_back(known);
-          if (up)
-            up->push_back(false);
+          up.push_back(false);
           key = ranges.pick(known, x.lo, ranges.number(x.lo, 0));
         }
       }
       found.push_back(key);
-      if (up)
-        up->push_back(rising);
+      up.push_back(rising);
     }
-  };
-  if (llvm::any_of(op.getKeys(), [](Value key) { return isRange(key); })) {
-    SmallVector<Value> keys;
-    SmallVector<bool> up;
-    ranked(op.getKeys(), keys, &up);
-    op.getKeysMutable().assign(keys);
     op.setUp(up);
+  };
+  if (!op.getGreedy()) {
+    SmallVector<Value> keys;
+    ranked(op.getKeys(), keys);
+    op.getKeysMutable().assign(keys);
   }
   for (Value table : op.getTable())
     if (isRange(table))
@@ -489,17 +485,14 @@ LogicalResult Expander::expandChoose(ChooseOp op) {
     return failure();
   auto yield = cast<YieldOp>(body.getTerminator());
   b.setInsertionPoint(yield);
+  ValueRange yielded = yield.getOperands();
   SmallVector<Value> values;
-  if (op.getGreedy()) {
-    for (Value value : yield.getOperands())
-      if (isRange(value) &&
-          !isa<FloatType>(plainType(value.getType()).getElementType()))
-        return op.emitError("greedy keys that may be unknown are not compiled");
-    ranked(yield.getOperands(), values, nullptr);
-  } else {
-    for (Value value : yield.getOperands())
-      values.push_back(surely(value));
+  if (op.getKind() == ChoiceKind::until) {
+    values.push_back(surely(yielded.front()));
+    yielded = yielded.drop_front();
   }
+  if (op.getGreedy())
+    ranked(yielded, values);
   yield.getOperandsMutable().assign(values);
   return success();
 }

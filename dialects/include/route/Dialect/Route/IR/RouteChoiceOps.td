@@ -26,18 +26,19 @@ def Route_ChooseOp : Route_Op<"choose", [Pure, AttrSizedOperandSegments,
       cheapest path in order, none if there is none.
 
     With `greedy` the keys come from the region, evaluated after every pick with
-    the rows picked so far, for the next one.
+    the rows picked so far, for the next one; under `until` behind its truth.
 
     The plan's axis `axis` descends from the per axes and the candidates. `under`
-    names budgets: a candidate that does not fit is skipped; admission is in item
-    order, then rank order.
+    names budgets, each once: a candidate that does not fit is skipped; admission
+    is in item order, then rank order.
 
     The region's one argument is the prefix plan. Its axes are those of `axis`.
 
     Constraints: (C1) `axis` is a plan axis whose parents are per + [candidates];
     (C2) keys' and mask's axes are per axes, the candidates axis, or ancestors of
     them; (C3) as many `up` flags as keys; (C4) count has the count operand, until
-    the region, listed the table.
+    the region, listed the table; (C5) the region yields the truth of until, then
+    as many greedy keys as `up` flags.
 
     Example:
     ```mlir

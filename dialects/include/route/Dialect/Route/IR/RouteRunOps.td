@@ -162,12 +162,12 @@ def Route_KeepOp : Route_Op<"keep", [MemoryEffects<[MemWrite]>]> {
   let assemblyFormat = "$values `:` type($values) attr-dict";
 }
 
-def Route_CommitOp : Route_Op<"commit", [HasParent<"FuncOp">, NoRegionArguments, MemoryEffects<[MemRead, MemWrite]>]> {
+def Route_CommitOp : Route_Op<"commit", [ParentOneOf<["FuncOp", "ForOp", "IfOp"]>, NoRegionArguments, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "carries out what a router does once its choice stands, within a run";
   let description = [{
     The handler `on commit` of a router that a step route runs: the run goes on
-    with the choice, so that it is committed on the spot. All that the region
-    sets becomes visible together when it has ended.
+    with the choice, so that it is committed on the spot, in a loop round by
+    round. All that the region sets becomes visible together when it has ended.
 
     Example:
     ```mlir
