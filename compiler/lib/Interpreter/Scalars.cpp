@@ -1,7 +1,7 @@
 // Elementwise functions of plain elements.
 #include "Scalars.h"
 #include "mlir/IR/BuiltinTypes.h"
-#include "route/numerics.h"
+#include "route/numerics_wide.h"
 #include <cmath>
 #include <limits>
 
@@ -100,6 +100,7 @@ float (*route::interp::floatBinary(BinaryKind kind))(float, float) {
 }
 
 static double doubleUnary(UnaryKind kind, double x) {
+  num::wide::DoubleOps ops;
   switch (kind) {
   case UnaryKind::neg:
     return -x;
@@ -108,34 +109,33 @@ static double doubleUnary(UnaryKind kind, double x) {
   case UnaryKind::sign:
     return x > 0 ? 1 : x < 0 ? -1 : x;
   case UnaryKind::exp:
-    return std::exp(x);
+    return num::wide::exp(ops, x);
   case UnaryKind::exp2:
-    return std::exp2(x);
+    return num::wide::exp2(ops, x);
   case UnaryKind::log:
-    return std::log(x);
+    return num::wide::log(ops, x);
   case UnaryKind::log2:
-    return std::log2(x);
+    return num::wide::log2(ops, x);
   case UnaryKind::sqrt:
     return std::sqrt(x);
   case UnaryKind::rsqrt:
-    return 1 / std::sqrt(x);
+    return num::wide::rsqrt(ops, x);
   case UnaryKind::tanh:
-    return std::tanh(x);
+    return num::wide::tanh(ops, x);
   case UnaryKind::sigmoid:
-    return 1 / (1 + std::exp(-x));
+    return num::wide::sigmoid(ops, x);
   case UnaryKind::softplus:
-    return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x)));
+    return num::wide::softplus(ops, x);
   case UnaryKind::silu:
-    return x / (1 + std::exp(-x));
+    return num::wide::silu(ops, x);
   case UnaryKind::gelu:
-    return 0.5 * x * (1 + std::erf(x * M_SQRT1_2));
+    return num::wide::geluErf(ops, x);
   case UnaryKind::gelu_tanh:
-    return 0.5 * x *
-           (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    return num::wide::geluTanh(ops, x);
   case UnaryKind::relu:
     return x > 0 || std::isnan(x) ? x : 0;
   case UnaryKind::erf:
-    return std::erf(x);
+    return num::wide::erf(ops, x);
   case UnaryKind::floor:
     return std::floor(x);
   case UnaryKind::ceil:
@@ -168,8 +168,10 @@ static double doubleBinary(BinaryKind kind, double a, double b) {
     if (a == b)
       return std::signbit(a) == (kind == BinaryKind::min) ? a : b;
     return (a < b) == (kind == BinaryKind::min) ? a : b;
-  case BinaryKind::pow:
-    return std::pow(a, b);
+  case BinaryKind::pow: {
+    num::wide::DoubleOps ops;
+    return num::wide::pow(ops, a, b);
+  }
   case BinaryKind::mod:
     return doubleMod(a, b);
   default:

@@ -427,25 +427,29 @@ Value Elaborator::contract(const ast::BinaryExpr &expr, bool exact) {
         .help("for another sum of products write sum(a * b over axis)");
     return Value();
   }
-  // Whole numbers and truths are multiplied as f32.
+  // Whole numbers and truths are multiplied as f32; with f64 all is f64, which
+  // no kernel has, so that the products are an array that is summed.
+  bool wide = llvm::any_of(
+      both, [&](mlir::Value value) { return e.valueTypeOf(value).isF64(); });
+  mlir::Type held = wide ? mlir::Type(e.f64()) : e.f32();
   for (mlir::Value &value : both)
-    if (!isa<mlir::FloatType>(e.valueTypeOf(value)))
-      value = e.cast(value, e.f32());
-    else if (e.valueTypeOf(value).isF64())
-      value = e.cast(value, e.f32());
-  if (shared.front()->inner) { // of each row apart
-    mlir::Value product = e.binary(BinaryKind::mul, e.cast(both[0], e.f32()),
-                                   e.cast(both[1], e.f32()));
+    if (wide || !isa<mlir::FloatType>(e.valueTypeOf(value)))
+      value = e.cast(value, held);
+  bool apart = shared.front()->inner; // of each row
+  if (apart || wide) {
+    mlir::Value product =
+        e.binary(BinaryKind::mul, e.cast(both[0], held), e.cast(both[1], held));
     AxisList kept;
     for (AxisInfo *axis : e.axesOf(product))
-      if (axis != shared.front())
+      if (!llvm::is_contained(shared, axis))
         kept.push_back(axis);
     AxisInfo *axis = shared.front();
     llvm::ArrayRef<AxisInfo *> rows =
         axis->isPlan() ? axis->items() : llvm::ArrayRef(axis->parents);
-    for (AxisInfo *row : rows)
-      if (!e.has(kept, row))
-        kept.push_back(row);
+    if (apart)
+      for (AxisInfo *row : rows)
+        if (!e.has(kept, row))
+          kept.push_back(row);
     return Value::array(e.reduce(ReduceKind::sum, product, kept),
                         lhs.unit * rhs.unit);
   }

@@ -10,7 +10,7 @@
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/IROps.h"
-#include "route/numerics_functions.h"
+#include "route/numerics_wide.h"
 #include <cmath>
 
 using namespace mlir;
@@ -23,6 +23,11 @@ namespace {
 
 using Expansion = Value (*)(IROps &, ValueRange);
 
+/// A function on f32 and on f64.
+struct Expansions {
+  Expansion narrow, wide;
+};
+
 /// bf16, f16 or f32, or a vector of them.
 bool isSmallFloat(Type type) {
   Type element = getElementTypeOrSelf(type);
@@ -30,19 +35,26 @@ bool isSmallFloat(Type type) {
          (type == element || isa<VectorType>(type));
 }
 
-/// Rewrites `op`, computing in f32 and rounding at the end.
-LogicalResult expand(Operation *op, Expansion expansion,
+/// Rewrites `op`, computing in f64 what is f64, all else in f32, rounded at the
+/// end.
+LogicalResult expand(Operation *op, Expansions expansion,
                      PatternRewriter &rewriter, bool avx512) {
   Type type = op->getResult(0).getType();
-  if (!isSmallFloat(type))
-    return rewriter.notifyMatchFailure(op, "not on f32, f16 or bf16");
   ImplicitLocOpBuilder b(op->getLoc(), rewriter);
+  if (getElementTypeOrSelf(type).isF64() &&
+      (isa<VectorType>(type) || !isa<ShapedType>(type))) {
+    IROps ops(b, type);
+    rewriter.replaceOp(op, expansion.wide(ops, op->getOperands()));
+    return success();
+  }
+  if (!isSmallFloat(type))
+    return rewriter.notifyMatchFailure(op, "not on a float that has code");
   IROps ops(b, type, avx512);
   Type wide = ops.typed(b.getF32Type());
   SmallVector<Value> operands;
   for (Value v : op->getOperands())
     operands.push_back(type == wide ? v : arith::ExtFOp::create(b, wide, v));
-  Value result = expansion(ops, operands);
+  Value result = expansion.narrow(ops, operands);
   if (type != wide)
     result = arith::TruncFOp::create(b, type, result);
   rewriter.replaceOp(op, result);
@@ -50,17 +62,22 @@ LogicalResult expand(Operation *op, Expansion expansion,
 }
 
 template <typename Op> struct ExpandOp : OpRewritePattern<Op> {
-  ExpandOp(MLIRContext *context, Expansion expansion, bool avx512)
+  ExpandOp(MLIRContext *context, Expansions expansion, bool avx512)
       : OpRewritePattern<Op>(context), expansion(expansion), avx512(avx512) {}
   LogicalResult matchAndRewrite(Op op, PatternRewriter &r) const override {
     return expand(op, expansion, r, avx512);
   }
-  Expansion expansion;
+  Expansions expansion;
   bool avx512;
 };
 
 #define ROUTE_EXPANSION(name)                                                  \
-  [](IROps &b, ValueRange x) -> Value { return num::name(b, Value(x[0])); }
+  Expansions {                                                                 \
+    [](IROps &b, ValueRange x) -> Value { return num::name(b, Value(x[0])); }, \
+        [](IROps &b, ValueRange x) -> Value {                                  \
+          return num::wide::name(b, Value(x[0]));                              \
+        }                                                                      \
+  }
 
 struct ExpandUnary : OpRewritePattern<row::UnaryOp> {
   ExpandUnary(MLIRContext *context, bool avx512)
@@ -201,9 +218,12 @@ void populateExpandMathPatterns(RewritePatternSet &patterns, bool avx512) {
   patterns.add<ExpandOp<math::RsqrtOp>>(c, ROUTE_EXPANSION(rsqrt), avx512);
   patterns.add<ExpandOp<math::PowFOp>>(
       c,
-      [](IROps &b, ValueRange x) -> Value {
-        return num::pow(b, Value(x[0]), Value(x[1]));
-      },
+      Expansions{[](IROps &b, ValueRange x) -> Value {
+                   return num::pow(b, Value(x[0]), Value(x[1]));
+                 },
+                 [](IROps &b, ValueRange x) -> Value {
+                   return num::wide::pow(b, Value(x[0]), Value(x[1]));
+                 }},
       avx512);
   patterns.add<ExpandUnary>(c, avx512);
   patterns.add<ExpandTruncation, ExpandRemainder>(c);

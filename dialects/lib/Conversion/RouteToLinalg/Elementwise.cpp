@@ -133,8 +133,8 @@ static Value unaryOf(OpBuilder &b, UnaryOp op, Value x) {
   default:
     break;
   }
-  // numerics.h defines the rest for f32 alone.
-  if (!type.isF32())
+  // numerics.h defines the rest for f32 and f64.
+  if (!type.isF32() && !type.isF64())
     return nullptr;
   switch (op.getKind()) {
   case UnaryKind::exp:
@@ -280,8 +280,9 @@ static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
   case BinaryKind::pow:
     if (integer)
       return integerPower(b, loc, x, y);
-    return x.getType().isF32() ? Value(math::PowFOp::create(b, loc, x, y))
-                               : Value();
+    return isa<Float32Type, Float64Type>(x.getType())
+               ? Value(math::PowFOp::create(b, loc, x, y))
+               : Value();
   case BinaryKind::logical_and:
   case BinaryKind::bit_and:
     return arith::AndIOp::create(b, loc, x, y);

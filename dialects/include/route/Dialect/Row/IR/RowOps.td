@@ -13,7 +13,7 @@ class Row_Op<string mnemonic, list<Trait> traits = []>
 
 def Row_Buffer : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
                            "ranked tensor or strided memref">;
-def Row_Float : AnyTypeOf<[F32, F16, BF16]>;
+def Row_Float : AnyTypeOf<[F32, F64, F16, BF16]>;
 def Row_KeyTensor : RankedTensorOf<[F32, F64, I32, I64, I1]>;
 def Row_IndexTensor : RankedTensorOf<[I32]>;
 def Row_MaskTensor : RankedTensorOf<[I1]>;
@@ -242,7 +242,7 @@ def Row_UnaryOp : Row_Op<"unary", [Pure, SameOperandsAndResultType,
   let description = [{
     Applies a function that route/numerics.h defines and the math dialect lacks
     to a scalar, or to each element. On f16 and bf16 it is computed in f32 and
-    rounded once.
+    rounded once, on f64 in f64.
 
     ```mlir
     %y = row.unary sigmoid %x : f32

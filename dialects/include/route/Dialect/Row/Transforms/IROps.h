@@ -1,5 +1,5 @@
-// The operation set of numerics_functions.h that emits IR, so that generated
-// code runs the very sequences that the header runs.
+// The operation set of numerics_functions.h and numerics_wide.h that emits IR,
+// so that generated code runs the very sequences that the header runs.
 #ifndef ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H
 #define ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H
 
@@ -8,11 +8,12 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace route {
 
 /// Emits f32 and i32 operations on scalars, or on vectors of the shape of
-/// `like`.
+/// `like`; f64 and i64 operations where that is what `like` holds.
 class IROps {
 public:
   using Value = mlir::Value;
@@ -26,20 +27,26 @@ public:
       : b(b), avx512(avx512) {
     if (auto shaped = mlir::dyn_cast<mlir::VectorType>(like))
       vector = shaped;
-    f32 = typed(b.getF32Type());
-    i32 = typed(b.getI32Type());
+    wide = mlir::getElementTypeOrSelf(like).isF64();
+    number = typed(wide ? mlir::Type(b.getF64Type()) : b.getF32Type());
+    integer = typed(wide ? b.getI64Type() : b.getI32Type());
   }
 
-  F f(float v) { return splat(f32, b.getF32FloatAttr(v)); }
-  I i(int32_t v) { return splat(i32, b.getI32IntegerAttr(v)); }
+  F f(double v) {
+    return splat(number, b.getFloatAttr(mlir::getElementTypeOrSelf(number), v));
+  }
+  I i(int64_t v) {
+    return splat(integer,
+                 b.getIntegerAttr(mlir::getElementTypeOrSelf(integer), v));
+  }
   F add(F x, F y) { return mlir::arith::AddFOp::create(b, x, y); }
   F sub(F x, F y) { return mlir::arith::SubFOp::create(b, x, y); }
   F mul(F x, F y) { return mlir::arith::MulFOp::create(b, x, y); }
   F div(F x, F y) { return mlir::arith::DivFOp::create(b, x, y); }
   F fma(F x, F y, F z) { return mlir::math::FmaOp::create(b, x, y, z); }
   F sqrt(F x) { return mlir::math::SqrtOp::create(b, x); }
-  I bits(F x) { return mlir::arith::BitcastOp::create(b, i32, x); }
-  F fromBits(I x) { return mlir::arith::BitcastOp::create(b, f32, x); }
+  I bits(F x) { return mlir::arith::BitcastOp::create(b, integer, x); }
+  F fromBits(I x) { return mlir::arith::BitcastOp::create(b, number, x); }
   I iadd(I x, I y) { return mlir::arith::AddIOp::create(b, x, y); }
   I isub(I x, I y) { return mlir::arith::SubIOp::create(b, x, y); }
   I bitAnd(I x, I y) { return mlir::arith::AndIOp::create(b, x, y); }
@@ -55,11 +62,11 @@ public:
     Value all = mlir::arith::ConstantOp::create(b, b.getI16IntegerAttr(-1));
     Value current = mlir::arith::ConstantOp::create(b, b.getI32IntegerAttr(4));
     return mlir::LLVM::CallIntrinsicOp::create(
-               b, f32, b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+               b, number, b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
                mlir::ValueRange{m, n, m, all, current})
         .getResult(0);
   }
-  F toFloat(I x) { return mlir::arith::SIToFPOp::create(b, f32, x); }
+  F toFloat(I x) { return mlir::arith::SIToFPOp::create(b, number, x); }
   M lt(F x, F y) {
     return mlir::arith::CmpFOp::create(b, mlir::arith::CmpFPredicate::OLT, x,
                                        y);
@@ -94,9 +101,9 @@ private:
   }
 
   mlir::ImplicitLocOpBuilder &b;
-  bool avx512;
+  bool avx512, wide = false;
   mlir::VectorType vector;
-  mlir::Type f32, i32;
+  mlir::Type number, integer;
 };
 
 } // namespace route
