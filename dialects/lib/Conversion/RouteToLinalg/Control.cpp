@@ -80,14 +80,12 @@ static Value ownCopy(OpBuilder &b, Location loc, Value value) {
 LogicalResult Lowering::changesOf(Operation *op, Changes &changes) {
   auto walked = op->walk([&](Operation *inner) {
     if (auto set = dyn_cast<SetOp>(inner)) {
-      // Find looks for changes of a set in its own block only.
-      if (isa<SetType>(typeOfState(set.getSymbol()).getElementType())) {
-        (void)unsupported(op, "a loop or a condition that changes a set");
-        return WalkResult::interrupt();
-      }
-      changes.states.insert(set.getSymbol());
+      if (isInPlace(set))
+        changes.places = true;
+      else
+        changes.states.insert(set.getSymbol());
     }
-    changes.tables |= isa<StoreOp>(inner); // in place
+    changes.places |= isa<StoreOp>(inner);
     auto choose = dyn_cast<ChooseOp>(inner);
     if (!choose || !choose.getUnder())
       return WalkResult::advance();

@@ -63,6 +63,16 @@ std::optional<Lowering::ElementWrite> Lowering::elementWrite(SetOp op) {
   return write;
 }
 
+bool lowering::changesBetween(GetOp get, Operation *user) {
+  for (Operation *op = get; op && op != user; op = op->getNextNode())
+    if (op->walk([&](SetOp set) {
+            return set.getSymbol() == get.getSymbol() ? WalkResult::interrupt()
+                                                      : WalkResult::advance();
+          }).wasInterrupted())
+      return true;
+  return false;
+}
+
 /// Whether `value`, the state or picked from it, is picked on to single
 /// elements alone before the state changes, but for the writes themselves.
 static bool readsElements(Value value, GetOp get) {
@@ -81,10 +91,8 @@ static bool readsElements(Value value, GetOp get) {
     } else {
       return false;
     }
-    for (Operation *op = get; op != user; op = op->getNextNode())
-      if (auto set = dyn_cast<SetOp>(op);
-          set && set.getSymbol() == get.getSymbol())
-        return false;
+    if (changesBetween(get, user))
+      return false;
   }
   return true;
 }
@@ -94,8 +102,7 @@ void Lowering::planElementWrites() {
   llvm::MapVector<Attribute, bool> good;
   func.walk([&](SetOp set) {
     auto type = cast<ArrayType>(set.getValue().getType());
-    bool fits = set->getBlock() == &func.getBody().front() &&
-                !type.isScalar() && !type.getElementType().isInteger(1) &&
+    bool fits = !type.isScalar() && !type.getElementType().isInteger(1) &&
                 isa<IntegerType, FloatType>(element(type.getElementType())) &&
                 llvm::none_of(dimsOf(type), [&](Axis dim) {
                   return ShapedType::isDynamic(staticSize(dim));
@@ -107,9 +114,7 @@ void Lowering::planElementWrites() {
     auto found = good.find(get.getSymbol());
     if (found == good.end())
       return;
-    found->second = found->second &&
-                    get->getBlock() == &func.getBody().front() &&
-                    readsElements(get, get);
+    found->second = found->second && readsElements(get, get);
   });
   for (auto &[symbol, all] : good)
     if (all)
@@ -124,6 +129,13 @@ Value Lowering::placeOfElements(Value value) {
   auto get = value.getDefiningOp<GetOp>();
   return get ? inPlace.lookup(b.getStringAttr(nameOf(get.getSymbol())))
              : Value();
+}
+
+/// Whether the write changes elements of the state, or a set, where it is.
+bool Lowering::isInPlace(SetOp op) {
+  return isa<SetType>(
+             cast<ArrayType>(op.getValue().getType()).getElementType()) ||
+         inPlace.contains(b.getStringAttr(nameOf(op.getSymbol())));
 }
 
 /// `position` as an index, and whether it is one of the axis.

@@ -105,6 +105,9 @@ bool isRowElement(Value tensor);
 /// `@a::@b` as `a.b`.
 std::string nameOf(mlir::SymbolRefAttr symbol);
 
+/// Whether what `get` reads changes between it and `user`, of the same block.
+bool changesBetween(GetOp get, Operation *user);
+
 /// The cell that holds the state `name` with keys, or of sets over the axes of
 /// `type`: words along the axis `NAME.table`.
 ArrayType tableType(Operation *state, llvm::StringRef name, ArrayType type);
@@ -227,6 +230,7 @@ private:
   std::optional<ElementWrite> elementWrite(SetOp op);
   void planElementWrites();
   Value placeOfElements(Value value);
+  bool isInPlace(SetOp op);
   LogicalResult pickInPlace(PickOp op, Value buffer);
   LogicalResult setInPlace(SetOp op, Value buffer);
   // Descent.cpp
@@ -494,8 +498,8 @@ private:
   struct Changes {
     llvm::SetVector<Ledger *> ledgers;
     llvm::SetVector<mlir::Attribute> states;
-    bool tables = false; ///< what has keys
-    bool none() const { return ledgers.empty() && states.empty() && !tables; }
+    bool places = false; ///< what is written where it is
+    bool none() const { return ledgers.empty() && states.empty() && !places; }
   };
   LogicalResult changesOf(Operation *op, Changes &changes);
   /// The values at this point of what a region changes, and others in place.

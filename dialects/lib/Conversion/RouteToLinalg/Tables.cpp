@@ -420,11 +420,15 @@ LogicalResult Lowering::lowerFind(FindOp op) {
     if (!compare || compare.getKind() != CompareKind::ge || with != 0)
       return unsupported(op, "the order of a set");
   }
-  for (Operation *between = read; between && between != op;
-       between = between->getNextNode())
-    if (auto set = dyn_cast<SetOp>(between);
-        set && set.getSymbol() == read.getSymbol())
-      return unsupported(op, "a set as it was before it changed");
+  bool changes = func.walk([&](SetOp set) {
+                       return set.getSymbol() == read.getSymbol()
+                                  ? WalkResult::interrupt()
+                                  : WalkResult::advance();
+                     })
+                     .wasInterrupted();
+  if (changes &&
+      (read->getBlock() != op->getBlock() || changesBetween(read, op)))
+    return unsupported(op, "a set as it was before it changed");
   auto type = cast<ArrayType>(op.getType());
   SmallVector<Axis> dims = dimsOf(type);
   bool good = true;
