@@ -60,9 +60,12 @@ std::vector<std::string> levels(const std::string &wanted) {
   return all;
 }
 
-/// The first line of a text, without what differs from case to case.
+/// The first line of a text, or of the first error that it reports.
 std::string headline(const std::string &details) {
-  return details.substr(0, details.find('\n'));
+  size_t at = details.find("error[");
+  if (at == details.npos)
+    at = 0;
+  return details.substr(at, details.find('\n', at) - at);
 }
 
 /// Runs one spec for every level.

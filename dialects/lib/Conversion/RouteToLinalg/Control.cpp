@@ -150,7 +150,8 @@ LogicalResult Lowering::lowerFor(ForOp op) {
     Value tensor = get(carried);
     if (!tensor)
       return failure();
-    initial.push_back(tensor);
+    // A single turn is no loop any more: what it writes over is its own.
+    initial.push_back(ownCopy(b, loc, tensor));
   }
   llvm::append_range(initial, current(changes, loc));
   unsigned results = op.getNumResults();
