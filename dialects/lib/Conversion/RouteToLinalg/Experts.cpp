@@ -208,104 +208,135 @@ GroupKey Lowering::sharedKey(const Plan &rows) {
   return usual ? GroupKey{rows.candidates, {}} : GroupKey();
 }
 
-/// `route`, an elementwise tree over products, as one product with the tree as
-/// its epilogue, rounded to its type; false where it does not fit one kernel.
-/// Rows are sorted, and the product grouped, where it is over a plan; else they
-/// are those of the first axis.
-bool Lowering::fuse(Value route, Location loc) {
-  if (matrices.contains(route))
-    return true;
-  auto rootType = cast<ArrayType>(route.getType());
-  Axis expert = expertAxis(rootType);
-  if (item || unfused.contains(route) ||
-      (expert && rootType.getAxes().front() != expert))
-    return false;
-  auto fail = [&] {
-    unfused.insert(route);
-    return false;
-  };
+/// An elementwise tree over products as one product with the tree as its
+/// epilogue.
+class Lowering::Fusion {
+public:
+  Fusion(Lowering &in, Value route, Location loc)
+      : in(in), b(in.b), route(route), loc(loc),
+        rootType(cast<ArrayType>(route.getType())),
+        expert(in.expertAxis(rootType)) {}
+
+  /// Each step is false where the tree does not fit one kernel.
+  bool run() {
+    return findColumns() && collectTree() && findGrouping() && addWeights() &&
+           addPerColumn() && addPerRow() && emit();
+  }
+
+private:
+  bool findColumns();
+  std::optional<Given> perColumnOf(Value value);
+  bool collectTree();
+  bool findGrouping();
+  bool addWeights();
+  bool addPerColumn();
+  bool addPerRow();
+  Value leaf(Value route);
+  Value collapsed(Value tensor);
+  ragged::MatmulOp makeProduct(Type held);
+  Value scalarOfTree(Value value);
+  bool emit();
+
+  Lowering &in;
+  OpBuilder &b;
+  Value route;
+  Location loc;
+  ArrayType rootType;
+  Axis expert;
+  /// The axes of a row, and their positions.
   SmallVector<Axis> columnAxes;
+  int64_t columns = 1;
+  Epilogue epilogue;
+  /// Where the weights of each product come from, and whether some have one
+  /// matrix an expert.
+  SmallVector<Given> weightsFrom;
+  bool owned = false;
+  GroupKey key;
+  Grouping *group = nullptr;
+  Value rows;
+  SmallVector<Value> weights, perColumn, perRow;
+  std::optional<bool> transposed;
+  llvm::DenseMap<Value, Value> scalars;
+};
+
+bool Lowering::Fusion::findColumns() {
   for (Axis axis : rootType.getAxes())
     if (axis != expert && (expert || axis != rootType.getAxes().front()))
       columnAxes.push_back(axis);
-  if (columnAxes.empty() || llvm::any_of(columnAxes, [&](Axis axis) {
-        return kindOf(axis) == AxisKind::plan ||
-               ShapedType::isDynamic(staticSize(axis));
-      }))
-    return fail();
-  // Arrays over columns, or experts and columns.
-  auto perColumnOf = [&](Value value) -> std::optional<Given> {
-    auto array = cast<ArrayType>(value.getType());
-    if (!expert || !array.hasAxis(expert))
-      return array.getAxes() == ArrayRef<Axis>(columnAxes)
-                 ? std::optional(Given{value, {}})
-                 : std::nullopt;
-    if (isElementwise(value.getDefiningOp()))
-      return std::nullopt;
-    std::optional<Given> given = givenFrom(value, expert);
-    if (!given)
-      return std::nullopt;
-    SmallVector<Axis> want(columnAxes);
-    if (given->key.experts)
-      want.insert(want.begin(), given->key.experts);
-    if (cast<ArrayType>(given->array.getType()).getAxes() !=
-        ArrayRef<Axis>(want))
-      return std::nullopt;
-    return given;
-  };
+  for (Axis axis : columnAxes) {
+    if (in.kindOf(axis) == AxisKind::plan ||
+        ShapedType::isDynamic(in.staticSize(axis)))
+      return false;
+    columns *= in.staticSize(axis);
+  }
+  return !columnAxes.empty();
+}
+
+/// Arrays over columns, or experts and columns.
+std::optional<Given> Lowering::Fusion::perColumnOf(Value value) {
+  auto array = cast<ArrayType>(value.getType());
+  if (!expert || !array.hasAxis(expert))
+    return array.getAxes() == ArrayRef<Axis>(columnAxes)
+               ? std::optional(Given{value, {}})
+               : std::nullopt;
+  if (isElementwise(value.getDefiningOp()))
+    return std::nullopt;
+  std::optional<Given> given = in.givenFrom(value, expert);
+  if (!given)
+    return std::nullopt;
+  SmallVector<Axis> want(columnAxes);
+  if (given->key.experts)
+    want.insert(want.begin(), given->key.experts);
+  if (cast<ArrayType>(given->array.getType()).getAxes() != ArrayRef<Axis>(want))
+    return std::nullopt;
+  return given;
+}
+
+bool Lowering::Fusion::collectTree() {
   auto classify = [&](Value value) -> int {
     if (expert &&
         cast<ArrayType>(value.getType()).getAxes() == ArrayRef<Axis>(expert))
       return 1;
     return perColumnOf(value) ? 2 : 0;
   };
-  Epilogue epilogue;
-  if (!collect(route, epilogue, classify) || epilogue.products.empty())
-    return fail();
+  return collect(route, epilogue, classify) && !epilogue.products.empty();
+}
 
-  // All products of the tree, and their operands, have one grouping; weights
-  // that all rows share go with any.
-  SmallVector<Given> weightsFrom;
-  bool owned = false;
+/// All products of the tree, and their operands, have one grouping; weights
+/// that all rows share go with any.
+bool Lowering::Fusion::findGrouping() {
   for (Value product : epilogue.products) {
     auto contract = product.getDefiningOp<ContractOp>();
     std::optional<Given> given =
-        expert ? givenFrom(contract.getRhs(), expert)
+        expert ? in.givenFrom(contract.getRhs(), expert)
                : std::optional(Given{through(contract.getRhs()), {}});
-    if (!given || expertAxis(given->array.getType()))
-      return fail();
+    if (!given || in.expertAxis(given->array.getType()))
+      return false;
     owned |= static_cast<bool>(given->key.experts);
     weightsFrom.push_back(*given);
   }
-  GroupKey key;
   if (expert)
-    key = keyOf(route, expert).value_or(sharedKey(plans[expert.getValue()]));
+    key = in.keyOf(route, expert)
+              .value_or(in.sharedKey(in.plans[expert.getValue()]));
   auto fits = [&](const GroupKey &given, bool mayShare) {
     return given == key || (mayShare && !given.experts);
   };
   for (const Given &given : weightsFrom)
     if (!fits(given.key, !owned))
-      return fail();
+      return false;
   for (Value value : epilogue.perColumn)
     if (GroupKey given = perColumnOf(value)->key;
         !fits(given, true) || (given.experts && !owned))
-      return fail();
-  Grouping *group = nullptr;
-  Value rows;
+      return false;
   if (!expert)
-    rows = matrixOf(epilogue.rows, loc);
+    rows = in.matrixOf(epilogue.rows, loc);
   else if (cast<ArrayType>(epilogue.rows.getType()).hasAxis(expert) &&
-           (group = grouping(plans[expert.getValue()], key, loc)))
-    rows = sorted(epilogue.rows, group, loc);
-  if (!rows || !isRowElement(rows))
-    return fail();
-  auto rowsType = cast<RankedTensorType>(rows.getType());
+           (group = in.grouping(in.plans[expert.getValue()], key, loc)))
+    rows = in.sorted(epilogue.rows, group, loc);
+  return rows && isRowElement(rows);
+}
 
-  SmallVector<Value> weights, perColumn, perRow;
-  int64_t columns = 1;
-  for (Axis axis : columnAxes)
-    columns *= staticSize(axis);
-  std::optional<bool> transposed;
+bool Lowering::Fusion::addWeights() {
   for (auto [product, given] : llvm::zip(epilogue.products, weightsFrom)) {
     auto contract = product.getDefiningOp<ContractOp>();
     SmallVector<Axis> over(contract.getOver().getAsRange<Axis>()), columnsOf;
@@ -314,39 +345,53 @@ bool Lowering::fuse(Value route, Location loc) {
         cast<ArrayType>(contract.getLhs().getType()).getAxes();
     if (left.size() <= over.size() ||
         left.take_back(over.size()) != ArrayRef(over))
-      return fail();
-    Value matrix = weightsOf(given.array, given.key.experts, over, columnsOf,
-                             transposed, loc);
-    if (!matrix || columnsOf != columnAxes ||
-        !isa<FloatType>(
-            cast<RankedTensorType>(matrix.getType()).getElementType()))
-      return fail();
-    Type have = cast<RankedTensorType>(matrix.getType()).getElementType();
-    if (have.isF64())
-      return fail();
-    if (have != rowsType.getElementType() || !isRowElement(matrix)) {
+      return false;
+    Value matrix = in.weightsOf(given.array, given.key.experts, over, columnsOf,
+                                transposed, loc);
+    if (!matrix || columnsOf != columnAxes)
+      return false;
+    Type have = getElementTypeOrSelf(matrix);
+    if (!isa<FloatType>(have) || have.isF64())
+      return false;
+    if (have != getElementTypeOrSelf(rows) || !isRowElement(matrix)) {
       // One type for both: the wider.
-      matrix = widen(matrix, loc);
-      rows = widen(rows, loc);
-      rowsType = cast<RankedTensorType>(rows.getType());
+      matrix = in.widen(matrix, loc);
+      rows = in.widen(rows, loc);
       for (Value &earlier : weights)
-        earlier = widen(earlier, loc);
+        earlier = in.widen(earlier, loc);
     }
     weights.push_back(matrix);
   }
+  return true;
+}
+
+/// The tensor of a leaf of the tree as kernels read it; null where they do not.
+Value Lowering::Fusion::leaf(Value route) {
+  Value tensor = in.get(route);
+  Type element = tensor ? getElementTypeOrSelf(tensor) : Type();
+  if (!tensor || !isa<FloatType>(element) || element.isF64())
+    return {};
+  return in.forKernel(tensor, loc);
+}
+
+/// A tensor of one dimension.
+Value Lowering::Fusion::collapsed(Value tensor) {
+  int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
+  return tensor::CollapseShapeOp::create(
+      b, loc, tensor,
+      ArrayRef<ReassociationIndices>{
+          llvm::to_vector(llvm::seq<int64_t>(0, rank))});
+}
+
+bool Lowering::Fusion::addPerColumn() {
   int64_t experts =
       cast<RankedTensorType>(weights.front().getType()).getDimSize(0);
   for (Value value : epilogue.perColumn) {
     Given given = *perColumnOf(value);
     auto type = cast<ArrayType>(given.array.getType());
-    Value tensor = get(given.array);
-    if (!tensor ||
-        !isa<FloatType>(
-            cast<RankedTensorType>(tensor.getType()).getElementType()))
-      return fail();
-    if (getElementTypeOrSelf(tensor).isF64())
-      return fail();
-    tensor = forKernel(tensor, loc);
+    Value tensor = leaf(given.array);
+    if (!tensor)
+      return false;
     // The kernel reads whole vectors: halves that lie interleaved are brought
     // together.
     if (auto slice = tensor.getDefiningOp<tensor::ExtractSliceOp>();
@@ -359,45 +404,35 @@ bool Lowering::fuse(Value route, Location loc) {
       // One for all experts: given to each.
       SmallVector<Axis> wide = {key.experts};
       llvm::append_range(wide, columnAxes);
-      tensor =
-          map(wide, type.getElementType(), Operand{tensor, type}, loc,
-              [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+      tensor = in.map(
+          wide, type.getElementType(), Operand{tensor, type}, loc,
+          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
     }
     auto tensorType = cast<RankedTensorType>(tensor.getType());
-    auto flat = RankedTensorType::get({tensorType.getNumElements()},
-                                      tensorType.getElementType());
     if (tensorType.getRank() != 1)
-      tensor = tensor::CollapseShapeOp::create(
-          b, loc, flat, tensor,
-          ArrayRef<ReassociationIndices>{
-              llvm::to_vector(llvm::seq<int64_t>(0, tensorType.getRank()))});
+      tensor = collapsed(tensor);
     perColumn.push_back(tensor::ExpandShapeOp::create(
         b, loc,
         RankedTensorType::get({experts, columns}, tensorType.getElementType()),
         tensor, ArrayRef<ReassociationIndices>{{0, 1}}));
   }
+  return true;
+}
+
+bool Lowering::Fusion::addPerRow() {
   for (Value value : epilogue.perRow) {
-    Value tensor = get(value);
-    if (!tensor ||
-        !isa<FloatType>(
-            cast<RankedTensorType>(tensor.getType()).getElementType()))
-      return fail();
-    if (getElementTypeOrSelf(tensor).isF64())
-      return fail();
-    tensor = forKernel(tensor, loc);
-    auto tensorType = cast<RankedTensorType>(tensor.getType());
-    if (tensorType.getRank() > 1)
-      tensor = tensor::CollapseShapeOp::create(
-          b, loc, tensor,
-          ArrayRef<ReassociationIndices>{
-              llvm::to_vector(llvm::seq<int64_t>(0, tensorType.getRank()))});
-    perRow.push_back(sortRows(tensor, *group, 1, loc));
+    Value tensor = leaf(value);
+    if (!tensor)
+      return false;
+    if (cast<RankedTensorType>(tensor.getType()).getRank() > 1)
+      tensor = collapsed(tensor);
+    perRow.push_back(in.sortRows(tensor, *group, 1, loc));
   }
-  Type type = element(rootType.getElementType());
-  if (!isa<FloatType>(type) || type.isF64())
-    return fail();
-  // Kernels write f32 and bf16: what is rounded to f16 lies in f32.
-  Type held = type.isBF16() ? type : Type(b.getF32Type());
+  return true;
+}
+
+/// The product, writing elements of type `held`, with its epilogue's arguments.
+ragged::MatmulOp Lowering::Fusion::makeProduct(Type held) {
   Value init = tensor::EmptyOp::create(
       b, loc,
       ArrayRef<OpFoldResult>{tensor::getMixedSize(b, loc, rows, 0),
@@ -410,41 +445,51 @@ bool Lowering::fuse(Value route, Location loc) {
       perRow, init, IntegerAttr(),
       transposed.value_or(false) ? b.getUnitAttr() : UnitAttr(), IntegerAttr());
   Block *body = b.createBlock(&matmul.getEpilogue());
-  llvm::DenseMap<Value, Value> scalars;
   for (Value product : epilogue.products)
     scalars[product] = body->addArgument(b.getF32Type(), loc);
   auto argumentsOf = [&](const llvm::SetVector<Value> &leaves,
                          ArrayRef<Value> tensors) {
     for (auto [leaf, tensor] : llvm::zip(leaves, tensors))
-      scalars[leaf] = body->addArgument(
-          cast<RankedTensorType>(tensor.getType()).getElementType(), loc);
+      scalars[leaf] = body->addArgument(getElementTypeOrSelf(tensor), loc);
   };
   argumentsOf(epilogue.perColumn, perColumn);
   argumentsOf(epilogue.perRow, perRow);
-  auto emit = [&](auto &&self, Value value) -> Value {
-    if (Value scalar = scalars.lookup(value))
-      return scalar;
-    Value scalar;
-    if (auto constant = value.getDefiningOp<ConstantOp>()) {
-      scalar = arith::ConstantOp::create(b, constant.getLoc(),
-                                         cast<TypedAttr>(constant.getValue()));
-    } else {
-      SmallVector<Value> operands;
-      for (Value operand : value.getDefiningOp()->getOperands()) {
-        operands.push_back(self(self, operand));
-        if (!operands.back())
-          return {};
-      }
-      scalar = scalarOf(b, value.getDefiningOp(), operands);
-    }
-    scalars[value] = scalar;
+  return matmul;
+}
+
+/// The tree on scalars, in the epilogue; null where an op has no such form.
+Value Lowering::Fusion::scalarOfTree(Value value) {
+  if (Value scalar = scalars.lookup(value))
     return scalar;
-  };
-  Value result = emit(emit, route);
+  Value scalar;
+  if (auto constant = value.getDefiningOp<ConstantOp>()) {
+    scalar = arith::ConstantOp::create(b, constant.getLoc(),
+                                       cast<TypedAttr>(constant.getValue()));
+  } else {
+    SmallVector<Value> operands;
+    for (Value operand : value.getDefiningOp()->getOperands()) {
+      operands.push_back(scalarOfTree(operand));
+      if (!operands.back())
+        return {};
+    }
+    scalar = in.scalarOf(b, value.getDefiningOp(), operands);
+  }
+  scalars[value] = scalar;
+  return scalar;
+}
+
+bool Lowering::Fusion::emit() {
+  Type type = in.element(rootType.getElementType());
+  if (!isa<FloatType>(type) || type.isF64())
+    return false;
+  // Kernels write f32 and bf16: what is rounded to f16 lies in f32.
+  Type held = type.isBF16() ? type : Type(b.getF32Type());
+  ragged::MatmulOp matmul = makeProduct(held);
+  Value result = scalarOfTree(route);
   if (!result) {
     b.setInsertionPointAfter(matmul);
     matmul.erase();
-    return fail();
+    return false;
   }
   if (result.getType() != type)
     result = arith::TruncFOp::create(b, loc, type, result);
@@ -452,8 +497,26 @@ bool Lowering::fuse(Value route, Location loc) {
     result = arith::ExtFOp::create(b, loc, held, result);
   ragged::YieldOp::create(b, loc, result);
   b.setInsertionPointAfter(matmul);
-  matrices[route] = {matmul->getResult(0), group ? group->name : ""};
+  in.matrices[route] = {matmul->getResult(0), group ? group->name : ""};
   return true;
+}
+
+/// `route`, an elementwise tree over products, as one product with the tree as
+/// its epilogue, rounded to its type; false where it does not fit one kernel.
+/// Rows are sorted, and the product grouped, where it is over a plan; else they
+/// are those of the first axis.
+bool Lowering::fuse(Value route, Location loc) {
+  if (matrices.contains(route))
+    return true;
+  auto rootType = cast<ArrayType>(route.getType());
+  Axis expert = expertAxis(rootType);
+  if (item || unfused.contains(route) ||
+      (expert && rootType.getAxes().front() != expert))
+    return false;
+  if (Fusion(*this, route, loc).run())
+    return true;
+  unfused.insert(route);
+  return false;
 }
 
 /// An array over items as a matrix: a row a position of its first axis, columns

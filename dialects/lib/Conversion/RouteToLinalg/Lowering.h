@@ -474,6 +474,7 @@ private:
   std::optional<GroupKey> keyOf(Value route, Axis expert);
   GroupKey sharedKey(const Plan &rows);
   Value matrixOf(Value route, Location loc);
+  class Fusion;
   bool fuse(Value route, Location loc);
   Value weightsOf(Value route, Axis experts, ArrayRef<Axis> over,
                   SmallVectorImpl<Axis> &columns,
