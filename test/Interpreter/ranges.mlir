@@ -4,7 +4,7 @@
 module attributes {
   interp.inputs = {a = 2.0 : f32},
   interp.script = ["unknown u", "run arithmetic", "run division", "run products", "run functions", "run compare",
-    "run logic", "run integers", "run select", "run coalesce", "run ends", "run reduce", "run contract", "run casts", "run text"]
+    "run logic", "run integers", "run select", "run coalesce", "run ends", "run reduce", "run contract", "run casts", "run narrow", "run text"]
 } {
   route.axis @n <index> size(3) {}
   route.signal @a : !route.array<!route.range<f32>>
@@ -196,6 +196,27 @@ module attributes {
     %three = route.constant 3 : i64 as !route.array<i64>
     %r = route.cast %three : !route.array<i64> to !route.array<!route.range<i64>>
     route.return %i, %r : !route.array<!route.range<i64>>, !route.array<!route.range<i64>>
+  }
+  // Integers wrap: ends that do are the ends of nothing. A truth is whether a number is not 0.
+  // CHECK: narrow: !route.range<ui8>: [0, 255]
+  // CHECK: narrow: !route.range<ui8>: [0, 1]
+  // CHECK: narrow: !route.range<i1>: ?
+  // CHECK: narrow: !route.range<f32>: [0, 1]
+  route.func @narrow <route> () -> (!route.array<!route.range<ui8>>, !route.array<!route.range<ui8>>, !route.array<!route.range<i1>>, !route.array<!route.range<f32>>) {
+    %u = route.get @u : !route.array<!route.range<f32>>
+    %s = route.unary <sigmoid> %u : !route.array<!route.range<f32>>
+    %i = route.cast %s : !route.array<!route.range<f32>> to !route.array<!route.range<i64>>
+    %many = route.constant 255 : i64 as !route.array<i64>
+    %above = route.binary <add> %i, %many : !route.array<!route.range<i64>>, !route.array<i64>
+    %wrapped = route.cast %above : !route.array<!route.range<i64>> to !route.array<!route.range<ui8>>
+    %kept = route.cast %i : !route.array<!route.range<i64>> to !route.array<!route.range<ui8>>
+    %two = route.constant 2 : i64 as !route.array<i64>
+    %one = route.constant 1 : i64 as !route.array<i64>
+    %wide = route.binary <mul> %i, %two : !route.array<!route.range<i64>>, !route.array<i64>
+    %around = route.binary <sub> %wide, %one : !route.array<!route.range<i64>>, !route.array<i64>
+    %truth = route.cast %around : !route.array<!route.range<i64>> to !route.array<!route.range<i1>>
+    %back = route.cast %kept : !route.array<!route.range<ui8>> to !route.array<!route.range<f32>>
+    route.return %wrapped, %kept, %truth, %back : !route.array<!route.range<ui8>>, !route.array<!route.range<ui8>>, !route.array<!route.range<i1>>, !route.array<!route.range<f32>>
   }
   // Text is known or unknown.
   // CHECK: text: !route.range<!route.text>: ?
