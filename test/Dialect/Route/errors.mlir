@@ -147,3 +147,40 @@ route.budget @few of @models window "call" reserve {
 // -----
 // expected-error @+1 {{runs @pick, which is no function}}
 route.test "one" of @pick {} expect "small"
+
+// -----
+
+route.axis @token <index> {}
+route.func @f <route> () {
+  // expected-error @+1 {{draws f32, found '!route.array<f64 [@token]>'}}
+  %0 = route.draw <uniform> 1 -> !route.array<f64 [@token]>
+  route.return
+}
+
+// -----
+
+route.axis @token <index> {}
+route.func @f <route> () {
+  // expected-error @+1 {{draws i64, found '!route.array<f32 [@token]>'}}
+  %0 = route.draw <bits> 1 -> !route.array<f32 [@token]>
+  route.return
+}
+
+// -----
+
+route.axis @token <index> {}
+route.axis @experts <pool> size(4) {}
+route.func @f <route> (%k: !route.array<i64 [@experts]>) {
+  // expected-error @+1 {{has a key over @experts, which the result is not over}}
+  %0 = route.draw <gumbel> 1 keys(%k : !route.array<i64 [@experts]>) -> !route.array<f32 [@token]>
+  route.return
+}
+
+// -----
+
+route.axis @token <index> {}
+route.func @f <route> () {
+  // expected-error @+1 {{has site -1, expected 0 or more}}
+  %0 = route.draw <normal> -1 -> !route.array<f32 [@token]>
+  route.return
+}

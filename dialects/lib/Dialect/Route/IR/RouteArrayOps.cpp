@@ -286,3 +286,21 @@ LogicalResult SizeOp::verifySymbolUses(SymbolTableCollection &tables) {
     return emitOpError("measures ") << getAxisAttr() << ", which is no axis";
   return success();
 }
+
+LogicalResult DrawOp::verify() {
+  auto type = cast<ArrayType>(getType());
+  bool bits = getKind() == DrawKind::bits;
+  Type element = type.getElementType();
+  if (bits ? !element.isInteger(64) : !element.isF32()) // C1
+    return emitOpError("draws ")
+           << (bits ? "i64" : "f32") << ", found " << type;
+  for (Value key : getKeys()) // C2
+    for (FlatSymbolRefAttr axis : cast<ArrayType>(key.getType()).getAxes())
+      if (!type.hasAxis(axis))
+        return emitOpError("has a key over ")
+               << axis << ", which the result is not over";
+  if (static_cast<int64_t>(getSite()) < 0) // C3
+    return emitOpError("has site ")
+           << int64_t(getSite()) << ", expected 0 or more";
+  return success();
+}

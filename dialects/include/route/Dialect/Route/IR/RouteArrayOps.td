@@ -371,11 +371,15 @@ def Route_DrawOp : Route_Op<"draw", [Pure]> {
     along the result's axes), so that it depends on neither order nor device.
     uniform is in [0, 1), gumbel and normal are made from it as numerics.h says.
 
+    Constraints: (C1) the result is f32, of bits i64; (C2) it has the axes of its keys; (C3)
+    `site` is at least 0.
+
     Example: `%d = route.draw <uniform> 1 keys(%sz : !route.array<i64>) -> !route.array<f32 [@token]>`
   }];
   let arguments = (ins Route_DrawKindAttr:$kind, I64Attr:$site, Variadic<Route_AnyArray>:$keys);
   let results = (outs Route_AnyArray:$result);
   let assemblyFormat = "$kind $site (`keys` `(` $keys^ `:` type($keys) `)`)? `->` type($result) attr-dict";
+  let hasVerifier = 1;
 }
 
 def Route_NowOp : Route_Op<"now", [MemoryEffects<[MemRead]>]> {
