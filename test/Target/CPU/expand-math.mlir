@@ -44,12 +44,23 @@ func.func @small(%x: bf16) -> bf16 {
   return %0 : bf16
 }
 
-// f64 and tensors stay.
+// f64 is computed in f64.
+// CHECK-LABEL: func @wide
+// CHECK-NOT: math.{{exp|log|tanh|erf|rsqrt|powf}}
+// CHECK: math.fma {{.*}} : vector<4xf64>
+// CHECK-NOT: row.unary
+// CHECK: return
+func.func @wide(%x: vector<4xf64>, %y: f64) -> (vector<4xf64>, f64) {
+  %0 = math.exp %x : vector<4xf64>
+  %1 = row.unary sigmoid %0 : vector<4xf64>
+  %2 = math.powf %y, %y : f64
+  return %1, %2 : vector<4xf64>, f64
+}
+
+// Tensors stay.
 // CHECK-LABEL: func @others
-// CHECK: math.exp %{{.*}} : f64
 // CHECK: math.exp %{{.*}} : tensor<4xf32>
-func.func @others(%x: f64, %t: tensor<4xf32>) -> (f64, tensor<4xf32>) {
-  %0 = math.exp %x : f64
-  %1 = math.exp %t : tensor<4xf32>
-  return %0, %1 : f64, tensor<4xf32>
+func.func @others(%t: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = math.exp %t : tensor<4xf32>
+  return %0 : tensor<4xf32>
 }
