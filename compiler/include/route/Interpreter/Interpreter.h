@@ -76,11 +76,12 @@ public:
   run(llvm::StringRef entry, llvm::ArrayRef<RuntimeValue> args);
   mlir::FailureOr<llvm::SmallVector<RuntimeValue>> run(llvm::StringRef entry);
 
-  /// Runs the handlers of `event`, or the one of that symbol; `of` is the router for commit and empty
-  /// otherwise. Handlers whose arguments have names take what the last run
-  /// returned under those names; others take `args` by place. All writes become
-  /// visible together, or none where a handler fails. `commit` and `dispatch`
-  /// charge what the last run reserved under budgets, once.
+  /// Runs the handlers of `event`, or the one of that symbol; `of` is the
+  /// router for commit and empty otherwise. Handlers whose arguments have names
+  /// take what the last run returned under those names; others take `args` by
+  /// place. All writes become visible together, or none where a handler fails.
+  /// `commit` and `dispatch` charge what the last run reserved under budgets,
+  /// once.
   mlir::LogicalResult emit(llvm::StringRef event, llvm::StringRef of,
                            llvm::ArrayRef<RuntimeValue> args);
 
