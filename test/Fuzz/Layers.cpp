@@ -8,14 +8,17 @@ namespace {
 
 class Layer {
 public:
-  explicit Layer(Choices &choices) : c(choices) {}
+  Layer(Choices &choices, bool cores) : c(choices), cores(cores) {}
 
   Spec make() {
-    hidden = c.pick({4u, 1u, 3u, 8u, 16u, 17u, 32u, 33u});
-    inner = c.pick({4u, 1u, 3u, 8u, 16u, 19u, 40u});
-    experts = c.pick({4u, 2u, 3u, 8u, 5u, 16u, 33u});
-    state = c.pick({"f32", "bf16", "f16"});
-    weights = c.pick({"f32", "bf16", "f16"});
+    hidden = cores ? c.pick({64u, 8u, 16u, 72u, 136u})
+                   : c.pick({4u, 1u, 3u, 8u, 16u, 17u, 32u, 33u});
+    inner = cores ? c.pick({64u, 8u, 24u, 72u, 128u})
+                  : c.pick({4u, 1u, 3u, 8u, 16u, 19u, 40u});
+    experts = cores ? c.pick({4u, 2u, 3u, 8u})
+                    : c.pick({4u, 2u, 3u, 8u, 5u, 16u, 33u});
+    state = cores ? "bf16" : c.pick({"f32", "bf16", "f16"});
+    weights = cores ? "bf16" : c.pick({"f32", "bf16", "f16"});
     result = c.pick({"f32", "bf16"});
     std::string text = "axis token, hidden = " + std::to_string(hidden) +
                        ", inner = " + std::to_string(inner);
@@ -135,6 +138,7 @@ private:
   }
 
   Choices &c;
+  bool cores;
   uint32_t hidden = 0, inner = 0, experts = 0;
   std::string state, weights, result;
 };
@@ -142,5 +146,9 @@ private:
 } // namespace
 
 Spec route::fuzz::expertLayer(Choices &choices) {
-  return Layer(choices).make();
+  return Layer(choices, /*cores=*/false).make();
+}
+
+Spec route::fuzz::coresLayer(Choices &choices) {
+  return Layer(choices, /*cores=*/true).make();
 }

@@ -29,6 +29,9 @@ struct Spec {
 Spec tokenRouter(Choices &choices);
 /// A feed-forward layer whose experts are chosen.
 Spec expertLayer(Choices &choices);
+/// One whose products a GPU's tensor cores can take: bf16, and sizes that are
+/// multiples of 8.
+Spec coresLayer(Choices &choices);
 /// A policy over requests.
 Spec requestPolicy(Choices &choices);
 

@@ -1,6 +1,6 @@
 // route-fuzz: random specs, compiled code against the interpreter.
 //
-//   route-fuzz [--kind token|layer|policy] [--seed N] [--cases N]
+//   route-fuzz [--kind token|layer|cores|policy] [--seed N] [--cases N]
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
 //              [--keep-going] [--plant] [--cuda]
 //   route-fuzz --spec FILE [--whole] [--cpu LEVEL] [--cuda]
@@ -44,6 +44,7 @@ Spec makeSpec(const std::string &kind, Choices &choices) {
     wanted = choices.pick({"token", "policy", "token", "layer", "policy"});
   return wanted == "policy"  ? requestPolicy(choices)
          : wanted == "layer" ? expertLayer(choices)
+         : wanted == "cores" ? coresLayer(choices)
                              : tokenRouter(choices);
 }
 
@@ -90,11 +91,12 @@ int runGiven(const Settings &settings) {
 }
 
 int usage() {
-  fprintf(stderr, "usage: route-fuzz [--kind token|layer|policy] [--seed N] "
-                  "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
-                  "[--print] [--keep-going] [--plant] [--cuda]\n"
-                  "       route-fuzz --spec FILE [--whole] [--cpu LEVEL] "
-                  "[--cuda]\n");
+  fprintf(stderr,
+          "usage: route-fuzz [--kind token|layer|cores|policy] [--seed N] "
+          "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
+          "[--print] [--keep-going] [--plant] [--cuda]\n"
+          "       route-fuzz --spec FILE [--whole] [--cpu LEVEL] "
+          "[--cuda]\n");
   return 2;
 }
 
