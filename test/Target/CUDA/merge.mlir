@@ -1,5 +1,5 @@
 // Entries that need the same kernel share one, whatever its form; others keep their own.
-// RUN: route-opt %s --convert-ragged-to-wgmma --convert-ragged-to-kernels --route-merge-kernels | FileCheck %s
+// RUN: route-opt %s --convert-ragged-to-wgmma=splits=1 --convert-ragged-to-kernels --route-merge-kernels | FileCheck %s
 
 // CHECK-LABEL: func.func @first
 // CHECK: gpu.launch_func @kernels::@first_matmul_0

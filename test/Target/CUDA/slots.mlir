@@ -82,7 +82,7 @@ func.func @columns(%x: memref<?x160xf16>, %i: memref<?x2xi32>, %n: memref<?xi32>
 // CHECK-LABEL: func.func @odd
 // CHECK: gpu.launch_func @kernels::@odd_slots_0 {{.*}} threads in (%c1024
 // CHECK-LABEL: gpu.func @odd_slots_0
-// CHECK-SAME: memref<16x2x64xf32
+// CHECK-SAME: memref<16x2x32xf32
 // CHECK-NOT: vector.load
 // CHECK-LABEL: gpu.func @odd_slots_1
 // CHECK-NOT: vector.load

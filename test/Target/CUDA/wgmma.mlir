@@ -1,5 +1,6 @@
 // Matmuls on bf16 become kernels on tensor cores; few rows keep the form that takes any sizes.
 // RUN: route-opt %s --convert-ragged-to-wgmma --split-input-file --verify-diagnostics | FileCheck %s
+// RUN: route-opt %s --convert-ragged-to-wgmma=splits=1 --split-input-file 2>/dev/null | FileCheck %s --check-prefix=ONE
 // RUN: route-opt %s --convert-ragged-to-wgmma="tokens=64 few-rows=7" --split-input-file 2>/dev/null | FileCheck %s --check-prefix=OPTIONS
 
 // A gated unit: 64 columns of both weights for each of two warpgroups, maps of both weights and two of the rows.
@@ -103,13 +104,13 @@ func.func @transposed(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x51
 // CHECK-NOT: gpu.launch_func
 // CHECK-COUNT-2: ragged.matmul
 // CHECK-NOT: gpu.module
-func.func @others(%x: memref<?x512xf32>, %w: memref<1x128x512xf32>, %z: memref<?x512xbf16>, %u: memref<1x32x512xbf16>,
-                  %out: memref<?x128xf32>, %few: memref<?x32xf32>) {
+func.func @others(%x: memref<?x512xf32>, %w: memref<1x128x512xf32>, %z: memref<?x512xbf16>, %u: memref<1x4x512xbf16>,
+                  %out: memref<?x128xf32>, %few: memref<?x4xf32>) {
   ragged.matmul rows(%x : memref<?x512xf32>) weights(%w : memref<1x128x512xf32>) outs(%out : memref<?x128xf32>) {
   ^bb0(%a: f32):
     ragged.yield %a : f32
   }
-  ragged.matmul rows(%z : memref<?x512xbf16>) weights(%u : memref<1x32x512xbf16>) outs(%few : memref<?x32xf32>) {
+  ragged.matmul rows(%z : memref<?x512xbf16>) weights(%u : memref<1x4x512xbf16>) outs(%few : memref<?x4xf32>) {
   ^bb0(%a: f32):
     ragged.yield %a : f32
   }
@@ -219,6 +220,50 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
     %p = arith.mulf %s, %c : f32
     %r = arith.truncf %p : f32 to bf16
     ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
+// A router's product: eight blocks of a cluster share K, whatever the number of rows, and add their sums up in their order.
+// CHECK-LABEL: func.func @router
+// CHECK-NOT: scf.if
+// CHECK: arith.muli %{{.*}}, %c8{{ }}
+// CHECK: gpu.launch_func @kernels::@router_wgmma_0
+// CHECK-LABEL: llvm.func @router_wgmma_0
+// CHECK-SAME: nvvm.cluster_dim = array<i32: 8, 1, 1>
+// CHECK-NOT: route.blocks_per_processor
+// CHECK: arith.remui %{{.*}}, %c8_i32
+// The producer meets the others twice, around their sums.
+// CHECK: nvvm.setmaxregister decrease
+// CHECK: nvvm.cluster.arrive
+// CHECK: nvvm.cluster.arrive
+// CHECK: nvvm.setmaxregister increase
+// CHECK: nvvm.cluster.wait
+// CHECK-COUNT-8: nvvm.mapa
+// CHECK-COUNT-8: llvm.load %{{.*}} : !llvm.ptr<7> -> f32
+// CHECK: llvm.store %{{.*}}, %{{.*}} : f32, !llvm.ptr<1>
+// CHECK: nvvm.cluster.wait
+// ONE-LABEL: func.func @router
+// ONE: scf.if
+// ONE-LABEL: llvm.func @router_wgmma_0
+// ONE-NOT: nvvm.cluster
+func.func @router(%x: memref<?x7168xbf16>, %w: memref<1x256x7168xbf16>, %out: memref<?x256xf32>) {
+  ragged.matmul rows(%x : memref<?x7168xbf16>) weights(%w : memref<1x256x7168xbf16>) outs(%out : memref<?x256xf32>) {
+  ^bb0(%a: f32):
+    ragged.yield %a : f32
+  }
+  return
+}
+
+// -----
+// Few steps along K make few splits: each has two at least.
+// CHECK-LABEL: llvm.func @short_wgmma_0
+// CHECK-SAME: nvvm.cluster_dim = array<i32: 2, 1, 1>
+func.func @short(%x: memref<?x320xbf16>, %w: memref<1x32x320xbf16>, %out: memref<?x32xf32>) {
+  ragged.matmul rows(%x : memref<?x320xbf16>) weights(%w : memref<1x32x320xbf16>) outs(%out : memref<?x32xf32>) {
+  ^bb0(%a: f32):
+    ragged.yield %a : f32
   }
   return
 }

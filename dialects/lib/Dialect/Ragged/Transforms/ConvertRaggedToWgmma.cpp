@@ -30,6 +30,10 @@ struct ConvertRaggedToWgmma
       getOperation().emitError("tokens is to be a multiple of 16 up to 256");
       return signalPassFailure();
     }
+    if (!llvm::is_contained({1, 2, 4, 8}, splits)) {
+      getOperation().emitError("splits is to be 1, 2, 4 or 8");
+      return signalPassFailure();
+    }
     SmallVector<MatmulOp> ops;
     for (Operation &function : *getOperation().getBody())
       if (!isa<gpu::GPUModuleOp>(function))
@@ -49,9 +53,10 @@ private:
                           : reason;
   }
   void lower(MatmulOp op) {
-    FailureOr<WgmmaTiles> tiles = WgmmaTiles::choose(op, tokens);
+    FailureOr<WgmmaTiles> tiles = WgmmaTiles::choose(op, tokens, splits);
     if (failed(tiles)) {
-      if (WgmmaTiles::isCandidate(op) && told.insert(op.getLoc()).second)
+      if (WgmmaTiles::isCandidate(op, splits) &&
+          told.insert(op.getLoc()).second)
         op->emitWarning("this product does not run on tensor cores: ")
             << reasonOf(op);
       return;
@@ -73,7 +78,9 @@ private:
     if (fewRows >= 0)
       most = fewRows;
     // Those of a chain that has another form for few rows never see them.
-    bool always = op->hasAttr(kManyAttr) && fewRows < 0;
+    // Blocks that share K have enough to do at any number of rows, and an item
+    // gets the same sums in every batch.
+    bool always = fewRows < 0 && (op->hasAttr(kManyAttr) || tiles->splits > 1);
     if (!always) {
       Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
                                         constant(most));
@@ -104,7 +111,8 @@ private:
         constant(tiles->experts));
     Value grid = arith::MulIOp::create(
         b, tilesOfRows,
-        constant(llvm::divideCeil(op.getOutputs(), tiles->outputs())));
+        constant(llvm::divideCeil(op.getOutputs(), tiles->outputs()) *
+                 tiles->splits));
     launchKernel(b, kernel, grid, operands);
     if (always)
       op->erase();

@@ -2,7 +2,8 @@
 // enough loads of weights are under way at once.
 //
 // Weights whose rows lie along K: a warp has a few columns, its lanes go along
-// K. Transposed weights: a warp has 64 columns, two a lane, and a share of K.
+// K. Transposed weights: a warp has 64 columns, two a lane, or 32, and a share
+// of K.
 // Where an item's results are combined, its ranks are warps of one block.
 #include "KernelBody.h"
 
@@ -24,6 +25,7 @@ struct Shares {
   int64_t splits;  ///< warps that share the columns' sums
   int64_t ranks;   ///< slots of a block
   int64_t groups;  ///< of columns in a block
+  int64_t ofLane;  ///< columns of transposed weights for a lane: 1 or 2
   int64_t threads() const { return 32 * splits * ranks * groups; }
 };
 
@@ -204,8 +206,9 @@ Values SlotKernel::sumsOfColumns(Value row, Value first, Value split) {
                                      k.index(inner));
   // Columns of the weights: two side by side, the parts of one of the result
   // or two of the result.
-  int64_t columns = op.getOutputs() * parts;
-  bool pairs = columns % 2 == 0 && llvm::all_of(op.getWeights(), [](Value v) {
+  int64_t columns = op.getOutputs() * parts, own = shares.ofLane;
+  bool pairs = own == 2 && columns % 2 == 0 &&
+               llvm::all_of(op.getWeights(), [](Value v) {
                  auto type = cast<MemRefType>(v.getType());
                  auto [strides, offset] = type.getStridesAndOffset();
                  auto even = [](int64_t n) {
@@ -215,8 +218,9 @@ Values SlotKernel::sumsOfColumns(Value row, Value first, Value split) {
                         llvm::all_of(ArrayRef(strides).drop_back(), even);
                });
   Value lane = k.rem(k.thread(), k.index(32));
-  Value column = k.add(k.mul(first, k.index(parts)), k.mul(lane, k.index(2)));
+  Value column = k.add(k.mul(first, k.index(parts)), k.mul(lane, k.index(own)));
   Value last = k.index(columns - 1);
+  unsigned sums = own * weights.size();
   auto fetch = [&](Value memory, Value at) -> Values {
     if (pairs) {
       Value v =
@@ -228,7 +232,7 @@ Values SlotKernel::sumsOfColumns(Value row, Value first, Value split) {
               vector::ExtractOp::create(k.b, v, 1)};
     }
     Values result;
-    for (int64_t i = 0; i < 2; ++i)
+    for (int64_t i = 0; i < own; ++i)
       result.push_back(k.load(
           memory,
           {expert, at,
@@ -240,17 +244,28 @@ Values SlotKernel::sumsOfColumns(Value row, Value first, Value split) {
     for (int64_t u = 0; u < steps; ++u)
       for (Value memory : weights)
         llvm::append_range(loaded, fetch(memory, k.add(start, k.index(u))));
+    // The warp's lanes all read the same of the row, 16 bytes at a time.
+    int64_t together = 128 / element.getIntOrFloatBitWidth();
+    bool wide = steps % together == 0 && rowsStartAt16Bytes(op.getRows());
+    for (int64_t u = 0; u < steps; u += wide ? together : 1) {
+      Value at = k.add(start, k.index(u));
+      if (!wide) {
+        x.push_back(widen(k.load(rows, {row, at})));
+        continue;
+      }
+      Value several = loadWide(rows, {row, at}, together);
+      for (int64_t i = 0; i < together; ++i)
+        x.push_back(widen(vector::ExtractOp::create(k.b, several, i)));
+    }
     for (int64_t u = 0; u < steps; ++u)
-      x.push_back(widen(k.load(rows, {row, k.add(start, k.index(u))})));
-    for (int64_t u = 0; u < steps; ++u)
-      for (unsigned s = 0; s < 2 * weights.size(); ++s)
-        sum[s] = math::FmaOp::create(
-            k.b, x[u], widen(loaded[u * 2 * weights.size() + s]), sum[s]);
+      for (unsigned s = 0; s < sums; ++s)
+        sum[s] =
+            math::FmaOp::create(k.b, x[u], widen(loaded[u * sums + s]), sum[s]);
     return sum;
   };
   if (early)
     waitForRows();
-  Values sum(2 * weights.size(), zero());
+  Values sum(sums, zero());
   Value length = k.sub(end, begin);
   Value whole = k.add(begin, k.sub(length, k.rem(length, k.index(16))));
   sum = k.loop(begin, whole, k.index(16), sum, [&](Value at, ValueRange acc) {
@@ -316,7 +331,7 @@ void SlotKernel::emit() {
 
   // Where values of other warps are wanted, they meet in shared memory:
   // [group, rank, split, sum, column].
-  int64_t width = transposed ? kSlotColumns / parts : shares.columns;
+  int64_t width = transposed ? 32 * shares.ofLane / parts : shares.columns;
   auto writeOne = [&](ArrayRef<Value> totals, Value column) {
     Value y = result(totals, column);
     k.store(y, out, {slot, column});
@@ -371,13 +386,14 @@ void SlotKernel::emit() {
   }
 
   Values totals = sumsOfColumns(row, first, split);
-  int64_t each = kSlotColumns * weights.size();
+  int64_t wide = 32 * shares.ofLane, each = wide * weights.size();
   Value partial = k.shared({shares.ranks, shares.splits, each}, f32);
   for (unsigned w = 0; w < weights.size(); ++w)
-    for (int64_t i = 0; i < 2; ++i)
-      k.store(totals[2 * w + i], partial,
-              {rankInBlock, split,
-               k.add(k.mul(lane, k.index(2)), k.index(kSlotColumns * w + i))});
+    for (int64_t i = 0; i < shares.ofLane; ++i)
+      k.store(
+          totals[shares.ofLane * w + i], partial,
+          {rankInBlock, split,
+           k.add(k.mul(lane, k.index(shares.ofLane)), k.index(wide * w + i))});
   k.barrier();
   // A thread for each column then adds up the splits, and the ranks.
   Value column = k.add(first, thread);
@@ -387,7 +403,7 @@ void SlotKernel::emit() {
     Values result;
     for (unsigned s = 0; s < sums; ++s) {
       Value place = k.add(k.mul(thread, k.index(parts)),
-                          k.index(kSlotColumns * (s / parts) + s % parts));
+                          k.index(wide * (s / parts) + s % parts));
       Value sum;
       for (int64_t p = 0; p < shares.splits; ++p) {
         Value v = k.load(partial, {rank, k.index(p), place});
@@ -430,8 +446,15 @@ LogicalResult lowerToKernels(SlotMatmulOp op, bool early) {
     return op.emitOpError("combines ") << ranks << " slots, at most 32";
   Shares shares;
   shares.ranks = ranks;
+  shares.ofLane = 2;
   if (op.getTransposed()) {
-    shares.columns = std::max<int64_t>(1, kSlotColumns / op.getParts());
+    // An item's block has all its ranks: smaller tiles keep more of the
+    // multiprocessors busy.
+    constexpr int64_t processors = 132;
+    bool few = op.getCombined() && op.getParts() == 1 &&
+               op.getOutputs() < kSlotColumns * processors;
+    shares.ofLane = few ? 1 : 2;
+    shares.columns = std::max<int64_t>(1, 32 * shares.ofLane / op.getParts());
     if (kSlotColumns % op.getParts() != 0)
       return op.emitOpError("has ")
              << op.getParts() << " interleaved parts, which " << kSlotColumns

@@ -27,10 +27,26 @@ using namespace route::ragged;
 using Values = SmallVector<Value>;
 using Predicate = arith::CmpIPredicate;
 
-bool WgmmaTiles::isCandidate(MatmulOp op) {
+int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
+  constexpr int64_t most = 512; // columns
+  if (op.isPacked() || op.getOffsets() || op.getParts() != 1 ||
+      op.getOutputs() > most ||
+      cast<ShapedType>(op.getOut().getType()).getElementTypeBitWidth() != 32)
+    return 1;
+  // Every block has at least two steps along K.
+  int64_t steps = llvm::divideCeil(op.getInner(), kDepth);
+  while (splits > 1 &&
+         (steps < 2 * splits ||
+          (splits - 1) * llvm::divideCeil(steps, splits) >= steps))
+    splits /= 2;
+  return splits;
+}
+
+bool WgmmaTiles::isCandidate(MatmulOp op, int64_t splits) {
   Type element = op.weightType().getElementType();
+  int64_t least = splitsOf(op, splits) > 1 ? 8 : 64;
   return !op.isPacked() && (element.isBF16() || element.isF16()) &&
-         op.getInner() >= kDepth && op.getOutputs() >= 64;
+         op.getInner() >= kDepth && op.getOutputs() >= least;
 }
 
 std::string WgmmaTiles::objectionTo(MatmulOp op) {
@@ -50,14 +66,16 @@ std::string WgmmaTiles::objectionTo(MatmulOp op) {
   return "";
 }
 
-FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens) {
+FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
+                                         int64_t splits) {
   int64_t columns = op.getOutputs();
   auto out = cast<MemRefType>(op.getOut().getType());
-  if (!isCandidate(op) || !objectionTo(op).empty())
+  if (!isCandidate(op, splits) || !objectionTo(op).empty())
     return failure();
   WgmmaTiles tiles;
   tiles.weights = op.getWeights().size();
   tiles.parts = op.getParts();
+  tiles.splits = splitsOf(op, splits);
   tiles.experts = op.getExperts();
   tiles.outputBytes = out.getElementTypeBitWidth() / 8;
   // Two interleaved blocks of 64 columns make one of the result.
@@ -73,6 +91,10 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens) {
     --tiles.stages;
   if (tiles.sharedBytes() > kMaxShared)
     return failure();
+  // A split's sums lie where its tiles were.
+  if (tiles.splits > 1 && tiles.tokens * tiles.weights * tiles.columns() * 4 >
+                              tiles.stages * tiles.stageBytes())
+    tiles.splits = 1;
   return tiles;
 }
 
@@ -220,6 +242,9 @@ private:
   Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
                 ArrayRef<Value> perRow);
   Values together(Value low, Value high);
+  void meetCluster();
+  void keep(int64_t width, ArrayRef<Value> sums);
+  void addUp();
   Value approximate(row::UnaryOp unary, Value x);
   Value narrow(Value x, Value y);
 
@@ -233,7 +258,7 @@ private:
   Values weights, perExpert, perRow;
   Value rows64, rows16, offsets, out, outStart;
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
-  Value tileCount, depth;
+  Value tileCount, firstStep, depth, rank;
 };
 
 /// The function, its arguments, and buffers made of them.
@@ -269,7 +294,13 @@ void Emitter::begin(StringRef stem) {
   kernel =
       createWholeKernel(module, op.getLoc(), stem, types, WgmmaTiles::kThreads);
   kernel->setAttr(kSharedBytesAttr, b.getI32IntegerAttr(tiles.sharedBytes()));
-  kernel->setAttr(kBlocksPerProcessorAttr, b.getI32IntegerAttr(1));
+  // Blocks of a cluster have one tile; others stay and take tiles in turn.
+  if (tiles.splits > 1)
+    kernel->setAttr(
+        NVVM::NVVMDialect::getClusterDimAttrName(),
+        b.getDenseI32ArrayAttr({static_cast<int32_t>(tiles.splits), 1, 1}));
+  else
+    kernel->setAttr(kBlocksPerProcessorAttr, b.getI32IntegerAttr(1));
   for (auto [i, box] : maps) {
     setTensorMap(kernel, i, box);
   }
@@ -316,7 +347,17 @@ void Emitter::prologue() {
   warp = uniform(shr(thread, 5));
   warpgroup = shr(warp, 2);
   isFirst = cmp(Predicate::eq, thread, num(0));
-  depth = num((op.getInner() + WgmmaTiles::kDepth - 1) / WgmmaTiles::kDepth);
+  int64_t steps = llvm::divideCeil(op.getInner(), WgmmaTiles::kDepth);
+  firstStep = num(0);
+  depth = num(steps);
+  if (tiles.splits > 1) {
+    rank = rem(block, num(tiles.splits));
+    block = div(block, num(tiles.splits));
+    blocks = div(blocks, num(tiles.splits));
+    Value own = num(tiles.depthOf(op.getInner()));
+    firstStep = mul(rank, own);
+    depth = least(own, sub(num(steps), firstStep));
+  }
   when(isFirst, [&] {
     for (int64_t s = 0; s < tiles.stages; ++s) {
       NVVM::MBarrierInitOp::create(b, fullBarrier(num(s)), num(1), Value());
@@ -413,7 +454,7 @@ void Emitter::producer() {
                      b, TypeRange(), barrier, bytes, NVVM::MemScopeKind::CTA,
                      false, Value());
                  Value base = mul(stage, num(tiles.stageBytes()));
-                 Value inner = shl(k, 6);
+                 Value inner = shl(add(firstStep, k), 6);
                  for (auto [w, map] : llvm::enumerate(weights)) {
                    int64_t place = w * tiles.columns() * WgmmaTiles::kDepth * 2;
                    if (!op.getTransposed()) {
@@ -446,6 +487,10 @@ void Emitter::producer() {
                });
          });
   });
+  if (tiles.splits > 1) {
+    meetCluster();
+    meetCluster();
+  }
 }
 
 /// Two warpgroups multiply, each its own columns.
@@ -481,6 +526,11 @@ void Emitter::consumer() {
     }
     return Values(choice.getResults());
   });
+  if (tiles.splits > 1) {
+    meetCluster();
+    when(isLess(block, tileCount), [&] { addUp(); });
+    meetCluster(); // nobody ends while others read its sums
+  }
 }
 
 /// A tile of `width` tokens: the sums, then the results. Gives the ring's
@@ -568,7 +618,10 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
       });
   NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
   release(end[2]);
-  epilogue(width, ArrayRef(end).drop_front(3), tile);
+  if (tiles.splits > 1)
+    keep(width, ArrayRef(end).drop_front(3));
+  else
+    epilogue(width, ArrayRef(end).drop_front(3), tile);
   Values result{end[0], end[1]};
   llvm::append_range(result, after.values());
   return result;
@@ -706,6 +759,105 @@ void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
       }
     }
   }
+}
+
+/// What threads of the cluster wrote to shared memory before, all may read.
+void Emitter::meetCluster() {
+  NVVM::ClusterArriveOp::create(b, UnitAttr());
+  NVVM::ClusterWaitOp::create(b, UnitAttr());
+}
+
+/// A split's sums go to its shared memory, where its tiles were: register r of
+/// sum i of a thread at [group, i * tokens / 2 + r, thread].
+void Emitter::keep(int64_t width, ArrayRef<Value> sums) {
+  // The other warpgroup's products read the tiles too.
+  NVVM::BarrierOp::create(b, TypeRange(), num(3),
+                          num(128 * WgmmaTiles::kWarpgroups),
+                          NVVM::BarrierReductionAttr(), Value());
+  Value group = sub(warpgroup, num(1));
+  int64_t each = tiles.weights * tiles.blocks * tiles.tokens / 2;
+  Value own = at(add(mul(group, num(each * 512)), shl(mask(thread, 127), 2)));
+  for (auto [i, sum] : llvm::enumerate(sums))
+    for (int64_t r = 0; r < width / 2; ++r) {
+      Value x = LLVM::ExtractValueOp::create(b, sum, ArrayRef<int64_t>{r});
+      auto place = static_cast<int32_t>(512 * (i * tiles.tokens / 2 + r));
+      LLVM::StoreOp::create(b, x,
+                            LLVM::GEPOp::create(b, shared, b.getI8Type(), own,
+                                                ArrayRef<LLVM::GEPArg>{place}));
+    }
+}
+
+/// Each block of a cluster adds up the splits' sums, in their order, of every
+/// so many rows, eight at a time, and writes the results.
+void Emitter::addUp() {
+  auto cluster = LLVM::LLVMPointerType::get(b.getContext(), 7);
+  Values memories;
+  for (int64_t s = 0; s < tiles.splits; ++s)
+    memories.push_back(NVVM::MapaOp::create(b, cluster, memory, num(s)));
+  Tile tile = tileAt(block);
+  Value group = sub(warpgroup, num(1));
+  int64_t each = tiles.weights * tiles.blocks * tiles.tokens / 2;
+  Value own = add(mul(group, num(each * 512)), shl(mask(thread, 127), 2));
+  Value columns = num(op.getOutputs());
+  Value firstColumn = add(add(mul(tile.column, num(tiles.columns())),
+                              mul(group, num(64 * tiles.blocks))),
+                          add(shl(mask(warp, 3), 4), shr(lane, 2)));
+  Value ownRow = shl(mask(lane, 3), 1);
+  auto type = cast<MemRefType>(op.getOut().getType());
+  int64_t stride = type.getStridesAndOffset().first[0];
+  auto global = LLVM::LLVMPointerType::get(b.getContext(), 1);
+  Value eights = shr(add(tile.rows, num(7)), 3);
+  loop(rank, eights, num(tiles.splits), {}, [&](Value j, ValueRange) {
+    // Beyond these, addresses are constants.
+    Values rowsOf;
+    for (Value memory : memories)
+      rowsOf.push_back(
+          LLVM::GEPOp::create(b, cluster, b.getI8Type(), memory,
+                              ArrayRef<LLVM::GEPArg>{add(own, shl(j, 11))}));
+    for (int64_t block = 0; block < tiles.blocks; ++block)
+      for (int64_t h = 0; h < 2; ++h) {
+        Value column = add(firstColumn, num(64 * block + 8 * h));
+        Value safe = least(column, sub(columns, num(1)));
+        Values ofColumn;
+        for (Value v : perExpert)
+          ofColumn.push_back(memref::LoadOp::create(
+              b, v, ValueRange{index(tile.expert), index(safe)}));
+        for (int64_t i = 0; i < 2; ++i) {
+          Values accumulators;
+          for (int64_t w = 0; w < tiles.weights; ++w) {
+            int64_t sum = w * tiles.blocks + block;
+            auto place = static_cast<int32_t>(
+                512 * (sum * tiles.tokens / 2 + 2 * h + i));
+            Value total;
+            for (Value memory : rowsOf) {
+              Value from =
+                  LLVM::GEPOp::create(b, cluster, b.getI8Type(), memory,
+                                      ArrayRef<LLVM::GEPArg>{place});
+              Value x = LLVM::LoadOp::create(b, f32, from);
+              total =
+                  total ? arith::AddFOp::create(b, total, x).getResult() : x;
+            }
+            accumulators.push_back(total);
+          }
+          Value row = add(shl(j, 3), add(ownRow, num(i)));
+          Value safeRow = least(row, sub(tile.rows, num(1)));
+          Values ofRow;
+          for (Value v : perRow)
+            ofRow.push_back(
+                memref::LoadOp::create(b, v, index(add(tile.row, safeRow))));
+          Value x = element(accumulators, ofColumn, ofRow);
+          when(both(isLess(row, tile.rows), isLess(column, columns)), [&] {
+            Value place = add(mul(extend(add(tile.row, row)), wide(stride)),
+                              extend(column));
+            LLVM::StoreOp::create(
+                b, x,
+                LLVM::GEPOp::create(b, global, type.getElementType(), outStart,
+                                    ArrayRef<LLVM::GEPArg>{place}));
+          });
+        }
+      }
+    return Values();
+  });
 }
 
 /// Sums of two interleaved parts. Lanes 4c to 4c + 3 hold column c % 8 of a

@@ -18,6 +18,7 @@ struct WgmmaTiles {
   int64_t stages;      ///< tiles along K in flight
   int64_t outputBytes; ///< of an element of the result
   int64_t experts;
+  int64_t splits; ///< blocks of a cluster, each with its share of K
 
   static constexpr int64_t kWarpgroups = 2; ///< that multiply
   static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
@@ -41,13 +42,22 @@ struct WgmmaTiles {
   int64_t tableOffset() const { return barrierOffset() + 16 * stages; }
   int64_t sharedBytes() const { return tableOffset() + 8 * (experts + 1) + 64; }
 
+  /// Steps along K of a block.
+  int64_t depthOf(int64_t inner) const {
+    return llvm::divideCeil(llvm::divideCeil(inner, kDepth), splits);
+  }
+  /// How many blocks may share the sums of a dense product with few columns,
+  /// such as a router's: at most `splits`, and the less the fewer steps along
+  /// K.
+  static int64_t splitsOf(MatmulOp op, int64_t splits);
   /// Whether tensor cores are for this matmul: of 16 bits, and not too small.
-  static bool isCandidate(MatmulOp op);
+  static bool isCandidate(MatmulOp op, int64_t splits);
   /// Why they cannot run such a matmul; empty where they can.
   static std::string objectionTo(MatmulOp op);
   /// The tiles for a matmul; failure where it is no candidate, where there is
   /// an objection, or where tiles do not fit shared memory and registers.
-  static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens);
+  static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens,
+                                            int64_t splits);
 };
 
 /// Emits the kernel of `op`. Its arguments: a tensor map for each weight, two

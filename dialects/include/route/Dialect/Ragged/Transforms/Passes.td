@@ -118,6 +118,11 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     with a warning, matrices whose elements lie apart or whose rows start between
     multiples of 16 bytes, and more than two interleaved parts.
 
+    A dense product with results of 32 bits and at most 512 columns, such as a
+    router's, has too few tiles: blocks of a cluster share K, and add their sums up
+    in their order. How many is a function of K alone, and this form runs for few
+    rows too, so an item's sums are the same in every batch.
+
     Of two interleaved parts a tile has 128 columns of the result; lanes exchange
     sums so that both of an element meet in one.
 
@@ -134,7 +139,9 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     Option<"tokens", "tokens", "int64_t", "160",
            "rows of a tile at most, a multiple of 16; beyond 128, all but an expert's last have 32 less">,
     Option<"fewRows", "few-rows", "int64_t", "-1",
-           "rows up to which the other form runs; by default a quarter of the experts, 32 with one">
+           "rows up to which the other form runs; by default a quarter of the experts, 32 with one">,
+    Option<"splits", "splits", "int64_t", "8",
+           "blocks that share K at most where a dense product has few columns: 1, 2, 4 or 8">
   ];
   let statistics = [Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">];
   let dependentDialects = [
