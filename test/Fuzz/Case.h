@@ -7,10 +7,10 @@
 namespace route::fuzz {
 
 enum class Verdict {
-  Agrees,   ///< all back ends agree
-  Refused,  ///< the compiler does not cover it and says so with R0900
-  IllTyped, ///< another error: the generator's mistake, or the checker's
-  Differs,  ///< two back ends disagree, or one fails
+  Agrees,     ///< all back ends agree
+  Refused,    ///< the compiler does not cover it and says so with R0900
+  IllTyped,   ///< another error: the generator's mistake, or the checker's
+  Differs,    ///< two back ends disagree, or one fails
   BadMessage, ///< an error without a place, or in the words of the IR
   Crashes,
   Hangs

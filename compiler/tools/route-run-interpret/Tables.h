@@ -11,8 +11,8 @@ namespace route {
 /// the table of `words` words at `data`.
 void writeTable(const interp::KeyedState &keyed, StateOp state, int64_t words,
                 int64_t *data);
-/// The cells of the table at `data`; of a text in a key its digest. Fails with a
-/// message where keys have axes.
+/// The cells of the table at `data`; of a text in a key its digest. Fails with
+/// a message where keys have axes.
 mlir::FailureOr<interp::KeyedState> readTable(interp::Machine &machine,
                                               StateOp state, int64_t words,
                                               const int64_t *data);
