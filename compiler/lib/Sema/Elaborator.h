@@ -738,8 +738,10 @@ private:
   std::map<const ast::BudgetDecl *, AxisInfo *> budgetPools;
   std::map<const ast::BudgetDecl *, Unit> budgetUnits;
   std::set<const ast::BudgetDecl *> brokenBudgets;
-  /// What one `keep` of the file stores, as values of a step route, and where.
+  /// What one `keep` of the file stores, and where: its shape, without arrays,
+  /// and the types of its arrays.
   std::optional<Value> keptLike;
+  llvm::SmallVector<mlir::Type> keptTypes;
   SourceRange keptRange;
   AxisInfo *keptAxis = nullptr;
   /// Of the handler being emitted: what its run has kept, along keptAxis.

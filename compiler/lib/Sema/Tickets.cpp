@@ -23,7 +23,8 @@ static bool leavesOf(const Value &value,
   return bool(value.ir);
 }
 
-/// `like` made of other arrays, in the order of leavesOf.
+/// `like` made of other arrays, in the order of leavesOf; of none, its shape
+/// alone.
 static Value rebuilt(const Value &like, mlir::ValueRange &leaves) {
   if (like.parts &&
       (like.is(Value::Kind::Tuple) || like.is(Value::Kind::Record))) {
@@ -33,8 +34,11 @@ static Value rebuilt(const Value &like, mlir::ValueRange &leaves) {
     return Value::group(like.kind, std::move(parts),
                         like.names ? *like.names : std::vector<std::string>());
   }
-  mlir::Value leaf = leaves.front();
-  leaves = leaves.drop_front();
+  mlir::Value leaf;
+  if (!leaves.empty()) {
+    leaf = leaves.front();
+    leaves = leaves.drop_front();
+  }
   return like.is(Value::Kind::Row)
              ? Value::ofAxis(Value::Kind::Row, like.axis, leaf)
              : Value::array(leaf, like.unit);
@@ -68,8 +72,13 @@ bool Elaborator::keep(const std::vector<Value> &values, SourceRange range) {
   KeepOp::create(e.builder, e.loc, leaves);
   if (cx.steps->learning)
     return true;
+  llvm::SmallVector<mlir::Type> types;
+  for (mlir::Value leaf : leaves)
+    types.push_back(leaf.getType());
   if (!keptLike) {
-    keptLike = entry, keptRange = range;
+    // A route that turns out wrong is erased, and its arrays with it.
+    mlir::ValueRange none;
+    keptLike = rebuilt(entry, none), keptTypes = types, keptRange = range;
     return true;
   }
   // What the handlers take them for is the same for all.
@@ -78,13 +87,13 @@ bool Elaborator::keep(const std::vector<Value> &values, SourceRange range) {
     if (a.kind != b.kind || bool(a.parts) != bool(b.parts))
       return false;
     if (!a.parts)
-      return a.ir.getType() == b.ir.getType() && a.unit == b.unit;
+      return a.unit == b.unit;
     return a.parts->size() == b.parts->size() &&
            llvm::all_of(llvm::zip(*a.parts, *b.parts), [&](auto pair) {
              return same(std::get<0>(pair), std::get<1>(pair));
            });
   };
-  if (same(*keptLike, entry))
+  if (same(*keptLike, entry) && keptTypes == types)
     return true;
   error(diag::typeMismatch, range, "other things are kept elsewhere")
       .label(keptRange, "here")
@@ -155,18 +164,18 @@ Value Elaborator::keptLoop(const ForExpr &expr) {
         .note("a router keeps the row it chose behind its values");
     return Value();
   }
-  llvm::SmallVector<mlir::Value> leaves;
-  leavesOf(*keptLike, leaves);
   if (!keptAxis) {
     keptAxis = makeAxis("kept", "kept", AxisKind::index, keptRange);
     emitAxis(*keptAxis);
   }
   if (keptArgs.empty())
-    for (mlir::Value leaf : leaves) {
+    for (mlir::Type type : keptTypes) {
+      auto leaf = cast<route::ArrayType>(type);
       AxisList axes = {keptAxis};
-      axes.append(e.axesOf(leaf));
+      for (mlir::FlatSymbolRefAttr axis : leaf.getAxes())
+        axes.push_back(e.axisOf(axis));
       keptArgs.push_back(func.getBody().front().addArgument(
-          e.arrayType(e.elementOf(leaf), axes), e.loc));
+          e.arrayType(leaf.getElementType(), axes), e.loc));
     }
   auto loop =
       ForOp::create(e.builder, e.loc, mlir::TypeRange(), mlir::Value(),
