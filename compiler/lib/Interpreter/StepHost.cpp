@@ -1,9 +1,12 @@
 // Drives step runs: by a script of what the host answers, or by the events of a
 // log. Time is that of the script; nothing waits.
+#include "Scalars.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Inputs.h"
 #include "route/Interpreter/Machine.h"
 #include "route/Interpreter/Steps.h"
 #include "llvm/Support/JSON.h"
+#include <map>
 #include <queue>
 
 using namespace mlir;
@@ -28,6 +31,7 @@ struct Feedback {
   int64_t run = -1; // -1: every run
   int64_t afterNs = 0;
   double reward = 0;
+  size_t line = 0;
 };
 
 /// Something that will happen.
@@ -43,6 +47,9 @@ struct Happening {
   }
 };
 
+/// The parts of a line, and what each is.
+using Parts = ArrayRef<std::pair<StringRef, StringRef>>;
+
 class Stage {
 public:
   Stage(Interpreter &interpreter, ModuleOp module, StringRef entry,
@@ -56,8 +63,11 @@ public:
 
 private:
   LogicalResult readHost();
+  LogicalResult checkNames();
   FailureOr<Answer> readAnswer(const llvm::json::Object &object, size_t line);
   LogicalResult readFeedback(const llvm::json::Object &object, size_t line);
+  LogicalResult misread(size_t line, StringRef what, Parts parts,
+                        StringRef name);
   LogicalResult feedback(int64_t run, double reward);
   FailureOr<int64_t> countRuns();
   LogicalResult start(int64_t run);
@@ -91,7 +101,7 @@ private:
 
 /// Calls `each` with every line of JSON.
 static LogicalResult
-forLines(StringRef text, Location loc,
+forLines(StringRef text, Location loc, StringRef prefix,
          llvm::function_ref<LogicalResult(llvm::json::Object &, size_t)> each) {
   for (size_t number = 1; !text.empty(); ++number) {
     auto [line, rest] = text.split('\n');
@@ -100,15 +110,43 @@ forLines(StringRef text, Location loc,
       continue;
     llvm::Expected<llvm::json::Value> value = llvm::json::parse(line);
     if (!value)
-      return emitError(loc, "line ")
+      return emitError(loc, prefix)
              << number << ": " << llvm::toString(value.takeError());
     auto *object = value->getAsObject();
     if (!object)
-      return emitError(loc, "line ") << number << ": expected an object";
+      return emitError(loc, prefix) << number << ": expected an object";
     if (failed(each(*object, number)))
       return failure();
   }
   return success();
+}
+
+static constexpr std::pair<StringRef, StringRef> answerParts[] = {
+    {"call", "a text, pool.body or host.function"},
+    {"row", "a label, or a position"},
+    {"ms", "a number of milliseconds from 0"},
+    {"first_byte_ms", "a number of milliseconds from 0"},
+    {"times", "a whole number from 1, or \"any\""},
+    {"return", "an object, the fields of the answer"},
+    {"fail", "a code from 1 to 999"},
+    {"timeout", "true"},
+    {"gone", "true"}};
+static constexpr std::pair<StringRef, StringRef> feedbackParts[] = {
+    {"feedback", "a number"},
+    {"run", "a whole number from 0"},
+    {"ms", "a number of milliseconds from 0"}};
+
+LogicalResult Stage::misread(size_t line, StringRef what, Parts parts,
+                             StringRef name) {
+  for (auto [part, form] : parts)
+    if (part == name)
+      return complain(line) << "'" << name << "' is " << form;
+  InFlightDiagnostic wrong = complain(line) << "'" << name << "' is no part of "
+                                            << what << "; its parts are ";
+  llvm::interleave(
+      parts, [&](const auto &part) { wrong << part.first; },
+      [&] { wrong << ", "; });
+  return wrong;
 }
 
 FailureOr<Answer> Stage::readAnswer(const llvm::json::Object &object,
@@ -147,8 +185,7 @@ FailureOr<Answer> Stage::readAnswer(const llvm::json::Object &object,
     else
       good = false;
     if (!good)
-      return complain(line)
-             << "'" << name << "' is no part of an answer, or not of this form";
+      return misread(line, "an answer", answerParts, name);
   }
   if (answer.call.empty() || outcomes != 1)
     return complain(line) << "an answer has a 'call' and one of 'return', "
@@ -159,6 +196,7 @@ FailureOr<Answer> Stage::readAnswer(const llvm::json::Object &object,
 LogicalResult Stage::readFeedback(const llvm::json::Object &object,
                                   size_t line) {
   Feedback feedback;
+  feedback.line = line;
   for (const auto &[key, value] : object) {
     StringRef name = key;
     auto number = value.getAsNumber();
@@ -170,24 +208,78 @@ LogicalResult Stage::readFeedback(const llvm::json::Object &object,
     else if (name == "ms" && number && *number >= 0 && *number < 1e12)
       feedback.afterNs = int64_t(*number * 1e6);
     else
-      return complain(line)
-             << "'" << name << "' is no part of feedback, or not of this form";
+      return misread(line, "feedback", feedbackParts, name);
   }
   feedbacks.push_back(feedback);
   return success();
 }
 
 LogicalResult Stage::readHost() {
-  return forLines(script.host, place(),
-                  [&](llvm::json::Object &object, size_t line) {
-                    if (object.get("feedback"))
-                      return readFeedback(object, line);
-                    auto answer = readAnswer(object, line);
-                    if (failed(answer))
-                      return failure();
-                    answers.push_back(std::move(*answer));
-                    return success();
-                  });
+  auto read = forLines(script.host, place(), script.line,
+                       [&](llvm::json::Object &object, size_t line) {
+                         if (object.get("feedback"))
+                           return readFeedback(object, line);
+                         auto answer = readAnswer(object, line);
+                         if (failed(answer))
+                           return failure();
+                         answers.push_back(std::move(*answer));
+                         return success();
+                       });
+  return failed(read) ? failure() : checkNames();
+}
+
+/// An answer to what nobody calls would never be missed. What the module calls
+/// is known, and so are rows that have labels.
+LogicalResult Stage::checkNames() {
+  std::map<std::string, AxisOp> called;
+  std::function<void(StringAttr, StringRef)> addPool = [&](StringAttr pool,
+                                                           StringRef body) {
+    auto axis = machine.symbols.lookup<AxisOp>(pool);
+    called[(pool.getValue() + "." + body).str()] = axis;
+    if (ArrayAttr parts = axis ? getParts(axis) : ArrayAttr())
+      for (auto part : parts.getAsRange<FlatSymbolRefAttr>())
+        addPool(part.getAttr(), body);
+  };
+  module.walk([&](Operation *op) {
+    if (auto ask = dyn_cast<AskOp>(op)) {
+      if (FlatSymbolRefAttr pool = ask.getPoolAttr())
+        addPool(pool.getAttr(), ask.getName());
+      else
+        called[("host." + ask.getName()).str()] = {};
+    } else if (auto signal = dyn_cast<SignalOp>(op)) {
+      if (signal.getHost())
+        called[("host." + *signal.getHost()).str()] = {};
+    }
+  });
+  for (const Answer &answer : answers) {
+    auto found = called.find(answer.call);
+    if (found == called.end()) {
+      InFlightDiagnostic wrong = complain(answer.line)
+                                 << "nothing calls '" << answer.call
+                                 << (called.empty() ? "'" : "'; called are ");
+      llvm::interleave(
+          called, [&](const auto &entry) { wrong << entry.first; },
+          [&] { wrong << ", "; });
+      return wrong;
+    }
+    auto labels = found->second ? found->second.getLabels() : std::nullopt;
+    if (answer.row.empty() || !labels ||
+        llvm::is_contained(labels->getAsValueRange<StringAttr>(), answer.row))
+      continue;
+    InFlightDiagnostic wrong = complain(answer.line)
+                               << "'" << found->second.getSymName()
+                               << "' has no row '" << answer.row
+                               << "'; its rows are ";
+    llvm::interleave(
+        labels->getAsValueRange<StringAttr>(),
+        [&](StringRef label) { wrong << label; }, [&] { wrong << ", "; });
+    return wrong;
+  }
+  for (const Feedback &said : feedbacks)
+    if (said.run >= int64_t(runs.size()))
+      return complain(said.line) << "there is no run " << said.run
+                                 << ": there are " << runs.size() << ", from 0";
+  return success();
 }
 
 /// As many runs as the item axis has positions; one where there is no item.
@@ -280,6 +372,16 @@ FailureOr<Event> Stage::readEvent(StepRun &run, int64_t call, Event::Kind kind,
     auto array = readJson(machine, *value, type, name, line, place());
     if (failed(array))
       return failure();
+    if (run.counts(call, name))
+      for (const Element &element : array->elements()) {
+        Range range = toRange(element);
+        auto *number = std::get_if<double>(&range.lo);
+        if (number && range.known && *number < 0)
+          return complain(line)
+                 << "'" << name << "' has "
+                 << printElement(range.lo, stripRange(array->elementType))
+                 << ": tokens and bytes are never below zero";
+      }
     event.values[name] = std::move(*array);
   }
   for (const auto &[key, value] : values)
@@ -335,9 +437,11 @@ LogicalResult Stage::answer(int64_t run, const Action &action) {
 
 LogicalResult Stage::play() {
   auto count = countRuns();
-  if (failed(count) || failed(readHost()))
+  if (failed(count))
     return failure();
   runs.resize(*count);
+  if (failed(readHost()))
+    return failure();
   for (int64_t run = 0; run < *count && (run == 0 || script.gapNs >= 0); ++run)
     plan(machine.nowNs + run * std::max<int64_t>(script.gapNs, 0),
          Happening::What::Start, run);
@@ -360,7 +464,7 @@ LogicalResult Stage::replay() {
     return failure();
   runs.resize(*count);
   return forLines(
-      script.replay, module.getLoc(),
+      script.replay, module.getLoc(), script.line,
       [&](llvm::json::Object &object, size_t line) -> LogicalResult {
         auto name = object.getString("event");
         if (!name)

@@ -955,3 +955,14 @@ StepRun::fieldsOf(int64_t id) const {
   }
   return fields;
 }
+
+bool StepRun::counts(int64_t id, StringRef field) const {
+  Call &call = *impl->calls[id];
+  if (call.signal) {
+    StringRef unit = call.signal.getUnit().value_or("");
+    return unit == "tok" || unit == "B";
+  }
+  auto counted = call.ask->getAttrOfType<ArrayAttr>("route.counts");
+  return counted && llvm::any_of(counted.getAsValueRange<StringAttr>(),
+                                 [&](StringRef name) { return name == field; });
+}

@@ -143,6 +143,25 @@ bool Elaborator::answerFields(const TypeInfo &type, const std::string &prefix,
   }
 }
 
+/// Adds the fields of an answer that count tokens or bytes, by the names of
+/// answerFields: what the host says of them is never below zero.
+static void countedFields(const TypeInfo &type, const std::string &prefix,
+                          std::vector<std::string> &names) {
+  auto counts = [](const Unit &unit) {
+    return unit == Unit::of(Unit::Token) || unit == Unit::of(Unit::Byte);
+  };
+  if (type.kind == TypeInfo::Kind::Array && counts(type.unit))
+    names.push_back(prefix);
+  if (type.kind == TypeInfo::Kind::Row && !type.rowOf->pool)
+    for (const ColumnInfo &column : type.rowOf->columns)
+      if (column.kind == ColumnKind::input && counts(column.unit))
+        names.push_back(prefix + "." + column.name);
+  if (type.kind == TypeInfo::Kind::Record)
+    for (auto [name, element] : llvm::zip(type.names, type.elements))
+      countedFields(element, prefix.empty() ? name : prefix + "." + name,
+                    names);
+}
+
 /// The fields as a value again, in the order of answerFields.
 Value Elaborator::answerValue(const TypeInfo &type, mlir::ValueRange &values) {
   auto take = [&] {
@@ -399,6 +418,11 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
       lanes ? lanes->symbol : mlir::FlatSymbolRefAttr(),
       e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(fields)),
       under.empty() ? mlir::ArrayAttr() : e.builder.getArrayAttr(under));
+  std::vector<std::string> counted;
+  countedFields(type, "", counted);
+  if (!counted.empty())
+    op->setAttr("route.counts", e.builder.getStrArrayAttr(
+                                    llvm::to_vector_of<StringRef>(counted)));
   mlir::ValueRange answers = op.getValues();
   Value answer = answerValue(type, answers);
   answer.kind = lanes ? Kind::Record : Kind::Result;

@@ -117,6 +117,7 @@ LogicalResult runEntry(ModuleOp module, const InterpOptions &options,
     if (!file)
       return emitError(loc, error);
     *text = file->getBuffer().str();
+    steps.line = *path + ": line ";
   }
   std::vector<std::string> entries = {options.entry};
   if (options.entry.empty()) {

@@ -201,6 +201,9 @@ LogicalResult Run::runSteps() {
   if ((request.host && failed(readText(request.host, script.host))) ||
       (request.replay && failed(readText(request.replay, script.replay))))
     return failure();
+  if (request.host || request.replay)
+    script.line =
+        std::string(request.replay ? request.replay : request.host) + ": line ";
   std::unique_ptr<llvm::ToolOutputFile> out;
   if (failed(openOutput(out)))
     return failure();

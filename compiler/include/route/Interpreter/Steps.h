@@ -76,6 +76,8 @@ public:
   bool ended() const;
   /// The types of the answer of an open call, by field; empty for others.
   std::vector<std::pair<std::string, ArrayType>> fieldsOf(int64_t call) const;
+  /// True where that field counts tokens or bytes: it is never below zero.
+  bool counts(int64_t call, llvm::StringRef field) const;
 
 private:
   struct Impl;
