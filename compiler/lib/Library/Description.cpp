@@ -219,6 +219,8 @@ private:
   Constant *element(mlir::Attribute value, uint32_t element) {
     if (auto number = llvm::dyn_cast_or_null<mlir::FloatAttr>(value))
       return hidden(llvm::ConstantFP::get(context, number.getValue()));
+    if (auto bytes = llvm::dyn_cast_or_null<mlir::StringAttr>(value))
+      return hidden(structOf({text(bytes.getValue()), u64(bytes.size())}));
     auto integer = llvm::dyn_cast_or_null<mlir::IntegerAttr>(value);
     if (!integer)
       return null();

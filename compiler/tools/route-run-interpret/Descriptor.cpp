@@ -40,7 +40,12 @@ static void appendBits(std::vector<char> &bytes, const llvm::APInt &bits,
 
 const void *Descriptor::keepElement(mlir::Attribute value, uint32_t element) {
   std::vector<char> bytes;
-  if (auto number = llvm::dyn_cast_or_null<mlir::FloatAttr>(value)) {
+  if (auto string = llvm::dyn_cast_or_null<mlir::StringAttr>(value)) {
+    // The attribute's bytes live as long as the context that made it.
+    route_text text = {string.data(), static_cast<int64_t>(string.size())};
+    bytes.assign(reinterpret_cast<const char *>(&text),
+                 reinterpret_cast<const char *>(&text) + sizeof(text));
+  } else if (auto number = llvm::dyn_cast_or_null<mlir::FloatAttr>(value)) {
     llvm::APInt bits = number.getValue().bitcastToAPInt();
     appendBits(bytes, bits, bits.getBitWidth());
   } else if (auto integer = llvm::dyn_cast_or_null<mlir::IntegerAttr>(value)) {

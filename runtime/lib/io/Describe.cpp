@@ -91,7 +91,7 @@ void TextDescriber::port(const char *direction, const route_port_desc &port) {
     what += std::string(", ") + role;
   if (port.role == ROUTE_ROLE_HOST && port.timeout_ns)
     what += ", waited for " + std::to_string(port.timeout_ns / 1000) + " us";
-  if (port.initial && port.type.element != ROUTE_TEXT) {
+  if (port.initial) {
     what += ", default ";
     writeElement(module, port.type, static_cast<const char *>(port.initial),
                  what);
