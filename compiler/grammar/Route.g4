@@ -73,7 +73,7 @@ member : ID (openBracket arith ']')? ('=' expr)? braces? ;
 
 type : baseType '?'? ;
 baseType
-  : '$' ('/' ID)?
+  : '$' ('/' ID)? dims?
   | path ('/' ID)? dims?
   | 'enum' (ID | openBrace (columnName (',' columnName)* ','?)? '}')
   | 'ref' baseType

@@ -21,15 +21,8 @@ TypePtr Builder::type(P::TypeContext *ctx) {
 }
 
 TypePtr Builder::baseType(P::BaseTypeContext &ctx) {
-  if (ctx.DOLLAR()) {
-    auto unit = make<UnitType>(&ctx);
-    unit->numerator = name(ctx.DOLLAR());
-    if (ctx.ID())
-      unit->denominator = name(ctx.ID());
-    return unit;
-  }
-  if (ctx.path())
-    return pathType(ctx);
+  if (ctx.DOLLAR() || ctx.path())
+    return namedType(ctx);
   if (ctx.ENUM()) {
     auto result = make<EnumType>(&ctx);
     if (ctx.ID())
@@ -76,9 +69,15 @@ TypePtr Builder::baseType(P::BaseTypeContext &ctx) {
   return result;
 }
 
-TypePtr Builder::pathType(P::BaseTypeContext &ctx) {
+TypePtr Builder::namedType(P::BaseTypeContext &ctx) {
   TypePtr base;
-  if (ctx.ID()) {
+  if (ctx.DOLLAR()) {
+    auto unit = make<UnitType>(&ctx);
+    unit->numerator = name(ctx.DOLLAR());
+    if (ctx.ID())
+      unit->denominator = name(ctx.ID());
+    base = std::move(unit);
+  } else if (ctx.ID()) {
     auto unit = make<UnitType>(&ctx);
     std::vector<antlr4::tree::TerminalNode *> parts = ctx.path()->ID();
     unit->numerator = name(parts.back());

@@ -80,7 +80,7 @@ private:
   // Types (BuildTypes.cpp).
   ast::TypePtr type(P::TypeContext *ctx);
   ast::TypePtr baseType(P::BaseTypeContext &ctx);
-  ast::TypePtr pathType(P::BaseTypeContext &ctx);
+  ast::TypePtr namedType(P::BaseTypeContext &ctx);
   ast::Dim dim(P::DimContext &ctx);
 
   // Statements and braces (BuildStmts.cpp).

@@ -46,6 +46,41 @@ private:
   unsigned depth = 0;
 };
 
+/// Reports `by price desc`: the word would be a statement of its own, and what
+/// is told of that misleads.
+void dropOrderWords(const SourceManager &sources, TokenList &list,
+                    DiagnosticEngine &diags) {
+  using P = grammar::RouteParser;
+  const std::vector<Token> &tokens = list.tokens;
+  auto endsKey = [&](size_t at) {
+    if (tokens[at].lineStart || !endsOperand(tokens[at - 1].kind))
+      return false;
+    for (size_t i = at; i-- > 0;) {
+      if (tokens[i].kind == P::BY)
+        return true;
+      if (tokens[i].lineStart || tokens[i].kind == P::LET ||
+          tokens[i].kind == P::LBRACE || tokens[i].kind == P::RBRACE)
+        return false;
+    }
+    return false;
+  };
+  for (size_t at = 1; at < tokens.size(); ++at) {
+    if (tokens[at].kind != P::ID)
+      continue;
+    llvm::StringRef word = sources.text(list.range(tokens[at]));
+    bool down = word == "desc" || word == "descending";
+    bool up = word == "asc" || word == "ascending";
+    if ((!down && !up) || !endsKey(at))
+      continue;
+    diags
+        .report(diag::unexpectedToken, list.range(tokens[at]),
+                "unexpected '" + word + "' behind a key of 'by'")
+        .help(down ? "leave it out: the largest comes first"
+                   : "write 'up': the smallest comes first");
+    list.dropped.push_back(tokens[at].begin);
+  }
+}
+
 class ModuleParser {
 public:
   ModuleParser(const SourceManager &sources, FileId file,
@@ -58,6 +93,7 @@ public:
     BracketCheck brackets = checkBrackets(sources, list, diags);
     if (brackets.tooDeep)
       return;
+    dropOrderWords(sources, list, diags);
     std::vector<Chunk> chunks = splitDeclarations(list.tokens, brackets.broken);
     for (auto [from, to] : brackets.broken)
       if (beginsDeclaration(list.tokens[from].kind))

@@ -78,14 +78,8 @@ bool Elaborator::budgetRegion(
 }
 
 bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
-  if (!decl.reserve || !decl.limit || !decl.window) {
-    error(diag::badBudget, decl.name.range,
-          "budget '" + decl.name.text + "' needs " +
-              (!decl.reserve  ? "'reserve'"
-               : !decl.window ? "'window'"
-                              : "'limit'"));
-    return false;
-  }
+  if (!decl.reserve || !decl.limit || !decl.window)
+    return false; // the parser has told what it lacks
   StringRef window = decl.window.text;
   std::vector<std::string> windows = {"call",  "batch",   "run", "held",
                                       "fixed", "sliding", "day", "month"};

@@ -379,7 +379,7 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
       Value value = eval(*expr.count);
       if (value.is(Kind::Number) && (!value.integral || value.number < 0))
         return fail(diag::badChoice, expr.count->range,
-                    "the count of a choice is a whole number");
+                    "the count of a choice is a whole number from 0");
       count = asArray(value, expr.count->range, e.i64());
       if (!count)
         return Value();

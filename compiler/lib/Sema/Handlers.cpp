@@ -313,7 +313,16 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
                           Value value, SourceRange range) {
   const ColumnInfo *column =
       row.axis ? row.axis->findColumn(target.member.text) : nullptr;
-  if ((!row.is(Kind::Row) && !row.is(Kind::Member)) || !column) {
+  bool isRow = row.is(Kind::Row) || row.is(Kind::Member);
+  if (isRow && row.axis && !column) {
+    std::vector<std::string> names;
+    for (const ColumnInfo &other : row.axis->columns)
+      if (other.kind == ColumnKind::state)
+        names.push_back(other.name);
+    unknownName(target.member, "column", names);
+    return false;
+  }
+  if (!isRow || !column) {
     error(diag::notMutable, target.range,
           "expected a state column of a row, found " + describe(row));
     return false;

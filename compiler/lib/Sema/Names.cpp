@@ -126,6 +126,12 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
 /// Tells of a name that means something elsewhere; false where it does not.
 bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
   bool known = false;
+  // What others call a choice.
+  if (llvm::is_contained({"topk", "top_k", "argmax", "argmin"}, name.text)) {
+    message.help("rows are chosen: choose 2 of models by score, the largest "
+                 "first; 'by score up' takes the smallest first");
+    return true;
+  }
   for (PoolInfo &pool : pools) {
     AxisInfo &axis = *pool.axis;
     bool row = llvm::is_contained(axis.labels, name.text);

@@ -148,6 +148,8 @@ Value Elaborator::keptLoop(const ForExpr &expr) {
   if (!cx.handler || !func || func.getEvent() != "feedback")
     return fail(diag::callMisplaced, expr.domain->range,
                 "'run.kept' is what a loop of 'on feedback' runs over");
+  if (!keptLike && diags.hasErrors())
+    return Value(); // what is wrong may be what would be kept
   if (!keptLike)
     return fail(diag::wrongKind, expr.domain->range, "no run keeps anything");
   if (expr.key || !expr.carry.empty() || expr.until)
