@@ -93,7 +93,7 @@ private:
 } // namespace
 
 route_status RecordReader::wrong(const char *format, ...) {
-  char text[280];
+  char text[400];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(text, sizeof(text), format, arguments);
@@ -116,7 +116,7 @@ std::string RecordReader::hint(std::string_view name) const {
   std::vector<const char *> names;
   for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
     names.push_back(fromLines(port) ? port.name : nullptr);
-  return didYouMean(name, names);
+  return namesLike(name, names);
 }
 
 route_status RecordReader::setSize(const route_port_desc &port, uint32_t axis,

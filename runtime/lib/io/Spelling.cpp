@@ -48,3 +48,19 @@ std::string route::didYouMean(std::string_view name,
   const char *near = nearestName(name, candidates);
   return near ? std::string("; did you mean '") + near + "'?" : "";
 }
+
+std::string route::namesLike(std::string_view name,
+                             std::span<const char *const> candidates) {
+  if (std::string near = didYouMean(name, candidates); !near.empty())
+    return near;
+  constexpr size_t mostBytes = 100;
+  std::string list;
+  for (const char *candidate : candidates) {
+    if (!candidate)
+      continue;
+    if (list.size() + std::string_view(candidate).size() > mostBytes)
+      return "; there are " + list + (list.empty() ? "..." : ", ...");
+    list += (list.empty() ? "" : ", ") + std::string(candidate);
+  }
+  return list.empty() ? "" : "; there are " + list;
+}

@@ -22,6 +22,10 @@ const char *nearestName(std::string_view name,
 std::string didYouMean(std::string_view name,
                        std::span<const char *const> candidates);
 
+/// The same; where none is near, what there is: "; there are NAME, NAME".
+std::string namesLike(std::string_view name,
+                      std::span<const char *const> candidates);
+
 } // namespace route
 
 #endif // ROUTE_LIB_IO_SPELLING_H

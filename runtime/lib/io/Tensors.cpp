@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../core/Support.h"
+#include "Spelling.h"
 #include "route/io/Records.h"
 
 #include <cstring>
@@ -125,10 +126,14 @@ route_status TensorReader::checkAllUsed() const {
     bool found = false;
     for (const FileTensor *one : used)
       found |= one == &tensor;
-    if (!found)
-      return fail(error, ROUTE_ERROR_RECORD,
-                  "%.100s: no input reads tensor '%.100s'", options.label,
-                  tensor.name.c_str());
+    if (found)
+      continue;
+    std::vector<const char *> names;
+    for (size_t i = 0; i < inputs.values.size(); ++i)
+      names.push_back(inputs.ports[i].name);
+    return fail(error, ROUTE_ERROR_RECORD,
+                "%.100s: no input reads tensor '%.100s'%.140s", options.label,
+                tensor.name.c_str(), namesLike(tensor.name, names).c_str());
   }
   return ROUTE_OK;
 }

@@ -162,16 +162,29 @@ bool Session::writeOutputs(uint32_t entry) {
   return check(writeFile(path.c_str(), text, &error));
 }
 
-/// Fills an event's inputs from the entry's outputs of the same name.
+/// Fills an event's inputs from the entry's outputs of the same name. False
+/// where it needs one that these have not.
 bool Session::handBack(uint32_t entry, PreparedCall &prepared) {
   const route_entry_desc &event = desc().entries[entry];
   if (made.empty())
     return true;
   const Values &outputs = made.back()->outputs;
-  for (uint64_t i = 0; i < event.num_inputs; ++i)
+  for (uint64_t i = 0; i < event.num_inputs; ++i) {
+    const route_port_desc &port = event.inputs[i];
+    bool found = port.initial || port.role == ROUTE_ROLE_ID ||
+                 (port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN);
     for (size_t j = 0; j < outputs.values.size(); ++j)
-      if (strcmp(event.inputs[i].name, outputs.ports[j].name) == 0)
+      if (strcmp(port.name, outputs.ports[j].name) == 0) {
         prepared.inputs.values[i] = outputs.values[j];
+        found = true;
+      }
+    if (!found)
+      return check(fail(&error, ROUTE_ERROR_TENSOR_MISSING,
+                        "'%.100s' takes '%.100s', which is no output of "
+                        "'%.100s': give it in a file, '--emit %.100s=FILE'",
+                        event.name, port.name, options.entry.c_str(),
+                        event.name));
+  }
   return true;
 }
 
@@ -186,7 +199,8 @@ bool Session::emit(const RunOptions::Named &event) {
   std::vector<std::unique_ptr<PreparedCall>> calls;
   if (event.file.empty()) {
     calls.push_back(std::make_unique<PreparedCall>(item));
-    handBack(entry, *calls.back());
+    if (!handBack(entry, *calls.back()))
+      return false;
   } else if (!readCalls(entry, {event.file}, calls)) {
     return false;
   }
