@@ -77,6 +77,13 @@ bool Elaborator::budgetRegion(
   return true;
 }
 
+/// Whether a number takes the unit: a bare one that of tokens and bytes, zero
+/// any.
+static bool adapts(const Value &value, const Unit &unit) {
+  return value.is(Value::Kind::Number) && value.unit.isNone() &&
+         (unit.counts() || value.number == 0);
+}
+
 bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   if (!decl.reserve || !decl.limit || !decl.window)
     return false; // the parser has told what it lacks
@@ -204,39 +211,38 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
           }
           return true;
         });
+  Unit unit = adapts(reserve, limit.unit) ? limit.unit : reserve.unit;
   if (good && decl.charge)
-    good = chargeRegion(op, decl, pool, reserve.unit);
+    good = chargeRegion(op, decl, pool, unit);
   topOp = saved;
-  if (good && reserve.unit != limit.unit &&
-      !((reserve.is(Kind::Number) || limit.is(Kind::Number)) &&
-        (reserve.unit.isNone() || limit.unit.isNone()))) {
+  if (good && unit != limit.unit && !adapts(limit, unit)) {
     error(diag::unitMismatch, decl.limit->range,
-          "budget '" + decl.name.text + "' reserves in " + reserve.unit.str() +
+          "budget '" + decl.name.text + "' reserves in " + unit.str() +
               " but its limit is in " + limit.unit.str())
-        .label(decl.reserve->range, reserve.unit.str());
+        .label(decl.reserve->range, unit.str());
     good = false;
   }
   if (!good) {
     op.erase();
     return false;
   }
-  if (!reserve.unit.isNone())
-    op.setUnitAttr(e.builder.getStringAttr(reserve.unit.baseStr()));
+  if (!unit.isNone())
+    op.setUnitAttr(e.builder.getStringAttr(unit.baseStr()));
   budgets[&decl] = mlir::FlatSymbolRefAttr::get(&context, symbol);
   budgetPools[&decl] = pool;
-  budgetUnits[&decl] = reserve.unit;
+  budgetUnits[&decl] = unit;
   if (reserve.is(Kind::Number) && reserve.number < 0) {
     error(diag::badBudget, decl.reserve->range,
           "a choice reserves nothing or more, not " +
-              quantity(reserve.number, reserve.unit));
+              quantity(reserve.number, unit));
     return false;
   }
   if (limit.is(Kind::Number) && reserve.is(Kind::Number) &&
       reserve.number > limit.number) {
     error(diag::infeasibleBudget, decl.reserve->range,
           "budget '" + decl.name.text + "' reserves " +
-              quantity(reserve.number, reserve.unit) +
-              " a choice, but allows " + quantity(limit.number, limit.unit))
+              quantity(reserve.number, unit) + " a choice, but allows " +
+              quantity(limit.number, unit))
         .label(decl.limit->range, "the limit");
     return false;
   }
@@ -348,7 +354,7 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
                          "' for that of the row");
           return false;
         }
-        if (value.unit != unit && !value.is(Kind::Number)) {
+        if (value.unit != unit && !adapts(value, unit)) {
           error(diag::unitMismatch, decl.charge->range,
                 "budget '" + decl.name.text + "' reserves in " + unit.str() +
                     " but charges in " + value.unit.str());
