@@ -10,6 +10,7 @@
 #include "route/Diagnostics/ToolOptions.h"
 #include "route/Driver/Output.h"
 #include "route/Driver/Tests.h"
+#include "route/io/SafeTensors.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -57,6 +58,9 @@ struct CommandLine {
                                 cl::cat(category)};
   cl::opt<bool> test{"test", cl::desc("run the inline tests"),
                      cl::cat(category)};
+  cl::opt<std::string> params{
+      "params", cl::desc("a safetensors file of the parameters of tests"),
+      cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> explain{"explain",
                                cl::desc("explain a code such as R0141"),
                                cl::value_desc("code"), cl::cat(category)};
@@ -321,6 +325,13 @@ int route::runDriver(int argc, char **argv) {
                          : std::string("see routec --help")));
   }
 
+  if (!line.params.empty() && !line.test)
+    return misused("--params gives parameters to --test");
+  SafeTensors params;
+  route_error unread = {};
+  if (!line.params.empty() && params.open(line.params.c_str(), &unread))
+    return misused(unread.message);
+
   Compilation compilation;
   if (!readSizes(line.defines, compilation.options))
     return 2;
@@ -372,7 +383,9 @@ int route::runDriver(int argc, char **argv) {
             });
         if (compilation.module->getOps<TestOp>().empty())
           llvm::outs() << "no tests in '" << line.input << "'\n";
-        if (runInlineTests(*compilation.module, llvm::outs()) != 0)
+        if (runInlineTests(*compilation.module,
+                           line.params.empty() ? nullptr : &params,
+                           llvm::outs()) != 0)
           return 1;
       }
       if (!wanted || line.emit.empty())

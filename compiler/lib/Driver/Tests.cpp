@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "route/Driver/Tests.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Interpreter/Checkpoint.h"
 #include "route/Interpreter/Interpreter.h"
 #include "route/Interpreter/Steps.h"
 #include "llvm/Support/JSON.h"
@@ -301,23 +302,32 @@ static LogicalResult bindItems(Interpreter &interpreter, ModuleOp module) {
   return success();
 }
 
-unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
+unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
+                               llvm::raw_ostream &out) {
   unsigned failures = 0;
-  // What is wrong with the spec is wrong in every test of it: told once.
+  // What is wrong with the spec is wrong in every test of it: its place is told
+  // once, and the cause with each test that fails of it.
   std::set<std::pair<const void *, std::string>> told;
+  std::string cause;
   ScopedDiagnosticHandler once(
       module.getContext(), [&](mlir::Diagnostic &diagnostic) {
         mlir::Location at = diagnostic.getLocation();
+        if (cause.empty() &&
+            diagnostic.getSeverity() == DiagnosticSeverity::Error)
+          cause = ": " + diagnostic.str();
         return success(
             !told.insert({at.getAsOpaquePointer(), diagnostic.str()}).second);
       });
   for (auto test : module.getOps<TestOp>()) {
+    cause.clear();
     Interpreter interpreter(module);
     auto func = module.lookupSymbol<FuncOp>(test.getFunction());
     if (auto now = test.getInputs().getAs<FloatAttr>("now"))
       interpreter.setNow(int64_t(now.getValueAsDouble() * 1e9));
-    bool bound = succeeded(bindItems(interpreter, module)) &&
-                 succeeded(bindDefaults(interpreter, test));
+    bool bound =
+        succeeded(bindItems(interpreter, module)) &&
+        succeeded(bindDefaults(interpreter, test)) &&
+        (!params || succeeded(bindCheckpoint(interpreter, module, *params)));
     // What is unknown comes last: it has the axes of what is given.
     for (bool unknown : {false, true})
       for (NamedAttribute input : test.getInputs())
@@ -335,7 +345,7 @@ unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
       ++failures;
       out << "FAILED " << test.getName() << ": expected "
           << (wanted.empty() ? "other values" : wanted) << ", found " << found
-          << '\n';
+          << (found == "an error" ? cause : "") << '\n';
       continue;
     }
     FailureOr<SmallVector<RuntimeValue>> results = failure();
@@ -353,7 +363,7 @@ unsigned route::runInlineTests(ModuleOp module, llvm::raw_ostream &out) {
     }
     ++failures;
     out << "FAILED " << test.getName() << ": expected " << wanted << ", found "
-        << found << '\n';
+        << found << (failed(results) ? cause : "") << '\n';
   }
   return failures;
 }

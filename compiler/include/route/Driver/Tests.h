@@ -14,9 +14,13 @@ class raw_ostream;
 
 namespace route {
 
-/// Runs the tests and prints a line each: `ok NAME`, or `FAILED NAME` with what
-/// was expected and found. Returns how many failed.
-unsigned runInlineTests(mlir::ModuleOp module, llvm::raw_ostream &out);
+class SafeTensors;
+
+/// Runs the tests, with parameters from `params` unless it is null, and prints
+/// a line each: `ok NAME`, or `FAILED NAME` with what was expected and found,
+/// and the cause of an error. Returns how many failed.
+unsigned runInlineTests(mlir::ModuleOp module, const SafeTensors *params,
+                        llvm::raw_ostream &out);
 
 /// Takes the tests out of a module that is to be compiled.
 void dropInlineTests(mlir::ModuleOp module);
