@@ -320,7 +320,9 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
       });
   for (auto test : module.getOps<TestOp>()) {
     cause.clear();
-    Interpreter interpreter(module);
+    interp::Options options;
+    options.needParams = false;
+    Interpreter interpreter(module, options);
     auto func = module.lookupSymbol<FuncOp>(test.getFunction());
     if (auto now = test.getInputs().getAs<FloatAttr>("now"))
       interpreter.setNow(int64_t(now.getValueAsDouble() * 1e9));

@@ -4,6 +4,7 @@
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/LiveRows.h"
 #include "route/Interpreter/Machine.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace route;
@@ -286,6 +287,9 @@ Interpreter::run(StringRef entry, ArrayRef<RuntimeValue> given) {
   }
   impl->pending.clear();
   impl->kept.clear();
+  SmallVector<ParamOp, 1> unbound;
+  llvm::SaveAndRestore lenient(impl->unbound,
+                               impl->options.needParams ? nullptr : &unbound);
   auto results = impl->call(function, args);
   // Builtin scalars leave as arrays of no axes, which know their type.
   if (succeeded(results))

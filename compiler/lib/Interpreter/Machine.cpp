@@ -1,6 +1,7 @@
 // The machine: running blocks and functions, limits, memory and constants.
 #include "route/Interpreter/Machine.h"
 #include "Scalars.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -44,6 +45,16 @@ LogicalResult Machine::charge(int64_t elements, Location loc) {
   return success();
 }
 
+/// Whether all that `op` reads has a value. Rules do without those that stand
+/// behind the one that decides.
+static bool hasOperands(Operation *op, const Frame &frame) {
+  auto has = [&](Value value) { return frame.has(value); };
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  return (isa<FirstPlanOp>(op) || llvm::all_of(op->getOperands(), has)) &&
+         llvm::all_of(captured, has);
+}
+
 LogicalResult Machine::runRegion(Region &region, ArrayRef<RuntimeValue> args,
                                  Frame &frame,
                                  SmallVectorImpl<RuntimeValue> &results) {
@@ -53,10 +64,18 @@ LogicalResult Machine::runRegion(Region &region, ArrayRef<RuntimeValue> args,
   Block &block = region.front();
   for (auto [argument, value] : llvm::zip(block.getArguments(), args))
     frame.set(argument, value);
+  bool mayLack = unbound && depth == 1 && isa<FuncOp>(region.getParentOp());
   for (Operation &op : block) {
     if (++steps > options.maxSteps)
       return op.emitError("the step limit of ")
              << options.maxSteps << " is reached";
+    if (mayLack && !unbound->empty() && !hasOperands(&op, frame)) {
+      if (!op.hasTrait<OpTrait::IsTerminator>())
+        continue;
+      ParamOp param = unbound->front();
+      return param.emitError("parameter '")
+             << param.getSymName() << "' is not bound";
+    }
     if (op.hasTrait<OpTrait::IsTerminator>()) {
       for (Value operand : op.getOperands())
         results.push_back(frame.get(operand));
@@ -66,7 +85,9 @@ LogicalResult Machine::runRegion(Region &region, ArrayRef<RuntimeValue> args,
     if (!evaluate)
       return op.emitError("the interpreter does not know '")
              << op.getName() << "'";
-    if (failed((*evaluate)(&op, frame)))
+    size_t lacked = mayLack ? unbound->size() : 0;
+    if (failed((*evaluate)(&op, frame)) &&
+        !(mayLack && unbound->size() > lacked))
       return failure();
   }
   return success();

@@ -99,7 +99,7 @@ static void append(Joined &joined, ArrayRef<AxisRef> plans, size_t which,
 /// The columns of the joined plan. `columns` holds those of each plan in turn.
 static LogicalResult joinColumns(Operation *op, const Joined &joined,
                                  const AxisRef &plan, ArrayRef<AxisRef> plans,
-                                 OperandRange columns, ResultRange results,
+                                 ValueRange columns, ResultRange results,
                                  Frame &frame) {
   size_t each = results.size();
   if (columns.size() != each * plans.size())
@@ -165,33 +165,60 @@ static LogicalResult evalConcat(ConcatOp op, Frame &frame) {
 }
 
 static LogicalResult evalFirstPlan(FirstPlanOp op, Frame &frame) {
+  size_t count = op.getPlans().size(), each = op.getResultColumns().size();
+  if (!count || op.getWhens().size() != count ||
+      op.getColumns().size() != count * each)
+    return op.emitError("has ")
+           << op.getWhens().size() << " conditions and "
+           << op.getColumns().size() << " columns for " << count << " plans";
+  // Plans that need an unbound parameter are left out; `place` has -1 there.
   SmallVector<AxisRef> plans;
-  for (Value plan : op.getPlans())
+  SmallVector<Value> columns;
+  SmallVector<int64_t> place;
+  for (auto [k, plan] : llvm::enumerate(op.getPlans())) {
+    OperandRange own = op.getColumns().slice(k * each, each);
+    bool given = frame.has(plan) && llvm::all_of(own, [&](Value column) {
+                   return frame.has(column);
+                 });
+    place.push_back(given ? int64_t(plans.size()) : -1);
+    if (!given)
+      continue;
     plans.push_back(frame.plan(plan));
-  if (plans.empty() || op.getWhens().size() != plans.size())
-    return op.emitError("has ") << op.getWhens().size() << " conditions for "
-                                << plans.size() << " plans";
+    columns.append(own.begin(), own.end());
+  }
+  if (plans.empty())
+    return success(); // nor has the result a value
   auto space = sharedSpace(op, plans);
   if (failed(space))
     return failure();
   std::vector<std::vector<std::vector<int64_t>>> rows;
-  SmallVector<Array> whens;
-  for (auto [plan, when] : llvm::zip(plans, op.getWhens())) {
+  for (const AxisRef &plan : plans)
     rows.push_back(rowsByItem(plan, space->items));
+  SmallVector<std::optional<Array>> whens;
+  for (Value when : op.getWhens()) {
+    whens.emplace_back();
+    if (!frame.has(when))
+      continue;
     auto view = viewInSpace(op, frame.array(when), *space, /*perItem=*/true);
     if (failed(view))
       return failure();
-    whens.push_back(std::move(*view));
+    whens.back() = std::move(*view);
   }
   Joined joined{*space, Kept(space->items), {}};
   std::vector<int64_t> which(space->items, -1);
   for (int64_t item = 0; item < space->items; ++item)
-    for (size_t k = 0; k < plans.size(); ++k) {
-      Range fires = toRange(whens[k].at(space->positionsOf(item)));
-      if (!fires.known || !fires.lo.asTruth() || rows[k][item].empty())
+    for (size_t k = 0; k < count; ++k) {
+      if (whens[k]) {
+        Range fires = toRange(whens[k]->at(space->positionsOf(item)));
+        if (!fires.known || !fires.lo.asTruth())
+          continue;
+      }
+      if (place[k] >= 0 && rows[place[k]][item].empty())
         continue;
+      if (!whens[k] || place[k] < 0)
+        return success(); // what decides is not known
       which[item] = k;
-      append(joined, plans, k, item, rows[k][item]);
+      append(joined, plans, place[k], item, rows[place[k]][item]);
       break;
     }
   AxisRef plan =
@@ -214,8 +241,8 @@ static LogicalResult evalFirstPlan(FirstPlanOp op, Frame &frame) {
   if (failed(view))
     return failure();
   frame.set(op.getWhich(), std::move(*view));
-  return joinColumns(op, joined, plan, plans, op.getColumns(),
-                     op.getResultColumns(), frame);
+  return joinColumns(op, joined, plan, plans, columns, op.getResultColumns(),
+                     frame);
 }
 
 void route::interp::addPlanOps(Registry &registry) {

@@ -221,6 +221,10 @@ FailureOr<Array> Machine::read(SymbolRefAttr symbol, Location loc) {
   if (auto param = dyn_cast_or_null<ParamOp>(target)) {
     if (auto found = params.find(name); found != params.end())
       return found->second;
+    if (unbound) {
+      unbound->push_back(param);
+      return failure();
+    }
     return param.emitError("parameter '") << name << "' is not bound";
   }
   return emitError(loc, "'") << name << "' holds no value";

@@ -31,6 +31,9 @@ struct Options {
   int maxDepth = 200;
   /// The context's seed for `route.draw`.
   uint64_t seed = 0;
+  /// Without it a run fails for a parameter that is not bound only where what
+  /// needs it decides: not where a rule before does.
+  bool needParams = true;
   /// Answers call-outs; without one every call fails with code 503.
   HostInterface *host = nullptr;
 };

@@ -34,6 +34,8 @@ public:
   const Element &scalar(mlir::Value value) const {
     return std::get<Element>(values.at(value));
   }
+  /// False for what needs a parameter that is not bound.
+  bool has(mlir::Value value) const { return values.count(value); }
   void set(mlir::Value value, RuntimeValue runtime) {
     values.insert_or_assign(value, std::move(runtime));
   }
@@ -148,6 +150,9 @@ public:
   /// In a step run: where a read of a host signal that nobody has answered yet
   /// leaves its question, and fails without a message. Null elsewhere.
   std::optional<NeededSignal> *needed = nullptr;
+  /// In a run that may do without parameters: where a read of one that is not
+  /// bound leaves it, and fails without a message. Null elsewhere.
+  llvm::SmallVector<ParamOp, 1> *unbound = nullptr;
   llvm::StringMap<KeyedState> keyed;
   llvm::StringMap<PoolRows> poolRows;
   /// State as this handler has written it; null outside handlers.
