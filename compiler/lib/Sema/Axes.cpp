@@ -299,6 +299,43 @@ static std::string wholeNumbers(mlir::IntegerType type) {
                        : llvm::APInt::getMaxValue(width));
 }
 
+/// A row by its name, `east` or `zones.east`; a position, where rows have none.
+mlir::Attribute Elaborator::refConstant(const Expr &expr, RefType type) {
+  AxisInfo *axis = e.axisOf(type.getAxis());
+  auto *name = dyn_cast<NameExpr>(&expr);
+  auto *member = dyn_cast<MemberExpr>(&expr);
+  auto *base =
+      member ? dyn_cast<NameExpr>(ignoreParens(member->base.get())) : nullptr;
+  AxisInfo *of = base ? axisNamed(base->name, /*report=*/false) : nullptr;
+  if (!axis->labels.empty() && (name || of == axis)) {
+    const Name &row = name ? name->name : member->member;
+    auto found = llvm::find(axis->labels, row.text);
+    if (found != axis->labels.end())
+      return e.builder.getI64IntegerAttr(found - axis->labels.begin());
+    error(diag::unknownName, row.range,
+          "unknown row '" + row.text + "' of '" + axis->name + "'")
+        .suggest(row.text, axis->labels);
+    return {};
+  }
+  auto *number = dyn_cast<NumberExpr>(&expr);
+  if (axis->labels.empty() && number && number->integral &&
+      !number->hasUnit() && axis->size >= 0 &&
+      number->value() < double(axis->size))
+    return e.builder.getI64IntegerAttr(int64_t(number->value()));
+  auto message = error(diag::typeMismatch, expr.range,
+                       "expected a constant of type " + describeElement(type));
+  if (of)
+    message.label(expr.range, "this is of '" + of->name + "'");
+  if (!axis->labels.empty())
+    message.help("name a row: " + axis->name + "." + axis->labels.front());
+  else if (axis->size >= 0)
+    message.help("write a position, from 0 to " + llvm::Twine(axis->size - 1));
+  else
+    message.note("the rows of '" + axis->name +
+                 "' are not known when it is compiled");
+  return {};
+}
+
 mlir::Attribute Elaborator::constantAttr(const Expr &expr,
                                          const TypeInfo &type) {
   mlir::Type element = getValueType(type.element);
@@ -349,6 +386,8 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
     return e.builder.getIntegerAttr(element, large ? int64_t(uint64_t(*value))
                                                    : int64_t(*value));
   }
+  if (auto ref = dyn_cast<RefType>(element))
+    return refConstant(*ignoreParens(&expr), ref);
   if (isa<HandleType>(element)) {
     auto *number = dyn_cast<NumberExpr>(&expr);
     if (number && number->integral && number->value() >= 0)

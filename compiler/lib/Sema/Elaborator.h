@@ -201,6 +201,7 @@ private:
   void overridden(const ast::Name &name, const ast::Expr *written,
                   int64_t given);
   mlir::Attribute constantAttr(const ast::Expr &expr, const TypeInfo &type);
+  mlir::Attribute refConstant(const ast::Expr &expr, RefType type);
   std::optional<int64_t> nanoseconds(const ast::Expr &expr);
   mlir::Type enumFrom(const ast::EnumType &type, StringRef hint);
   mlir::Type makeEnum(const std::vector<std::string> &labels, StringRef hint,

@@ -17,14 +17,8 @@ mlir::Attribute Elaborator::testConstant(const Expr &expr,
   auto ref = type.kind == TypeInfo::Kind::Array
                  ? dyn_cast<RefType>(getValueType(type.element))
                  : RefType();
-  if (ref) {
-    std::vector<std::string> labels = e.axisOf(ref.getAxis())->labels;
-    auto found = llvm::find(labels, plainName(&expr));
-    if (found != labels.end())
-      return e.builder.getI64IntegerAttr(found - labels.begin());
-    if (number && number->integral)
-      return e.builder.getI64IntegerAttr(int64_t(number->value()));
-  }
+  if (ref && number && number->integral)
+    return e.builder.getI64IntegerAttr(int64_t(number->value()));
   if (type.kind != TypeInfo::Kind::Array || !type.axes.empty()) {
     error(diag::wrongKind, expr.range,
           "a test gives single values: this field has axes")

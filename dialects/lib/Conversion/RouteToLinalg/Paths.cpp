@@ -2,6 +2,7 @@
 // until none gets better. Ties go to fewer rows, then to lower ones.
 #include "Lowering.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -133,8 +134,13 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
             ValueRange held = rounds.getRegionIterArgs();
             SmallVector<Value> after =
                 when(held[3], held, loc, [&]() -> SmallVector<Value> {
-                  Ways before = Ways::of(held);
-                  SmallVector<Value> inner = before.all();
+                  // What a round extends is a copy: the round writes in place.
+                  SmallVector<Value> copies, inner(held.drop_back());
+                  for (Value value : inner)
+                    copies.push_back(bufferization::AllocTensorOp::create(
+                        b, loc, cast<RankedTensorType>(value.getType()),
+                        ValueRange(), value));
+                  Ways before = Ways::of(copies);
                   inner.push_back(truth(false));
                   auto steps = scf::ForOp::create(b, loc, zero,
                                                   space.candidates, one, inner);
