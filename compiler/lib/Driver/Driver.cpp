@@ -231,10 +231,16 @@ mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
     return mlir::success(); // what was said before
   // What a pass cannot do is told in the user's words, at the user's place.
   bool internal = code == diag::notCompiled && speaksOfIR(text);
-  DiagnosticBuilder message = c.diags.report(
-      code, wordAt(c.sources, diagnostic.getLocation()),
-      internal ? "compiled code does not cover this yet; the interpreter does"
-               : text);
+  SourceRange word = wordAt(c.sources, diagnostic.getLocation());
+  std::string what = "this";
+  if (word)
+    what = "'" + c.sources.text(word.file).slice(word.begin, word.end).str() +
+           "' as it stands here";
+  DiagnosticBuilder message =
+      c.diags.report(code, word,
+                     internal ? "compiled code does not cover " + what +
+                                    " yet; the interpreter does"
+                              : text);
   if (internal && c.reasons)
     message.note("in the compiler's words: " + text);
   return mlir::success();
