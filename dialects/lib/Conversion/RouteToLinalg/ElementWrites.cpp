@@ -81,8 +81,10 @@ static bool readsElements(Value value, GetOp get) {
       return false;
     if (auto select = dyn_cast<SelectOp>(user)) {
       if (value != get.getResult() || select.getIfFalse() != value ||
-          !llvm::all_of(select->getUsers(),
-                        [](Operation *op) { return isa<SetOp>(op); }))
+          !llvm::all_of(select->getUsers(), [&](Operation *op) {
+            auto set = dyn_cast<SetOp>(op);
+            return set && set.getSymbol() == get.getSymbol();
+          }))
         return false;
     } else if (auto pick = dyn_cast<PickOp>(user)) {
       if (pick.getOperand() != value || !isScalar(pick.getPosition()) ||

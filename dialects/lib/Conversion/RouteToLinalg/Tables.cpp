@@ -12,6 +12,9 @@ using namespace mlir;
 using namespace route;
 using namespace route::lowering;
 
+/// Of 8 bytes, what one state may take: 4 GiB.
+constexpr int64_t mostWords = int64_t(1) << 29;
+
 static bool isSet(Type type) {
   auto array = dyn_cast<ArrayType>(type);
   return array && isa<SetType>(array.getElementType());
@@ -25,6 +28,16 @@ static int64_t keyWords(Type type) {
                  type.isF32() || type.isF64()
              ? 1
              : 0;
+}
+
+/// Positions of all `axes`, or more than `mostWords`.
+static int64_t positions(ArrayRef<Axis> axes,
+                         llvm::function_ref<int64_t(Axis)> sizeOf) {
+  int64_t count = 1;
+  for (Axis axis : axes)
+    if (llvm::MulOverflow(count, sizeOf(axis), count) || count > mostWords)
+      return mostWords + 1;
+  return count;
 }
 
 static std::string tableAxis(StringRef state) {
@@ -91,6 +104,7 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
                                 "the call decides");
       return nullptr;
     }
+  auto sizeOf = [&](Axis axis) { return staticSize(axis); };
   if (isSet(type)) {
     FailureOr<int64_t> capacity = setCapacity(name.getValue());
     if (failed(capacity))
@@ -105,9 +119,7 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
       return nullptr;
     }
     table.capacity = *state.getBound();
-    table.values = 1;
-    for (Axis dim : dimsOf(type))
-      table.values *= staticSize(dim);
+    table.values = positions(dimsOf(type), sizeOf);
     auto lookup = dyn_cast<LookupOp>(user);
     for (Value key : lookup ? lookup.getKeys() : cast<StoreOp>(user).getKeys())
       if (failed(countKeyWords(user, key,
@@ -120,14 +132,12 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
     (void)unsupported(target, "keys of this type");
     return nullptr;
   }
-  table.words =
-      table.capacity < int64_t(1) << 31
-          ? route_table_words(table.capacity, table.keys, table.values)
-          : int64_t(1) << 40;
-  int64_t count = 1;
-  for (Axis dim : table.over)
-    count *= staticSize(dim);
-  if (table.words > (int64_t(1) << 29) / count) {
+  // Two factors of at most 2^29 fit beside what a table adds to them.
+  int64_t count = positions(table.over, sizeOf), all = 0;
+  bool fits = std::max(table.capacity, table.values) <= mostWords;
+  if (fits)
+    table.words = route_table_words(table.capacity, table.keys, table.values);
+  if (!fits || llvm::MulOverflow(table.words, count, all) || all > mostWords) {
     (void)unsupported(target, "state of more than 4 GiB");
     return nullptr;
   }
@@ -142,7 +152,7 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
     tables.invalidateSymbolTable(module);
   }
   table.type = tableType(target, name.getValue(), type);
-  table.memory = MemRefType::get({table.words * count}, b.getI64Type());
+  table.memory = MemRefType::get({all}, b.getI64Type());
   return &keyed.insert({name, table}).first->second;
 }
 
