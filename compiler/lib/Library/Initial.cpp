@@ -39,6 +39,8 @@ static Attribute storedAs(Type type, const interp::Element &element) {
 
 /// The one element that all positions have, or all elements.
 static Attribute constantOf(Type type, const interp::Array &array) {
+  if (array.dims.empty() && array.size() > 0)
+    return storedAs(type, array.buffer->get(array.base));
   SmallVector<Attribute> elements;
   for (const interp::Element &element : array.elements())
     if (!elements.emplace_back(storedAs(type, element)))
@@ -65,10 +67,14 @@ static FailureOr<Attribute> evaluated(
     Operation *op, ArrayType type, StringRef what,
     llvm::function_ref<FailureOr<interp::Array>(interp::Machine &)> evaluate) {
   Attribute initial;
+  std::string why;
   {
     // It fails where something is read that only a context has.
-    ScopedDiagnosticHandler quiet(op->getContext(),
-                                  [](Diagnostic &) { return success(); });
+    ScopedDiagnosticHandler quiet(op->getContext(), [&](Diagnostic &error) {
+      if (why.empty())
+        why = error.str();
+      return success();
+    });
     interp::Machine machine(op->getParentOfType<ModuleOp>(), {});
     FailureOr<interp::Array> value = evaluate(machine);
     if (succeeded(value))
@@ -77,8 +83,9 @@ static FailureOr<Attribute> evaluated(
   if (initial)
     return initial;
   return op->emitError() << "compiled code does not cover " << what
-                         << " that starts as no constant yet; the interpreter "
-                            "does";
+                         << " that starts as no constant yet"
+                         << (why.empty() ? "" : " (" + why + ")")
+                         << "; the interpreter does";
 }
 
 FailureOr<Attribute> route::initialOf(StateOp state) {
