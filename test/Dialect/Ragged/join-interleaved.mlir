@@ -28,14 +28,9 @@ func.func @both(%x: tensor<?x64xbf16>, %o: tensor<5xi32>, %w: tensor<4x64x32x2xb
 }
 
 // -----
-// One part alone: the others' sums are made, and read by nobody.
+// One part alone stays: with the others as many products more would be made, and read by nobody.
 // CHECK-LABEL: func.func @one
-// CHECK: ragged.matmul {{.*}} transposed interleaved 3
-// CHECK-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %[[P:.*]]: f32):
-// CHECK-NEXT: arith.truncf %[[P]]
-// KEPT-LABEL: func.func @one
-// KEPT: interleaved 3
-// KEPT-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32):
+// CHECK-NOT: interleaved
 func.func @one(%x: tensor<?x64xbf16>, %w: tensor<1x64x32x3xbf16>, %out: tensor<?x32xbf16>) -> tensor<?x32xbf16> {
   %g = tensor.extract_slice %w[0, 0, 0, 2] [1, 64, 32, 1] [1, 1, 1, 1] : tensor<1x64x32x3xbf16> to tensor<1x64x32xbf16>
   %y = ragged.matmul rows(%x : tensor<?x64xbf16>) weights(%g : tensor<1x64x32xbf16>) transposed outs(%out : tensor<?x32xbf16>) {
@@ -68,4 +63,20 @@ func.func @others(%x: tensor<?x64xbf16>, %w: tensor<1x64x32x2xbf16>, %v: tensor<
     ragged.yield %t : bf16
   } -> tensor<?x32xbf16>
   return %y, %z : tensor<?x32xbf16>, tensor<?x32xbf16>
+}
+
+// -----
+// Where one of the sums is read by nobody the others keep their places.
+// CHECK-LABEL: func.func @dead
+// KEPT-LABEL: func.func @dead
+// KEPT: interleaved 2
+// KEPT-NEXT: ^bb0(%{{.*}}: f32, %[[Q:.*]]: f32):
+// KEPT-NEXT: arith.truncf %[[Q]]
+func.func @dead(%x: tensor<?x64xbf16>, %w: tensor<1x64x64xbf16>, %out: tensor<?x32xbf16>) -> tensor<?x32xbf16> {
+  %y = ragged.matmul rows(%x : tensor<?x64xbf16>) weights(%w : tensor<1x64x64xbf16>) transposed interleaved 2 outs(%out : tensor<?x32xbf16>) {
+  ^bb0(%p: f32, %q: f32):
+    %t = arith.truncf %q : f32 to bf16
+    ragged.yield %t : bf16
+  } -> tensor<?x32xbf16>
+  return %y : tensor<?x32xbf16>
 }

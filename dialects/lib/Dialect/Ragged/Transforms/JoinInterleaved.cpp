@@ -51,7 +51,9 @@ struct JoinInterleaved : impl::RaggedJoinInterleavedBase<JoinInterleaved> {
     }
     auto shape = cast<RankedTensorType>(whole.getType()).getShape();
     int64_t parts = shape.back();
-    if (parts < 2)
+    // A part that nobody reads would be multiplied all the same.
+    llvm::SmallDenseSet<int64_t> used(places.begin(), places.end());
+    if (parts < 2 || static_cast<int64_t>(used.size()) != parts)
       return;
     OpBuilder b(op);
     Value joined = tensor::CollapseShapeOp::create(
@@ -59,7 +61,7 @@ struct JoinInterleaved : impl::RaggedJoinInterleavedBase<JoinInterleaved> {
         ArrayRef<ReassociationIndices>{{0}, {1}, {2, 3}});
     op.getWeightsMutable().assign(joined);
     op.setInterleaved(parts);
-    // Sums come in the order of the parts, those that nobody reads too.
+    // Sums come in the order of the parts.
     Block &body = op.getEpilogue().front();
     SmallVector<BlockArgument> sums;
     for (int64_t part = 0; part < parts; ++part)

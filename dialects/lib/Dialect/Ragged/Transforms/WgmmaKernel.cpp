@@ -27,6 +27,9 @@ using namespace route::ragged;
 using Values = SmallVector<Value>;
 using Predicate = arith::CmpIPredicate;
 
+/// The fewest columns that tiles of whole sums take.
+constexpr int64_t leastColumns = 64;
+
 int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
   constexpr int64_t most = 512; // columns
   if (op.isPacked() || op.getOffsets() || op.getParts() != 1 ||
@@ -44,7 +47,7 @@ int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
 
 bool WgmmaTiles::isCandidate(MatmulOp op, int64_t splits) {
   Type element = op.weightType().getElementType();
-  int64_t least = splitsOf(op, splits) > 1 ? 8 : 64;
+  int64_t least = splitsOf(op, splits) > 1 ? 8 : leastColumns;
   return !op.isPacked() && (element.isBF16() || element.isF16()) &&
          op.getInner() >= kDepth && op.getOutputs() >= least;
 }
@@ -93,8 +96,11 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
     return failure();
   // A split's sums lie where its tiles were.
   if (tiles.splits > 1 && tiles.tokens * tiles.weights * tiles.columns() * 4 >
-                              tiles.stages * tiles.stageBytes())
+                              tiles.stages * tiles.stageBytes()) {
+    if (columns < leastColumns)
+      return failure();
     tiles.splits = 1;
+  }
   return tiles;
 }
 
