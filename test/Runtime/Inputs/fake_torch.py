@@ -1,6 +1,7 @@
 """A stand-in for torch, for tests of what speaks DLPack: tensors of bytes on the CPU, or on a GPU that is the CPU."""
 
 import array
+import contextlib
 import ctypes as c
 import sys
 import types
@@ -98,7 +99,7 @@ torch = types.ModuleType("torch")
 torch.Tensor = Tensor
 torch.synchronised = 0
 torch.empty = lambda shape, dtype, device: make(shape, dtype, device=device.type)
-torch.cuda = types.SimpleNamespace(current_stream=lambda device: Stream(0x5EED), set_device=lambda device: None)
+torch.cuda = types.SimpleNamespace(current_stream=lambda device: Stream(0x5EED), device=lambda device: contextlib.nullcontext())
 for _name in _FORMATS:
     setattr(torch, _name, _name)
 sys.modules["torch"] = torch

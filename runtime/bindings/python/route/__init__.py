@@ -15,6 +15,7 @@
 Libraries are called with the interpreter's lock released; one object may be used from several threads.
 """
 
+import contextlib
 import ctypes as c
 import ctypes.util
 import os
@@ -65,16 +66,18 @@ class Library:
         options = _abi.ContextOptions(c.sizeof(_abi.ContextOptions), files, len(pairs), flags)
         given = (_abi.Param * max(1, len(tensors)))()
         self._borrowed = []  # as long as the context
+        device = contextlib.nullcontext()
         for slot, (name, tensor) in zip(given, tensors.items()):
             if not _dlpack.speaks(tensor):
                 raise TypeError(f"parameter '{name}' is no tensor that speaks DLPack")
             tensor = tensor.detach() if _dlpack.is_torch(tensor) else tensor
             if _dlpack.on_gpu(tensor):
-                _dlpack.make_current(tensor)
+                device = _dlpack.device_of(tensor)
             self._borrowed.append(_dlpack.Borrowed(tensor))
             slot.name, slot.tensor = name.encode(), c.pointer(self._borrowed[-1].tensor)
         options.params, options.num_params = given, len(tensors)
-        self._check(runtime.route_context_create, self._module, c.byref(options), c.byref(self._context))
+        with device:
+            self._check(runtime.route_context_create, self._module, c.byref(options), c.byref(self._context))
         self._workers = threads
         if threads > 1:
             self._check(runtime.route_threads_create, threads, c.byref(self._pool))
@@ -195,7 +198,7 @@ class Library:
                 continue
             try:
                 made = _values.make_input(runtime, port, value, self._members_of(port.type))
-            except (TypeError, ValueError, OverflowError) as problem:
+            except (TypeError, ValueError, OverflowError, BufferError) as problem:
                 raise type(problem)(f"input '{port.name.decode()}': {problem}") from None
             kept.append(made)
             key.append(made.shape)

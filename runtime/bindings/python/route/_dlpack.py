@@ -1,5 +1,6 @@
 """Tensors of any library that speaks DLPack (torch, CuPy, JAX, NumPy), on the CPU or a GPU, borrowed where they lie."""
 
+import contextlib
 import ctypes as c
 import sys
 
@@ -75,9 +76,10 @@ def stream_of(value):
     return 0
 
 
-def make_current(value):
-    """Makes the context of a torch tensor's GPU the thread's current one, and waits for what is under way there."""
-    if is_torch(value):
-        torch = sys.modules["torch"]
-        torch.cuda.set_device(value.device)
-        torch.cuda.current_stream(value.device).synchronize()
+def device_of(value):
+    """A `with` in which the GPU of a torch tensor is the thread's, once what is under way there has ended."""
+    if not is_torch(value):
+        return contextlib.nullcontext()
+    torch = sys.modules["torch"]
+    torch.cuda.current_stream(value.device).synchronize()
+    return torch.cuda.device(value.device)
