@@ -367,7 +367,6 @@ typedef struct route_launcher {
                      const route_tensor_map_request *request, void *map);
 } route_launcher;
 
-/* What an entry may know of its surroundings. */
 /* Bytes of state cells that an event changes. */
 typedef struct route_change {
   const void *start;
@@ -383,6 +382,7 @@ typedef struct route_changes {
   route_change list[];
 } route_changes;
 
+/* What an entry may know of its surroundings. */
 typedef struct route_env {
   uint64_t struct_size;           /* sizeof(route_env) of the runtime */
   route_parallel_fn parallel_for; /* never null */
