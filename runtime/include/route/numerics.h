@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
@@ -39,19 +40,32 @@ inline double rounded(double x) {
   return x;
 }
 
-/// The operation set of numerics_functions.h on the host.
-struct ScalarOps {
-  using F = float;
-  using I = int32_t;
+inline float fused(float a, float b, float c) {
+  return __builtin_fmaf(a, b, c);
+}
+inline double fused(double a, double b, double c) {
+  return __builtin_fma(a, b, c);
+}
+inline float root(float a) { return __builtin_sqrtf(a); }
+inline double root(double a) { return __builtin_sqrt(a); }
+
+/// The operation set of numerics_functions.h, or of numerics_wide.h, on the
+/// host. In a namespace of its own, so that it brings neither's functions
+/// along.
+namespace host {
+template <class Float, class Int> struct HostOps {
+  using F = Float;
+  using I = Int;
+  using U = std::make_unsigned_t<Int>;
   using M = bool;
-  F f(float v) { return v; }
-  I i(int32_t v) { return v; }
+  F f(F v) { return v; }
+  I i(I v) { return v; }
   F add(F a, F b) { return rounded(a + b); }
   F sub(F a, F b) { return rounded(a - b); }
   F mul(F a, F b) { return rounded(a * b); }
   F div(F a, F b) { return a / b; }
-  F fma(F a, F b, F c) { return __builtin_fmaf(a, b, c); }
-  F sqrt(F a) { return __builtin_sqrtf(a); }
+  F fma(F a, F b, F c) { return fused(a, b, c); }
+  F sqrt(F a) { return root(a); }
   I bits(F a) {
     I r;
     std::memcpy(&r, &a, sizeof r);
@@ -62,14 +76,14 @@ struct ScalarOps {
     std::memcpy(&r, &a, sizeof r);
     return r;
   }
-  I iadd(I a, I b) { return I(uint32_t(a) + uint32_t(b)); }
-  I isub(I a, I b) { return I(uint32_t(a) - uint32_t(b)); }
+  I iadd(I a, I b) { return I(U(a) + U(b)); }
+  I isub(I a, I b) { return I(U(a) - U(b)); }
   I bitAnd(I a, I b) { return a & b; }
   I bitOr(I a, I b) { return a | b; }
   I bitXor(I a, I b) { return a ^ b; }
-  I shl(I a, int n) { return I(uint32_t(a) << n); }
+  I shl(I a, int n) { return I(U(a) << n); }
   I shrS(I a, int n) { return a >> n; }
-  I shrU(I a, int n) { return I(uint32_t(a) >> n); }
+  I shrU(I a, int n) { return I(U(a) >> n); }
   F scaled(F ms, F s2, F, F) { return mul(ms, s2); }
   F toFloat(I a) { return F(a); }
   M lt(F a, F b) { return a < b; }
@@ -80,6 +94,8 @@ struct ScalarOps {
   F select(M c, F a, F b) { return c ? a : b; }
   I selectInt(M c, I a, I b) { return c ? a : b; }
 };
+} // namespace host
+using ScalarOps = host::HostOps<float, int32_t>;
 
 // Functions: see numerics_functions.h for their meaning and errors.
 #define ROUTE_NUM_UNARY(name)                                                  \

@@ -34,8 +34,8 @@ template <class Ops> typename Ops::F neg(Ops &b, typename Ops::F x) {
 }
 
 /// Horner's scheme in fused steps, coefficients from the highest degree down.
-template <class Ops, unsigned N>
-typename Ops::F polynomial(Ops &b, typename Ops::F x, const float (&c)[N]) {
+template <class Ops, class Number, unsigned N>
+typename Ops::F polynomial(Ops &b, typename Ops::F x, const Number (&c)[N]) {
   typename Ops::F p = b.f(c[0]);
   for (unsigned i = 1; i < N; ++i)
     p = b.fma(p, x, b.f(c[i]));
@@ -43,14 +43,14 @@ typename Ops::F polynomial(Ops &b, typename Ops::F x, const float (&c)[N]) {
 }
 
 /// x if x < hi or x is NaN, else hi.
-template <class Ops>
-typename Ops::F clampAbove(Ops &b, typename Ops::F x, float hi) {
+template <class Ops, class Number>
+typename Ops::F clampAbove(Ops &b, typename Ops::F x, Number hi) {
   return b.select(b.lt(b.f(hi), x), b.f(hi), x);
 }
 
 /// x if x > lo or x is NaN, else lo.
-template <class Ops>
-typename Ops::F clampBelow(Ops &b, typename Ops::F x, float lo) {
+template <class Ops, class Number>
+typename Ops::F clampBelow(Ops &b, typename Ops::F x, Number lo) {
   return b.select(b.lt(x, b.f(lo)), b.f(lo), x);
 }
 

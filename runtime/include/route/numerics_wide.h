@@ -35,27 +35,6 @@ template <class Ops> typename Ops::F notANumber(Ops &b) {
   return b.fromBits(b.i(0x7ff8000000000000));
 }
 
-/// Horner's scheme in fused steps, coefficients from the highest degree down.
-template <class Ops, unsigned N>
-typename Ops::F polynomial(Ops &b, typename Ops::F x, const double (&c)[N]) {
-  typename Ops::F p = b.f(c[0]);
-  for (unsigned i = 1; i < N; ++i)
-    p = b.fma(p, x, b.f(c[i]));
-  return p;
-}
-
-/// x if x < hi or x is NaN, else hi.
-template <class Ops>
-typename Ops::F clampAbove(Ops &b, typename Ops::F x, double hi) {
-  return b.select(b.lt(b.f(hi), x), b.f(hi), x);
-}
-
-/// x if x > lo or x is NaN, else lo.
-template <class Ops>
-typename Ops::F clampBelow(Ops &b, typename Ops::F x, double lo) {
-  return b.select(b.lt(x, b.f(lo)), b.f(lo), x);
-}
-
 /// To the nearest integer, halves to even; exact.
 template <class Ops> typename Ops::F roundEven(Ops &b, typename Ops::F x) {
   const double big = 0x1p52;
@@ -408,42 +387,7 @@ typename Ops::F pow(Ops &b, typename Ops::F x, typename Ops::F y) {
 }
 
 /// The operation set on the host.
-struct DoubleOps {
-  using F = double;
-  using I = int64_t;
-  using M = bool;
-  F f(double v) { return v; }
-  I i(int64_t v) { return v; }
-  F add(F a, F b) { return rounded(a + b); }
-  F sub(F a, F b) { return rounded(a - b); }
-  F mul(F a, F b) { return rounded(a * b); }
-  F div(F a, F b) { return a / b; }
-  F fma(F a, F b, F c) { return __builtin_fma(a, b, c); }
-  F sqrt(F a) { return __builtin_sqrt(a); }
-  I bits(F a) {
-    I r;
-    std::memcpy(&r, &a, sizeof r);
-    return r;
-  }
-  F fromBits(I a) {
-    F r;
-    std::memcpy(&r, &a, sizeof r);
-    return r;
-  }
-  I iadd(I a, I b) { return I(uint64_t(a) + uint64_t(b)); }
-  I isub(I a, I b) { return I(uint64_t(a) - uint64_t(b)); }
-  I bitAnd(I a, I b) { return a & b; }
-  I bitOr(I a, I b) { return a | b; }
-  I bitXor(I a, I b) { return a ^ b; }
-  I shl(I a, int n) { return I(uint64_t(a) << n); }
-  I shrS(I a, int n) { return a >> n; }
-  M lt(F a, F b) { return a < b; }
-  M eq(F a, F b) { return a == b; }
-  M logicAnd(M a, M b) { return a && b; }
-  M logicOr(M a, M b) { return a || b; }
-  M logicNot(M a) { return !a; }
-  F select(M c, F a, F b) { return c ? a : b; }
-};
+using DoubleOps = host::HostOps<double, int64_t>;
 
 } // namespace route::num::wide
 
