@@ -1,7 +1,7 @@
 // The compiled library's code for GPUs as a back end: what an entry takes is
 // copied to the first GPU, and what it gives back again.
 #include "../../runtime/lib/cuda/Driver.h"
-#include "Backend.h"
+#include "ContextBackend.h"
 
 #include <cstring>
 #include <dlfcn.h>
@@ -59,28 +59,14 @@ private:
   std::vector<cuda::Address> held;
 };
 
-class DeviceBackend : public Backend {
+class DeviceBackend : public ContextBackend {
 public:
   explicit DeviceBackend(route_module *module)
-      : module(module), desc(*route_module_descriptor(module)) {}
-  ~DeviceBackend() override { route_context_release(context); }
+      : ContextBackend(module, "on the GPU: ") {}
 
   bool open(const Checkpoints &checkpoints, std::string &why) {
-    if (!gpu.open(why))
-      return false;
-    std::vector<route_file> files;
-    for (const auto &[label, bytes] : checkpoints)
-      files.push_back({label.empty() ? nullptr : label.c_str(), nullptr,
-                       bytes.data(), bytes.size()});
-    route_context_options options = {};
-    options.struct_size = sizeof(options);
-    options.files = files.data();
-    options.num_files = files.size();
-    options.flags = ROUTE_CONTEXT_CUDA;
-    route_error error = {};
-    if (route_context_create(module, &options, &context, &error))
-      return why = std::string("on the GPU: ") + error.message, false;
-    return true;
+    return gpu.open(why) &&
+           ContextBackend::open(checkpoints, ROUTE_CONTEXT_CUDA, why);
   }
 
   bool covers(uint32_t entry, const Values &inputs) override;
@@ -95,10 +81,7 @@ private:
   bool move(Room &room, Values &values, std::vector<route_tensor> &tensors,
             std::vector<route_argument> &arguments);
 
-  route_module *module;
-  const route_module_desc &desc;
   Gpu gpu;
-  route_context *context = nullptr;
 };
 
 } // namespace
@@ -134,28 +117,9 @@ bool DeviceBackend::move(Room &room, Values &values,
 
 bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
                         int64_t now, std::string &why) {
-  const route_entry_desc &entry = desc.entries[index];
-  auto failed = [&](const char *message) {
-    why = "on the GPU: " + std::string(message);
+  route_call call;
+  if (!prepare(index, inputs, outputs, now, call, why))
     return false;
-  };
-  route_error error = {};
-  route_call call = {};
-  call.struct_size = sizeof(call);
-  call.inputs = inputs.arguments();
-  call.num_inputs = entry.num_inputs;
-  call.now = now;
-  call.workers = 1;
-  std::vector<int64_t> sizes(desc.num_axes + 1, -1);
-  if (route_call_sizes(context, index, &call, sizes.data(), &error) ||
-      route_workspace_size(context, index, sizes.data(), 1,
-                           &call.workspace_size, &error) ||
-      outputs.allocate(module, sizes.data(), &error))
-    return failed(error.message);
-  for (Value &value : outputs.values) {
-    memset(value.bytes(), 0xa5, value.size);
-    std::fill(value.known.begin(), value.known.end(), 0xa5);
-  }
   Room room(gpu);
   std::vector<route_tensor> in, out;
   std::vector<route_argument> given, wanted;
@@ -163,14 +127,15 @@ bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
   call.workspace = room.copy(filling.data(), filling.size());
   if (!call.workspace || !move(room, inputs, in, given) ||
       !move(room, outputs, out, wanted) || gpu.driver->CtxSynchronize())
-    return failed("what the call takes cannot be copied there");
+    return failed(why, "what the call takes cannot be copied there");
   call.inputs = given.data();
   call.outputs = wanted.data();
-  call.num_outputs = entry.num_outputs;
+  call.num_outputs = desc.entries[index].num_outputs;
+  route_error error = {};
   if (route_decide(context, index, &call, &error))
-    return failed(error.message);
+    return failed(why, error.message);
   if (cuda::Result result = gpu.driver->CtxSynchronize())
-    return failed(gpu.driver->nameOf(result));
+    return failed(why, gpu.driver->nameOf(result));
   auto back = [&](const route_tensor *from, void *to, uint64_t size) {
     return !from || !size ||
            !gpu.toHost(to, reinterpret_cast<cuda::Address>(from->data), size);
@@ -179,7 +144,7 @@ bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
     if (Value &value = outputs.values[i];
         !back(wanted[i].tensor, value.bytes(), value.size) ||
         !back(wanted[i].known, value.known.data(), value.known.size()))
-      return failed("results cannot be copied back");
+      return failed(why, "results cannot be copied back");
   return true;
 }
 
