@@ -104,6 +104,7 @@ private:
   LogicalResult bindParams();
   LogicalResult bindStates();
   LogicalResult bindSymbols(size_t firstPort);
+  FailureOr<Array> allocate(ArrayType type);
   LogicalResult bindUnread();
   FailureOr<Array> decode(const TypeSchema &port, Type element,
                           ArrayRef<AxisRef> axes, ArrayRef<int64_t> shape,
@@ -350,25 +351,28 @@ LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
   return success();
 }
 
+/// Zeros of `type`, of which the sizes are known.
+FailureOr<Array> Executor::Call::allocate(ArrayType type) {
+  auto axes = interp::resolveAxes(type.getAxes(), {}, machine, module.getLoc());
+  if (failed(axes))
+    return failure();
+  return machine.allocate(type.getElementType(), *axes, module.getLoc());
+}
+
 /// What the compiled entry does not take, because nothing depends on it, may
 /// still be named by an op: it reads as zeros, or as unknown.
 LogicalResult Executor::Call::bindUnread() {
   auto bind = [&](std::string name, ArrayType type) {
     if (machine.inputs.contains(name))
       return success();
-    SmallVector<AxisRef> axes;
     for (FlatSymbolRefAttr symbol : type.getAxes()) {
       auto op = machine.symbols.lookup<AxisOp>(symbol.getAttr());
       bool sized = machine.axes.contains(symbol.getValue()) ||
                    op.getStaticSize() >= 0 || op.getLabels();
       if (!sized)
         return success(); // no item at all: nothing can read it
-      auto axis = machine.axis(symbol.getAttr(), module.getLoc());
-      if (failed(axis))
-        return failure();
-      axes.push_back(*axis);
     }
-    auto array = machine.allocate(type.getElementType(), axes, module.getLoc());
+    auto array = allocate(type);
     if (failed(array))
       return failure();
     if (isRangeType(type.getElementType()))
@@ -408,18 +412,10 @@ FailureOr<AxisRef> Executor::Call::decodePlan(StringAttr axis,
   return planFromRows(machine, axis, rows, module.getLoc());
 }
 
-/// What the function takes by place: the first ports of the entry.
 /// Lists or sets of `type`, whose members lie along an axis of their own.
 FailureOr<Array> Executor::Call::decodeLists(size_t port, ArrayType type) {
   const PortSchema &row = entry.inputs[port];
-  SmallVector<AxisRef> axes;
-  for (FlatSymbolRefAttr name : type.getAxes()) {
-    auto axis = machine.axis(name.getAttr(), module.getLoc());
-    if (failed(axis))
-      return failure();
-    axes.push_back(*axis);
-  }
-  auto lists = machine.allocate(type.getElementType(), axes, module.getLoc());
+  auto lists = allocate(type);
   if (failed(lists))
     return failure();
   const int32_t *offsets = nullptr;
@@ -447,6 +443,7 @@ FailureOr<Array> Executor::Call::decodeLists(size_t port, ArrayType type) {
   return lists;
 }
 
+/// What the function takes by place: the first ports of the entry.
 FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
                                                                size_t &port) {
   SmallVector<RuntimeValue> values;

@@ -22,6 +22,19 @@ struct Lowering::ElementWrite {
   Value value;
 };
 
+SmallVector<Value> lowering::conjuncts(Value condition) {
+  SmallVector<Value> left = {condition}, terms;
+  while (!left.empty()) {
+    Value term = left.pop_back_val();
+    auto both = term.getDefiningOp<BinaryOp>();
+    if (both && both.getKind() == BinaryKind::logical_and)
+      left.append({both.getLhs(), both.getRhs()});
+    else
+      terms.push_back(term);
+  }
+  return terms;
+}
+
 std::optional<Lowering::ElementWrite> Lowering::elementWrite(SetOp op) {
   auto select = op.getValue().getDefiningOp<SelectOp>();
   auto before = select ? select.getIfFalse().getDefiningOp<GetOp>() : GetOp();
@@ -32,14 +45,7 @@ std::optional<Lowering::ElementWrite> Lowering::elementWrite(SetOp op) {
   ElementWrite write;
   write.positions.resize(type.getAxes().size());
   write.value = select.getIfTrue();
-  SmallVector<Value> left = {select.getCondition()};
-  while (!left.empty()) {
-    Value condition = left.pop_back_val();
-    if (auto both = condition.getDefiningOp<BinaryOp>();
-        both && both.getKind() == BinaryKind::logical_and) {
-      left.append({both.getLhs(), both.getRhs()});
-      continue;
-    }
+  for (Value condition : conjuncts(select.getCondition())) {
     if (isScalar(condition)) {
       write.conditions.push_back(condition);
       continue;

@@ -105,6 +105,9 @@ bool isRowElement(Value tensor);
 /// `@a::@b` as `a.b`.
 std::string nameOf(mlir::SymbolRefAttr symbol);
 
+/// The truths that `condition` is the conjunction of.
+SmallVector<Value> conjuncts(Value condition);
+
 /// Whether what `get` reads changes between it and `user`, of the same block.
 bool changesBetween(GetOp get, Operation *user);
 

@@ -573,19 +573,12 @@ bool Lowering::isRowOf(SetOp op, PickOp pick) {
   auto select = op.getValue().getDefiningOp<SelectOp>();
   if (!select)
     return false;
-  SmallVector<Value> left = {select.getCondition()};
   auto source = [](Value value) {
     while (auto cast = value.getDefiningOp<CastOp>())
       value = cast.getOperand();
     return value;
   };
-  while (!left.empty()) {
-    Value condition = left.pop_back_val();
-    if (auto both = condition.getDefiningOp<BinaryOp>();
-        both && both.getKind() == BinaryKind::logical_and) {
-      left.append({both.getLhs(), both.getRhs()});
-      continue;
-    }
+  for (Value condition : conjuncts(select.getCondition())) {
     auto compare = condition.getDefiningOp<CompareOp>();
     if (!compare || compare.getKind() != CompareKind::eq)
       continue;
