@@ -48,20 +48,15 @@ router gate(logits) {{
 }}
 route layer(x, logits) -> bf16[token, hidden] = combine(gate(logits), experts(x))
 """
-BODY = """  param gate_up: bf16[(half, inner), hidden] from "gate_up"
-  param down: bf16[hidden, inner] from "down"
-  route run(x) -> bf16[hidden] {
+BODY = """  param gate_up: bf16[{gate_up}] from "gate_up"
+  param down: bf16[{down}] from "down"
+  route run(x) -> bf16[hidden] {{
     let h = x @ gate_up
     let a: bf16 = silu(h.gate) * h.up
     return a @ down
-  }"""
-TURNS = """  param gate_up: bf16[hidden, (inner, half)] from "gate_up"
-  param down: bf16[inner, hidden] from "down"
-  route run(x) -> bf16[hidden] {
-    let h = x @ gate_up
-    let a: bf16 = silu(h.gate) * h.up
-    return a @ down
-  }"""
+  }}"""
+PLAIN = BODY.format(gate_up="(half, inner), hidden", down="hidden, inner")
+TURNS = BODY.format(gate_up="hidden, (inner, half)", down="inner, hidden")
 SOFTMAX = ("pool experts[{E}]", """  let s = softmax(logits over experts)
   return choose {K} of experts per token by s weight s / sum(s over chosen)""")
 ROUTERS = {  # the pool, and the router's body
@@ -111,7 +106,7 @@ def make(routec, folder):
         stem = os.path.join(folder, name)
         with open(stem + ".route", "w") as file:
             pool, router = ROUTERS.get(name, SOFTMAX)
-            body = TURNS if name == "turns32" else BODY
+            body = TURNS if name == "turns32" else PLAIN
             file.write(SOURCE.format(H=H, I=I, pool=pool.format(E=E), body=body, router=router.format(K=K)))
         subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", stem + ".route", "-o", stem + ".so"], check=True)
 
