@@ -5,7 +5,6 @@
 #include "Lowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "route/Dialect/Signal/IR/Signal.h"
 
 using namespace mlir;
 using namespace route;
@@ -90,102 +89,164 @@ private:
 };
 } // namespace
 
-/// Whether two elements are the same key: floats by their bits, all NaN alike.
-static Value sameKey(OpBuilder &b, Location loc, Value x, Value y) {
-  if (isa<signal::TextType>(x.getType()))
-    return signal::EqualOp::create(b, loc, b.getI1Type(), x, y);
-  if (!isa<FloatType>(x.getType()))
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
-  Type bits = b.getIntegerType(x.getType().getIntOrFloatBitWidth());
-  auto isNan = [&](Value v) -> Value {
-    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, v, v);
+/// Spreads the words of a key over the upper half of 64 bits, as tables do.
+static Value hashOf(OpBuilder &b, Location loc, ValueRange words) {
+  auto number = [&](uint64_t value) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
   };
-  Value same = arith::CmpIOp::create(
-      b, loc, arith::CmpIPredicate::eq,
-      arith::BitcastOp::create(b, loc, bits, x).getResult(),
-      arith::BitcastOp::create(b, loc, bits, y).getResult());
-  return arith::OrIOp::create(
-      b, loc, same, arith::AndIOp::create(b, loc, isNan(x), isNan(y)));
+  auto mixed = [&](Value x, uint64_t factor) -> Value {
+    return arith::MulIOp::create(b, loc, x, number(factor));
+  };
+  Value hash = number(0);
+  for (Value word : words) {
+    hash = mixed(arith::XOrIOp::create(b, loc, hash, word), 0x9e3779b97f4a7c15);
+    hash = arith::XOrIOp::create(
+        b, loc, hash, arith::ShRUIOp::create(b, loc, hash, number(32)));
+  }
+  return arith::ShRUIOp::create(b, loc, mixed(hash, 0xbf58476d1ce4e5b9),
+                                number(32));
 }
 
-/// Numbers what `parts` are together over `dims`: each position has the number
-/// of the first that is the same. Null where a part cannot be compared.
-Value Lowering::numberKeys(ArrayRef<Value> parts, ArrayRef<Axis> dims,
-                           Location loc) {
-  struct Part {
-    Value tensor;
-    SmallVector<unsigned> at;
-  };
-  SmallVector<Part> read;
-  bool distinct = false;
-  for (Value part : parts) {
-    SmallVector<Axis> own = dimsOf(cast<ArrayType>(part.getType()));
-    Part entry{get(part), {}};
-    if (!entry.tensor ||
-        !isa<IntegerType, FloatType, signal::TextType>(
-            cast<RankedTensorType>(entry.tensor.getType()).getElementType()))
-      return {};
-    for (Axis dim : own)
-      entry.at.push_back(llvm::find(dims, dim) - dims.begin());
-    // A row's own position is the same nowhere else.
-    distinct |= part.getDefiningOp<IotaOp>() && own.size() == dims.size();
-    read.push_back(std::move(entry));
+/// Numbers what `keys` are together over `dims`: each position has the number
+/// of the first that is the same, found in a hash table of positions with open
+/// addresses, at most half full.
+LogicalResult Lowering::numberKeys(ChooseOp op, ArrayRef<Value> keys,
+                                   ArrayRef<Axis> dims, Share &numbers) {
+  Location loc = op.getLoc();
+  numbers.dims.assign(dims.begin(), dims.end());
+  numbers.size = constantIndex(1, loc);
+  for (Axis dim : dims)
+    numbers.size =
+        arith::MulIOp::create(b, loc, numbers.size, sizeValue(dim, loc));
+  // A row's own position is the same nowhere else.
+  if (llvm::any_of(keys, [&](Value key) {
+        return key.getDefiningOp<IotaOp>() &&
+               dimsOf(cast<ArrayType>(key.getType())).size() == dims.size();
+      })) {
+    numbers.tensor = generate(
+        sizesOf(dims, loc), b.getI64Type(), loc,
+        [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
+          Value flat = here.front();
+          for (auto [dim, place] : llvm::drop_begin(llvm::zip(dims, here)))
+            flat = arith::AddIOp::create(
+                inner, at,
+                arith::MulIOp::create(inner, at, flat,
+                                      extentAt(inner, dim, at)),
+                place);
+          return arith::IndexCastOp::create(inner, at, inner.getI64Type(),
+                                            flat);
+        });
+    return success();
   }
-  auto elements = [&](OpBuilder &inner, Location at, ValueRange position) {
-    return llvm::map_to_vector(read, [&](const Part &part) -> Value {
-      auto own = llvm::map_to_vector(
-          part.at, [&](unsigned dim) -> Value { return position[dim]; });
-      return tensor::ExtractOp::create(inner, at, part.tensor, own);
-    });
+  int64_t width = 0;
+  for (Value key : keys) {
+    int64_t words = keyWords(cast<ArrayType>(key.getType()).getElementType());
+    if (words == 0)
+      return failure();
+    width += words;
+  }
+  Value zero = constantIndex(0, loc), one = constantIndex(1, loc),
+        none = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(-1)),
+        places =
+            arith::MulIOp::create(b, loc, numbers.size, constantIndex(2, loc));
+  auto made = [&](ArrayRef<OpFoldResult> shape) -> Value {
+    return tensor::EmptyOp::create(b, loc, shape, b.getI64Type());
   };
-  return generate(
-      sizesOf(dims, loc), b.getI64Type(), loc,
-      [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
-        Value flat = here.front();
-        for (auto [dim, place] : llvm::drop_begin(llvm::zip(dims, here)))
-          flat = arith::AddIOp::create(
-              inner, at,
-              arith::MulIOp::create(inner, at, flat, extentAt(inner, dim, at)),
-              place);
-        if (!distinct) {
-          SmallVector<Value> own = elements(inner, at, here);
-          auto search = scf::WhileOp::create(
-              inner, at, inner.getIndexType(), constantAt(inner, 0, at),
-              [&](OpBuilder &test, Location place, ValueRange args) {
-                Value differs = arith::CmpIOp::create(
-                    test, place, arith::CmpIPredicate::ne, args[0], flat);
-                Value same;
-                SmallVector<Value> there = elements(
-                    test, place, unflatten(test, place, args[0], dims));
-                for (auto [x, y] : llvm::zip(own, there)) {
-                  Value one = sameKey(test, place, x, y);
-                  same =
-                      same
-                          ? Value(arith::AndIOp::create(test, place, same, one))
-                          : one;
-                }
-                Value no = arith::ConstantOp::create(test, place,
-                                                     test.getBoolAttr(false));
-                scf::ConditionOp::create(
-                    test, place,
-                    arith::SelectOp::create(test, place, same, no, differs),
-                    args);
-              },
-              [&](OpBuilder &step, Location place, ValueRange args) {
-                Value next = arith::AddIOp::create(step, place, args[0],
-                                                   constantAt(step, 1, place));
-                scf::YieldOp::create(step, place, next);
-              });
-          flat = search.getResult(0);
-        }
-        return arith::IndexCastOp::create(inner, at, inner.getI64Type(), flat);
-      });
+  Value first =
+      linalg::FillOp::create(b, loc, none, made({OpFoldResult(places)}))
+          .getResult(0);
+  auto asIndex = [&](Value value) -> Value {
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), value);
+  };
+  bool good = true;
+  // What is carried: the numbers, the first position of each key at the place
+  // of the key, and the words of the keys, by their first position.
+  numbers.tensor =
+      forEachPosition(
+          dims,
+          {made(sizesOf(dims, loc)), first,
+           made({OpFoldResult(numbers.size), b.getIndexAttr(width)})},
+          loc,
+          [&](ValueRange at, ValueRange held) -> SmallVector<Value> {
+            SmallVector<Value> words;
+            for (Value key : keys)
+              good = good && succeeded(addKey(op, key, dims, at, words));
+            if (!good)
+              return llvm::to_vector(held);
+            auto wordAt = [&](Value flat, int64_t i) {
+              return SmallVector<Value>{flat, constantIndex(i, loc)};
+            };
+            Value start = arith::ShRUIOp::create(
+                b, loc,
+                arith::MulIOp::create(
+                    b, loc, hashOf(b, loc, words),
+                    arith::IndexCastOp::create(b, loc, b.getI64Type(), places)),
+                arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(32)));
+            auto search = scf::WhileOp::create(
+                b, loc, TypeRange{b.getIndexType(), b.getI64Type()},
+                ValueRange{asIndex(start)},
+                [&](OpBuilder &, Location, ValueRange) {},
+                [&](OpBuilder &, Location, ValueRange) {});
+            {
+              OpBuilder::InsertionGuard guard(b);
+              b.setInsertionPointToStart(search.getBeforeBody());
+              Value place = search.getBeforeArguments().front(),
+                    there = tensor::ExtractOp::create(b, loc, held[1], place),
+                    other = arith::CmpIOp::create(
+                        b, loc, arith::CmpIPredicate::sge, there,
+                        arith::ConstantOp::create(b, loc,
+                                                  b.getI64IntegerAttr(0)));
+              other = when(other, other, loc, [&]() -> SmallVector<Value> {
+                        Value same;
+                        for (auto [i, word] : llvm::enumerate(words)) {
+                          Value equal = arith::CmpIOp::create(
+                              b, loc, arith::CmpIPredicate::eq, word,
+                              tensor::ExtractOp::create(
+                                  b, loc, held[2], wordAt(asIndex(there), i)));
+                          same = same ? Value(arith::AndIOp::create(
+                                            b, loc, same, equal))
+                                      : equal;
+                        }
+                        return {arith::XOrIOp::create(
+                            b, loc, same,
+                            arith::ConstantOp::create(b, loc,
+                                                      b.getBoolAttr(true)))};
+                      }).front();
+              scf::ConditionOp::create(b, loc, other, ValueRange{place, there});
+              b.setInsertionPointToStart(search.getAfterBody());
+              Value next = arith::AddIOp::create(
+                  b, loc, search.getAfterArguments().front(), one);
+              Value end = arith::CmpIOp::create(
+                  b, loc, arith::CmpIPredicate::eq, next, places);
+              scf::YieldOp::create(
+                  b, loc,
+                  arith::SelectOp::create(b, loc, end, zero, next).getResult());
+            }
+            Value place = search.getResult(0), there = search.getResult(1),
+                  flat = linear(dims, at, loc);
+            Value fresh = arith::CmpIOp::create(
+                b, loc, arith::CmpIPredicate::eq, there, none);
+            Value number = arith::SelectOp::create(
+                b, loc, fresh,
+                arith::IndexCastOp::create(b, loc, b.getI64Type(), flat),
+                there);
+            Value kept = held[2];
+            for (auto [i, word] : llvm::enumerate(words))
+              kept = tensor::InsertOp::create(b, loc, word, kept,
+                                              wordAt(asIndex(number), i));
+            return {tensor::InsertOp::create(b, loc, number, held[0], at),
+                    tensor::InsertOp::create(b, loc, number, held[1], place),
+                    kept};
+          })
+          .front();
+  return success(good);
 }
 
 /// The keys of a budget in groups that share no axis: a key's number has that
 /// of each group as a digit.
-LogicalResult Lowering::numberGroups(ArrayRef<Value> keys, Ledger &ledger,
-                                     Location loc) {
+LogicalResult Lowering::numberGroups(ChooseOp op, ArrayRef<Value> keys,
+                                     Ledger &ledger) {
+  Location loc = op.getLoc();
   struct Group {
     SmallVector<Axis> dims;
     SmallVector<Value> parts;
@@ -212,14 +273,10 @@ LogicalResult Lowering::numberGroups(ArrayRef<Value> keys, Ledger &ledger,
   }
   Value places = constantIndex(1, loc);
   for (Group &group : groups) {
-    Value number = numberKeys(group.parts, group.dims, loc);
-    if (!number)
+    Share &numbers = ledger.keys.emplace_back();
+    if (failed(numberKeys(op, group.parts, group.dims, numbers)))
       return failure();
-    Value size = constantIndex(1, loc);
-    for (Axis dim : group.dims)
-      size = arith::MulIOp::create(b, loc, size, sizeValue(dim, loc));
-    places = arith::MulIOp::create(b, loc, places, size);
-    ledger.keys.push_back({number, size, group.dims});
+    places = arith::MulIOp::create(b, loc, places, numbers.size);
   }
   Value none = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(0));
   for (Value &word : ledger.reserved)
@@ -280,7 +337,7 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
     if (!to->tensor)
       return nullptr;
   }
-  if (ledger.counts && failed(numberGroups(keys, ledger, loc))) {
+  if (ledger.counts && failed(numberGroups(op, keys, ledger))) {
     (void)unsupported(op, "this key of budget '" + name.getValue() + "'");
     return nullptr;
   }

@@ -108,6 +108,9 @@ std::string nameOf(mlir::SymbolRefAttr symbol);
 /// The truths that `condition` is the conjunction of.
 SmallVector<Value> conjuncts(Value condition);
 
+/// Words of a key that an element of `type` takes; 0 where it cannot be one.
+int64_t keyWords(Type type);
+
 /// Whether what `get` reads changes between it and `user`, of the same block.
 bool changesBetween(GetOp get, Operation *user);
 
@@ -403,9 +406,9 @@ private:
     SmallVector<Value> reserved;
   };
   Ledger *ledgerOf(ChooseOp op, Axis name);
-  Value numberKeys(ArrayRef<Value> parts, ArrayRef<Axis> dims, Location loc);
-  LogicalResult numberGroups(ArrayRef<Value> keys, Ledger &ledger,
-                             Location loc);
+  LogicalResult numberKeys(ChooseOp op, ArrayRef<Value> keys,
+                           ArrayRef<Axis> dims, Share &numbers);
+  LogicalResult numberGroups(ChooseOp op, ArrayRef<Value> keys, Ledger &ledger);
   LogicalResult prepareAdmission(ChooseOp op, const ChoiceSpace &space,
                                  Admission &admission);
   Value admit(const Admission &admission, ValueRange at, Value candidate,

@@ -20,14 +20,10 @@ static bool isSet(Type type) {
   return array && isa<SetType>(array.getElementType());
 }
 
-/// Words of a key that an element of `type` takes; 0 where it cannot be one.
-static int64_t keyWords(Type type) {
+int64_t lowering::keyWords(Type type) {
   if (isa<TextType>(type))
     return 2;
-  return isa<IntegerType, EnumType, RefType, HandleType>(type) ||
-                 type.isF32() || type.isF64()
-             ? 1
-             : 0;
+  return isa<IntegerType, EnumType, RefType, HandleType, FloatType>(type);
 }
 
 /// Positions of all `axes`, or more than `mostWords`.
