@@ -1,93 +1,101 @@
-"""Routers with their matrix product on a GPU, beside torch: gates.py make ROUTEC FOLDER, then gates.py run FOLDER.
+"""Routers with the product before them, on a GPU: choices that differ from exact logits', and times, in one run.
 
-bf16 rows and weights, softmax, the best 8; microseconds a call, medians of graphs that go over several inputs. torch is
-its product, softmax and topk. The floor is the bytes of weights and rows at 3 TB/s. `run` needs torch, safetensors, and
-libroute_rt.so named by $ROUTE_RUNTIME.
+    python3 gates.py make ROUTEC FOLDER     # compiles the routers; needs no GPU
+    python3 gates.py run FOLDER [--tokens 1,16,256] [--shapes qwen3,deepseek_v3]
+
+softmax of the best 8, from bf16 rows and a matrix of bf16 or f32. A flipped choice is an expert that a token would not get
+from the same numbers multiplied and added in f64; of those the rate among all choices is printed. torch is the product in
+the matrix's type, and softmax and topk, in a graph. The floor is what is read, the matrix and the rows once, at --bandwidth.
+
+`run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME.
 """
 
+import argparse
 import os
-import statistics
 import subprocess
 import sys
 
-SHAPES = {"qwen3": (128, 2048), "deepseek": (256, 7168), "gptoss": (32, 2880)}  # experts, hidden
+SHAPES = {"qwen3": (128, 2048), "deepseek_v3": (256, 7168)}  # experts, hidden
+CHOSEN = 8
+FORMS = {"bf16": ("bf16", [])}  # name: element of the matrix, options of routec
 SOURCE = """axis token, hidden = {H}
 signal x: bf16[token, hidden]
-pool experts[{E}] {{}}
+pool experts[{E}] {{
+  route run(x) -> bf16[hidden] = x
+}}
 router gate(x) {{
-  param w: bf16[experts, hidden] from "w"
-  let s = softmax(x @ w over experts)
-  return choose 8 of experts per token by s weight s / sum(s over chosen)
+  param w: {element}[experts, hidden] from "w"
+  let l = x @ w
+  let s = softmax(l over experts)
+  return choose {K} of experts per token by s weight s / sum(s over chosen)
 }}
 """
 
 
 def make(routec, folder):
     os.makedirs(folder, exist_ok=True)
-    for name, (E, H) in SHAPES.items():
-        stem = os.path.join(folder, name)
-        with open(stem + ".route", "w") as file:
-            file.write(SOURCE.format(E=E, H=H))
-        subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", stem + ".route", "-o", stem + ".so"], check=True)
+    for shape, (E, H) in SHAPES.items():
+        for form, (element, flags) in FORMS.items():
+            stem = os.path.join(folder, f"{shape}-{form}")
+            with open(stem + ".route", "w") as file:
+                file.write(SOURCE.format(E=E, H=H, K=CHOSEN, element=element))
+            subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", *flags, stem + ".route", "-o", stem + ".so"],
+                           check=True)
 
 
-def run(folder):
+def flipped(chosen, x, w):
+    """How many of the chosen experts are none of those that exact logits choose."""
     import torch
-    from safetensors.torch import save_file
+    exact = (x.double() @ w.double().T).topk(CHOSEN, -1).indices
+    return int((chosen.long().unsqueeze(-1) != exact.unsqueeze(1)).all(-1).sum())
+
+
+def run(options):
+    import torch
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:0] = [here, os.path.join(here, "../../Target/CUDA/Device")]
     from device import Library
-    from layers import capture
-    wrong = 0
+    from routers import timed
     print(torch.cuda.get_device_name(), "torch", torch.__version__)
-    for name, (E, H) in SHAPES.items():
-        g = torch.Generator("cuda").manual_seed(2)
-        w = torch.empty(E, H, dtype=torch.bfloat16, device="cuda").normal_(0, H ** -0.5, generator=g)
-        save_file({"w": w.cpu()}, "/tmp/gate.safetensors")
-        library = Library(os.path.join(folder, name + ".so"), ["/tmp/gate.safetensors"])
-        for T in (1, 8, 32, 33, 256, 2048, 8192):
-            sets = [(torch.empty(T, H, dtype=torch.bfloat16, device="cuda").normal_(generator=g),) for _ in range(16)]
-            calls = {}
+    g = torch.Generator("cuda").manual_seed(3)
+    for shape in options.shapes.split(","):
+        E, H = SHAPES[shape]
+        exact = torch.empty(E, H, device="cuda").normal_(0, H ** -0.5, generator=g)
+        for form, (element, _) in FORMS.items():
+            w = exact.to(torch.bfloat16 if element == "bf16" else torch.float32)
+            library = Library(os.path.join(options.folder, f"{shape}-{form}.so"), tensors={"gate.w": w})
+            x = torch.empty(8192, H, dtype=torch.bfloat16, device="cuda").normal_(generator=g)
+            call, wrong, rounds = library.call("gate", {"x": x}, "cuda"), 0, 16
+            for _ in range(rounds):
+                x.normal_(generator=g)
+                wrong += flipped(call()["gate"], x, w)
+            print(f"{shape:12s} {form:10s} flipped {wrong} of {rounds * x.shape[0] * CHOSEN} choices: "
+                  f"{wrong / (rounds * x.shape[0] * CHOSEN):.2e}", flush=True)
+            for T in map(int, options.tokens.split(",")):
+                copies = 24 if T <= 256 else 6
+                xs = [torch.empty(T, H, dtype=torch.bfloat16, device="cuda").normal_(generator=g) for _ in range(copies)]
+                calls = [library.call("gate", {"x": each}, "cuda") for each in xs]
 
-            def ours(x):
-                call = calls.get(id(x))
-                if call is None:
-                    call = calls[id(x)] = library.call("gate", {"x": x}, "cuda")
-                    call.poison()
-                return call()
+                def torch_gate(i):
+                    s, chosen = torch.softmax((xs[i].to(w.dtype) @ w.T).float(), -1).topk(CHOSEN, -1)
+                    return s / s.sum(-1, keepdim=True), chosen
 
-            def torchs(x):
-                s, i = torch.softmax((x @ w.T).float(), -1).topk(8, -1)
-                return i, s / s.sum(-1, keepdim=True)
-
-            times, results = {}, {}
-            for who, function in (("routec", ours), ("torch", torchs)):
-                graph, results[who] = capture(function, sets)
-                torch.cuda.synchronize()
-                samples = []
-                for _ in range(30):
-                    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-                    begin.record()
-                    graph.replay()
-                    end.record()
-                    end.synchronize()
-                    samples.append(begin.elapsed_time(end) * 1e3 / len(sets))
-                times[who] = statistics.median(samples)
-            # Against f32 sums of the same numbers.
-            exact = (sets[0][0].float() @ w.float().T).topk(8, -1).indices
-            chosen = results["routec"][0]["gate"].long()
-            same = float((chosen == exact).all(-1).float().mean())
-            wrong += same < 0.98
-            floor = (T + E) * H * 2 / 3e12 * 1e6
-            print(f"{name:9s} T={T:<5d} routec {times['routec']:7.2f} torch {times['torch']:7.2f} floor {floor:6.2f} "
-                  f"choices as of f32: {same:.4f}{'' if same >= 0.98 else '   WRONG'}", flush=True)
-    return wrong
+                floor = ((T + E * w.element_size() / 2) * H * 2 + 8 * T * CHOSEN) / options.bandwidth * 1e6
+                print(f"{shape:12s} {form:10s} T={T:<6d} ours {timed(lambda i: calls[i](), copies):8.2f} torch "
+                      f"{timed(torch_gate, copies):8.2f} | floor {floor:6.2f}", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["make"] and len(sys.argv) == 4:
-        make(*sys.argv[2:])
-    elif sys.argv[1:2] == ["run"] and len(sys.argv) == 3:
-        sys.exit(1 if run(sys.argv[2]) else 0)
-    else:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("make")
+    command.add_argument("routec")
+    command.add_argument("folder")
+    command = commands.add_parser("run")
+    command.add_argument("folder")
+    command.add_argument("--shapes", default=",".join(SHAPES))
+    command.add_argument("--tokens", default="1,4,16,64,256,1024,8192")
+    command.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
+    options = parser.parse_args()
+    sys.exit(make(options.routec, options.folder) if options.command == "make" else run(options))

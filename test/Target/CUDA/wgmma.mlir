@@ -225,12 +225,24 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 }
 
 // -----
-// A router's product: eight blocks of a cluster share K, whatever the number of rows, and add their sums up in their order.
+// A router's product: eight shares of K, whatever the number of rows, whose sums are added up in their order. For few
+// rows they are blocks of a cluster, for many a block's, one after the other.
 // CHECK-LABEL: func.func @router
-// CHECK-NOT: scf.if
+// CHECK: arith.cmpi ule, %{{.*}}, %c3072
+// CHECK: scf.if
 // CHECK: arith.muli %{{.*}}, %c8{{ }}
+// CHECK: gpu.launch_func @kernels::@router_wgmma_1
+// CHECK: } else {
 // CHECK: gpu.launch_func @kernels::@router_wgmma_0
 // CHECK-LABEL: llvm.func @router_wgmma_0
+// CHECK-SAME: route.blocks_per_processor
+// CHECK-NOT: nvvm.cluster
+// 112 steps along K, 14 to a share.
+// CHECK: scf.for unsigned %{{.*}} = %c0_i32{{[_0-9]*}} to %c112_i32{{[_0-9]*}} step %c14_i32
+// CHECK: nvvm.wgmma.mma_async {{.*}}<zero>
+// CHECK: arith.addf
+// CHECK: scf.yield
+// CHECK-LABEL: llvm.func @router_wgmma_1
 // CHECK-SAME: nvvm.cluster_dim = array<i32: 8, 1, 1>
 // CHECK-NOT: route.blocks_per_processor
 // CHECK: arith.remui %{{.*}}, %c8_i32
@@ -258,7 +270,7 @@ func.func @router(%x: memref<?x7168xbf16>, %w: memref<1x256x7168xbf16>, %out: me
 
 // -----
 // Few steps along K make few splits: each has two at least.
-// CHECK-LABEL: llvm.func @short_wgmma_0
+// CHECK-LABEL: llvm.func @short_wgmma_1
 // CHECK-SAME: nvvm.cluster_dim = array<i32: 2, 1, 1>
 func.func @short(%x: memref<?x320xbf16>, %w: memref<1x32x320xbf16>, %out: memref<?x32xf32>) {
   ragged.matmul rows(%x : memref<?x320xbf16>) weights(%w : memref<1x32x320xbf16>) outs(%out : memref<?x32xf32>) {

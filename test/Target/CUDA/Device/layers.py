@@ -68,6 +68,14 @@ def main(folder):
                 error = float((a[same] - b[same]).norm() / a[same].norm())
                 worst = max(worst, error if error == error else float("inf"))
         bad = worst > 1e-2 or flipped > tokens // 40
+        # A router's sums do not depend on how many others are in the batch.
+        x = torch.randn(300, hidden, generator=torch.Generator().manual_seed(1)).to(element).cuda()
+        whole = sides["cuda"].call(router, {"x": x}, "cuda")()
+        for few in (160, 33, 7, 1):
+            for name, part in sides["cuda"].call(router, {"x": x[:few]}, "cuda")().items():
+                if not torch.equal(part, whole[name][:few]):
+                    print(f"     '{name}' of {few} tokens differs from that of {len(x)}")
+                    bad = True
         failures += bad
         print(f"{'FAIL' if bad else 'ok  '} {os.path.basename(path)[:-3]:12s} error {worst:.1e}, other experts for "
               f"{flipped} of {tokens} tokens", flush=True)

@@ -66,6 +66,12 @@ private:
     std::string stem =
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
     LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, *tiles, stem);
+    LLVM::LLVMFuncOp clustered;
+    if (tiles->splits > 1) {
+      WgmmaTiles shared = *tiles;
+      shared.cluster = true;
+      clustered = emitWgmmaKernel(getOperation(), op, shared, stem);
+    }
 
     ImplicitLocOpBuilder b(op.getLoc(), op);
     auto constant = [&](int64_t v) -> Value {
@@ -78,8 +84,8 @@ private:
     if (fewRows >= 0)
       most = fewRows;
     // Those of a chain that has another form for few rows never see them.
-    // Blocks that share K have enough to do at any number of rows, and an item
-    // gets the same sums in every batch.
+    // Products whose K is shared out have forms for any number of rows, and an
+    // item gets the same sums in every batch.
     bool always = fewRows < 0 && (op->hasAttr(kManyAttr) || tiles->splits > 1);
     if (!always) {
       Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
@@ -109,10 +115,26 @@ private:
     Value tilesOfRows = arith::AddIOp::create(
         b, arith::CeilDivUIOp::create(b, rows, constant(tiles->step())),
         constant(tiles->experts));
-    Value grid = arith::MulIOp::create(
-        b, tilesOfRows,
-        constant(llvm::divideCeil(op.getOutputs(), tiles->outputs()) *
-                 tiles->splits));
+    int64_t across = llvm::divideCeil(op.getOutputs(), tiles->outputs());
+    Value grid = arith::MulIOp::create(b, tilesOfRows, constant(across));
+    if (clustered) {
+      // A block for each share, as long as that is sooner done: starting a
+      // cluster and adding up cost about as much as 20 steps along K.
+      constexpr int64_t processors = 132, start = 20;
+      int64_t steps = llvm::divideCeil(op.getInner(), WgmmaTiles::kDepth);
+      int64_t rounds =
+          std::max<int64_t>(1, steps / (tiles->depthOf(op.getInner()) + start));
+      int64_t most = rounds * processors / (tiles->splits * across);
+      Value few = arith::CmpIOp::create(
+          b, arith::CmpIPredicate::ule, rows,
+          constant(std::max<int64_t>(1, most) * tiles->step()));
+      auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
+      b.setInsertionPointToStart(forms.thenBlock());
+      launchKernel(b, clustered,
+                   arith::MulIOp::create(b, grid, constant(tiles->splits)),
+                   operands);
+      b.setInsertionPointToStart(forms.elseBlock());
+    }
     launchKernel(b, kernel, grid, operands);
     if (always)
       op->erase();

@@ -32,11 +32,11 @@ constexpr int64_t leastColumns = 64;
 
 int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
   constexpr int64_t most = 512; // columns
-  if (op.isPacked() || op.getOffsets() || op.getParts() != 1 ||
+  if (op.isPacked() || op.getOffsets() || op.getNumSums() != 1 ||
       op.getOutputs() > most ||
       cast<ShapedType>(op.getOut().getType()).getElementTypeBitWidth() != 32)
     return 1;
-  // Every block has at least two steps along K.
+  // Every share has at least two steps along K.
   int64_t steps = llvm::divideCeil(op.getInner(), kDepth);
   while (splits > 1 &&
          (steps < 2 * splits ||
@@ -79,13 +79,14 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
   tiles.weights = op.getWeights().size();
   tiles.parts = op.getParts();
   tiles.splits = splitsOf(op, splits);
+  tiles.cluster = false;
   tiles.experts = op.getExperts();
   tiles.outputBytes = out.getElementTypeBitWidth() / 8;
   // Two interleaved blocks of 64 columns make one of the result.
   bool wide = tiles.weights == 1 && columns > 64 * kWarpgroups;
-  tiles.blocks = wide || tiles.parts == 2 ? 2 : 1;
+  tiles.blocks = tiles.parts == 2 || (wide && tiles.splits == 1) ? 2 : 1;
   // 160 registers of a thread hold sums.
-  int64_t sums = tiles.weights * tiles.blocks;
+  int64_t sums = tiles.weights * tiles.blocks * (tiles.splits > 1 ? 2 : 1);
   if (sums > 8)
     return failure();
   tiles.tokens = std::min(tokens, 320 / sums / 16 * 16);
@@ -94,13 +95,6 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
     --tiles.stages;
   if (tiles.sharedBytes() > kMaxShared)
     return failure();
-  // A split's sums lie where its tiles were.
-  if (tiles.splits > 1 && tiles.tokens * tiles.weights * tiles.columns() * 4 >
-                              tiles.stages * tiles.stageBytes()) {
-    if (columns < leastColumns)
-      return failure();
-    tiles.splits = 1;
-  }
   return tiles;
 }
 
@@ -301,7 +295,7 @@ void Emitter::begin(StringRef stem) {
       createWholeKernel(module, op.getLoc(), stem, types, WgmmaTiles::kThreads);
   kernel->setAttr(kSharedBytesAttr, b.getI32IntegerAttr(tiles.sharedBytes()));
   // Blocks of a cluster have one tile; others stay and take tiles in turn.
-  if (tiles.splits > 1)
+  if (tiles.cluster)
     kernel->setAttr(
         NVVM::NVVMDialect::getClusterDimAttrName(),
         b.getDenseI32ArrayAttr({static_cast<int32_t>(tiles.splits), 1, 1}));
@@ -356,7 +350,7 @@ void Emitter::prologue() {
   int64_t steps = llvm::divideCeil(op.getInner(), WgmmaTiles::kDepth);
   firstStep = num(0);
   depth = num(steps);
-  if (tiles.splits > 1) {
+  if (tiles.cluster) {
     rank = rem(block, num(tiles.splits));
     block = div(block, num(tiles.splits));
     blocks = div(blocks, num(tiles.splits));
@@ -493,7 +487,7 @@ void Emitter::producer() {
                });
          });
   });
-  if (tiles.splits > 1) {
+  if (tiles.cluster) {
     meetCluster();
     meetCluster();
   }
@@ -510,7 +504,13 @@ void Emitter::consumer() {
     // The narrowest of a few widths that holds the rows; uniform, or the
     // products of a warpgroup would run one by one.
     SmallVector<int64_t> widths, cases;
-    for (int64_t width : {16, 32, 64, 96, 128, 192})
+    // Where K is shared out, products take little of the time; many rows fill
+    // all tiles but one.
+    SmallVector<int64_t> some{16, 32, 64, 96, 128, 192};
+    if (tiles.splits > 1)
+      some =
+          tiles.cluster ? SmallVector<int64_t>{16, 64} : SmallVector<int64_t>{};
+    for (int64_t width : some)
       if (width < tiles.tokens)
         widths.push_back(width);
     Value chosen = num(0);
@@ -532,7 +532,7 @@ void Emitter::consumer() {
     }
     return Values(choice.getResults());
   });
-  if (tiles.splits > 1) {
+  if (tiles.cluster) {
     meetCluster();
     when(isLess(block, tileCount), [&] { addUp(); });
     meetCluster(); // nobody ends while others read its sums
@@ -604,30 +604,65 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
   };
 
   Value none = LLVM::UndefOp::create(b, type);
-  wait(fullBarrier(stage), parity);
-  Values start = multiply(Values(sums, none), stage, true);
-  // The next tile is looked up while the first products are made.
-  Tile after = tileAt(following);
-  auto [s, p] = next(stage, parity);
-  Values carried{s, p, stage};
-  llvm::append_range(carried, start);
-  Values end =
-      loop(num(1), depth, num(1), carried, [&](Value, ValueRange v) -> Values {
-        wait(fullBarrier(v[0]), v[1]);
-        Values sum = multiply(Values(v.drop_front(3)), v[0], false);
-        NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
-        release(v[2]);
-        auto [s, p] = next(v[0], v[1]);
-        Values result{s, p, v[0]};
-        llvm::append_range(result, sum);
-        return result;
-      });
-  NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
-  release(end[2]);
-  if (tiles.splits > 1)
-    keep(width, ArrayRef(end).drop_front(3));
+  Tile after;
+  // The sums of so many steps along K, behind the ring's state.
+  auto share = [&](Value stage, Value parity, Value steps) -> Values {
+    wait(fullBarrier(stage), parity);
+    Values start = multiply(Values(sums, none), stage, true);
+    // The next tile is looked up while the first products are made.
+    if (!after.row)
+      after = tileAt(following);
+    auto [s, p] = next(stage, parity);
+    Values carried{s, p, stage};
+    llvm::append_range(carried, start);
+    Values end = loop(
+        num(1), steps, num(1), carried, [&](Value, ValueRange v) -> Values {
+          wait(fullBarrier(v[0]), v[1]);
+          Values sum = multiply(Values(v.drop_front(3)), v[0], false);
+          NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
+          release(v[2]);
+          auto [s, p] = next(v[0], v[1]);
+          Values result{s, p, v[0]};
+          llvm::append_range(result, sum);
+          return result;
+        });
+    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
+    release(end[2]);
+    end.erase(end.begin() + 2);
+    return end;
+  };
+  Values end;
+  if (tiles.splits > 1 && !tiles.cluster) {
+    // Shares come one after the other, and add up as those of a cluster do.
+    Value zero = LLVM::ZeroOp::create(b, type);
+    Values start{stage, parity};
+    start.append(sums, zero);
+    after = tileAt(following);
+    Value most = num(tiles.depthOf(op.getInner()));
+    end = loop(num(0), depth, most, start, [&](Value from, ValueRange v) {
+      Values own = share(v[0], v[1], least(most, sub(depth, from)));
+      for (int64_t i = 0; i < sums; ++i) {
+        Value total = v[2 + i];
+        for (int64_t r = 0; r < registers; ++r) {
+          auto at = [&](Value of) -> Value {
+            return LLVM::ExtractValueOp::create(b, of, ArrayRef<int64_t>{r});
+          };
+          Value sum = arith::AddFOp::create(b, at(total), at(own[2 + i]));
+          total =
+              LLVM::InsertValueOp::create(b, total, sum, ArrayRef<int64_t>{r});
+        }
+        own[2 + i] = total;
+      }
+      return own;
+    });
+  } else {
+    end = share(stage, parity, depth);
+  }
+  ArrayRef<Value> totals = ArrayRef(end).drop_front(2);
+  if (tiles.cluster)
+    keep(width, totals);
   else
-    epilogue(width, ArrayRef(end).drop_front(3), tile);
+    epilogue(width, totals, tile);
   Values result{end[0], end[1]};
   llvm::append_range(result, after.values());
   return result;
@@ -834,14 +869,13 @@ void Emitter::addUp() {
             int64_t sum = w * tiles.blocks + block;
             auto place = static_cast<int32_t>(
                 512 * (sum * tiles.tokens / 2 + 2 * h + i));
-            Value total;
+            Value total = flt(0);
             for (Value memory : rowsOf) {
               Value from =
                   LLVM::GEPOp::create(b, cluster, b.getI8Type(), memory,
                                       ArrayRef<LLVM::GEPArg>{place});
               Value x = LLVM::LoadOp::create(b, f32, from);
-              total =
-                  total ? arith::AddFOp::create(b, total, x).getResult() : x;
+              total = arith::AddFOp::create(b, total, x);
             }
             accumulators.push_back(total);
           }

@@ -18,7 +18,8 @@ struct WgmmaTiles {
   int64_t stages;      ///< tiles along K in flight
   int64_t outputBytes; ///< of an element of the result
   int64_t experts;
-  int64_t splits; ///< blocks of a cluster, each with its share of K
+  int64_t splits; ///< shares of K whose sums are added up in their order
+  bool cluster;   ///< shares have a block each, else come one after the other
 
   static constexpr int64_t kWarpgroups = 2; ///< that multiply
   static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
@@ -42,13 +43,12 @@ struct WgmmaTiles {
   int64_t tableOffset() const { return barrierOffset() + 16 * stages; }
   int64_t sharedBytes() const { return tableOffset() + 8 * (experts + 1) + 64; }
 
-  /// Steps along K of a block.
+  /// Steps along K of a share but the last, which may have fewer.
   int64_t depthOf(int64_t inner) const {
     return llvm::divideCeil(llvm::divideCeil(inner, kDepth), splits);
   }
-  /// How many blocks may share the sums of a dense product with few columns,
-  /// such as a router's: at most `splits`, and the less the fewer steps along
-  /// K.
+  /// Shares of K for a dense product with few columns, such as a router's: at
+  /// most `splits`, and the less the fewer steps along K.
   static int64_t splitsOf(MatmulOp op, int64_t splits);
   /// Whether tensor cores are for this matmul: of 16 bits, and not too small.
   static bool isCandidate(MatmulOp op, int64_t splits);

@@ -119,9 +119,10 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     multiples of 16 bytes, and more than two interleaved parts.
 
     A dense product with results of 32 bits and at most 512 columns, such as a
-    router's, has too few tiles: blocks of a cluster share K, and add their sums up
-    in their order. How many is a function of K alone, and this form runs for few
-    rows too, so an item's sums are the same in every batch.
+    router's, has too few tiles: K is cut into shares, whose sums are added up in
+    their order. Of few rows blocks of a cluster have a share each, of many a block
+    takes them one after the other. How many is a function of K alone, and this form
+    runs for few rows too, so an item's sums are the same in every batch.
 
     Of two interleaved parts a tile has 128 columns of the result; lanes exchange
     sums so that both of an element meet in one.
@@ -141,7 +142,7 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     Option<"fewRows", "few-rows", "int64_t", "-1",
            "rows up to which the other form runs; by default a quarter of the experts, 32 with one">,
     Option<"splits", "splits", "int64_t", "8",
-           "blocks that share K at most where a dense product has few columns: 1, 2, 4 or 8">
+           "shares of K at most where a dense product has few columns: 1, 2, 4 or 8">
   ];
   let statistics = [Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">];
   let dependentDialects = [
