@@ -19,5 +19,6 @@ config.substitutions.append(("%llvm_include", os.path.join(config.llvm_tools_dir
 config.substitutions.append(("%python", sys.executable))
 if config.route_sanitize:
     config.available_features.add("sanitize")
-if importlib.util.find_spec("torch"):
-    config.available_features.add("torch")
+for package in ("torch", "numpy"):
+    if importlib.util.find_spec(package):
+        config.available_features.add(package)

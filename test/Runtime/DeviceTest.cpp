@@ -259,7 +259,23 @@ void testGivenOnGpu() {
   GateCall host(3);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &host.call, &error),
                ROUTE_ERROR_PARAM_MISSING,
-               "called on the CPU, and parameter 'gate' was given on a GPU");
+               "called on the CPU, and parameter 'gate' was given on a GPU: "
+               "make the context with ROUTE_CONTEXT_HOST_COPIES");
+  // With copies in the host's memory the context serves both.
+  const auto weights = top2::gateWeight();
+  std::copy(weights.begin(), weights.end(), room);
+  route_context_release(f.context);
+  f.context = nullptr;
+  f.options.flags |= ROUTE_CONTEXT_HOST_COPIES;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  CHECK_OK(route_decide(f.context, top2::Gate, &host.call, &error));
+  host.checkPlan();
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(launches[2].firstArgument, reinterpret_cast<long long>(room));
+  setenv("FAKE_CUDA_FAIL", "cuMemcpyDtoH", 1);
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
+               "copying a parameter to the host failed");
+  unsetenv("FAKE_CUDA_FAIL");
   gate.tensor.byte_offset = 8;
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_TENSOR_ALIGNMENT,
                "'gate' is on a GPU and not aligned to 16 bytes");
@@ -272,6 +288,32 @@ void testGivenOnGpu() {
   f.options.flags &= ~uint64_t(ROUTE_CONTEXT_CUDA);
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_TENSOR_DEVICE,
                "is on a GPU, and the context is made without");
+}
+
+/// A library's code is loaded once for a device, however many contexts there
+/// are.
+void testSharedCode() {
+  Fixture f;
+  route_context *first = nullptr, *second = nullptr;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &first, &error));
+  REQUIRE_OK(route_context_create(f.module, &f.options, &second, &error));
+  CHECK_EQUAL(*modules, 1);
+  route_context_release(first);
+  CHECK_EQUAL(*modules, 1);
+  *numLaunches = 0;
+  DeviceCall call;
+  CHECK_OK(route_decide(second, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(*numLaunches, 2);
+  // Another library's code is its own.
+  Fixture other;
+  route_device_code_desc own = code;
+  other.desc.device_code = &own;
+  REQUIRE_OK(
+      route_context_create(other.module, &other.options, &first, &error));
+  CHECK_EQUAL(*modules, 2);
+  route_context_release(first);
+  route_context_release(second);
+  checkNothingHeld();
 }
 
 void testContextWithout() {
@@ -350,6 +392,7 @@ int main(int argc, char **argv) {
     return finish("device");
   testCall();
   testGivenOnGpu();
+  testSharedCode();
   testContextWithout();
   testFailures();
   checkNothingHeld();

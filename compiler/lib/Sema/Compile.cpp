@@ -342,16 +342,24 @@ SourceRange route::rangeOf(const SourceManager &sources,
   return {};
 }
 
+/// The standard library's folder: share/routec/stdlib beside the folder of the
+/// executable, where an installation has it, and a build a link to the sources.
+static std::string standardLibrary() {
+  static int here;
+  std::string program = llvm::sys::fs::getMainExecutable(nullptr, &here);
+  llvm::SmallString<256> path(
+      llvm::sys::path::parent_path(llvm::sys::path::parent_path(program)));
+  llvm::sys::path::append(path, "share", "routec", "stdlib");
+  return path.str().str();
+}
+
 mlir::OwningOpRef<mlir::ModuleOp>
 route::compileToRouteIR(SourceManager &sources, FileId file,
                         const CompileOptions &options, DiagnosticEngine &diags,
                         mlir::MLIRContext &context) {
   context.getOrLoadDialect<RouteDialect>();
   CompileOptions complete = options;
-#ifdef ROUTE_STDLIB_DIR
-  if (complete.importPaths.empty())
-    complete.importPaths.push_back(ROUTE_STDLIB_DIR);
-#endif
+  complete.importPaths.push_back(standardLibrary());
   return Elaborator(sources, diags, context, complete).run(file);
 }
 

@@ -158,7 +158,7 @@ typedef struct route_file {
  * for the CPU want it packed, or where it has to get to the GPU. It must hold
  * its values when the context is made, and outlive the context. On a GPU
  * (ROUTE_CONTEXT_CUDA) it starts at a multiple of 16 bytes; calls on the CPU
- * are then errors, since they would read it. */
+ * would read it, and are errors but with ROUTE_CONTEXT_HOST_COPIES. */
 typedef struct route_param {
   const char *name; /* the parameter's, as in the descriptor */
   const route_tensor *tensor;
@@ -169,8 +169,12 @@ enum route_context_flags {
   ROUTE_CONTEXT_ALLOW_EXTRA = 1u,
   /* Calls may also give tensors on a GPU: that of the thread's current CUDA
    * context, else the first. Loads the module's code for it and copies the
-   * parameters there; calls then neither allocate nor wait for the GPU. */
-  ROUTE_CONTEXT_CUDA = 2u
+   * parameters there; calls then neither allocate nor wait for the GPU. Code
+   * that another context of the module has loaded there is shared with it. */
+  ROUTE_CONTEXT_CUDA = 2u,
+  /* Parameters that the host has on a GPU are copied to memory of the CPU too,
+   * so that the context serves calls there as well. */
+  ROUTE_CONTEXT_HOST_COPIES = 4u
 };
 
 /* Runs an entry in place of its compiled variants (an interpreter, a test

@@ -93,7 +93,8 @@ route_status route::runCall(const route_context &context, uint32_t index,
   if (!arguments.onDevice && context.params.onGpuAlone())
     return fail(error, ROUTE_ERROR_PARAM_MISSING,
                 "entry '%.100s' is called on the CPU, and parameter '%.100s' "
-                "was given on a GPU",
+                "was given on a GPU: make the context with "
+                "ROUTE_CONTEXT_HOST_COPIES",
                 entry.name, context.params.onGpuAlone());
 
   DeviceCall device(arguments.onDevice ? context.device.get() : nullptr,

@@ -78,7 +78,8 @@ static route_status build(route_context &context,
     return fail(error, ROUTE_ERROR_ARGUMENT, "options list null files");
   if (options.num_params && !options.params)
     return fail(error, ROUTE_ERROR_ARGUMENT, "options list null parameters");
-  if (options.flags & ~uint64_t(ROUTE_CONTEXT_ALLOW_EXTRA | ROUTE_CONTEXT_CUDA))
+  if (options.flags & ~uint64_t(ROUTE_CONTEXT_ALLOW_EXTRA | ROUTE_CONTEXT_CUDA |
+                                ROUTE_CONTEXT_HOST_COPIES))
     return fail(error, ROUTE_ERROR_ARGUMENT, "unknown context flags %#llx",
                 static_cast<unsigned long long>(options.flags));
   context.execute = options.execute;
@@ -101,16 +102,19 @@ static route_status build(route_context &context,
           module, table(options.params, options.num_params),
           options.flags & ROUTE_CONTEXT_CUDA, error))
     return status;
-  if (route_status status =
-          context.params.bind(module, context.checkpoint, error))
-    return status;
-  if (route_status status =
-          context.state.initialise(module, context.checkpoint, error))
-    return status;
   if (options.flags & ROUTE_CONTEXT_CUDA)
     if (route_status status =
             Device::open(module, context.checkpoint, context.device, error))
       return status;
+  if (route_status status = context.params.bind(
+          module, context.checkpoint,
+          options.flags & ROUTE_CONTEXT_HOST_COPIES ? context.device.get()
+                                                    : nullptr,
+          error))
+    return status;
+  if (route_status status =
+          context.state.initialise(module, context.checkpoint, error))
+    return status;
   if (options.flags & ROUTE_CONTEXT_ALLOW_EXTRA)
     return ROUTE_OK;
   return context.checkpoint.checkAllUsed(error);

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Params.h"
+#include "../cuda/Device.h"
 #include "Arguments.h"
 #include "CheckModule.h"
 #include "Elements.h"
@@ -275,9 +276,10 @@ route_status Checkpoint::collect(const route_module_desc &module,
     return ROUTE_OK;
   if (wanted.param >= 0 && given(static_cast<uint64_t>(wanted.param)).given) {
     const HostParam &host = given(static_cast<uint64_t>(wanted.param));
+    const char *data = host.onGpu ? host.copy : host.data;
     uint64_t size = host.size / static_cast<uint64_t>(parts);
     for (int64_t i = 0; i < parts; ++i)
-      slices.push_back({host.data + static_cast<uint64_t>(i) * size, size});
+      slices.push_back({data + static_cast<uint64_t>(i) * size, size});
     return ROUTE_OK;
   }
   std::vector<int64_t> blocks, scales;
@@ -326,18 +328,33 @@ route_status Checkpoint::checkAllUsed(route_error *error) const {
 }
 
 route_status Params::bind(const route_module_desc &module,
-                          Checkpoint &checkpoint, route_error *error) {
+                          Checkpoint &checkpoint, const Device *copyFrom,
+                          route_error *error) {
   pointers.assign(module.num_params + 1, nullptr);
   std::vector<Slice> slices;
   for (uint64_t i = 0; i < module.num_params; ++i) {
     const route_param_desc &param = module.params[i];
+    AlignedMemory copied; // from a GPU, to be packed
     if (const HostParam &host = checkpoint.given(i); host.given) {
-      if (host.onGpu)
+      if (host.onGpu && !copyFrom) {
         missing = param.name;
-      else if (!param.pack)
-        pointers[i] = host.data;
-      if (host.onGpu || !param.pack)
         continue;
+      }
+      if (host.onGpu) {
+        if (!copied.allocate(host.size))
+          return fail(error, ROUTE_ERROR_MEMORY,
+                      "out of memory for parameter '%.100s': %llu bytes",
+                      param.name, static_cast<unsigned long long>(host.size));
+        if (route_status status = copyFrom->readBack(host, copied.get(), error))
+          return status;
+        checkpoint.setCopy(i, copied.get());
+      }
+      if (!param.pack) {
+        pointers[i] = host.onGpu ? host.copy : host.data;
+        if (host.onGpu)
+          owned.push_back(std::move(copied));
+        continue;
+      }
     }
     if (route_status status = checkpoint.collect(
             module, Checkpoint::Wanted(module, i), slices, error))
@@ -382,6 +399,8 @@ route_status Params::bind(const route_module_desc &module,
       }
       param.pack(source, memory.get(), static_cast<int64_t>(number));
     }
+    if (copied.get())
+      checkpoint.setCopy(i, nullptr);
   }
   return ROUTE_OK;
 }

@@ -36,6 +36,7 @@ struct HostParam {
   bool given = false; ///< false: it comes from a file
   bool onGpu = false;
   int32_t gpu = 0;
+  const char *copy = nullptr; ///< of one on a GPU, in memory of the CPU
 };
 
 /// The files and tensors a context was given, and which of the files' tensors
@@ -53,6 +54,11 @@ public:
                     route_error *error);
 
   const HostParam &given(uint64_t param) const { return hostParams[param]; }
+
+  /// Where `collect` is to find the bytes of a parameter on a GPU.
+  void setCopy(uint64_t param, const char *copy) {
+    hostParams[param].copy = copy;
+  }
 
   /// A parameter or a state cell that takes its value from a file.
   struct Wanted {
@@ -102,12 +108,15 @@ std::string sliceName(const route_module_desc &module,
                       const Checkpoint::Wanted &wanted,
                       const std::vector<int64_t> &indices);
 
+class Device;
+
 /// The parameters of a context.
 class Params {
 public:
-  /// Binds what is not on a GPU. Errors: those of Checkpoint::collect, MEMORY.
+  /// Binds what is not on a GPU, and with `copyFrom` copies of what is on that
+  /// one. Errors: those of Checkpoint::collect, MEMORY, DEVICE.
   route_status bind(const route_module_desc &module, Checkpoint &checkpoint,
-                    route_error *error);
+                    const Device *copyFrom, route_error *error);
 
   /// The name of a parameter that code for the CPU cannot read, or null.
   const char *onGpuAlone() const { return missing; }

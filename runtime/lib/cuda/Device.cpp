@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstring>
+#include <mutex>
 #include <new>
 
 using namespace route;
@@ -28,6 +29,101 @@ static route_status failed(const Driver &driver, const char *what,
                            Result result, route_error *error) {
   return fail(error, ROUTE_ERROR_DEVICE, "%s failed: %s", what,
               driver.nameOf(result));
+}
+
+/// A module's kernels in a CUDA context. Contexts of the runtime that have both
+/// in common share them.
+class Device::Code {
+public:
+  struct Kernel {
+    void *function;
+    uint32_t sharedBytes;
+    int64_t mostBlocks;
+    bool waits; ///< by itself, for what was launched before
+  };
+
+  /// The code that some device has, else loads it. `context` is current.
+  static route_status find(const Driver &driver, void *context,
+                           const route_device_code_desc &desc,
+                           std::shared_ptr<const Code> &code,
+                           route_error *error);
+  Code(const Driver &driver, void *context, const route_device_code_desc &desc)
+      : driver(driver), context(context), desc(desc) {}
+  Code(const Code &) = delete;
+  Code &operator=(const Code &) = delete;
+  ~Code() {
+    if (handle)
+      driver.ModuleUnload(handle);
+  }
+
+  int gpu = 0;
+  std::vector<Kernel> kernels;
+
+private:
+  route_status load(route_error *error);
+
+  const Driver &driver;
+  void *context;
+  const route_device_code_desc &desc; ///< stays while a device has the code
+  void *handle = nullptr;
+};
+
+route_status Device::Code::find(const Driver &driver, void *context,
+                                const route_device_code_desc &desc,
+                                std::shared_ptr<const Code> &code,
+                                route_error *error) {
+  // Never destroyed: contexts may go when a process ends.
+  static auto &mutex = *new std::mutex;
+  static auto &all = *new std::vector<std::weak_ptr<const Code>>;
+  std::lock_guard lock(mutex);
+  std::erase_if(all, [](const auto &each) { return each.expired(); });
+  for (const std::weak_ptr<const Code> &each : all)
+    if (auto have = each.lock();
+        have && &have->desc == &desc && have->context == context) {
+      code = std::move(have);
+      return ROUTE_OK;
+    }
+  auto made = std::make_shared<Code>(driver, context, desc);
+  if (route_status status = made->load(error))
+    return status;
+  all.push_back(made);
+  code = std::move(made);
+  return ROUTE_OK;
+}
+
+route_status Device::Code::load(route_error *error) {
+  Result result = kNoBinary;
+  if (desc.binary_size)
+    result = driver.ModuleLoadData(&handle, desc.binary);
+  // The driver compiles the assembly where the binary is not for this GPU.
+  if (result == kNoBinary || result == kInvalidImage)
+    result = driver.ModuleLoadData(&handle, desc.assembly);
+  if (result != kSuccess) {
+    handle = nullptr;
+    return fail(error, ROUTE_ERROR_DEVICE,
+                "the GPU does not take the module's code for %.50s: %s",
+                desc.architecture, driver.nameOf(result));
+  }
+  int processors;
+  if ((result = driver.CtxGetDevice(&gpu)) ||
+      (result = driver.DeviceGetAttribute(&processors, kMultiprocessors, gpu)))
+    return failed(driver, "asking for the GPU's size", result, error);
+  for (const route_kernel_desc &kernel :
+       table(desc.kernels, desc.num_kernels)) {
+    void *function;
+    if ((result = driver.ModuleGetFunction(&function, handle, kernel.name)))
+      return failed(driver, kernel.name, result, error);
+    if (kernel.shared_bytes && (result = driver.FuncSetAttribute(
+                                    function, kMaxDynamicShared,
+                                    static_cast<int>(kernel.shared_bytes))))
+      return failed(driver, kernel.name, result, error);
+    int64_t most = INT_MAX;
+    if (kernel.blocks_per_processor)
+      most = int64_t(kernel.blocks_per_processor) * processors;
+    kernels.push_back({function, kernel.shared_bytes, most,
+                       (kernel.flags & ROUTE_KERNEL_WAITS) != 0});
+  }
+  return ROUTE_OK;
 }
 
 route_status Device::open(const route_module_desc &module,
@@ -55,7 +151,8 @@ route_status Device::open(const route_module_desc &module,
   Current current(*driver, made->context);
   if (Result result = current.failure())
     return failed(*driver, "entering the context on the GPU", result, error);
-  if (route_status status = made->load(*module.device_code, error))
+  if (route_status status = Code::find(*driver, made->context,
+                                       *module.device_code, made->code, error))
     return status;
   if (route_status status = made->copyParams(module, checkpoint, error))
     return status;
@@ -70,47 +167,22 @@ Device::~Device() {
     Current current(driver, context);
     for (Address address : owned)
       driver.MemFree(address);
-    if (code)
-      driver.ModuleUnload(code);
+    code.reset();
   }
   if (ordinal >= 0)
     driver.DevicePrimaryCtxRelease(ordinal);
 }
 
-route_status Device::load(const route_device_code_desc &desc,
-                          route_error *error) {
-  Result result = kNoBinary;
-  if (desc.binary_size)
-    result = driver.ModuleLoadData(&code, desc.binary);
-  // The driver compiles the assembly where the binary is not for this GPU.
-  if (result == kNoBinary || result == kInvalidImage)
-    result = driver.ModuleLoadData(&code, desc.assembly);
-  if (result != kSuccess) {
-    code = nullptr;
-    return fail(error, ROUTE_ERROR_DEVICE,
-                "the GPU does not take the module's code for %.50s: %s",
-                desc.architecture, driver.nameOf(result));
-  }
-  int processors;
-  if ((result = driver.CtxGetDevice(&gpu)) ||
-      (result = driver.DeviceGetAttribute(&processors, kMultiprocessors, gpu)))
-    return failed(driver, "asking for the GPU's size", result, error);
-  for (const route_kernel_desc &kernel :
-       table(desc.kernels, desc.num_kernels)) {
-    void *function;
-    if ((result = driver.ModuleGetFunction(&function, code, kernel.name)))
-      return failed(driver, kernel.name, result, error);
-    if (kernel.shared_bytes && (result = driver.FuncSetAttribute(
-                                    function, kMaxDynamicShared,
-                                    static_cast<int>(kernel.shared_bytes))))
-      return failed(driver, kernel.name, result, error);
-    int64_t most = INT_MAX;
-    if (kernel.blocks_per_processor)
-      most = int64_t(kernel.blocks_per_processor) * processors;
-    kernels.push_back({function, kernel.shared_bytes, most,
-                       (kernel.flags & ROUTE_KERNEL_WAITS) != 0});
-  }
-  return ROUTE_OK;
+route_status Device::readBack(const HostParam &param, void *memory,
+                              route_error *error) const {
+  Current current(driver, context);
+  Result result = current.failure();
+  if (!result && param.size)
+    result = driver.MemcpyDtoH(memory, reinterpret_cast<Address>(param.data),
+                               param.size);
+  return result
+             ? failed(driver, "copying a parameter to the host", result, error)
+             : ROUTE_OK;
 }
 
 route_status Device::copyParams(const route_module_desc &module,
@@ -120,11 +192,11 @@ route_status Device::copyParams(const route_module_desc &module,
   for (uint64_t i = 0; i < module.num_params; ++i) {
     const route_param_desc &param = module.params[i];
     if (const HostParam &host = checkpoint.given(i); host.onGpu) {
-      if (host.gpu != gpu)
+      if (host.gpu != code->gpu)
         return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
                     "the tensor of parameter '%.100s' is on GPU %d, the "
                     "context on GPU %d",
-                    param.name, host.gpu, gpu);
+                    param.name, host.gpu, code->gpu);
       parameters[i] = host.data;
       continue;
     }
@@ -198,10 +270,10 @@ void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
     return;
   const Device &on = *call.device;
   constexpr const char *step = "launching a kernel";
-  if (kernel >= on.kernels.size() || grid > INT_MAX)
+  if (kernel >= on.code->kernels.size() || grid > INT_MAX)
     return call.note(step, kInvalidValue);
   const LaunchAttribute early = {kProgrammaticLaunch, 0, {1}};
-  const Device::Kernel &what = on.kernels[kernel];
+  const Device::Code::Kernel &what = on.code->kernels[kernel];
   const LaunchConfig config = {
       {static_cast<uint32_t>(std::min(grid, what.mostBlocks)), 1, 1},
       {block, 1, 1},

@@ -18,8 +18,9 @@ namespace route {
 
 class Device {
 public:
-  /// Loads the module's code and copies its parameters, on the device of the
-  /// thread's current CUDA context or else the first. Errors: DRIVER, DEVICE,
+  /// Loads the module's code, unless another context has it there already, and
+  /// copies its parameters, on the device of the thread's current CUDA context
+  /// or else the first. Errors: DRIVER, DEVICE,
   /// MEMORY, TENSOR_DEVICE, those of Checkpoint::collect.
   static route_status open(const route_module_desc &module,
                            Checkpoint &checkpoint,
@@ -31,26 +32,23 @@ public:
   /// Addresses in the device's memory, by parameter.
   const void *const *params() const { return parameters.data(); }
 
+  /// Copies the bytes of a parameter that the host has on the device to
+  /// `memory`. Errors: DEVICE.
+  route_status readBack(const HostParam &param, void *memory,
+                        route_error *error) const;
+
 private:
   friend class DeviceCall;
+  class Code;
   explicit Device(const cuda::Driver &driver) : driver(driver) {}
 
-  route_status load(const route_device_code_desc &code, route_error *error);
   route_status copyParams(const route_module_desc &module,
                           Checkpoint &checkpoint, route_error *error);
 
   const cuda::Driver &driver;
   int ordinal = -1; ///< whose primary context is held; -1: none is
-  int gpu = 0;      ///< the context's
   void *context = nullptr;
-  void *code = nullptr;
-  struct Kernel {
-    void *function;
-    uint32_t sharedBytes;
-    int64_t mostBlocks;
-    bool waits; ///< by itself, for what was launched before
-  };
-  std::vector<Kernel> kernels;
+  std::shared_ptr<const Code> code;     ///< of all devices with this context
   std::vector<const void *> parameters; ///< the host's own, or owned
   std::vector<unsigned long long> owned;
 };

@@ -58,6 +58,7 @@ struct Found {
     find(driver.MemAlloc, "cuMemAlloc_v2");
     find(driver.MemFree, "cuMemFree_v2");
     find(driver.MemcpyHtoD, "cuMemcpyHtoD_v2");
+    find(driver.MemcpyDtoH, "cuMemcpyDtoH_v2");
     find(driver.GetErrorName, "cuGetErrorName");
     if (missing) {
       snprintf(why, sizeof(why), "libcuda.so.1 has no function %s", missing);

@@ -67,6 +67,7 @@ struct Driver {
   Result (*MemAlloc)(Address *, size_t);
   Result (*MemFree)(Address);
   Result (*MemcpyHtoD)(Address, const void *, size_t);
+  Result (*MemcpyDtoH)(void *, Address, size_t);
   Result (*GetErrorName)(Result, const char **);
 
   /// The name of an error, "unknown error" without one.

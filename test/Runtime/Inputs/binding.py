@@ -40,6 +40,7 @@ out = gate.gate(x=[[1, 0, 0, 0], [0, 0, 0, 1]])
 print(plain(out["p"]), plain(out["p.weight"]))
 flat = memoryview(array.array("f", [1, 0, 0, 0, 0, 0, 0, 1])).cast("B").cast("f", (2, 4))
 print(plain(gate.gate(x=flat)["p"]))
+print(plain(gate.gate(x=flat.toreadonly())["p"]))
 gate.emit("gate.commit", p=[["ada", "bob"]], **{"p.count": [2]})
 print(plain(gate.state("bias")))
 

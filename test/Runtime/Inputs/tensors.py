@@ -62,6 +62,10 @@ fails(lambda: route.load(library, tensors={"gate.w": [1.0]}, runtime=runtime))
 learned = torch.make((5, 64), "float32", inputs)
 learned.requires_grad = True
 fails(lambda: gate.gate(x=learned))
+# With copies in the host's memory a context serves both.
+both = route.load(library, tensors={"gate.w": on_gpu}, cuda=True, host_copies=True, runtime=runtime)
+print(both.gate(x=torch.make((5, 64), "float32", inputs))["gate"].tolist(),
+      both.gate(x=torch.make((5, 64), "float32", inputs, "cuda"))["gate"].device.type)
 # A parameter is detached: it may require a gradient, as a module's do.
 w.requires_grad = True
 route.load(library, tensors={"gate.w": w}, runtime=runtime)

@@ -16,8 +16,8 @@
 namespace route {
 
 struct CompileOptions {
-  /// Folders searched for `import a.b` after the file's own, in order. Empty:
-  /// the standard library beside the executable or in the source tree.
+  /// Folders searched for `import a.b` after the file's own, in order, and
+  /// before the standard library.
   std::vector<std::string> importPaths;
   /// `-D axis=N`: sizes that replace those of the spec.
   std::map<std::string, int64_t> axisSizes;

@@ -38,22 +38,23 @@ def _find_runtime():
     return _abi.declare(c.CDLL(path))
 
 
-def load(path, params=(), threads=1, allow_extra=False, runtime=None, tensors=None, cuda=False):
+def load(path, params=(), threads=1, allow_extra=False, runtime=None, tensors=None, cuda=False, host_copies=False):
     """Loads a library and binds its parameters.
 
     params: paths of safetensors files, or (label, path) pairs for files the source names. tensors: parameters by name
     (`Library.parameters`) that are in memory already, as tensors that speak DLPack, read where they lie. cuda: calls
-    may have tensors on the GPU of the thread's current CUDA context, or of `tensors`; with parameters there, they must.
+    may have tensors on the GPU of the thread's current CUDA context, or of `tensors`; with parameters there, they must,
+    but with host_copies, for which those are copied to the host's memory too.
     runtime: the path of libroute_rt.so (else $ROUTE_RUNTIME, else the system's). Raises RouteError.
     """
     return Library(path, params, threads, allow_extra, _abi.declare(c.CDLL(runtime)) if runtime else _find_runtime(),
-                   tensors or {}, cuda)
+                   tensors or {}, cuda, host_copies)
 
 
 class Library:
     """A loaded library with its parameters and state. Entries are its attributes; names with a dot go through call()."""
 
-    def __init__(self, path, params, threads, allow_extra, runtime, tensors, cuda):
+    def __init__(self, path, params, threads, allow_extra, runtime, tensors, cuda, host_copies):
         self._runtime = runtime
         self._module, self._context, self._pool = c.c_void_p(), c.c_void_p(), c.c_void_p()
         self._check(runtime.route_module_load, os.fsencode(path), c.byref(self._module))
@@ -63,6 +64,7 @@ class Library:
         for slot, (label, file) in zip(files, pairs):
             slot.label, slot.path = label.encode() if label else None, os.fsencode(file)
         flags = (_abi.CONTEXT_ALLOW_EXTRA if allow_extra else 0) | (_abi.CONTEXT_CUDA if cuda else 0)
+        flags |= _abi.CONTEXT_HOST_COPIES if host_copies else 0
         options = _abi.ContextOptions(c.sizeof(_abi.ContextOptions), files, len(pairs), flags)
         given = (_abi.Param * max(1, len(tensors)))()
         self._borrowed = []  # as long as the context
@@ -70,7 +72,7 @@ class Library:
         for slot, (name, tensor) in zip(given, tensors.items()):
             if not _dlpack.speaks(tensor):
                 raise TypeError(f"parameter '{name}' is no tensor that speaks DLPack")
-            tensor = tensor.detach() if _dlpack.is_torch(tensor) else tensor
+            tensor = tensor.detach() if _dlpack.is_torch(tensor) else _values.lendable(tensor)
             if _dlpack.on_gpu(tensor):
                 device = _dlpack.device_of(tensor)
             self._borrowed.append(_dlpack.Borrowed(tensor))

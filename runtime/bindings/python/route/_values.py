@@ -1,7 +1,7 @@
 """Python values to and from the arrays a call takes.
 
 Inputs: anything with the buffer protocol, __array_interface__ or DLPack (NumPy arrays, array.array, memoryview, tensors
-of torch or CuPy) of the port's element type is borrowed as it is; lists, numbers, strings and None are converted.
+of torch or CuPy) of the port's element type is borrowed as it is, read-only or not; lists, numbers, strings and None are converted.
 Outputs: tensors of the library that the inputs come from, where it is one of DLPack; else NumPy arrays where NumPy is
 installed, else nested lists.
 """
@@ -49,12 +49,34 @@ def address(buffer):
         return buffer.ctypes.data
     if isinstance(buffer, c.Array):
         return c.addressof(buffer)
-    view = memoryview(buffer)
-    if view.nbytes == 0:
-        return None
-    if view.readonly:
-        raise TypeError("read-only memory: pass a copy")
-    return c.addressof(c.c_char.from_buffer(buffer))
+    view = _View()
+    _get_buffer(buffer, c.byref(view), 0)
+    start = view.start if view.size else None
+    _release_buffer(c.byref(view))
+    return start
+
+
+class _View(c.Structure):
+    """Python's Py_buffer; ctypes itself gives no address of read-only memory."""
+
+    _fields_ = [("start", c.c_void_p), ("owner", c.py_object), ("size", c.c_ssize_t), ("item", c.c_ssize_t),
+                ("readonly", c.c_int), ("rank", c.c_int), ("format", c.c_char_p), ("shape", c.c_void_p),
+                ("strides", c.c_void_p), ("suboffsets", c.c_void_p), ("internal", c.c_void_p)]
+
+
+_get_buffer, _release_buffer = c.pythonapi.PyObject_GetBuffer, c.pythonapi.PyBuffer_Release
+_get_buffer.argtypes, _release_buffer.argtypes = [c.py_object, c.POINTER(_View), c.c_int], [c.POINTER(_View)]
+_release_buffer.restype = None
+
+
+def lendable(array):
+    """A NumPy array as one that lends its memory by DLPack; a read-only one does not itself. Nothing is written."""
+    if numpy is None or not isinstance(array, numpy.ndarray) or array.flags.writeable:
+        return array
+    array = numpy.ascontiguousarray(array)
+    memory = (c.c_uint8 * array.nbytes).from_address(array.ctypes.data)
+    memory.owner = array
+    return numpy.frombuffer(memory, array.dtype).reshape(array.shape) if array.nbytes else array.copy()
 
 
 def shape_of(value, rank):
@@ -85,8 +107,7 @@ def borrow(runtime, port, value):
         found = numpy.asarray(value)
         if found.dtype != numpy.dtype(numpy_name or "void"):
             raise TypeError(f"has type {found.dtype}, expected {name} ({numpy_name})")
-        if not found.flags.c_contiguous or not found.flags.writeable:
-            found = numpy.array(found, order="C")
+        found = found if found.flags.c_contiguous else numpy.array(found, order="C")
         return Made(runtime, port, found.shape, found)
     if isinstance(value, (array.array, memoryview)):
         view = memoryview(value)
