@@ -108,6 +108,82 @@ bool Elaborator::isBuiltin(StringRef name) {
                             name);
 }
 
+/// `reject(code, reason)`: no row, and why.
+Value Elaborator::evalReject(const CallExpr &expr) {
+  Value refusal = Value::ofKind(Kind::Refusal);
+  refusal.number = 403;
+  for (const Arg &arg : expr.args) {
+    if (StringRef reason = plainName(arg.value.get()); !reason.empty()) {
+      refusal.text = reason.str();
+      continue;
+    }
+    auto code = evalConstant(*arg.value);
+    if (!code)
+      return Value();
+    if (*code < 1 || *code > 999 || *code != int(*code))
+      return fail(diag::badSize, arg.value->range,
+                  "a refusal's code is a whole number from 1 to 999");
+    refusal.number = *code;
+  }
+  return refusal;
+}
+
+Value Elaborator::callUnary(StringRef name, UnaryKind kind, const Value &arg,
+                            SourceRange range) {
+  mlir::Value ir = asArray(arg, range, e.f32());
+  if (!ir)
+    return Value();
+  if (!isNumber(e.elementOf(ir)))
+    return fail(diag::typeMismatch, range,
+                "'" + name + "' takes a number, found " + describe(arg));
+  if (!arg.unit.isNone() && !keepsUnit(kind) && kind != UnaryKind::sign &&
+      kind != UnaryKind::is_nan)
+    return fail(diag::unitMismatch, range,
+                "'" + name + "' takes a plain number, found " + arg.unit.str());
+  bool whole = isa<mlir::IntegerType>(e.valueTypeOf(ir));
+  bool rounds = kind == UnaryKind::floor || kind == UnaryKind::ceil ||
+                kind == UnaryKind::round || kind == UnaryKind::trunc;
+  if (whole && rounds)
+    return arg;
+  if (whole && kind != UnaryKind::abs && kind != UnaryKind::sign)
+    ir = e.cast(ir, e.f32());
+  return Value::array(e.unary(kind, ir), keepsUnit(kind) ? arg.unit : Unit());
+}
+
+/// A random number: the first constant is the site; the rest are keys of the
+/// draw.
+Value Elaborator::evalDraw(StringRef name, const CallExpr &expr,
+                           const std::vector<Value> &args) {
+  int64_t site = -1;
+  llvm::SmallVector<mlir::Value> keys;
+  AxisList axes;
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (i == 0 && args[i].is(Kind::Number)) {
+      const double number = args[i].number;
+      if (number < 0 || number != std::floor(number) || number >= 0x1p32)
+        return fail(
+            diag::argumentMismatch, expr.args[i].value->range,
+            "the site of a draw is a whole number from 0 to 4294967295");
+      site = int64_t(number);
+      continue;
+    }
+    mlir::Value key = asArray(args[i], expr.args[i].value->range, e.i64());
+    if (!key)
+      return Value();
+    for (AxisInfo *axis : e.axesOf(key))
+      if (!e.has(axes, axis))
+        axes.push_back(axis);
+    keys.push_back(key);
+  }
+  if (site < 0)
+    site = (int64_t(1) << 32) + drawSites++;
+  auto kind = name == "gumbel"   ? DrawKind::gumbel
+              : name == "normal" ? DrawKind::normal
+                                 : DrawKind::uniform;
+  return Value::array(DrawOp::create(
+      e.builder, e.loc, e.arrayType(e.f32(), axes), kind, site, keys));
+}
+
 Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
   if (isTextFunction(name))
     return textFunction(name, expr);
@@ -130,24 +206,8 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     return fail(diag::wrongKind, expr.range,
                 "prototypes stand in 'nearest' or 'cosine', beside what they "
                 "are compared with");
-  if (name == "reject") {
-    Value refusal = Value::ofKind(Kind::Refusal);
-    refusal.number = 403;
-    for (const Arg &arg : expr.args) {
-      if (StringRef reason = plainName(arg.value.get()); !reason.empty()) {
-        refusal.text = reason.str();
-        continue;
-      }
-      auto code = evalConstant(*arg.value);
-      if (!code)
-        return Value();
-      if (*code < 1 || *code > 999 || *code != int(*code))
-        return fail(diag::badSize, arg.value->range,
-                    "a refusal's code is a whole number from 1 to 999");
-      refusal.number = *code;
-    }
-    return refusal;
-  }
+  if (name == "reject")
+    return evalReject(expr);
   if (isReductionName(name) &&
       !((name == "max" || name == "min") && expr.args.size() == 2))
     return evalReduction(name, expr);
@@ -168,26 +228,7 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
   if (auto kind = unaryNamed(name)) {
     if (!expects(1))
       return Value();
-    mlir::Value ir = asArray(args[0], expr.args[0].value->range, e.f32());
-    if (!ir)
-      return Value();
-    if (!isNumber(e.elementOf(ir)))
-      return fail(diag::typeMismatch, expr.args[0].value->range,
-                  "'" + name + "' takes a number, found " + describe(args[0]));
-    if (!args[0].unit.isNone() && !keepsUnit(*kind) &&
-        *kind != UnaryKind::sign && *kind != UnaryKind::is_nan)
-      return fail(diag::unitMismatch, expr.args[0].value->range,
-                  "'" + name + "' takes a plain number, found " +
-                      args[0].unit.str());
-    bool whole = isa<mlir::IntegerType>(e.valueTypeOf(ir));
-    bool rounds = *kind == UnaryKind::floor || *kind == UnaryKind::ceil ||
-                  *kind == UnaryKind::round || *kind == UnaryKind::trunc;
-    if (whole && rounds)
-      return args[0];
-    if (whole && *kind != UnaryKind::abs && *kind != UnaryKind::sign)
-      ir = e.cast(ir, e.f32());
-    return Value::array(e.unary(*kind, ir),
-                        keepsUnit(*kind) ? args[0].unit : Unit());
+    return callUnary(name, *kind, args[0], expr.args[0].value->range);
   }
   if (name == "max" || name == "min" || name == "pow" || name == "mod") {
     if (!expects(2))
@@ -269,37 +310,8 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
                   "'" + name + "' takes a number, found " + describe(args[0]));
     return Value::array(e.cast(ir, name == "int" ? e.i64() : e.f32()));
   }
-  if (name == "random" || name == "gumbel" || name == "normal") {
-    // The first constant is the site; the rest are keys of the draw.
-    int64_t site = -1;
-    llvm::SmallVector<mlir::Value> keys;
-    AxisList axes;
-    for (size_t i = 0; i < args.size(); ++i) {
-      if (i == 0 && args[i].is(Kind::Number)) {
-        const double number = args[i].number;
-        if (number < 0 || number != std::floor(number) || number >= 0x1p32)
-          return fail(
-              diag::argumentMismatch, expr.args[i].value->range,
-              "the site of a draw is a whole number from 0 to 4294967295");
-        site = int64_t(number);
-        continue;
-      }
-      mlir::Value key = asArray(args[i], expr.args[i].value->range, e.i64());
-      if (!key)
-        return Value();
-      for (AxisInfo *axis : e.axesOf(key))
-        if (!e.has(axes, axis))
-          axes.push_back(axis);
-      keys.push_back(key);
-    }
-    if (site < 0)
-      site = (int64_t(1) << 32) + drawSites++;
-    auto kind = name == "gumbel"   ? DrawKind::gumbel
-                : name == "normal" ? DrawKind::normal
-                                   : DrawKind::uniform;
-    return Value::array(DrawOp::create(
-        e.builder, e.loc, e.arrayType(e.f32(), axes), kind, site, keys));
-  }
+  if (name == "random" || name == "gumbel" || name == "normal")
+    return evalDraw(name, expr, args);
   return fail(diag::wrongKind, expr.range,
               "'" + name + "' means nothing in this place");
 }
@@ -353,7 +365,6 @@ mlir::Type Elaborator::textResult(StringRef name,
   auto quotes = [&](StringRef word) {
     return StringRef(why).contains(("'" + word + "'").str());
   };
-  StringRef patternKey = textPatternKey(name);
   for (const Arg &arg : expr.args) {
     if (arg.name && quotes(arg.name.text))
       at = arg.value->range;

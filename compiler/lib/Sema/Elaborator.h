@@ -1,13 +1,10 @@
-//===- Elaborator.h - From syntax tree to route IR --------------*- C++ -*-===//
-//
-// One typed walk: names are resolved, axes and units checked and ops emitted
-// together. Each concern has a file of its own beside this header.
-//
-//===----------------------------------------------------------------------===//
+// From syntax tree to route IR in one typed walk over a module.
+// Names are resolved, axes and units checked and ops emitted together. Each
+// concern has a file of its own beside this header.
 #ifndef ROUTE_LIB_SEMA_ELABORATOR_H
 #define ROUTE_LIB_SEMA_ELABORATOR_H
 
-#include "Steps.h"
+#include "Context.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "route/Diagnostics/Diagnostic.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
@@ -16,12 +13,10 @@
 #include "route/Sema/Value.h"
 #include <deque>
 #include <functional>
-#include <limits>
 #include <set>
 
 namespace route::sema {
 
-using irgen::AxisList;
 using llvm::cast;
 using llvm::dyn_cast;
 using llvm::dyn_cast_or_null;
@@ -31,93 +26,11 @@ using llvm::StringRef;
 /// A quantity in the unit people write: "$0.12", "24000 tok".
 std::string quantity(double value, const Unit &unit);
 
-/// What conditions say of a signal or a column of the items.
-struct BudgetFact {
-  double lo = -std::numeric_limits<double>::infinity();
-  double hi = std::numeric_limits<double>::infinity();
-  SourceRange range; // of the condition that gives `lo`
-  std::string name;
-  Unit unit;
-};
-struct SymbolOrder { // by spelling, so that messages do not vary
-  bool operator()(mlir::SymbolRefAttr a, mlir::SymbolRefAttr b) const {
-    auto key = [](mlir::SymbolRefAttr s) {
-      return std::pair(s.getRootReference().getValue(),
-                       s.getLeafReference().getValue());
-    };
-    return key(a) < key(b);
-  }
-};
-using BudgetFacts = std::map<mlir::SymbolRefAttr, BudgetFact, SymbolOrder>;
-
-/// A handler of a router that was inlined into the entry being emitted.
-struct PendingHandler {
-  const ast::OnDecl *decl = nullptr;
-  RouteInstance *router = nullptr;
-  ScopePtr scope; // the router's locals, with its lets and plan
-  Value plan;     // what the router returned
-  std::vector<Frame> frames;
-  AxisList items;
-  mlir::Block *block = nullptr; // where the router was expanded
-  std::vector<std::pair<std::string, Value>>
-      kept; // names of the router it reads
-  /// Of a router that loops run: an axis for the rounds of each, the outermost
-  /// first; whether a round was run; the plans of a round, as tables.
-  struct Rows {
-    AxisInfo *plan, *place;
-    mlir::Value table;
-  };
-  llvm::SmallVector<AxisInfo *, 2> rounds;
-  mlir::Value ran;
-  std::vector<Rows> rows;
-  llvm::DenseSet<mlir::Value> carried;           // values along the rounds
-  llvm::DenseMap<mlir::Value, AxisInfo *> along; // tables of rows' values
-};
-
-/// A return inside the body being inlined.
-struct ReturnSlot {
-  bool done = false;
-  Value value;
-};
-
-/// What surrounds the expression being elaborated.
-struct Context {
-  ScopePtr scope;
-  std::vector<Frame> frames;
-  AxisInfo *along = nullptr;  // leaves are gathered to the rows of this plan
-  AxisInfo *chosen = nullptr; // what `chosen` means
-  AxisList items;             // `per` where it is left out
-  AxisInfo *candidate =
-      nullptr; // the axis being chosen from; its columns are in scope
-  PoolInfo *resultPool =
-      nullptr; // of the router's result: rules name its members
-  ReturnSlot *returns = nullptr;
-  RouteInstance *route = nullptr;            // whose body this is
-  llvm::StringMap<Value> *carried = nullptr; // what the loop around may change
-  mlir::Value writeMask;                     // of the `if` around, in a handler
-  bool exact = false;                        // of the `let` around
-  llvm::StringMap<Value> *old = nullptr; // values at the start of the iteration
-  bool handler = false;
-  mlir::Value ruleMask; // of the rules around, and their budgets
-  llvm::SmallVector<mlir::Attribute, 2> ruleUnder;
-  std::string planName;             // of the `let` whose value this is
-  bool forceDense = false;          // a pool without a plan runs on all rows
-  StepRoute *steps = nullptr;       // the step route around
-  StepReturn *stepReturn = nullptr; // what its `return` does
-  std::string stepPath;             // the calls that led here, for keys
-  llvm::SmallVector<RouteInstance *, 2> stepRoutes; // with their budgets
-  BudgetFacts facts; // what the rules around say of the items
-  /// A router that is replayed: its choice lists the recorded rows.
-  RouteInstance *recordedRoute = nullptr;
-  const ast::ChooseExpr *recordedChoice = nullptr;
-  mlir::Value recorded;
-  mlir::Value candidateOrder; // what `order` means of the candidates
-  mlir::Value keptMask;       // what `of kept` means in a key
-};
-
 /// The declaration of an index of a pool, such as ring(url, vnodes: 128), or
 /// null.
 const ast::CallExpr *indexNamed(const PoolInfo &pool, StringRef name);
+/// What decisions call the rules of a choice: by name, or by place.
+llvm::SmallVector<std::string> ruleLabels(const ast::ChooseExpr &expr);
 
 class Elaborator {
 public:
@@ -176,7 +89,7 @@ private:
   AxisInfo *copyOf(AxisInfo *axis, unsigned primes);
   std::string freshSymbol(StringRef wanted);
 
-  // Declarations: Axes.cpp, Pools.cpp, Storage.cpp, Enums.cpp
+  // Declarations: Axes.cpp, Pools.cpp, Storage.cpp, Instances.cpp
   Value elaborate(const ast::Decl &decl, Scope &scope);
   Value elaborateAxis(const ast::AxisDecl &decl, Scope &scope);
   Value elaboratePool(const ast::PoolDecl &decl, Scope &scope);
@@ -236,6 +149,11 @@ private:
   Value evalName(const ast::NameExpr &expr);
   Value evalMember(const ast::MemberExpr &expr);
   Value evalIndex(const ast::IndexExpr &expr);
+  Value rowAt(AxisInfo *plan, const ast::Expr &which);
+  Value spread(const Value &base, const ast::IndexExpr &expr);
+  Value renameAxis(const Value &array, const ast::IndexArg &arg);
+  mlir::Value positionOf(const Value &array, const ast::IndexArg &arg,
+                         AxisInfo *&along);
   mlir::Value isPosition(mlir::Value position, const AxisInfo &axis);
   Value evalIf(const ast::IfExpr &expr);
   Value evalCase(const ast::CaseExpr &expr);
@@ -250,6 +168,7 @@ private:
   std::optional<double> evalConstant(const ast::Expr &expr,
                                      Unit *unit = nullptr);
   Value lazily(const ast::Expr &expr);
+  Value returnInside(SourceRange range);
   Value force(const Value &value);
   mlir::Value mergePlans(mlir::Value condition, Value a, Value b);
   Value gatherIfAlong(Value value);
@@ -274,7 +193,6 @@ private:
               SourceRange range);
   Value contract(const ast::BinaryExpr &expr, bool exact);
   Value coalesceValues(const ast::BinaryExpr &expr);
-  Value evalConcat(const ast::BinaryExpr &expr);
   Value labelOf(const ast::Expr &expr, const Value &like);
   bool unify(mlir::Value &lhs, mlir::Value &rhs);
   bool prepare(const Value &lhs, const Value &rhs, SourceRange left,
@@ -286,6 +204,11 @@ private:
   Value callFunction(const FunctionInfo &function,
                      const std::vector<Value> &args, SourceRange range);
   Value callBuiltin(StringRef name, const ast::CallExpr &expr);
+  Value callUnary(StringRef name, UnaryKind kind, const Value &arg,
+                  SourceRange range);
+  Value evalReject(const ast::CallExpr &expr);
+  Value evalDraw(StringRef name, const ast::CallExpr &expr,
+                 const std::vector<Value> &args);
   // Signals.cpp
   Value evalBands(const ast::CallExpr &expr);
   Value bandConfidence(const ast::CallExpr &expr);
@@ -303,6 +226,13 @@ private:
   mlir::Type textResult(StringRef name, mlir::DictionaryAttr arguments,
                         size_t texts, const ast::CallExpr &expr);
   Value evalReduction(StringRef name, const ast::CallExpr &expr);
+  struct Reduction;
+  std::optional<Value> countedRows(Reduction &r);
+  bool evalOperands(Reduction &r);
+  bool checkOperands(Reduction &r);
+  bool keptAxes(Reduction &r);
+  bool restrictReduction(Reduction &r);
+  mlir::Value reduceAs(const Reduction &r);
   Value countRows(const Value &rows);
   mlir::Value restrictionOf(const ast::Expr &expr);
   mlir::Value ofChosen(mlir::Value value, mlir::Value mask,
@@ -335,16 +265,20 @@ private:
              Candidates &out, PoolInfo *into = nullptr);
   bool multiply(const Candidates &a, const Candidates &b, SourceRange range,
                 Candidates &out);
-  void nameRows(AxisInfo &axis);
-  AxisInfo *productOf(llvm::ArrayRef<AxisInfo *> factors, StringRef name,
-                      SourceRange range);
   /// True for what makes candidates: braces, `where`, `skip`, sums of pools.
   /// Looks through a few lets by name.
   bool isAlgebra(const ast::Expr &expr, unsigned lets = 0);
   bool isPoolName(const ast::Expr &expr);
+  PoolInfo *poolOfParts(llvm::ArrayRef<Candidates> operands);
+
+  // PoolAlgebra.cpp
+  Value elaborateAlgebra(const ast::PoolDecl &decl, Scope &scope,
+                         StringRef path);
+  void nameRows(AxisInfo &axis);
+  AxisInfo *productOf(llvm::ArrayRef<AxisInfo *> factors, StringRef name,
+                      SourceRange range);
   static const PoolInfo::Part *partOf(const PoolInfo &pool,
                                       const AxisInfo *axis, bool skipped);
-  PoolInfo *poolOfParts(llvm::ArrayRef<Candidates> operands);
   mlir::Value joinParts(AxisInfo *along, llvm::SmallVector<mlir::Value> values);
   /// A column of an axis, of the parts or factors of a pool, or of what a plan
   /// chose.
@@ -352,6 +286,8 @@ private:
   static void columnNames(const AxisInfo &axis,
                           std::vector<std::string> &names);
   mlir::Value refInto(const Value &value, AxisInfo *target, SourceRange range);
+
+  // Indexes.cpp
   Value evalRing(const ast::CallExpr &expr);
   bool checkIndexes(PoolInfo &pool);
 
@@ -382,71 +318,19 @@ private:
                      llvm::ArrayRef<std::pair<AxisInfo *, mlir::Value>> at,
                      Value value, SourceRange range, StringRef name);
 
-  // Choose.cpp, Rules.cpp
+  // Choose.cpp
   Value evalChoose(const ast::ChooseExpr &expr);
-  bool evalKeys(const ast::Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys,
-                llvm::SmallVectorImpl<bool> &up);
-  bool evalKeyArms(const ast::CaseExpr &expr,
-                   llvm::SmallVectorImpl<mlir::Value> &keys);
-  bool checkedKey(mlir::Value &key, SourceRange range);
-  Value evalPath(const ast::ChooseExpr &expr);
-  Value evalRecorded(const ast::BinaryExpr &expr, RouteInstance &route);
-  AxisInfo *planAxis(AxisList per, AxisInfo *candidates, SourceRange range);
+  bool itemsOfChoice(const ast::ChooseExpr &expr, const Candidates &from,
+                     AxisList &per);
+  mlir::Value countOfChoice(const ast::ChooseExpr &expr, const AxisList &per,
+                            const Candidates &from);
+  mlir::Value listedRows(const ast::Expr &expr, StringRef what);
+  bool checkChoiceAxes(const ast::ChooseExpr &expr, const AxisInfo &plan,
+                       const irgen::Emitter::Choice &choice);
+  bool emitChoiceRegion(const ast::ChooseExpr &expr, ChooseOp op,
+                        AxisInfo *axis, Context region);
   Value finishPlan(AxisInfo *axis, mlir::Value plan,
                    const ast::ChooseExpr &expr);
-  Value makePlan(AxisInfo *axis, mlir::Value plan, Value weight);
-  mlir::Value rowPosition(AxisInfo *axis);
-  mlir::Value andMask(mlir::Value a, mlir::Value b);
-  Value evalRules(const ast::ChooseExpr &expr);
-  bool overItems(mlir::Value value, AxisInfo *pool, SourceRange range,
-                 StringRef what);
-  Value ruleTarget(const ast::Expr &target);
-  Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
-  Value firstPlan(llvm::ArrayRef<mlir::Value> whens,
-                  llvm::ArrayRef<Value> plans, SourceRange range);
-  Value elseChain(Value plan, const ast::Expr &otherwise, SourceRange range,
-                  mlir::Value unless = {});
-  void refuseByRules(bool ordered, llvm::ArrayRef<int64_t> refusals,
-                     llvm::ArrayRef<Value> plans,
-                     llvm::SmallVectorImpl<mlir::Value> &whens,
-                     mlir::Value &refused, mlir::Value &code);
-  Value asPlan(const Value &value, SourceRange range);
-  mlir::Value hasRows(AxisInfo *plan);
-  struct RankedRules {
-    AxisInfo *axis = nullptr;
-    llvm::SmallVector<mlir::Value> keys;
-    llvm::SmallVector<bool> up;
-  };
-  /// A rule that is asked, and for which items; all where that is null.
-  struct RuleTurn {
-    size_t rule;
-    mlir::Value here;
-  };
-  bool rankRules(const ast::ChooseExpr &expr, llvm::ArrayRef<size_t> rules,
-                 llvm::ArrayRef<mlir::Value> confidences, RankedRules &ranked);
-  mlir::Value stackRules(AxisInfo *axis, llvm::ArrayRef<mlir::Value> values,
-                         mlir::Type element);
-  llvm::SmallVector<mlir::Value> bestRule(const RankedRules &ranked,
-                                          llvm::ArrayRef<mlir::Value> fires,
-                                          SourceRange range);
-  bool takeTurns(const ast::ChooseExpr &expr, llvm::ArrayRef<mlir::Value> holds,
-                 llvm::ArrayRef<mlir::Value> confidences,
-                 llvm::SmallVectorImpl<RuleTurn> &turns);
-  bool orderRules(const ast::ChooseExpr &expr,
-                  llvm::SmallVectorImpl<mlir::Value> &whens,
-                  llvm::ArrayRef<mlir::Value> confidences,
-                  llvm::ArrayRef<Value> plans,
-                  llvm::ArrayRef<int64_t> refusals);
-  const ast::ColumnDecl *noteNamed(StringRef name);
-  mlir::Value listNote(const ast::ColumnDecl &note, const TypeInfo &type,
-                       const ast::Expr &source);
-  mlir::Operation *symbolOf(mlir::Type coded);
-  mlir::Value noteValue(const ast::ColumnDecl &note, const TypeInfo &type,
-                        const ast::Expr *written);
-  Value evalNoted(const ast::WithExpr &expr);
-  Value returnInside(SourceRange range);
-  bool addNotes(Value &plan, llvm::ArrayRef<const ast::WithExpr *> notes);
-  void lintRule(const ast::RuleDecl &rule, mlir::Value when, bool first);
   /// The budget of that name; `call` is the call that it binds, if it is one.
   mlir::FlatSymbolRefAttr budgetSymbol(const ast::Name &name,
                                        SourceRange call = {});
@@ -457,6 +341,106 @@ private:
   bool budgetsFrom(const std::vector<ast::ExprPtr> &exprs,
                    llvm::SmallVectorImpl<mlir::Attribute> &symbols,
                    SourceRange call = {});
+
+  // Keys.cpp
+  bool evalKeys(const ast::Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys,
+                llvm::SmallVectorImpl<bool> &up);
+  bool evalKeyArms(const ast::CaseExpr &expr,
+                   llvm::SmallVectorImpl<mlir::Value> &keys);
+  bool checkedKey(mlir::Value &key, SourceRange range);
+
+  // ChoiceForms.cpp
+  Value evalPath(const ast::ChooseExpr &expr);
+  Value evalRecorded(const ast::BinaryExpr &expr, RouteInstance &route);
+
+  // Plans.cpp
+  AxisInfo *planAxis(AxisList per, AxisInfo *candidates, SourceRange range);
+  Value makePlan(AxisInfo *axis, mlir::Value plan, Value weight);
+  mlir::Value rowPosition(AxisInfo *axis);
+  mlir::Value andMask(mlir::Value a, mlir::Value b);
+  Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
+  Value asPlan(const Value &value, SourceRange range);
+  mlir::Value hasRows(AxisInfo *plan);
+  Value firstPlan(llvm::ArrayRef<mlir::Value> whens,
+                  llvm::ArrayRef<Value> plans, SourceRange range);
+  Value evalConcat(const ast::BinaryExpr &expr);
+
+  // Rules.cpp
+  /// A rule that is asked, and for which items; all where that is null.
+  struct RuleTurn {
+    size_t rule;
+    mlir::Value here;
+  };
+  /// One choice by rules while it is elaborated.
+  struct RuleChoice {
+    const ast::ChooseExpr &expr;
+    Context around; // of what the rules choose
+    bool first;     // in the order written; otherwise by a key
+    bool budgets = false;
+
+    // A rule each, as they are written: when it holds, and how surely.
+    llvm::SmallVector<mlir::Value> holds, confidences;
+    /// Rules as they are asked: each once, or, where confidence orders them
+    /// under a budget, in every place of the order that they may have.
+    llvm::SmallVector<RuleTurn> turns;
+    // A turn each: when it fires, what it takes and says, and the code of a
+    // refusal, or 0.
+    llvm::SmallVector<mlir::Value> whens;
+    llvm::SmallVector<Value, 4> plans;
+    llvm::SmallVector<const ast::WithExpr *> notes;
+    llvm::SmallVector<int64_t> refusals;
+    // For which items a rule refuses, and how; null where none can.
+    mlir::Value refused, code;
+
+    RuleChoice(const ast::ChooseExpr &expr, Context around)
+        : expr(expr), around(std::move(around)),
+          first(expr.countForm == ast::ChooseExpr::Count::First) {}
+    /// Budgets are reserved from rule to rule: each is asked in its turn.
+    bool isChain() const { return first || budgets; }
+    bool reserves(const ast::RuleDecl &rule) const;
+  };
+  Value evalRules(const ast::ChooseExpr &expr);
+  bool checkRules(const ast::ChooseExpr &expr);
+  bool surroundRules(RuleChoice &rules);
+  bool holdRules(RuleChoice &rules);
+  bool fireRules(RuleChoice &rules);
+  void refuseByRules(RuleChoice &rules);
+  Value decideByRules(const RuleChoice &rules);
+  Value elseOfRules(const RuleChoice &rules, Value plan);
+  Value withRefusals(const RuleChoice &rules, Value result);
+  bool overItems(mlir::Value value, AxisInfo *pool, SourceRange range,
+                 StringRef what);
+  Value ruleTarget(const ast::Expr &target);
+  Value elseChain(Value plan, const ast::Expr &otherwise, SourceRange range,
+                  mlir::Value unless = {});
+  void lintRule(const ast::RuleDecl &rule, mlir::Value when, bool first);
+
+  // RuleOrder.cpp
+  struct RankedRules {
+    AxisInfo *axis = nullptr;
+    llvm::SmallVector<mlir::Value> keys;
+    llvm::SmallVector<bool> up;
+  };
+  bool rankRules(const ast::ChooseExpr &expr, llvm::ArrayRef<size_t> rules,
+                 llvm::ArrayRef<mlir::Value> confidences, RankedRules &ranked);
+  mlir::Value stackRules(AxisInfo *axis, llvm::ArrayRef<mlir::Value> values,
+                         mlir::Type element);
+  llvm::SmallVector<mlir::Value> bestRule(const RankedRules &ranked,
+                                          llvm::ArrayRef<mlir::Value> fires,
+                                          SourceRange range);
+  bool takeTurns(RuleChoice &choice);
+  bool orderRules(RuleChoice &rules);
+
+  // Notes.cpp
+  const ast::ColumnDecl *noteNamed(StringRef name);
+  Value unknownNote(const ast::Name &name);
+  mlir::Value listNote(const ast::ColumnDecl &note, const TypeInfo &type,
+                       const ast::Expr &source);
+  mlir::Operation *symbolOf(mlir::Type coded);
+  mlir::Value noteValue(const ast::ColumnDecl &note, const TypeInfo &type,
+                        const ast::Expr *written);
+  bool addNotes(Value &plan, llvm::ArrayRef<const ast::WithExpr *> notes);
+  Value evalNoted(const ast::WithExpr &expr);
 
   // Routes.cpp
   struct Result {
@@ -477,7 +461,7 @@ private:
                      std::vector<Result> &results, SourceRange range);
   bool isEntry(const RouteInstance &route);
 
-  // Pools.cpp
+  // PoolCalls.cpp, Pools.cpp
   Value callPool(PoolInfo &pool, const std::vector<ast::Arg> &args,
                  AxisInfo *plan, SourceRange range);
   Value callPoolRow(PoolInfo &pool, mlir::Value position,
@@ -496,8 +480,6 @@ private:
                SourceRange range);
   Value runGroups(PoolInfo &pool, AxisInfo *plan,
                   const std::vector<Value> &args, SourceRange range);
-  Value elaborateAlgebra(const ast::PoolDecl &decl, Scope &scope,
-                         StringRef path);
   bool elaborateLifetime(PoolInfo &pool);
   mlir::FlatSymbolRefAttr computedColumn(PoolInfo &pool, const ast::Expr &expr,
                                          StringRef what,

@@ -465,6 +465,131 @@ mlir::Value Elaborator::isPosition(mlir::Value position, const AxisInfo &axis) {
       e.compare(CompareKind::lt, position, size));
 }
 
+/// `p[0]`: a row of the plan of one item.
+Value Elaborator::rowAt(AxisInfo *plan, const Expr &which) {
+  mlir::Value place = evalArray(which, e.i64());
+  if (!place)
+    return Value();
+  if (!e.valueTypeOf(place).isInteger(64) || !e.typeOf(place).isScalar())
+    return fail(diag::typeMismatch, which.range,
+                "a row of a plan has a number, found " +
+                    describe(Value::array(place)));
+  AxisInfo *pool = plan->candidates();
+  while (pool->isPlan())
+    pool = pool->candidates();
+  Value row = Value::ofAxis(
+      Kind::Row, pool,
+      e.pick(e.gather(e.iota(pool, /*asRef=*/true), plan), plan, place));
+  row.under = plan->under;
+  return row;
+}
+
+/// `1.0[token]`: the same everywhere along the axes. A draw gets axes likewise.
+Value Elaborator::spread(const Value &base, const IndexExpr &expr) {
+  AxisList axes;
+  for (const IndexArg &arg : expr.args) {
+    AxisInfo *axis = axisFrom(*arg.value);
+    if (!axis)
+      return Value();
+    axes.push_back(axis);
+  }
+  if (base.is(Kind::Number) &&
+      llvm::none_of(axes, [](AxisInfo *axis) { return axis->isPlan(); })) {
+    mlir::Type element =
+        base.unit.isNone() ? base.integral ? e.i64() : e.f32() : e.f64();
+    return Value::array(e.constant(element, base.number, axes), base.unit);
+  }
+  mlir::Value ir = asArray(base, expr.range);
+  if (!ir)
+    return Value();
+  if (auto draw = ir.getDefiningOp<DrawOp>(); draw && draw->use_empty()) {
+    // Keys that vary along no axis of the brackets keep theirs.
+    AxisList keyed;
+    for (AxisInfo *of : e.axesOf(ir))
+      if (llvm::none_of(axes,
+                        [&](AxisInfo *axis) { return axis->descendsFrom(of); }))
+        keyed.push_back(of);
+    axes.insert(axes.begin(), keyed.begin(), keyed.end());
+    draw.getResult().setType(e.arrayType(e.elementOf(ir), axes));
+    return base;
+  }
+  for (AxisInfo *axis : axes)
+    ir = e.broadcastTo(ir, axis);
+  return Value::array(ir, base.unit);
+}
+
+/// `x[token = token']`: the array with one axis under another name.
+Value Elaborator::renameAxis(const Value &array, const IndexArg &arg) {
+  AxisInfo *from = axisFrom(*arg.value), *to = axisNamed(arg.rename);
+  if (!from || !to)
+    return Value();
+  if (!e.typeOf(array.ir).hasAxis(from->symbol))
+    return fail(diag::missingAxis, arg.value->range,
+                "there is no axis '" + from->name + "' here: found " +
+                    describe(array));
+  if (e.typeOf(array.ir).hasAxis(to->symbol))
+    return fail(diag::duplicateName, arg.rename.range,
+                "axis '" + to->name + "' is there already");
+  if (from->size > 0 && to->size > 0 && from->size != to->size)
+    return fail(diag::badSize, arg.rename.range,
+                "axis '" + to->name + "' has size " + llvm::Twine(to->size) +
+                    ", but '" + from->name + "' has " +
+                    llvm::Twine(from->size));
+  return Value::array(e.rename(array.ir, from, to), array.unit);
+}
+
+/// A position in `array`, and the axis that it is on: a row or ref knows its
+/// axis, `name: position` says it, other numbers go by order. Null after an
+/// error.
+mlir::Value Elaborator::positionOf(const Value &array, const IndexArg &arg,
+                                   AxisInfo *&along) {
+  if (arg.name && !(along = axisNamed(arg.name)))
+    return {};
+  Value index = eval(*arg.value);
+  if (index.isError())
+    return {};
+  if (!along && index.axis)
+    along = index.axis;
+  mlir::Value position = asArray(index, arg.value->range, e.i64());
+  if (!position)
+    return {};
+  mlir::Type element = e.valueTypeOf(position);
+  if (isa<route::EnumType>(element) ||
+      (isa<mlir::IntegerType>(element) && !isTruth(e.elementOf(position)))) {
+    position = e.cast(position, e.i64());
+    element = e.valueTypeOf(position);
+  }
+  if (auto ref = dyn_cast<RefType>(element); ref && !along)
+    along = e.axisOf(ref.getAxis());
+  // With as many positions as axes left a plain number goes by order.
+  AxisList axes = e.axesOf(array.ir);
+  if (!along && axes.size() == 1)
+    along = axes.front();
+  for (AxisInfo *axis : axes)
+    if (!along && axis->columns.empty() && !axis->pool && !axis->isPlan())
+      along = axis;
+  if (!along) {
+    error(diag::missingAxis, arg.value->range,
+          "say along which axis this picks");
+    return {};
+  }
+  if (!e.typeOf(array.ir).hasAxis(along->symbol)) {
+    error(diag::missingAxis, arg.value->range,
+          "there is no axis '" + along->name + "' here: found " +
+              describe(array));
+    return {};
+  }
+  if (isa<mlir::FloatType>(element))
+    return e.cast(position, e.i64());
+  if (isTruth(element) ||
+      (!isNumber(element) && !isa<RefType, route::EnumType>(element))) {
+    error(diag::typeMismatch, arg.value->range,
+          "expected a position, found " + describe(index));
+    return {};
+  }
+  return position;
+}
+
 Value Elaborator::evalIndex(const IndexExpr &expr) {
   if (Storage *storage = keyedNamed(*expr.base))
     return readKeyed(*storage, expr);
@@ -477,28 +602,9 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
     return fail(
         diag::wrongKind, expr.range,
         "a route with axes stands after 'use' or as the body of a pool");
-  // `p[0]`: a row of the plan of one item.
   if (base.is(Kind::Plan) && expr.args.size() == 1 && !expr.args[0].name &&
-      !expr.args[0].rename && base.axis->items().empty()) {
-    mlir::Value place = evalArray(*expr.args[0].value, e.i64());
-    if (!place)
-      return Value();
-    if (!e.valueTypeOf(place).isInteger(64) || !e.typeOf(place).isScalar())
-      return fail(diag::typeMismatch, expr.args[0].value->range,
-                  "a row of a plan has a number, found " +
-                      describe(Value::array(place)));
-    AxisInfo *pool = base.axis->candidates();
-    while (pool->isPlan())
-      pool = pool->candidates();
-    Value row =
-        Value::ofAxis(Kind::Row, pool,
-                      e.pick(e.gather(e.iota(pool, /*asRef=*/true), base.axis),
-                             base.axis, place));
-    row.under = base.axis->under;
-    return row;
-  }
-  // `1.0[token]`: the same everywhere along the axes. A draw gets axes
-  // likewise.
+      !expr.args[0].rename && base.axis->items().empty())
+    return rowAt(base.axis, *expr.args[0].value);
   const bool draw = base.ir && base.ir.getDefiningOp<DrawOp>();
   auto spreads = [&](const IndexArg &arg) {
     StringRef name = plainName(arg.value.get());
@@ -508,41 +614,8 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
     return value.is(Kind::Axis) || value.is(Kind::Plan) ||
            (draw && value.is(Kind::Row) && !value.ir); // an entry's parameter
   };
-  if (base.is(Kind::Number) || llvm::all_of(expr.args, spreads)) {
-    AxisList axes;
-    std::vector<mlir::Value> plans;
-    for (const IndexArg &arg : expr.args) {
-      AxisInfo *axis = axisFrom(*arg.value);
-      if (!axis)
-        return Value();
-      axes.push_back(axis);
-    }
-    if (base.is(Kind::Number)) {
-      bool plan =
-          llvm::any_of(axes, [](AxisInfo *axis) { return axis->isPlan(); });
-      mlir::Type element =
-          base.unit.isNone() ? base.integral ? e.i64() : e.f32() : e.f64();
-      if (!plan)
-        return Value::array(e.constant(element, base.number, axes), base.unit);
-    }
-    mlir::Value ir = asArray(base, expr.range);
-    if (!ir)
-      return Value();
-    if (auto draw = ir.getDefiningOp<DrawOp>(); draw && draw->use_empty()) {
-      // Keys that vary along no axis of the brackets keep theirs.
-      AxisList keyed;
-      for (AxisInfo *of : e.axesOf(ir))
-        if (llvm::none_of(
-                axes, [&](AxisInfo *axis) { return axis->descendsFrom(of); }))
-          keyed.push_back(of);
-      axes.insert(axes.begin(), keyed.begin(), keyed.end());
-      draw.getResult().setType(e.arrayType(e.elementOf(ir), axes));
-      return base;
-    }
-    for (AxisInfo *axis : axes)
-      ir = e.broadcastTo(ir, axis);
-    return Value::array(ir, base.unit);
-  }
+  if (base.is(Kind::Number) || llvm::all_of(expr.args, spreads))
+    return spread(base, expr);
   mlir::Value ir = asArray(base, expr.range);
   if (!ir)
     return Value();
@@ -555,67 +628,17 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
   mlir::Value inside;
   for (const IndexArg &arg : expr.args) {
     if (arg.rename) {
-      AxisInfo *from = axisFrom(*arg.value), *to = axisNamed(arg.rename);
-      if (!from || !to)
-        return Value();
-      if (!e.typeOf(ir).hasAxis(from->symbol))
-        return fail(diag::missingAxis, arg.value->range,
-                    "there is no axis '" + from->name + "' here: found " +
-                        describe(Value::array(ir, base.unit)));
-      if (e.typeOf(ir).hasAxis(to->symbol))
-        return fail(diag::duplicateName, arg.rename.range,
-                    "axis '" + to->name + "' is there already");
-      if (from->size > 0 && to->size > 0 && from->size != to->size)
-        return fail(diag::badSize, arg.rename.range,
-                    "axis '" + to->name + "' has size " +
-                        llvm::Twine(to->size) + ", but '" + from->name +
-                        "' has " + llvm::Twine(from->size));
-      ir = e.rename(ir, from, to);
+      Value renamed = renameAxis(Value::array(ir, base.unit), arg);
+      if (renamed.isError())
+        return renamed;
+      ir = renamed.ir;
       continue;
     }
-    // A position: a row or ref knows its axis, `name: position` says it.
     AxisInfo *along = nullptr;
-    if (arg.name && !(along = axisNamed(arg.name)))
-      return Value();
-    Value index = eval(*arg.value);
-    if (index.isError())
-      return index;
-    if (!along && index.axis)
-      along = index.axis;
-    mlir::Value position = asArray(index, arg.value->range, e.i64());
+    mlir::Value position = positionOf(Value::array(ir, base.unit), arg, along);
     if (!position)
       return Value();
-    if (mlir::Type given = e.valueTypeOf(position);
-        isa<route::EnumType>(given) ||
-        (isa<mlir::IntegerType>(given) && !isTruth(e.elementOf(position))))
-      position = e.cast(position, e.i64());
-    if (auto ref = dyn_cast<RefType>(e.valueTypeOf(position)); ref && !along)
-      along = e.axisOf(ref.getAxis());
-    // With as many positions as axes left a plain number goes by order.
-    if (!along && e.typeOf(ir).getAxes().size() == 1)
-      along = e.axesOf(ir).front();
-    if (!along) {
-      AxisList left;
-      for (AxisInfo *axis : e.axesOf(ir))
-        if (axis->columns.empty() && !axis->pool && !axis->isPlan())
-          left.push_back(axis);
-      if (!left.empty()) // by order
-        along = left.front();
-    }
-    if (!along)
-      return fail(diag::missingAxis, arg.value->range,
-                  "say along which axis this picks");
-    if (!e.typeOf(ir).hasAxis(along->symbol))
-      return fail(diag::missingAxis, arg.value->range,
-                  "there is no axis '" + along->name + "' here: found " +
-                      describe(Value::array(ir, base.unit)));
     mlir::Type element = e.valueTypeOf(position);
-    if (isa<mlir::FloatType>(element))
-      position = e.cast(position, e.i64());
-    else if (isTruth(element) ||
-             (!isNumber(element) && !isa<RefType, route::EnumType>(element)))
-      return fail(diag::typeMismatch, arg.value->range,
-                  "expected a position, found " + describe(index));
     // At a position that may be unknown, so is the element.
     if (e.isRange(position) && !e.isRange(ir))
       ir = CastOp::create(

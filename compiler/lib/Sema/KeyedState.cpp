@@ -52,7 +52,6 @@ bool Elaborator::splitKeys(const ast::ArrayType &written, Storage &storage,
     mlir::Block scratch;
     mlir::OpBuilder::InsertionGuard guard(e.builder);
     e.builder.setInsertionPointToEnd(&scratch);
-    auto [entry, scope] = cx.scope->lookup(dim.path.front().text);
     Value value = lookup(dim.path.front());
     if (value.is(Kind::Axis)) {
       storage.keyed.push_back(0);

@@ -1,10 +1,6 @@
-//===- Reductions.cpp - Reductions by name
-//---------------------------------===//
-//
-// `f(x over A of P per B)`: axes in A are combined away; B says which of their
-// ancestors stay. A plan leaves its items unless B says otherwise.
-//
-//===----------------------------------------------------------------------===//
+// Reductions by name: `f(x over A of P per B)`.
+// Axes in A are combined away; B says which of their ancestors stay. A plan
+// leaves its items unless B says otherwise.
 #include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -138,10 +134,285 @@ mlir::Value Elaborator::ofChosen(mlir::Value value, mlir::Value mask,
   return e.gather(value, rows);
 }
 
-Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
+/// One reduction while it is elaborated.
+struct Elaborator::Reduction {
+  StringRef name;
+  const CallExpr &expr;
   ReduceKind kind;
-  Form form = formOf(name, kind);
-  if (form == Form::None && !isBuiltin(name)) {
+  Form form;
+  AxisList over, per;
+  bool countsAxis = false;  // `count(p per experts)`: the argument is the axis
+  AxisInfo *plan = nullptr; // of which the rows are reduced
+  llvm::SmallVector<mlir::Value> operands;
+  mlir::Value value; // the operand, or the first of two
+  Unit unit;
+  AxisList axes, kept;     // of the operands; those that stay
+  mlir::Value restriction; // what `of` says
+
+  Reduction(StringRef name, const CallExpr &expr)
+      : name(name), expr(expr), form(formOf(name, kind)) {}
+  bool ofTruths() const {
+    return kind == ReduceKind::any || kind == ReduceKind::all ||
+           kind == ReduceKind::count;
+  }
+};
+
+/// `count(p per experts)`, `count(token per image)`, `count(legal)`: where the
+/// argument says what is counted, adds it to `over`, or gives the number.
+std::optional<Value> Elaborator::countedRows(Reduction &r) {
+  if (r.name != "count" || !r.over.empty())
+    return std::nullopt;
+  const Expr &argument = *r.expr.args[0].value;
+  auto count = [&](AxisInfo *axis) {
+    r.countsAxis = true;
+    r.over.push_back(axis);
+  };
+  const bool whole = !r.expr.of && r.expr.per.empty();
+  if (auto *plain = dyn_cast<NameExpr>(ignoreParens(&argument))) {
+    Value value = plain->name.text == "chosen" && cx.chosen
+                      ? Value::ofAxis(Kind::Plan, cx.chosen)
+                      : lookup(plain->name, /*quiet=*/true);
+    if (value.is(Kind::Subset) && whole)
+      return countRows(value);
+    if (value.is(Kind::Axis) || value.is(Kind::Plan)) {
+      count(value.axis);
+      return std::nullopt;
+    }
+  }
+  if (whole && isAlgebra(argument)) {
+    Candidates from;
+    return evalCandidates(argument, from) ? countRows(subsetOf(from)) : Value();
+  }
+  if (isa<ChooseExpr>(ignoreParens(&argument))) {
+    Value value = eval(argument);
+    if (!value.is(Kind::Plan))
+      return value.isError()
+                 ? value
+                 : fail(diag::wrongKind, argument.range,
+                        "expected a plan, found " + describe(value));
+    count(value.axis);
+  }
+  return std::nullopt;
+}
+
+/// Evaluates what is reduced: over a plan everything is gathered to its rows
+/// first.
+bool Elaborator::evalOperands(Reduction &r) {
+  Context next = cx;
+  next.along = r.plan;
+  if (r.plan && !next.chosen)
+    next.chosen = r.plan;
+  if (!r.plan)
+    next.forceDense = cx.forceDense || llvm::any_of(r.over, [](AxisInfo *axis) {
+                        return axis->pool;
+                      });
+  return inContext(std::move(next), [&] {
+    if (r.countsAxis) {
+      mlir::Value ones = e.constantInt(
+          e.i1(), 1, r.plan ? llvm::ArrayRef<AxisInfo *>() : r.over);
+      r.operands.push_back(r.plan ? e.broadcastTo(ones, r.plan) : ones);
+      return true;
+    }
+    for (const Arg &arg : r.expr.args) {
+      Value value = eval(*arg.value);
+      mlir::Value ir = asArray(value, arg.value->range, e.f32());
+      if (!ir)
+        return false;
+      if (r.plan)
+        ir = e.broadcastTo(ir, r.plan);
+      r.unit = r.operands.empty() ? value.unit : r.unit * value.unit;
+      r.operands.push_back(e.computing(ir));
+    }
+    return true;
+  });
+}
+
+/// Whether the reduction takes elements of this type; converts those that it
+/// takes as another.
+bool Elaborator::checkOperands(Reduction &r) {
+  r.value = r.operands[0];
+  if (r.form == Form::Cosine) {
+    if (!unify(r.operands[0], r.operands[1]) ||
+        !isNumber(e.elementOf(r.operands[0]))) {
+      error(diag::typeMismatch, r.expr.range, "'cosine' takes numbers");
+      return false;
+    }
+    r.value = r.operands[0];
+  }
+  auto takes = [&](StringRef what) {
+    error(diag::typeMismatch, r.expr.args[0].value->range,
+          "'" + r.name + "' takes " + what + ", found " +
+              describe(Value::array(r.value, r.unit)));
+    return false;
+  };
+  mlir::Type element = e.valueTypeOf(r.value);
+  if (r.form != Form::Plain) {
+    if (!isNumber(element))
+      return takes("numbers");
+    if (isa<mlir::IntegerType>(element))
+      r.value = e.cast(r.value, e.f32());
+  } else if (r.kind != ReduceKind::mode) {
+    const bool truths = r.ofTruths();
+    if (truths && !r.countsAxis && !isTruth(element))
+      return takes("conditions");
+    if (!truths && isTruth(element)) // sums and means of truths count them
+      r.value = e.cast(r.value, r.kind == ReduceKind::mean ? e.f32() : e.i64());
+    else if (!truths && !isNumber(element))
+      return takes("numbers");
+  }
+  return true;
+}
+
+/// Works out which axes go, where that is not written, and which stay.
+bool Elaborator::keptAxes(Reduction &r) {
+  AxisList &axes = r.axes;
+  axes = e.axesOf(r.value);
+  if (r.form == Form::Cosine)
+    for (AxisInfo *axis : e.axesOf(r.operands[1]))
+      if (!e.has(axes, axis))
+        axes.push_back(axis);
+  if (r.over.empty()) {
+    // Items are never what a reduction without 'over' means.
+    AxisList open;
+    for (AxisInfo *axis : axes)
+      if (axis->columns.empty() || axis->pool)
+        open.push_back(axis);
+    if (axes.size() != 1 && open.size() == 1) {
+      r.over.push_back(open.front());
+    } else if (axes.size() != 1) {
+      error(diag::missingAxis, r.expr.range,
+            "say what '" + r.name +
+                "' goes over: " + describe(Value::array(r.value, r.unit)) +
+                (axes.empty() ? " has no axis" : " has several axes"));
+      return false;
+    }
+    if (r.over.empty())
+      r.over.push_back(axes.front());
+  }
+  for (AxisInfo *axis : axes)
+    if (!e.has(r.over, axis))
+      r.kept.push_back(axis);
+  for (size_t i = 0; i < r.over.size(); ++i)
+    if (!e.has(axes, r.over[i])) {
+      error(diag::missingAxis,
+            i < r.expr.over.size() ? r.expr.over[i]->range : r.expr.range,
+            "there is no axis '" + r.over[i]->name + "' to reduce")
+          .label(r.expr.args[0].value->range,
+                 describe(Value::array(r.value, r.unit)));
+      return false;
+    }
+  AxisList stays = r.per;
+  if (r.plan && r.per.empty())
+    stays.assign(r.plan->items().begin(), r.plan->items().end());
+  AxisList front;
+  for (AxisInfo *axis : stays) {
+    if (e.has(r.kept, axis) || e.has(front, axis))
+      continue;
+    if (llvm::none_of(
+            r.over, [&](AxisInfo *gone) { return gone->descendsFrom(axis); })) {
+      error(diag::missingAxis, r.expr.range,
+            "nothing that is reduced descends from '" + axis->name + "'");
+      return false;
+    }
+    front.push_back(axis);
+  }
+  r.kept.insert(r.kept.begin(), front.begin(), front.end());
+  return true;
+}
+
+/// `over token' of p`: only positions that the plan has rows for; `of c`: only
+/// those where a condition surely holds. Elsewhere nothing is added.
+bool Elaborator::restrictReduction(Reduction &r) {
+  r.restriction = restrictionOf(*r.expr.of);
+  if (!r.restriction)
+    return false;
+  mlir::Value both[] = {r.restriction, r.value};
+  if (!e.align(both)) {
+    error(diag::ambiguousDescent, r.expr.of->range,
+          "this does not restrict the axes that are reduced");
+    return false;
+  }
+  r.restriction = both[0];
+  for (AxisInfo *axis : e.axesOf(r.restriction))
+    if (!e.has(r.axes, axis) && !e.has(r.kept, axis))
+      r.kept.push_back(axis);
+  if (r.kind == ReduceKind::mode) {
+    r.value = ofChosen(both[1], both[0], r.over, r.kept, r.expr);
+    return bool(r.value);
+  }
+  if (std::isinf(identityOf(r.name)) &&
+      isa<mlir::IntegerType>(e.valueTypeOf(both[1])))
+    both[1] = e.cast(both[1], e.f64());
+  mlir::Value nothing =
+      r.ofTruths() ? e.constantInt(e.i1(), r.kind == ReduceKind::all)
+                   : e.constant(e.valueTypeOf(both[1]), identityOf(r.name));
+  r.value = e.select(r.restriction, both[1], nothing);
+  return true;
+}
+
+/// The result of a form that is made of several reductions, or of one.
+mlir::Value Elaborator::reduceAs(const Reduction &r) {
+  mlir::Value value = r.value;
+  const AxisList &kept = r.kept;
+  auto sum = [&](mlir::Value terms) {
+    return e.reduce(ReduceKind::sum, terms, kept);
+  };
+  auto times = [&](mlir::Value a, mlir::Value b) {
+    return e.binary(BinaryKind::mul, a, b);
+  };
+  switch (r.form) {
+  case Form::Softmax:
+    return softmax(value, kept);
+  case Form::Standardize: {
+    // (x - mean) / sqrt(variance + 1e-5), the variance over all elements.
+    mlir::Value centred = e.binary(BinaryKind::sub, value,
+                                   e.reduce(ReduceKind::mean, value, kept));
+    mlir::Value variance =
+        e.reduce(ReduceKind::mean, times(centred, centred), kept);
+    mlir::Value floor = e.constant(e.valueTypeOf(value), 1e-5);
+    return times(centred, e.unary(UnaryKind::rsqrt,
+                                  e.binary(BinaryKind::add, variance, floor)));
+  }
+  case Form::Entropy: {
+    // -p ln p, and 0 where p is 0.
+    mlir::Value least = e.constant(e.valueTypeOf(value),
+                                   double(std::numeric_limits<float>::min()));
+    mlir::Value logs =
+        e.unary(UnaryKind::log, e.binary(BinaryKind::max, value, least));
+    return e.unary(UnaryKind::neg, sum(times(value, logs)));
+  }
+  case Form::Norm:
+    return e.unary(UnaryKind::sqrt, sum(times(value, value)));
+  case Form::Cosine: {
+    auto square = [&](mlir::Value x) {
+      AxisList left;
+      for (AxisInfo *axis : e.axesOf(x))
+        if (!e.has(r.over, axis))
+          left.push_back(axis);
+      return e.reduce(ReduceKind::sum, times(x, x), left);
+    };
+    mlir::Value dot = sum(times(r.operands[0], r.operands[1]));
+    mlir::Value first = square(r.operands[0]), second = square(r.operands[1]);
+    return e.binary(BinaryKind::div, dot,
+                    e.unary(UnaryKind::sqrt, times(first, second)));
+  }
+  case Form::None:
+  case Form::Plain:
+    break;
+  }
+  if (!r.restriction || r.kind != ReduceKind::mean)
+    return e.reduce(r.kind, value, kept);
+  // The mean of those that count.
+  if (isa<mlir::IntegerType>(e.valueTypeOf(value)))
+    value = e.cast(value, e.f32());
+  mlir::Value number = sum(e.broadcastTo(
+      e.cast(r.restriction, e.valueTypeOf(value)), e.axesOf(value)));
+  return e.binary(BinaryKind::div, sum(value), number);
+}
+
+Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
+  Reduction r(name, expr);
+  if (r.form == Form::None && !isBuiltin(name)) {
     std::vector<std::string> names = builtinNames();
     llvm::erase_if(names,
                    [](StringRef each) { return !isReductionName(each); });
@@ -150,280 +421,43 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
         .suggest(name, names);
     return Value();
   }
-  if (form == Form::None)
+  if (r.form == Form::None)
     return fail(diag::wrongKind, expr.callee->range,
                 "'" + name + "' is not a reduction: it takes no 'over'");
-  size_t arity = form == Form::Cosine ? 2 : 1;
+  size_t arity = r.form == Form::Cosine ? 2 : 1;
   if (expr.args.size() != arity)
     return fail(diag::argumentMismatch, expr.range,
                 "'" + name + "' reduces " + llvm::Twine(arity) + " value" +
                     (arity == 1 ? "" : "s") + ", found " +
                     llvm::Twine(expr.args.size()));
-  AxisList over, per;
-  if (!axesFrom(expr.over, over) || !axesFrom(expr.per, per))
+  if (!axesFrom(expr.over, r.over) || !axesFrom(expr.per, r.per))
     return Value();
-  // `count(p per experts)`, `count(token per image)`: the argument is the axis.
-  const Expr &argument = *expr.args[0].value;
-  bool countsAxis = false;
-  if (name == "count" && over.empty())
-    if (isa<NameExpr, MemberExpr>(ignoreParens(&argument)))
-      if (auto *plain = dyn_cast<NameExpr>(ignoreParens(&argument))) {
-        Value value = plain->name.text == "chosen" && cx.chosen
-                          ? Value::ofAxis(Kind::Plan, cx.chosen)
-                          : lookup(plain->name, /*quiet=*/true);
-        // `count(legal)`: how many candidates there are.
-        if (value.is(Kind::Subset) && !expr.of && expr.per.empty())
-          return countRows(value);
-        if (value.is(Kind::Axis) || value.is(Kind::Plan)) {
-          countsAxis = true;
-          over.push_back(value.axis);
-        }
-      }
-  if (name == "count" && over.empty() && !expr.of && expr.per.empty() &&
-      isAlgebra(argument)) {
-    Candidates from;
-    return evalCandidates(argument, from) ? countRows(subsetOf(from)) : Value();
-  }
-  if (name == "count" && over.empty() &&
-      isa<ChooseExpr>(ignoreParens(&argument))) {
-    Value value = eval(argument);
-    if (!value.is(Kind::Plan))
-      return value.isError()
-                 ? value
-                 : fail(diag::wrongKind, argument.range,
-                        "expected a plan, found " + describe(value));
-    countsAxis = true;
-    over.push_back(value.axis);
-  }
+  if (auto number = countedRows(r))
+    return *number;
   // Reduced with its descendant, an ancestor says nothing more.
-  llvm::erase_if(over, [&](AxisInfo *axis) {
-    return llvm::any_of(over, [&](AxisInfo *other) {
+  llvm::erase_if(r.over, [&](AxisInfo *axis) {
+    return llvm::any_of(r.over, [&](AxisInfo *other) {
       return other != axis && !other->isPlan() && other->descendsFrom(axis);
     });
   });
-  if (countsAxis && !over.front()->isPlan() && per.empty() && !expr.of)
+  if (r.countsAxis && !r.over.front()->isPlan() && r.per.empty() && !expr.of)
     return Value::array(SizeOp::create(e.builder, e.loc,
                                        route::ArrayType::get(e.i64()),
-                                       over.front()->symbol));
-  AxisInfo *plan = nullptr;
-  for (AxisInfo *axis : over)
+                                       r.over.front()->symbol));
+  for (AxisInfo *axis : r.over)
     if (axis->isPlan()) {
-      if (plan)
+      if (r.plan)
         return fail(diag::wrongKind, expr.range,
                     "a reduction goes over the rows of one plan");
-      plan = axis;
+      r.plan = axis;
     }
-
-  // The operands: over a plan everything is gathered to its rows first.
-  llvm::SmallVector<mlir::Value> operands;
-  Unit unit;
-  Context next = cx;
-  next.along = plan ? plan : nullptr;
-  if (plan && !next.chosen)
-    next.chosen = plan;
-  if (!plan)
-    next.forceDense = cx.forceDense || llvm::any_of(over, [](AxisInfo *axis) {
-                        return axis->pool;
-                      });
-  bool good = inContext(std::move(next), [&] {
-    if (countsAxis) {
-      mlir::Value ones =
-          e.constantInt(e.i1(), 1, plan ? llvm::ArrayRef<AxisInfo *>() : over);
-      operands.push_back(plan ? e.broadcastTo(ones, plan) : ones);
-      return true;
-    }
-    for (const Arg &arg : expr.args) {
-      Value value = eval(*arg.value);
-      mlir::Value ir = asArray(value, arg.value->range, e.f32());
-      if (!ir)
-        return false;
-      if (plan)
-        ir = e.broadcastTo(ir, plan);
-      unit = operands.empty() ? value.unit : unit * value.unit;
-      operands.push_back(e.computing(ir));
-    }
-    return true;
-  });
-  if (!good)
+  if (!evalOperands(r) || !checkOperands(r) || !keptAxes(r) ||
+      (expr.of && !restrictReduction(r)))
     return Value();
-  mlir::Value value = operands[0];
-  if (form == Form::Cosine) {
-    if (!unify(operands[0], operands[1]) || !isNumber(e.elementOf(operands[0])))
-      return fail(diag::typeMismatch, expr.range, "'cosine' takes numbers");
-    value = operands[0];
-  }
-  bool truths = kind == ReduceKind::any || kind == ReduceKind::all ||
-                kind == ReduceKind::count;
-  mlir::Type element = e.valueTypeOf(value);
-  if (form == Form::Plain && kind != ReduceKind::mode) {
-    if (truths && !countsAxis && !isTruth(element))
-      return fail(diag::typeMismatch, argument.range,
-                  "'" + name + "' takes conditions, found " +
-                      describe(Value::array(value, unit)));
-    if (!truths && isTruth(element)) // sums and means of truths count them
-      value = e.cast(value, kind == ReduceKind::mean ? e.f32() : e.i64());
-    else if (!truths && !isNumber(element))
-      return fail(diag::typeMismatch, argument.range,
-                  "'" + name + "' takes numbers, found " +
-                      describe(Value::array(value, unit)));
-  } else if (form != Form::Plain) {
-    if (!isNumber(element))
-      return fail(diag::typeMismatch, argument.range,
-                  "'" + name + "' takes numbers, found " +
-                      describe(Value::array(value, unit)));
-    if (isa<mlir::IntegerType>(element))
-      value = e.cast(value, e.f32());
-  }
-
-  // Which axes stay.
-  AxisList axes = e.axesOf(value);
-  if (form == Form::Cosine)
-    for (AxisInfo *axis : e.axesOf(operands[1]))
-      if (!e.has(axes, axis))
-        axes.push_back(axis);
-  if (over.empty()) {
-    // Items are never what a reduction without 'over' means.
-    AxisList open;
-    for (AxisInfo *axis : axes)
-      if (axis->columns.empty() || axis->pool)
-        open.push_back(axis);
-    if (axes.size() != 1 && open.size() == 1)
-      over.push_back(open.front());
-    else if (axes.size() != 1)
-      return fail(diag::missingAxis, expr.range,
-                  "say what '" + name +
-                      "' goes over: " + describe(Value::array(value, unit)) +
-                      (axes.empty() ? " has no axis" : " has several axes"));
-    if (over.empty())
-      over.push_back(axes.front());
-  }
-  AxisList kept;
-  for (AxisInfo *axis : axes)
-    if (!e.has(over, axis))
-      kept.push_back(axis);
-  for (size_t i = 0; i < over.size(); ++i)
-    if (!e.has(axes, over[i])) {
-      error(diag::missingAxis,
-            i < expr.over.size() ? expr.over[i]->range : expr.range,
-            "there is no axis '" + over[i]->name + "' to reduce")
-          .label(argument.range, describe(Value::array(value, unit)));
-      return Value();
-    }
-  AxisList stays = per;
-  if (plan && per.empty())
-    stays.assign(plan->items().begin(), plan->items().end());
-  AxisList front;
-  for (AxisInfo *axis : stays) {
-    if (e.has(kept, axis) || e.has(front, axis))
-      continue;
-    if (llvm::none_of(over,
-                      [&](AxisInfo *gone) { return gone->descendsFrom(axis); }))
-      return fail(diag::missingAxis, expr.range,
-                  "nothing that is reduced descends from '" + axis->name + "'");
-    front.push_back(axis);
-  }
-  kept.insert(kept.begin(), front.begin(), front.end());
-
-  // `over token' of p`: only positions that the plan has rows for; `of c`: only
-  // those where a condition surely holds.
-  mlir::Value restriction;
-  if (expr.of) {
-    restriction = restrictionOf(*expr.of);
-    if (!restriction)
-      return Value();
-    mlir::Value both[] = {restriction, value};
-    if (!e.align(both))
-      return fail(diag::ambiguousDescent, expr.of->range,
-                  "this does not restrict the axes that are reduced");
-    for (AxisInfo *axis : e.axesOf(both[0]))
-      if (!e.has(axes, axis) && !e.has(kept, axis))
-        kept.push_back(axis);
-    if (name == "mode") {
-      value = ofChosen(both[1], both[0], over, kept, expr);
-      if (!value)
-        return Value();
-      return gatherIfAlong(Value::array(e.reduce(kind, value, kept), unit));
-    }
-    if (std::isinf(identityOf(name)) &&
-        isa<mlir::IntegerType>(e.valueTypeOf(both[1])))
-      both[1] = e.cast(both[1], e.f64());
-    mlir::Value nothing =
-        truths ? e.constantInt(e.i1(), kind == ReduceKind::all)
-               : e.constant(e.valueTypeOf(both[1]), identityOf(name));
-    value = e.select(both[0], both[1], nothing);
-    restriction = both[0];
-  }
-
-  mlir::Value result;
-  switch (form) {
-  case Form::Softmax:
-    result = softmax(value, kept);
-    unit = Unit();
-    break;
-  case Form::Standardize: {
-    // (x - mean) / sqrt(variance + 1e-5), the variance over all elements.
-    mlir::Value centred = e.binary(BinaryKind::sub, value,
-                                   e.reduce(ReduceKind::mean, value, kept));
-    mlir::Value variance = e.reduce(
-        ReduceKind::mean, e.binary(BinaryKind::mul, centred, centred), kept);
-    mlir::Value floor = e.constant(e.valueTypeOf(value), 1e-5);
-    result = e.binary(
-        BinaryKind::mul, centred,
-        e.unary(UnaryKind::rsqrt, e.binary(BinaryKind::add, variance, floor)));
-    break;
-  }
-  case Form::Entropy: {
-    // -p ln p, and 0 where p is 0.
-    mlir::Type element = e.valueTypeOf(value);
-    mlir::Value least =
-        e.constant(element, double(std::numeric_limits<float>::min()));
-    mlir::Value logs =
-        e.unary(UnaryKind::log, e.binary(BinaryKind::max, value, least));
-    result = e.unary(UnaryKind::neg,
-                     e.reduce(ReduceKind::sum,
-                              e.binary(BinaryKind::mul, value, logs), kept));
-    unit = Unit();
-    break;
-  }
-  case Form::Norm:
-    result = e.unary(UnaryKind::sqrt,
-                     e.reduce(ReduceKind::sum,
-                              e.binary(BinaryKind::mul, value, value), kept));
-    break;
-  case Form::Cosine: {
-    auto square = [&](mlir::Value x) {
-      AxisList left;
-      for (AxisInfo *axis : e.axesOf(x))
-        if (!e.has(over, axis))
-          left.push_back(axis);
-      return e.reduce(ReduceKind::sum, e.binary(BinaryKind::mul, x, x), left);
-    };
-    mlir::Value dot =
-        e.reduce(ReduceKind::sum,
-                 e.binary(BinaryKind::mul, operands[0], operands[1]), kept);
-    mlir::Value norms =
-        e.unary(UnaryKind::sqrt, e.binary(BinaryKind::mul, square(operands[0]),
-                                          square(operands[1])));
-    result = e.binary(BinaryKind::div, dot, norms);
-    unit = Unit();
-    break;
-  }
-  default:
-    if (restriction && kind == ReduceKind::mean) { // of those that count
-      if (isa<mlir::IntegerType>(e.valueTypeOf(value)))
-        value = e.cast(value, e.f32());
-      mlir::Value number =
-          e.reduce(ReduceKind::sum,
-                   e.broadcastTo(e.cast(restriction, e.valueTypeOf(value)),
-                                 e.axesOf(value)),
-                   kept);
-      result = e.binary(BinaryKind::div, e.reduce(ReduceKind::sum, value, kept),
-                        number);
-      break;
-    }
-    result = e.reduce(kind, value, kept);
-    if (truths || kind == ReduceKind::argmax || kind == ReduceKind::argmin)
-      unit = Unit();
-  }
-  return gatherIfAlong(Value::array(result, unit));
+  const bool plainNumber = r.ofTruths() || r.kind == ReduceKind::argmax ||
+                           r.kind == ReduceKind::argmin ||
+                           r.form == Form::Softmax || r.form == Form::Entropy ||
+                           r.form == Form::Cosine;
+  return gatherIfAlong(
+      Value::array(reduceAs(r), plainNumber ? Unit() : r.unit));
 }
