@@ -19,6 +19,7 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
@@ -27,6 +28,8 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/LoopStrengthReduce.h"
 
 #include <algorithm>
 #include <memory>
@@ -109,6 +112,12 @@ void initializeTargets() {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     llvm::InitializeNativeTargetAsmParser();
+    // Only kernels gain from the reduction of strength (`optimize`). Decisions
+    // are loops of thousands of instructions, for which it takes five sixths of
+    // all time, and code without it is smaller and as fast.
+    if (llvm::cl::Option *option =
+            llvm::cl::getRegisteredOptions().lookup("disable-lsr"))
+      option->addOccurrence(0, "disable-lsr", "true");
   });
 }
 
@@ -242,9 +251,12 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   tuning.MergeFunctions = true;
   // The usual passes take half the time to compile kernels and make them
   // slower: they hoist more than there are registers for.
+  bool whole = false;
   llvm::PassInstrumentationCallbacks callbacks;
   callbacks.registerShouldRunOptionalPassCallback(
-      [&](llvm::StringRef, llvm::Any ir) { return !isOfKernels(ir, kernels); });
+      [&](llvm::StringRef, llvm::Any ir) {
+        return !whole || !isOfKernels(ir, kernels);
+      });
   llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -268,8 +280,11 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
         function.addFnAttr(llvm::Attribute::NoInline);
         llvm::FunctionPassManager few;
         few.addPass(llvm::EarlyCSEPass());
+        few.addPass(llvm::createFunctionToLoopPassAdaptor(
+            llvm::LoopStrengthReducePass()));
         few.run(function, functions);
       }
+  whole = true;
   passes.run(module, modules);
 }
 
