@@ -285,6 +285,21 @@ LogicalResult Lowering::lowerRank(RankOp op) {
   return success();
 }
 
+Value lowering::firstThatFires(OpBuilder &b, Location loc, ValueRange whens,
+                               ValueRange counts) {
+  auto constant = [&](int32_t value) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+  };
+  Value result = constant(-1);
+  for (unsigned i = whens.size(); i-- > 0;) {
+    Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt,
+                                       counts[i], constant(0));
+    Value fires = arith::AndIOp::create(b, loc, whens[i], some);
+    result = arith::SelectOp::create(b, loc, fires, constant(i), result);
+  }
+  return result;
+}
+
 /// Rules and else chains: for each item the rows of the first plan that may
 /// fire and has any.
 LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
@@ -316,20 +331,12 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
   Value which =
       map(batch, b.getI32Type(), operands, loc,
           [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-            auto constant = [&](int32_t value) -> Value {
-              return arith::ConstantOp::create(inner, at,
-                                               inner.getI32IntegerAttr(value));
-            };
-            Value result = constant(-1);
-            for (unsigned i = number; i-- > 0;) {
-              Value some =
-                  arith::CmpIOp::create(inner, at, arith::CmpIPredicate::sgt,
-                                        args[2 * i + 1], constant(0));
-              Value fires = arith::AndIOp::create(inner, at, args[2 * i], some);
-              result = arith::SelectOp::create(inner, at, fires, constant(i),
-                                               result);
+            SmallVector<Value> whens, counts;
+            for (unsigned i = 0; i < number; ++i) {
+              whens.push_back(args[2 * i]);
+              counts.push_back(args[2 * i + 1]);
             }
-            return result;
+            return firstThatFires(inner, at, whens, counts);
           });
   plans[rows.axis.getValue()] = rows;
   Plan &stored = plans[rows.axis.getValue()];

@@ -223,20 +223,8 @@ LogicalResult Lowering::firstPlanColumns(FirstPlanOp op) {
   Value first =
       map(batch, b.getI32Type(), whens, loc,
           [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-            auto constant = [&](int32_t value) -> Value {
-              return arith::ConstantOp::create(inner, at,
-                                               inner.getI32IntegerAttr(value));
-            };
-            Value result = constant(-1);
-            for (unsigned i = number; i-- > 0;) {
-              Value some =
-                  arith::CmpIOp::create(inner, at, arith::CmpIPredicate::sgt,
-                                        args[number + i], constant(0));
-              result = arith::SelectOp::create(
-                  inner, at, arith::AndIOp::create(inner, at, args[i], some),
-                  constant(i), result);
-            }
-            return result;
+            return firstThatFires(inner, at, args.take_front(number),
+                                  args.drop_front(number));
           });
   SmallVector<Operand> countOf = {{first, batchType}};
   for (const Plan &source : sources)

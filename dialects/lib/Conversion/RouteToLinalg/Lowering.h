@@ -88,6 +88,9 @@ using Body = llvm::function_ref<Value(OpBuilder &, Location, ValueRange)>;
 /// The value that changes nothing under `kind`, and one step of it.
 mlir::TypedAttr identityOf(OpBuilder &b, ReduceKind kind, Type type);
 Value combineOf(OpBuilder &b, Location loc, ReduceKind kind, Value x, Value y);
+/// The least i whose condition holds and whose count is not 0; -1 without one.
+Value firstThatFires(OpBuilder &b, Location loc, ValueRange whens,
+                     ValueRange counts);
 
 /// `x` as `to`, exactly where that is wider: a truth is 0 or 1.
 Value widenTo(OpBuilder &b, Location loc, Value x, Type to);
@@ -325,6 +328,14 @@ private:
   LogicalResult pickText(PickOp op, Value source, Value position);
   // Reduction.cpp
   LogicalResult lowerReduce(ReduceOp op);
+  LogicalResult countChosen(ReduceOp op, Value source);
+  Value maskedRows(ReduceOp op, Value source);
+  bool splitParents(Value &source, SmallVector<Axis> &dims, ArrayRef<Axis> kept,
+                    Location loc);
+  Value reducedLast(Value source, ArrayRef<Axis> dims, ArrayRef<Axis> kept,
+                    unsigned &reduced, Location loc);
+  Value sumOrMean(ReduceOp op, Value source);
+  Value combineLast(ReduceOp op, Value source);
   Value widened(Value tensor, Type type, Location loc);
   Value floatSum(Value tensor, bool sequential, Location loc);
   // ScatterReduction.cpp

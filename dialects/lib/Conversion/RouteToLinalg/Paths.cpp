@@ -1,5 +1,5 @@
-// Choices of a path: item by item, shorter ways are extended by a row at a time
-// until none gets better. Ties go to fewer rows, then to lower ones.
+// Choices of a path, item by item: ways grow row by row until none gets better.
+// Ties go to fewer rows, then to lower ones.
 #include "Lowering.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -19,6 +19,40 @@ struct Ways {
     return {values[0], values[1], values[2]};
   }
 };
+
+/// Integer arithmetic and single elements, made where `b` stands.
+struct IntOps {
+  OpBuilder &b;
+  Location loc;
+
+  Value number(int32_t value) const {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+  }
+  Value truth(bool value) const {
+    return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
+  }
+  Value both(Value x, Value y) const {
+    return arith::AndIOp::create(b, loc, x, y);
+  }
+  Value either(Value x, Value y) const {
+    return arith::OrIOp::create(b, loc, x, y);
+  }
+  Value compare(arith::CmpIPredicate predicate, Value x, Value y) const {
+    return arith::CmpIOp::create(b, loc, predicate, x, y);
+  }
+  Value select(Value condition, Value x, Value y) const {
+    return arith::SelectOp::create(b, loc, condition, x, y);
+  }
+  Value toIndex(Value x) const {
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), x);
+  }
+  Value extract(Value tensor, ValueRange at) const {
+    return tensor::ExtractOp::create(b, loc, tensor, at);
+  }
+  Value insert(Value value, Value tensor, ValueRange at) const {
+    return tensor::InsertOp::create(b, loc, value, tensor, at);
+  }
+};
 } // namespace
 
 LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
@@ -31,22 +65,7 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
   if (!sourceAxis(node) || !size(node, loc))
     return unsupported(op, "a path over nodes whose number is not known");
   ChoiceSpace space = choiceSpace(rows, loc);
-  auto number = [&](int32_t value) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
-  };
-  auto truth = [&](bool value) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
-  };
-  auto both = [&](Value x, Value y) -> Value {
-    return arith::AndIOp::create(b, loc, x, y);
-  };
-  auto compare = [&](arith::CmpIPredicate predicate, Value x,
-                     Value y) -> Value {
-    return arith::CmpIOp::create(b, loc, predicate, x, y);
-  };
-  auto toIndex = [&](Value x) -> Value {
-    return arith::IndexCastOp::create(b, loc, b.getIndexType(), x);
-  };
+  IntOps ops{b, loc};
   auto over = [&](Value route) -> std::optional<Mapped> {
     Value tensor = get(route);
     return tensor ? overSpace(tensor, dimsOf(cast<ArrayType>(route.getType())),
@@ -95,15 +114,9 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
   OpFoldResult nodeCount = size(node, loc), width = capacity(rows),
                keyCount = b.getIndexAttr(std::max<size_t>(keys.size(), 1));
   Value noCost = arith::ConstantOp::create(b, loc, b.getF64FloatAttr(0));
-  auto extract = [&](Value tensor, ValueRange at) -> Value {
-    return tensor::ExtractOp::create(b, loc, tensor, at);
-  };
-  auto insert = [&](Value value, Value tensor, ValueRange at) -> Value {
-    return tensor::InsertOp::create(b, loc, value, tensor, at);
-  };
-
   SmallVector<Value> made = forEachPosition(
-      space.batch, {filled(padded, number(-1)), filled(items, number(0))}, loc,
+      space.batch,
+      {filled(padded, ops.number(-1)), filled(items, ops.number(0))}, loc,
       [&](ValueRange at, ValueRange out) -> SmallVector<Value> {
         auto read = [&](const Mapped &mapped, Value candidate) -> Value {
           SmallVector<Value> where;
@@ -111,22 +124,24 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
             unsigned d = mapped.map.getDimPosition(i);
             where.push_back(d < at.size() ? Value(at[d]) : candidate);
           }
-          return extract(mapped.tensor, where);
+          return ops.extract(mapped.tensor, where);
         };
         Value start = read(starts[0], zero), goal = read(starts[1], zero);
-        Value asked = both(compare(arith::CmpIPredicate::sge, start, number(0)),
-                           compare(arith::CmpIPredicate::sge, goal, number(0)));
+        Value asked = ops.both(
+            ops.compare(arith::CmpIPredicate::sge, start, ops.number(0)),
+            ops.compare(arith::CmpIPredicate::sge, goal, ops.number(0)));
         if (Value there = presentAt(b, loc, space.batch, at))
-          asked = both(asked, there);
+          asked = ops.both(asked, there);
         return when(asked, out, loc, [&]() -> SmallVector<Value> {
           Ways first = {filled({nodeCount, keyCount}, noCost),
-                        filled(nodeCount, number(-1)),
-                        filled({nodeCount, width}, number(-1))};
-          first.lengths = insert(number(0), first.lengths, toIndex(start));
+                        filled(nodeCount, ops.number(-1)),
+                        filled({nodeCount, width}, ops.number(-1))};
+          first.lengths =
+              ops.insert(ops.number(0), first.lengths, ops.toIndex(start));
           // One row more a round; where a round beyond the last still changes
           // something, a round trip pays and there is no cheapest way.
           SmallVector<Value> state = first.all();
-          state.push_back(truth(true));
+          state.push_back(ops.truth(true));
           auto rounds = scf::ForOp::create(b, loc, zero, count, one, state);
           {
             OpBuilder::InsertionGuard guard(b);
@@ -141,7 +156,7 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
                         b, loc, cast<RankedTensorType>(value.getType()),
                         ValueRange(), value));
                   Ways before = Ways::of(copies);
-                  inner.push_back(truth(false));
+                  inner.push_back(ops.truth(false));
                   auto steps = scf::ForOp::create(b, loc, zero,
                                                   space.candidates, one, inner);
                   OpBuilder::InsertionGuard guard(b);
@@ -159,23 +174,23 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
             scf::YieldOp::create(b, loc, after);
           }
           Ways found = Ways::of(rounds.getResults());
-          Value length = extract(found.lengths, toIndex(goal));
-          Value settled =
-              arith::XOrIOp::create(b, loc, rounds.getResult(3), truth(true));
-          Value some = both(
-              settled, compare(arith::CmpIPredicate::sgt, length, number(0)));
+          Value length = ops.extract(found.lengths, ops.toIndex(goal));
+          Value settled = arith::XOrIOp::create(b, loc, rounds.getResult(3),
+                                                ops.truth(true));
+          Value some = ops.both(settled, ops.compare(arith::CmpIPredicate::sgt,
+                                                     length, ops.number(0)));
           return when(some, out, loc, [&]() -> SmallVector<Value> {
-            Value counts = insert(length, out[1], at);
-            auto copy =
-                scf::ForOp::create(b, loc, zero, toIndex(length), one, out[0]);
+            Value counts = ops.insert(length, out[1], at);
+            auto copy = scf::ForOp::create(b, loc, zero, ops.toIndex(length),
+                                           one, out[0]);
             OpBuilder::InsertionGuard guard(b);
             b.setInsertionPointToStart(copy.getBody());
             SmallVector<Value> slot(at);
             slot.push_back(copy.getInductionVar());
-            Value row =
-                extract(found.rows, {toIndex(goal), copy.getInductionVar()});
-            scf::YieldOp::create(b, loc,
-                                 insert(row, copy.getRegionIterArg(0), slot));
+            Value row = ops.extract(
+                found.rows, {ops.toIndex(goal), copy.getInductionVar()});
+            scf::YieldOp::create(
+                b, loc, ops.insert(row, copy.getRegionIterArg(0), slot));
             return {copy.getResult(0), counts};
           });
         });
@@ -196,33 +211,13 @@ Lowering::extendWay(ChooseOp op, Value candidate, ValueRange beforeValues,
   Location loc = op.getLoc();
   Ways before = Ways::of(beforeValues), next = Ways::of(held);
   Value zero = constantIndex(0, loc), one = constantIndex(1, loc);
-  auto number = [&](int32_t value) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
-  };
-  auto truth = [&](bool value) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
-  };
-  auto both = [&](Value x, Value y) -> Value {
-    return arith::AndIOp::create(b, loc, x, y);
-  };
-  auto compare = [&](arith::CmpIPredicate predicate, Value x,
-                     Value y) -> Value {
-    return arith::CmpIOp::create(b, loc, predicate, x, y);
-  };
-  auto toIndex = [&](Value x) -> Value {
-    return arith::IndexCastOp::create(b, loc, b.getIndexType(), x);
-  };
-  auto extract = [&](Value tensor, ValueRange at) -> Value {
-    return tensor::ExtractOp::create(b, loc, tensor, at);
-  };
-  auto insert = [&](Value value, Value tensor, ValueRange at) -> Value {
-    return tensor::InsertOp::create(b, loc, value, tensor, at);
-  };
+  IntOps ops{b, loc};
   Value from = read(0), to = read(1);
-  Value usable = both(compare(arith::CmpIPredicate::sge, from, number(0)),
-                      compare(arith::CmpIPredicate::sge, to, number(0)));
+  Value usable =
+      ops.both(ops.compare(arith::CmpIPredicate::sge, from, ops.number(0)),
+               ops.compare(arith::CmpIPredicate::sge, to, ops.number(0)));
   if (Value allowed = isAllowed(b, loc, relation, item, candidate))
-    usable = both(usable, allowed);
+    usable = ops.both(usable, allowed);
   // What the row costs, key by key; NaN bars it.
   SmallVector<Value> costs;
   for (unsigned k = 0; k < op.getKeys().size(); ++k) {
@@ -234,89 +229,95 @@ Lowering::extendWay(ChooseOp op, Value candidate, ValueRange beforeValues,
       cost = arith::ExtFOp::create(b, loc, f64, cost);
     if (!op.getUp()[k])
       cost = arith::NegFOp::create(b, loc, cost);
-    usable = both(usable, arith::CmpFOp::create(
-                              b, loc, arith::CmpFPredicate::ORD, cost, cost));
+    usable = ops.both(
+        usable,
+        arith::CmpFOp::create(b, loc, arith::CmpFPredicate::ORD, cost, cost));
     costs.push_back(cost);
   }
   return when(usable, held, loc, [&]() -> SmallVector<Value> {
-    Value start = toIndex(from), end = toIndex(to);
-    Value length = extract(before.lengths, start);
-    Value known = compare(arith::CmpIPredicate::sge, length, number(0));
+    Value start = ops.toIndex(from), end = ops.toIndex(to);
+    Value length = ops.extract(before.lengths, start);
+    Value known = ops.compare(arith::CmpIPredicate::sge, length, ops.number(0));
     return when(known, held, loc, [&]() -> SmallVector<Value> {
-      Value oldLength = extract(next.lengths, end);
-      Value more = arith::AddIOp::create(b, loc, length, number(1));
-      Value isNew = compare(arith::CmpIPredicate::slt, oldLength, number(0));
-      Value less = truth(false), same = truth(true);
+      Value oldLength = ops.extract(next.lengths, end);
+      Value more = arith::AddIOp::create(b, loc, length, ops.number(1));
+      Value isNew =
+          ops.compare(arith::CmpIPredicate::slt, oldLength, ops.number(0));
+      Value less = ops.truth(false), same = ops.truth(true);
       SmallVector<Value> totals;
       for (auto [k, cost] : llvm::enumerate(costs)) {
         Value key = constantIndex(k, loc);
         Value total = arith::AddFOp::create(
-            b, loc, extract(before.costs, {start, key}), cost);
-        Value old = extract(next.costs, {end, key});
+            b, loc, ops.extract(before.costs, {start, key}), cost);
+        Value old = ops.extract(next.costs, {end, key});
         Value below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT,
                                             total, old);
-        less = arith::OrIOp::create(b, loc, less, both(same, below));
-        same = both(same, arith::CmpFOp::create(
-                              b, loc, arith::CmpFPredicate::OEQ, total, old));
+        less = ops.either(less, ops.both(same, below));
+        same =
+            ops.both(same, arith::CmpFOp::create(
+                               b, loc, arith::CmpFPredicate::OEQ, total, old));
         totals.push_back(total);
       }
-      Value shorter = compare(arith::CmpIPredicate::slt, more, oldLength),
-            asLong = compare(arith::CmpIPredicate::eq, more, oldLength);
-      less = arith::OrIOp::create(b, loc, less, both(same, shorter));
+      Value shorter = ops.compare(arith::CmpIPredicate::slt, more, oldLength),
+            asLong = ops.compare(arith::CmpIPredicate::eq, more, oldLength);
+      less = ops.either(less, ops.both(same, shorter));
       // As dear and as long: the first row that differs decides.
       Value row = arith::IndexCastOp::create(b, loc, b.getI32Type(), candidate);
       Value lower =
-          when(both(same, asLong), truth(false), loc,
+          when(ops.both(same, asLong), ops.truth(false), loc,
                [&]() -> SmallVector<Value> {
-                 auto walk =
-                     scf::ForOp::create(b, loc, zero, toIndex(more), one,
-                                        ValueRange{truth(true), truth(false)});
+                 auto walk = scf::ForOp::create(
+                     b, loc, zero, ops.toIndex(more), one,
+                     ValueRange{ops.truth(true), ops.truth(false)});
                  OpBuilder::InsertionGuard guard(b);
                  b.setInsertionPointToStart(walk.getBody());
                  Value i = walk.getInductionVar(),
                        equal = walk.getRegionIterArg(0),
                        below = walk.getRegionIterArg(1);
-                 Value last =
-                     compare(arith::CmpIPredicate::eq, i, toIndex(length));
-                 Value mine = arith::SelectOp::create(
-                     b, loc, last, row, extract(before.rows, {start, i}));
-                 Value other = extract(next.rows, {end, i});
+                 Value last = ops.compare(arith::CmpIPredicate::eq, i,
+                                          ops.toIndex(length));
+                 Value mine = ops.select(last, row,
+                                         ops.extract(before.rows, {start, i}));
+                 Value other = ops.extract(next.rows, {end, i});
                  below = arith::OrIOp::create(
                      b, loc, below,
-                     both(equal,
-                          compare(arith::CmpIPredicate::slt, mine, other)));
-                 equal = both(equal,
-                              compare(arith::CmpIPredicate::eq, mine, other));
+                     ops.both(equal, ops.compare(arith::CmpIPredicate::slt,
+                                                 mine, other)));
+                 equal = ops.both(
+                     equal, ops.compare(arith::CmpIPredicate::eq, mine, other));
                  scf::YieldOp::create(b, loc, ValueRange{equal, below});
                  return {walk.getResult(1)};
                })
               .front();
-      Value better = arith::OrIOp::create(
-          b, loc, isNew, arith::OrIOp::create(b, loc, less, lower));
+      Value better =
+          arith::OrIOp::create(b, loc, isNew, ops.either(less, lower));
       // A longer way than that has a node twice, so it is no better.
-      Value fits = compare(arith::CmpIPredicate::ule, toIndex(more), longest);
+      Value fits =
+          ops.compare(arith::CmpIPredicate::ule, ops.toIndex(more), longest);
       SmallVector<Value> changed(held);
-      changed[3] = truth(true);
+      changed[3] = ops.truth(true);
       return when(better, held, loc, [&]() -> SmallVector<Value> {
         return when(fits, changed, loc, [&]() -> SmallVector<Value> {
           Ways made = next;
           for (auto [k, total] : llvm::enumerate(totals))
             made.costs =
-                insert(total, made.costs, {end, constantIndex(k, loc)});
-          made.lengths = insert(more, made.lengths, end);
-          auto copy =
-              scf::ForOp::create(b, loc, zero, toIndex(length), one, made.rows);
+                ops.insert(total, made.costs, {end, constantIndex(k, loc)});
+          made.lengths = ops.insert(more, made.lengths, end);
+          auto copy = scf::ForOp::create(b, loc, zero, ops.toIndex(length), one,
+                                         made.rows);
           {
             OpBuilder::InsertionGuard guard(b);
             b.setInsertionPointToStart(copy.getBody());
             Value i = copy.getInductionVar();
-            scf::YieldOp::create(b, loc,
-                                 insert(extract(before.rows, {start, i}),
-                                        copy.getRegionIterArg(0), {end, i}));
+            scf::YieldOp::create(
+                b, loc,
+                ops.insert(ops.extract(before.rows, {start, i}),
+                           copy.getRegionIterArg(0), {end, i}));
           }
-          made.rows = insert(row, copy.getResult(0), {end, toIndex(length)});
+          made.rows =
+              ops.insert(row, copy.getResult(0), {end, ops.toIndex(length)});
           SmallVector<Value> all = made.all();
-          all.push_back(truth(true));
+          all.push_back(ops.truth(true));
           return all;
         });
       });

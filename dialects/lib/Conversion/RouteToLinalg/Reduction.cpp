@@ -186,77 +186,67 @@ bool Lowering::isByPlace(ReduceOp op) {
   return false;
 }
 
-LogicalResult Lowering::lowerReduce(ReduceOp op) {
+/// How often each candidate was chosen, for all items together.
+LogicalResult Lowering::countChosen(ReduceOp op, Value source) {
   Location loc = op.getLoc();
-  auto from = cast<ArrayType>(op.getOperand().getType()),
-       to = cast<ArrayType>(op.getType());
-  if (fillsBase(op))
-    return lowerFill(op);
-  if (combines(op))
-    return lowerCombine(op);
-  Value source = get(op.getOperand());
-  if (!source)
-    return failure();
-  ReduceKind kind = op.getKind();
-  SmallVector<Axis> dims = dimsOf(from), kept = dimsOf(to);
-  if (!item && isByPlace(op))
-    return reduceByPlace(op, source);
-  Type type = cast<RankedTensorType>(source.getType()).getElementType();
+  auto to = cast<ArrayType>(op.getType());
+  SmallVector<Axis> kept = dimsOf(to);
   Type resultType = element(to.getElementType());
+  Plan &rows = plan(op.getPlan());
+  if (op.getKind() != ReduceKind::count || item || kept.size() != 1 ||
+      kept.front() != rows.candidates)
+    return unsupported(op, "this reduction to what was chosen");
+  if (cast<RankedTensorType>(rows.indices.getType()).getRank() == 1)
+    return reduceByPlace(op, source);
+  Value none = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+  Value zero =
+      linalg::FillOp::create(b, loc, none, empty(kept, b.getI32Type(), loc))
+          .getResult(0);
+  Value slots = rows.indices;
+  if (int64_t rank = cast<RankedTensorType>(slots.getType()).getRank();
+      rank > 2)
+    slots = tensor::CollapseShapeOp::create(
+        b, loc, slots,
+        ArrayRef<ReassociationIndices>{
+            llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}});
+  Value counts = ragged::CountOp::create(b, loc, TypeRange(zero.getType()),
+                                         slots, Value(), zero)
+                     ->getResult(0);
+  set(op.getResult(),
+      map(kept, resultType, Operand{counts, to}, loc,
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            return arith::ExtSIOp::create(inner, at, resultType, args[0]);
+          }));
+  return success();
+}
 
-  // Rows past a plan's count hold nothing: they take the identity.
-  if (op.getPlan()) {
-    Plan &rows = plan(op.getPlan());
-    if (llvm::is_contained(kept, rows.candidates) ||
-        llvm::any_of(
-            kept, [&](Axis dim) { return !llvm::is_contained(dims, dim); })) {
-      if (kind != ReduceKind::count || item || kept.size() != 1 ||
-          kept.front() != rows.candidates)
-        return unsupported(op, "this reduction to what was chosen");
-      // How often each candidate was chosen.
-      if (cast<RankedTensorType>(rows.indices.getType()).getRank() == 1)
-        return reduceByPlace(op, source);
-      Value zero =
-          linalg::FillOp::create(
-              b, loc,
-              Value(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0))),
-              empty(kept, b.getI32Type(), loc))
-              .getResult(0);
-      Value slots = rows.indices;
-      if (int64_t rank = cast<RankedTensorType>(slots.getType()).getRank();
-          rank > 2)
-        slots = tensor::CollapseShapeOp::create(
-            b, loc, slots,
-            ArrayRef<ReassociationIndices>{
-                llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}});
-      Value counts = ragged::CountOp::create(b, loc, TypeRange(zero.getType()),
-                                             slots, Value(), zero)
-                         ->getResult(0);
-      set(op.getResult(),
-          map(kept, resultType, Operand{counts, to}, loc,
-              [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-                return arith::ExtSIOp::create(inner, at, resultType, args[0]);
-              }));
-      return success();
-    }
-    Attribute identity = identityOf(b, kind, type);
-    auto indices = ArrayType::get(b.getI32Type(), ArrayRef<Axis>(rows.axis));
-    source = map(
-        dims, type, {Operand{source, from}, Operand{rows.indices, indices}},
-        loc, [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-          Value none =
-              arith::ConstantOp::create(inner, at, cast<TypedAttr>(identity));
-          Value there = arith::CmpIOp::create(
-              inner, at, arith::CmpIPredicate::sge, args[1],
-              arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
-          if (kind == ReduceKind::count && type.isInteger(1))
-            return arith::AndIOp::create(inner, at, there, args[0]);
-          return arith::SelectOp::create(inner, at, there, args[0], none);
-        });
-  }
+/// Rows past a plan's count hold nothing: they take the identity.
+Value Lowering::maskedRows(ReduceOp op, Value source) {
+  auto from = cast<ArrayType>(op.getOperand().getType());
+  Type type = cast<RankedTensorType>(source.getType()).getElementType();
+  ReduceKind kind = op.getKind();
+  Plan &rows = plan(op.getPlan());
+  Attribute identity = identityOf(b, kind, type);
+  auto indices = ArrayType::get(b.getI32Type(), ArrayRef<Axis>(rows.axis));
+  return map(
+      dimsOf(from), type,
+      {Operand{source, from}, Operand{rows.indices, indices}}, op.getLoc(),
+      [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+        Value none =
+            arith::ConstantOp::create(inner, at, cast<TypedAttr>(identity));
+        Value there = arith::CmpIOp::create(
+            inner, at, arith::CmpIPredicate::sge, args[1],
+            arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
+        if (kind == ReduceKind::count && type.isInteger(1))
+          return arith::AndIOp::create(inner, at, there, args[0]);
+        return arith::SelectOp::create(inner, at, there, args[0], none);
+      });
+}
 
-  // A static parent in the result splits its child's dimension.
-  SmallVector<Axis> split = dims;
+/// Splits the dimensions of `source` for parents in `kept` whose children lie
+/// side by side: each becomes the parent's and, inside it, the child's.
+bool Lowering::splitParents(Value &source, SmallVector<Axis> &dims,
+                            ArrayRef<Axis> kept, Location loc) {
   for (Axis dim : kept) {
     if (llvm::is_contained(dims, dim))
       continue;
@@ -264,8 +254,7 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
         dims, [&](Axis candidate) { return liesSideBySide(candidate, dim); });
     if (child == dims.end() || ShapedType::isDynamic(staticSize(dim)) ||
         ShapedType::isDynamic(staticSize(*child)))
-      return unsupported(
-          op, "reductions to parents with different numbers of children");
+      return false;
     SmallVector<ReassociationIndices> groups;
     SmallVector<int64_t> shape;
     auto sourceType = cast<RankedTensorType>(source.getType());
@@ -280,126 +269,183 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
         shape.push_back(sourceType.getDimSize(i));
       }
     }
-    split.insert(split.begin() + (child - dims.begin()), dim);
+    dims.insert(child, dim);
     source = tensor::ExpandShapeOp::create(
-        b, loc, RankedTensorType::get(shape, type), source, groups);
-    dims = split;
+        b, loc, RankedTensorType::get(shape, sourceType.getElementType()),
+        source, groups);
   }
+  return true;
+}
 
-  // Kept dimensions first, then what is reduced, as one dimension.
-  SmallVector<unsigned> keptAt, reducedAt;
-  for (Axis dim : kept)
-    keptAt.push_back(llvm::find(dims, dim) - dims.begin());
-  for (unsigned i = 0; i < dims.size(); ++i)
-    if (!llvm::is_contained(keptAt, i))
-      reducedAt.push_back(i);
+/// `source` with the kept dimensions first and then what is reduced, as one
+/// dimension; how many dimensions that is made of.
+Value Lowering::reducedLast(Value source, ArrayRef<Axis> dims,
+                            ArrayRef<Axis> kept, unsigned &reduced,
+                            Location loc) {
   SmallVector<int64_t> permutation;
-  llvm::append_range(permutation, keptAt);
-  llvm::append_range(permutation, reducedAt);
-  auto sourceType = cast<RankedTensorType>(source.getType());
+  for (Axis dim : kept)
+    permutation.push_back(llvm::find(dims, dim) - dims.begin());
+  for (unsigned i = 0; i < dims.size(); ++i)
+    if (!llvm::is_contained(permutation, i))
+      permutation.push_back(i);
+  reduced = dims.size() - kept.size();
   if (!llvm::is_sorted(permutation)) {
     SmallVector<OpFoldResult> shape;
     for (int64_t at : permutation)
       shape.push_back(tensor::getMixedSize(b, loc, source, at));
-    Value init = tensor::EmptyOp::create(b, loc, shape, type);
+    Value init = tensor::EmptyOp::create(
+        b, loc, shape,
+        cast<RankedTensorType>(source.getType()).getElementType());
     source = linalg::TransposeOp::create(b, loc, source, init, permutation)
                  ->getResult(0);
-    sourceType = cast<RankedTensorType>(source.getType());
   }
-  if (reducedAt.empty()) {
-    set(op.getResult(), source);
-    return success();
-  }
-  if (reducedAt.size() > 1) {
+  if (reduced > 1) {
     SmallVector<ReassociationIndices> groups;
     for (unsigned i = 0; i < kept.size(); ++i)
       groups.push_back({i});
     groups.push_back(
-        llvm::to_vector(llvm::seq<int64_t>(kept.size(), sourceType.getRank())));
+        llvm::to_vector(llvm::seq<int64_t>(kept.size(), dims.size())));
     source = tensor::CollapseShapeOp::create(b, loc, source, groups);
   }
-  Value result;
-  bool mean = kind == ReduceKind::mean;
-  if (mean || (kind == ReduceKind::sum && isa<FloatType>(type))) {
-    // f64 is summed as f64, everything else as f32: means of integers and
-    // truths are means of those values.
-    Type held = type.isF64() || resultType.isF64() ? Type(b.getF64Type())
-                                                   : Type(b.getF32Type());
-    if (mean && !isa<FloatType>(resultType))
+  return source;
+}
+
+/// The sum of the last dimension in the order that numerics.h fixes, or the
+/// mean. f64 is summed as f64, everything else as f32: means of integers and
+/// truths are means of those values.
+Value Lowering::sumOrMean(ReduceOp op, Value source) {
+  Location loc = op.getLoc();
+  auto to = cast<ArrayType>(op.getType());
+  Type type = cast<RankedTensorType>(source.getType()).getElementType(),
+       resultType = element(to.getElementType());
+  Type held = type.isF64() || resultType.isF64() ? Type(b.getF64Type())
+                                                 : Type(b.getF32Type());
+  source = widened(source, held, loc);
+  Value result =
+      floatSum(source, /*sequential=*/static_cast<bool>(op.getPlan()), loc);
+  if (op.getKind() == ReduceKind::mean) {
+    SmallVector<Operand> operands = {{result, to.withElement(held)}};
+    Value extent;
+    if (op.getPlan())
+      operands.push_back({plan(op.getPlan()).counts, to});
+    else
+      extent = tensor::DimOp::create(
+          b, loc, source,
+          cast<RankedTensorType>(source.getType()).getRank() - 1);
+    result = map(dimsOf(to), held, operands, loc,
+                 [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                   Value count =
+                       extent ? Value(arith::IndexCastOp::create(
+                                    inner, at, inner.getI32Type(), extent))
+                              : args[1];
+                   return arith::DivFOp::create(
+                       inner, at, args[0],
+                       arith::SIToFPOp::create(inner, at, held, count));
+                 });
+  }
+  return widened(result, resultType, loc);
+}
+
+/// Combines the last dimension in any order.
+Value Lowering::combineLast(ReduceOp op, Value source) {
+  Location loc = op.getLoc();
+  auto to = cast<ArrayType>(op.getType());
+  SmallVector<Axis> kept = dimsOf(to);
+  Type type = cast<RankedTensorType>(source.getType()).getElementType(),
+       resultType = element(to.getElementType());
+  ReduceKind kind = op.getKind();
+  bool counts = kind == ReduceKind::count;
+  Value identity = arith::ConstantOp::create(
+      b, loc,
+      counts ? cast<TypedAttr>(b.getIntegerAttr(resultType, 0))
+             : identityOf(b, kind, type));
+  Value init = linalg::FillOp::create(b, loc, identity,
+                                      empty(kept, to.getElementType(), loc))
+                   .getResult(0);
+  unsigned rank = kept.size() + 1;
+  SmallVector<utils::IteratorType> iterators(kept.size(),
+                                             utils::IteratorType::parallel);
+  iterators.push_back(utils::IteratorType::reduction);
+  SmallVector<AffineExpr> keptExprs;
+  for (unsigned i = 0; i < kept.size(); ++i)
+    keptExprs.push_back(b.getAffineDimExpr(i));
+  AffineMap out = AffineMap::get(rank, 0, keptExprs, b.getContext());
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), source, init,
+             ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank), out},
+             iterators,
+             [&](OpBuilder &inner, Location at, ValueRange args) {
+               Value next =
+                   counts ? Value(arith::AddIOp::create(
+                                inner, at, args[1],
+                                arith::ExtUIOp::create(inner, at, resultType,
+                                                       args[0])))
+                          : combineOf(inner, at, kind, args[1], args[0]);
+               linalg::YieldOp::create(inner, at, next);
+             })
+      .getResult(0);
+}
+
+LogicalResult Lowering::lowerReduce(ReduceOp op) {
+  Location loc = op.getLoc();
+  if (fillsBase(op))
+    return lowerFill(op);
+  if (combines(op))
+    return lowerCombine(op);
+  Value source = get(op.getOperand());
+  if (!source)
+    return failure();
+  if (!item && isByPlace(op))
+    return reduceByPlace(op, source);
+  auto from = cast<ArrayType>(op.getOperand().getType()),
+       to = cast<ArrayType>(op.getType());
+  SmallVector<Axis> dims = dimsOf(from), kept = dimsOf(to);
+  if (op.getPlan()) {
+    if (llvm::is_contained(kept, plan(op.getPlan()).candidates) ||
+        llvm::any_of(kept,
+                     [&](Axis dim) { return !llvm::is_contained(dims, dim); }))
+      return countChosen(op, source);
+    source = maskedRows(op, source);
+  }
+  if (!splitParents(source, dims, kept, loc))
+    return unsupported(
+        op, "reductions to parents with different numbers of children");
+  unsigned reduced = 0;
+  source = reducedLast(source, dims, kept, reduced, loc);
+  if (reduced == 0) {
+    set(op.getResult(), source);
+    return success();
+  }
+  ReduceKind kind = op.getKind();
+  auto sourceType = cast<RankedTensorType>(source.getType());
+  Type type = sourceType.getElementType(),
+       resultType = element(to.getElementType());
+  if (kind == ReduceKind::mean ||
+      (kind == ReduceKind::sum && isa<FloatType>(type))) {
+    if (kind == ReduceKind::mean && !isa<FloatType>(resultType))
       return unsupported(op, "a mean of this type");
-    source = widened(source, held, loc);
-    result =
-        floatSum(source, /*sequential=*/static_cast<bool>(op.getPlan()), loc);
-    if (mean) {
-      SmallVector<Operand> operands = {{result, to.withElement(held)}};
-      Value extent;
-      if (op.getPlan())
-        operands.push_back({plan(op.getPlan()).counts, to});
-      else
-        extent = tensor::DimOp::create(
-            b, loc, source,
-            cast<RankedTensorType>(source.getType()).getRank() - 1);
-      result =
-          map(kept, held, operands, loc,
-              [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-                Value count = extent
-                                  ? Value(arith::IndexCastOp::create(
-                                        inner, at, inner.getI32Type(), extent))
-                                  : args[1];
-                return arith::DivFOp::create(
-                    inner, at, args[0],
-                    arith::SIToFPOp::create(inner, at, held, count));
-              });
-    }
-    result = widened(result, resultType, loc);
-  } else if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
-    if (op.getPlan() || reducedAt.size() != 1 ||
+    set(op.getResult(), sumOrMean(op, source));
+    return success();
+  }
+  if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
+    if (op.getPlan() || reduced != 1 ||
         ShapedType::isDynamic(sourceType.getShape().back()) ||
         (!item && !kept.empty()))
       return unsupported(op, stringifyReduceKind(kind));
-    result = bestPosition(source, kind == ReduceKind::argmin, loc);
+    Value best = bestPosition(source, kind == ReduceKind::argmin, loc);
     if (!resultType.isInteger(32))
-      result =
-          map(kept, resultType, Operand{result, to.withElement(b.getI32Type())},
+      best =
+          map(kept, resultType, Operand{best, to.withElement(b.getI32Type())},
               loc, [&](OpBuilder &inner, Location at, ValueRange args) {
                 return arith::ExtSIOp::create(inner, at, resultType, args[0]);
               });
-  } else if (kind == ReduceKind::mode) {
-    return unsupported(op, stringifyReduceKind(kind));
-  } else {
-    bool counts = kind == ReduceKind::count;
-    if (counts && !type.isInteger(1))
-      return unsupported(op, "counts of what is no truth");
-    Value identity = arith::ConstantOp::create(
-        b, loc,
-        counts ? cast<TypedAttr>(b.getIntegerAttr(resultType, 0))
-               : identityOf(b, kind, type));
-    Value init = linalg::FillOp::create(b, loc, identity,
-                                        empty(kept, to.getElementType(), loc))
-                     .getResult(0);
-    unsigned rank = kept.size() + 1;
-    SmallVector<utils::IteratorType> iterators(kept.size(),
-                                               utils::IteratorType::parallel);
-    iterators.push_back(utils::IteratorType::reduction);
-    SmallVector<AffineExpr> keptExprs;
-    for (unsigned i = 0; i < kept.size(); ++i)
-      keptExprs.push_back(b.getAffineDimExpr(i));
-    AffineMap out = AffineMap::get(rank, 0, keptExprs, b.getContext());
-    result =
-        linalg::GenericOp::create(
-            b, loc, init.getType(), source, init,
-            ArrayRef<AffineMap>{b.getMultiDimIdentityMap(rank), out}, iterators,
-            [&](OpBuilder &inner, Location at, ValueRange args) {
-              Value next =
-                  counts ? Value(arith::AddIOp::create(
-                               inner, at, args[1],
-                               arith::ExtUIOp::create(inner, at, resultType,
-                                                      args[0])))
-                         : combineOf(inner, at, kind, args[1], args[0]);
-              linalg::YieldOp::create(inner, at, next);
-            })
-            .getResult(0);
+    set(op.getResult(), best);
+    return success();
   }
-  set(op.getResult(), result);
+  if (kind == ReduceKind::mode)
+    return unsupported(op, stringifyReduceKind(kind));
+  if (kind == ReduceKind::count && !type.isInteger(1))
+    return unsupported(op, "counts of what is no truth");
+  set(op.getResult(), combineLast(op, source));
   return success();
 }
