@@ -1,5 +1,6 @@
 // linalg.generic and scalar operations of a row program as loops over lanes.
 #include "Emitter.h"
+#include "GenericBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -127,50 +128,11 @@ Value Emitter::reduceInChains(Operation *join, int64_t n, Value init,
 
 FailureOr<Values> Emitter::emitBody(linalg::GenericOp op, ValueRange arguments,
                                     ValueRange at) {
-  DenseMap<Value, Value> map;
-  for (auto [argument, value] :
-       llvm::zip_equal(op.getBody()->getArguments(), arguments))
-    map[argument] = value;
-  auto find = [&](Value v) -> Value {
-    if (Value known = map.lookup(v))
-      return known;
-    return scalars.lookup(v);
-  };
-  for (Operation &inner : op.getBody()->without_terminator()) {
-    Value result;
-    if (auto position = dyn_cast<linalg::IndexOp>(&inner))
-      result = inLanes(at[position.getDim()]);
-    else
-      result = cloneInLanes(&inner, find);
-    if (!result)
-      return inner.emitError("row programs do not lower '")
-             << inner.getName() << "' inside 'linalg.generic'";
-    map[inner.getResult(0)] = result;
-  }
-  Values results;
-  for (Value v : op.getBody()->getTerminator()->getOperands()) {
-    Value known = find(v);
-    if (!known)
-      return op.emitError("yields a value from outside that is unknown here");
-    results.push_back(known);
-  }
-  return results;
-}
-
-/// The operation that joins the accumulator of a reduction with a new value, if
-/// neither order nor repetition matters to the result; else null.
-static Operation *idempotentStep(linalg::GenericOp op) {
-  if (op.getNumDpsInits() != 1)
-    return nullptr;
-  BlockArgument acc = op.getRegionOutputArgs()[0];
-  Operation *step =
-      op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
-  if (!step || !acc.hasOneUse() || *acc.getUsers().begin() != step)
-    return nullptr;
-  if (isa<arith::MaximumFOp, arith::MinimumFOp, arith::MaxSIOp, arith::MinSIOp,
-          arith::MaxUIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp>(step))
-    return step;
-  return nullptr;
+  return cloneGenericBody(
+      op, arguments, scalars, [&](unsigned dim) { return inLanes(at[dim]); },
+      [&](Operation *inner, llvm::function_ref<Value(Value)> find) {
+        return cloneInLanes(inner, find);
+      });
 }
 
 LogicalResult Emitter::emitGeneric(linalg::GenericOp op) {
@@ -282,7 +244,7 @@ LogicalResult Emitter::emitGeneric(linalg::GenericOp op) {
     std::optional<int64_t> n;
     if (inner.size() == 1)
       n = getConstantIntValue(bounds[inner[0]]);
-    Operation *join = n && *n >= 8 ? idempotentStep(op) : nullptr;
+    Operation *join = n && *n >= 8 ? idempotentJoin(op) : nullptr;
     Values finals;
     if (join) {
       // The operand of the join that is not the accumulator, at `iv`.

@@ -1,5 +1,6 @@
 // linalg.generic of a row program in the lanes of a warp: every lane computes
 // the elements that it owns.
+#include "GenericBody.h"
 #include "WarpEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -13,39 +14,12 @@ namespace route::row {
 FailureOr<WarpEmitter::Values> WarpEmitter::emitBody(linalg::GenericOp op,
                                                      ValueRange arguments,
                                                      ValueRange at) {
-  DenseMap<Value, Value> map;
-  for (auto [argument, value] :
-       llvm::zip_equal(op.getBody()->getArguments(), arguments))
-    map[argument] = value;
-  auto find = [&](Value v) -> Value {
-    if (Value known = map.lookup(v))
-      return known;
-    return scalars.lookup(v);
-  };
-  for (Operation &inner : op.getBody()->without_terminator()) {
-    if (auto position = dyn_cast<linalg::IndexOp>(&inner)) {
-      map[position] = at[position.getDim()];
-      continue;
-    }
-    Operation *copy = clone(&inner, find);
-    if (!copy)
-      return inner.emitError("row programs do not lower '")
-             << inner.getName() << "' inside 'linalg.generic'";
-    map[inner.getResult(0)] = copy->getResult(0);
-  }
-  Values results;
-  for (Value v : op.getBody()->getTerminator()->getOperands()) {
-    Value known = find(v);
-    if (!known)
-      return op.emitError("yields a value from outside that is unknown here");
-    results.push_back(known);
-  }
-  return results;
-}
-
-/// The sizes of the loops.
-static SmallVector<int64_t> loopSizes(linalg::GenericOp op) {
-  return op.getStaticLoopRanges();
+  return cloneGenericBody(
+      op, arguments, scalars, [&](unsigned dim) { return at[dim]; },
+      [&](Operation *inner, llvm::function_ref<Value(Value)> find) {
+        Operation *copy = clone(inner, find);
+        return copy ? copy->getResult(0) : Value();
+      });
 }
 
 /// The place of an operand's element at a place of the loops.
@@ -127,25 +101,9 @@ LogicalResult WarpEmitter::emitGeneric(linalg::GenericOp op) {
   return success();
 }
 
-/// Whether the accumulator meets new values in one operation that gives the
-/// same result in any order and for repeated values.
-static Operation *idempotentJoin(linalg::GenericOp op) {
-  if (op.getNumDpsInits() != 1)
-    return nullptr;
-  BlockArgument acc = op.getRegionOutputArgs()[0];
-  Operation *join =
-      op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
-  if (!join || !acc.hasOneUse() || *acc.getUsers().begin() != join)
-    return nullptr;
-  if (isa<arith::MaximumFOp, arith::MinimumFOp, arith::MaxSIOp, arith::MinSIOp,
-          arith::MaxUIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp>(join))
-    return join;
-  return nullptr;
-}
-
 LogicalResult WarpEmitter::emitReduction(linalg::GenericOp op) {
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  SmallVector<int64_t> sizes = loopSizes(op);
+  SmallVector<int64_t> sizes = op.getStaticLoopRanges();
   if (llvm::any_of(sizes, ShapedType::isDynamic))
     return op.emitError("a loop whose bound no operand gives");
   AffineMap to = maps[op.getDpsInitOperand(0)->getOperandNumber()];
