@@ -351,6 +351,13 @@ private:
   LogicalResult reduceMode(ReduceOp op, Value source);
   // RowPrograms.cpp
   LogicalResult lowerRows(RowsOp op);
+  struct RowProgram;
+  LogicalResult enterRows(RowProgram &program);
+  LogicalResult lowerRowBody(RowProgram &program, mlir::Block *body);
+  LogicalResult leaveRows(RowProgram &program,
+                          const llvm::StringMap<Plan> &before);
+  void placeRows(RowProgram &program, ValueRange results,
+                 llvm::StringMap<Plan> &inner);
   // Choice.cpp
   LogicalResult lowerChoose(ChooseOp op);
   LogicalResult lowerMember(MemberOp op);
