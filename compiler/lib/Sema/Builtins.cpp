@@ -383,144 +383,169 @@ mlir::Type Elaborator::textResult(StringRef name,
   return {};
 }
 
-Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
-  llvm::SmallVector<mlir::Value> operands;
+/// A call of a text function as far as its arguments are read.
+struct Elaborator::TextCall {
+  llvm::SmallVector<mlir::Value> operands; // the texts
+  mlir::Value known;                       // where they are
+  const Expr *pattern = nullptr;           // what is looked for
   llvm::SmallVector<mlir::NamedAttribute> arguments;
-  auto add = [&](StringRef key, mlir::Attribute value) {
-    arguments.push_back(e.builder.getNamedAttr(key, value));
-  };
+};
+
+bool Elaborator::textArgument(StringRef name, const Arg &arg, TextCall &call) {
   StringRef patternKey = textPatternKey(name);
-  const Expr *pattern = nullptr; // what is looked for
-  mlir::Value total, known;      // known: where the texts are
-  for (const Arg &arg : expr.args) {
-    const Expr &written = *arg.value;
-    StringRef key = arg.name.text == "file" ? patternKey : arg.name.text;
-    if (arg.name && llvm::any_of(arguments, [&](mlir::NamedAttribute given) {
-          return given.getName() == key;
-        }))
-      return fail(diag::duplicateName, written.range,
+  auto add = [&](StringRef key, mlir::Attribute value) {
+    call.arguments.push_back(e.builder.getNamedAttr(key, value));
+  };
+  auto refuse = [&](diag::Code code, SourceRange range,
+                    const llvm::Twine &message) {
+    error(code, range, message);
+    return false;
+  };
+  const Expr &written = *arg.value;
+  StringRef key = arg.name.text == "file" ? patternKey : arg.name.text;
+  if (arg.name && llvm::any_of(call.arguments, [&](mlir::NamedAttribute given) {
+        return given.getName() == key;
+      }))
+    return refuse(diag::duplicateName, written.range,
                   "'" + name + "' is told '" + key + "' twice");
-    if (auto *file = dyn_cast<StringExpr>(&written);
-        file && arg.name.text == "file") {
-      auto words = wordsOf(*file);
-      if (!words)
-        return Value();
-      if (patternKey != "patterns" || pattern)
-        return fail(diag::argumentMismatch, arg.value->range,
+  if (auto *file = dyn_cast<StringExpr>(&written);
+      file && arg.name.text == "file") {
+    auto words = wordsOf(*file);
+    if (!words)
+      return false;
+    if (patternKey != "patterns" || call.pattern)
+      return refuse(diag::argumentMismatch, arg.value->range,
                     "'" + name + "' takes no " +
-                        (pattern ? "second list" : "file"));
-      pattern = &written;
-      add("patterns",
-          e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(*words)));
-      continue;
-    }
-    // Behind the text, by place or by name: what is looked for.
-    if (arg.name ? arg.name.text == patternKey
-                 : !patternKey.empty() && !operands.empty()) {
-      if (pattern)
-        return fail(diag::argumentMismatch, written.range,
+                        (call.pattern ? "second list" : "file"));
+    call.pattern = &written;
+    add("patterns",
+        e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(*words)));
+    return true;
+  }
+  // Behind the text, by place or by name: what is looked for.
+  if (arg.name ? arg.name.text == patternKey
+               : !patternKey.empty() && !call.operands.empty()) {
+    if (call.pattern)
+      return refuse(diag::argumentMismatch, written.range,
                     "'" + name + "' takes one " + patternKey);
-      pattern = &written;
+    call.pattern = &written;
+  }
+  if (auto *text = dyn_cast<StringExpr>(&written);
+      text && (arg.name || call.pattern == &written)) {
+    add(arg.name ? StringRef(arg.name.text) : patternKey,
+        e.builder.getStringAttr(text->value));
+    return true;
+  }
+  if (auto *list = dyn_cast<ListExpr>(&written)) {
+    llvm::SmallVector<mlir::Attribute> values;
+    for (const Arg &entry : list->entries) {
+      auto *text = dyn_cast<StringExpr>(entry.value.get());
+      if (!text)
+        return refuse(diag::typeMismatch, entry.value->range, "expected text");
+      values.push_back(e.builder.getStringAttr(text->value));
     }
-    if (auto *text = dyn_cast<StringExpr>(&written);
-        text && (arg.name || pattern == &written)) {
-      add(arg.name ? StringRef(arg.name.text) : patternKey,
-          e.builder.getStringAttr(text->value));
-      continue;
-    }
-    if (auto *list = dyn_cast<ListExpr>(&written)) {
-      llvm::SmallVector<mlir::Attribute> values;
-      for (const Arg &entry : list->entries) {
-        auto *text = dyn_cast<StringExpr>(entry.value.get());
-        if (!text)
-          return fail(diag::typeMismatch, entry.value->range, "expected text");
-        values.push_back(e.builder.getStringAttr(text->value));
-      }
-      if (!arg.name && pattern != &written)
-        return fail(diag::typeMismatch, written.range,
+    if (!arg.name && call.pattern != &written)
+      return refuse(diag::typeMismatch, written.range,
                     "'" + name + "' reads text, found a list");
-      add(arg.name ? StringRef(arg.name.text) : patternKey,
-          e.builder.getArrayAttr(values));
-      continue;
-    }
-    if (pattern == &written)
-      return fail(diag::notConstant, written.range,
+    add(arg.name ? StringRef(arg.name.text) : patternKey,
+        e.builder.getArrayAttr(values));
+    return true;
+  }
+  if (call.pattern == &written)
+    return refuse(diag::notConstant, written.range,
                   patternKey == "pattern"
                       ? "'" + name + "' looks for a text in quotes"
                       : "'" + name + "' looks for a list of texts in quotes");
-    if (arg.name) {
-      if (StringRef word = plainName(&written); !word.empty()) {
-        add(arg.name.text, e.builder.getStringAttr(word));
-      } else if (isa<NoneExpr>(&written)) { // a word of its own elsewhere
-        add(arg.name.text, e.builder.getStringAttr("none"));
-      } else if (auto *truth = dyn_cast<BoolExpr>(&written)) {
-        add(arg.name.text, e.builder.getBoolAttr(truth->value));
-      } else {
-        auto number = evalConstant(written);
-        if (!number)
-          return Value();
-        if (*number == double(int64_t(*number)))
-          add(arg.name.text, e.builder.getI64IntegerAttr(int64_t(*number)));
-        else
-          add(arg.name.text, e.builder.getF64FloatAttr(*number));
-      }
-      continue;
+  if (arg.name) {
+    if (StringRef word = plainName(&written); !word.empty()) {
+      add(arg.name.text, e.builder.getStringAttr(word));
+    } else if (isa<NoneExpr>(&written)) { // a word of its own elsewhere
+      add(arg.name.text, e.builder.getStringAttr("none"));
+    } else if (auto *truth = dyn_cast<BoolExpr>(&written)) {
+      add(arg.name.text, e.builder.getBoolAttr(truth->value));
+    } else {
+      auto number = evalConstant(written);
+      if (!number)
+        return false;
+      if (*number == double(int64_t(*number)))
+        add(arg.name.text, e.builder.getI64IntegerAttr(int64_t(*number)));
+      else
+        add(arg.name.text, e.builder.getF64FloatAttr(*number));
     }
-    Value value = eval(written);
-    mlir::Value ir = asArray(value, written.range);
-    if (!ir)
-      return Value();
-    if (!isa<TextType>(e.valueTypeOf(ir)))
-      return fail(diag::typeMismatch, written.range,
-                  "'" + name + "' reads text, found " + describe(value));
-    if (e.isRange(ir)) { // computed on empty text, and unknown there
-      mlir::Value here = KnownOp::create(e.builder, e.loc,
-                                         e.typeOf(ir).withElement(e.i1()), ir);
-      known = known ? e.binary(BinaryKind::logical_and, known, here) : here;
-      ir = knownValue(ir);
-    }
-    operands.push_back(ir);
+    return true;
   }
-  if (operands.empty())
+  Value value = eval(written);
+  mlir::Value ir = asArray(value, written.range);
+  if (!ir)
+    return false;
+  if (!isa<TextType>(e.valueTypeOf(ir)))
+    return refuse(diag::typeMismatch, written.range,
+                  "'" + name + "' reads text, found " + describe(value));
+  if (e.isRange(ir)) { // computed on empty text, and unknown there
+    mlir::Value here =
+        KnownOp::create(e.builder, e.loc, e.typeOf(ir).withElement(e.i1()), ir);
+    call.known =
+        call.known ? e.binary(BinaryKind::logical_and, call.known, here) : here;
+    ir = knownValue(ir);
+  }
+  call.operands.push_back(ir);
+  return true;
+}
+
+/// The axis of a vector of features: the one that the declared type adds, or
+/// one known by its size.
+bool Elaborator::featureAxis(StringRef name, const CallExpr &expr,
+                             TextCall &text, AxisInfo *&feature) {
+  for (AxisInfo *axis : wantedAxes)
+    if (llvm::none_of(text.operands, [&](mlir::Value operand) {
+          return e.has(e.axesOf(operand), axis);
+        }))
+      feature = axis;
+  int64_t size = name == "structure" ? 8 : -1;
+  for (mlir::NamedAttribute given : text.arguments)
+    if (auto number = dyn_cast<mlir::IntegerAttr>(given.getValue());
+        number && given.getName() == "dim" && name == "ngrams")
+      size = number.getInt();
+  if (size != -1 && feature && feature->size != size) {
+    error(diag::badSize, expr.range,
+          "'" + name + "' gives " + llvm::Twine(size) +
+              " numbers a text, which do not fit axis '" + feature->name + "'");
+    return false;
+  }
+  if (!feature && size >= 1 && size <= 1 << 24)
+    feature = sizedAxis(size, expr.range);
+  if (size == -1 && (!feature || feature->size < 1)) {
+    error(diag::missingType, expr.range,
+          "'ngrams' needs the number of its features")
+        .note("ngrams(text, dim: 64) says it, or the type of the signal: "
+              "signal grams : f32[gram] = ngrams(text), with a size for "
+              "'gram'");
+    return false;
+  }
+  if (size == -1)
+    text.arguments.push_back(e.builder.getNamedAttr(
+        "dim", e.builder.getI64IntegerAttr(feature->size)));
+  return true;
+}
+
+Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
+  TextCall text;
+  for (const Arg &arg : expr.args)
+    if (!textArgument(name, arg, text))
+      return Value();
+  if (text.operands.empty())
     return fail(diag::argumentMismatch, expr.range,
                 "'" + name + "' reads text, found none");
-  // A vector of features lies along the axis that the declared type adds, or
-  // an axis known by its size.
   AxisInfo *feature = nullptr;
-  if (name == "ngrams" || name == "structure") {
-    for (AxisInfo *axis : wantedAxes)
-      if (llvm::none_of(operands, [&](mlir::Value operand) {
-            return e.has(e.axesOf(operand), axis);
-          }))
-        feature = axis;
-    int64_t size = name == "structure" ? 8 : -1;
-    for (mlir::NamedAttribute given : arguments)
-      if (auto number = dyn_cast<mlir::IntegerAttr>(given.getValue());
-          number && given.getName() == "dim" && name == "ngrams")
-        size = number.getInt();
-    if (size != -1 && feature && feature->size != size)
-      return fail(diag::badSize, expr.range,
-                  "'" + name + "' gives " + llvm::Twine(size) +
-                      " numbers a text, which do not fit axis '" +
-                      feature->name + "'");
-    if (!feature && size >= 1 && size <= 1 << 24)
-      feature = sizedAxis(size, expr.range);
-    if (size == -1 && (!feature || feature->size < 1)) {
-      error(diag::missingType, expr.range,
-            "'ngrams' needs the number of its features")
-          .note("ngrams(text, dim: 64) says it, or the type of the signal: "
-                "signal grams : f32[gram] = ngrams(text), with a size for "
-                "'gram'");
+  if (name == "ngrams" || name == "structure")
+    if (!featureAxis(name, expr, text, feature))
       return Value();
-    }
-    if (size == -1)
-      add("dim", e.builder.getI64IntegerAttr(feature->size));
-  }
-  auto dictionary = arguments.empty() ? mlir::DictionaryAttr()
-                                      : e.builder.getDictionaryAttr(arguments);
+  auto dictionary = text.arguments.empty()
+                        ? mlir::DictionaryAttr()
+                        : e.builder.getDictionaryAttr(text.arguments);
   bool counts = isTextCount(name);
   mlir::Type element =
-      textResult(name, dictionary, counts ? 1 : operands.size(), expr);
+      textResult(name, dictionary, counts ? 1 : text.operands.size(), expr);
   if (!element)
     return Value();
   auto call = [&](llvm::ArrayRef<mlir::Value> inputs) -> mlir::Value {
@@ -535,10 +560,10 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
                             inputs, dictionary);
   };
   auto finished = [&](mlir::Value result, Unit unit = {}) {
-    if (known) {
+    if (text.known) {
       mlir::Type range = irgen::Emitter::ranged(true, e.valueTypeOf(result));
       result =
-          e.select(known,
+          e.select(text.known,
                    CastOp::create(e.builder, e.loc,
                                   e.typeOf(result).withElement(range), result),
                    e.unknown(e.valueTypeOf(result)));
@@ -546,9 +571,10 @@ Value Elaborator::textFunction(StringRef name, const CallExpr &expr) {
     return gatherIfAlong(Value::array(result, unit));
   };
   if (!counts)
-    return finished(call(operands));
+    return finished(call(text.operands));
   // Counts of several texts add up; bytes and tokens are quantities.
-  for (mlir::Value operand : operands) {
+  mlir::Value total;
+  for (mlir::Value operand : text.operands) {
     mlir::Value one = call({operand});
     total = total ? e.binary(BinaryKind::add, total, one) : one;
   }

@@ -223,6 +223,10 @@ private:
                      llvm::ArrayRef<AxisInfo *> over);
   std::optional<std::vector<std::string>> wordsOf(const ast::StringExpr &file);
   Value textFunction(StringRef name, const ast::CallExpr &expr);
+  struct TextCall;
+  bool textArgument(StringRef name, const ast::Arg &arg, TextCall &call);
+  bool featureAxis(StringRef name, const ast::CallExpr &expr, TextCall &text,
+                   AxisInfo *&feature);
   mlir::Type textResult(StringRef name, mlir::DictionaryAttr arguments,
                         size_t texts, const ast::CallExpr &expr);
   Value evalReduction(StringRef name, const ast::CallExpr &expr);
@@ -545,6 +549,11 @@ private:
   bool assignName(const ast::Name &name, Value value, SourceRange range);
   bool bindLet(const ast::LetDecl &decl);
   Value evalFor(const ast::ForExpr &expr);
+  struct LoopRounds;
+  bool loopDomain(const ast::ForExpr &expr, LoopRounds &rounds);
+  bool loopOrder(const ast::ForExpr &expr, LoopRounds &rounds);
+  bool emitRound(const ast::ForExpr &expr, const Scope &scope,
+                 llvm::ArrayRef<mlir::Type> types);
   bool isKept(const ast::Expr &domain) const;
   Value severalNames(const ast::ForExpr &expr);
 

@@ -25,6 +25,125 @@ Value Elaborator::severalNames(const ForExpr &expr) {
   return Value();
 }
 
+/// What a loop goes through.
+struct Elaborator::LoopRounds {
+  mlir::Value count;           // how many, where it is no pool
+  AxisInfo *over = nullptr;    // the pool
+  mlir::Value order;           // its key, the least first
+  AxisInfo *along = nullptr;   // the plan of all its rows in order, and
+  mlir::Value sorted;          // these rows, where there are several keys
+  std::optional<Frame> around; // the row that the pool lies in
+  int64_t first = 0;           // where the numbers begin
+};
+
+/// The domain: a range, a number, a pool, or the pool in a row.
+bool Elaborator::loopDomain(const ForExpr &expr, LoopRounds &rounds) {
+  auto *range = dyn_cast<ast::BinaryExpr>(ignoreParens(expr.domain.get()));
+  if (range && range->op == ast::BinaryOp::Range) {
+    auto from = evalConstant(*range->lhs), to = evalConstant(*range->rhs);
+    if (!from || !to)
+      return false;
+    if (*from != int64_t(*from) || *to != int64_t(*to) || *to < *from) {
+      error(diag::badSize, range->range,
+            "a range goes up from a whole number to another");
+      return false;
+    }
+    rounds.first = int64_t(*from);
+    rounds.count = e.constantInt(e.i64(), int64_t(*to) - rounds.first + 1);
+    return true;
+  }
+  Value domain = eval(*expr.domain);
+  if (domain.isError())
+    return false;
+  if (domain.is(Kind::Axis)) {
+    rounds.over = domain.axis;
+    // `for l in b.layers`: the layers of the row b.
+    if (auto *inner = dyn_cast<MemberExpr>(ignoreParens(expr.domain.get()))) {
+      Value base = eval(*inner->base);
+      if (base.is(Kind::Row) && base.ir)
+        rounds.around = Frame{base.axis, nullptr, base.ir, 0};
+    }
+    return true;
+  }
+  mlir::Value count = asArray(domain, expr.domain->range, e.i64());
+  if (!count)
+    return false;
+  if (!e.typeOf(count).isScalar() || !isNumber(e.elementOf(count)) ||
+      e.isRange(count) || !domain.unit.isNone()) {
+    error(diag::typeMismatch, expr.domain->range,
+          "a loop runs a number of times or over a pool, found " +
+              describe(domain));
+    return false;
+  }
+  rounds.count = e.cast(count, e.i64());
+  return true;
+}
+
+/// `by KEY`: the order in which the rows of the pool come.
+bool Elaborator::loopOrder(const ForExpr &expr, LoopRounds &rounds) {
+  if (!rounds.over) {
+    error(diag::badChoice, expr.key->range, "'by' orders the rows of a pool");
+    return false;
+  }
+  Context next = cx;
+  next.candidate = rounds.over;
+  llvm::SmallVector<mlir::Value> keys;
+  llvm::SmallVector<bool> up;
+  if (!inContext(std::move(next),
+                 [&] { return evalKeys(*expr.key, keys, up); }))
+    return false;
+  if (keys.size() == 1) {
+    rounds.order = up[0] ? keys[0] : e.unary(UnaryKind::neg, keys[0]);
+    return true;
+  }
+  // Round by round the rows of a choice of all of them.
+  rounds.along = planAxis({}, rounds.over, expr.domain->range);
+  irgen::Emitter::Choice choice;
+  choice.keys = keys;
+  choice.up = up;
+  makePlan(rounds.along,
+           e.choose(ChoiceKind::all, rounds.along, choice).getResult(),
+           Value());
+  rounds.sorted = e.gather(e.iota(rounds.over, /*asRef=*/true), rounds.along);
+  rounds.count = SizeOp::create(
+      e.builder, e.loc, route::ArrayType::get(e.i64()), rounds.over->symbol);
+  return true;
+}
+
+/// The statements of a round and what it hands on: whether it is the last, and
+/// the carried values, whose types must stay.
+bool Elaborator::emitRound(const ForExpr &expr, const Scope &scope,
+                           llvm::ArrayRef<mlir::Type> types) {
+  for (const StmtPtr &stmt : expr.body->stmts)
+    if (!executeStmt(*stmt))
+      return false;
+  llvm::SmallVector<mlir::Value> yielded;
+  mlir::Value stop =
+      expr.until ? evalTruth(*expr.until) : e.constantInt(e.i1(), 0);
+  if (!stop)
+    return false;
+  if (!e.typeOf(stop).isScalar()) {
+    error(diag::typeMismatch, expr.until->range,
+          "the condition after 'until' is one truth, found " +
+              describe(Value::array(stop)))
+        .help("reduce it with 'any' or 'all'");
+    return false;
+  }
+  if (e.isRange(stop)) // an unknown does not stop the loop
+    stop = e.coalesce(stop, e.constantInt(e.i1(), 0));
+  yielded.push_back(stop);
+  for (const Binding &binding : expr.carry)
+    yielded.push_back(scope.entries.find(binding.name.text)->second.value.ir);
+  for (auto [value, type] : llvm::zip(llvm::drop_begin(yielded), types))
+    if (value.getType() != type) {
+      error(diag::carryMismatch, expr.range,
+            "a carried value that is unknown must start as one");
+      return false;
+    }
+  YieldOp::create(e.builder, e.loc, yielded);
+  return true;
+}
+
 Value Elaborator::evalFor(const ForExpr &expr) {
   if (isKept(*expr.domain))
     return keptLoop(expr);
@@ -33,72 +152,9 @@ Value Elaborator::evalFor(const ForExpr &expr) {
   if (expr.carry.empty() && !cx.handler)
     return fail(diag::idleValue, expr.range,
                 "this loop carries nothing: nothing comes of it");
-  mlir::Value count, order, sorted;
-  AxisInfo *along = nullptr; // the plan whose rows are `sorted`
-  AxisInfo *over = nullptr;
-  std::optional<Frame> around;
-  int64_t first = 0;
-  auto *range = dyn_cast<ast::BinaryExpr>(ignoreParens(expr.domain.get()));
-  if (range && range->op == ast::BinaryOp::Range) {
-    auto from = evalConstant(*range->lhs), to = evalConstant(*range->rhs);
-    if (!from || !to)
-      return Value();
-    if (*from != int64_t(*from) || *to != int64_t(*to) || *to < *from)
-      return fail(diag::badSize, range->range,
-                  "a range goes up from a whole number to another");
-    first = int64_t(*from);
-    count = e.constantInt(e.i64(), int64_t(*to) - first + 1);
-  } else {
-    Value domain = eval(*expr.domain);
-    if (domain.isError())
-      return domain;
-    if (domain.is(Kind::Axis)) {
-      over = domain.axis;
-      // `for l in b.layers`: the layers of the row b.
-      if (auto *inner = dyn_cast<MemberExpr>(ignoreParens(expr.domain.get()))) {
-        Value base = eval(*inner->base);
-        if (base.is(Kind::Row) && base.ir)
-          around = Frame{base.axis, nullptr, base.ir, 0};
-      }
-    } else {
-      count = asArray(domain, expr.domain->range, e.i64());
-      if (!count)
-        return Value();
-      if (!e.typeOf(count).isScalar() || !isNumber(e.elementOf(count)) ||
-          e.isRange(count) || !domain.unit.isNone())
-        return fail(diag::typeMismatch, expr.domain->range,
-                    "a loop runs a number of times or over a pool, found " +
-                        describe(domain));
-      count = e.cast(count, e.i64());
-    }
-  }
-  if (expr.key) {
-    if (!over)
-      return fail(diag::badChoice, expr.key->range,
-                  "'by' orders the rows of a pool");
-    Context next = cx;
-    next.candidate = over;
-    llvm::SmallVector<mlir::Value> keys;
-    llvm::SmallVector<bool> up;
-    if (!inContext(std::move(next),
-                   [&] { return evalKeys(*expr.key, keys, up); }))
-      return Value();
-    if (keys.size() == 1) {
-      order = up[0] ? keys[0] : e.unary(UnaryKind::neg, keys[0]);
-    } else {
-      // Round by round the rows of a choice of all of them.
-      along = planAxis({}, over, expr.domain->range);
-      irgen::Emitter::Choice choice;
-      choice.keys = keys;
-      choice.up = up;
-      makePlan(along, e.choose(ChoiceKind::all, along, choice).getResult(),
-               Value());
-      sorted = e.gather(e.iota(over, /*asRef=*/true), along);
-      count = SizeOp::create(e.builder, e.loc, route::ArrayType::get(e.i64()),
-                             over->symbol);
-    }
-  }
-
+  LoopRounds rounds;
+  if (!loopDomain(expr, rounds) || (expr.key && !loopOrder(expr, rounds)))
+    return Value();
   llvm::SmallVector<mlir::Value> initial;
   std::vector<Value> starts;
   for (const Binding &binding : expr.carry) {
@@ -112,13 +168,16 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     initial.push_back(ir);
   }
   llvm::SmallVector<mlir::Type> types(mlir::ValueRange(initial).getTypes());
-  auto loop = ForOp::create(
-      e.builder, e.loc, types, count, order,
-      over && !sorted ? over->symbol : mlir::FlatSymbolRefAttr(), initial);
+  auto loop =
+      ForOp::create(e.builder, e.loc, types, rounds.count, rounds.order,
+                    rounds.over && !rounds.sorted ? rounds.over->symbol
+                                                  : mlir::FlatSymbolRefAttr(),
+                    initial);
   mlir::Block &block = loop.getBody().emplaceBlock();
-  mlir::Type index = over && !sorted
-                         ? mlir::Type(RefType::get(&context, over->symbol))
-                         : mlir::Type(e.i64());
+  mlir::Type index =
+      rounds.over && !rounds.sorted
+          ? mlir::Type(RefType::get(&context, rounds.over->symbol))
+          : mlir::Type(e.i64());
   mlir::Value iteration =
       block.addArgument(route::ArrayType::get(index), e.loc);
   llvm::StringMap<Value> old;
@@ -129,16 +188,17 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     Context next = cx;
     next.scope = std::make_shared<Scope>(cx.scope);
     next.returns = nullptr;
-    if (around)
-      next.frames.push_back(*around);
-    if (sorted)
-      iteration = e.pick(sorted, along, iteration);
+    if (rounds.around)
+      next.frames.push_back(*rounds.around);
+    if (rounds.sorted)
+      iteration = e.pick(rounds.sorted, rounds.along, iteration);
     if (!expr.binders.empty()) {
-      Value binder = over ? Value::ofAxis(Kind::Row, over, iteration)
-                          : Value::array(iteration);
-      if (first != 0)
-        binder.ir =
-            e.binary(BinaryKind::add, iteration, e.constantInt(e.i64(), first));
+      Value binder = rounds.over
+                         ? Value::ofAxis(Kind::Row, rounds.over, iteration)
+                         : Value::array(iteration);
+      if (rounds.first != 0)
+        binder.ir = e.binary(BinaryKind::add, iteration,
+                             e.constantInt(e.i64(), rounds.first));
       next.scope->bind(expr.binders[0].text, binder, expr.binders[0].range);
     }
     for (size_t i = 0; i < expr.carry.size(); ++i) {
@@ -151,36 +211,8 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     next.old = &old;
     next.carried = &old;
     ScopePtr scope = next.scope;
-    good = inContext(std::move(next), [&] {
-      for (const StmtPtr &stmt : expr.body->stmts)
-        if (!executeStmt(*stmt))
-          return false;
-      llvm::SmallVector<mlir::Value> yielded;
-      mlir::Value stop =
-          expr.until ? evalTruth(*expr.until) : e.constantInt(e.i1(), 0);
-      if (!stop)
-        return false;
-      if (!e.typeOf(stop).isScalar()) {
-        error(diag::typeMismatch, expr.until->range,
-              "the condition after 'until' is one truth, found " +
-                  describe(Value::array(stop)))
-            .help("reduce it with 'any' or 'all'");
-        return false;
-      }
-      if (e.isRange(stop)) // an unknown does not stop the loop
-        stop = e.coalesce(stop, e.constantInt(e.i1(), 0));
-      yielded.push_back(stop);
-      for (const Binding &binding : expr.carry)
-        yielded.push_back(scope->entries[binding.name.text].value.ir);
-      for (auto [value, type] : llvm::zip(llvm::drop_begin(yielded), types))
-        if (value.getType() != type) {
-          error(diag::carryMismatch, expr.range,
-                "a carried value that is unknown must start as one");
-          return false;
-        }
-      YieldOp::create(e.builder, e.loc, yielded);
-      return true;
-    });
+    good = inContext(std::move(next),
+                     [&] { return emitRound(expr, *scope, types); });
   }
   if (!good) {
     loop.erase();
