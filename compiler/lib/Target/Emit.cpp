@@ -251,11 +251,11 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   tuning.MergeFunctions = true;
   // The usual passes take half the time to compile kernels and make them
   // slower: they hoist more than there are registers for.
-  bool whole = false;
+  bool usual = false; // whether it is they that run
   llvm::PassInstrumentationCallbacks callbacks;
   callbacks.registerShouldRunOptionalPassCallback(
       [&](llvm::StringRef, llvm::Any ir) {
-        return !whole || !isOfKernels(ir, kernels);
+        return !usual || !isOfKernels(ir, kernels);
       });
   llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   llvm::LoopAnalysisManager loops;
@@ -284,7 +284,7 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
             llvm::LoopStrengthReducePass()));
         few.run(function, functions);
       }
-  whole = true;
+  usual = true;
   passes.run(module, modules);
 }
 

@@ -295,7 +295,6 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
   auto found = ledgers.find(name.getValue());
   if (found != ledgers.end())
     return &found->second;
-  Location loc = op.getLoc();
   auto budget = tables.lookupSymbolIn<BudgetOp>(module, name);
   StringRef window = budget.getWindow();
   if (window != "call" && window != "batch") {

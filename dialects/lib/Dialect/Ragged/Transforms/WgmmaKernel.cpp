@@ -40,7 +40,7 @@ int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
   int64_t steps = llvm::divideCeil(op.getInner(), kDepth);
   while (splits > 1 &&
          (steps < 2 * splits ||
-          (splits - 1) * llvm::divideCeil(steps, splits) >= steps))
+          (splits - 1) * llvm::divideCeilSigned(steps, splits) >= steps))
     splits /= 2;
   return splits;
 }
