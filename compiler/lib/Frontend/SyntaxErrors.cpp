@@ -30,7 +30,6 @@ public:
   bool statement() const { return expression() && has(P::LET); }
   bool type() const { return has(P::ENUM) && has(P::DOLLAR); }
   bool operators() const { return has(P::STAR); }
-  bool declaration() const { return has(P::LET) && !expression(); }
   bool onlyCloser() const {
     return set.size() > 0 && llvm::all_of(set.toList(), [](ssize_t kind) {
              return kind == P::RPAREN || kind == P::RBRACKET;
@@ -123,6 +122,154 @@ void route::reportStray(const Place &place, DiagnosticEngine &diags) {
       .suggest(word, declarationWords());
 }
 
+namespace {
+
+/// One failure: where it is and what could stand there.
+struct Failure {
+  DiagnosticEngine &diags;
+  const TokenList &list;
+  const Place &place;
+  const Expected &expected;
+  size_t rule; // of the grammar
+
+  bool isAt(size_t kind) const {
+    return !place.atEnd() && list.tokens[place.index()].kind == kind;
+  }
+  DiagnosticBuilder say(diag::Code code, const llvm::Twine &what) const {
+    auto message =
+        diags.report(code, place.range(), what + ", found " + place.found());
+    if (size_t open = place.openBracket(); open < list.tokens.size())
+      message.label(list.range(list.tokens[open]), "opened here");
+    return message;
+  }
+  /// Where a name, or something that begins with one, could stand.
+  void sayName(diag::Code code, const llvm::Twine &what) const {
+    auto message = say(code, what + place.after());
+    if (place.isKeyword())
+      message.help("to use this word as a name, write `" + place.word() + "`");
+  }
+  void unexpected() const {
+    auto message =
+        place.atEnd()
+            ? diags.report(diag::unexpectedToken, place.range(),
+                           "something is missing" + place.after() + " before " +
+                               place.found())
+            : diags.report(diag::unexpectedToken, place.range(),
+                           "unexpected " + place.found() + place.after());
+    message.suggest(place.word(), expected.words());
+    if (place.followsNumber())
+      message.note("units are ns, us, ms, s, min, h, tok, ktok, Mtok, Gtok, B, "
+                   "kB, MB, GB, TB, KiB, MiB, GiB, TiB");
+  }
+  /// The tokens that are expected, or that something else is not.
+  void expects(const std::string &tokens) const {
+    if (tokens.empty())
+      unexpected();
+    else
+      say(diag::unexpectedToken, "expected " + tokens + place.after())
+          .suggest(place.word(), expected.words());
+  }
+
+  bool reportNextWord() const;
+  bool reportClause() const;
+  void reportExpected() const;
+};
+
+} // namespace
+
+/// Where the mistake is the word behind the failure.
+bool Failure::reportNextWord() const {
+  // `choose 2 of experts per` and nothing more: the word is not the mistake.
+  if (place.isClauseWithoutOperand()) {
+    Place next = place.next();
+    diags.report(diag::expectedExpression, next.range(),
+                 "expected an expression" + next.after() + ", found " +
+                     next.found());
+    return true;
+  }
+  // `choose first { whn x -> y`: the brace is right, the word behind it is not.
+  if (!isAt(P::LBRACE))
+    return false;
+  static const std::vector<std::string> begins = {"when", "rule", "otherwise"};
+  Place next = place.next();
+  auto near = nearestName(next.word(), begins);
+  if (!near || llvm::StringRef(next.word()).edit_distance(*near) > 1)
+    return false;
+  diags
+      .report(diag::unexpectedToken, next.range(),
+              "expected a rule" + next.after() + ", found " + next.found())
+      .suggest(next.word(), begins);
+  return true;
+}
+
+/// Places with words of their own.
+bool Failure::reportClause() const {
+  if (rule == P::RuleBudgetDecl && expected.has(P::RBRACE)) {
+    const std::string clauses[] = {"reserve", "charge", "per", "window",
+                                   "limit",   "lease",  "warn"};
+    if (llvm::is_contained(clauses, place.word())) {
+      // Before a sign the word is a name, to which something is added.
+      diags
+          .report(diag::unknownWord, place.range(),
+                  "'" + place.word() + "' is no clause here")
+          .help("a clause is followed by its value; a negative one stands in "
+                "parentheses: (-1)");
+      return true;
+    }
+    say(diag::unknownWord, "expected a clause of the budget")
+        .note("the clauses are reserve, charge, per, window, limit, lease and "
+              "warn")
+        .suggest(place.word(), clauses);
+    return true;
+  }
+  if (rule == P::RulePoolBraces || expected.has(P::BODY)) {
+    say(diag::expectedDeclaration,
+        "expected a row, an attribute or a declaration of the pool")
+        .suggest(place.word(),
+                 {"attr", "const", "live", "state", "body", "param", "pool",
+                  "route", "router", "index", "expire", "quota", "evict",
+                  "require", "let", "axis"});
+    return true;
+  }
+  if (rule == P::RuleArmBraces) {
+    say(diag::badCase, "expected an arm 'pattern -> value' or '}'");
+    return true;
+  }
+  if (rule == P::RuleCaseForm && expected.has(P::OTHERWISE)) {
+    say(diag::badCase, "expected another arm or 'otherwise'" + place.after())
+        .note("a case without braces ends with 'otherwise'");
+    return true;
+  }
+  if (expected.end() && place.beginsLine()) {
+    reportStray(place, diags);
+    return true;
+  }
+  return false;
+}
+
+/// What could stand here, summed up.
+void Failure::reportExpected() const {
+  bool inBraces = rule == P::RuleBraces && expected.has(P::RBRACE);
+  if (inBraces && place.followsOperand()) {
+    unexpected();
+  } else if (expected.operators() || expected.end()) {
+    std::string next =
+        expected.list({P::COMMA, P::RPAREN, P::RBRACKET, P::RBRACE, P::ASSIGN,
+                       P::THEN, P::LBRACE, P::ARROW});
+    expects(expected.statement() || expected.end() ? "" : next);
+  } else if (expected.statement() || inBraces) {
+    say(diag::expectedStatement, "expected a statement or '}'" + place.after());
+  } else if (expected.expression()) {
+    sayName(diag::expectedExpression, "expected an expression");
+  } else if (expected.type()) {
+    sayName(diag::expectedType, "expected a type");
+  } else if (expected.name()) {
+    sayName(diag::expectedName, "expected a name");
+  } else {
+    expects(expected.everything());
+  }
+}
+
 void SyntaxErrors::reportError(antlr4::Parser *parser,
                                const antlr4::RecognitionException &error) {
   antlr4::Token *offending = error.getOffendingToken();
@@ -144,155 +291,21 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
   if (reportMisspeltWord(place))
     return;
   Expected expected(parser, setIsValid);
-  size_t rule = parser->getContext()->getRuleIndex();
-  auto say = [&](diag::Code code, const llvm::Twine &what) {
-    auto message =
-        diags.report(code, place.range(), what + ", found " + place.found());
-    if (size_t open = place.openBracket(); open < list.tokens.size())
-      message.label(list.range(list.tokens[open]), "opened here");
-    return message;
-  };
-  auto unexpected = [&] {
-    auto message =
-        place.atEnd()
-            ? diags.report(diag::unexpectedToken, place.range(),
-                           "something is missing" + place.after() + " before " +
-                               place.found())
-            : diags.report(diag::unexpectedToken, place.range(),
-                           "unexpected " + place.found() + place.after());
-    message.suggest(place.word(), expected.words());
-    if (place.followsNumber())
-      message.note("units are ns, us, ms, s, min, h, tok, ktok, Mtok, Gtok, B, "
-                   "kB, MB, GB, TB, KiB, MiB, GiB, TiB");
-    return message;
-  };
-  auto nameHelp = [&](DiagnosticBuilder &message) {
-    if (place.isKeyword())
-      message.help("to use this word as a name, write `" + place.word() + "`");
-  };
-
-  // `choose 2 of experts per` and nothing more: the word is not the mistake.
-  if (place.isClauseWithoutOperand()) {
-    Place next = place.next();
-    diags.report(diag::expectedExpression, next.range(),
-                 "expected an expression" + next.after() + ", found " +
-                     next.found());
+  Failure failure{diags, list, place, expected,
+                  parser->getContext()->getRuleIndex()};
+  if (failure.reportNextWord())
     return;
-  }
-  // `choose first { whn x -> y`: the brace is right, the word behind it is not.
-  if (!place.atEnd() && list.tokens[at].kind == P::LBRACE) {
-    static const std::vector<std::string> begins = {"when", "rule",
-                                                    "otherwise"};
-    Place next = place.next();
-    auto near = nearestName(next.word(), begins);
-    if (near && llvm::StringRef(next.word()).edit_distance(*near) <= 1) {
-      diags
-          .report(diag::unexpectedToken, next.range(),
-                  "expected a rule" + next.after() + ", found " + next.found())
-          .suggest(next.word(), begins);
-      return;
-    }
-  }
-  if (!place.followsOperand() && expected.onlyCloser()) {
-    auto message =
-        say(diag::expectedExpression, "expected an expression" + place.after());
-    nameHelp(message);
-    return;
-  }
-
-  // Places with words of their own.
-  if (!place.atEnd() && list.tokens[at].kind == P::WHERE && inLoopHead(at)) {
+  if (!place.followsOperand() && expected.onlyCloser())
+    return failure.sayName(diag::expectedExpression, "expected an expression");
+  if (failure.isAt(P::WHERE) && inLoopHead(at)) {
     diags.report(diag::unexpectedToken, place.range(), "a loop has no 'where'")
         .help("choose its rows before it: let rows = choose all of … where …")
         .note("'for m in rows' then goes through them in the order of the "
               "choice");
     return;
   }
-  if (rule == P::RuleBudgetDecl && expected.has(P::RBRACE)) {
-    const std::string clauses[] = {"reserve", "charge", "per", "window",
-                                   "limit",   "lease",  "warn"};
-    if (llvm::is_contained(clauses, place.word())) {
-      // Before a sign the word is a name, to which something is added.
-      diags
-          .report(diag::unknownWord, place.range(),
-                  "'" + place.word() + "' is no clause here")
-          .help("a clause is followed by its value; a negative one stands in "
-                "parentheses: (-1)");
-      return;
-    }
-    say(diag::unknownWord, "expected a clause of the budget")
-        .note("the clauses are reserve, charge, per, window, limit, lease and "
-              "warn")
-        .suggest(place.word(), clauses);
-    return;
-  }
-  if (rule == P::RulePoolBraces || expected.has(P::BODY)) {
-    say(diag::expectedDeclaration,
-        "expected a row, an attribute or a declaration of the pool")
-        .suggest(place.word(),
-                 {"attr", "const", "live", "state", "body", "param", "pool",
-                  "route", "router", "index", "expire", "quota", "evict",
-                  "require", "let", "axis"});
-    return;
-  }
-  if (rule == P::RuleArmBraces) {
-    say(diag::badCase, "expected an arm 'pattern -> value' or '}'");
-    return;
-  }
-  if (rule == P::RuleCaseForm && expected.has(P::OTHERWISE)) {
-    say(diag::badCase, "expected another arm or 'otherwise'" + place.after())
-        .note("a case without braces ends with 'otherwise'");
-    return;
-  }
-  if (expected.end() && place.beginsLine()) {
-    reportStray(place, diags);
-    return;
-  }
-  if (rule == P::RuleBraces && expected.has(P::RBRACE) &&
-      place.followsOperand()) {
-    unexpected();
-    return;
-  }
-
-  // What could stand here, summed up.
-  if (expected.operators() || expected.end()) {
-    std::string next =
-        expected.list({P::COMMA, P::RPAREN, P::RBRACKET, P::RBRACE, P::ASSIGN,
-                       P::THEN, P::LBRACE, P::ARROW});
-    if (next.empty() || expected.statement() || expected.end())
-      unexpected();
-    else
-      say(diag::unexpectedToken, "expected " + next + place.after())
-          .suggest(place.word(), expected.words());
-    return;
-  }
-  if (expected.statement() ||
-      (rule == P::RuleBraces && expected.has(P::RBRACE))) {
-    say(diag::expectedStatement, "expected a statement or '}'" + place.after());
-    return;
-  }
-  if (expected.expression()) {
-    auto message =
-        say(diag::expectedExpression, "expected an expression" + place.after());
-    nameHelp(message);
-    return;
-  }
-  if (expected.type()) {
-    auto message = say(diag::expectedType, "expected a type" + place.after());
-    nameHelp(message);
-    return;
-  }
-  if (expected.name()) {
-    auto message = say(diag::expectedName, "expected a name" + place.after());
-    nameHelp(message);
-    return;
-  }
-  std::string all = expected.everything();
-  if (all.empty())
-    unexpected();
-  else
-    say(diag::unexpectedToken, "expected " + all + place.after())
-        .suggest(place.word(), expected.words());
+  if (!failure.reportClause())
+    failure.reportExpected();
 }
 
 /// Whether a token stands between a 'for' and its body.
