@@ -1,0 +1,219 @@
+// Brackets: rows of plans, axes spread or renamed, and positions picked.
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+/// Where `position`, whole numbers, is one of `axis`; null where it always is.
+mlir::Value Elaborator::isPosition(mlir::Value position, const AxisInfo &axis) {
+  if (auto constant = position.getDefiningOp<ConstantOp>())
+    if (auto number = dyn_cast<mlir::IntegerAttr>(constant.getValue()))
+      if (axis.size > 0 && number.getInt() >= 0 && number.getInt() < axis.size)
+        return {};
+  mlir::Value size = axis.size > 0
+                         ? e.constantInt(e.i64(), axis.size)
+                         : SizeOp::create(e.builder, e.loc,
+                                          e.arrayType(e.i64(), {}), axis.symbol)
+                               .getResult();
+  return e.binary(
+      BinaryKind::logical_and,
+      e.compare(CompareKind::ge, position, e.constantInt(e.i64(), 0)),
+      e.compare(CompareKind::lt, position, size));
+}
+
+/// `p[0]`: a row of the plan of one item.
+Value Elaborator::rowAt(AxisInfo *plan, const Expr &which) {
+  mlir::Value place = evalArray(which, e.i64());
+  if (!place)
+    return Value();
+  if (!e.valueTypeOf(place).isInteger(64) || !e.typeOf(place).isScalar())
+    return fail(diag::typeMismatch, which.range,
+                "a row of a plan has a number, found " +
+                    describe(Value::array(place)));
+  AxisInfo *pool = plan->candidates();
+  while (pool->isPlan())
+    pool = pool->candidates();
+  Value row = Value::ofAxis(
+      Kind::Row, pool,
+      e.pick(e.gather(e.iota(pool, /*asRef=*/true), plan), plan, place));
+  row.under = plan->under;
+  return row;
+}
+
+/// `1.0[token]`: the same everywhere along the axes. A draw gets axes likewise.
+Value Elaborator::spread(const Value &base, const IndexExpr &expr) {
+  AxisList axes;
+  for (const IndexArg &arg : expr.args) {
+    AxisInfo *axis = axisFrom(*arg.value);
+    if (!axis)
+      return Value();
+    axes.push_back(axis);
+  }
+  if (base.is(Kind::Number) &&
+      llvm::none_of(axes, [](AxisInfo *axis) { return axis->isPlan(); })) {
+    mlir::Type element =
+        base.unit.isNone() ? base.integral ? e.i64() : e.f32() : e.f64();
+    return Value::array(e.constant(element, base.number, axes), base.unit);
+  }
+  mlir::Value ir = asArray(base, expr.range);
+  if (!ir)
+    return Value();
+  if (auto draw = ir.getDefiningOp<DrawOp>(); draw && draw->use_empty()) {
+    // Keys that vary along no axis of the brackets keep theirs.
+    AxisList keyed;
+    for (AxisInfo *of : e.axesOf(ir))
+      if (llvm::none_of(axes,
+                        [&](AxisInfo *axis) { return axis->descendsFrom(of); }))
+        keyed.push_back(of);
+    axes.insert(axes.begin(), keyed.begin(), keyed.end());
+    draw.getResult().setType(e.arrayType(e.elementOf(ir), axes));
+    return base;
+  }
+  for (AxisInfo *axis : axes)
+    ir = e.broadcastTo(ir, axis);
+  return Value::array(ir, base.unit);
+}
+
+/// `x[token = token']`: the array with one axis under another name.
+Value Elaborator::renameAxis(const Value &array, const IndexArg &arg) {
+  AxisInfo *from = axisFrom(*arg.value), *to = axisNamed(arg.rename);
+  if (!from || !to)
+    return Value();
+  if (!e.typeOf(array.ir).hasAxis(from->symbol))
+    return fail(diag::missingAxis, arg.value->range,
+                "there is no axis '" + from->name + "' here: found " +
+                    describe(array));
+  if (e.typeOf(array.ir).hasAxis(to->symbol))
+    return fail(diag::duplicateName, arg.rename.range,
+                "axis '" + to->name + "' is there already");
+  if (from->size > 0 && to->size > 0 && from->size != to->size)
+    return fail(diag::badSize, arg.rename.range,
+                "axis '" + to->name + "' has size " + llvm::Twine(to->size) +
+                    ", but '" + from->name + "' has " +
+                    llvm::Twine(from->size));
+  return Value::array(e.rename(array.ir, from, to), array.unit);
+}
+
+/// A position in `array`, and the axis that it is on: a row or ref knows its
+/// axis, `name: position` says it, other numbers go by order. Null after an
+/// error.
+mlir::Value Elaborator::positionOf(const Value &array, const IndexArg &arg,
+                                   AxisInfo *&along) {
+  if (arg.name && !(along = axisNamed(arg.name)))
+    return {};
+  Value index = eval(*arg.value);
+  if (index.isError())
+    return {};
+  if (!along && index.axis)
+    along = index.axis;
+  mlir::Value position = asArray(index, arg.value->range, e.i64());
+  if (!position)
+    return {};
+  mlir::Type element = e.valueTypeOf(position);
+  if (isa<route::EnumType>(element) ||
+      (isa<mlir::IntegerType>(element) && !isTruth(e.elementOf(position)))) {
+    position = e.cast(position, e.i64());
+    element = e.valueTypeOf(position);
+  }
+  if (auto ref = dyn_cast<RefType>(element); ref && !along)
+    along = e.axisOf(ref.getAxis());
+  // With as many positions as axes left a plain number goes by order.
+  AxisList axes = e.axesOf(array.ir);
+  if (!along && axes.size() == 1)
+    along = axes.front();
+  for (AxisInfo *axis : axes)
+    if (!along && axis->columns.empty() && !axis->pool && !axis->isPlan())
+      along = axis;
+  if (!along) {
+    error(diag::missingAxis, arg.value->range,
+          "say along which axis this picks");
+    return {};
+  }
+  if (!e.typeOf(array.ir).hasAxis(along->symbol)) {
+    error(diag::missingAxis, arg.value->range,
+          "there is no axis '" + along->name + "' here: found " +
+              describe(array));
+    return {};
+  }
+  if (isa<mlir::FloatType>(element))
+    return e.cast(position, e.i64());
+  if (isTruth(element) ||
+      (!isNumber(element) && !isa<RefType, route::EnumType>(element))) {
+    error(diag::typeMismatch, arg.value->range,
+          "expected a position, found " + describe(index));
+    return {};
+  }
+  return position;
+}
+
+Value Elaborator::evalIndex(const IndexExpr &expr) {
+  if (Storage *storage = keyedNamed(*expr.base))
+    return readKeyed(*storage, expr);
+  Value base = eval(*expr.base);
+  if (base.isError())
+    return base;
+  if (base.is(Kind::Lazy))
+    return lazily(expr);
+  if (base.is(Kind::Route) || base.is(Kind::Builtin))
+    return fail(
+        diag::wrongKind, expr.range,
+        "a route with axes stands after 'use' or as the body of a pool");
+  if (base.is(Kind::Plan) && expr.args.size() == 1 && !expr.args[0].name &&
+      !expr.args[0].rename && base.axis->items().empty())
+    return rowAt(base.axis, *expr.args[0].value);
+  const bool draw = base.ir && base.ir.getDefiningOp<DrawOp>();
+  auto spreads = [&](const IndexArg &arg) {
+    StringRef name = plainName(arg.value.get());
+    if (name.empty() || arg.rename || arg.name)
+      return false;
+    Value value = lookup(cast<NameExpr>(*arg.value).name, /*quiet=*/true);
+    return value.is(Kind::Axis) || value.is(Kind::Plan) ||
+           (draw && value.is(Kind::Row) && !value.ir); // an entry's parameter
+  };
+  if (base.is(Kind::Number) || llvm::all_of(expr.args, spreads))
+    return spread(base, expr);
+  mlir::Value ir = asArray(base, expr.range);
+  if (!ir)
+    return Value();
+  // State is asked at numbers that callers send: one that is no position reads
+  // unknown, not zero, so that no mask allows what it does not know.
+  auto read = ir.getDefiningOp<GetOp>();
+  bool state = !cx.handler && read &&
+               isa_and_nonnull<StateOp>(mlir::SymbolTable::lookupSymbolIn(
+                   *module, read.getSymbol()));
+  mlir::Value inside;
+  for (const IndexArg &arg : expr.args) {
+    if (arg.rename) {
+      Value renamed = renameAxis(Value::array(ir, base.unit), arg);
+      if (renamed.isError())
+        return renamed;
+      ir = renamed.ir;
+      continue;
+    }
+    AxisInfo *along = nullptr;
+    mlir::Value position = positionOf(Value::array(ir, base.unit), arg, along);
+    if (!position)
+      return Value();
+    mlir::Type element = e.valueTypeOf(position);
+    // At a position that may be unknown, so is the element.
+    if (e.isRange(position) && !e.isRange(ir))
+      ir = CastOp::create(
+          e.builder, e.loc,
+          e.typeOf(ir).withElement(e.ranged(true, e.elementOf(ir))), ir);
+    if (isa<mlir::IntegerType>(element))
+      position = e.computing(position);
+    if (state && isNumber(element) && !e.isRange(ir))
+      inside = andMask(inside, isPosition(position, *along));
+    ir = e.pick(ir, along, position);
+  }
+  if (inside) {
+    ir = e.computing(ir);
+    mlir::Type range = e.ranged(true, e.elementOf(ir));
+    ir = e.select(
+        inside,
+        CastOp::create(e.builder, e.loc, e.typeOf(ir).withElement(range), ir),
+        e.unknown(e.elementOf(ir)));
+  }
+  return Value::array(ir, base.unit);
+}
