@@ -60,27 +60,44 @@ WarpEmitter::Values WarpEmitter::keyWords(Value key, bool up) {
           arith::TruncIOp::create(b, i32, bits).getResult()};
 }
 
-LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
-  RankedTensorType candidates = op.getCandidateType();
-  WarpValue indices = make(op.getIndices().getType()),
-            chosen = make(op.getChosen().getType());
-  int64_t n = candidates.getShape().back(), k = indices.type.getShape().back(),
-          batches = chosen.type.getNumElements();
-  int64_t total = candidates.getNumElements();
-  Type i32 = b.getI32Type();
-  unsigned registers = registersOf(total);
+/// One choice for each batch. Their rounds run side by side, so that the warp's
+/// reductions for one hide those for another.
+struct WarpEmitter::Batch {
+  unsigned first; // register of the first candidate
+  Values alive;   // first words
+  Value limit, threshold;
+  unsigned carried; // place of the first word among carried values
+  unsigned counted; // place of the count, then the sum, whether it is open
+};
 
+/// A choice in the making: its candidates, and what its rounds carry.
+struct WarpEmitter::Contest {
+  ChooseOp op;
+  int64_t n, k, total, slots; // candidates and results: of a batch, of all
+  SmallVector<Values> words;  // words[w][r]: word w of register r's candidate
+  Values place, slotPlace;    // candidates and results by number
+  SmallVector<Batch> batches;
+  Values carried;
+  unsigned firstResult; // place of the results among carried values
+};
+
+/// Element r of the lane as a number.
+Value WarpEmitter::numberOf(int64_t elements, unsigned r) {
+  return arith::IndexCastOp::create(
+      b, b.getI32Type(), elements == 1 ? index(0) : element(elements, r));
+}
+
+void WarpEmitter::enterCandidates(Contest &contest) {
+  ChooseOp op = contest.op;
   for (Value v : op->getOperands())
     load(row(v));
   auto ownOf = [&](Value v, unsigned r) {
     WarpValue &value = row(v);
     return value.uniform ? value.own[0] : value.own[r];
   };
-  // words[w][r]: word w of register r's candidate.
-  bool folded =
-      op.getKeys().size() == 1 && leavesZero(candidates.getElementType());
-  SmallVector<Values> words;
-  for (unsigned r = 0; r < registers; ++r) {
+  bool folded = op.getKeys().size() == 1 &&
+                leavesZero(op.getCandidateType().getElementType());
+  for (unsigned r = 0; r < registersOf(contest.total); ++r) {
     Values here;
     for (auto [j, key] : llvm::enumerate(op.getKeys()))
       llvm::append_range(here, keyWords(ownOf(key, r), op.isUp(j)));
@@ -88,72 +105,172 @@ LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
     if (folded)
       here[0] = arith::SelectOp::create(b, present, here[0], number(0));
     else
-      here.insert(here.begin(), arith::ExtUIOp::create(b, i32, present));
-    words.resize(here.size());
+      here.insert(here.begin(),
+                  arith::ExtUIOp::create(b, b.getI32Type(), present));
+    contest.words.resize(here.size());
     for (auto [w, word] : llvm::enumerate(here))
-      words[w].push_back(word);
+      contest.words[w].push_back(word);
   }
-  // Candidates and results by number.
-  auto numberOf = [&](int64_t elements, unsigned r) -> Value {
-    return arith::IndexCastOp::create(
-        b, i32, elements == 1 ? index(0) : element(elements, r));
-  };
-  Values place;
-  for (unsigned r = 0; r < registers; ++r)
-    place.push_back(numberOf(total, r));
-  int64_t slots = batches * k;
-  Values slotPlace;
-  for (int64_t r = 0; r < registersOf(slots); ++r)
-    slotPlace.push_back(numberOf(slots, r));
-  Values results(slotPlace.size(), number(-1)),
-      counts(registersOf(batches), number(0));
+  for (unsigned r = 0; r < registersOf(contest.total); ++r)
+    contest.place.push_back(numberOf(contest.total, r));
+  for (int64_t r = 0; r < registersOf(contest.slots); ++r)
+    contest.slotPlace.push_back(numberOf(contest.slots, r));
+}
 
+/// A batch's own candidates: the others' first words are 0 to it.
+void WarpEmitter::enterBatch(Contest &contest, int64_t batch) {
+  const int64_t begin = batch * contest.n, end = begin + contest.n;
+  Batch &here = contest.batches.emplace_back();
+  here.first = begin / kLanes;
+  unsigned last = (end + kLanes - 1) / kLanes;
+  for (unsigned r = here.first; r < last; ++r) {
+    Value word = contest.words[0][r];
+    bool whole = int64_t(r) * kLanes >= begin &&
+                 std::min(int64_t(r + 1) * kLanes, contest.total) <= end;
+    if (!whole) {
+      Value offset = arith::SubIOp::create(b, contest.place[r], number(begin));
+      Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, offset,
+                                           number(contest.n));
+      word = arith::SelectOp::create(b, inside, word, number(0));
+    }
+    here.alive.push_back(word);
+  }
+  auto batchOf = [&](Value v) {
+    return row(v).uniform ? row(v).own[0] : broadcast(row(v), batch);
+  };
+  if (contest.op.getCount())
+    here.limit = batchOf(contest.op.getCount());
+  if (contest.op.getValues())
+    here.threshold = batchOf(contest.op.getThreshold());
+  here.carried = contest.carried.size();
+  llvm::append_range(contest.carried, here.alive);
+}
+
+/// The number of the best candidate that is still there, and whether there is
+/// one: the largest by word after word, then the lowest number.
+Value WarpEmitter::findWinner(Contest &contest, const Batch &batch,
+                              ValueRange now, Value &keep) {
+  unsigned width = batch.alive.size();
+  auto word = [&](unsigned r) { return now[batch.carried + r]; };
   auto largest = [&](Value x, Value y) -> Value {
     return arith::MaxUIOp::create(b, x, y);
   };
   auto reduce = [&](Value x, NVVM::ReduxKind how) -> Value {
-    return NVVM::ReduxOp::create(b, i32, x, how, number(-1));
+    return NVVM::ReduxOp::create(b, b.getI32Type(), x, how, number(-1));
   };
-  // One choice for each batch. Their rounds run side by side, so that the
-  // warp's reductions for one hide those for another.
-  struct Batch {
-    unsigned first; ///< register of the first candidate
-    Values alive;   ///< first words
-    Value limit, threshold;
-    unsigned carried; ///< place of the first word among carried values
-    unsigned counted; ///< place of the count, then the sum, whether it is open
-  };
-  SmallVector<Batch> all;
-  Values carried;
-  for (int64_t batch = 0; batch < batches; ++batch) {
-    Batch &here = all.emplace_back();
-    here.first = batch * n / kLanes;
-    unsigned last = (batch * n + n + kLanes - 1) / kLanes;
-    for (unsigned r = here.first; r < last; ++r) {
-      Value word = words[0][r];
-      bool whole = int64_t(r) * kLanes >= batch * n &&
-                   std::min(int64_t(r + 1) * kLanes, total) <= batch * n + n;
-      if (!whole) {
-        Value offset = arith::SubIOp::create(b, place[r], number(batch * n));
-        Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
-                                             offset, number(n));
-        word = arith::SelectOp::create(b, inside, word, number(0));
-      }
-      here.alive.push_back(word);
+  Value best = word(0);
+  for (unsigned r = 1; r < width; ++r)
+    best = largest(best, word(r));
+  best = reduce(best, NVVM::ReduxKind::UMAX);
+  keep = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, best, number(0));
+  Values top;
+  for (unsigned r = 0; r < width; ++r)
+    top.push_back(
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, word(r), best));
+  for (const Values &further : llvm::drop_begin(contest.words)) {
+    Value most;
+    for (unsigned r = 0; r < width; ++r) {
+      Value mine = arith::SelectOp::create(b, top[r], further[batch.first + r],
+                                           number(0));
+      most = most ? largest(most, mine) : mine;
     }
-    auto batchOf = [&](Value v) {
-      return row(v).uniform ? row(v).own[0] : broadcast(row(v), batch);
-    };
-    if (op.getCount())
-      here.limit = batchOf(op.getCount());
-    if (op.getValues())
-      here.threshold = batchOf(op.getThreshold());
-    here.carried = carried.size();
-    llvm::append_range(carried, here.alive);
+    most = reduce(most, NVVM::ReduxKind::UMAX);
+    for (unsigned r = 0; r < width; ++r)
+      top[r] = arith::AndIOp::create(
+          b, top[r],
+          arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                further[batch.first + r], most));
   }
-  unsigned firstResult = carried.size();
+  Value winner;
+  for (unsigned r = width; r-- > 0;)
+    winner = arith::SelectOp::create(b, top[r], contest.place[batch.first + r],
+                                     winner ? winner : number(-1));
+  return reduce(winner, NVVM::ReduxKind::UMIN);
+}
+
+/// One round of one batch: the winner goes into its slot and out of the
+/// candidates; `now` and `next` are what is carried.
+void WarpEmitter::emitRound(Contest &contest, size_t batch, Value round,
+                            ValueRange now, Values &next) {
+  const Batch &here = contest.batches[batch];
+  unsigned width = here.alive.size();
+  Value keep, winner = findWinner(contest, here, now, keep);
+  auto require = [&](Value condition) {
+    keep = arith::AndIOp::create(b, keep, condition);
+  };
+  if (here.limit)
+    require(
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt, round, here.limit));
+  if (here.threshold)
+    require(now[here.counted + 2]);
+
+  Values won;
+  for (unsigned r = 0; r < width; ++r) {
+    won.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                        contest.place[here.first + r], winner));
+    next[here.carried + r] =
+        arith::SelectOp::create(b, won[r], number(0), now[here.carried + r]);
+  }
+  Value inBatch = winner, slot = round;
+  if (batch) {
+    inBatch = arith::SubIOp::create(b, winner, number(batch * contest.n));
+    slot = arith::AddIOp::create(b, round, number(batch * contest.k));
+  }
+  for (auto [r, at] : llvm::enumerate(contest.slotPlace)) {
+    Value mine =
+        contest.slots == 1
+            ? truth(true)
+            : arith::CmpIOp::create(b, arith::CmpIPredicate::eq, at, slot)
+                  .getResult();
+    mine = arith::AndIOp::create(b, mine, keep);
+    Value &result = next[contest.firstResult + r];
+    result = arith::SelectOp::create(b, mine, inBatch, result);
+  }
+  next[here.counted] = arith::AddIOp::create(
+      b, now[here.counted], arith::ExtUIOp::create(b, b.getI32Type(), keep));
+  if (!here.threshold)
+    return;
+  Value value = constant(b.getF32Type(), 0);
+  WarpValue &values = row(contest.op.getValues());
+  for (unsigned r = 0; r < width; ++r)
+    value = arith::SelectOp::create(
+        b, won[r], values.uniform ? values.own[0] : values.own[here.first + r],
+        value);
+  Value owner = arith::AndIOp::create(b, winner, number(kLanes - 1));
+  value = shuffle(value, owner, gpu::ShuffleMode::IDX);
+  Value sum = arith::AddFOp::create(b, now[here.counted + 1], value);
+  Value enough =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, sum, here.threshold);
+  next[here.counted + 1] = sum;
+  next[here.counted + 2] = arith::AndIOp::create(
+      b, now[here.counted + 2], arith::XOrIOp::create(b, enough, truth(true)));
+}
+
+LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
+  WarpValue indices = make(op.getIndices().getType()),
+            chosen = make(op.getChosen().getType());
+  int64_t k = indices.type.getShape().back(),
+          batches = chosen.type.getNumElements();
+  Contest contest{op,
+                  op.getCandidateType().getShape().back(),
+                  k,
+                  op.getCandidateType().getNumElements(),
+                  batches * k,
+                  {},
+                  {},
+                  {},
+                  {},
+                  {},
+                  0};
+  enterCandidates(contest);
+  Values results(contest.slotPlace.size(), number(-1)),
+      counts(registersOf(batches), number(0));
+  for (int64_t batch = 0; batch < batches; ++batch)
+    enterBatch(contest, batch);
+  Values &carried = contest.carried;
+  contest.firstResult = carried.size();
   llvm::append_range(carried, results);
-  for (Batch &here : all) {
+  for (Batch &here : contest.batches) {
     here.counted = carried.size();
     carried.push_back(number(0));
     if (here.threshold) {
@@ -167,94 +284,13 @@ LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
     Values now(loop.getRegionIterArgs()), next = now;
-    Value round = loop.getInductionVar();
-    for (auto [batch, here] : llvm::enumerate(all)) {
-      unsigned width = here.alive.size();
-      auto word = [&](unsigned r) { return now[here.carried + r]; };
-      Value best = word(0);
-      for (unsigned r = 1; r < width; ++r)
-        best = largest(best, word(r));
-      best = reduce(best, NVVM::ReduxKind::UMAX);
-      Value keep =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::ne, best, number(0));
-      Values top;
-      for (unsigned r = 0; r < width; ++r)
-        top.push_back(
-            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, word(r), best));
-      for (const Values &further : llvm::drop_begin(words)) {
-        Value most;
-        for (unsigned r = 0; r < width; ++r) {
-          Value mine = arith::SelectOp::create(
-              b, top[r], further[here.first + r], number(0));
-          most = most ? largest(most, mine) : mine;
-        }
-        most = reduce(most, NVVM::ReduxKind::UMAX);
-        for (unsigned r = 0; r < width; ++r)
-          top[r] = arith::AndIOp::create(
-              b, top[r],
-              arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                    further[here.first + r], most));
-      }
-      Value winner;
-      for (unsigned r = width; r-- > 0;)
-        winner = arith::SelectOp::create(b, top[r], place[here.first + r],
-                                         winner ? winner : number(-1));
-      winner = reduce(winner, NVVM::ReduxKind::UMIN);
-
-      auto require = [&](Value condition) {
-        keep = arith::AndIOp::create(b, keep, condition);
-      };
-      if (here.limit)
-        require(arith::CmpIOp::create(b, arith::CmpIPredicate::slt, round,
-                                      here.limit));
-      if (here.threshold)
-        require(now[here.counted + 2]);
-
-      Values won;
-      for (unsigned r = 0; r < width; ++r) {
-        won.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                            place[here.first + r], winner));
-        next[here.carried + r] =
-            arith::SelectOp::create(b, won[r], number(0), word(r));
-      }
-      Value inBatch = winner, slot = round;
-      if (batch) {
-        inBatch = arith::SubIOp::create(b, winner, number(batch * n));
-        slot = arith::AddIOp::create(b, round, number(batch * k));
-      }
-      for (auto [r, at] : llvm::enumerate(slotPlace)) {
-        Value mine =
-            slots == 1
-                ? truth(true)
-                : arith::CmpIOp::create(b, arith::CmpIPredicate::eq, at, slot)
-                      .getResult();
-        mine = arith::AndIOp::create(b, mine, keep);
-        Value &result = next[firstResult + r];
-        result = arith::SelectOp::create(b, mine, inBatch, result);
-      }
-      next[here.counted] = arith::AddIOp::create(
-          b, now[here.counted], arith::ExtUIOp::create(b, i32, keep));
-      if (here.threshold) {
-        Value value = constant(b.getF32Type(), 0);
-        for (unsigned r = 0; r < width; ++r)
-          value = arith::SelectOp::create(
-              b, won[r], ownOf(op.getValues(), here.first + r), value);
-        Value owner = arith::AndIOp::create(b, winner, number(kLanes - 1));
-        value = shuffle(value, owner, gpu::ShuffleMode::IDX);
-        Value sum = arith::AddFOp::create(b, now[here.counted + 1], value);
-        Value enough = arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, sum,
-                                             here.threshold);
-        next[here.counted + 1] = sum;
-        next[here.counted + 2] = arith::AndIOp::create(
-            b, now[here.counted + 2],
-            arith::XOrIOp::create(b, enough, truth(true)));
-      }
-    }
+    for (size_t batch = 0; batch < contest.batches.size(); ++batch)
+      emitRound(contest, batch, loop.getInductionVar(), now, next);
     scf::YieldOp::create(b, next);
   }
   for (unsigned r = 0; r < results.size(); ++r)
-    results[r] = loop.getResult(firstResult + r);
-  for (auto [batch, here] : llvm::enumerate(all)) {
+    results[r] = loop.getResult(contest.firstResult + r);
+  for (auto [batch, here] : llvm::enumerate(contest.batches)) {
     Value count = loop.getResult(here.counted);
     if (batches == 1) {
       counts[0] = count;

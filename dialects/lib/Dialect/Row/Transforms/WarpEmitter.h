@@ -106,6 +106,15 @@ private:
   // WarpChoose.cpp: choices.
   mlir::LogicalResult emitChoose(ChooseOp op);
   Values keyWords(Value key, bool up);
+  struct Contest;
+  struct Batch;
+  Value numberOf(int64_t elements, unsigned r);
+  void enterCandidates(Contest &contest);
+  void enterBatch(Contest &contest, int64_t batch);
+  Value findWinner(Contest &contest, const Batch &batch, ValueRange now,
+                   Value &keep);
+  void emitRound(Contest &contest, size_t batch, Value round, ValueRange now,
+                 Values &next);
 
   // WarpChosen.cpp: uses of what was chosen, and sums.
   mlir::LogicalResult emitTake(TakeOp op);
