@@ -569,6 +569,8 @@ private:
   llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> written;
   /// The item axis of the row program that is being converted.
   Axis item;
+  /// Axes of which only one position is at hand: dimensions of size 1.
+  SmallVector<Axis> single;
 };
 
 } // namespace route::lowering

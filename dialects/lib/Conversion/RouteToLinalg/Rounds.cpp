@@ -1,11 +1,13 @@
 // Choices row by row: keys or an end that hang on the rows kept so far, and
 // budgets. Without budgets the region is computed once a round for all items,
 // and each that is not done takes its next row; with them item by item, since
-// what one has taken is gone for the next.
+// what one has taken is gone for the next, and on the values of that item.
 #include "Lowering.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Dialect/Route/IR/RowChoice.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace route;
@@ -71,6 +73,10 @@ private:
                           ValueRange now);
   LogicalResult allAtOnce();
   LogicalResult itemByItem();
+  bool standsAlone(Value value);
+  bool itemsStandAlone();
+  void narrowTo(ValueRange item);
+  Value sliceOf(Value tensor, ArrayRef<Axis> dims);
 
   Value truth(bool value) {
     return arith::ConstantOp::create(b, loc, b.getBoolAttr(value));
@@ -122,6 +128,8 @@ private:
   Relation candidates;
   /// For which items the end is reached.
   Value ended;
+  /// The item on whose values the region is computed; all where this is empty.
+  SmallVector<Value> atHand;
   SmallVector<Value> state;
   size_t reserved = 0; ///< where in the state those of budgets are
   Value zero, one, most;
@@ -198,8 +206,10 @@ Value Lowering::RowByRow::hasRoom(ValueRange item, ValueRange now) {
 LogicalResult Lowering::RowByRow::computeRegion(
     ValueRange now, llvm::function_ref<Value(ValueRange)> mayTake) {
   Plan prefix = rows;
-  prefix.indices = now[Indices];
-  prefix.counts = now[Counts];
+  prefix.indices = sliceOf(now[Indices], space.batch);
+  prefix.counts = sliceOf(now[Counts], space.batch);
+  llvm::SaveAndRestore narrow(l.single, atHand.empty() ? SmallVector<Axis>()
+                                                       : space.batch);
   l.plans[rows.axis.getValue()] = prefix;
   for (Operation *inner : each)
     if (failed(l.lower(inner)))
@@ -219,7 +229,8 @@ LogicalResult Lowering::RowByRow::computeRegion(
                             inner.getInsertionPoint());
         return arith::ExtUIOp::create(b, place, b.getI32Type(), mayTake(here));
       });
-  Mapped left{now[Left], b.getMultiDimIdentityMap(space.batch.size() + 1)};
+  Mapped left{sliceOf(now[Left], space.batch),
+              b.getMultiDimIdentityMap(space.batch.size() + 1)};
   return l.makeColumnChoice(op, order, space,
                             ValueRange(yielded).drop_front(until ? 1 : 0),
                             op.getUp(), left, room);
@@ -231,14 +242,16 @@ LogicalResult Lowering::RowByRow::computeRegion(
 SmallVector<Value> Lowering::RowByRow::take(ValueRange item, Value turn,
                                             Value may, ValueRange now) {
   Value place = greedy ? zero : turn, there = may;
+  SmallVector<Value> source(item);
+  if (greedy && !atHand.empty())
+    source.assign(item.size(), zero);
   if (!asTheyLie)
-    there = both(may, less(place, asIndex(at(order.counts, item))));
+    there = both(may, less(place, asIndex(at(order.counts, source))));
   else if (Value allowed = l.isAllowed(b, loc, candidates, item, turn))
     there = both(may, allowed);
   SmallVector<Value> untouched(now);
   untouched.push_back(asTheyLie ? may : truth(false));
   return l.when(there, untouched, loc, [&]() -> SmallVector<Value> {
-    SmallVector<Value> source(item);
     source.push_back(place);
     Value candidate =
         asTheyLie
@@ -322,10 +335,102 @@ LogicalResult Lowering::RowByRow::allAtOnce() {
   return result;
 }
 
+/// Whether an array hangs on the item at hand alone: its other axes have
+/// nothing to do with those of the items.
+bool Lowering::RowByRow::standsAlone(Value value) {
+  auto type = dyn_cast<ArrayType>(value.getType());
+  return type && llvm::all_of(type.getAxes(), [&](Axis axis) {
+           if (llvm::is_contained(space.batch, axis))
+             return true;
+           if (axis == rows.axis)
+             return llvm::all_of(type.getAxes(), [&](Axis other) {
+               return other == axis || llvm::is_contained(space.batch, other);
+             });
+           return l.kindOf(axis) != AxisKind::plan &&
+                  llvm::none_of(space.batch, [&](Axis item) {
+                    return l.descends(axis, item) || l.descends(item, axis) ||
+                           l.sourceAxis(axis) == l.sourceAxis(item);
+                  });
+         });
+}
+
+/// Whether the region can be computed for one item: then time does not grow
+/// with the square of their number.
+bool Lowering::RowByRow::itemsStandAlone() {
+  SmallVector<Value> read(yielded);
+  if (op.getMask())
+    read.push_back(op.getMask());
+  for (Operation *inner : each) {
+    if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, CoalesceOp,
+             BroadcastOp, ReduceOp, IotaOp, RankOp, MemberOp>(inner))
+      return false;
+    llvm::append_range(read, inner->getResults());
+    for (Value operand : inner->getOperands())
+      if (!isa<PlanType>(operand.getType()))
+        read.push_back(operand);
+      else if (operand != op.getBody().getArgument(0))
+        return false;
+  }
+  return !op.getSource() && !space.batch.empty() &&
+         llvm::all_of(space.batch,
+                      [&](Axis item) {
+                        return l.kindOf(item) != AxisKind::plan &&
+                               l.parentsOf(item).empty();
+                      }) &&
+         llvm::all_of(space.slots,
+                      [&](Axis slot) {
+                        return l.kindOf(slot) != AxisKind::plan &&
+                               llvm::none_of(space.batch, [&](Axis item) {
+                                 return l.descends(slot, item) ||
+                                        l.descends(item, slot);
+                               });
+                      }) &&
+         llvm::all_of(read, [&](Value value) { return standsAlone(value); });
+}
+
+/// `tensor`, whose first dimensions are `dims`, at the item at hand.
+Value Lowering::RowByRow::sliceOf(Value tensor, ArrayRef<Axis> dims) {
+  if (atHand.empty())
+    return tensor;
+  SmallVector<OpFoldResult> offsets,
+      sizes = tensor::getMixedSizes(b, loc, tensor);
+  for (unsigned i = 0; i < sizes.size(); ++i) {
+    auto *item =
+        i < dims.size() ? llvm::find(space.batch, dims[i]) : space.batch.end();
+    if (item == space.batch.end()) {
+      offsets.push_back(b.getIndexAttr(0));
+      continue;
+    }
+    offsets.push_back(atHand[item - space.batch.begin()]);
+    sizes[i] = b.getIndexAttr(1);
+  }
+  return tensor::ExtractSliceOp::create(
+      b, loc, tensor, offsets, sizes,
+      SmallVector<OpFoldResult>(sizes.size(), b.getIndexAttr(1)));
+}
+
+/// Makes `item` the one at hand: what the region reads is its part of it.
+void Lowering::RowByRow::narrowTo(ValueRange item) {
+  atHand = llvm::to_vector(item);
+  SmallVector<Value> read(yielded);
+  if (op.getMask())
+    read.push_back(op.getMask());
+  for (Operation *inner : each)
+    llvm::append_range(read, inner->getOperands());
+  llvm::SmallPtrSet<Value, 8> seen;
+  for (Value value : read) {
+    auto type = dyn_cast<ArrayType>(value.getType());
+    if (type && seen.insert(value).second &&
+        !dependsOnPrefix(value, op.getBody().front()))
+      l.set(value, sliceOf(l.get(value), l.dimsOf(type)));
+  }
+}
+
 /// Under budgets: what an item takes is gone for the next. A turn is a
 /// candidate that is taken or passed over.
 LogicalResult Lowering::RowByRow::itemByItem() {
   LogicalResult result = success();
+  bool alone = !yielded.empty() && itemsStandAlone();
   Value turns =
       greedy || asTheyLie
           ? space.candidates
@@ -333,6 +438,8 @@ LogicalResult Lowering::RowByRow::itemByItem() {
   state = l.forEachPosition(
       space.batch, state, loc,
       [&](ValueRange item, ValueRange outer) -> SmallVector<Value> {
+        if (alone)
+          narrowTo(item);
         // Besides: whether the item may take more.
         SmallVector<Value> start(outer);
         start.push_back(truth(true));
@@ -344,6 +451,8 @@ LogicalResult Lowering::RowByRow::itemByItem() {
         stopped.push_back(truth(false));
         auto isItem = [&](ValueRange here) {
           Value same = truth(true);
+          if (alone)
+            return same;
           for (auto [x, y] : llvm::zip(here, item))
             same = both(same, arith::CmpIOp::create(
                                   b, loc, arith::CmpIPredicate::eq, x, y));
@@ -356,10 +465,13 @@ LogicalResult Lowering::RowByRow::itemByItem() {
                          failed(result = computeRegion(now, isItem)))
                        return stopped;
                      Value may = truth(true);
+                     SmallVector<Value> own(item);
+                     if (alone)
+                       own.assign(item.size(), zero);
                      if (until) // the rows before the first are not asked about
                        may =
                            negated(both(less(number(0), at(now[Counts], item)),
-                                        at(ended, item)));
+                                        at(ended, own)));
                      return take(item, loop.getInductionVar(), may, now);
                    });
         scf::YieldOp::create(b, loc, next);

@@ -30,6 +30,8 @@ SmallVector<Axis> Lowering::dimsOf(ArrayType type) {
 int64_t Lowering::staticSize(Axis dim) {
   if (auto plan = plans.find(dim.getValue()); plan != plans.end())
     return plan->second.rank;
+  if (llvm::is_contained(single, dim))
+    return 1;
   AxisOp axis = lookupAxis(func, dim, tables);
   if (axis.getOriginalAttr())
     return staticSize(axis.getOriginalAttr());
