@@ -65,8 +65,10 @@ void route::addLinalgPasses(OpPassManager &pm) {
 static void addPacking(OpPassManager &pm, bool fuseProducts) {
   pm.addPass(ragged::createRaggedPackWeights());
   pm.addPass(createRouteHoistPacks());
-  if (fuseProducts)
+  if (fuseProducts) {
+    pm.addPass(row::createRowFuseProducers());
     pm.addPass(row::createRowFuseProducts());
+  }
   pm.addPass(row::createRowNarrowOutputs());
 }
 

@@ -78,6 +78,32 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
   if (ShapedType::isDynamic(candidates))
     return unsupported(op, "candidates on an axis whose size the call decides");
 
+  std::optional<int64_t> fixed = op.getKind() == ChoiceKind::count
+                                     ? constantOf(op.getCount())
+                                     : std::nullopt;
+  if (fixed && *fixed <= 0)
+    return unsupported(op, "a choice of nothing");
+  if (!nested && (fixed || op.getKind() == ChoiceKind::all))
+    if (auto known = fixedRows(op, candidates, fixed.value_or(candidates))) {
+      rows.rank = std::min(fixed.value_or(candidates), candidates);
+      SmallVector<int64_t> shape(tensorType(batch, b.getI32Type()).getShape());
+      auto constant = [&](ArrayRef<int64_t> shape, ArrayRef<int32_t> each) {
+        SmallVector<int32_t> all;
+        for (int64_t i = 0, n = ShapedType::getNumElements(shape); i < n; ++i)
+          all.push_back(each[i % each.size()]);
+        return arith::ConstantOp::create(
+            b, loc,
+            DenseElementsAttr::get(RankedTensorType::get(shape, b.getI32Type()),
+                                   ArrayRef(all)));
+      };
+      rows.counts = constant(shape, int32_t(known->size()));
+      shape.push_back(rows.rank);
+      known->resize(rows.rank, -1);
+      rows.indices = constant(shape, *known);
+      plans[rows.axis.getValue()] = rows;
+      return success();
+    }
+
   SmallVector<Value> keys;
   for (Value key : op.getKeys()) {
     Type type = cast<ArrayType>(key.getType()).getElementType();
@@ -107,10 +133,8 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
   Value count, values, threshold;
   rows.rank = candidates;
   if (op.getKind() == ChoiceKind::count) {
-    if (std::optional<int64_t> fixed = constantOf(op.getCount())) {
-      rows.rank = std::clamp<int64_t>(*fixed, 1, candidates);
-      if (*fixed <= 0)
-        return unsupported(op, "a choice of nothing");
+    if (fixed) {
+      rows.rank = std::min(*fixed, candidates);
     } else {
       Value wide = get(op.getCount());
       if (!wide)

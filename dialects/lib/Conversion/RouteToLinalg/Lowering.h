@@ -365,6 +365,9 @@ private:
   LogicalResult lowerFirstPlan(FirstPlanOp op);
   Value candidatesLast(Value route, const Plan &plan, Type element,
                        Location loc);
+  // FixedRows.cpp
+  std::optional<SmallVector<int32_t>> fixedRows(ChooseOp op, int64_t candidates,
+                                                int64_t most);
   // ColumnChoice.cpp
   /// The items and candidates of a choice outside row programs.
   struct ChoiceSpace {

@@ -32,6 +32,22 @@ def RowFuseProducts : Pass<"row-fuse-products"> {
   let dependentDialects = ["mlir::tensor::TensorDialect"];
 }
 
+def RowFuseProducers : Pass<"row-fuse-producers"> {
+  let summary = "compute numbers of items in the row programs that read them";
+  let description = [{
+    A `linalg.generic` that makes one number for each item from numbers of that
+    item, such as a signal where it is known, else the least it may be, and that
+    only inputs of row programs read, becomes a part of their bodies. What it
+    made is never in memory, and there is one loop less.
+  }];
+  let statistics = [
+    Statistic<"numFused", "fused", "operations moved into row programs">
+  ];
+  let dependentDialects = [
+    "mlir::linalg::LinalgDialect", "mlir::tensor::TensorDialect"
+  ];
+}
+
 def RowNarrowOutputs : Pass<"row-narrow-outputs"> {
   let summary = "widen results of row programs outside of them";
   let description = [{
