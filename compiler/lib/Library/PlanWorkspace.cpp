@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
@@ -193,7 +194,7 @@ private:
       if (std::optional<int64_t> index = dim.getConstantIndex())
         return sizeOf(dim.getSource(), *index, mapping, user);
     if (!isPure(op) || op->getNumRegions() != 0 ||
-        !isa<arith::ArithDialect>(op->getDialect()))
+        !isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
       return user->emitError(
           "compiled code needs a buffer whose size depends on data");
     for (Value operand : op->getOperands()) {

@@ -365,15 +365,22 @@ private:
   Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
   Value asPlan(const Value &value, SourceRange range);
   mlir::Value hasRows(AxisInfo *plan);
+  bool sameChoice(const AxisInfo *model, const AxisInfo *plan,
+                  SourceRange range);
   Value firstPlan(llvm::ArrayRef<mlir::Value> whens,
                   llvm::ArrayRef<Value> plans, SourceRange range);
   Value evalConcat(const ast::BinaryExpr &expr);
 
   // Rules.cpp
-  /// A rule that is asked, and for which items; all where that is null.
-  struct RuleTurn {
-    size_t rule;
-    mlir::Value here;
+  /// What is asked in a turn: a rule, or several in the order of confidence.
+  using RuleTurn = llvm::SmallVector<size_t, 1>;
+  /// What a rule takes when it fires: rows, or none with the code of a refusal.
+  struct RuleTaking {
+    mlir::Value when;
+    Value plan;
+    int64_t refusal = 0;
+    mlir::Value rule;  // which it is, of the items if that differs
+    mlir::Value taken; // under budgets: whether it decides an item
   };
   /// One choice by rules while it is elaborated.
   struct RuleChoice {
@@ -384,23 +391,20 @@ private:
 
     // A rule each, as they are written: when it holds, and how surely.
     llvm::SmallVector<mlir::Value> holds, confidences;
-    /// Rules as they are asked: each once, or, where confidence orders them
-    /// under a budget, in every place of the order that they may have.
+    /// Rules as they are asked.
     llvm::SmallVector<RuleTurn> turns;
-    // A turn each: when it fires, what it takes and says, and the code of a
-    // refusal, or 0.
-    llvm::SmallVector<mlir::Value> whens;
-    llvm::SmallVector<Value, 4> plans;
-    llvm::SmallVector<const ast::WithExpr *> notes;
-    llvm::SmallVector<int64_t> refusals;
+    bool fixed = false; // whether the text fixes their order
+    std::vector<RuleTaking> takings;
+    mlir::Value open; // under budgets: items that no rule has decided yet
     // For which items a rule refuses, and how; null where none can.
     mlir::Value refused, code;
 
     RuleChoice(const ast::ChooseExpr &expr, Context around)
         : expr(expr), around(std::move(around)),
           first(expr.countForm == ast::ChooseExpr::Count::First) {}
-    /// Budgets are reserved from rule to rule: each is asked in its turn.
-    bool isChain() const { return first || budgets; }
+    /// Whether each is asked in its turn: budgets are reserved from rule to
+    /// rule.
+    bool isChain() const { return first || fixed || budgets; }
     bool reserves(const ast::RuleDecl &rule) const;
   };
   Value evalRules(const ast::ChooseExpr &expr);
@@ -408,6 +412,8 @@ private:
   bool surroundRules(RuleChoice &rules);
   bool holdRules(RuleChoice &rules);
   bool fireRules(RuleChoice &rules);
+  std::optional<RuleTaking> askRule(RuleChoice &rules, size_t place,
+                                    mlir::Value here);
   void refuseByRules(RuleChoice &rules);
   Value decideByRules(const RuleChoice &rules);
   Value elseOfRules(const RuleChoice &rules, Value plan);
@@ -429,10 +435,13 @@ private:
                  llvm::ArrayRef<mlir::Value> confidences, RankedRules &ranked);
   mlir::Value stackRules(AxisInfo *axis, llvm::ArrayRef<mlir::Value> values,
                          mlir::Type element);
-  llvm::SmallVector<mlir::Value> bestRule(const RankedRules &ranked,
-                                          llvm::ArrayRef<mlir::Value> fires,
-                                          SourceRange range);
-  bool takeTurns(RuleChoice &choice);
+  mlir::Value bestRule(const RankedRules &ranked, mlir::Value fires,
+                       SourceRange range);
+  bool takeTurns(RuleChoice &rules);
+
+  // RuleRounds.cpp
+  bool askInRounds(RuleChoice &rules, llvm::ArrayRef<size_t> tier);
+  mlir::Value ofCandidates(mlir::Value value, const Value &plan);
   bool orderRules(RuleChoice &rules);
 
   // Notes.cpp

@@ -94,8 +94,22 @@ Value Elaborator::asPlan(const Value &value, SourceRange range) {
 
 /// Whether each item has a row.
 mlir::Value Elaborator::hasRows(AxisInfo *plan) {
-  mlir::Value one = e.broadcastTo(e.constantInt(e.i1(), 1), plan);
-  return e.reduce(ReduceKind::any, one, plan->items());
+  return MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), plan->items()),
+                          plan->plan);
+}
+
+/// Whether plans are from the same things for the same items.
+bool Elaborator::sameChoice(const AxisInfo *model, const AxisInfo *plan,
+                            SourceRange range) {
+  if (plan->parents == model->parents)
+    return true;
+  error(diag::choiceAxes, range,
+        "these choices are from different things or for different items")
+      .note("one chooses from '" + model->candidates()->name + "' for (" +
+            describeAxes(model->items()) + "), another from '" +
+            plan->candidates()->name + "' for (" + describeAxes(plan->items()) +
+            ")");
+  return false;
 }
 
 Value Elaborator::firstPlan(llvm::ArrayRef<mlir::Value> whens,
@@ -103,15 +117,8 @@ Value Elaborator::firstPlan(llvm::ArrayRef<mlir::Value> whens,
   AxisInfo *model = plans.front().axis;
   bool weighted = false;
   for (const Value &plan : plans) {
-    if (plan.axis->parents != model->parents) {
-      error(diag::choiceAxes, range,
-            "these choices are from different things or for different items")
-          .note("one chooses from '" + model->candidates()->name + "' for (" +
-                describeAxes(model->items()) + "), another from '" +
-                plan.axis->candidates()->name + "' for (" +
-                describeAxes(plan.axis->items()) + ")");
+    if (!sameChoice(model, plan.axis, range))
       return Value();
-    }
     weighted |= plan.part("weight") != nullptr;
   }
   AxisInfo *axis =

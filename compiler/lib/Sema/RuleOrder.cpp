@@ -128,10 +128,10 @@ mlir::Value Elaborator::stackRules(AxisInfo *axis,
                          axis->symbol);
 }
 
-/// For each rule the items for which it is the best of those that `fire`.
-llvm::SmallVector<mlir::Value>
-Elaborator::bestRule(const RankedRules &ranked,
-                     llvm::ArrayRef<mlir::Value> fires, SourceRange range) {
+/// Which rule is the best of those that `fire`, as a truth over items and
+/// rules.
+mlir::Value Elaborator::bestRule(const RankedRules &ranked, mlir::Value fires,
+                                 SourceRange range) {
   AxisInfo *winner =
       makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, range);
   winner->parents.assign(cx.items.begin(), cx.items.end());
@@ -139,23 +139,18 @@ Elaborator::bestRule(const RankedRules &ranked,
   emitAxis(*winner);
   irgen::Emitter::Choice choice;
   choice.count = e.constantInt(e.i64(), 1);
-  choice.mask = stackRules(ranked.axis, fires, e.i1());
+  choice.mask = fires;
   choice.keys = ranked.keys;
   choice.up = ranked.up;
   auto op = e.choose(ChoiceKind::count, winner, choice);
   winner->plan = op.getResult();
   AxisList stacked = cx.items;
   stacked.push_back(ranked.axis);
-  mlir::Value member = MemberOp::create(
-      e.builder, e.loc, e.arrayType(e.i1(), stacked), winner->plan);
-  llvm::SmallVector<mlir::Value> best;
-  for (size_t i = 0; i < fires.size(); ++i)
-    best.push_back(
-        e.pick(member, ranked.axis, e.constantInt(e.i64(), int64_t(i))));
-  return best;
+  return MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), stacked),
+                          winner->plan);
 }
 
-/// For `choose 1 of rules by KEY` without budgets: turns conditions into "this
+/// For rules by their confidence without budgets: turns conditions into "this
 /// rule is the best that fires".
 bool Elaborator::orderRules(RuleChoice &rules) {
   llvm::SmallVector<size_t> all =
@@ -164,31 +159,31 @@ bool Elaborator::orderRules(RuleChoice &rules) {
   if (!rankRules(rules.expr, all, rules.confidences, ranked))
     return false;
   llvm::SmallVector<mlir::Value> fires;
-  for (auto [when, plan, refusal] :
-       llvm::zip(rules.whens, rules.plans, rules.refusals))
-    fires.push_back(
-        refusal ? when
-                : e.binary(BinaryKind::logical_and, when, hasRows(plan.axis)));
-  rules.whens = bestRule(ranked, fires, rules.expr.range);
+  for (const RuleTaking &taking : rules.takings)
+    fires.push_back(taking.refusal
+                        ? taking.when
+                        : e.binary(BinaryKind::logical_and, taking.when,
+                                   hasRows(taking.plan.axis)));
+  mlir::Value best = bestRule(ranked, stackRules(ranked.axis, fires, e.i1()),
+                              rules.expr.range);
+  for (auto [i, taking] : llvm::enumerate(rules.takings))
+    taking.when = e.pick(best, ranked.axis, e.constantInt(e.i64(), int64_t(i)));
   return true;
 }
 
-/// Budgets are reserved from rule to rule, so that rules by a key are a chain
-/// like those of `choose first`. Where the text fixes the key, that is one turn
-/// a rule. Rules that only their confidence tells apart have as many turns as
-/// there are of them: in each an item asks the best that it has not yet asked.
-bool Elaborator::takeTurns(RuleChoice &choice) {
-  const ChooseExpr &expr = choice.expr;
-  llvm::SmallVector<RuleTurn> &turns = choice.turns;
+/// Rules by a key are a chain like those of `choose first` where the text fixes
+/// their order: a turn each. Budgets, which are reserved from rule to rule,
+/// make all of them one: rules that only their confidence tells apart share a
+/// turn.
+bool Elaborator::takeTurns(RuleChoice &rules) {
+  const ChooseExpr &expr = rules.expr;
   std::vector<RuleKey> keys = keysOfRules(expr);
   std::vector<std::vector<double>> columns;
-  bool sure = true; // whether the text fixes the order
-  const Expr *by = nullptr;
+  rules.fixed = true;
   for (const RuleKey &key : keys) {
     if (key.name == "conf") {
-      sure = false;
-      by = key.written;
-      break;
+      rules.fixed = false;
+      continue;
     }
     auto column = columnOfRules(
         expr, key, [&](const Expr &written) { return evalConstant(written); });
@@ -198,55 +193,26 @@ bool Elaborator::takeTurns(RuleChoice &choice) {
       RankedRules ranked;
       return rankRules(expr, {}, {}, ranked);
     }
-    columns.push_back(std::move(*column));
+    if (rules.fixed) // what stands behind confidence fixes nothing
+      columns.push_back(std::move(*column));
   }
   auto before = [&](const RuleTurn &a, const RuleTurn &b) {
     for (auto [key, column] : llvm::zip(keys, columns))
-      if (column[a.rule] != column[b.rule])
-        return key.rising ? column[a.rule] < column[b.rule]
-                          : column[a.rule] > column[b.rule];
+      if (column[a.front()] != column[b.front()])
+        return key.rising ? column[a.front()] < column[b.front()]
+                          : column[a.front()] > column[b.front()];
     return false;
   };
-  llvm::stable_sort(turns, before);
-  if (sure)
-    return true;
-  constexpr size_t most = 8; // the turns are as many as its square
-  llvm::SmallVector<RuleTurn> all;
-  for (size_t begin = 0, end; begin < turns.size(); begin = end) {
-    for (end = begin + 1;
-         end < turns.size() && !before(turns[begin], turns[end]);)
-      ++end;
-    llvm::SmallVector<size_t> rules;
-    llvm::SmallVector<mlir::Value> left;
-    for (size_t i = begin; i < end; ++i) {
-      rules.push_back(turns[i].rule);
-      left.push_back(choice.holds[turns[i].rule]);
-    }
-    if (rules.size() == 1) {
-      all.push_back(turns[begin]);
-      continue;
-    }
-    if (rules.size() > most) {
-      error(diag::tooManyOrders, by->range,
-            llvm::Twine(rules.size()) +
-                " rules under a budget in the order of their confidence")
-          .note("each may be asked at any place among the others")
-          .help("put an attribute before 'conf' that parts them, such as a "
-                "tier");
-      return false;
-    }
-    RankedRules ranked;
-    if (!rankRules(expr, rules, choice.confidences, ranked))
-      return false;
-    for (size_t round = 0; round < rules.size(); ++round) {
-      llvm::SmallVector<mlir::Value> here = bestRule(ranked, left, expr.range);
-      for (size_t i = 0; i < rules.size(); ++i) {
-        all.push_back({rules[i], here[i]});
-        left[i] = e.binary(BinaryKind::logical_and, left[i],
-                           e.unary(UnaryKind::logical_not, here[i]));
-      }
-    }
-  }
-  turns = std::move(all);
+  llvm::SmallVector<RuleTurn> sorted = rules.turns, tiers;
+  llvm::stable_sort(sorted, before);
+  for (const RuleTurn &turn : sorted)
+    if (tiers.empty() || before(tiers.back(), turn) || rules.fixed)
+      tiers.push_back(turn);
+    else
+      tiers.back().push_back(turn.front());
+  // Who stands alone in a tier does not wait for its confidence.
+  rules.fixed |= tiers.size() == sorted.size();
+  if (rules.isChain())
+    rules.turns = std::move(tiers);
   return true;
 }

@@ -197,8 +197,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
       expr.rules, [&](const auto &rule) { return rules.reserves(*rule); });
   bool good = holdRules(rules);
   for (size_t i = 0; i < expr.rules.size(); ++i)
-    rules.turns.push_back({i, {}});
-  if (good && !rules.first && rules.budgets && !takeTurns(rules))
+    rules.turns.push_back({i});
+  if (good && !rules.first && !takeTurns(rules))
     return Value();
   good &= fireRules(rules); // says what else is wrong
   if (!good)
@@ -206,7 +206,8 @@ Value Elaborator::evalRules(const ChooseExpr &expr) {
   e.loc = locationOf(expr.range);
   if (!rules.isChain() && !orderRules(rules))
     return Value();
-  if (llvm::any_of(rules.refusals, [](int64_t code) { return code != 0; }))
+  if (llvm::any_of(rules.takings,
+                   [](const RuleTaking &t) { return t.refusal != 0; }))
     refuseByRules(rules);
   Value plan = decideByRules(rules);
   if (plan.isError() || !expr.otherwise)
@@ -287,86 +288,105 @@ bool Elaborator::holdRules(RuleChoice &rules) {
 /// What each rule takes, in the order in which they are asked.
 bool Elaborator::fireRules(RuleChoice &rules) {
   bool good = true;
-  mlir::Value open; // items that no rule has decided yet
-  for (auto [place, here] : rules.turns) {
-    const RuleDecl &rule = *rules.expr.rules[place];
-    mlir::Value when = here ? here : rules.holds[place];
-    if (!when)
-      continue;
-    e.loc = locationOf(rule.range);
-    const Expr *target = rule.target.get();
-    auto *with = dyn_cast<WithExpr>(target);
-    if (with)
-      target = with->value.get();
-    Context firing = rules.around;
-    if (rule.cond)
-      addFacts(*rule.cond, firing.facts);
-    // A rule that does not fire reserves nothing.
-    if (rules.isChain() && rules.reserves(rule))
-      firing.ruleMask = andMask(
-          firing.ruleMask, andMask(rule.cond || here ? when : nullptr, open));
-    Value plan =
-        inContext(std::move(firing), [&] { return ruleTarget(*target); });
-    int64_t refusal = 0;
-    if (plan.is(Kind::Refusal)) { // it takes no row
-      refusal = int64_t(plan.number);
-      AxisInfo *axis = planAxis(cx.items, cx.resultPool->axis, rule.range);
-      irgen::Emitter::Choice none;
-      none.mask = e.constantInt(e.i1(), 0);
-      plan = makePlan(axis, e.choose(ChoiceKind::all, axis, none).getResult(),
-                      Value());
+  for (const RuleTurn &turn : rules.turns) {
+    if (turn.size() > 1) {
+      good = good && askInRounds(rules, turn);
+    } else if (rules.holds[turn.front()]) {
+      auto taking = askRule(rules, turn.front(), {});
+      good &= taking.has_value();
+      if (taking)
+        rules.takings.push_back(std::move(*taking));
     }
-    if (plan.isError()) {
-      good = false;
-      continue;
-    }
-    if (rules.budgets) {
-      mlir::Value taken = refusal ? when : hasRows(plan.axis);
-      if (!refusal && !rules.reserves(rule))
-        taken = e.binary(BinaryKind::logical_and, when, taken);
-      if (e.isRange(taken)) // what may hold is passed over
-        taken = e.coalesce(taken, e.constantInt(e.i1(), 0));
-      open = andMask(open, e.unary(UnaryKind::logical_not, taken));
-    }
-    rules.whens.push_back(when);
-    rules.plans.push_back(plan);
-    rules.notes.push_back(with);
-    rules.refusals.push_back(refusal);
   }
   return good;
+}
+
+/// What a rule takes of the items for which it holds, or, where that is given,
+/// of those that are `here`.
+std::optional<Elaborator::RuleTaking>
+Elaborator::askRule(RuleChoice &rules, size_t place, mlir::Value here) {
+  const RuleDecl &rule = *rules.expr.rules[place];
+  RuleTaking taking;
+  taking.when = here ? here : rules.holds[place];
+  taking.rule = e.constantInt(e.i64(), int64_t(place));
+  e.loc = locationOf(rule.range);
+  const Expr *target = rule.target.get();
+  if (auto *with = dyn_cast<WithExpr>(target))
+    target = with->value.get();
+  Context firing = rules.around;
+  if (rule.cond)
+    addFacts(*rule.cond, firing.facts);
+  // A rule that does not fire reserves nothing.
+  if (rules.isChain() && rules.reserves(rule))
+    firing.ruleMask =
+        andMask(firing.ruleMask,
+                andMask(rule.cond || here ? taking.when : nullptr, rules.open));
+  taking.plan =
+      inContext(std::move(firing), [&] { return ruleTarget(*target); });
+  if (taking.plan.is(Kind::Refusal)) { // it takes no row
+    taking.refusal = int64_t(taking.plan.number);
+    AxisInfo *axis = planAxis(cx.items, cx.resultPool->axis, rule.range);
+    irgen::Emitter::Choice none;
+    none.mask = e.constantInt(e.i1(), 0);
+    taking.plan = makePlan(
+        axis, e.choose(ChoiceKind::all, axis, none).getResult(), Value());
+  }
+  if (taking.plan.isError())
+    return std::nullopt;
+  if (rules.budgets) {
+    taking.taken = taking.refusal ? taking.when : hasRows(taking.plan.axis);
+    if (!taking.refusal && !rules.reserves(rule))
+      taking.taken =
+          e.binary(BinaryKind::logical_and, taking.when, taking.taken);
+    if (e.isRange(taking.taken)) // what may hold is passed over
+      taking.taken = e.coalesce(taking.taken, e.constantInt(e.i1(), 0));
+    rules.open =
+        andMask(rules.open, e.unary(UnaryKind::logical_not, taking.taken));
+  }
+  return taking;
 }
 
 /// The plan of the first rule that fires, with its notes and with which rule it
 /// was.
 Value Elaborator::decideByRules(const RuleChoice &rules) {
-  Value plan = firstPlan(rules.whens, rules.plans, rules.expr.range);
+  llvm::SmallVector<mlir::Value> whens;
+  llvm::SmallVector<Value, 4> plans;
+  for (const RuleTaking &taking : rules.takings) {
+    whens.push_back(taking.when);
+    plans.push_back(taking.plan);
+  }
+  Value plan = firstPlan(whens, plans, rules.expr.range);
   if (plan.isError())
     return plan;
   mlir::Value which = plan.part("which")->ir;
+  auto number = [&](size_t i) { return e.constantInt(e.i64(), int64_t(i)); };
   if (rules.refused) // `which` is the rule that refused
-    for (auto [i, refusal] : llvm::enumerate(rules.refusals))
-      if (refusal)
-        which = e.select(
-            e.binary(BinaryKind::logical_and, rules.refused,
-                     e.broadcastTo(rules.whens[i], plan.axis->items())),
-            e.constantInt(e.i64(), int64_t(i)), which);
-  size_t whichAt = llvm::find(*plan.names, "which") - plan.names->begin();
-  (*plan.parts)[whichAt].ir = which;
-  if (!addNotes(plan, rules.notes))
-    return Value();
-  mlir::Value fired = which;
+    for (auto [i, taking] : llvm::enumerate(rules.takings))
+      if (taking.refusal)
+        which =
+            e.select(e.binary(BinaryKind::logical_and, rules.refused,
+                              e.broadcastTo(taking.when, plan.axis->items())),
+                     number(i), which);
   // Rules count as they are written, not as they are asked.
-  for (auto [i, turn] : llvm::enumerate(rules.turns))
-    if (turn.rule != i)
-      fired = e.select(
-          e.compare(CompareKind::eq, which, e.constantInt(e.i64(), int64_t(i))),
-          e.constantInt(e.i64(), int64_t(turn.rule)), fired);
+  mlir::Value fired = which;
+  for (auto [i, taking] : llvm::enumerate(rules.takings)) {
+    auto constant = taking.rule.getDefiningOp<ConstantOp>();
+    auto place = constant ? dyn_cast<mlir::IntegerAttr>(constant.getValue())
+                          : mlir::IntegerAttr();
+    if (!place || place.getInt() != int64_t(i))
+      fired = e.select(e.compare(CompareKind::eq, which, number(i)),
+                       taking.rule, fired);
+  }
   llvm::SmallVector<std::string> labels = ruleLabels(rules.expr);
   fired.getDefiningOp()->setAttr(
       "rules",
       e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(labels)));
+  size_t whichAt = llvm::find(*plan.names, "which") - plan.names->begin();
   (*plan.parts)[whichAt].ir = fired;
-  return plan;
+  llvm::SmallVector<const WithExpr *> notes;
+  for (const std::unique_ptr<RuleDecl> &rule : rules.expr.rules)
+    notes.push_back(dyn_cast<WithExpr>(rule->target.get()));
+  return addNotes(plan, notes) ? plan : Value();
 }
 
 /// `result` with the codes of rules that refuse.
@@ -432,27 +452,28 @@ Value Elaborator::elseOfRules(const RuleChoice &rules, Value plan) {
 /// Works out for which items a rule refuses: it holds, and no rule before it
 /// took a row or refused. Later rules do not fire there.
 void Elaborator::refuseByRules(RuleChoice &rules) {
-  AxisList items = AxisList(rules.plans.front().axis->items());
+  AxisList items = AxisList(rules.takings.front().plan.axis->items());
   mlir::Value no = e.broadcastTo(e.constantInt(e.i1(), 0), items);
   mlir::Value fired = no;
   rules.refused = no;
   rules.code = e.broadcastTo(e.constantInt(e.i64(), 0), items);
-  for (auto [i, refusal] : llvm::enumerate(rules.refusals)) {
-    mlir::Value &when = rules.whens[i];
+  for (RuleTaking &taking : rules.takings) {
+    mlir::Value &when = taking.when;
     if (e.isRange(when))
       when = e.coalesce(when, e.constantInt(e.i1(), 0));
     if (rules.isChain()) // otherwise one of them holds already
       when = e.binary(BinaryKind::logical_and, when,
                       e.unary(UnaryKind::logical_not, rules.refused));
-    if (!refusal) {
-      fired = e.binary(BinaryKind::logical_or, fired,
-                       e.binary(BinaryKind::logical_and, when,
-                                hasRows(rules.plans[i].axis)));
+    if (!taking.refusal) {
+      fired = e.binary(
+          BinaryKind::logical_or, fired,
+          e.binary(BinaryKind::logical_and, when, hasRows(taking.plan.axis)));
       continue;
     }
     mlir::Value here = e.binary(BinaryKind::logical_and, when,
                                 e.unary(UnaryKind::logical_not, fired));
-    rules.code = e.select(here, e.constantInt(e.i64(), refusal), rules.code);
+    rules.code =
+        e.select(here, e.constantInt(e.i64(), taking.refusal), rules.code);
     rules.refused = e.binary(BinaryKind::logical_or, rules.refused, here);
   }
 }

@@ -278,6 +278,32 @@ Value Lowering::isAllowed(OpBuilder &inner, Location loc,
   return allowed;
 }
 
+/// A number that follows from the sizes of axes alone, such as a capacity that
+/// is a share of the tokens; null for others.
+Value Lowering::fromSizes(Value route, Location loc) {
+  auto type = dyn_cast<ArrayType>(route.getType());
+  Operation *op = route.getDefiningOp();
+  if (!type || !op || !type.getAxes().empty())
+    return {};
+  Type held = element(type.getElementType());
+  if (auto size = dyn_cast<SizeOp>(op))
+    return arith::IndexCastOp::create(b, loc, held,
+                                      sizeValue(size.getAxisAttr(), loc));
+  if (auto constant = dyn_cast<ConstantOp>(op)) {
+    auto number = dyn_cast<TypedAttr>(constant.getValue());
+    return number && number.getType() == held
+               ? Value(arith::ConstantOp::create(b, loc, number))
+               : Value();
+  }
+  if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(op))
+    return {};
+  SmallVector<Value> args;
+  for (Value operand : op->getOperands())
+    if (!args.emplace_back(fromSizes(operand, loc)))
+      return {};
+  return scalarOf(b, op, args);
+}
+
 /// The most rows that an item can have.
 void Lowering::setCapacity(ChooseOp op, Plan &rows, const ChoiceSpace &space) {
   int64_t most = 1;
@@ -292,8 +318,21 @@ void Lowering::setCapacity(ChooseOp op, Plan &rows, const ChoiceSpace &space) {
     most = std::max<int64_t>(
         1, ShapedType::isDynamic(most) ? *fixed : std::min(*fixed, most));
   rows.rank = most;
-  if (ShapedType::isDynamic(most))
-    rows.extent = space.candidates;
+  if (!ShapedType::isDynamic(most))
+    return;
+  rows.extent = space.candidates;
+  Location loc = op.getLoc();
+  Value count = op.getKind() == ChoiceKind::count
+                    ? fromSizes(op.getCount(), loc)
+                    : Value();
+  if (count && count.getType().isInteger(64)) {
+    Value least = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));
+    Value all = arith::IndexCastOp::create(b, loc, b.getI64Type(), rows.extent);
+    // As many as there are, which may be none, at most; at least one.
+    count = arith::MinSIOp::create(
+        b, loc, arith::MaxSIOp::create(b, loc, count, least), all);
+    rows.extent = arith::IndexCastOp::create(b, loc, b.getIndexType(), count);
+  }
 }
 
 /// The most rows of each item: what the count says, none for rows that are

@@ -399,6 +399,7 @@ private:
                                  ArrayRef<bool> up, ArrayRef<Mapped> more,
                                  Value limit);
   LogicalResult itemLimits(ChooseOp op, const ChoiceSpace &space, Value &limit);
+  Value fromSizes(Value route, Location loc);
   void setCapacity(ChooseOp op, Plan &rows, const ChoiceSpace &space);
   // Budgets.cpp
   /// Something of a budget: a tensor over `dims`; of keys, numbers below
