@@ -1,5 +1,5 @@
-// row-fuse-producers: numbers of items that only row programs read are computed
-// in them, not for all items in loops of their own.
+// row-fuse-producers: numbers of items that only a row program reads are
+// computed in it, not for all items in loops of their own.
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 
@@ -39,12 +39,14 @@ bool isItemwise(linalg::GenericOp op) {
               .wasInterrupted();
 }
 
-/// Whether all who read `value` are programs, of whose items it is an input.
+/// Whether one program reads `value`, as an input of its items, and nobody
+/// else: a second would compute it again.
 bool isOnlyInput(Value value) {
-  return !value.use_empty() &&
-         llvm::all_of(value.getUses(), [](OpOperand &use) {
-           auto program = dyn_cast<ProgramOp>(use.getOwner());
-           return program &&
+  if (value.use_empty())
+    return false;
+  auto program = dyn_cast<ProgramOp>(*value.user_begin());
+  return program && llvm::all_of(value.getUses(), [&](OpOperand &use) {
+           return use.getOwner() == program &&
                   use.getOperandNumber() < program.getInputs().size();
          });
 }

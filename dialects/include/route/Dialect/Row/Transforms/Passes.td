@@ -33,12 +33,12 @@ def RowFuseProducts : Pass<"row-fuse-products"> {
 }
 
 def RowFuseProducers : Pass<"row-fuse-producers"> {
-  let summary = "compute numbers of items in the row programs that read them";
+  let summary = "compute numbers of items in the row program that reads them";
   let description = [{
     A `linalg.generic` that makes one number for each item from numbers of that
     item, such as a signal where it is known, else the least it may be, and that
-    only inputs of row programs read, becomes a part of their bodies. What it
-    made is never in memory, and there is one loop less.
+    only one row program reads, becomes a part of its body. What it made is never
+    in memory, and there is one loop less.
   }];
   let statistics = [
     Statistic<"numFused", "fused", "operations moved into row programs">
