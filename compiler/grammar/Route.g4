@@ -44,7 +44,8 @@ paramDecl : 'param' columns ;
 stateDecl : 'state' columns ('max' arith POLICY?)? ;
 
 letDecl : 'let' 'exact'? letItem (',' letItem)* ;
-letItem : letTarget (':' type)? '=' expr ('->' type)? ;
+letItem : letTarget (':' type)? '=' expr answer? ;
+answer : '->' type ('timeout' arith)? ;
 letTarget : ID parameters? | openParen ID (',' ID)* ','? ')' ;
 
 routeDecl : ('route' | 'router') ID axisParameters? parameters ('->' type)? ('under' budgets)? ('=' expr | braces) ;
@@ -53,7 +54,8 @@ axisParameters : openBracket ID (',' ID)* ','? ']' ;
 useDecl : 'use' ID '=' expr ;
 notesDecl : 'notes' columnBraces ;
 requireDecl : 'require' cond ('where' cond)? ('else' expr)? ;
-onDecl : 'on' ID (openParen (ID (',' ID)* ','?)? ')')? ('every' arith)? braces ;
+onDecl : 'on' ID (openParen (eventValue (',' eventValue)* ','?)? ')')? ('every' arith)? braces ;
+eventValue : ID (':' type)? ;
 testDecl : 'test' STRING ('of' ID)? braces ('->' expr)? ;
 
 budgetDecl : 'budget' ID openBrace budgetClause* '}' ;
@@ -90,7 +92,7 @@ braces : openBrace braceItem* '}' ;
 literal : GROUP_BRACE braceItem* '}' ;
 braceItem : columnName ':' expr ','? | simple ','? | statement ;
 body : simple | statement ;
-simple : expr (assignOp expr ('->' type)?)? ;
+simple : expr (assignOp expr answer?)? ;
 statement
   : declaration
   | 'note' ID (openParen arguments ')')?

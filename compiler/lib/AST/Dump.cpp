@@ -324,7 +324,7 @@ public:
   }
   void visitOnDecl(const OnDecl &d) {
     detail(d.event.text);
-    names("params", d.params);
+    each(d.params, "param");
     dump(d.every.get(), "every");
     dump(d.body.get());
   }

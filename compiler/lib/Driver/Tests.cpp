@@ -131,6 +131,19 @@ static LogicalResult bindValue(Interpreter &interpreter, TestOp test,
   return interpreter.bindInput(name, *array);
 }
 
+/// Writes the elements of state that the test gives.
+static LogicalResult setUp(Interpreter &interpreter, TestOp test) {
+  if (!test.getSetup())
+    return success();
+  auto handler =
+      test->getParentOfType<ModuleOp>().lookupSymbol<FuncOp>(*test.getSetup());
+  SmallVector<RuntimeValue> items; // a test has one of each
+  for (Type type : handler.getArgumentTypes())
+    items.push_back(Array::scalar(cast<route::ArrayType>(type).getElementType(),
+                                  int64_t(0)));
+  return interpreter.emit(*test.getSetup(), "", items);
+}
+
 /// Columns that the caller may leave out read as their default.
 static LogicalResult bindDefaults(Interpreter &interpreter, TestOp test) {
   ModuleOp module = test->getParentOfType<ModuleOp>();
@@ -259,6 +272,7 @@ static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
   script.host = hostScript(*test.getHost());
   script.place = test.getLoc();
   script.line = "answer ";
+  script.picodollars = true; // as the constants of the test are
   std::vector<Action> ends;
   std::string log;
   llvm::raw_string_ostream os(log);
@@ -274,7 +288,7 @@ static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
   std::string found;
   DictionaryAttr values = *test.getValues();
   for (NamedAttribute wanted : values)
-    for (const auto &[name, value] : end.values) {
+    for (const auto &[name, value, unit] : end.values) {
       if (name != wanted.getName().getValue())
         continue;
       const Array &array = std::get<Array>(value);
@@ -337,6 +351,7 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
           bound =
               bound && succeeded(bindValue(interpreter, test, input.getName(),
                                            input.getValue()));
+    bound = bound && succeeded(setUp(interpreter, test));
     if (test.getHost() && bound) {
       std::string found = stepOutcome(interpreter, module, test);
       std::string wanted = test.getExpected().str();
@@ -374,6 +389,8 @@ void route::dropInlineTests(ModuleOp module) {
   for (auto test : llvm::make_early_inc_range(module.getOps<TestOp>())) {
     if (test.getExpected() == "true")
       module.lookupSymbol(test.getFunctionAttr())->erase();
+    if (test.getSetup())
+      module.lookupSymbol(*test.getSetup())->erase();
     test.erase();
   }
 }

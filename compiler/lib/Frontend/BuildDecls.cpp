@@ -181,18 +181,9 @@ void Builder::lets(P::LetDeclContext &ctx, std::vector<DeclPtr> &out) {
       node->params = parameters(list);
     }
     // `let x : T = call …  -> U`: U belongs to the call, T to x.
-    std::vector<P::TypeContext *> types = item->type();
     node->value = expr(item->expr());
-    if (item->COLON())
-      node->type = type(types.front());
-    if (item->ARROW()) {
-      auto *out = llvm::dyn_cast_or_null<CallOutExpr>(node->value.get());
-      if (out)
-        out->result = type(types.back());
-      else
-        diags.report(diag::unexpectedToken, range(item->ARROW()->getSymbol()),
-                     "only a 'call' is followed by the type of its result");
-    }
+    node->type = type(item->type());
+    answer(item->answer(), node->value.get());
     out.push_back(std::move(node));
   }
 }
@@ -278,10 +269,13 @@ DeclPtr Builder::require(P::RequireDeclContext &ctx) {
 
 DeclPtr Builder::handler(P::OnDeclContext &ctx) {
   auto node = make<OnDecl>(&ctx);
-  std::vector<Name> all = names(ctx.ID());
-  node->event = std::move(all.front());
-  node->params.assign(std::make_move_iterator(all.begin() + 1),
-                      std::make_move_iterator(all.end()));
+  node->event = name(ctx.ID());
+  for (P::EventValueContext *value : ctx.eventValue()) {
+    auto param = make<ColumnDecl>(value);
+    param->name = name(value->ID());
+    param->type = type(value->type());
+    node->params.push_back(std::move(param));
+  }
   node->every = arith(ctx.arith());
   node->body = block(ctx.braces());
   return node;

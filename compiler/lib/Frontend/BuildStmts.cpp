@@ -133,6 +133,21 @@ StmtPtr Builder::expressionStatement(P::ExprContext &ctx) {
   return node;
 }
 
+/// `-> TYPE timeout TIME` behind `call f(x)`, or nothing.
+void Builder::answer(P::AnswerContext *ctx, Expr *call) {
+  if (!ctx)
+    return;
+  auto *out = llvm::dyn_cast_or_null<CallOutExpr>(call);
+  if (!out) {
+    diags.report(diag::unexpectedToken, range(ctx->ARROW()->getSymbol()),
+                 "only a 'call' is followed by the type of its result");
+    return;
+  }
+  out->result = type(ctx->type());
+  if (ctx->TIMEOUT() && once(out->timeout != nullptr, ctx->TIMEOUT()))
+    out->timeout = arith(ctx->arith());
+}
+
 StmtPtr Builder::assignment(P::SimpleContext &ctx) {
   auto node = make<AssignStmt>(&ctx);
   switch (ctx.assignOp()->getStart()->getType()) {
@@ -153,13 +168,7 @@ StmtPtr Builder::assignment(P::SimpleContext &ctx) {
   }
   node->target = expr(ctx.expr(0));
   node->value = expr(ctx.expr(1));
-  if (ctx.ARROW()) {
-    if (auto *out = llvm::dyn_cast<CallOutExpr>(node->value.get()))
-      out->result = type(ctx.type());
-    else
-      diags.report(diag::unexpectedToken, range(ctx.ARROW()->getSymbol()),
-                   "only a 'call' is followed by the type of its result");
-  }
+  answer(ctx.answer(), node->value.get());
   auto isPlace = [](const Expr *e) {
     return llvm::isa<NameExpr, MemberExpr, IndexExpr>(e);
   };
@@ -268,7 +277,7 @@ std::vector<TestDecl::Input> Builder::inputs(P::BracesContext &ctx) {
       result.push_back(std::move(input));
       continue;
     }
-    if (llvm::isa_and_nonnull<MemberExpr>(target.get()) &&
+    if (llvm::isa_and_nonnull<MemberExpr, IndexExpr>(target.get()) &&
         statement->assignOp()->getStart()->getType() == P::ASSIGN) {
       TestDecl::Input input;
       input.cell = std::move(target);
@@ -282,8 +291,9 @@ std::vector<TestDecl::Input> Builder::inputs(P::BracesContext &ctx) {
                   "expected an input of the test")
           .note(
               "a column is given as 'name: value', a signal as 'name = value', "
-              "a live or state column as 'row.name = value', an answer of the "
-              "host as 'chat(row) = value'");
+              "a live or state column as 'row.name = value', an element of "
+              "state as 'name[position] = value', an answer of the host as "
+              "'chat(row) = value'");
       continue;
     }
     result.push_back(

@@ -95,6 +95,7 @@ private:
   /// Reports values that nothing uses.
   void checkUnused(const ast::BlockStmt &block);
   ast::StmtPtr expressionStatement(P::ExprContext &ctx);
+  void answer(P::AnswerContext *ctx, ast::Expr *call);
   ast::StmtPtr assignment(P::SimpleContext &ctx);
   ast::StmtPtr ifStatement(P::IfFormContext &ctx);
   ast::ExprPtr braceLiteral(P::LiteralContext &ctx);

@@ -3,6 +3,7 @@
 // Arrays are row-major; a plan is an index with room for the most rows an item
 // can have.
 #include "route/Interpreter/Buffers.h"
+#include "route/Interpreter/Machine.h"
 #include "route/numerics.h"
 #include "route/route_module.h"
 
@@ -147,6 +148,28 @@ route::interp::placesOf(ArrayRef<AxisRef> axes, ArrayRef<int64_t> shape) {
   if (!shape.empty())
     return std::nullopt;
   return places;
+}
+
+/// The rows of a plan along `axis`: where they were chosen from a plan, what
+/// the rows of that are.
+static Plan rowsAlong(const Plan &plan, StringAttr axis) {
+  auto rows = std::make_shared<Axis>(*plan.axis);
+  while (rows->chosen().axis->isPlan() && rows->chosen().axis->name != axis) {
+    const Axis::Parent above = rows->chosen().axis->chosen();
+    auto index = std::make_shared<std::vector<int64_t>>();
+    for (int64_t row : *rows->chosen().index)
+      index->push_back((*above.index)[row]);
+    rows->parents.back() = {above.axis, std::move(index)};
+  }
+  return Plan{std::move(rows)};
+}
+
+void route::interp::giveRows(FuncOp func,
+                             MutableArrayRef<RuntimeValue> results) {
+  for (auto [i, result] : llvm::enumerate(results))
+    if (auto rows =
+            func.getResultAttrOfType<FlatSymbolRefAttr>(i, "route.rows"))
+      result = rowsAlong(std::get<Plan>(result), rows.getAttr());
 }
 
 bool route::interp::writeIndex(const AxisRef &plan, ArrayRef<int64_t> shape,

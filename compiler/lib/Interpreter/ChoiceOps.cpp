@@ -11,11 +11,13 @@ namespace {
 class Chooser {
 public:
   Chooser(ChooseOp op, Frame &frame) : op(op), frame(frame) {}
+  /// Null where keys without a value would decide.
   FailureOr<AxisRef> run();
 
 private:
   LogicalResult findSpace();
   LogicalResult findCandidates();
+  bool lacksKeys();
   LogicalResult findOrder();
   LogicalResult findLimits();
   LogicalResult findListed();
@@ -48,7 +50,7 @@ LogicalResult Chooser::findSpace() {
   if (op.getSource())
     sources.push_back(frame.get(op.getSource()));
   for (Value operand : op->getOperands())
-    if (isa<ArrayType>(operand.getType()))
+    if (isa<ArrayType>(operand.getType()) && frame.has(operand))
       sources.push_back(frame.get(operand));
   SmallVector<FlatSymbolRefAttr> names = namesOf(op.getPer());
   names.push_back(op.getCandidatesAttr());
@@ -104,6 +106,8 @@ LogicalResult Chooser::findOrder() {
     return success();
   SmallVector<Array> views;
   for (Value key : op.getKeys()) {
+    if (!frame.has(key))
+      return success(); // nothing to order
     auto view = viewInSpace(op, frame.array(key), space);
     if (failed(view))
       return failure();
@@ -273,9 +277,22 @@ LogicalResult Chooser::choosePath() {
   return success();
 }
 
+/// Whether an item has several candidates, and keys that need a parameter which
+/// nobody gave order them.
+bool Chooser::lacksKeys() {
+  return !llvm::all_of(op.getKeys(), [&](Value key) {
+    return frame.has(key);
+  }) && llvm::any_of(left, [](const std::vector<int64_t> &candidates) {
+    return candidates.size() > 1;
+  });
+}
+
 FailureOr<AxisRef> Chooser::run() {
-  if (failed(findSpace()) || failed(findCandidates()) || failed(findOrder()) ||
-      failed(findLimits()))
+  if (failed(findSpace()) || failed(findCandidates()))
+    return failure();
+  if (lacksKeys())
+    return AxisRef();
+  if (failed(findOrder()) || failed(findLimits()))
     return failure();
   if (op.getUnder() &&
       failed(budgets.prepare(op, *op.getUnder(), space, frame)))
@@ -314,7 +331,8 @@ static LogicalResult evalChoose(ChooseOp op, Frame &frame) {
   auto plan = Chooser(op, frame).run();
   if (failed(plan))
     return failure();
-  frame.set(op.getResult(), Plan{*plan});
+  if (*plan)
+    frame.set(op.getResult(), Plan{*plan});
   return success();
 }
 

@@ -131,8 +131,8 @@ static LogicalResult evalCommit(CommitOp op, Frame &frame) {
 }
 
 static LogicalResult evalEmit(EmitOp op, Frame &frame) {
-  frame.machine.metrics.push_back(
-      {op.getName().str(), frame.get(op.getValue())});
+  frame.machine.metrics.push_back({op.getName().str(), frame.get(op.getValue()),
+                                   op.getUnit().value_or("").str()});
   return success();
 }
 

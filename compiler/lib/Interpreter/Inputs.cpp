@@ -7,6 +7,7 @@
 #include "route/Library/Element.h"
 #include "route/io/Records.h"
 #include "route/io/Scalars.h"
+#include "route/io/Spelling.h"
 #include "llvm/Support/JSON.h"
 #include <charconv>
 
@@ -29,6 +30,20 @@ static Operation *targetOf(ModuleOp module, StringRef key, StringRef items) {
     if (signal.getSymName() == key)
       return signal;
   return nullptr;
+}
+
+/// What records may give.
+static std::vector<const char *> inputsOf(ModuleOp module, StringRef items) {
+  std::vector<const char *> names;
+  for (auto axis : module.getOps<AxisOp>())
+    for (auto column : axis.getColumns().getOps<ColumnOp>())
+      if (column.getKind() == ColumnKind::input &&
+          (items.empty() || axis.getSymName() == items))
+        names.push_back(column.getSymName().data());
+  for (auto signal : module.getOps<SignalOp>())
+    if (signal.getBody().empty() || signal.getHost())
+      names.push_back(signal.getSymName().data());
+  return names;
 }
 
 LogicalResult route::interp::bindTensors(Interpreter &interpreter,
@@ -304,9 +319,10 @@ static Json toJson(const llvm::json::Value &value) {
 
 FailureOr<Array> route::interp::readJson(Machine &machine,
                                          const llvm::json::Value &value,
-                                         ArrayType type, StringRef name,
-                                         size_t line, Location loc) {
-  ColumnReader reader(machine, name, type, /*unit=*/"", loc);
+                                         ArrayType type, StringRef unit,
+                                         StringRef name, size_t line,
+                                         Location loc) {
+  ColumnReader reader(machine, name, type, unit, loc);
   if (failed(reader.add(toJson(value), line)))
     return failure();
   FailureOr<Array> array = reader.finish(1);
@@ -361,7 +377,8 @@ LogicalResult route::interp::bindRecords(Interpreter &interpreter,
                             << cast<AxisOp>(other->getParentOp()).getSymName()
                             << "', and the lines are of '" << of
                             << "': give it in a .safetensors file";
-        return diagnostic << " is no input column or signal";
+        return diagnostic << " is no input column or signal"
+                          << namesLike(key, inputsOf(module, of));
       }
       auto axis = isa<ColumnOp>(target) ? cast<AxisOp>(target->getParentOp())
                                         : AxisOp();

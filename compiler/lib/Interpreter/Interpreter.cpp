@@ -2,6 +2,7 @@
 #include "route/Interpreter/Interpreter.h"
 #include "Scalars.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/LiveRows.h"
 #include "route/Interpreter/Machine.h"
 #include "llvm/Support/SaveAndRestore.h"
@@ -71,11 +72,14 @@ static std::string argumentName(FunctionOpInterface func, unsigned i) {
 
 /// The type of the argument of that name in some function, routes and their
 /// lowered forms alike; null when there is none.
-static ArrayType findArgument(ModuleOp module, StringRef name) {
+static ArrayType findArgument(ModuleOp module, StringRef name,
+                              StringRef &unit) {
   for (auto func : module.getOps<FunctionOpInterface>())
     for (unsigned i = 0; i < func.getNumArguments(); ++i) {
       if (argumentName(func, i) != name)
         continue;
+      if (auto given = func.getArgAttrOfType<StringAttr>(i, "route.unit"))
+        unit = given.getValue();
       if (auto type = dyn_cast<ArrayType>(func.getArgumentTypes()[i]))
         return type;
       if (auto type = func.getArgAttrOfType<TypeAttr>(i, "route.type"))
@@ -153,15 +157,15 @@ static Array converted(ArrayType type, const Array &value) {
 
 /// Tokens and bytes that a caller gives are never below zero, as the runtime
 /// checks it before a call.
-static LogicalResult checkCounts(Operation *target, StringRef name,
-                                 const Array &value, Location loc) {
+static LogicalResult checkCounts(Operation *target, StringRef unit,
+                                 StringRef name, const Array &value,
+                                 Location loc) {
   auto column = dyn_cast_or_null<ColumnOp>(target);
   auto signal = dyn_cast_or_null<SignalOp>(target);
-  std::optional<StringRef> unit;
   if (column && column.getKind() == ColumnKind::input)
-    unit = column.getUnit();
+    unit = column.getUnit().value_or("");
   else if (signal)
-    unit = signal.getUnit();
+    unit = signal.getUnit().value_or("");
   if (unit != "tok" && unit != "B")
     return success();
   for (auto [i, element] : llvm::enumerate(value.elements())) {
@@ -180,6 +184,7 @@ static LogicalResult checkCounts(Operation *target, StringRef name,
 LogicalResult Interpreter::bindInput(StringRef name, const Array &given) {
   Operation *target = lookupDotted(*impl, name);
   ArrayType type;
+  StringRef unit; // of an argument
   bool isState = false;
   if (auto signal = dyn_cast_or_null<SignalOp>(target)) {
     type = cast<ArrayType>(signal.getType());
@@ -192,7 +197,7 @@ LogicalResult Interpreter::bindInput(StringRef name, const Array &given) {
     if (column.getKind() == ColumnKind::constant)
       return column.emitError("column '")
              << name << "' is constant and takes no input";
-  } else if (ArrayType argument = findArgument(impl->module, name)) {
+  } else if (ArrayType argument = findArgument(impl->module, name, unit)) {
     type = argument;
   } else {
     return emitError(impl->module.getLoc(), "'")
@@ -201,7 +206,7 @@ LogicalResult Interpreter::bindInput(StringRef name, const Array &given) {
   Location loc = target ? target->getLoc() : impl->module.getLoc();
   Array value = converted(type, collected(type, given));
   FailureOr<Array> bound = impl->conform(value, type, name, loc);
-  if (failed(bound) || failed(checkCounts(target, name, value, loc)))
+  if (failed(bound) || failed(checkCounts(target, unit, name, value, loc)))
     return failure();
   (isState ? impl->cells : impl->inputs)[name] =
       rangedAs(type, std::move(*bound));
@@ -297,6 +302,8 @@ Interpreter::run(StringRef entry, ArrayRef<RuntimeValue> given) {
              *results, cast<FunctionOpInterface>(function).getResultTypes()))
       if (auto *element = std::get_if<Element>(&result))
         result = Array::scalar(type, *element);
+  if (auto func = dyn_cast<FuncOp>(function); func && succeeded(results))
+    giveRows(func, *results);
   if (succeeded(results))
     for (auto [i, result] : llvm::enumerate(*results))
       if (auto name = cast<FunctionOpInterface>(function)

@@ -19,6 +19,7 @@ namespace {
 /// One argument of a lowered function.
 struct Slot {
   StringRef role, name, part;
+  StringAttr rows; ///< of an index: what it counts along, where that is told
   SmallVector<FlatSymbolRefAttr> axes;
   /// The type of the array it carries, where it is no plan.
   ArrayType type;
@@ -65,6 +66,8 @@ Slot LoweredRun::slotOf(unsigned i) {
   slot.role = text("route.role");
   slot.name = text("route.name");
   slot.part = text("route.part");
+  if (auto rows = func.getArgAttrOfType<FlatSymbolRefAttr>(i, "route.rows"))
+    slot.rows = rows.getAttr();
   if (auto axes = func.getArgAttrOfType<ArrayAttr>(i, "route.axes"))
     slot.axes = llvm::to_vector(axes.getAsRange<FlatSymbolRefAttr>());
   if (auto type = func.getArgAttrOfType<TypeAttr>(i, "route.type"))
@@ -308,7 +311,8 @@ FailureOr<RuntimeValue> LoweredRun::decodePlan(const Slot &slot,
   auto items = itemAxes(name, loc);
   if (failed(items))
     return failure();
-  StringAttr chosen = op.getParentAxes().back().getAttr();
+  StringAttr chosen =
+      slot.rows ? slot.rows : op.getParentAxes().back().getAttr();
   auto candidates = axisOf(chosen, loc);
   if (failed(candidates))
     return failure();

@@ -46,13 +46,19 @@ LogicalResult Machine::charge(int64_t elements, Location loc) {
 }
 
 /// Whether all that `op` reads has a value. Rules do without those that stand
-/// behind the one that decides.
+/// behind the one that decides, and a choice without its keys where there is
+/// nothing to choose between.
 static bool hasOperands(Operation *op, const Frame &frame) {
   auto has = [&](Value value) { return frame.has(value); };
   llvm::SetVector<Value> captured;
   getUsedValuesDefinedAbove(op->getRegions(), captured);
-  return (isa<FirstPlanOp>(op) || llvm::all_of(op->getOperands(), has)) &&
-         llvm::all_of(captured, has);
+  if (!llvm::all_of(captured, has) || isa<FirstPlanOp>(op))
+    return llvm::all_of(captured, has);
+  auto choose = dyn_cast<ChooseOp>(op);
+  return llvm::all_of(op->getOperands(), [&](Value value) {
+    return has(value) ||
+           (choose && llvm::is_contained(choose.getKeys(), value));
+  });
 }
 
 LogicalResult Machine::runRegion(Region &region, ArrayRef<RuntimeValue> args,

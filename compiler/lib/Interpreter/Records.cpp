@@ -15,8 +15,8 @@ public:
   RecordPrinter(Machine &machine, llvm::raw_ostream &os)
       : machine(machine), os(os) {}
 
-  /// Prints `value`; of item `item` alone where that is not -1.
-  void print(const RuntimeValue &value, int64_t item);
+  /// Prints a value; of item `item` alone where that is not -1.
+  void print(const NamedValue &value, int64_t item);
 
 private:
   using Body = llvm::function_ref<void(int64_t)>;
@@ -28,6 +28,7 @@ private:
 
   Machine &machine;
   llvm::raw_ostream &os;
+  StringRef unit; ///< of the value at hand
 };
 } // namespace
 
@@ -73,7 +74,7 @@ static std::vector<int64_t> allRows(const Axis &plan) {
 void RecordPrinter::array(const Array &array,
                           SmallVectorImpl<int64_t> &position, int64_t item) {
   if (position.size() == array.axes.size())
-    return printJson(os, machine, array.at(position), array.elementType);
+    return printJson(os, machine, array.at(position), array.elementType, unit);
   const Axis &axis = *array.axes[position.size()];
   auto below = [&](int64_t place) {
     position.push_back(place);
@@ -88,7 +89,9 @@ void RecordPrinter::array(const Array &array,
     list(axis.size, below);
 }
 
-void RecordPrinter::print(const RuntimeValue &value, int64_t item) {
+void RecordPrinter::print(const NamedValue &named, int64_t item) {
+  const RuntimeValue &value = named.value;
+  unit = named.unit;
   if (auto *array = std::get_if<Array>(&value)) {
     SmallVector<int64_t> position;
     return this->array(*array, position, item);
@@ -127,7 +130,7 @@ void route::interp::printRecords(llvm::raw_ostream &os, Machine &machine,
       if (ofItems(entry) != wanted)
         continue;
       os << (first ? "" : ", ") << llvm::json::Value(entry.name) << ": ";
-      printer.print(entry.value, item);
+      printer.print(entry, item);
       first = false;
     }
     os << '}';

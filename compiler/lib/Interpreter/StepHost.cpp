@@ -365,14 +365,16 @@ FailureOr<Event> Stage::readEvent(StepRun &run, int64_t call, Event::Kind kind,
   if (kind != Event::Kind::Return)
     return event;
   auto fields = run.fieldsOf(call);
-  for (const auto &[name, type] : fields) {
+  for (const auto &[name, type, unit] : fields) {
     const llvm::json::Value *value = values.get(name);
     if (!value)
       return complain(line) << "the answer has no '" << name << "'";
-    auto array = readJson(machine, *value, type, name, line, place());
+    auto array = readJson(machine, *value, type,
+                          script.picodollars ? "" : StringRef(unit), name, line,
+                          place());
     if (failed(array))
       return failure();
-    if (run.counts(call, name))
+    if (unit == "tok" || unit == "B")
       for (const Element &element : array->elements()) {
         Range range = toRange(element);
         auto *number = std::get_if<double>(&range.lo);
@@ -386,7 +388,7 @@ FailureOr<Event> Stage::readEvent(StepRun &run, int64_t call, Event::Kind kind,
   }
   for (const auto &[key, value] : values)
     if (llvm::none_of(fields, [&](const auto &field) {
-          return field.first == StringRef(key);
+          return field.name == StringRef(key);
         }))
       return complain(line)
              << "the answer has no field '" << StringRef(key) << "'";

@@ -3,6 +3,8 @@
 #include "route/Interpreter/Inputs.h"
 #include "route/Interpreter/Machine.h"
 #include "route/Interpreter/Steps.h"
+#include "route/Library/Element.h"
+#include "route/io/Scalars.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/JSON.h"
 
@@ -77,12 +79,34 @@ static ArrayAttr labelsOf(Machine &machine, Type type) {
   return {};
 }
 
+/// Money in dollars, as records of libraries have it; false for other units.
+static bool printMoney(llvm::raw_ostream &os, const Element &element, Type type,
+                       llvm::StringRef unit) {
+  route_type_desc desc = {};
+  desc.element = libraryElement(type);
+  desc.unit = unit.data();
+  desc.enumeration = desc.rows_of = -1;
+  if (unit.empty() || !isMoney(desc))
+    return false;
+  double wide = element.asDouble();
+  float narrow = element.asFloat();
+  bool isWide = desc.element == ROUTE_F64;
+  std::string text;
+  writeElement({}, desc,
+               isWide ? reinterpret_cast<const char *>(&wide)
+                      : reinterpret_cast<const char *>(&narrow),
+               text);
+  os << text;
+  return true;
+}
+
 void route::interp::printJson(llvm::raw_ostream &os, Machine &machine,
-                              const Element &element, Type type) {
+                              const Element &element, Type type,
+                              llvm::StringRef unit) {
   if (isRangeType(type)) {
     const Range &range = element.asRange();
     if (range.known)
-      return printJson(os, machine, range.lo, stripRange(type));
+      return printJson(os, machine, range.lo, stripRange(type), unit);
     os << "null";
     return;
   }
@@ -99,7 +123,9 @@ void route::interp::printJson(llvm::raw_ostream &os, Machine &machine,
     os << '[';
     llvm::interleave(
         element.asList(), os,
-        [&](const Element &member) { printJson(os, machine, member, inner); },
+        [&](const Element &member) {
+          printJson(os, machine, member, inner, unit);
+        },
         ", ");
     os << ']';
     return;
@@ -123,6 +149,8 @@ void route::interp::printJson(llvm::raw_ostream &os, Machine &machine,
       return;
     }
   }
+  if (printMoney(os, element, type, unit))
+    return;
   std::string text = printElement(element, type);
   bool number = !text.empty() &&
                 llvm::StringRef("-0123456789tf").contains(text[0]) &&
@@ -132,24 +160,24 @@ void route::interp::printJson(llvm::raw_ostream &os, Machine &machine,
 
 /// One pair of brackets an axis.
 static void print(llvm::raw_ostream &os, Machine &machine, const Array &array,
-                  SmallVectorImpl<int64_t> &position) {
+                  llvm::StringRef unit, SmallVectorImpl<int64_t> &position) {
   if (position.size() == array.axes.size())
-    return printJson(os, machine, array.at(position), array.elementType);
+    return printJson(os, machine, array.at(position), array.elementType, unit);
   os << '[';
   for (int64_t p = 0; p < array.axes[position.size()]->size; ++p) {
     os << (p ? ", " : "");
     position.push_back(p);
-    print(os, machine, array, position);
+    print(os, machine, array, unit, position);
     position.pop_back();
   }
   os << ']';
 }
 
 static void print(llvm::raw_ostream &os, Machine &machine,
-                  const RuntimeValue &value) {
+                  const RuntimeValue &value, llvm::StringRef unit) {
   if (auto *array = std::get_if<Array>(&value)) {
     SmallVector<int64_t> position;
-    return print(os, machine, *array, position);
+    return print(os, machine, *array, unit, position);
   }
   os << '[';
   if (auto *plan = std::get_if<Plan>(&value)) {
@@ -184,8 +212,8 @@ void route::interp::logAction(llvm::raw_ostream &os, Machine &machine,
     llvm::interleave(
         action.values, os,
         [&](const auto &value) {
-          os << quoted(value.first) << ": ";
-          print(os, machine, value.second);
+          os << quoted(value.name) << ": ";
+          print(os, machine, value.value, value.unit);
         },
         ", ");
     os << '}';
@@ -205,9 +233,9 @@ void route::interp::logAction(llvm::raw_ostream &os, Machine &machine,
   os << "}\n";
 }
 
-void route::interp::logEvent(
-    llvm::raw_ostream &os, Machine &machine, Moment moment, const Event &event,
-    llvm::ArrayRef<std::pair<std::string, ArrayType>> fields) {
+void route::interp::logEvent(llvm::raw_ostream &os, Machine &machine,
+                             Moment moment, const Event &event,
+                             llvm::ArrayRef<AnswerField> fields) {
   begin(os, moment, "event", nameOf(event.kind));
   os << ", \"call\": " << event.call;
   if (event.kind == Event::Kind::Fail)
@@ -215,13 +243,13 @@ void route::interp::logEvent(
   if (event.kind == Event::Kind::Return) {
     os << ", \"values\": {";
     bool first = true;
-    for (const auto &[name, type] : fields) {
+    for (const auto &[name, type, unit] : fields) {
       auto found = event.values.find(name);
       if (found == event.values.end())
         continue;
       os << (first ? "" : ", ") << quoted(name) << ": ";
       first = false;
-      print(os, machine, found->second);
+      print(os, machine, found->second, unit);
     }
     os << '}';
   }

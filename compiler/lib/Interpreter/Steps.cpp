@@ -13,6 +13,14 @@ using namespace mlir;
 using namespace route;
 using namespace route::interp;
 
+/// The unit of the value `name`, by an attribute that lists those that have
+/// one.
+static std::string unitIn(Operation *op, StringRef list, StringRef name) {
+  auto units = op->getAttrOfType<DictionaryAttr>(list);
+  auto unit = units ? units.getAs<StringAttr>(name) : StringAttr();
+  return unit ? unit.str() : "";
+}
+
 namespace {
 
 /// One call that the host was asked for.
@@ -25,7 +33,7 @@ struct Call {
   int64_t deadlineNs = -1, code = 0;
   llvm::StringMap<Array> values;
   /// The arguments, by name.
-  std::vector<std::pair<std::string, RuntimeValue>> given;
+  std::vector<NamedValue> given;
   /// The row whose body is asked: of a pool of pools, the row of a part.
   StringAttr pool;
   int64_t row = -1;
@@ -299,7 +307,9 @@ LogicalResult StepRun::Impl::advance() {
       Action action{Action::Kind::Note};
       action.name = note.getName().str();
       for (auto [i, value] : llvm::enumerate(note.getValues()))
-        action.values.push_back({std::to_string(i), frame.get(value)});
+        action.values.push_back(
+            {std::to_string(i), frame.get(value),
+             unitIn(note, "route.units", std::to_string(i))});
       actions.push_back(std::move(action));
       ++at;
     } else if (auto keep = dyn_cast<KeepOp>(op)) {
@@ -361,8 +371,9 @@ void StepRun::Impl::finish(route::ReturnOp op) {
   Action action{Action::Kind::Done};
   for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
     auto name = func.getResultAttrOfType<StringAttr>(i, "route.name");
-    action.values.push_back(
-        {name ? name.getValue().str() : std::to_string(i), frame.get(operand)});
+    auto unit = func.getResultAttrOfType<StringAttr>(i, "route.unit");
+    action.values.push_back({name ? name.getValue().str() : std::to_string(i),
+                             frame.get(operand), unit ? unit.str() : ""});
   }
   actions.push_back(std::move(action));
   ended = true;
@@ -538,7 +549,7 @@ static LogicalResult partOf(Machine &machine, AskOp op, StringAttr &pool,
 /// is the argument of its name, and unknown where there is none.
 LogicalResult StepRun::Impl::passOver(Call &call) {
   call.ended = call.answered = call.passed = true;
-  for (auto &[name, value] : call.given) {
+  for (auto &[name, value, unit] : call.given) {
     auto *array = std::get_if<Array>(&value);
     auto ref = array ? dyn_cast<RefType>(array->elementType) : RefType();
     auto axis = ref ? machine.symbols.lookup<AxisOp>(ref.getAxis().getAttr())
@@ -580,7 +591,9 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
     return success();
   }
   for (auto [name, value] : llvm::zip(op.getNames(), args))
-    call.given.push_back({cast<StringAttr>(name).getValue().str(), value});
+    call.given.push_back(
+        {cast<StringAttr>(name).getValue().str(), value,
+         unitIn(op, "route.units", cast<StringAttr>(name).getValue())});
   if (op.getPool()) {
     call.pool = call.site.pool;
     call.row = call.site.row;
@@ -629,7 +642,7 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
 /// with its columns; `saved` is what they are otherwise.
 LogicalResult StepRun::Impl::placeItems(const Call &call,
                                         llvm::StringMap<Array> &saved) {
-  for (auto &[name, value] : call.given)
+  for (auto &[name, value, unit] : call.given)
     for (auto [axis, place] : items) {
       auto *array = std::get_if<Array>(&value);
       auto found = machine.inputs.find(name);
@@ -738,6 +751,9 @@ LogicalResult StepRun::Impl::runHandlers(StringRef event, const Call *call,
     }
     if (!concerned)
       continue;
+    if (args.size() != handler.getNumArguments() && event == "feedback")
+      return handler.emitError("feedback about a run tells the reward alone")
+             << ": what the run chose is in 'run.kept'";
     if (args.size() != handler.getNumArguments())
       return handler.emitError("takes what '") << event << "' does not tell";
     if (failed(machine.call(handler, args)))
@@ -935,15 +951,15 @@ LogicalResult StepRun::feedback(float reward) {
   });
 }
 
-std::vector<std::pair<std::string, ArrayType>>
-StepRun::fieldsOf(int64_t id) const {
-  std::vector<std::pair<std::string, ArrayType>> fields;
+std::vector<AnswerField> StepRun::fieldsOf(int64_t id) const {
+  std::vector<AnswerField> fields;
   if (id < 0 || id >= int64_t(impl->calls.size()) || impl->calls[id]->ended)
     return fields;
   Call &call = *impl->calls[id];
   if (call.signal) {
-    fields.push_back(
-        {"value", impl->typeOfItem(cast<ArrayType>(call.signal.getType()))});
+    fields.push_back({"value",
+                      impl->typeOfItem(cast<ArrayType>(call.signal.getType())),
+                      call.signal.getUnit().value_or("").str()});
     return fields;
   }
   size_t own = call.ask.getAxis() ? 1 : 0;
@@ -951,18 +967,9 @@ StepRun::fieldsOf(int64_t id) const {
        llvm::zip(call.ask.getFields(), call.ask.getValues())) {
     auto type = cast<ArrayType>(value.getType());
     fields.push_back({cast<StringAttr>(name).getValue().str(),
-                      type.withAxes(type.getAxes().drop_front(own))});
+                      type.withAxes(type.getAxes().drop_front(own)),
+                      unitIn(call.ask, "route.field_units",
+                             cast<StringAttr>(name).getValue())});
   }
   return fields;
-}
-
-bool StepRun::counts(int64_t id, StringRef field) const {
-  Call &call = *impl->calls[id];
-  if (call.signal) {
-    StringRef unit = call.signal.getUnit().value_or("");
-    return unit == "tok" || unit == "B";
-  }
-  auto counted = call.ask->getAttrOfType<ArrayAttr>("route.counts");
-  return counted && llvm::any_of(counted.getAsValueRange<StringAttr>(),
-                                 [&](StringRef name) { return name == field; });
 }

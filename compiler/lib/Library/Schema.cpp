@@ -191,7 +191,19 @@ private:
       return column.getUnit().value_or("");
     if (auto signal = symbols.lookup<SignalOp>(name))
       return signal.getUnit().value_or("");
+    if (auto param = symbols.lookup<ParamOp>(name))
+      return param.getUnit().value_or("");
+    if (auto state = symbols.lookup<StateOp>(name))
+      return state.getUnit().value_or("");
     return {};
+  }
+
+  /// Of an argument of an entry: its own, or that of what it reads.
+  StringRef unitOf(func::FuncOp entry, unsigned i) {
+    if (StringRef unit = text(entry, i, kUnitAttr); !unit.empty())
+      return unit;
+    bool output = text(entry, i, kRoleAttr) == "output";
+    return output ? StringRef() : unitOf(text(entry, i, kNameAttr));
   }
 
   /// What a column of an axis is where the host does not give it.
@@ -344,7 +356,9 @@ private:
         if (part == "index") {
           // Rows of a plan are chosen by their places in its index, which are
           // an axis by the plan's name.
-          auto chosen = symbols.lookup<AxisOp>(parents.back().getValue());
+          auto given = entry.getArgAttrOfType<FlatSymbolRefAttr>(i, kRowsAttr);
+          auto chosen = symbols.lookup<AxisOp>(
+              (given ? given : parents.back()).getValue());
           port.type.rowsOf =
               chosen.getKind() == AxisKind::plan
                   ? namedAxis(chosen.getSymName().str(), ShapedType::kDynamic)
@@ -358,7 +372,7 @@ private:
         auto array = cast<ArrayType>(
             entry.getArgAttrOfType<TypeAttr>(i, "route.type").getValue());
         FailureOr<TypeSchema> type =
-            typeOf(entry, array.getElementType(), unitOf(name));
+            typeOf(entry, array.getElementType(), unitOf(entry, i));
         if (failed(type))
           return failure();
         port.type = *type;

@@ -177,7 +177,7 @@ void Elaborator::checkGeneric(const RouteDecl &decl, mlir::Block &block) {
     if (!param->type && !root->lookup(param->name.text).first)
       return; // its axes are those of its callers
   std::vector<Value> args;
-  std::vector<std::string> names;
+  std::vector<NamedUnit> names;
   Context next = cx;
   next.scope = scope;
   inContext(std::move(next), [&] {

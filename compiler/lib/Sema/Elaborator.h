@@ -51,6 +51,7 @@ private:
     error(code, range, message);
     return Value();
   }
+  void needsCall(const ast::LetDecl &function, SourceRange range);
   Value unknownLabel(const ast::Name &name, llvm::ArrayRef<std::string> labels);
   Value unknownName(const ast::Name &name, StringRef what,
                     llvm::ArrayRef<std::string> candidates);
@@ -459,7 +460,16 @@ private:
   struct Result {
     mlir::Value value;
     std::string name, role; // plan, weight, status, which, note, value, kept
+    Unit unit{};
   };
+  /// The attributes of an argument or result of a function; parts that are
+  /// empty are left out.
+  mlir::StringAttr unitAttr(const Unit &unit) {
+    return unit.isNone() ? mlir::StringAttr()
+                         : e.builder.getStringAttr(unit.baseStr());
+  }
+  mlir::DictionaryAttr portAttrs(StringRef name, StringRef role = {},
+                                 const Unit &unit = {});
   Value callRoute(RouteInstance &route, std::vector<Value> args,
                   SourceRange range);
   Value inlineRoute(RouteInstance &route, const std::vector<Value> &args,
@@ -468,8 +478,10 @@ private:
                        SourceRange range);
   Value execute(const ast::BlockStmt &block, ReturnSlot &slot);
   void emitEntry(RouteInstance &route, SourceRange range);
+  using NamedUnit = std::pair<std::string, Unit>;
   bool bindEntryParams(RouteInstance &route, std::vector<Value> &args,
-                       mlir::Block &block, std::vector<std::string> &names);
+                       mlir::Block &block, std::vector<NamedUnit> &names);
+  bool givesRows(const Result &result);
   void flattenResult(const Value &value, StringRef name,
                      std::vector<Result> &results, SourceRange range);
   bool isEntry(const RouteInstance &route);
@@ -515,6 +527,8 @@ private:
       std::map<std::string, llvm::SmallVector<mlir::NamedAttribute>>;
   bool syntaxFailed() const;
   bool testCell(const ast::TestDecl::Input &input, TestCells &cells);
+  bool testElement(const ast::TestDecl::Input &input);
+  bool testSetup(const ast::TestDecl &decl, mlir::FlatSymbolRefAttr &setup);
   bool testInput(const ast::TestDecl::Input &input,
                  llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs);
   // StepTests.cpp
@@ -646,7 +660,8 @@ private:
   Value answerValue(const TypeInfo &type, mlir::ValueRange &values);
   bool askArguments(const ast::CallExpr &call, const ast::BodyDecl *body,
                     ScopePtr scope, llvm::SmallVectorImpl<mlir::Value> &values,
-                    llvm::SmallVectorImpl<mlir::Attribute> &names);
+                    llvm::SmallVectorImpl<mlir::Attribute> &names,
+                    mlir::NamedAttrList &units);
   void checkHandled(const StepRoute &steps);
   const ast::BodyDecl *bodyNamed(const PoolInfo &pool, const ast::Name &name);
   TypeInfo answerType(const ast::TypeExpr &written, ScopePtr scope,
@@ -663,6 +678,7 @@ private:
   bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
                 SourceRange range);
   void noteHandlers(RouteInstance &route, const Value &plan);
+  AxisInfo *rowOfEvent(const ast::OnDecl &decl, const ast::ColumnDecl &param);
   void onlyCommit(const ast::OnDecl &decl);
   void commitNow(const ast::OnDecl &decl);
   bool commitTakesNothing(const ast::OnDecl &decl);

@@ -265,16 +265,32 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range,
   case Kind::Function:
     if (cx.candidate && value.function->decl->params.size() == 1)
       return asArray(use(value, range), range, like);
-    error(diag::wrongKind, range,
-          "expected a value, found a function of " +
-              llvm::Twine(value.function->decl->params.size()) + " arguments")
-        .help("call it");
-    return {};
+    return needsCall(*value.function->decl, range), mlir::Value();
   default:
     break;
   }
   error(diag::wrongKind, range, "expected a value, found " + describe(value));
   return {};
+}
+
+/// `let value = skill - cost` where cost is a function of a row.
+void Elaborator::needsCall(const LetDecl &function, SourceRange range) {
+  std::string call = function.name().text + "(";
+  for (const ColumnPtr &param : function.params)
+    call += (param == function.params.front() ? "" : ", ") + param->name.text;
+  // One argument is as a rule the row of a pool.
+  bool row = function.params.size() == 1 && pools.size() == 1;
+  if (row)
+    call = function.name().text + "(" + pools.front().axis->name;
+  auto message =
+      error(diag::wrongKind, range,
+            "expected a value, found the function '" + function.name().text +
+                "' of " + llvm::Twine(function.params.size()) +
+                (function.params.size() == 1 ? " argument" : " arguments"));
+  message.label(function.name().range, "declared here")
+      .help("call it: " + call + ")");
+  if (function.params.size() == 1)
+    message.note("only a choice gives it the row at hand by itself");
 }
 
 mlir::Value Elaborator::evalArray(const Expr &expr, mlir::Type like) {
@@ -354,14 +370,17 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
       return Value::array(RankOp::create(e.builder, e.loc,
                                          e.arrayType(e.i64(), {base.axis}),
                                          base.axis->plan));
-    if (const ColumnInfo *column = base.axis->candidates()->findColumn(name)) {
-      Value value = loadColumn(*base.axis->candidates(), *column);
+    AxisInfo *chosen = base.axis->candidates();
+    while (chosen->isPlan()) // rows of a plan have the columns of its own
+      chosen = chosen->candidates();
+    if (const ColumnInfo *column = chosen->findColumn(name)) {
+      Value value = loadColumn(*chosen, *column);
       return Value::array(e.gather(value.ir, base.axis), value.unit);
     }
     std::vector<std::string> names = {"rank"};
     if (base.names)
       names.insert(names.end(), base.names->begin(), base.names->end());
-    for (const ColumnInfo &column : base.axis->candidates()->columns)
+    for (const ColumnInfo &column : chosen->columns)
       names.push_back(column.name);
     return unknownName(expr.member, "column", names);
   }

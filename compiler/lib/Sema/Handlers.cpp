@@ -122,7 +122,7 @@ void Elaborator::keepForHandlers(std::vector<Result> &results) {
   llvm::SetVector<AxisInfo *> planAxes;
   auto add = [&](mlir::Value value, const std::string &name) {
     for (const Result &result : results)
-      if (result.value == value)
+      if (result.value == value && !givesRows(result))
         return;
     // Handlers find what they need by name.
     std::string free = "keep." + name;
@@ -202,7 +202,7 @@ void Elaborator::onlyCommit(const OnDecl &decl) {
 bool Elaborator::commitTakesNothing(const OnDecl &decl) {
   if (decl.params.empty())
     return true;
-  error(diag::argumentMismatch, decl.params.front().range,
+  error(diag::argumentMismatch, decl.params.front()->range,
         "'on commit' takes nothing: it sees the router's names");
   return false;
 }
@@ -239,11 +239,11 @@ void Elaborator::emitHandlers(FuncOp entry,
       if (argument)
         return argument;
       argument = block.addArgument(value.getType(), e.loc);
+      // What was computed may be below zero, also in tokens.
       for (const Result &result : results)
-        if (result.value == value)
-          argAttrs.push_back(
-              e.builder.getDictionaryAttr({e.builder.getNamedAttr(
-                  "route.name", e.builder.getStringAttr(result.name))}));
+        if (result.value == value && !givesRows(result))
+          argAttrs.push_back(portAttrs(
+              result.name, {}, result.unit.counts() ? Unit() : result.unit));
       return argument;
     };
     std::vector<std::pair<AxisInfo *, mlir::Value>> saved;
@@ -309,8 +309,13 @@ void Elaborator::emitHandlers(FuncOp entry,
 }
 
 /// `m.cool = …`: one row of a state column.
-bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
+bool Elaborator::writeRow(const MemberExpr &target, const Value &given,
                           Value value, SourceRange range) {
+  // A ref is the row that it names.
+  Value row = given;
+  if (row.is(Kind::Array) && e.axesOf(row.ir).empty())
+    if (auto ref = dyn_cast<RefType>(e.valueTypeOf(row.ir)))
+      row = Value::ofAxis(Kind::Row, e.axisOf(ref.getAxis()), row.ir);
   const ColumnInfo *column =
       row.axis ? row.axis->findColumn(target.member.text) : nullptr;
   bool isRow = row.is(Kind::Row) || row.is(Kind::Member);
@@ -352,8 +357,11 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
   mlir::Value before = e.get(column->symbol, column->type);
   mlir::Value here =
       e.compare(CompareKind::eq, e.iota(row.axis, /*asRef=*/true), position);
-  mlir::Value next = e.broadcastTo(
-      e.select(andMask(cx.writeMask, here), value.ir, before), column->axes);
+  here = andMask(cx.writeMask, here);
+  if (e.isRange(here)) // only what surely is
+    here = e.coalesce(here, e.constantInt(e.i1(), 0));
+  mlir::Value next =
+      e.broadcastTo(e.select(here, value.ir, before), column->axes);
   if (next.getType() != column->type) {
     error(diag::resultAxes, range,
           "column '" + column->name + "' takes one value a row, found " +
@@ -370,7 +378,7 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &row,
 AxisInfo *Elaborator::poolOfEvents(const OnDecl *decl) {
   AxisInfo *found = nullptr;
   if (decl && !decl->params.empty() && pools.size() > 1) {
-    std::string row = decl->params.front().text + ".";
+    std::string row = decl->params.front()->name.text + ".";
     std::vector<StringRef> columns;
     std::vector<std::string> names = namesIn(*decl->body);
     for (StringRef name : names)
@@ -422,6 +430,36 @@ AxisInfo *Elaborator::poolOfEvents(const OnDecl *decl) {
   return found;
 }
 
+/// The pool of the row that an event is about: that of the type which is
+/// written, or the one that poolOfEvents finds; null after an error.
+AxisInfo *Elaborator::rowOfEvent(const OnDecl &decl, const ColumnDecl &param) {
+  if (param.type) {
+    TypeInfo type = resolveType(*param.type);
+    auto ref = type.kind == TypeInfo::Kind::Array
+                   ? dyn_cast<RefType>(type.element)
+                   : RefType();
+    AxisInfo *pool = type.kind == TypeInfo::Kind::Row ? type.rowOf
+                     : ref                            ? e.axisOf(ref.getAxis())
+                                                      : nullptr;
+    if (pool && pool->pool)
+      return pool;
+    if (type.kind != TypeInfo::Kind::None)
+      error(diag::typeMismatch, param.type->range,
+            "'on " + decl.event.text + "' is about a row of a pool")
+          .help("write its pool: " + param.name.text + ": ref …");
+    return nullptr;
+  }
+  AxisInfo *pool = poolOfEvents(&decl);
+  if (!pool)
+    error(diag::wrongKind, param.range,
+          "which pool this event is about is not clear")
+        .note("it is the pool that has the columns which the handler names, "
+              "such as m.cool, the one pool with state columns, or the one "
+              "that all routers choose from")
+        .help("say which: " + param.name.text + ": ref …");
+  return pool;
+}
+
 /// `on failure(m, code) { … }` beside the routes of a policy.
 void Elaborator::emitModuleHandler(const OnDecl &decl) {
   struct Event {
@@ -454,7 +492,9 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
               ", and commit inside a router");
     return;
   }
-  if (decl.params.size() > event->params.size()) {
+  // Feedback brings what the handler asks for, by name.
+  bool feedback = decl.event.text == "feedback";
+  if (!feedback && decl.params.size() > event->params.size()) {
     error(diag::argumentMismatch, decl.event.range,
           "'on " + decl.event.text + "' takes at most " +
               llvm::Twine(event->params.size()) + " names, found " +
@@ -494,28 +534,61 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
   topOp = func;
   planLets.clear();
   llvm::SmallVector<mlir::Attribute> argAttrs;
-  auto argument = [&](mlir::Type element, StringRef name, StringRef role) {
-    argAttrs.push_back(e.builder.getDictionaryAttr(
-        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name)),
-         e.builder.getNamedAttr("route.role", e.builder.getStringAttr(role))}));
+  auto argument = [&](mlir::Type element, StringRef name, StringRef role,
+                      const Unit &unit = {}) {
+    argAttrs.push_back(portAttrs(name, role, unit));
     return block.addArgument(route::ArrayType::get(element), e.loc);
   };
   Context next;
   next.scope = std::make_shared<Scope>(root);
   next.handler = true;
   bool good = true;
+  const ColumnDecl *reward = nullptr;
   for (size_t i = 0; i < decl.params.size() && good; ++i) {
-    StringRef role = event->params[i], name = decl.params[i].text;
+    const ColumnDecl &param = *decl.params[i];
+    StringRef role =
+                  feedback ? param.type ? "value" : "reward" : event->params[i],
+              name = param.name.text;
     Value value;
-    if (role == "row") {
-      AxisInfo *pool = poolOfEvents(&decl);
+    if (param.type && !feedback && role != "row") {
+      error(diag::wrongKind, param.type->range,
+            "the type of '" + name + "' is known: it is the " + role);
+      good = false;
+      break;
+    }
+    if (next.scope->entries.count(name.str())) {
+      error(diag::duplicateName, param.range,
+            "'" + name + "' is declared twice");
+      good = false;
+      break;
+    }
+    if (role == "value") {
+      TypeInfo type = resolveType(*param.type, name);
+      bool row = type.kind == TypeInfo::Kind::Row;
+      if (type.kind == TypeInfo::Kind::None ||
+          (!row &&
+           (type.kind != TypeInfo::Kind::Array || !type.axes.empty()))) {
+        if (type.kind != TypeInfo::Kind::None)
+          error(diag::wrongKind, param.type->range,
+                "feedback brings single values and refs of rows");
+        good = false;
+        break;
+      }
+      mlir::Type element =
+          row ? mlir::Type(RefType::get(&context, type.rowOf->symbol))
+              : storageType(type);
+      if (memberTypeOf(getValueType(element))) {
+        error(diag::wrongKind, param.type->range,
+              "feedback brings single values and refs of rows");
+        good = false;
+        break;
+      }
+      mlir::Value given = argument(element, name, role, type.unit);
+      value = row ? Value::ofAxis(Kind::Row, type.rowOf, given)
+                  : Value::array(given, type.unit);
+    } else if (role == "row") {
+      AxisInfo *pool = rowOfEvent(decl, param);
       if (!pool) {
-        error(diag::wrongKind, decl.params[i].range,
-              "which pool this event is about is not clear")
-            .note(
-                "it is the pool that has the columns which the handler names, "
-                "such as m.cool, the one pool with state columns, or the one "
-                "that all routers choose from");
         good = false;
         break;
       }
@@ -525,6 +598,17 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
     } else if (role == "code") {
       value = Value::array(argument(e.i64(), name, role));
     } else if (role == "reward") {
+      if (reward) {
+        error(diag::argumentMismatch, param.range,
+              "'" + name + "' has no type, and the reward is '" +
+                  reward->name.text + "'")
+            .label(reward->range, "this is the reward")
+            .help("write what it is: " + name + ": ref …, or " + name +
+                  ": f32");
+        good = false;
+        break;
+      }
+      reward = &param;
       value = Value::array(argument(e.f32(), name, role));
     } else { // what was used, field by field
       value = Value::group(Kind::Record, {}, {});
@@ -532,12 +616,12 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
       for (const auto &[field, type] : usageFields(poolOfEvents())) {
         value.parts->push_back(
             Value::array(argument(storageType(type), (name + "." + field).str(),
-                                  "usage." + field),
+                                  "usage." + field, type.unit),
                          type.unit));
         value.names->push_back(field);
       }
     }
-    next.scope->bind(name, value, decl.params[i].range);
+    next.scope->bind(name, value, param.range);
   }
   if (event->item && good)
     for (AxisInfo *item : itemAxes)
@@ -552,11 +636,7 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
            return true;
          });
   for (size_t i = 0; i < keptArgs.size(); ++i)
-    argAttrs.push_back(e.builder.getDictionaryAttr(
-        {e.builder.getNamedAttr(
-             "route.name", e.builder.getStringAttr("kept." + llvm::Twine(i))),
-         e.builder.getNamedAttr("route.role",
-                                e.builder.getStringAttr("kept"))}));
+    argAttrs.push_back(portAttrs("kept." + std::to_string(i), "kept"));
   keptArgs.clear();
   route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
   func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), {}));

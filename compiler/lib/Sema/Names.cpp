@@ -156,7 +156,9 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
     if (auto column = columnOf(*cx.candidate, name.text))
       return *column;
   auto [entry, scope] = cx.scope->lookup(name.text);
-  if (entry)
+  // Only 'under' means a budget, so that a column may have its name.
+  auto *budget = entry ? dyn_cast_or_null<BudgetDecl>(entry->pending) : nullptr;
+  if (entry && !budget)
     return resolve(*entry, *scope, name.range);
   if (unsigned primes = name.primes()) {
     auto [base, owner] = cx.scope->lookup(name.base());
@@ -178,6 +180,13 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
   }
   if (quiet)
     return Value();
+  if (budget) {
+    error(diag::wrongKind, name.range,
+          "'" + name.text + "' is a budget, which has no value")
+        .label(budget->name.range, "declared here")
+        .help("a choice is bound by it with 'under " + name.text + "'");
+    return Value();
+  }
   std::vector<std::string> names = cx.scope->visibleNames();
   for (AxisInfo *axis : itemAxes)
     for (const ColumnInfo &column : axis->columns)

@@ -265,13 +265,13 @@ bool Elaborator::isEntry(const RouteInstance &route) {
 
 bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
                                  mlir::Block &block,
-                                 std::vector<std::string> &names) {
+                                 std::vector<NamedUnit> &names) {
   for (const ColumnPtr &param : route.decl->params) {
     StringRef name = param->name.text;
     auto addArgument = [&](route::ArrayType type, Unit unit) {
       mlir::Value argument =
           block.addArgument(type, locationOf(param->name.range));
-      names.push_back(name.str());
+      names.push_back({name.str(), unit});
       args.push_back(Value::array(argument, unit));
     };
     auto [entry, scope] = cx.scope->lookup(name);
@@ -313,16 +313,40 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
   return true;
 }
 
+mlir::DictionaryAttr Elaborator::portAttrs(StringRef name, StringRef role,
+                                           const Unit &unit) {
+  llvm::SmallVector<mlir::NamedAttribute> attrs;
+  auto add = [&](StringRef key, StringRef value) {
+    if (!value.empty())
+      attrs.push_back(
+          e.builder.getNamedAttr(key, e.builder.getStringAttr(value)));
+  };
+  add("route.name", name);
+  add("route.role", role);
+  if (mlir::StringAttr text = unitAttr(unit))
+    add("route.unit", text.getValue());
+  return e.builder.getDictionaryAttr(attrs);
+}
+
+/// Whether a plan leaves as rows of what the plan was made from that it was
+/// chosen from, and not as places in that plan.
+bool Elaborator::givesRows(const Result &result) {
+  auto type = dyn_cast<PlanType>(result.value.getType());
+  AxisInfo *axis = type ? e.axisOf(type.getAxis()) : nullptr;
+  return axis && result.role == "plan" &&
+         axis->rowsForCaller() != axis->candidates();
+}
+
 void Elaborator::flattenResult(const Value &value, StringRef name,
                                std::vector<Result> &results,
                                SourceRange range) {
   if (value.is(Kind::Plan)) {
     results.push_back({value.axis->plan, name.str(), "plan"});
     const Value *weight = value.part("weight");
-    results.push_back({weight
-                           ? weight->ir
-                           : e.broadcastTo(e.constant(e.f32(), 1), value.axis),
-                       (name + ".weight").str(), "weight"});
+    results.push_back(
+        {weight ? weight->ir
+                : e.broadcastTo(e.constant(e.f32(), 1), value.axis),
+         (name + ".weight").str(), "weight", weight ? weight->unit : Unit()});
     if (const Value *status = value.part("status"))
       results.push_back({status->ir, (name + ".status").str(), "status"});
     if (const Value *which = value.part("which")) {
@@ -342,7 +366,8 @@ void Elaborator::flattenResult(const Value &value, StringRef name,
       for (size_t i = 0; i < value.names->size(); ++i)
         if (StringRef((*value.names)[i]).starts_with("note."))
           results.push_back({(*value.parts)[i].ir,
-                             (name + "." + (*value.names)[i]).str(), "note"});
+                             (name + "." + (*value.names)[i]).str(), "note",
+                             (*value.parts)[i].unit});
     return;
   }
   if (value.is(Kind::Tuple) || value.is(Kind::Record)) {
@@ -355,7 +380,7 @@ void Elaborator::flattenResult(const Value &value, StringRef name,
     return;
   }
   if (mlir::Value ir = asArray(value, range, e.f32()))
-    results.push_back({ir, name.str(), "value"});
+    results.push_back({ir, name.str(), "value", value.unit});
 }
 
 void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
@@ -372,7 +397,7 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   handlers.clear();
   planLets.clear();
   std::vector<Value> args;
-  std::vector<std::string> names;
+  std::vector<NamedUnit> names;
   std::vector<Result> results;
   Value value;
   if (bindEntryParams(route, args, block, names))
@@ -402,15 +427,16 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   llvm::SmallVector<mlir::Attribute> argAttrs, resultAttrs;
   for (const Result &result : results) {
     returned.push_back(result.value);
-    resultAttrs.push_back(e.builder.getDictionaryAttr(
-        {e.builder.getNamedAttr("route.name",
-                                e.builder.getStringAttr(result.name)),
-         e.builder.getNamedAttr("route.role",
-                                e.builder.getStringAttr(result.role))}));
+    mlir::NamedAttrList attrs(portAttrs(result.name, result.role, result.unit));
+    if (givesRows(result))
+      attrs.set("route.rows",
+                e.axisOf(cast<PlanType>(result.value.getType()).getAxis())
+                    ->rowsForCaller()
+                    ->symbol);
+    resultAttrs.push_back(attrs.getDictionary(&context));
   }
-  for (const std::string &name : names)
-    argAttrs.push_back(e.builder.getDictionaryAttr(
-        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(name))}));
+  for (const auto &[name, unit] : names)
+    argAttrs.push_back(portAttrs(name, {}, unit));
   route::ReturnOp::create(e.builder, locationOf(decl.name.range), returned);
   func.setFunctionType(e.builder.getFunctionType(
       block.getArgumentTypes(), mlir::ValueRange(returned).getTypes()));

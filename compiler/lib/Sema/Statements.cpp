@@ -76,8 +76,20 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
   case ast::Kind::ReturnStmt: {
     auto &ret = cast<ReturnStmt>(stmt);
     if (!cx.returns) {
-      error(diag::wrongKind, stmt.range,
-            "'return' stands in the body of a route");
+      auto message = error(diag::wrongKind, stmt.range,
+                           cx.route ? "'return' cannot stand in a block here"
+                                    : "'return' stands in the body of a route");
+      if (cx.route && cx.route->decl && cx.route->decl->isRouter)
+        message
+            .note("a router decides for all items at once: what each gets is "
+                  "one value")
+            .help("write rules: choose first { when c -> x  otherwise -> … }, "
+                  "or a value: return case c -> x  otherwise -> …");
+      else if (cx.route)
+        message
+            .note("a route computes for all items at once: what each gets is "
+                  "one value")
+            .help("write a value: return if c then x else y");
       return false;
     }
     cx.returns->value = ret.value ? eval(*ret.value) : Value();
@@ -142,7 +154,8 @@ bool Elaborator::executeEmit(const EmitStmt &stmt) {
                        : asArray(value, stmt.value->range, e.f32());
   if (!ir)
     return false;
-  EmitOp::create(e.builder, e.loc, stmt.name.text, ir);
+  EmitOp::create(e.builder, e.loc, e.builder.getStringAttr(stmt.name.text), ir,
+                 unitAttr(value.unit));
   return true;
 }
 

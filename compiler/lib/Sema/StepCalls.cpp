@@ -143,23 +143,24 @@ bool Elaborator::answerFields(const TypeInfo &type, const std::string &prefix,
   }
 }
 
-/// Adds the fields of an answer that count tokens or bytes, by the names of
-/// answerFields: what the host says of them is never below zero.
-static void countedFields(const TypeInfo &type, const std::string &prefix,
-                          std::vector<std::string> &names) {
-  auto counts = [](const Unit &unit) {
-    return unit == Unit::of(Unit::Token) || unit == Unit::of(Unit::Byte);
+/// Calls `add` with the name, as in answerFields, and the unit of each field of
+/// an answer that has one.
+static void
+eachUnit(const TypeInfo &type, const std::string &prefix,
+         llvm::function_ref<void(const std::string &, const Unit &)> add) {
+  auto addNamed = [&](const std::string &name, const Unit &unit) {
+    if (!unit.isNone())
+      add(name, unit);
   };
-  if (type.kind == TypeInfo::Kind::Array && counts(type.unit))
-    names.push_back(prefix);
+  if (type.kind == TypeInfo::Kind::Array)
+    addNamed(prefix, type.unit);
   if (type.kind == TypeInfo::Kind::Row && !type.rowOf->pool)
     for (const ColumnInfo &column : type.rowOf->columns)
-      if (column.kind == ColumnKind::input && counts(column.unit))
-        names.push_back(prefix + "." + column.name);
+      if (column.kind == ColumnKind::input)
+        addNamed(prefix + "." + column.name, column.unit);
   if (type.kind == TypeInfo::Kind::Record)
     for (auto [name, element] : llvm::zip(type.names, type.elements))
-      countedFields(element, prefix.empty() ? name : prefix + "." + name,
-                    names);
+      eachUnit(element, prefix.empty() ? name : prefix + "." + name, add);
 }
 
 /// The fields as a value again, in the order of answerFields.
@@ -193,7 +194,8 @@ Value Elaborator::answerValue(const TypeInfo &type, mlir::ValueRange &values) {
 bool Elaborator::askArguments(const CallExpr &call, const BodyDecl *body,
                               ScopePtr scope,
                               llvm::SmallVectorImpl<mlir::Value> &values,
-                              llvm::SmallVectorImpl<mlir::Attribute> &names) {
+                              llvm::SmallVectorImpl<mlir::Attribute> &names,
+                              mlir::NamedAttrList &units) {
   if (call.isReduction()) {
     error(diag::wrongKind, call.range, "a call takes no 'over', 'of' or 'per'");
     return false;
@@ -238,6 +240,8 @@ bool Elaborator::askArguments(const CallExpr &call, const BodyDecl *body,
             return false;
           values.push_back(ir);
           names.push_back(e.builder.getStringAttr(as));
+          if (mlir::StringAttr unit = unitAttr(part.unit))
+            units.set(as, unit);
           return true;
         };
     if (!add(value, name))
@@ -388,7 +392,9 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
     return Value();
   llvm::SmallVector<mlir::Value> values;
   llvm::SmallVector<mlir::Attribute> names;
-  if (!askArguments(*call, body, pool ? pool->scope : cx.scope, values, names))
+  mlir::NamedAttrList given, answered;
+  if (!askArguments(*call, body, pool ? pool->scope : cx.scope, values, names,
+                    given))
     return Value();
   // Budgets of the choice that the row is from, and of the routes around.
   llvm::SmallVector<mlir::Attribute> under(row.under.begin(), row.under.end());
@@ -418,11 +424,13 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
       lanes ? lanes->symbol : mlir::FlatSymbolRefAttr(),
       e.builder.getStrArrayAttr(llvm::to_vector_of<StringRef>(fields)),
       under.empty() ? mlir::ArrayAttr() : e.builder.getArrayAttr(under));
-  std::vector<std::string> counted;
-  countedFields(type, "", counted);
-  if (!counted.empty())
-    op->setAttr("route.counts", e.builder.getStrArrayAttr(
-                                    llvm::to_vector_of<StringRef>(counted)));
+  eachUnit(type, "", [&](const std::string &field, const Unit &unit) {
+    answered.set(field, unitAttr(unit));
+  });
+  if (!given.empty())
+    op->setAttr("route.units", given.getDictionary(&context));
+  if (!answered.empty())
+    op->setAttr("route.field_units", answered.getDictionary(&context));
   mlir::ValueRange answers = op.getValues();
   Value answer = answerValue(type, answers);
   answer.kind = lanes ? Kind::Record : Kind::Result;

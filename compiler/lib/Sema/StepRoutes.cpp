@@ -22,9 +22,9 @@ bool Elaborator::isStepRoute(const RouteDecl &decl, const Scope &scope) {
     return stepRoutes[&decl] = true;
   std::vector<std::string> names;
   if (decl.value)
-    names = namesIn(*decl.value);
+    names = namesCalled(*decl.value);
   if (decl.body)
-    names = namesIn(*decl.body);
+    names = namesCalled(*decl.body);
   for (const std::string &name : names) {
     auto found = scope.entries.find(name);
     if (found == scope.entries.end())
@@ -54,11 +54,9 @@ AxisInfo *Elaborator::itemOfSteps(const Name &name) {
 bool Elaborator::bindStepParams(RouteInstance &route, std::vector<Value> &args,
                                 std::vector<mlir::Attribute> &argAttrs) {
   mlir::Block &block = cx.steps->func.getBody().front();
-  auto addArgument = [&](mlir::Type type, const Name &name, StringRef role) {
-    argAttrs.push_back(e.builder.getDictionaryAttr(
-        {e.builder.getNamedAttr("route.name",
-                                e.builder.getStringAttr(name.text)),
-         e.builder.getNamedAttr("route.role", e.builder.getStringAttr(role))}));
+  auto addArgument = [&](mlir::Type type, const Name &name, StringRef role,
+                         const Unit &unit = {}) {
+    argAttrs.push_back(portAttrs(name.text, role, unit));
     return block.addArgument(type, locationOf(name.range));
   };
   for (const ColumnPtr &param : route.decl->params) {
@@ -94,8 +92,8 @@ bool Elaborator::bindStepParams(RouteInstance &route, std::vector<Value> &args,
             "a route that runs for a host takes single values");
       return false;
     }
-    mlir::Value argument =
-        addArgument(e.arrayType(element, type.axes), param->name, "value");
+    mlir::Value argument = addArgument(e.arrayType(element, type.axes),
+                                       param->name, "value", type.unit);
     args.push_back(type.kind == TypeInfo::Kind::Row
                        ? Value::ofAxis(Kind::Row, type.rowOf, argument)
                        : Value::array(argument, type.unit));
@@ -235,13 +233,26 @@ bool Elaborator::endSteps(const Value &given, SourceRange range) {
         found == known.end() ? shape : joinShapes(found->second, *shape);
     if (joined)
       known[cx.stepReturn->key] = *joined;
+    cx.steps->returned.try_emplace(cx.stepReturn->key, range);
     route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
     return bool(joined);
   }
   if (found == known.end() || !joinShapes(found->second, *shape)) {
-    error(diag::typeMismatch, range,
-          "this route returns other things elsewhere: found " +
-              describe(value));
+    auto message = error(diag::typeMismatch, range,
+                         "this route returns other things elsewhere: found " +
+                             describe(value));
+    if (auto first = cx.steps->returned.find(cx.stepReturn->key);
+        first != cx.steps->returned.end() && !(first->second == range))
+      message.label(first->second, "returned here");
+    using K = Shape::Kind;
+    if (found != known.end() &&
+        (shape->kind == K::Result || found->second.kind == K::Result) &&
+        (shape->kind == K::Record || found->second.kind == K::Record))
+      message
+          .note("the answer of a call carries its code, and a record has "
+                "none")
+          .help("return the answer's fields, as in { text: a.text }, or add to "
+                "it: a with { … }");
     return false;
   }
   llvm::SmallVector<mlir::Value> values;
@@ -396,14 +407,14 @@ void Elaborator::emitStepEntry(RouteInstance &route, SourceRange range) {
     return;
   }
   // Results by name, as those of other routes.
-  std::vector<std::string> names;
+  llvm::SmallVector<mlir::Attribute> attrs;
   std::function<void(const Shape &, const std::string &)> name =
       [&](const Shape &shape, const std::string &prefix) {
         if (shape.kind == Shape::Kind::None || shape.kind == Shape::Kind::Item)
           return;
         if (shape.kind == Shape::Kind::Array ||
             shape.kind == Shape::Kind::Row) {
-          names.push_back(prefix);
+          attrs.push_back(portAttrs(prefix, "value", shape.unit));
           return;
         }
         for (size_t i = 0; i < shape.parts.size(); ++i)
@@ -412,12 +423,6 @@ void Elaborator::emitStepEntry(RouteInstance &route, SourceRange range) {
   if (auto found = steps.results.find(decl.name.text);
       found != steps.results.end())
     name(found->second, decl.name.text);
-  llvm::SmallVector<mlir::Attribute> attrs;
-  for (const std::string &result : names)
-    attrs.push_back(e.builder.getDictionaryAttr(
-        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(result)),
-         e.builder.getNamedAttr("route.role",
-                                e.builder.getStringAttr("value"))}));
   if (!attrs.empty())
     steps.func.setResAttrsAttr(e.builder.getArrayAttr(attrs));
 }

@@ -631,13 +631,20 @@ bool Elaborator::stepCase(const CaseExpr &expr) {
 
 bool Elaborator::stepNote(const NoteStmt &stmt) {
   llvm::SmallVector<mlir::Value> values;
+  mlir::NamedAttrList units;
   for (const Arg &arg : stmt.args) {
-    mlir::Value ir = evalArray(*arg.value);
+    Value value = eval(*arg.value);
+    mlir::Value ir =
+        value.isError() ? mlir::Value() : asArray(value, arg.value->range);
     if (!ir)
       return false;
+    if (mlir::StringAttr unit = unitAttr(value.unit))
+      units.set(std::to_string(values.size()), unit);
     values.push_back(ir);
   }
-  NoteOp::create(e.builder, e.loc, stmt.name.text, values);
+  auto op = NoteOp::create(e.builder, e.loc, stmt.name.text, values);
+  if (!units.empty())
+    op->setAttr("route.units", units.getDictionary(&context));
   return true;
 }
 

@@ -47,6 +47,7 @@ struct StepRoute {
   bool learning = false; // the first of the two passes
   /// By the key of a variable, or of the route whose results they are.
   std::map<std::string, Shape> variables, results;
+  std::map<std::string, SourceRange> returned; // where a result is given first
   std::vector<PendingResult> pending;
   std::vector<route::AxisOp> scratch; // axes that the first pass made
 };

@@ -102,7 +102,7 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   else if (decl.source)
     from = decl.source->value;
   auto op = ParamOp::create(e.builder, locationOf(decl.name.range), symbol,
-                            storage.type, from, file);
+                            storage.type, from, file, unitAttr(type.unit));
   if (llvm::any_of(type.groups, [](int64_t group) { return group != 1; }))
     op->setAttr("groups", e.builder.getDenseI64ArrayAttr(type.groups));
   if (blocks)
@@ -198,7 +198,7 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
       e.builder, locationOf(decl.name.range), symbol, storage.type,
       decl.source ? e.builder.getStringAttr(decl.source->value)
                   : mlir::StringAttr(),
-      bound);
+      bound, unitAttr(type.unit));
   if (!storage.keyTypes.empty())
     setKeys(op, e.builder.getTypeArrayAttr(storage.keyTypes));
   if (decl.init && !decl.source) {
@@ -271,10 +271,6 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   if (decl.timeout)
     if (auto ns = nanoseconds(*decl.timeout))
       timeout = e.builder.getI64IntegerAttr(*ns);
-  auto unitAttr = [&](const Unit &unit) {
-    return unit.isNone() ? mlir::StringAttr()
-                         : e.builder.getStringAttr(unit.baseStr());
-  };
   if (!source) {
     if (!decl.type)
       return fail(diag::missingType, decl.name.range,

@@ -127,6 +127,77 @@ bool Elaborator::testCell(const TestDecl::Input &input, TestCells &cells) {
   return true;
 }
 
+/// `used[tenant] = 9`: written as a handler would.
+bool Elaborator::testElement(const TestDecl::Input &input) {
+  const auto &index = cast<IndexExpr>(*input.cell);
+  Value value = eval(*input.value);
+  if (value.isError())
+    return false;
+  if (Storage *storage = keyedNamed(*index.base))
+    return writeKeyed(*storage, index, value, input.value->range);
+  Value base;
+  if (auto *name = dyn_cast<NameExpr>(ignoreParens(index.base.get()))) {
+    base = lookup(name->name);
+    if (base.isError())
+      return false;
+  }
+  if (base.is(Kind::Storage) && base.storage->kind == Storage::Kind::State)
+    return writeElement(*base.storage, index, value, input.value->range);
+  error(diag::wrongKind, input.cell->range,
+        "a test gives elements of state that is declared outside pools")
+      .help("columns of rows are given as 'row.column = value'");
+  return false;
+}
+
+/// The handler that writes the elements of state which a test gives, where it
+/// gives any: it knows the test's item.
+bool Elaborator::testSetup(const TestDecl &decl,
+                           mlir::FlatSymbolRefAttr &setup) {
+  auto gives = [](const TestDecl::Input &input) {
+    return llvm::isa_and_nonnull<IndexExpr>(input.cell.get());
+  };
+  if (llvm::none_of(decl.inputs, gives))
+    return true;
+  mlir::OpBuilder::InsertionGuard guard(e.builder);
+  auto func =
+      FuncOp::create(e.builder, e.loc, freshSymbol("test.given"),
+                     FuncKind::handler, e.builder.getFunctionType({}, {}));
+  func.setEventAttr(e.builder.getStringAttr("test"));
+  mlir::Block &block = func.getBody().emplaceBlock();
+  e.builder.setInsertionPointToStart(&block);
+  topOp = func;
+  planLets.clear();
+  Context next;
+  next.scope = std::make_shared<Scope>(root);
+  next.handler = true;
+  llvm::SmallVector<mlir::Attribute> argAttrs;
+  for (AxisInfo *item : itemAxes) {
+    argAttrs.push_back(portAttrs(item->name, "item"));
+    next.frames.push_back(Frame{
+        item, nullptr,
+        block.addArgument(
+            route::ArrayType::get(RefType::get(&context, item->symbol)), e.loc),
+        0});
+  }
+  bool good = inContext(std::move(next), [&] {
+    bool all = true;
+    for (const TestDecl::Input &input : decl.inputs)
+      if (gives(input))
+        all &= testElement(input);
+    return all;
+  });
+  route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
+  func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), {}));
+  if (!argAttrs.empty())
+    func.setArgAttrsAttr(e.builder.getArrayAttr(argAttrs));
+  topOp = nullptr;
+  if (good)
+    setup = mlir::FlatSymbolRefAttr::get(func.getSymNameAttr());
+  else
+    func.erase();
+  return good;
+}
+
 /// One input of a test as an attribute, with the name that it binds.
 bool Elaborator::testInput(
     const TestDecl::Input &input,
@@ -148,10 +219,11 @@ bool Elaborator::testInput(
     }
     bool state =
         value.is(Kind::Storage) && value.storage->kind == Storage::Kind::State;
-    if (state && !value.storage->keyed.empty()) {
+    if (state && !value.storage->keyTypes.empty()) {
       error(diag::wrongKind, input.name.range,
-            "a test cannot give state with keys")
-          .label(value.storage->range, "declared here");
+            "state with keys is given for a key")
+          .label(value.storage->range, "declared here")
+          .help("write the key: " + input.name.text + "[…] = …");
       return false;
     }
     if (state || (value.is(Kind::Storage) &&
@@ -261,10 +333,12 @@ void Elaborator::emitTest(const TestDecl &decl,
   TestCells cells;
   bool good = true;
   for (const TestDecl::Input &input : decl.inputs)
-    good &= input.call   ? testAnswers(input, answers)
-            : input.cell ? testCell(input, cells)
-                         : testInput(input, inputs);
-  if (!good)
+    if (!llvm::isa_and_nonnull<IndexExpr>(input.cell.get()))
+      good &= input.call   ? testAnswers(input, answers)
+              : input.cell ? testCell(input, cells)
+                           : testInput(input, inputs);
+  mlir::FlatSymbolRefAttr setup;
+  if (!testSetup(decl, setup) || !good)
     return;
   for (auto &[name, rows] : cells)
     inputs.push_back(
@@ -319,10 +393,11 @@ void Elaborator::emitTest(const TestDecl &decl,
           "a test expects a row, a rule, 'none' or reject(code)");
     return;
   }
-  TestOp::create(
-      e.builder, e.loc, decl.name ? decl.name->value : "", router->name.text,
-      e.builder.getDictionaryAttr(inputs), expected, rule,
-      isSteps ? e.builder.getArrayAttr(answers) : mlir::ArrayAttr(), values);
+  TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "",
+                 router->name.text, e.builder.getDictionaryAttr(inputs),
+                 expected, rule,
+                 isSteps ? e.builder.getArrayAttr(answers) : mlir::ArrayAttr(),
+                 values, setup);
 }
 
 /// A test with statements: a function with one truth an `expect`.
@@ -367,5 +442,6 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
   e.builder.setInsertionPointToEnd(module->getBody());
   TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "", symbol,
                  e.builder.getDictionaryAttr({}), "true", mlir::IntegerAttr(),
-                 mlir::ArrayAttr(), mlir::DictionaryAttr());
+                 mlir::ArrayAttr(), mlir::DictionaryAttr(),
+                 mlir::FlatSymbolRefAttr());
 }

@@ -15,7 +15,7 @@ namespace {
 
 class Names : public Visitor<Names> {
 public:
-  std::vector<std::string> found, assigned;
+  std::vector<std::string> found, assigned, called;
   SourceRange step; // of the first call of the host
 
   void see(const Node *node) {
@@ -41,6 +41,8 @@ public:
       found.push_back(base->name.text + "." + e.member.text);
   }
   void visitCallExpr(const CallExpr &e) {
+    if (auto name = plainName(ignoreParens(e.callee.get())); !name.empty())
+      called.push_back(name.str());
     see(e.callee.get());
     seeArgs(e.args);
     seeAll(e.over);
@@ -141,6 +143,12 @@ std::vector<std::string> route::sema::namesIn(const Node &node) {
   Names names;
   names.visit(node);
   return std::move(names.found);
+}
+
+std::vector<std::string> route::sema::namesCalled(const Node &node) {
+  Names names;
+  names.visit(node);
+  return std::move(names.called);
 }
 
 std::vector<std::string> route::sema::namesAssigned(const Node &node) {

@@ -14,6 +14,9 @@ namespace route::sema {
 /// for members of them.
 std::vector<std::string> namesIn(const ast::Node &node);
 
+/// Names that are called below `node`, in order, perhaps repeated.
+std::vector<std::string> namesCalled(const ast::Node &node);
+
 /// Names that assignments below `node` change, in order, perhaps repeated.
 std::vector<std::string> namesAssigned(const ast::Node &node);
 

@@ -18,7 +18,8 @@ struct Section {
 };
 } // namespace
 
-/// "f64[request, models]? in $", as route-run writes the types of a library.
+/// "f64[request, models]? in $, in memory p$", as route-run writes the types of
+/// a library.
 static std::string typeText(Type type, std::optional<StringRef> unit = {}) {
   if (auto plan = dyn_cast<PlanType>(type))
     return "plan " + plan.getAxis().getValue().str();
@@ -49,8 +50,11 @@ static std::string typeText(Type type, std::optional<StringRef> unit = {}) {
             "]";
   if (range)
     text += "?";
-  if (unit)
-    text += " in " + unit->str();
+  StringRef written = unit.value_or("");
+  if (written == "p$" || written.starts_with("p$/"))
+    text += (" in " + written.drop_front() + ", in memory " + written).str();
+  else if (!written.empty())
+    text += " in " + written.str();
   return text;
 }
 
@@ -70,8 +74,11 @@ ports(ArrayRef<Type> types, function_ref<Attribute(unsigned, StringRef)> attr) {
     if (role && role.getValue() == "kept")
       continue;
     bool item = role && role.getValue() == "item";
+    auto unit = dyn_cast_or_null<StringAttr>(attr(i, "route.unit"));
     llvm::json::Object port =
-        named(name ? name.getValue() : StringRef("-"), typeText(type));
+        named(name ? name.getValue() : StringRef("-"),
+              typeText(type, unit ? std::optional(unit.getValue())
+                                  : std::optional<StringRef>()));
     if (role)
       port["role"] = item ? StringRef("item") : role.getValue();
     list.push_back(std::move(port));
@@ -125,10 +132,10 @@ static std::vector<Section> describe(ModuleOp module) {
     }
   for (auto param : module.getOps<ParamOp>())
     params.items.push_back(
-        named(param.getSymName(), typeText(param.getType())));
+        named(param.getSymName(), typeText(param.getType(), param.getUnit())));
   for (auto state : module.getOps<StateOp>()) {
     llvm::json::Object item =
-        named(state.getSymName(), typeText(state.getType()));
+        named(state.getSymName(), typeText(state.getType(), state.getUnit()));
     if (state->hasAttr("keys"))
       item["role"] = "with keys";
     states.items.push_back(std::move(item));

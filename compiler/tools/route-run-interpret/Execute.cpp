@@ -546,6 +546,14 @@ LogicalResult Executor::Call::encode(size_t output, const RuntimeValue &value,
   auto *data = static_cast<int32_t *>(buffer.data);
   int64_t chosen =
       port.type.rowsOf >= 0 ? call.axis_sizes[port.type.rowsOf] : 0;
+  // The places of a plan: as many for each of its items as its index is wide.
+  if (const Axis &from = *plan->chosen().axis; chosen < 0 && from.isPlan())
+    if (int32_t rank = schema.findAxis((from.label() + ".rank").str());
+        rank >= 0) {
+      chosen = std::max<int64_t>(call.axis_sizes[rank], 0);
+      for (const Axis::Parent &parent : from.per())
+        chosen *= parent.axis->size;
+    }
   bool fits = port.role == ROUTE_ROLE_PLAN_COUNT
                   ? writeCounts(*plan, shape, data)
                   : writeIndex(plan, shape, chosen, data);
@@ -622,6 +630,7 @@ LogicalResult Executor::Call::run() {
   machine.keyedWrites = nullptr;
   if (failed(results))
     return failure();
+  giveRows(func, *results);
   if (failed(encodeResults(func, *results)))
     return failure();
   for (uint32_t index : entry.writes)

@@ -230,15 +230,16 @@ LogicalResult Run::runEntry() {
   for (auto [i, result] : llvm::enumerate(*results)) {
     auto role = func.getResultAttrOfType<StringAttr>(i, "route.role");
     auto name = func.getResultAttrOfType<StringAttr>(i, "route.name");
+    auto unit = func.getResultAttrOfType<StringAttr>(i, "route.unit");
     if (!role || role.getValue() != "kept")
       values.push_back({name ? name.getValue().str() : std::to_string(i),
-                        std::move(result)});
+                        std::move(result), unit ? unit.str() : ""});
   }
   for (Metric &metric : interpreter.takeMetrics())
     if (llvm::none_of(values, [&](const NamedValue &known) {
           return known.name == metric.name;
         }))
-      values.push_back({metric.name, std::move(metric.value)});
+      values.push_back({metric.name, std::move(metric.value), metric.unit});
   std::unique_ptr<llvm::ToolOutputFile> out;
   if (failed(openOutput(out)))
     return failure();
@@ -284,14 +285,15 @@ LogicalResult Run::emitLine(FuncOp handler, const llvm::json::Object &given,
   SmallVector<std::string> names;
   for (auto [i, type] : llvm::enumerate(handler.getArgumentTypes())) {
     auto name = handler.getArgAttrOfType<StringAttr>(i, "route.name");
+    auto unit = handler.getArgAttrOfType<StringAttr>(i, "route.unit");
     names.push_back(name.getValue().str());
     const llvm::json::Value *value = given.get(names.back());
     if (!value)
       return module.emitError("line ")
              << line << ": the event has no '" << names.back() << "'";
-    auto array =
-        readJson(interpreter.machine(), *value, cast<route::ArrayType>(type),
-                 names.back(), line, module.getLoc());
+    auto array = readJson(
+        interpreter.machine(), *value, cast<route::ArrayType>(type),
+        unit ? unit.getValue() : "", names.back(), line, module.getLoc());
     if (failed(array))
       return failure();
     args.push_back(std::move(*array));

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
-#include "Spelling.h"
 #include "route/io/Records.h"
 #include "route/io/Scalars.h"
+#include "route/io/Spelling.h"
 
 #include <algorithm>
 #include <cstdarg>

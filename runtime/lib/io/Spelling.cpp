@@ -1,5 +1,5 @@
 // Edit distance between a misspelt name and those that there are.
-#include "Spelling.h"
+#include "route/io/Spelling.h"
 
 #include <algorithm>
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "../core/Support.h"
-#include "Spelling.h"
 #include "route/io/Records.h"
+#include "route/io/Spelling.h"
 
 #include <cstring>
 

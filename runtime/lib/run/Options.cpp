@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Options.h"
-#include "../io/Spelling.h"
+#include "route/io/Spelling.h"
 
 #include <algorithm>
 #include <charconv>

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Session.h"
-#include "../io/Spelling.h"
 #include "route/io/Files.h"
+#include "route/io/Spelling.h"
 
 using namespace route;
 

@@ -206,11 +206,12 @@ public:
   ExprPtr cond, where, otherwise;
 };
 
-/// `on commit { … }`, `on failure(m, code) { … }`, `on tick every 10 s { … }`.
+/// `on commit { … }`, `on failure(m, code) { … }`, `on tick every 10 s { … }`,
+/// `on feedback(took: ref tools, reward) { … }`.
 class OnDecl : public NodeOf<OnDecl, Kind::OnDecl, Decl> {
 public:
   Name event;
-  std::vector<Name> params;
+  std::vector<ColumnPtr> params; // a name, and perhaps a type
   ExprPtr every;
   std::unique_ptr<BlockStmt> body;
 };
@@ -225,7 +226,8 @@ public:
     bool isSignal = false; // written with '=': sets a signal, not a column
     ExprPtr value;
     std::unique_ptr<CallExpr> call; // `chat(small) = …`: what the host answers
-    ExprPtr cell; // `small.cool = …`: a live or state column of a row
+    ExprPtr cell; // `small.cool = …`: a live or state column of a row,
+                  // `used[tenant] = …`: an element of state
   };
   std::unique_ptr<StringExpr> name;
   Name router; // after `of`; may be empty

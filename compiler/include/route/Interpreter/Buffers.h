@@ -2,7 +2,8 @@
 #ifndef ROUTE_INTERPRETER_BUFFERS_H
 #define ROUTE_INTERPRETER_BUFFERS_H
 
-#include "route/Interpreter/Array.h"
+#include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Interpreter/Interpreter.h"
 
 namespace route::interp {
 
@@ -17,6 +18,10 @@ void writeBuffer(uint32_t element, char *data, int64_t i, const Element &value);
 /// where the shape cannot hold the axes.
 std::optional<std::vector<int64_t>> placesOf(llvm::ArrayRef<AxisRef> axes,
                                              llvm::ArrayRef<int64_t> shape);
+
+/// Plans of a function's results as its callers get them: rows that were chosen
+/// from a plan as what the rows of that are, where `route.rows` says so.
+void giveRows(FuncOp func, llvm::MutableArrayRef<RuntimeValue> results);
 
 /// Writes what the rows of a plan chose into an index of `shape`, -1 behind an
 /// item's last row. Rows chosen from another plan count by their places in that

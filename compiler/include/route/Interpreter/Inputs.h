@@ -28,21 +28,22 @@ mlir::LogicalResult bindRecords(Interpreter &interpreter, mlir::ModuleOp module,
                                 bool allowExtra = false);
 
 /// One value of `type` from JSON, in the forms of bindRecords: lists for axes,
-/// outermost first. `line` is for messages.
+/// outermost first; money, by its `unit`, in dollars. `line` is for messages.
 mlir::FailureOr<Array> readJson(Machine &machine,
                                 const llvm::json::Value &value, ArrayType type,
-                                llvm::StringRef name, size_t line,
-                                mlir::Location loc);
+                                llvm::StringRef unit, llvm::StringRef name,
+                                size_t line, mlir::Location loc);
 
 /// One element in the forms of bindRecords: null for unknown, labels for rows
-/// and members that have one.
+/// and members that have one, money in dollars.
 void printJson(llvm::raw_ostream &os, Machine &machine, const Element &element,
-               mlir::Type type);
+               mlir::Type type, llvm::StringRef unit = "");
 
 /// A value that a run gave, by its name.
 struct NamedValue {
   std::string name;
   RuntimeValue value;
+  std::string unit = "";
 };
 
 /// Named values as lines of JSON, as route-run writes those of a library: an

@@ -42,6 +42,7 @@ struct Options {
 struct Metric {
   std::string name;
   RuntimeValue value;
+  std::string unit = ""; // "p$", "tok"
 };
 
 class Machine;

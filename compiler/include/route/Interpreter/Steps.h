@@ -4,6 +4,7 @@
 #define ROUTE_INTERPRETER_STEPS_H
 
 #include "route/Dialect/Route/IR/RouteOps.h"
+#include "route/Interpreter/Inputs.h"
 #include "route/Interpreter/Interpreter.h"
 #include "route/Interpreter/Ledger.h"
 #include "llvm/ADT/StringMap.h"
@@ -32,7 +33,7 @@ struct Action {
   /// Call: the row's label, or its position.
   std::string row;
   /// Call: the arguments. Note: what it tells. Done: the results.
-  std::vector<std::pair<std::string, RuntimeValue>> values;
+  std::vector<NamedValue> values;
   /// Call: the deadline; Wait: the first of those. -1 for none.
   int64_t timeNs = -1;
   int64_t code = 0;
@@ -51,6 +52,13 @@ struct Event {
   int64_t code = 503;
   /// Return: the answer's fields by name; a signal's is "value".
   llvm::StringMap<Array> values;
+};
+
+/// What the answer of a call holds.
+struct AnswerField {
+  std::string name;
+  ArrayType type;
+  std::string unit = ""; // "p$", "tok": tokens and bytes are never below zero
 };
 
 /// The name of a kind in logs: "call", "first_byte".
@@ -74,10 +82,8 @@ public:
   mlir::LogicalResult feedback(float reward);
   /// True after Done or Reject. Cancelled calls may still have to end.
   bool ended() const;
-  /// The types of the answer of an open call, by field; empty for others.
-  std::vector<std::pair<std::string, ArrayType>> fieldsOf(int64_t call) const;
-  /// True where that field counts tokens or bytes: it is never below zero.
-  bool counts(int64_t call, llvm::StringRef field) const;
+  /// What the answer of an open call holds; empty for others.
+  std::vector<AnswerField> fieldsOf(int64_t call) const;
 
 private:
   struct Impl;
@@ -94,8 +100,7 @@ void logAction(llvm::raw_ostream &os, Machine &machine, Moment moment,
                const Action &action);
 /// The same; `fields` are those of the call, in order.
 void logEvent(llvm::raw_ostream &os, Machine &machine, Moment moment,
-              const Event &event,
-              llvm::ArrayRef<std::pair<std::string, ArrayType>> fields);
+              const Event &event, llvm::ArrayRef<AnswerField> fields);
 
 /// Where the events of runs come from.
 struct StepScript {
@@ -109,6 +114,8 @@ struct StepScript {
   /// Where what is wrong in it is told, and what its lines are called.
   std::optional<mlir::Location> place;
   std::string line = "line ";
+  /// Whether money in `host` is in picodollars and not in dollars.
+  bool picodollars = false;
 };
 
 /// Runs step route `entry` for every position of its item and writes the log.

@@ -59,6 +59,20 @@ struct AxisInfo {
   llvm::ArrayRef<AxisInfo *> items() const {
     return llvm::ArrayRef(parents).drop_back();
   }
+  /// Of a plan: the axis whose rows a caller gets. One that was chosen from the
+  /// rows that a plan has for the same items gives what these are rows of, so
+  /// that nothing is lost; others give places in that plan.
+  AxisInfo *rowsForCaller() const {
+    AxisInfo *from = candidates();
+    bool sameItems = from->isPlan() &&
+                     llvm::all_of(from->items(), [&](const AxisInfo *item) {
+                       return from->candidates()->descendsFrom(item) ||
+                              llvm::any_of(items(), [&](const AxisInfo *own) {
+                                return own->descendsFrom(item);
+                              });
+                     });
+    return sameItems ? from->rowsForCaller() : from;
+  }
 
   /// True when this is `other` or descends from it.
   bool descendsFrom(const AxisInfo *other) const {

@@ -195,6 +195,7 @@ private:
   Value zeroPastCount(Value tensor, ArrayType type, Location loc);
   LogicalResult lowerEmit(EmitOp op);
   LogicalResult lowerReturn(ReturnOp op);
+  Value indicesInto(const Plan &rows, Axis axis, Location loc);
   // Events.cpp
   LogicalResult declarePlan(Axis axis);
   LogicalResult lowerSet(SetOp op);
@@ -564,7 +565,12 @@ private:
   llvm::StringMap<Value> arguments;
   llvm::StringMap<int64_t> &planRanks;
   /// What leaves besides the results.
-  llvm::MapVector<mlir::StringAttr, std::pair<Value, ArrayType>> emitted;
+  struct EmittedMetric {
+    Value value;
+    ArrayType type;
+    mlir::StringAttr unit; ///< or null
+  };
+  llvm::MapVector<mlir::StringAttr, EmittedMetric> emitted;
   /// The tables that the function reads or writes, by the state's name.
   llvm::MapVector<mlir::StringAttr, Table> keyed;
   /// The buffers of state that the handler reads and writes by elements.

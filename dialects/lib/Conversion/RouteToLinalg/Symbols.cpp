@@ -198,7 +198,10 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     if (!type)
       return func.emitError("argument ") << i << " of @" << func.getSymName()
                                          << " is neither array nor plan";
+    size_t first = all.size();
     add("input", name, type);
+    if (auto unit = func.getArgAttr(i, kUnitAttr))
+      all[first].extra.push_back(b.getNamedAttr(kUnitAttr, unit));
     for (Axis axis : type.getAxes())
       if (planNumber.contains(axis.getValue()))
         planAttrs(all.back(), axis, "column");
@@ -579,17 +582,55 @@ LogicalResult Lowering::lowerEmit(EmitOp op) {
   Value value = get(op.getValue());
   if (!value)
     return failure();
-  if (!emitted.insert({op.getNameAttr(), {value, type}}).second)
+  if (!emitted.insert({op.getNameAttr(), {value, type, op.getUnitAttr()}})
+           .second)
     return unsupported(op, "emitting '" + op.getName() + "' twice");
   return success();
 }
 
+/// What the rows are along `axis`: where they were chosen from a plan, what the
+/// rows of that are.
+Value Lowering::indicesInto(const Plan &rows, Axis axis, Location loc) {
+  Value indices = rows.indices;
+  auto type = ArrayType::get(b.getI32Type(), ArrayRef(rows.axis));
+  for (Axis from = rows.candidates; from != axis;) {
+    Plan &above = plans[from.getValue()];
+    Value flat = flattened(above.indices, 0, loc);
+    indices =
+        map(dimsOf(type), b.getI32Type(), Operand{indices, type}, loc,
+            [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+              Value zero = arith::ConstantOp::create(
+                  inner, at, inner.getI32IntegerAttr(0));
+              Value there = arith::CmpIOp::create(
+                  inner, at, arith::CmpIPredicate::sge, args[0], zero);
+              Value place = arith::IndexCastOp::create(
+                  inner, at, inner.getIndexType(),
+                  arith::MaxSIOp::create(inner, at, args[0], zero));
+              return arith::SelectOp::create(
+                  inner, at, there,
+                  tensor::ExtractOp::create(inner, at, flat, place), args[0]);
+            });
+    from = above.candidates;
+  }
+  return indices;
+}
+
 LogicalResult Lowering::lowerReturn(ReturnOp op) {
   Location loc = op.getLoc();
-  llvm::StringMap<int64_t> planNumber;
-  for (Value value : op.getOperands())
-    if (auto type = dyn_cast<PlanType>(value.getType()))
-      planNumber.try_emplace(type.getAxis().getValue(), planNumber.size());
+  // A plan may leave twice: as rows for the caller, and for handlers as places
+  // in the plan that it was chosen from.
+  llvm::StringMap<int64_t> planNumber, placesNumber;
+  int64_t numPlans = 0;
+  for (auto [i, value] : llvm::enumerate(op.getOperands()))
+    if (auto type = dyn_cast<PlanType>(value.getType())) {
+      StringRef axis = type.getAxis().getValue();
+      bool places =
+          planNumber.contains(axis) && !func.getResultAttr(i, kRowsAttr);
+      if ((places ? placesNumber : planNumber)
+              .try_emplace(axis, numPlans)
+              .second)
+        ++numPlans;
+    }
   auto output = [&](Value tensor, StringRef name, ArrayRef<Axis> axes,
                     SmallVector<NamedAttribute> extra) {
     tensor = asStored(tensor, loc);
@@ -625,17 +666,26 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
       planRanks[type.getAxis().getValue()] = rows.rank;
       if (rows.extent)
         deriveSize((type.getAxis().getValue() + ".rank").str(), rows.extent);
-      if (plans.contains(rows.candidates.getValue())) {
+      if (plans.contains(rows.candidates.getValue()) &&
+          !func.getResultAttr(i, kRowsAttr)) {
         // How many places the index has that these rows were chosen from.
         Value places = constantIndex(1, loc);
         for (Axis dim : dimsOf(ArrayRef<Axis>(rows.candidates)))
           places = arith::MulIOp::create(b, loc, places, sizeValue(dim, loc));
         deriveSize(rows.candidates.getValue(), places);
       }
-      output(rows.indices, name, type.getAxis(),
-             planAttrs(type.getAxis(), "index"));
-      output(rows.counts, name + ".count", type.getAxis(),
-             planAttrs(type.getAxis(), "count"));
+      auto given = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kRowsAttr);
+      auto index = planAttrs(type.getAxis(), "index"),
+           count = planAttrs(type.getAxis(), "count");
+      if (given)
+        index.push_back(b.getNamedAttr(kRowsAttr, given));
+      else if (auto found = placesNumber.find(type.getAxis().getValue());
+               found != placesNumber.end())
+        index.front() = count.front() =
+            b.getNamedAttr(kPlanAttr, b.getI64IntegerAttr(found->second));
+      output(given ? indicesInto(rows, given, loc) : rows.indices, name,
+             type.getAxis(), index);
+      output(rows.counts, name + ".count", type.getAxis(), count);
       continue;
     }
     auto type = cast<ArrayType>(value.getType());
@@ -649,13 +699,19 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
     for (Axis axis : type.getAxes())
       if (planNumber.contains(axis.getValue()))
         llvm::append_range(extra, planAttrs(axis, "column"));
+    if (auto unit = func.getResultAttr(i, kUnitAttr))
+      extra.push_back(b.getNamedAttr(kUnitAttr, unit));
     output(tensor, name, type.getAxes(), extra);
   }
   for (auto &[name, value] : derivedSizes)
     deriveSize(name, value);
-  for (auto &[name, value] : emitted)
-    output(value.first, name, value.second.getAxes(),
-           {b.getNamedAttr("route.type", TypeAttr::get(value.second))});
+  for (auto &[name, metric] : emitted) {
+    SmallVector<NamedAttribute> extra = {
+        b.getNamedAttr("route.type", TypeAttr::get(metric.type))};
+    if (metric.unit)
+      extra.push_back(b.getNamedAttr(kUnitAttr, metric.unit));
+    output(metric.value, name, metric.type.getAxes(), extra);
+  }
   writeState(loc);
   func::ReturnOp::create(b, loc);
   return success();

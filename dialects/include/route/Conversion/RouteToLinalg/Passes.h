@@ -12,6 +12,8 @@ namespace route {
 
 /// Names of the attributes on the arguments of a converted entry.
 inline constexpr llvm::StringLiteral kRoleAttr = "route.role";
+inline constexpr llvm::StringLiteral kUnitAttr = "route.unit";
+inline constexpr llvm::StringLiteral kRowsAttr = "route.rows";
 inline constexpr llvm::StringLiteral kNameAttr = "route.name";
 inline constexpr llvm::StringLiteral kAxesAttr = "route.axes";
 /// On state that is written in place: it is read too.

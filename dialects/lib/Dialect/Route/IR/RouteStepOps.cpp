@@ -52,5 +52,11 @@ LogicalResult TestOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (!tables.lookupSymbolIn<FuncOp>(module, getFunctionAttr()))
     return emitOpError("runs ")
            << getFunctionAttr() << ", which is no function";
+  if (!getSetup())
+    return success();
+  auto setup = tables.lookupSymbolIn<FuncOp>(module, getSetupAttr());
+  if (!setup || setup.getKind() != FuncKind::handler)
+    return emitOpError("is set up by ")
+           << getSetupAttr() << ", which is no handler";
   return success();
 }

@@ -367,10 +367,10 @@ FailureOr<Ends> Expander::compute(Operation *op) {
         std::string name = emit.getName().str();
         EmitOp::create(b, loc,
                        b.getStringAttr(name + (interval ? ".lower" : "")),
-                       parts[0]);
+                       parts[0], emit.getUnitAttr());
         EmitOp::create(b, loc,
                        b.getStringAttr(name + (interval ? ".upper" : ".known")),
-                       parts[1]);
+                       parts[1], interval ? emit.getUnitAttr() : StringAttr());
         return Ends{};
       })
       .Default([&](Operation *other) -> FailureOr<Ends> {

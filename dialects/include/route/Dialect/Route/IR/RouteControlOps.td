@@ -112,11 +112,13 @@ def Route_RowsOp : Route_Op<"rows", [RecursiveMemoryEffects]> {
 def Route_EmitOp : Route_Op<"emit", [MemoryEffects<[MemWrite]>]> {
   let summary = "gives the host a named metric";
   let description = [{
-    Has no effect on what is decided.
+    Has no effect on what is decided. A quantity says its `unit`.
 
-    Example: `route.emit "load", %n : !route.array<f32 [@token]>`
+    Example: `route.emit "load", %n : !route.array<f32 [@token]>`,
+    `route.emit "cost", %c : !route.array<f64 [@request]> {unit = "p$"}`
   }];
-  let arguments = (ins StrAttr:$name, AnyType:$value);
+  let arguments = (ins StrAttr:$name, AnyType:$value,
+                       OptionalAttr<StrAttr>:$unit);
   let assemblyFormat = "$name `,` $value `:` type($value) attr-dict";
 }
 

@@ -65,7 +65,8 @@ def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
     true; `rule` is the position of the rule that must fire instead. For a step
     route `host` lists what the host answers, as dictionaries: the `call`, the
     label of its `row`, and the fields to `return` or the code to `fail` with, and
-    `values` what the run must return.
+    `values` what the run must return. `setup` is a handler that runs first and
+    writes the state that the test gives; it takes the refs of the item.
 
     Example:
     ```mlir
@@ -74,9 +75,10 @@ def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
   }];
   let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$function,
     DictionaryAttr:$inputs, StrAttr:$expected, OptionalAttr<I64Attr>:$rule,
-    OptionalAttr<ArrayAttr>:$host, OptionalAttr<DictionaryAttr>:$values);
+    OptionalAttr<ArrayAttr>:$host, OptionalAttr<DictionaryAttr>:$values,
+    OptionalAttr<FlatSymbolRefAttr>:$setup);
   let assemblyFormat = [{
-    $name `of` $function $inputs `expect` $expected (`rule` $rule^)? (`host` $host^)? (`values` $values^)?
+    $name `of` $function $inputs (`after` $setup^)? `expect` $expected (`rule` $rule^)? (`host` $host^)? (`values` $values^)?
     attr-dict
   }];
 }

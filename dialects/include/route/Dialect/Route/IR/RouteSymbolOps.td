@@ -131,7 +131,7 @@ def Route_ParamOp : Route_Op<"param", [Symbol, HasParent<"::mlir::ModuleOp">]> {
     Example: `route.param @gate.w : !route.array<f32 [@experts, @hidden]> from "gate.weight"`
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Route_AnyArray>:$type,
-    StrAttr:$from, OptionalAttr<StrAttr>:$file);
+    StrAttr:$from, OptionalAttr<StrAttr>:$file, OptionalAttr<StrAttr>:$unit);
   let assemblyFormat = "$sym_name `:` $type `from` $from (`file` $file^)? attr-dict";
 }
 
@@ -145,7 +145,8 @@ def Route_StateOp : Route_Op<"state", [Symbol, IsolatedFromAbove, HasParent<"::m
     Example: `route.state @gate.bias : !route.array<f32 [@experts]> from "gate.e_score_correction_bias"`
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Route_AnyArray>:$type,
-    OptionalAttr<StrAttr>:$from, OptionalAttr<I64Attr>:$bound);
+    OptionalAttr<StrAttr>:$from, OptionalAttr<I64Attr>:$bound,
+    OptionalAttr<StrAttr>:$unit);
   let regions = (region MaxSizedRegion<1>:$init);
   let assemblyFormat = [{
     $sym_name `:` $type (`from` $from^)? (`bound` $bound^)? attr-dict-with-keyword ($init^)?

@@ -4,8 +4,8 @@
 // edit distance; this library has no LLVM.
 //
 //===----------------------------------------------------------------------===//
-#ifndef ROUTE_LIB_IO_SPELLING_H
-#define ROUTE_LIB_IO_SPELLING_H
+#ifndef ROUTE_IO_SPELLING_H
+#define ROUTE_IO_SPELLING_H
 
 #include <span>
 #include <string>
@@ -28,4 +28,4 @@ std::string namesLike(std::string_view name,
 
 } // namespace route
 
-#endif // ROUTE_LIB_IO_SPELLING_H
+#endif // ROUTE_IO_SPELLING_H
