@@ -128,8 +128,9 @@ int64_t slotsPerItem(mlir::Value idx);
 /// themselves do, and a row's elements lie side by side.
 bool rowsStartAt16Bytes(mlir::Value buffer);
 
-/// Lowers an op to a kernel of its own.
-mlir::LogicalResult lowerToKernels(GatherOp op);
+/// Lowers an op to a kernel of its own. `inv`, where there is one, has the rows
+/// of every item's slots: the same order as the gather's.
+mlir::LogicalResult lowerToKernels(GatherOp op, mlir::Value inv);
 mlir::LogicalResult lowerToKernels(CombineOp op);
 /// `early`: kernels that fill `idx` and `limit` have ended when one starts that
 /// may start before the kernel ahead of it has ended.
