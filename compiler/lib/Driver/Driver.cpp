@@ -50,6 +50,17 @@ struct CommandLine {
   cl::list<std::string> targets{
       "target", cl::desc("what the library runs on: cpu (by default), cuda"),
       cl::value_desc("targets"), cl::CommaSeparated, cl::cat(category)};
+  cl::opt<std::string> gatePrecision{
+      "gate-precision",
+      cl::desc("on GPUs, of products of f32 that choices hang on: f32 (by "
+               "default), bf16, split-bf16 or tf32x3"),
+      cl::value_desc("precision"), cl::init("f32"), cl::cat(category)};
+  cl::list<std::string> disabled{
+      "disable-pass", cl::desc("leave out passes for GPUs, to measure them"),
+      cl::value_desc("passes"), cl::CommaSeparated, cl::cat(category)};
+  cl::list<std::string> enabled{
+      "enable-pass", cl::desc("put in passes for GPUs, to measure them"),
+      cl::value_desc("passes"), cl::CommaSeparated, cl::cat(category)};
   cl::list<std::string> defines{"D", cl::desc("give an axis or a pool a size"),
                                 cl::value_desc("axis=N"), cl::Prefix,
                                 cl::cat(category)};
@@ -144,6 +155,33 @@ static bool readTargets(const cl::list<std::string> &targets,
     misused("a library always has code for CPUs: give --target=cpu,cuda");
     return false;
   }
+  return true;
+}
+
+/// Reads what is said of code for GPUs; false after a message.
+static bool readKernelOptions(const CommandLine &line, KernelOptions &options) {
+  auto unknown = [](llvm::StringRef name, llvm::ArrayRef<std::string> names,
+                    const llvm::Twine &what) {
+    auto near = nearestName(name, names);
+    misused(what + " '" + name + "'; " +
+            (near ? "did you mean '" + *near + "'?"
+                  : "there are " + llvm::join(names, ", ")));
+    return false;
+  };
+  std::vector<std::string> passes, precisions;
+  for (const OptionalPass &pass : optionalKernelPasses())
+    passes.push_back(pass.name.str());
+  for (llvm::StringRef name : gatePrecisions())
+    precisions.push_back(name.str());
+  for (const std::vector<std::string> *list : {&line.disabled, &line.enabled})
+    for (const std::string &name : *list)
+      if (!llvm::is_contained(passes, name))
+        return unknown(name, passes, "there is no optional pass");
+  if (!llvm::is_contained(precisions, line.gatePrecision))
+    return unknown(line.gatePrecision, precisions, "there is no precision");
+  options.disabled.assign(line.disabled.begin(), line.disabled.end());
+  options.enabled.assign(line.enabled.begin(), line.enabled.end());
+  options.gatePrecision = line.gatePrecision;
   return true;
 }
 
@@ -346,7 +384,8 @@ int route::runDriver(int argc, char **argv) {
   compilation.locations = line.locations;
   compilation.reasons = line.reasons;
   if (!readLevels(line.cpus, compilation.library) ||
-      !readTargets(line.targets, compilation.library))
+      !readTargets(line.targets, compilation.library) ||
+      !readKernelOptions(line, compilation.library.kernels))
     return 2;
   compilation.library.name =
       line.input == "-" ? "module" : llvm::sys::path::stem(line.input).str();

@@ -17,7 +17,7 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
   DeviceLibrary device;
   PassManager kernels(module.getContext());
   kernels.enableVerifier(false);
-  addKernelPasses(kernels);
+  addKernelPasses(kernels, options.kernels);
   if (failed(kernels.run(module)))
     return failure();
   std::vector<std::string> others;

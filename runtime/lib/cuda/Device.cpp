@@ -16,10 +16,12 @@ using namespace route::cuda;
 
 /// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 static constexpr int kMaxDynamicShared = 8;
+/// CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
+static constexpr int kLargeClusters = 14;
 /// CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
 static constexpr int kMultiprocessors = 16;
 /// Values of CUtensorMapDataType, CUtensorMapSwizzle, CUtensorMapL2promotion.
-static constexpr int kMapF16 = 6, kMapBF16 = 9, kSwizzle128 = 3,
+static constexpr int kMapF16 = 6, kMapF32 = 7, kMapBF16 = 9, kSwizzle128 = 3,
                      kPromote256 = 3;
 
 /// sizeof(CUtensorMap)
@@ -117,6 +119,8 @@ route_status Device::Code::load(route_error *error) {
                                     function, kMaxDynamicShared,
                                     static_cast<int>(kernel.shared_bytes))))
       return failed(driver, kernel.name, result, error);
+    // Clusters of up to 16 blocks; only those of 8 come without asking.
+    driver.FuncSetAttribute(function, kLargeClusters, 1);
     int64_t most = INT_MAX;
     if (kernel.blocks_per_processor)
       most = int64_t(kernel.blocks_per_processor) * processors;
@@ -292,6 +296,10 @@ void DeviceCall::makeMap(route_launcher *launcher,
   if (call.result != kSuccess)
     return;
   constexpr const char *step = "making a tensor map";
+  uint32_t bytes = request->element == ROUTE_F32 ? 4 : 2;
+  int type = request->element == ROUTE_F32   ? kMapF32
+             : request->element == ROUTE_F16 ? kMapF16
+                                             : kMapBF16;
   // The driver counts axes from the innermost.
   uint32_t rank = request->rank, boxes[5], steps[5];
   uint64_t sizes[5], strides[5];
@@ -302,13 +310,12 @@ void DeviceCall::makeMap(route_launcher *launcher,
     if (request->sizes[from] == 0)
       return;
     sizes[i] = static_cast<uint64_t>(request->sizes[from]);
-    strides[i] = static_cast<uint64_t>(request->strides[from]) * 2;
+    strides[i] = static_cast<uint64_t>(request->strides[from]) * bytes;
     boxes[i] = request->box[from];
     steps[i] = 1;
   }
-  char *start = static_cast<char *>(request->address) + request->offset * 2;
+  char *start = static_cast<char *>(request->address) + request->offset * bytes;
   call.note(step, call.device->driver.TensorMapEncodeTiled(
-                      map, request->element == ROUTE_F16 ? kMapF16 : kMapBF16,
-                      rank, start, sizes, strides + 1, boxes, steps,
+                      map, type, rank, start, sizes, strides + 1, boxes, steps,
                       /*interleave=*/0, kSwizzle128, kPromote256, /*fill=*/0));
 }

@@ -3,7 +3,7 @@
     python3 gates.py make ROUTEC FOLDER     # compiles the routers; needs no GPU
     python3 gates.py run FOLDER [--tokens 1,16,256] [--shapes qwen3,deepseek_v3]
 
-softmax of the best 8, from bf16 rows and a matrix of bf16 or f32. A flipped choice is an expert that a token would not get
+softmax of the best 8, from bf16 rows and a matrix of bf16 or f32, the latter in all precisions of --gate-precision. A flipped choice is an expert that a token would not get
 from the same numbers multiplied and added in f64; of those the rate among all choices is printed. torch is the product in
 the matrix's type, and softmax and topk, in a graph. The floor is what is read, the matrix and the rows once, at --bandwidth.
 
@@ -17,7 +17,11 @@ import sys
 
 SHAPES = {"qwen3": (128, 2048), "deepseek_v3": (256, 7168)}  # experts, hidden
 CHOSEN = 8
-FORMS = {"bf16": ("bf16", [])}  # name: element of the matrix, options of routec
+FORMS = {  # name: element of the matrix, options of routec
+    "bf16": ("bf16", []),
+    "two-launches": ("bf16", ["--disable-pass=ragged-fuse-router"]),
+    **{f"f32:{p}": ("f32", [f"--gate-precision={p}"]) for p in ("f32", "bf16", "split-bf16", "tf32x3")},
+}
 SOURCE = """axis token, hidden = {H}
 signal x: bf16[token, hidden]
 pool experts[{E}] {{
@@ -36,7 +40,7 @@ def make(routec, folder):
     os.makedirs(folder, exist_ok=True)
     for shape, (E, H) in SHAPES.items():
         for form, (element, flags) in FORMS.items():
-            stem = os.path.join(folder, f"{shape}-{form}")
+            stem = os.path.join(folder, f"{shape}-{form.replace(':', '-')}")
             with open(stem + ".route", "w") as file:
                 file.write(SOURCE.format(E=E, H=H, K=CHOSEN, element=element))
             subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", *flags, stem + ".route", "-o", stem + ".so"],
@@ -63,13 +67,13 @@ def run(options):
         exact = torch.empty(E, H, device="cuda").normal_(0, H ** -0.5, generator=g)
         for form, (element, _) in FORMS.items():
             w = exact.to(torch.bfloat16 if element == "bf16" else torch.float32)
-            library = Library(os.path.join(options.folder, f"{shape}-{form}.so"), tensors={"gate.w": w})
+            library = Library(os.path.join(options.folder, f"{shape}-{form.replace(':', '-')}.so"), tensors={"gate.w": w})
             x = torch.empty(8192, H, dtype=torch.bfloat16, device="cuda").normal_(generator=g)
             call, wrong, rounds = library.call("gate", {"x": x}, "cuda"), 0, 16
             for _ in range(rounds):
                 x.normal_(generator=g)
                 wrong += flipped(call()["gate"], x, w)
-            print(f"{shape:12s} {form:10s} flipped {wrong} of {rounds * x.shape[0] * CHOSEN} choices: "
+            print(f"{shape:12s} {form:14s} flipped {wrong} of {rounds * x.shape[0] * CHOSEN} choices: "
                   f"{wrong / (rounds * x.shape[0] * CHOSEN):.2e}", flush=True)
             for T in map(int, options.tokens.split(",")):
                 copies = 24 if T <= 256 else 6
@@ -81,7 +85,7 @@ def run(options):
                     return s / s.sum(-1, keepdim=True), chosen
 
                 floor = ((T + E * w.element_size() / 2) * H * 2 + 8 * T * CHOSEN) / options.bandwidth * 1e6
-                print(f"{shape:12s} {form:10s} T={T:<6d} ours {timed(lambda i: calls[i](), copies):8.2f} torch "
+                print(f"{shape:12s} {form:14s} T={T:<6d} ours {timed(lambda i: calls[i](), copies):8.2f} torch "
                       f"{timed(torch_gate, copies):8.2f} | floor {floor:6.2f}", flush=True)
     return 0
 

@@ -1,5 +1,5 @@
 // Counts, offsets and an order of the same slots become one kernel, and for many slots one before it.
-// RUN: route-opt %s --convert-ragged-to-kernels --split-input-file | FileCheck %s
+// RUN: route-opt %s --ragged-fuse-order --convert-ragged-to-kernels --split-input-file | FileCheck %s
 
 // Chunks of at least 2048 slots, 64 of them at most; one chunk needs no counts beforehand.
 // CHECK-LABEL: func.func @groups

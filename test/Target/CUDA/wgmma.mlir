@@ -228,9 +228,9 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // A router's product: eight shares of K, whatever the number of rows, whose sums are added up in their order. For few
 // rows they are blocks of a cluster, for many a block's, one after the other.
 // CHECK-LABEL: func.func @router
-// CHECK: arith.cmpi ule, %{{.*}}, %c3072
+// CHECK: arith.cmpi ule, %{{.*}}, %c1536
 // CHECK: scf.if
-// CHECK: arith.muli %{{.*}}, %c8{{ }}
+// CHECK: arith.muli %{{.*}}, %c16{{ }}
 // CHECK: gpu.launch_func @kernels::@router_wgmma_1
 // CHECK: } else {
 // CHECK: gpu.launch_func @kernels::@router_wgmma_0
@@ -243,14 +243,22 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // CHECK: arith.addf
 // CHECK: scf.yield
 // CHECK-LABEL: llvm.func @router_wgmma_1
-// CHECK-SAME: nvvm.cluster_dim = array<i32: 8, 1, 1>
+// Two tiles side by side for 256 columns, and eight blocks for each.
+// CHECK-SAME: nvvm.cluster_dim = array<i32: 16, 1, 1>
+// CHECK-SAME: route.waits
 // CHECK-NOT: route.blocks_per_processor
+// CHECK: nvvm.griddepcontrol launch_dependents
 // CHECK: arith.remui %{{.*}}, %c8_i32
-// The producer meets the others twice, around their sums.
+// Weights are on their way before the rows are waited for.
 // CHECK: nvvm.setmaxregister decrease
+// CHECK: nvvm.cp.async.bulk.tensor
+// CHECK: nvvm.griddepcontrol wait
+// CHECK: nvvm.cp.async.bulk.tensor
+// The producer meets the others twice, around their sums.
 // CHECK: nvvm.cluster.arrive
 // CHECK: nvvm.cluster.arrive
 // CHECK: nvvm.setmaxregister increase
+// CHECK: nvvm.griddepcontrol wait
 // CHECK: nvvm.cluster.wait
 // CHECK-COUNT-8: nvvm.mapa
 // CHECK-COUNT-8: llvm.load %{{.*}} : !llvm.ptr<7> -> f32

@@ -18,7 +18,8 @@ struct LibraryOptions {
   std::string sourceHash; ///< hex SHA-256 of the sources
   /// Levels to compile for, best last; a library carries one variant a level.
   std::vector<IsaLevel> levels = {IsaLevel::V3, IsaLevel::V4, IsaLevel::V4Bf16};
-  bool cuda = false; ///< also for NVIDIA GPUs
+  bool cuda = false;     ///< also for NVIDIA GPUs
+  KernelOptions kernels; ///< for those
 };
 
 /// One object file in memory.

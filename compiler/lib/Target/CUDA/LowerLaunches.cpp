@@ -184,8 +184,10 @@ private:
     set(field({1}), {0});
     set(field({2}), {1});
     Type element = type.getElementType();
-    assert((element.isBF16() || element.isF16()) && "maps are of 16 bits");
-    set(number(i32, element.isBF16() ? ROUTE_BF16 : ROUTE_F16), {2});
+    set(number(i32, element.isF32()    ? ROUTE_F32
+                    : element.isBF16() ? ROUTE_BF16
+                                       : ROUTE_F16),
+        {2});
     set(number(i32, type.getRank()), {3});
     for (int32_t i = 0; i < type.getRank(); ++i) {
       set(field({3, i}), {4, i});

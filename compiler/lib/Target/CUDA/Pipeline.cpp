@@ -6,6 +6,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
@@ -18,30 +19,67 @@
 using namespace mlir;
 using namespace route;
 
-void route::addKernelPasses(OpPassManager &pm) {
-  pm.addPass(createRouteSelectDeviceEntries());
-  pm.addPass(ragged::createRaggedJoinInterleaved());
-  pm.addPass(ragged::createRaggedNarrowProducts());
-  pm.addPass(ragged::createRaggedNarrowCombine());
-  pm.addPass(ragged::createRaggedFuseSlots());
-  pm.addPass(row::createRowFuseConsumers());
-  pm.addPass(row::createRowDistributeGPU());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+ArrayRef<OptionalPass> route::optionalKernelPasses() {
+  static constexpr OptionalPass passes[] = {
+      {"ragged-join-interleaved", true}, {"ragged-narrow-products", true},
+      {"ragged-narrow-combine", true},   {"ragged-fuse-slots", true},
+      {"ragged-split-epilogues", false}, {"row-fuse-consumers", true},
+      {"convert-ragged-to-wgmma", true}, {"ragged-fuse-router", true},
+      {"ragged-spread-gather", true},    {"ragged-fuse-order", true},
+      {"route-merge-kernels", true},
+  };
+  return passes;
+}
+
+ArrayRef<llvm::StringLiteral> route::gatePrecisions() {
+  static constexpr llvm::StringLiteral names[] = {"f32", "bf16", "split-bf16",
+                                                  "tf32x3"};
+  return names;
+}
+
+bool KernelOptions::runs(StringRef pass) const {
+  const auto *known =
+      llvm::find_if(optionalKernelPasses(), [&](const OptionalPass &each) {
+        return each.name == pass;
+      });
+  bool otherwise = known == optionalKernelPasses().end() || known->runs;
+  return llvm::is_contained(enabled, pass) ||
+         (otherwise && !llvm::is_contained(disabled, pass));
+}
+
+void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
+  auto add = [&](std::unique_ptr<Pass> pass) {
+    if (options.runs(pass->getArgument()))
+      pm.addPass(std::move(pass));
+  };
+  add(createRouteSelectDeviceEntries());
+  add(ragged::createRaggedGatePrecision({options.gatePrecision}));
+  add(ragged::createRaggedJoinInterleaved());
+  add(ragged::createRaggedNarrowProducts());
+  add(ragged::createRaggedNarrowCombine());
+  add(ragged::createRaggedFuseSlots());
+  add(ragged::createRaggedSplitEpilogues());
+  add(row::createRowFuseConsumers());
+  add(row::createRowDistributeGPU());
+  add(createCanonicalizerPass());
+  add(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
   bufferize.functionBoundaryTypeConversion =
       bufferization::LayoutMapOption::IdentityLayoutMap;
-  pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  pm.addPass(ragged::createConvertRaggedToWgmma());
-  pm.addPass(ragged::createConvertRaggedToKernels());
-  pm.addPass(createRouteOutlineKernels());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  pm.addPass(createRouteMergeKernels());
-  pm.addPass(createRoutePlanWorkspace());
+  add(bufferization::createOneShotBufferizePass(bufferize));
+  add(createCanonicalizerPass());
+  add(createCSEPass());
+  add(ragged::createConvertRaggedToWgmma());
+  add(ragged::createRaggedFuseRouter());
+  add(ragged::createRaggedSpreadGather());
+  add(ragged::createRaggedFuseOrder());
+  add(ragged::createConvertRaggedToKernels());
+  add(createRouteOutlineKernels());
+  add(createCanonicalizerPass());
+  add(createCSEPass());
+  add(createRouteMergeKernels());
+  add(createRoutePlanWorkspace());
 }
 
 void route::addKernelsToLLVMPasses(OpPassManager &pm) {
@@ -62,10 +100,29 @@ void route::addKernelsToLLVMPasses(OpPassManager &pm) {
   kernels.addPass(createCSEPass());
 }
 
+namespace {
+struct KernelPipelineOptions : PassPipelineOptions<KernelPipelineOptions> {
+  ListOption<std::string> disabled{
+      *this, "disable", llvm::cl::desc("optional passes that do not run")};
+  ListOption<std::string> enabled{*this, "enable",
+                                  llvm::cl::desc("optional passes that run")};
+  Option<std::string> gatePrecision{
+      *this, "gate-precision",
+      llvm::cl::desc("of products of f32 that choices hang on"),
+      llvm::cl::init("f32")};
+};
+} // namespace
+
 void route::registerKernelPipelines() {
-  PassPipelineRegistration<> kernels(
+  PassPipelineRegistration<KernelPipelineOptions> kernels(
       "route-to-kernels", "from tensors to kernels and launches on buffers",
-      addKernelPasses);
+      [](OpPassManager &pm, const KernelPipelineOptions &given) {
+        KernelOptions options;
+        options.disabled.assign(given.disabled.begin(), given.disabled.end());
+        options.enabled.assign(given.enabled.begin(), given.enabled.end());
+        options.gatePrecision = given.gatePrecision;
+        addKernelPasses(pm, options);
+      });
   PassPipelineRegistration<> llvm("route-kernels-to-llvm",
                                   "from kernels to the LLVM dialect",
                                   addKernelsToLLVMPasses);

@@ -6,6 +6,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
 #include <string>
 #include <vector>
 
@@ -33,9 +34,28 @@ struct DeviceCode {
   std::vector<DeviceKernel> kernels; ///< by number
 };
 
+/// A pass that code for GPUs is as right without, or with: what it brings can
+/// be measured.
+struct OptionalPass {
+  llvm::StringLiteral name;
+  bool runs; ///< unless it is asked otherwise
+};
+llvm::ArrayRef<OptionalPass> optionalKernelPasses();
+
+/// How kernels are made.
+struct KernelOptions {
+  std::vector<std::string> disabled; ///< optional passes that do not run
+  std::vector<std::string> enabled;  ///< and some that do
+  /// Of products of f32 that choices hang on: f32, bf16, split-bf16 or tf32x3.
+  std::string gatePrecision = "f32";
+
+  bool runs(llvm::StringRef pass) const;
+};
+llvm::ArrayRef<llvm::StringLiteral> gatePrecisions();
+
 /// Adds the passes from tensors (convert-route-to-linalg) to kernels and
 /// entries that launch them, on buffers.
-void addKernelPasses(mlir::OpPassManager &pm);
+void addKernelPasses(mlir::OpPassManager &pm, const KernelOptions &options);
 
 /// Adds the passes that lower the module of kernels within a module to the LLVM
 /// dialect.

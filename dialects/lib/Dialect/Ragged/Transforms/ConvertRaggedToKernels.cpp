@@ -61,45 +61,9 @@ bool rowsStartAt16Bytes(Value buffer) {
 namespace {
 using Values = SmallVector<Value>;
 
-/// The rows of every item's slots, where the gather has the order that they
-/// belong to and takes each item once for each of them; else null.
-Value placesOf(GatherOp gather) {
-  PermuteOp order;
-  for (Operation *user : gather.getPerm().getUsers())
-    if (auto op = dyn_cast<PermuteOp>(user);
-        op && op.getPerm() == gather.getPerm()) {
-      if (order)
-        return {};
-      order = op;
-    }
-  if (!order || order->getBlock() != gather->getBlock() ||
-      !order->isBeforeInBlock(gather) ||
-      cast<MemRefType>(gather.getX().getType()).getRank() != 2)
-    return {};
-  auto type = cast<MemRefType>(order.getInv().getType());
-  constexpr int64_t most = 16; // stores of a thread
-  return type.getRank() == 2 && type.getDimSize(1) <= most &&
-                 type.getDimSize(1) == static_cast<int64_t>(gather.getSlots())
-             ? order.getInv()
-             : Value();
-}
-
 struct ConvertRaggedToKernels
     : impl::ConvertRaggedToKernelsBase<ConvertRaggedToKernels> {
   void runOnOperation() override {
-    places.clear();
-    // Orders first, with the counts and offsets that they are made of.
-    SmallVector<PermuteOp> orders;
-    getOperation().walk([&](Operation *op) {
-      if (auto order = dyn_cast<PermuteOp>(op))
-        orders.push_back(order);
-      auto gather = dyn_cast<GatherOp>(op);
-      if (gather && isa<MemRefType>(gather.getPerm().getType()))
-        if (Value inv = placesOf(gather))
-          places[op] = inv;
-    });
-    for (PermuteOp op : orders)
-      (void)lowerGroupsToKernels(op);
     SmallVector<Operation *> ops;
     for (Operation &function : *getOperation().getBody())
       if (!isa<gpu::GPUModuleOp>(function))
@@ -150,13 +114,9 @@ private:
   LogicalResult lower(CountOp op);
   LogicalResult lower(OffsetsOp op);
   LogicalResult lower(PermuteOp op);
-  LogicalResult lower(GatherOp op) {
-    return lowerToKernels(op, places.lookup(op));
-  }
+  LogicalResult lower(GatherOp op) { return lowerToKernels(op); }
   LogicalResult lower(CombineOp op) { return lowerToKernels(op); }
   LogicalResult lower(MatmulOp op);
-
-  llvm::DenseMap<Operation *, Value> places; ///< of gathers: see placesOf
 };
 
 /// A block for each expert counts its slots.

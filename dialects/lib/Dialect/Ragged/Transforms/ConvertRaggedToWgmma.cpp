@@ -67,11 +67,9 @@ private:
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
     LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, *tiles, stem);
     LLVM::LLVMFuncOp clustered;
-    if (tiles->splits > 1) {
-      WgmmaTiles shared = *tiles;
-      shared.cluster = true;
-      clustered = emitWgmmaKernel(getOperation(), op, shared, stem);
-    }
+    WgmmaTiles inCluster = tiles->inCluster();
+    if (tiles->splits > 1)
+      clustered = emitWgmmaKernel(getOperation(), op, inCluster, stem);
 
     ImplicitLocOpBuilder b(op.getLoc(), op);
     auto constant = [&](int64_t v) -> Value {
@@ -112,30 +110,31 @@ private:
     operands.push_back(op.getOut());
 
     // No more tiles than this; the blocks that fit the device share them out.
-    Value tilesOfRows = arith::AddIOp::create(
-        b, arith::CeilDivUIOp::create(b, rows, constant(tiles->step())),
-        constant(tiles->experts));
     int64_t across = llvm::divideCeil(op.getOutputs(), tiles->outputs());
-    Value grid = arith::MulIOp::create(b, tilesOfRows, constant(across));
+    auto tilesIn = [&](const WgmmaTiles &cut, int64_t each) -> Value {
+      Value tilesOfRows = arith::AddIOp::create(
+          b, arith::CeilDivUIOp::create(b, rows, constant(cut.step())),
+          constant(cut.experts));
+      return arith::MulIOp::create(b, tilesOfRows, constant(each));
+    };
     if (clustered) {
       // A block for each share, as long as that is sooner done: starting a
       // cluster and adding up cost about as much as 20 steps along K.
-      constexpr int64_t processors = 132, start = 20;
-      int64_t steps = llvm::divideCeil(op.getInner(), WgmmaTiles::kDepth);
+      constexpr int64_t start = 20;
+      int64_t steps = llvm::divideCeil(op.getInner(), tiles->depth);
       int64_t rounds =
           std::max<int64_t>(1, steps / (tiles->depthOf(op.getInner()) + start));
-      int64_t most = rounds * processors / (tiles->splits * across);
+      int64_t most = rounds * kProcessors / (tiles->splits * across);
       Value few = arith::CmpIOp::create(
           b, arith::CmpIPredicate::ule, rows,
-          constant(std::max<int64_t>(1, most) * tiles->step()));
+          constant(std::max<int64_t>(1, most) * inCluster.step()));
       auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
       b.setInsertionPointToStart(forms.thenBlock());
-      launchKernel(b, clustered,
-                   arith::MulIOp::create(b, grid, constant(tiles->splits)),
+      launchKernel(b, clustered, tilesIn(inCluster, across * tiles->splits),
                    operands);
       b.setInsertionPointToStart(forms.elseBlock());
     }
-    launchKernel(b, kernel, grid, operands);
+    launchKernel(b, kernel, tilesIn(*tiles, across), operands);
     if (always)
       op->erase();
   }

@@ -1,4 +1,5 @@
-// Counts, offsets and orders of slots together, in one kernel or two.
+// ragged-fuse-order: counts, offsets and orders of slots together, in one
+// kernel or two.
 //
 // Few slots take one kernel, many take two.
 // Slots are cut into chunks, a block for each, and a chunk into shares, a warp
@@ -7,6 +8,7 @@
 // every warp knows where its first slot of each expert goes. With one chunk the
 // second counts for itself.
 #include "KernelBody.h"
+#include "route/Dialect/Ragged/Transforms/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -15,6 +17,9 @@
 using namespace mlir;
 
 namespace route::ragged {
+#define GEN_PASS_DEF_RAGGEDFUSEORDER
+#include "route/Dialect/Ragged/Transforms/Passes.h.inc"
+
 namespace {
 using Predicate = arith::CmpIPredicate;
 using Values = SmallVector<Value>;
@@ -273,9 +278,10 @@ template <typename Op> Op writerOf(Value buffer, Operation *user) {
       }
   return result;
 }
-} // namespace
 
-LogicalResult lowerGroupsToKernels(PermuteOp op) {
+/// An order with the counts and offsets that it needs; failure, with nothing
+/// changed, where they do not belong together.
+LogicalResult lowerGroups(PermuteOp op) {
   auto offsets = writerOf<OffsetsOp>(op.getOffsets(), op);
   if (!offsets)
     return failure();
@@ -308,4 +314,17 @@ LogicalResult lowerGroupsToKernels(PermuteOp op) {
   return success();
 }
 
+struct FuseOrder : impl::RaggedFuseOrderBase<FuseOrder> {
+  void runOnOperation() override {
+    SmallVector<PermuteOp> orders;
+    getOperation().walk([&](PermuteOp op) {
+      if (isa<MemRefType>(op.getIdx().getType()))
+        orders.push_back(op);
+    });
+    for (PermuteOp op : orders)
+      if (succeeded(lowerGroups(op)))
+        ++numFused;
+  }
+};
+} // namespace
 } // namespace route::ragged

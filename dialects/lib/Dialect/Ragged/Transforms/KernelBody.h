@@ -128,13 +128,27 @@ int64_t slotsPerItem(mlir::Value idx);
 /// themselves do, and a row's elements lie side by side.
 bool rowsStartAt16Bytes(mlir::Value buffer);
 
-/// Lowers an op to a kernel of its own. `inv`, where there is one, has the rows
-/// of every item's slots: the same order as the gather's.
-mlir::LogicalResult lowerToKernels(GatherOp op, mlir::Value inv);
+/// Elements of 16 bytes, where all rows of the matrices start at multiples of
+/// them; else 1.
+int64_t vectorWidth(llvm::ArrayRef<mlir::Value> matrices);
+
+/// Elements side by side, `width` of them; they start at a multiple of their
+/// bytes.
+mlir::Value loadWide(KernelBody &k, mlir::Value memory, mlir::ValueRange at,
+                     int64_t width);
+void storeWide(KernelBody &k, mlir::Value x, mlir::Value memory,
+               mlir::ValueRange at);
+
+/// Lowers an op to a kernel of its own.
+mlir::LogicalResult lowerToKernels(GatherOp op);
 mlir::LogicalResult lowerToKernels(CombineOp op);
 /// `early`: kernels that fill `idx` and `limit` have ended when one starts that
 /// may start before the kernel ahead of it has ended.
 mlir::LogicalResult lowerToKernels(SlotMatmulOp op, bool early);
+
+/// Multiprocessors that forms are chosen for: those of an H100 or H200. On
+/// others they are as right, and may not be the best.
+inline constexpr int64_t kProcessors = 132;
 
 /// Columns of transposed weights that a warp of such a kernel has; interleaved
 /// parts share them evenly.
@@ -142,11 +156,6 @@ inline constexpr int64_t kSlotColumns = 64;
 
 /// Marks products that another form stands in for where rows are few.
 inline constexpr llvm::StringLiteral kManyAttr = "ragged.many";
-
-/// Lowers an order together with the offsets and counts that it needs, to one
-/// kernel for few slots and two for many, and erases all three; failure, with
-/// nothing changed, where they do not belong together.
-mlir::LogicalResult lowerGroupsToKernels(PermuteOp op);
 
 } // namespace route::ragged
 

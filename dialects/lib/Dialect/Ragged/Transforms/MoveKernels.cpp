@@ -9,12 +9,7 @@
 using namespace mlir;
 
 namespace route::ragged {
-namespace {
-using Predicate = arith::CmpIPredicate;
-using Values = SmallVector<Value>;
 
-/// Elements of 16 bytes, where all rows of the matrices start at multiples of
-/// them; else 1.
 int64_t vectorWidth(ArrayRef<Value> matrices) {
   int64_t width = 16;
   for (Value v : matrices) {
@@ -45,6 +40,10 @@ void storeWide(KernelBody &k, Value x, Value memory, ValueRange at) {
                       8);
 }
 
+namespace {
+using Predicate = arith::CmpIPredicate;
+using Values = SmallVector<Value>;
+
 void launchFor(Operation *op, KernelBody &k, ValueRange operands,
                llvm::function_ref<Value(ImplicitLocOpBuilder &)> count) {
   ImplicitLocOpBuilder b(op->getLoc(), op);
@@ -53,50 +52,8 @@ void launchFor(Operation *op, KernelBody &k, ValueRange operands,
 }
 } // namespace
 
-/// An item's row goes to all its places: a thread reads 16 bytes of it once,
-/// and has a store under way for each rank.
-static LogicalResult spread(GatherOp op, Value inv) {
-  Values operands{op.getX(), inv, op.getOut()};
-  KernelBody k(op->getParentOfType<ModuleOp>(), op, kernelStem(op, "gather"),
-               operands, 256);
-  Value x = k.argument(0), out = k.argument(2);
-  int64_t width = vectorWidth({op.getX(), op.getOut()});
-  auto units = [&](ImplicitLocOpBuilder &b, Value x) -> Value {
-    return arith::DivUIOp::create(b, memref::DimOp::create(b, x, 1),
-                                  arith::ConstantIndexOp::create(b, width));
-  };
-  auto count = [&](ImplicitLocOpBuilder &b, Value x, Value inv) -> Value {
-    return arith::MulIOp::create(b, memref::DimOp::create(b, inv, 0),
-                                 units(b, x));
-  };
-  forEachThread(k.b, k.kernel, count(k.b, x, k.argument(1)), [&](Value flat) {
-    Value each = units(k.b, x);
-    Value item = k.div(flat, each),
-          column = k.mul(k.rem(flat, each), k.index(width));
-    Values rows;
-    for (int64_t rank = 0; rank < slotsPerItem(inv); ++rank)
-      rows.push_back(k.load(k.argument(1), {item, k.index(rank)}));
-    Value own = width > 1 ? loadWide(k, x, {item, column}, width)
-                          : k.load(x, {item, column});
-    for (Value row : rows)
-      k.when(k.cmp(Predicate::sge, row, k.number(0)), [&] {
-        Values to{k.toIndex(row), column};
-        if (width > 1)
-          storeWide(k, own, out, to);
-        else
-          k.store(own, out, to);
-      });
-  });
-  launchFor(op, k, operands, [&](ImplicitLocOpBuilder &b) {
-    return count(b, operands[0], inv);
-  });
-  return success();
-}
-
 /// A thread for 16 bytes of a row; those of a warp lie side by side.
-LogicalResult lowerToKernels(GatherOp op, Value inv) {
-  if (inv)
-    return spread(op, inv);
+LogicalResult lowerToKernels(GatherOp op) {
   Values operands(op->getOperands());
   KernelBody k(op->getParentOfType<ModuleOp>(), op, kernelStem(op, "gather"),
                operands, 256);

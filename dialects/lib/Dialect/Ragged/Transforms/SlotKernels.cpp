@@ -84,6 +84,13 @@ private:
   Values sumsAlongRows(Value row, Value first);
   Values sumsOfColumns(Value row, Value first, Value split);
   Value result(ArrayRef<Value> totals, Value column);
+  void writeAlongRows(Value first, ArrayRef<Value> totals);
+  void writeColumns(Value first, ArrayRef<Value> totals);
+  void writeSum(Value column,
+                llvm::function_ref<std::pair<Value, Value>(int64_t)> term);
+  Value scaled(Value y, Value rank);
+  Value chosenOf(Value slot);
+  Value slotOf(int64_t r);
 
   SlotMatmulOp op;
   Shares shares;
@@ -94,7 +101,12 @@ private:
   unsigned sums;
   Value rows, idx, limit, scale, out;
   Values weights, perExpert;
-  Value expert; ///< of the warp's slot
+  Value thread, lane, group;
+  Value which;       ///< the block's item, or slot
+  Value rankInBlock; ///< of the warp
+  Value slot;        ///< of the warp
+  Value has;         ///< whether it has an expert
+  Value expert;      ///< which
 };
 
 void SlotKernel::waitForRows() {
@@ -290,103 +302,123 @@ Value SlotKernel::result(ArrayRef<Value> totals, Value column) {
   return mapping.lookup(body.getTerminator()->getOperand(0));
 }
 
+/// Adds up an item's terms in the order of their ranks, from -0, which changes
+/// none, and writes the sum; 0 where no rank has an expert. `term` gives the
+/// term of a rank, -0 without one, and whether there is one.
+void SlotKernel::writeSum(
+    Value column, llvm::function_ref<std::pair<Value, Value>(int64_t)> term) {
+  Value sum = minusZero(),
+        any = arith::ConstantOp::create(k.b, k.b.getBoolAttr(false));
+  for (int64_t r = 0; r < op.getRanks(); ++r) {
+    auto [y, has] = term(r);
+    sum = arith::AddFOp::create(k.b, sum, y);
+    any = arith::OrIOp::create(k.b, any, has);
+  }
+  sum = k.select(any, sum, zero());
+  Type type = cast<MemRefType>(out.getType()).getElementType();
+  if (type != f32)
+    sum = arith::TruncFOp::create(k.b, type, sum);
+  k.store(sum, out, {which, column});
+}
+
+/// A result times what its rank weighs.
+Value SlotKernel::scaled(Value y, Value rank) {
+  y = widen(y);
+  if (scale)
+    y = arith::MulFOp::create(k.b, y, widen(k.load(scale, {which, rank})));
+  return y;
+}
+
+Value SlotKernel::chosenOf(Value slot) {
+  return chosenBy(k, idx, limit, slot, op.getRanks(), op.getExperts());
+}
+/// The slot of the item's rank r.
+Value SlotKernel::slotOf(int64_t r) {
+  return k.add(k.mul(which, k.index(op.getRanks())), k.index(r));
+}
+
 void SlotKernel::emit() {
-  bool transposed = op.getTransposed(), combined = op.getCombined();
-  int64_t columns = op.getOutputs(), ranks = op.getRanks();
+  Block &body = k.kernel.getBody().front();
   if (early) {
     // What createKernel put at the start comes later.
-    Block &body = k.kernel.getBody().front();
     for (Operation &each : llvm::make_early_inc_range(body))
       if (isa<NVVM::GriddepcontrolOp>(each))
         each.erase();
   } else {
-    Block &body = k.kernel.getBody().front();
     body.front().moveAfter(&*std::next(body.begin()));
   }
-  Value thread = k.thread();
-  Value warp = k.div(thread, k.index(32)), lane = k.rem(thread, k.index(32));
+  int64_t columns = op.getOutputs();
+  thread = k.thread();
+  Value warp = k.div(thread, k.index(32));
+  lane = k.rem(thread, k.index(32));
   Value split = k.rem(warp, k.index(shares.splits));
   warp = k.div(warp, k.index(shares.splits));
-  Value rankInBlock = k.rem(warp, k.index(shares.ranks));
-  Value group = k.div(warp, k.index(shares.ranks));
+  rankInBlock = k.rem(warp, k.index(shares.ranks));
+  group = k.div(warp, k.index(shares.ranks));
   int64_t tiles = llvm::divideCeil(columns, shares.columns * shares.groups);
   Value tile = k.rem(k.blockId(), k.index(tiles));
   // A block is for an item where its ranks are in it, else for a slot.
-  Value which = k.div(k.blockId(), k.index(tiles));
-  Value slot =
-      combined ? k.add(k.mul(which, k.index(ranks)), rankInBlock) : which;
+  which = k.div(k.blockId(), k.index(tiles));
+  slot = op.getCombined()
+             ? k.add(k.mul(which, k.index(op.getRanks())), rankInBlock)
+             : which;
   Value first = k.mul(k.add(k.mul(tile, k.index(shares.groups)), group),
                       k.index(shares.columns));
-  auto expertOf = [&](Value slot) {
-    return chosenBy(k, idx, limit, slot, ranks, op.getExperts());
-  };
-  Value chosen = expertOf(slot);
-  Value has = k.cmp(Predicate::sge, chosen, k.number(0));
+  Value chosen = chosenOf(slot);
+  has = k.cmp(Predicate::sge, chosen, k.number(0));
   expert = k.toIndex(k.select(has, chosen, k.number(0)));
   Value row = k.div(slot, k.index(op.getSlots()));
+  if (op.getTransposed())
+    return writeColumns(first, sumsOfColumns(row, first, split));
   // The last columns take some before them again rather than be fewer.
-  if (!transposed)
-    first = arith::MinUIOp::create(
-        k.b, first, k.index(std::max<int64_t>(0, columns - shares.columns)));
+  first = arith::MinUIOp::create(
+      k.b, first, k.index(std::max<int64_t>(0, columns - shares.columns)));
+  writeAlongRows(first, sumsAlongRows(row, first));
+}
 
-  // Where values of other warps are wanted, they meet in shared memory:
-  // [group, rank, split, sum, column].
-  int64_t width = transposed ? 32 * shares.ofLane / parts : shares.columns;
-  auto writeOne = [&](ArrayRef<Value> totals, Value column) {
-    Value y = result(totals, column);
-    k.store(y, out, {slot, column});
+/// Every lane has all sums of its warp's columns. Those of an item's other
+/// ranks come through shared memory: [group, rank, column].
+void SlotKernel::writeAlongRows(Value first, ArrayRef<Value> totals) {
+  auto mine = [&](int64_t c) {
+    Values each;
+    for (unsigned s = 0; s < sums; ++s)
+      each.push_back(totals[s * shares.columns + c]);
+    return each;
   };
-  if (!transposed) {
-    Values totals = sumsAlongRows(row, first);
-    auto mine = [&](int64_t c) {
-      Values each;
-      for (unsigned s = 0; s < sums; ++s)
-        each.push_back(totals[s * shares.columns + c]);
-      return each;
-    };
-    // Lane c has column c.
-    Values own = mine(0);
-    for (int64_t c = 1; c < shares.columns; ++c) {
-      Value is = k.cmp(Predicate::eq, lane, k.index(c));
-      for (auto [value, other] : llvm::zip_equal(own, mine(c)))
-        value = k.select(is, other, value);
-    }
-    Value column = k.add(first, lane);
-    Value isOwn = k.cmp(Predicate::ult, lane, k.index(shares.columns));
-    if (!combined) {
-      k.when(k.both(isOwn, has), [&] { writeOne(own, column); });
-      return;
-    }
-    Value terms = k.shared({shares.groups, shares.ranks, shares.columns}, f32);
-    k.when(isOwn, [&] {
-      Value y = widen(result(own, column));
-      if (scale)
-        y = k.b.create<arith::MulFOp>(
-            y, widen(k.load(scale, {which, rankInBlock})));
-      k.store(k.select(has, y, minusZero()), terms, {group, rankInBlock, lane});
-    });
-    k.barrier();
-    k.when(k.both(isOwn, k.cmp(Predicate::eq, rankInBlock, k.index(0))), [&] {
-      Value sum = minusZero(),
-            any = arith::ConstantOp::create(k.b, k.b.getBoolAttr(false));
-      for (int64_t r = 0; r < ranks; ++r) {
-        sum = k.b.create<arith::AddFOp>(
-            sum, k.load(terms, {group, k.index(r), lane}));
-        Value other = expertOf(k.add(k.mul(which, k.index(ranks)), k.index(r)));
-        any = k.b.create<arith::OrIOp>(
-            any, k.cmp(Predicate::sge, other, k.number(0)));
-      }
-      sum = k.select(any, sum, zero());
-      Type type = cast<MemRefType>(out.getType()).getElementType();
-      if (type != f32)
-        sum = arith::TruncFOp::create(k.b, type, sum);
-      k.store(sum, out, {which, column});
-    });
+  // Lane c has column c.
+  Values own = mine(0);
+  for (int64_t c = 1; c < shares.columns; ++c) {
+    Value is = k.cmp(Predicate::eq, lane, k.index(c));
+    for (auto [value, other] : llvm::zip_equal(own, mine(c)))
+      value = k.select(is, other, value);
+  }
+  Value column = k.add(first, lane);
+  Value isOwn = k.cmp(Predicate::ult, lane, k.index(shares.columns));
+  if (!op.getCombined()) {
+    k.when(k.both(isOwn, has),
+           [&] { k.store(result(own, column), out, {slot, column}); });
     return;
   }
+  Value terms = k.shared({shares.groups, shares.ranks, shares.columns}, f32);
+  k.when(isOwn, [&] {
+    Value y = scaled(result(own, column), rankInBlock);
+    k.store(k.select(has, y, minusZero()), terms, {group, rankInBlock, lane});
+  });
+  k.barrier();
+  k.when(k.both(isOwn, k.cmp(Predicate::eq, rankInBlock, k.index(0))), [&] {
+    writeSum(column, [&](int64_t r) -> std::pair<Value, Value> {
+      Value y = k.load(terms, {group, k.index(r), lane});
+      return {y, k.cmp(Predicate::sge, chosenOf(slotOf(r)), k.number(0))};
+    });
+  });
+}
 
-  Values totals = sumsOfColumns(row, first, split);
+/// Every warp has a share of the sums of its columns; they meet in shared
+/// memory: [rank, split, column]. A thread for each column then adds up the
+/// splits, and the ranks.
+void SlotKernel::writeColumns(Value first, ArrayRef<Value> totals) {
   int64_t wide = 32 * shares.ofLane, each = wide * weights.size();
+  Value split = k.rem(k.div(thread, k.index(32)), k.index(shares.splits));
   Value partial = k.shared({shares.ranks, shares.splits, each}, f32);
   for (unsigned w = 0; w < weights.size(); ++w)
     for (int64_t i = 0; i < shares.ofLane; ++i)
@@ -395,10 +427,9 @@ void SlotKernel::emit() {
           {rankInBlock, split,
            k.add(k.mul(lane, k.index(shares.ofLane)), k.index(wide * w + i))});
   k.barrier();
-  // A thread for each column then adds up the splits, and the ranks.
   Value column = k.add(first, thread);
-  Value isOwn = k.both(k.cmp(Predicate::ult, thread, k.index(width)),
-                       k.cmp(Predicate::ult, column, k.index(columns)));
+  Value isOwn = k.both(k.cmp(Predicate::ult, thread, k.index(wide / parts)),
+                       k.cmp(Predicate::ult, column, k.index(op.getOutputs())));
   auto totalsOf = [&](Value rank) {
     Values result;
     for (unsigned s = 0; s < sums; ++s) {
@@ -413,29 +444,20 @@ void SlotKernel::emit() {
     }
     return result;
   };
-  if (!combined) {
-    k.when(k.both(isOwn, has), [&] { writeOne(totalsOf(k.index(0)), column); });
+  if (!op.getCombined()) {
+    k.when(k.both(isOwn, has), [&] {
+      k.store(result(totalsOf(k.index(0)), column), out, {slot, column});
+    });
     return;
   }
   k.when(isOwn, [&] {
-    Value sum = minusZero(),
-          any = arith::ConstantOp::create(k.b, k.b.getBoolAttr(false));
-    for (int64_t r = 0; r < ranks; ++r) {
-      Value other = expertOf(k.add(k.mul(which, k.index(ranks)), k.index(r)));
-      Value has = k.cmp(Predicate::sge, other, k.number(0));
-      expert = k.toIndex(k.select(has, other, k.number(0)));
-      Value y = widen(result(totalsOf(k.index(r)), column));
-      if (scale)
-        y = k.b.create<arith::MulFOp>(
-            y, widen(k.load(scale, {which, k.index(r)})));
-      sum = k.b.create<arith::AddFOp>(sum, k.select(has, y, minusZero()));
-      any = k.b.create<arith::OrIOp>(any, has);
-    }
-    sum = k.select(any, sum, zero());
-    Type type = cast<MemRefType>(out.getType()).getElementType();
-    if (type != f32)
-      sum = arith::TruncFOp::create(k.b, type, sum);
-    k.store(sum, out, {which, column});
+    writeSum(column, [&](int64_t r) -> std::pair<Value, Value> {
+      Value other = chosenOf(slotOf(r));
+      Value is = k.cmp(Predicate::sge, other, k.number(0));
+      expert = k.toIndex(k.select(is, other, k.number(0)));
+      Value y = scaled(result(totalsOf(k.index(r)), column), k.index(r));
+      return {k.select(is, y, minusZero()), is};
+    });
   });
 }
 } // namespace
@@ -450,9 +472,8 @@ LogicalResult lowerToKernels(SlotMatmulOp op, bool early) {
   if (op.getTransposed()) {
     // An item's block has all its ranks: smaller tiles keep more of the
     // multiprocessors busy.
-    constexpr int64_t processors = 132;
     bool few = op.getCombined() && op.getParts() == 1 &&
-               op.getOutputs() < kSlotColumns * processors;
+               op.getOutputs() < kSlotColumns * kProcessors;
     shares.ofLane = few ? 1 : 2;
     shares.columns = std::max<int64_t>(1, 32 * shares.ofLane / op.getParts());
     if (kSlotColumns % op.getParts() != 0)

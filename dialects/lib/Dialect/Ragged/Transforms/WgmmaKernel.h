@@ -16,6 +16,7 @@ struct WgmmaTiles {
   int64_t blocks;      ///< 64-column blocks of each weight for a warpgroup
   int64_t tokens;      ///< a multiple of 16
   int64_t stages;      ///< tiles along K in flight
+  int64_t depth;       ///< numbers of a row of a tile along K
   int64_t outputBytes; ///< of an element of the result
   int64_t experts;
   int64_t splits; ///< shares of K whose sums are added up in their order
@@ -23,16 +24,17 @@ struct WgmmaTiles {
 
   static constexpr int64_t kWarpgroups = 2; ///< that multiply
   static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
-  static constexpr int64_t kDepth = 64; ///< of a tile along K: 128 bytes
-  static constexpr int64_t kBlockBytes = 64 * kDepth * 2;
+  static constexpr int64_t kRowBytes = 128; ///< of a tile along K
+  static constexpr int64_t kBlockBytes = 64 * kRowBytes;
   static constexpr int64_t kMaxShared = 232448; ///< of a block on sm_90
+  static constexpr int64_t kMostBlocks = 16;    ///< of a cluster
 
   /// Rows of all tiles of an expert but the last, which may have `tokens`.
   int64_t step() const { return tokens > 128 ? tokens - 32 : tokens; }
   int64_t columns() const { return 64 * blocks * kWarpgroups; }
   int64_t outputs() const { return columns() / parts; }
-  int64_t weightBytes() const { return weights * columns() * kDepth * 2; }
-  int64_t stageBytes() const { return weightBytes() + tokens * kDepth * 2; }
+  int64_t weightBytes() const { return weights * columns() * kRowBytes; }
+  int64_t stageBytes() const { return weightBytes() + tokens * kRowBytes; }
   /// Where results of 16 bits are turned round: 64 rows by 64 columns each.
   int64_t stagingBytes() const {
     return outputBytes == 2 ? kWarpgroups * 64 * 64 * 2 : 0;
@@ -45,12 +47,15 @@ struct WgmmaTiles {
 
   /// Steps along K of a share but the last, which may have fewer.
   int64_t depthOf(int64_t inner) const {
-    return llvm::divideCeil(llvm::divideCeil(inner, kDepth), splits);
+    return llvm::divideCeil(llvm::divideCeil(inner, depth), splits);
   }
+  /// Numbers of the matmul in kRowBytes.
+  static int64_t depthIn(MatmulOp op);
   /// Shares of K for a dense product with few columns, such as a router's: at
   /// most `splits`, and the less the fewer steps along K.
   static int64_t splitsOf(MatmulOp op, int64_t splits);
-  /// Whether tensor cores are for this matmul: of 16 bits, and not too small.
+  /// Whether tensor cores are for this matmul: of 16 bits or marked kTf32Attr,
+  /// and not too small.
   static bool isCandidate(MatmulOp op, int64_t splits);
   /// Why they cannot run such a matmul; empty where they can.
   static std::string objectionTo(MatmulOp op);
@@ -58,7 +63,19 @@ struct WgmmaTiles {
   /// an objection, or where tiles do not fit shared memory and registers.
   static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens,
                                             int64_t splits);
+  /// The same with a block for each share: fewer rows, so that small batches
+  /// have more blocks, and more of K in flight.
+  WgmmaTiles inCluster() const;
 };
+
+/// On a matmul of f32 whose numbers have no more than the bits of tf32, and
+/// whose rows lie along K.
+inline constexpr llvm::StringLiteral kTf32Attr = "ragged.tf32";
+
+/// On an empty loop in a kernel whose blocks share K: over the rows of the
+/// result that the loop's warp may go on with, once all their columns are
+/// there.
+inline constexpr llvm::StringLiteral kItemsAttr = "ragged.items";
 
 /// Emits the kernel of `op`. Its arguments: a tensor map for each weight, two
 /// of the rows (boxes of 64 and of 16 rows), then `op`'s other operands.

@@ -152,6 +152,96 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
   ];
 }
 
+def RaggedSpreadGather : Pass<"ragged-spread-gather", "::mlir::ModuleOp"> {
+  let summary = "read an item's row once for all its experts";
+  let description = [{
+    A `ragged.gather` on buffers that takes every item once for each of its slots,
+    at most 16, becomes a kernel over items: a thread reads 16 bytes of a row once,
+    and writes them to the rows of all slots, as the order's `inv` has them.
+    Others are left to `convert-ragged-to-kernels`.
+  }];
+  let statistics = [Statistic<"numSpread", "spread", "gathers that read an item once">];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+}
+
+def RaggedFuseOrder : Pass<"ragged-fuse-order", "::mlir::ModuleOp"> {
+  let summary = "counts, offsets and an order of slots in one kernel, or two";
+  let description = [{
+    A `ragged.permute` on buffers and the `offsets` and `count` that it is made of
+    become one kernel, and for many slots one before it. They stay apart with more
+    than 640 experts, and where something reads counts or offsets before the order
+    is made.
+  }];
+  let statistics = [Statistic<"numFused", "fused", "orders made with their counts">];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect"
+  ];
+}
+
+def RaggedGatePrecision : Pass<"ragged-gate-precision"> {
+  let summary = "products of f32 that choices hang on, on tensor cores";
+  let description = [{
+    A dense product of f32 whose result a row program with a choice reads is made of
+    numbers that tensor cores take. Sums stay f32.
+
+    - `f32`: left alone.
+    - `bf16`: rows and weights are rounded to bf16.
+    - `split-bf16`: each number is a bf16 and another for what is left of it, and
+      all their products are added up: two for rows that were bf16 before they were
+      widened, which have nothing left, else four.
+    - `tf32x3`: the same with numbers of 11 bits, in f32.
+
+    High and low parts of the weights are two weights of one product, whose sums the
+    epilogue adds; those of rows come one behind the other along K. Parts are made
+    in each call. Transposed weights keep their f32.
+  }];
+  let options = [
+    Option<"precision", "precision", "std::string", "\"f32\"", "f32, bf16, split-bf16 or tf32x3">
+  ];
+  let statistics = [Statistic<"numRewritten", "rewritten", "products made of narrow numbers">];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def RaggedSplitEpilogues : Pass<"ragged-split-epilogues"> {
+  let summary = "products without their epilogues, for measuring what those bring";
+  let description = [{
+    A product with an epilogue becomes one for each weight, with f32 results, and a
+    `linalg.generic` behind them that does the epilogue's work. Nothing needs this:
+    experts reach products with their epilogues in them. Products with values for
+    each expert or row, panels and interleaved parts are left alone.
+  }];
+  let statistics = [Statistic<"numSplit", "split", "epilogues taken out">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def RaggedFuseRouter : Pass<"ragged-fuse-router", "::mlir::ModuleOp"> {
+  let summary = "a router's choices in the launch of its product";
+  let description = [{
+    Where blocks of a cluster share K of a product (`convert-ragged-to-wgmma`), all
+    columns of a row are in memory once the cluster has added up. The kernel that
+    reads them next, a row program's with a warp for each item, then goes into the
+    same launch: its loop over items becomes one over the cluster's rows. In the
+    form for many rows it stays a kernel of its own.
+
+    Works on launches. A program whose warps wait for one another, or between
+    which and the product something else writes memory that may be theirs, stays
+    where it is.
+  }];
+  let statistics = [Statistic<"numFused", "fused", "programs in the launch of a product">];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::NVVM::NVVMDialect"
+  ];
+}
+
 def ConvertRaggedToKernels : Pass<"convert-ragged-to-kernels", "::mlir::ModuleOp"> {
   let summary = "lower ragged ops on memrefs to GPU kernels";
   let description = [{

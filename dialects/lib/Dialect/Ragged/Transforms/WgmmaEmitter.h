@@ -1,0 +1,192 @@
+// The emitter of a grouped matmul's kernel on Hopper's tensor cores: its state,
+// and what all its parts write with. WgmmaKernel.cpp has what the warpgroups
+// do, WgmmaShares.cpp how blocks share K, WgmmaEpilogue.cpp how sums become
+// results.
+#ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
+#define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
+
+#include "WgmmaKernel.h"
+#include "WgmmaSchedule.h"
+
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
+
+namespace route::ragged::wgmma {
+using namespace mlir;
+using Values = SmallVector<Value>;
+using Predicate = arith::CmpIPredicate;
+
+/// A tile of the schedule.
+struct Tile {
+  Value row, rows, expert, column;
+  Values values() const { return {row, rows, expert, column}; }
+  static Tile of(ValueRange v) { return {v[0], v[1], v[2], v[3]}; }
+};
+
+class Emitter {
+public:
+  Emitter(ModuleOp module, MatmulOp op, const WgmmaTiles &tiles, StringRef stem)
+      : module(module), op(op), tiles(tiles), b(op.getLoc(), op.getContext()),
+        converter(op.getContext()) {
+    i32 = b.getI32Type();
+    i64 = b.getI64Type();
+    f32 = b.getF32Type();
+    shared = LLVM::LLVMPointerType::get(b.getContext(), 3);
+    begin(stem);
+  }
+
+  LLVM::LLVMFuncOp emit() {
+    prologue();
+    Value isProducer = cmp(Predicate::eq, warpgroup, num(0));
+    auto roles = scf::IfOp::create(b, isProducer, /*withElse=*/true);
+    b.setInsertionPointToStart(&roles.getThenRegion().front());
+    producer();
+    b.setInsertionPointToStart(&roles.getElseRegion().front());
+    consumer();
+    return kernel;
+  }
+
+  // --- arithmetic, which the schedule needs too ---
+  using Value = mlir::Value;
+  Value num(int64_t v) {
+    return arith::ConstantOp::create(b, b.getI32IntegerAttr(v));
+  }
+  Value wide(int64_t v) {
+    return arith::ConstantOp::create(b, b.getI64IntegerAttr(v));
+  }
+  Value flt(float v) {
+    return arith::ConstantOp::create(b, b.getF32FloatAttr(v));
+  }
+  Value add(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
+  Value sub(Value x, Value y) { return arith::SubIOp::create(b, x, y); }
+  Value mul(Value x, Value y) { return arith::MulIOp::create(b, x, y); }
+  Value div(Value x, Value y) { return arith::DivUIOp::create(b, x, y); }
+  Value rem(Value x, Value y) { return arith::RemUIOp::create(b, x, y); }
+  Value both(Value x, Value y) { return arith::AndIOp::create(b, x, y); }
+  Value shl(Value x, int64_t n) { return arith::ShLIOp::create(b, x, num(n)); }
+  Value shr(Value x, int64_t n) { return arith::ShRUIOp::create(b, x, num(n)); }
+  Value mask(Value x, int64_t m) { return both(x, num(m)); }
+  Value flip(Value x, Value y) { return arith::XOrIOp::create(b, x, y); }
+  Value cmp(Predicate how, Value x, Value y) {
+    return arith::CmpIOp::create(b, how, x, y);
+  }
+  Value isLess(Value x, Value y) { return cmp(Predicate::ult, x, y); }
+  Value isAtMost(Value x, Value y) { return cmp(Predicate::ule, x, y); }
+  Value isEqual(Value x, Value y) { return cmp(Predicate::eq, x, y); }
+  Value select(Value c, Value x, Value y) {
+    return arith::SelectOp::create(b, c, x, y);
+  }
+  Value least(Value x, Value y) { return arith::MinUIOp::create(b, x, y); }
+  Value most(Value x, Value y) { return arith::MaxUIOp::create(b, x, y); }
+
+private:
+  Value extend(Value x) { return arith::ExtUIOp::create(b, i64, x); }
+  Value index(Value x) {
+    return arith::IndexCastUIOp::create(b, b.getIndexType(), x);
+  }
+  void when(Value condition, llvm::function_ref<void()> body) {
+    auto op = scf::IfOp::create(b, condition, false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&op.getThenRegion().front());
+    body();
+  }
+  Values loop(Value from, Value to, Value step, ValueRange start,
+              llvm::function_ref<Values(Value, ValueRange)> body) {
+    auto op = scf::ForOp::create(b, from, to, step, start,
+                                 /*bodyBuilder=*/nullptr, /*unsigned=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.getBody());
+    Values next = body(op.getInductionVar(), op.getRegionIterArgs());
+    if (!start.empty())
+      scf::YieldOp::create(b, next);
+    return Values(op.getResults());
+  }
+
+  // --- shared memory and barriers ---
+  Value at(Value offset) {
+    return LLVM::GEPOp::create(b, shared, b.getI8Type(), memory,
+                               ArrayRef<LLVM::GEPArg>{offset});
+  }
+  Value fullBarrier(Value stage) {
+    return at(add(num(tiles.barrierOffset()), shl(stage, 3)));
+  }
+  Value emptyBarrier(Value stage) {
+    return at(
+        add(num(tiles.barrierOffset() + 8 * tiles.stages), shl(stage, 3)));
+  }
+  void wait(Value barrier, Value parity) {
+    NVVM::MBarrierTryWaitParityOp::create(b, barrier, parity, num(10000000));
+  }
+  /// The stage after this one; the parity flips where stages begin again.
+  std::pair<Value, Value> next(Value stage, Value parity) {
+    Value one = add(stage, num(1));
+    Value wraps = cmp(Predicate::eq, one, num(tiles.stages));
+    return {select(wraps, num(0), one),
+            select(wraps, flip(parity, num(1)), parity)};
+  }
+  Value word(int64_t offset, Value i) {
+    return LLVM::LoadOp::create(b, i32, at(add(num(offset), shl(i, 2))));
+  }
+  void setWord(Value x, int64_t offset, Value i) {
+    LLVM::StoreOp::create(b, x, at(add(num(offset), shl(i, 2))));
+  }
+  int64_t startsOffset() { return tiles.tableOffset(); }
+  int64_t offsetsOffset() {
+    return tiles.tableOffset() + 4 * (tiles.experts + 1);
+  }
+
+  int64_t sumsOffset() { return tiles.tableOffset() + 8 * (tiles.experts + 1); }
+
+  Value shuffle(Value x, Value from, NVVM::ShflKind kind, int64_t clamp) {
+    return NVVM::ShflOp::create(b, i32, num(-1), x, from, num(clamp), kind,
+                                UnitAttr());
+  }
+  Value uniform(Value x) { return shuffle(x, num(0), NVVM::ShflKind::idx, 31); }
+
+  WgmmaSchedule<Emitter> schedule() {
+    int64_t columnTiles = llvm::divideCeil(op.getOutputs(), tiles.outputs());
+    return {*this, tiles.tokens, tiles.step(), tiles.experts, columnTiles};
+  }
+
+  void begin(StringRef stem);
+  void prologue();
+  Tile tileAt(Value t);
+  void producer();
+  void consumer();
+  Values path(int64_t width, Value stage, Value parity, const Tile &tile,
+              Value following);
+  void epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile);
+  Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
+                ArrayRef<Value> perRow);
+  Values together(Value low, Value high);
+  int64_t clusterBlocks();
+  void joinCluster(int64_t steps);
+  Tile tileOfCluster(Value t);
+  void waitForKernels();
+  bool weightsAreParameters();
+  void shareItems();
+  void meetCluster();
+  void keep(int64_t width, ArrayRef<Value> sums);
+  void addUp();
+  Value approximate(row::UnaryOp unary, Value x);
+  Value narrow(Value x, Value y);
+
+  ModuleOp module;
+  MatmulOp op;
+  const WgmmaTiles &tiles;
+  ImplicitLocOpBuilder b;
+  LLVMTypeConverter converter;
+  Type i32, i64, f32, shared;
+  LLVM::LLVMFuncOp kernel;
+  Values weights, perExpert, perRow;
+  Value rows64, rows16, offsets, out, outStart;
+  Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
+  Value tileCount, firstStep, depth, share;
+};
+} // namespace route::ragged::wgmma
+
+#endif // ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H

@@ -1,0 +1,181 @@
+// Blocks of a cluster that share K: their sums meet in shared memory.
+#include "WgmmaEmitter.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "route/Kernels/Kernels.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::ragged;
+using namespace route::ragged::wgmma;
+
+/// A cluster has a block for each share of K, for each of the columns' tiles.
+int64_t Emitter::clusterBlocks() {
+  return tiles.splits * llvm::divideCeil(op.getOutputs(), tiles.outputs());
+}
+
+/// This block's tile and its share of K, of `steps` steps.
+void Emitter::joinCluster(int64_t steps) {
+  // Kernels behind this one may start.
+  NVVM::GriddepcontrolOp::create(
+      b, NVVM::GridDepActionKindAttr::get(
+             b.getContext(), NVVM::GridDepActionKind::launch_dependents));
+  kernel->setAttr(kWaitsAttr, b.getUnitAttr());
+  int64_t across = clusterBlocks() / tiles.splits;
+  share = rem(block, num(tiles.splits));
+  block = div(block, num(tiles.splits));
+  blocks = div(blocks, num(tiles.splits));
+  Value own = num(tiles.depthOf(op.getInner()));
+  firstStep = mul(share, own);
+  depth = least(own, sub(num(steps), firstStep));
+  Value rows =
+      arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
+  tileCount = mul(schedule().rowTiles(rows), num(across));
+}
+
+/// Tile t, of all rows and columns: those of the same rows are side by side.
+Tile Emitter::tileOfCluster(Value t) {
+  int64_t across = clusterBlocks() / tiles.splits;
+  Value rows =
+      arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
+  Value tile = div(t, num(across)), first = mul(tile, num(tiles.step()));
+  Value last = isEqual(add(tile, num(1)), schedule().rowTiles(rows));
+  return {first, select(last, sub(rows, first), num(tiles.step())), num(0),
+          rem(t, num(across))};
+}
+
+/// What kernels before this one wrote is there afterwards.
+void Emitter::waitForKernels() {
+  NVVM::GriddepcontrolOp::create(
+      b, NVVM::GridDepActionKindAttr::get(b.getContext(),
+                                          NVVM::GridDepActionKind::wait));
+}
+
+/// Whether no kernel of this call makes the weights: they are the function's
+/// arguments, or views of them.
+bool Emitter::weightsAreParameters() {
+  return llvm::all_of(op.getWeights(), [](Value v) {
+    while (auto view = v.getDefiningOp<ViewLikeOpInterface>())
+      v = view.getViewSource();
+    return isa<BlockArgument>(v);
+  });
+}
+
+/// A loop without a body over the rows of the cluster's tile, a row for each
+/// warp that multiplied: ragged-fuse-router puts there what comes next.
+void Emitter::shareItems() {
+  constexpr int64_t warps = 4 * WgmmaTiles::kWarpgroups;
+  Value across = num(clusterBlocks() / tiles.splits);
+  when(isLess(block, tileCount), [&] {
+    Tile tile = tileAt(block);
+    Value place = add(mul(rem(block, across), num(tiles.splits)), share);
+    Value first = add(mul(place, num(warps)), sub(warp, num(4)));
+    auto items = scf::ForOp::create(
+        b, index(add(tile.row, first)), index(add(tile.row, tile.rows)),
+        arith::ConstantIndexOp::create(b, warps * clusterBlocks()));
+    items->setAttr(kItemsAttr, b.getUnitAttr());
+  });
+}
+
+/// What threads of the cluster wrote to shared memory before, all may read.
+void Emitter::meetCluster() {
+  NVVM::ClusterArriveOp::create(b, UnitAttr());
+  NVVM::ClusterWaitOp::create(b, UnitAttr());
+}
+
+/// A split's sums go to its shared memory, where its tiles were: register r of
+/// sum i of a thread at [group, i * tokens / 2 + r, thread].
+void Emitter::keep(int64_t width, ArrayRef<Value> sums) {
+  // The other warpgroup's products read the tiles too.
+  NVVM::BarrierOp::create(b, TypeRange(), num(3),
+                          num(128 * WgmmaTiles::kWarpgroups),
+                          NVVM::BarrierReductionAttr(), Value());
+  Value group = sub(warpgroup, num(1));
+  int64_t each = tiles.weights * tiles.blocks * tiles.tokens / 2;
+  Value own = at(add(mul(group, num(each * 512)), shl(mask(thread, 127), 2)));
+  for (auto [i, sum] : llvm::enumerate(sums))
+    for (int64_t r = 0; r < width / 2; ++r) {
+      Value x = LLVM::ExtractValueOp::create(b, sum, ArrayRef<int64_t>{r});
+      auto place = static_cast<int32_t>(512 * (i * tiles.tokens / 2 + r));
+      LLVM::StoreOp::create(b, x,
+                            LLVM::GEPOp::create(b, shared, b.getI8Type(), own,
+                                                ArrayRef<LLVM::GEPArg>{place}));
+    }
+}
+
+/// Each block of a cluster adds up the splits' sums, in their order, of every
+/// so many rows, eight at a time, and writes the results.
+void Emitter::addUp() {
+  auto cluster = LLVM::LLVMPointerType::get(b.getContext(), 7);
+  Values memories;
+  // Blocks of the same columns are side by side.
+  Value base =
+      mul(rem(block, num(clusterBlocks() / tiles.splits)), num(tiles.splits));
+  for (int64_t s = 0; s < tiles.splits; ++s)
+    memories.push_back(
+        NVVM::MapaOp::create(b, cluster, memory, add(base, num(s))));
+  Tile tile = tileAt(block);
+  Value group = sub(warpgroup, num(1));
+  int64_t each = tiles.weights * tiles.blocks * tiles.tokens / 2;
+  Value own = add(mul(group, num(each * 512)), shl(mask(thread, 127), 2));
+  Value columns = num(op.getOutputs());
+  Value firstColumn = add(add(mul(tile.column, num(tiles.columns())),
+                              mul(group, num(64 * tiles.blocks))),
+                          add(shl(mask(warp, 3), 4), shr(lane, 2)));
+  Value ownRow = shl(mask(lane, 3), 1);
+  auto type = cast<MemRefType>(op.getOut().getType());
+  int64_t stride = type.getStridesAndOffset().first[0];
+  auto global = LLVM::LLVMPointerType::get(b.getContext(), 1);
+  Value eights = shr(add(tile.rows, num(7)), 3);
+  loop(share, eights, num(tiles.splits), {}, [&](Value j, ValueRange) {
+    // Beyond these, addresses are constants.
+    Values rowsOf;
+    for (Value memory : memories)
+      rowsOf.push_back(
+          LLVM::GEPOp::create(b, cluster, b.getI8Type(), memory,
+                              ArrayRef<LLVM::GEPArg>{add(own, shl(j, 11))}));
+    for (int64_t block = 0; block < tiles.blocks; ++block)
+      for (int64_t h = 0; h < 2; ++h) {
+        Value column = add(firstColumn, num(64 * block + 8 * h));
+        Value safe = least(column, sub(columns, num(1)));
+        Values ofColumn;
+        for (Value v : perExpert)
+          ofColumn.push_back(memref::LoadOp::create(
+              b, v, ValueRange{index(tile.expert), index(safe)}));
+        for (int64_t i = 0; i < 2; ++i) {
+          Values accumulators;
+          for (int64_t w = 0; w < tiles.weights; ++w) {
+            int64_t sum = w * tiles.blocks + block;
+            auto place = static_cast<int32_t>(
+                512 * (sum * tiles.tokens / 2 + 2 * h + i));
+            Value total = flt(0);
+            for (Value memory : rowsOf) {
+              Value from =
+                  LLVM::GEPOp::create(b, cluster, b.getI8Type(), memory,
+                                      ArrayRef<LLVM::GEPArg>{place});
+              Value x = LLVM::LoadOp::create(b, f32, from);
+              total = arith::AddFOp::create(b, total, x);
+            }
+            accumulators.push_back(total);
+          }
+          Value row = add(shl(j, 3), add(ownRow, num(i)));
+          Value safeRow = least(row, sub(tile.rows, num(1)));
+          Values ofRow;
+          for (Value v : perRow)
+            ofRow.push_back(
+                memref::LoadOp::create(b, v, index(add(tile.row, safeRow))));
+          Value x = element(accumulators, ofColumn, ofRow);
+          when(both(isLess(row, tile.rows), isLess(column, columns)), [&] {
+            Value place = add(mul(extend(add(tile.row, row)), wide(stride)),
+                              extend(column));
+            LLVM::StoreOp::create(
+                b, x,
+                LLVM::GEPOp::create(b, global, type.getElementType(), outStart,
+                                    ArrayRef<LLVM::GEPArg>{place}));
+          });
+        }
+      }
+    return Values();
+  });
+}

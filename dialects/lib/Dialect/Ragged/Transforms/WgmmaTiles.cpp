@@ -1,0 +1,102 @@
+// How a grouped matmul on Hopper's tensor cores is cut into tiles, and which
+// matmuls are for them.
+#include "KernelBody.h"
+#include "WgmmaKernel.h"
+
+using namespace mlir;
+using namespace route;
+using namespace route::ragged;
+
+/// The fewest columns that tiles of whole sums take.
+constexpr int64_t leastColumns = 64;
+
+int64_t WgmmaTiles::depthIn(MatmulOp op) {
+  return 8 * kRowBytes / op.weightType().getElementTypeBitWidth();
+}
+
+int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
+  constexpr int64_t most = 512; // columns
+  if (op.isPacked() || op.getOffsets() || op.getNumSums() > 2 ||
+      op.getParts() != 1 || op.getOutputs() > most ||
+      cast<ShapedType>(op.getOut().getType()).getElementTypeBitWidth() != 32)
+    return 1;
+  // Every share has at least two steps along K.
+  int64_t steps = llvm::divideCeil(op.getInner(), depthIn(op));
+  while (splits > 1 &&
+         (steps < 2 * splits ||
+          splits * llvm::divideCeil(op.getOutputs(), 64 * kWarpgroups) >
+              kMostBlocks ||
+          (splits - 1) * llvm::divideCeil(steps, splits) >= steps))
+    splits /= 2;
+  return splits;
+}
+
+bool WgmmaTiles::isCandidate(MatmulOp op, int64_t splits) {
+  Type element = op.weightType().getElementType();
+  int64_t least = splitsOf(op, splits) > 1 ? 8 : leastColumns;
+  return !op.isPacked() &&
+         (element.isBF16() || element.isF16() ||
+          (element.isF32() && op->hasAttr(kTf32Attr))) &&
+         op.getInner() >= depthIn(op) && op.getOutputs() >= least;
+}
+
+std::string WgmmaTiles::objectionTo(MatmulOp op) {
+  int64_t inner = op.getInner(), columns = op.getOutputs();
+  auto out = cast<MemRefType>(op.getOut().getType());
+  if (op.getParts() > 2)
+    return "more than two parts of its weights are interleaved";
+  if ((op.getTransposed() ? columns : inner) % 8 != 0 || columns % 8 != 0)
+    return "its sizes are no multiples of 8";
+  if (!llvm::all_of(op.getWeights(), rowsStartAt16Bytes))
+    return "rows of its weights are interleaved, or start between multiples of "
+           "16 bytes";
+  if (!rowsStartAt16Bytes(op.getRows()) || !rowsStartAt16Bytes(op.getOut()))
+    return "its rows or results start between multiples of 16 bytes";
+  if (!llvm::is_contained({16, 32}, out.getElementTypeBitWidth()))
+    return "its results have neither 16 nor 32 bits";
+  return "";
+}
+
+/// The stages that fit shared memory, at least two.
+static int64_t mostStages(WgmmaTiles tiles, int64_t most) {
+  tiles.stages = most;
+  while (tiles.sharedBytes() > WgmmaTiles::kMaxShared && tiles.stages > 2)
+    --tiles.stages;
+  return tiles.stages;
+}
+
+FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
+                                         int64_t splits) {
+  int64_t columns = op.getOutputs();
+  auto out = cast<MemRefType>(op.getOut().getType());
+  if (!isCandidate(op, splits) || !objectionTo(op).empty())
+    return failure();
+  WgmmaTiles tiles;
+  tiles.weights = op.getWeights().size();
+  tiles.parts = op.getParts();
+  tiles.depth = depthIn(op);
+  tiles.splits = splitsOf(op, splits);
+  tiles.cluster = false;
+  tiles.experts = op.getExperts();
+  tiles.outputBytes = out.getElementTypeBitWidth() / 8;
+  // Two interleaved blocks of 64 columns make one of the result.
+  bool wide = tiles.weights == 1 && columns > 64 * kWarpgroups;
+  tiles.blocks = tiles.parts == 2 || (wide && tiles.splits == 1) ? 2 : 1;
+  // 160 registers of a thread hold sums.
+  int64_t sums = tiles.weights * tiles.blocks * (tiles.splits > 1 ? 2 : 1);
+  if (sums > 8)
+    return failure();
+  tiles.tokens = std::min(tokens, 320 / sums / 16 * 16);
+  tiles.stages = mostStages(tiles, 8);
+  if (tiles.sharedBytes() > kMaxShared)
+    return failure();
+  return tiles;
+}
+
+WgmmaTiles WgmmaTiles::inCluster() const {
+  WgmmaTiles tiles = *this;
+  tiles.cluster = true;
+  tiles.tokens = std::min<int64_t>(tokens, 64);
+  tiles.stages = mostStages(tiles, 12);
+  return tiles;
+}

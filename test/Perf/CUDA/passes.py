@@ -1,0 +1,164 @@
+"""What each pass for GPUs brings: whole layers compiled with and without it, timed in one run.
+
+    python3 passes.py make ROUTEC FOLDER    # compiles the layers; needs no GPU
+    python3 passes.py run FOLDER [--tokens 1,32,512,8192]
+
+A layer is a router with its product (softmax of the best) and gated experts. For each pass the layer that it is for, without
+it and with it: graphs over several sets of inputs, replayed in random order, medians in microseconds. Both must give the same
+results but for rounding, or the line ends with WRONG.
+
+`run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+SOURCE = """axis token, hidden = {H}, inner = {I}, half {{ gate, up }}
+signal x: {type}[token, hidden]
+pool experts[{E}] {{
+{experts}
+}}
+router gate(x) {{
+  param w: {type}[experts, hidden] from "w"
+  let l: {type} = x @ w
+  let s = softmax(l over experts)
+  return choose {K} of experts per token by s weight s / sum(s over chosen): {type}
+}}
+route layer(x) -> {type}[token, hidden] = combine(gate(x), experts(x))
+"""
+EXPERTS = """  param gate_up: {type}[{gate_up}] from "gate_up"
+  param down: {type}[{down}] from "down"
+  route run(x) -> {type}[hidden] {{
+    let h = x @ gate_up
+    let a: {type} = silu(h.gate) * h.up
+    return a @ down
+  }}"""
+PLAIN = dict(gate_up="(half, inner), hidden", down="hidden, inner")
+TURNS = dict(gate_up="hidden, (inner, half)", down="inner, hidden")
+LAYERS = {  # experts, chosen, hidden, inner, type, matrices
+    "qwen3": (128, 8, 2048, 768, "bf16", PLAIN),
+    "turns32": (32, 4, 2880, 2880, "bf16", TURNS),
+    "half": (128, 8, 2048, 768, "f16", PLAIN),
+}
+PASSES = {  # the layer each is for
+    "ragged-fuse-router": "qwen3",
+    "ragged-fuse-order": "qwen3",
+    "ragged-spread-gather": "qwen3",
+    "ragged-split-epilogues": "qwen3",
+    "ragged-narrow-combine": "qwen3",
+    "ragged-fuse-slots": "qwen3",
+    "row-fuse-consumers": "qwen3",
+    "convert-ragged-to-wgmma": "qwen3",
+    "ragged-join-interleaved": "turns32",
+    "ragged-narrow-products": "half",
+}
+OFF = {"ragged-split-epilogues"}  # those that only run when asked to
+
+
+def make(routec, folder):
+    os.makedirs(folder, exist_ok=True)
+    for name, (E, K, H, I, kind, matrices) in LAYERS.items():
+        source = os.path.join(folder, name + ".route")
+        with open(source, "w") as file:
+            file.write(SOURCE.format(E=E, K=K, H=H, I=I, type=kind, experts=EXPERTS.format(type=kind, **matrices)))
+        compile = [routec, "--target=cpu,cuda", "--cpu=v3", source, "-o"]
+        subprocess.run([*compile, os.path.join(folder, name + ".so")], check=True)
+        for each in (p for p, layer in PASSES.items() if layer == name):
+            flag = ("--enable-pass=" if each in OFF else "--disable-pass=") + each
+            # Products that leave the tensor cores say so.
+            subprocess.run([*compile, os.path.join(folder, f"{name}-{each}.so"), flag], check=True,
+                           stderr=subprocess.DEVNULL)
+
+
+def tensors(E, H, I, dtype, turns):
+    import torch
+    g = torch.Generator("cuda").manual_seed(1)
+
+    def normal(*shape, scale):
+        return torch.empty(*shape, dtype=dtype, device="cuda").normal_(0, scale, generator=g)
+
+    up, down = ((E, H, 2 * I), (E, I, H)) if turns else ((E, 2 * I, H), (E, H, I))
+    return {"experts.gate_up": normal(*up, scale=H ** -0.5), "experts.down": normal(*down, scale=I ** -0.5),
+            "gate.w": normal(E, H, scale=H ** -0.5)}
+
+
+def run(options):
+    import torch
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:0] = [here, os.path.join(here, "../../Target/CUDA/Device")]
+    from device import Library
+    print(torch.cuda.get_device_name(), "torch", torch.__version__)
+    wrong = 0
+    for name, (E, K, H, I, kind, matrices) in LAYERS.items():
+        dtype = torch.bfloat16 if kind == "bf16" else torch.float16
+        params = tensors(E, H, I, dtype, matrices is TURNS)
+        passes = [p for p, layer in PASSES.items() if layer == name]
+        libraries = {p: Library(os.path.join(options.folder, f"{name}{'-' + p if p else ''}.so"), tensors=params)
+                     for p in ("", *passes)}
+        for T in map(int, options.tokens.split(",")):
+            copies = max(1, min(8, 8192 // T))
+            xs = [torch.randn(T, H, device="cuda").to(dtype) for _ in range(copies)]
+            graphs, results = {}, {}
+            for each, library in libraries.items():
+                if each == "convert-ragged-to-wgmma" and T > 512:
+                    continue  # seconds
+                calls = [library.call("layer", {"x": x}, "cuda") for x in xs]
+                stream = torch.cuda.Stream()
+                with torch.cuda.stream(stream):
+                    for call in calls:
+                        call.poison()
+                        call()
+                    torch.cuda.synchronize()
+                    graphs[each] = torch.cuda.CUDAGraph()
+                    with torch.cuda.graph(graphs[each], stream=stream):
+                        for call in calls:
+                            call()
+                results[each] = calls
+            times = {each: [] for each in graphs}
+            order, started = list(graphs), time.time()
+            while time.time() - started < options.seconds * len(graphs) / 4 or len(times[""]) < 3:
+                random.shuffle(order)
+                for each in order:
+                    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+                    begin.record()
+                    graphs[each].replay()
+                    end.record()
+                    end.synchronize()
+                    times[each].append(begin.elapsed_time(end) * 1e3 / copies)
+            base = statistics.median(times[""])
+            whole = results[""][-1].outputs["layer"].float()
+            for each in passes:
+                if each not in times:
+                    continue
+                other = results[each][-1].outputs["layer"].float()
+                apart = float((whole - other).norm() / whole.norm())
+                with_it, without = base, statistics.median(times[each])
+                if each in OFF:
+                    with_it, without = without, with_it
+                bad = not apart < 2e-2
+                wrong += bad
+                print(f"{each:24s} {name:8s} T={T:<6d} without {without:9.1f} with {with_it:9.1f} us, "
+                      f"apart {apart:.1e}{'   WRONG' if bad else ''}", flush=True)
+    return wrong
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("make")
+    command.add_argument("routec")
+    command.add_argument("folder")
+    command = commands.add_parser("run")
+    command.add_argument("folder")
+    command.add_argument("--tokens", default="1,32,512,8192")
+    command.add_argument("--seconds", type=float, default=0.6, help="of replays, for every four forms")
+    options = parser.parse_args()
+    if options.command == "make":
+        make(options.routec, options.folder)
+    else:
+        sys.exit(1 if run(options) else 0)
