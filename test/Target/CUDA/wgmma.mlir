@@ -228,7 +228,7 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // A router's product: eight shares of K, whatever the number of rows, whose sums are added up in their order. For few
 // rows they are blocks of a cluster, for many a block's, one after the other.
 // CHECK-LABEL: func.func @router
-// CHECK: arith.cmpi ule, %{{.*}}, %c1536
+// CHECK: arith.cmpi ule, %{{.*}}, %c3072
 // CHECK: scf.if
 // CHECK: arith.muli %{{.*}}, %c16{{ }}
 // CHECK: gpu.launch_func @kernels::@router_wgmma_1

@@ -111,10 +111,10 @@ private:
 
     // No more tiles than this; the blocks that fit the device share them out.
     int64_t across = llvm::divideCeil(op.getOutputs(), tiles->outputs());
-    auto tilesIn = [&](const WgmmaTiles &cut, int64_t each) -> Value {
+    auto tilesOf = [&](int64_t step, int64_t each) -> Value {
       Value tilesOfRows = arith::AddIOp::create(
-          b, arith::CeilDivUIOp::create(b, rows, constant(cut.step())),
-          constant(cut.experts));
+          b, arith::CeilDivUIOp::create(b, rows, constant(step)),
+          constant(tiles->experts));
       return arith::MulIOp::create(b, tilesOfRows, constant(each));
     };
     if (clustered) {
@@ -130,11 +130,18 @@ private:
           constant(std::max<int64_t>(1, most) * inCluster.step()));
       auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
       b.setInsertionPointToStart(forms.thenBlock());
-      launchKernel(b, clustered, tilesIn(inCluster, across * tiles->splits),
+      int64_t blocks = across * tiles->splits;
+      Value isSmall =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
+                                constant(inCluster.fewRows(blocks)));
+      launchKernel(b, clustered,
+                   arith::SelectOp::create(b, isSmall,
+                                           tilesOf(inCluster.fewStep(), blocks),
+                                           tilesOf(inCluster.step(), blocks)),
                    operands);
       b.setInsertionPointToStart(forms.elseBlock());
     }
-    launchKernel(b, kernel, tilesIn(*tiles, across), operands);
+    launchKernel(b, kernel, tilesOf(tiles->step(), across), operands);
     if (always)
       op->erase();
   }

@@ -185,7 +185,8 @@ private:
   Values weights, perExpert, perRow;
   Value rows64, rows16, offsets, out, outStart;
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
-  Value tileCount, firstStep, depth, share;
+  Value tileCount, firstStep, depth;
+  Value share, step; ///< of a cluster's block: of K, and rows of a tile
 };
 } // namespace route::ragged::wgmma
 

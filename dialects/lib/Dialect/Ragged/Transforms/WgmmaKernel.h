@@ -63,9 +63,12 @@ struct WgmmaTiles {
   /// an objection, or where tiles do not fit shared memory and registers.
   static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens,
                                             int64_t splits);
-  /// The same with a block for each share: fewer rows, so that small batches
-  /// have more blocks, and more of K in flight.
+  /// The same with a block for each share.
   WgmmaTiles inCluster() const;
+  /// Rows up to which tiles of a cluster have `fewStep()` rows and not
+  /// `step()`: small batches have more blocks then, as long as all run at once.
+  int64_t fewRows(int64_t clusterBlocks) const;
+  int64_t fewStep() const { return std::min<int64_t>(tokens, 64); }
 };
 
 /// On a matmul of f32 whose numbers have no more than the bits of tf32, and

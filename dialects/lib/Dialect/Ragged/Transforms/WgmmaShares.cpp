@@ -31,7 +31,10 @@ void Emitter::joinCluster(int64_t steps) {
   depth = least(own, sub(num(steps), firstStep));
   Value rows =
       arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
-  tileCount = mul(schedule().rowTiles(rows), num(across));
+  step = select(isAtMost(rows, num(tiles.fewRows(clusterBlocks()))),
+                num(tiles.fewStep()), num(tiles.step()));
+  Value tilesOfRows = div(add(rows, sub(step, num(1))), step);
+  tileCount = mul(tilesOfRows, num(across));
 }
 
 /// Tile t, of all rows and columns: those of the same rows are side by side.
@@ -39,10 +42,9 @@ Tile Emitter::tileOfCluster(Value t) {
   int64_t across = clusterBlocks() / tiles.splits;
   Value rows =
       arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
-  Value tile = div(t, num(across)), first = mul(tile, num(tiles.step()));
-  Value last = isEqual(add(tile, num(1)), schedule().rowTiles(rows));
-  return {first, select(last, sub(rows, first), num(tiles.step())), num(0),
-          rem(t, num(across))};
+  Value first = mul(div(t, num(across)), step);
+  Value own = least(step, sub(most(rows, first), first));
+  return {first, own, num(0), rem(t, num(across))};
 }
 
 /// What kernels before this one wrote is there afterwards.

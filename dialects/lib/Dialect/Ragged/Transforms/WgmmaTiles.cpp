@@ -93,10 +93,16 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
   return tiles;
 }
 
+int64_t WgmmaTiles::fewRows(int64_t clusterBlocks) const {
+  // Of the multiprocessors of a group not all find a cluster: measured, half of
+  // all are in one at the same time.
+  return std::max<int64_t>(1, kProcessors / 2 / clusterBlocks) * fewStep();
+}
+
 WgmmaTiles WgmmaTiles::inCluster() const {
   WgmmaTiles tiles = *this;
   tiles.cluster = true;
-  tiles.tokens = std::min<int64_t>(tokens, 64);
-  tiles.stages = mostStages(tiles, 12);
+  tiles.tokens = std::min<int64_t>(tokens, 128);
+  tiles.stages = mostStages(tiles, 8);
   return tiles;
 }
