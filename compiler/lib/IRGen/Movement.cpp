@@ -119,6 +119,17 @@ mlir::Value Emitter::reduce(ReduceKind kind, mlir::Value value,
         AxisList middle;
         for (AxisInfo *other : axes)
           middle.push_back(other == axis ? parent : other);
+        // Counts of a step are added up, and means are made of sums and counts.
+        if (kind == ReduceKind::count)
+          return reduce(ReduceKind::sum, reduce(kind, value, middle), kept);
+        if (kind == ReduceKind::mean) {
+          mlir::Value total = reduce(ReduceKind::sum, value, kept);
+          mlir::Value rows = reduce(ReduceKind::count,
+                                    broadcastTo(constantInt(i1(), 1), axes),
+                                    kept);
+          return binary(BinaryKind::div, total,
+                        cast(rows, valueTypeOf(total)));
+        }
         return reduce(kind, reduce(kind, value, middle), kept);
       }
   }
