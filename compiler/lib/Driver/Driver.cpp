@@ -264,6 +264,8 @@ mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
                    pattern.split(" op ").second);
     return mlir::success();
   }
+  if (llvm::StringRef(text).starts_with("a library keeps "))
+    code = diag::needsBound;
   if (c.diags.hasErrors() &&
       llvm::StringRef(text).starts_with("failed to legalize operation"))
     return mlir::success(); // what was said before

@@ -51,6 +51,41 @@ static LogicalResult evalSubset(SubsetOp op, Frame &frame) {
       });
 }
 
+static LogicalResult evalIsEmpty(IsEmptyOp op, Frame &frame) {
+  return mapElements<1>(op, {op.getCollection()}, frame,
+                        [&](const auto &in) -> Element {
+                          return int64_t(in[0].asList().empty());
+                        });
+}
+
+static LogicalResult evalCollect(CollectOp op, Frame &frame) {
+  const Array &members = frame.array(op.getMembers());
+  auto type = cast<ArrayType>(op.getType());
+  auto axes = resolveAxes(type.getAxes(), {RuntimeValue(members)},
+                          frame.machine, op.getLoc());
+  if (failed(axes))
+    return failure();
+  auto result =
+      frame.machine.allocate(type.getElementType(), *axes, op.getLoc());
+  if (failed(result))
+    return failure();
+  std::vector<std::vector<Element>> lists(result->size());
+  IndexMap above = axes->empty()
+                       ? nullptr
+                       : descent(*members.axes.front(), axes->front()->name);
+  bool once = isa<SetType>(type.getElementType());
+  for (auto [p, member] : llvm::enumerate(members.elements())) {
+    std::vector<Element> &list = lists[above ? (*above)[p] : 0];
+    if (!once || placeOf(member, list) < 0)
+      list.push_back(member);
+  }
+  for (auto [i, list] : llvm::enumerate(lists))
+    result->buffer->set(
+        i, std::make_shared<const std::vector<Element>>(std::move(list)));
+  frame.set(op.getResult(), std::move(*result));
+  return success();
+}
+
 /// The members of `collection` without `element`.
 static std::vector<Element> without(const std::vector<Element> &members,
                                     const Element &element) {
@@ -71,7 +106,8 @@ static LogicalResult evalInsert(InsertOp op, Frame &frame) {
       op, {op.getCollection(), op.getElement()}, frame,
       [&](const auto &in) -> Element {
         Range element = toRange(in[1]);
-        if (!element.known)
+        // NaN is no member of anything.
+        if (!element.known || !equalElements(element.lo, element.lo))
           return in[0];
         auto members = without(toRange(in[0]).lo.asList(), element.lo);
         members.push_back(element.lo);
@@ -332,6 +368,8 @@ static LogicalResult evalRing(RingOp op, Frame &frame) {
 void route::interp::addCollectionOps(Registry &registry) {
   registry.add(evalFind);
   registry.add(evalSubset);
+  registry.add(evalIsEmpty);
+  registry.add(evalCollect);
   registry.add(evalInsert);
   registry.add(evalRemove);
   registry.add(evalLookup);

@@ -171,10 +171,13 @@ static FailureOr<Array> readColumn(Machine &machine, ColumnOp op,
   }
   case ColumnKind::live: {
     auto found = machine.inputs.find(name);
+    // In seconds, as libraries are given the time.
+    auto seconds = [](int64_t ns) { return static_cast<double>(ns) / 1e9; };
     bool fresh =
         found != machine.inputs.end() &&
-        (!op.getStaleNs() || machine.nowNs - machine.pushedNs.lookup(name) <=
-                                 static_cast<int64_t>(*op.getStaleNs()));
+        (!op.getStaleNs() ||
+         seconds(machine.nowNs) - seconds(machine.pushedNs.lookup(name)) <=
+             seconds(static_cast<int64_t>(*op.getStaleNs())));
     if (fresh)
       return found->second;
     if (op.getFallback()) {
@@ -238,11 +241,34 @@ static LogicalResult evalGet(GetOp op, Frame &frame) {
   return success();
 }
 
+/// Sets with their last `bound` members alone.
+static FailureOr<Array> keepLast(Machine &machine, const Array &sets,
+                                 size_t bound, Location loc) {
+  auto result = machine.allocate(sets.elementType, sets.axes, loc);
+  if (failed(result))
+    return failure();
+  for (auto [i, set] : llvm::enumerate(sets.elements())) {
+    const std::vector<Element> &members = set.asList();
+    Element kept = set;
+    if (members.size() > bound)
+      kept = std::make_shared<const std::vector<Element>>(members.end() - bound,
+                                                          members.end());
+    result->buffer->set(i, std::move(kept));
+  }
+  return result;
+}
+
 static LogicalResult evalSet(SetOp op, Frame &frame) {
   if (!frame.machine.writes)
     return op.emitError("state is written outside an event");
-  (*frame.machine.writes)[fullName(op.getSymbol())] =
-      frame.array(op.getValue());
+  Array value = frame.array(op.getValue());
+  if (op.getBound()) {
+    auto kept = keepLast(frame.machine, value, *op.getBound(), op.getLoc());
+    if (failed(kept))
+      return failure();
+    value = std::move(*kept);
+  }
+  (*frame.machine.writes)[fullName(op.getSymbol())] = std::move(value);
   return success();
 }
 

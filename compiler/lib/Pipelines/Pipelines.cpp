@@ -41,6 +41,7 @@ std::optional<Phase> route::parsePhase(StringRef name) {
 
 void route::addRowsPasses(OpPassManager &pm) {
   pm.addPass(createRouteExpandLists());
+  pm.addPass(createRouteExpandLive());
   pm.addPass(createRouteInlineSignals());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

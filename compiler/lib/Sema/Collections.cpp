@@ -178,10 +178,26 @@ Value Elaborator::evalSubset(const ast::BinaryExpr &expr) {
       SubsetOp::create(e.builder, e.loc, both[0], both[1]).getResult());
 }
 
-/// `m.seen += x` and `-=` on a set: the set with or without the element.
+/// `m.seen += x` and `-=` on a set: the set with or without the element; after
+/// `=` the set of those written.
 Value Elaborator::changedSet(const Value &before, const AssignStmt &stmt,
                              std::optional<int64_t> bound) {
   mlir::Type member = memberTypeOf(e.elementOf(before.ir));
+  auto limit =
+      bound ? e.builder.getI64IntegerAttr(*bound) : mlir::IntegerAttr();
+  if (stmt.op == AssignOp::Set) {
+    auto &list = cast<ListExpr>(*ignoreParens(stmt.value.get()));
+    mlir::Value made = ConstantOp::create(
+        e.builder, e.loc, route::ArrayType::get(e.elementOf(before.ir)),
+        e.builder.getArrayAttr({}));
+    for (const Arg &entry : list.entries) {
+      mlir::Value element = memberFrom(*entry.value, member);
+      if (!element)
+        return Value();
+      made = InsertOp::create(e.builder, e.loc, made, element, limit);
+    }
+    return Value::array(made);
+  }
   bool adds = stmt.op == AssignOp::Add;
   if (!adds && stmt.op != AssignOp::Sub)
     return fail(diag::typeMismatch, stmt.range,
@@ -192,8 +208,6 @@ Value Elaborator::changedSet(const Value &before, const AssignStmt &stmt,
   if (!adds)
     return Value::array(
         RemoveOp::create(e.builder, e.loc, before.ir, element).getResult());
-  auto limit =
-      bound ? e.builder.getI64IntegerAttr(*bound) : mlir::IntegerAttr();
   return Value::array(
       InsertOp::create(e.builder, e.loc, before.ir, element, limit)
           .getResult());

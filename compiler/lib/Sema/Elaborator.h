@@ -314,7 +314,10 @@ private:
   bool keysOf(const Storage &storage, const ast::IndexExpr &expr,
               llvm::SmallVectorImpl<mlir::Value> &keys,
               std::vector<std::pair<AxisInfo *, mlir::Value>> &at);
-  Value readKeyed(Storage &storage, const ast::IndexExpr &expr);
+  mlir::Value knownKey(const Storage &storage,
+                       llvm::MutableArrayRef<mlir::Value> parts);
+  Value readKeyed(Storage &storage, const ast::IndexExpr &expr,
+                  bool written = false);
   bool writeKeyed(Storage &storage, const ast::IndexExpr &target, Value value,
                   SourceRange range);
   bool writeElement(Storage &storage, const ast::IndexExpr &target, Value value,

@@ -16,6 +16,15 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
+/// How many members a set of state has at most; null for what is none.
+static mlir::IntegerAttr boundOf(route::ArrayType type,
+                                 std::optional<int64_t> bound) {
+  return bound && isa<route::SetType>(type.getElementType())
+             ? mlir::IntegerAttr::get(
+                   mlir::IntegerType::get(type.getContext(), 64), *bound)
+             : mlir::IntegerAttr();
+}
+
 bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   if (!cx.handler) {
     error(diag::stateOutsideHandler, range,
@@ -75,7 +84,8 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
         .help("say what holds otherwise with '\?\?'");
     return false;
   }
-  SetOp::create(e.builder, e.loc, storage.symbol, next);
+  SetOp::create(e.builder, e.loc, storage.symbol, next,
+                boundOf(storage.type, storage.bound));
   return true;
 }
 
@@ -368,7 +378,8 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &given,
               describe(value));
     return false;
   }
-  SetOp::create(e.builder, e.loc, column->symbol, next);
+  SetOp::create(e.builder, e.loc, column->symbol, next,
+                boundOf(column->type, column->bound));
   return true;
 }
 

@@ -93,6 +93,31 @@ Storage *Elaborator::keyedNamed(const Expr &expr) {
              : nullptr;
 }
 
+/// Makes the parts of a key plain; where all of them are known, or null where
+/// they always are. Axes that belong to the key are known as one.
+mlir::Value Elaborator::knownKey(const Storage &storage,
+                                 llvm::MutableArrayRef<mlir::Value> parts) {
+  mlir::Value known;
+  for (mlir::Value &part : parts) {
+    if (!e.isRange(part))
+      continue;
+    route::ArrayType type = e.typeOf(part);
+    mlir::Value here =
+        KnownOp::create(e.builder, e.loc, type.withElement(e.i1()), part);
+    AxisList items;
+    for (AxisInfo *axis : e.axesOf(part))
+      if (!e.has(storage.keyAxes, axis))
+        items.push_back(axis);
+    if (items.size() != type.getAxes().size())
+      here = e.reduce(ReduceKind::all, here, items);
+    known = known ? e.binary(BinaryKind::logical_and, known, here) : here;
+    part =
+        BoundOp::create(e.builder, e.loc, type.withElement(e.valueTypeOf(part)),
+                        /*upper=*/false, part);
+  }
+  return known;
+}
+
 /// Sorts the subscripts of `n[sig, a]` into keys and positions along axes.
 bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
                         llvm::SmallVectorImpl<mlir::Value> &keys,
@@ -162,11 +187,15 @@ bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
   return true;
 }
 
-Value Elaborator::readKeyed(Storage &storage, const IndexExpr &expr) {
+/// The cell of a key; unknown where the key is, but for what is `written` back
+/// to it, as that is written only where the key is known.
+Value Elaborator::readKeyed(Storage &storage, const IndexExpr &expr,
+                            bool written) {
   llvm::SmallVector<mlir::Value> keys;
   std::vector<std::pair<AxisInfo *, mlir::Value>> at;
   if (!keysOf(storage, expr, keys, at))
     return Value();
+  mlir::Value known = knownKey(storage, keys);
   // Items of the keys first, then the axes of the cell.
   AxisList axes;
   for (mlir::Value key : keys)
@@ -181,7 +210,10 @@ Value Elaborator::readKeyed(Storage &storage, const IndexExpr &expr) {
       mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol), keys);
   for (auto [axis, position] : at)
     value = e.pick(value, axis, position);
-  return gatherIfAlong(Value::array(e.computing(value), storage.unit));
+  value = e.computing(value);
+  if (known && !written)
+    value = e.select(known, value, e.unknown(e.valueTypeOf(value)));
+  return gatherIfAlong(Value::array(value, storage.unit));
 }
 
 bool Elaborator::writeKeyed(Storage &storage, const IndexExpr &target,
@@ -205,9 +237,11 @@ bool Elaborator::writeKeyed(Storage &storage, const IndexExpr &target,
                   axis->name + "'");
         return false;
       }
-  // A key that is not written is not used either.
+  // A key that is not written is not used either, nor is one that is unknown.
   mlir::OpBuilder::InsertionGuard guard(e.builder);
-  mlir::Value mask = cx.writeMask;
+  mlir::Value before = cx.writeMask, mask = before;
+  if (mlir::Value known = knownKey(storage, keys))
+    cx.writeMask = mask = andMask(mask, known);
   bool branches = mask && e.axesOf(mask).empty();
   if (branches) {
     if (e.isRange(mask))
@@ -219,14 +253,13 @@ bool Elaborator::writeKeyed(Storage &storage, const IndexExpr &target,
     cx.writeMask = {};
   }
   auto state = mlir::cast<mlir::FlatSymbolRefAttr>(storage.symbol);
-  mlir::Value before =
+  mlir::Value cell =
       LookupOp::create(e.builder, e.loc, storage.type, state, keys);
-  mlir::Value next = placed(storage.type, storage.unit, before, at, value,
-                            range, storage.name);
+  mlir::Value next =
+      placed(storage.type, storage.unit, cell, at, value, range, storage.name);
   if (next)
     StoreOp::create(e.builder, e.loc, state, keys, next);
-  if (branches)
-    cx.writeMask = mask;
+  cx.writeMask = before;
   if (!next)
     return false;
   return true;

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
+#include <cmath>
 
 using namespace route;
 using namespace route::sema;
@@ -63,24 +64,27 @@ bool Elaborator::cannotKeep(const PendingHandler &handler, StringRef why) {
   return false;
 }
 
-/// A value along the rows of `plan` as a table of the items and places: zero,
-/// or false, where an item has fewer rows.
+/// A value along the rows of `plan` as a table of the items and places; false,
+/// zero or no number that is less, where an item has fewer rows.
 mlir::Value Elaborator::tableOf(mlir::Value value, AxisInfo *plan,
                                 AxisInfo *place) {
-  bool truth = isTruth(e.elementOf(value));
+  mlir::Type element = e.elementOf(value);
+  bool truth = isTruth(element), floating = isa<mlir::FloatType>(element);
+  // A sum would make +0 of -0.
+  ReduceKind kind = truth      ? ReduceKind::any
+                    : floating ? ReduceKind::max
+                               : ReduceKind::sum;
   mlir::Value rank = RankOp::create(e.builder, e.loc,
                                     e.arrayType(e.i64(), {plan}), plan->plan);
   mlir::Value none =
-      truth ? e.constantInt(e.i1(), 0)
-            : e.cast(e.constantInt(e.i64(), 0), e.elementOf(value));
+      floating ? e.constant(element, -HUGE_VAL) : e.constantInt(element, 0);
   llvm::SmallVector<mlir::Value> places;
   for (int64_t i = 0; i < place->size; ++i) {
     mlir::Value here =
         e.compare(CompareKind::eq, rank, e.constantInt(e.i64(), i));
-    places.push_back(
-        e.broadcastTo(e.reduce(truth ? ReduceKind::any : ReduceKind::sum,
-                               e.select(here, value, none), plan->items()),
-                      plan->items()));
+    places.push_back(e.broadcastTo(
+        e.reduce(kind, e.select(here, value, none), plan->items()),
+        plan->items()));
   }
   AxisList axes(plan->items());
   axes.push_back(place);

@@ -230,7 +230,7 @@ bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
 
 bool Elaborator::executeAssign(const AssignStmt &stmt) {
   const Expr *target = ignoreParens(stmt.target.get());
-  if (stmt.op != AssignOp::Set)
+  if (stmt.op != AssignOp::Set || isa<ListExpr>(ignoreParens(stmt.value.get())))
     if (auto changed = assignSet(*target, stmt))
       return *changed;
   Value value = stepping() ? evalStep(*stmt.value) : eval(*stmt.value);
@@ -257,7 +257,10 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
     return true;
   }
   if (stmt.op != AssignOp::Set) {
-    Value before = eval(*target);
+    auto *index = dyn_cast<IndexExpr>(target);
+    Storage *keyed = index ? keyedNamed(*index->base) : nullptr;
+    Value before =
+        keyed ? readKeyed(*keyed, *index, /*written=*/true) : eval(*target);
     value = arithmetic(operatorOf(stmt.op), before, value, stmt.range,
                        stmt.target->range, stmt.value->range);
     if (value.isError())
@@ -285,8 +288,8 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
   return false;
 }
 
-/// `m.seen += x` and `seen -= x` where the target is a set; nothing where it
-/// is none.
+/// `m.seen += x`, `seen -= x` and `seen = []` where the target is a set;
+/// nothing where it is none.
 std::optional<bool> Elaborator::assignSet(const Expr &target,
                                           const AssignStmt &stmt) {
   Value before, row;

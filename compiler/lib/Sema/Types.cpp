@@ -255,6 +255,13 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
       inner = elementType(route::RefType::get(&context, inner.rowOf->symbol));
     if (inner.kind != TypeInfo::Kind::Array)
       return noType();
+    if (inner.optional) {
+      error(diag::typeMismatch, expr.range,
+            "a member of a list or set is never unknown")
+          .help(
+              "leave it out of the list, or make the whole optional: '[u32]?'");
+      return noType();
+    }
     mlir::Type member = irgen::Emitter::computingType(inner.element);
     TypeInfo type =
         elementType(list ? mlir::Type(route::ListType::get(&context, member))
@@ -335,6 +342,16 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
     return fail(diag::typeMismatch, range,
                 "expected " + describeElement(target) + ", found " +
                     describeElement(from));
+  // What a narrower type cannot hold becomes the nearest that it can.
+  auto wide = dyn_cast<mlir::IntegerType>(from),
+       narrow = dyn_cast<mlir::IntegerType>(target);
+  if (wide && narrow && narrow.getWidth() < wide.getWidth()) {
+    unsigned bits = narrow.getWidth() - (narrow.isUnsigned() ? 0 : 1);
+    int64_t most = (int64_t(1) << bits) - 1,
+            least = narrow.isUnsigned() ? 0 : -most - 1;
+    ir = e.binary(BinaryKind::max, ir, e.constantInt(from, least));
+    ir = e.binary(BinaryKind::min, ir, e.constantInt(from, most));
+  }
   ir = e.cast(ir, target);
   return Value::array(ir, type.unit);
 }

@@ -213,6 +213,14 @@ void route_table_drop(int64_t *words, ROUTE_TABLE_SHAPE, const int64_t *key,
   route_table_note_header(&table);
 }
 
+void route_table_clear(int64_t *words, ROUTE_TABLE_SHAPE, int64_t *changes) {
+  KeyTable table = route_table_at(words, capacity, keys, values, changes);
+  int64_t size = headerWords + table.numBuckets / 2;
+  for (int64_t i = 0; i < size; ++i)
+    words[i] = 0;
+  route_changes_note(changes, words, 8 * size);
+}
+
 /*===--- BLAKE2s, RFC 7693, without a key ---------------------------------===*/
 
 static const uint32_t route_digest_start[8] = {

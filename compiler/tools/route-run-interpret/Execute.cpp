@@ -4,6 +4,7 @@
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Rows.h"
+#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -46,6 +47,12 @@ route::initialStates(ModuleOp module, const Schema &schema) {
       count *= size;
     FailureOr<Array> initial = failure();
     Operation *target = lookupDotted(machine, row.name);
+    if (!target) { // when a live column was pushed, which it was not
+      bytes.resize(count * sizeof(double));
+      for (int64_t i = 0; i < count; ++i)
+        writeBuffer(row.type.element, bytes.data(), i, Element(std::nan("")));
+      continue;
+    }
     if (isTable(target)) { // starts empty
       bytes.resize(count * elementBytes[row.type.element]);
       continue;
@@ -103,6 +110,8 @@ private:
   LogicalResult bindAxes();
   LogicalResult bindParams();
   LogicalResult bindStates();
+  FailureOr<Array> fresh(ColumnOp column, const Array &values,
+                         const double *pushed);
   LogicalResult bindSymbols(size_t firstPort);
   FailureOr<Array> allocate(ArrayType type);
   LogicalResult bindUnread();
@@ -230,6 +239,8 @@ LogicalResult Executor::Call::bindStates() {
   for (uint32_t index : used) {
     const StateSchema &row = schema.states[index];
     Operation *target = lookupDotted(machine, row.name);
+    if (!target)
+      continue; // read with its live column
     ArrayType type = typeOfState(target);
     SmallVector<AxisRef> axes;
     for (FlatSymbolRefAttr name : type.getAxes()) {
@@ -244,12 +255,49 @@ LogicalResult Executor::Call::bindStates() {
       continue;
     }
     auto array =
-        decode(row.type, type.getElementType(), axes, ::shapeOf(schema, row),
-               {call.state[index], nullptr}, 0);
-    if (failed(array) || failed(interpreter.bindInput(row.name, *array)))
+        decode(row.type, getValueType(type.getElementType()), axes,
+               ::shapeOf(schema, row), {call.state[index], nullptr}, 0);
+    if (failed(array))
+      return failure();
+    if (int32_t pushed = schema.findState(row.name + ".pushed"); pushed >= 0) {
+      array = fresh(cast<ColumnOp>(target), *array,
+                    static_cast<const double *>(call.state[pushed]));
+      if (failed(array))
+        return failure();
+    }
+    if (failed(interpreter.bindInput(row.name, *array)))
       return failure();
   }
   return success();
+}
+
+/// The values of a live column that are no older than they may be.
+FailureOr<Array> Executor::Call::fresh(ColumnOp column, const Array &values,
+                                       const double *pushed) {
+  Type element = cast<ArrayType>(column.getType()).getElementType();
+  auto result = machine.allocate(element, values.axes, column.getLoc());
+  if (failed(result))
+    return failure();
+  std::vector<Element> otherwise;
+  if (column.getFallback()) {
+    auto fallback = machine.materialize(*column.getFallback(), element,
+                                        values.axes, column.getLoc());
+    if (failed(fallback))
+      return failure();
+    otherwise = fallback->elements();
+  }
+  double now = static_cast<double>(call.env->now) / 1e9,
+         most = column.getStaleNs()
+                    ? static_cast<double>(*column.getStaleNs()) / 1e9
+                    : HUGE_VAL;
+  for (auto [i, value] : llvm::enumerate(values.elements())) {
+    bool known = now - pushed[i] <= most;
+    result->buffer->set(
+        i, !known ? (otherwise.empty() ? unknownOf(element) : otherwise[i])
+           : isRangeType(element) ? knownRange(value)
+                                  : value);
+  }
+  return *result;
 }
 
 /// Binds what a library keeps in a table: as the last event of this run has
@@ -448,6 +496,8 @@ FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
                                                                size_t &port) {
   SmallVector<RuntimeValue> values;
   for (BlockArgument argument : func.getArguments()) {
+    while (entry.inputs[port].role == ROUTE_ROLE_OFFSETS)
+      ++port; // where members of lists lie is no argument of the spec
     const PortSchema &row = entry.inputs[port];
     if (auto type = dyn_cast<PlanType>(argument.getType())) {
       auto plan = decodePlan(type.getAxis().getAttr(), row, call.inputs[port],

@@ -313,13 +313,21 @@ ROUTE_API uint64_t route_state_size(const route_context *context,
 ROUTE_API route_status route_state_read(route_context *context, uint32_t state,
                                         void *data, uint64_t size,
                                         route_error *error);
-/* Replaces a cell's value, as an event would: to restore what was saved, or to
- * push a live attribute. */
+/* Replaces a cell's value, as an event would: to restore what was saved. */
 ROUTE_API route_status route_state_write(route_context *context, uint32_t state,
                                          const void *data, uint64_t size,
                                          route_error *error);
-/* Copies into `next` every cell of `previous` with the same name, type and
- * size, for a reloaded module; `carried` (may be null) counts them. */
+/* Pushes a live attribute: replaces the value of its cell, as of `now`, in
+ * nanoseconds of the calls' clock. `known`, a byte for each element, says which
+ * values there are, for an attribute that may be unknown; null: all. Of one
+ * that may be unknown or go stale the cell `NAME.pushed` has the times. */
+ROUTE_API route_status route_state_push(route_context *context, uint32_t state,
+                                        const void *data, uint64_t size,
+                                        const uint8_t *known, int64_t now,
+                                        route_error *error);
+/* Copies into `next` every cell of `previous` with the same name, type, size
+ * and axes, those with the same members, for a reloaded module; `carried` (may
+ * be null) counts them. */
 ROUTE_API route_status route_context_adopt(route_context *next,
                                            route_context *previous,
                                            uint64_t *carried,

@@ -7,8 +7,10 @@
 #include "CheckModule.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
+#include <string>
 
 using namespace route;
 
@@ -217,10 +219,89 @@ extern "C" route_status route_state_write(route_context *context,
   return ROUTE_OK;
 }
 
-static bool sameType(const route_type_desc &a, const route_type_desc &b) {
+/// The cell that says when each value of the live cell `state` was pushed.
+static uint32_t pushedCell(const route_context *context, uint32_t state) {
+  const route_module_desc &module = context->desc();
+  std::string name = std::string(module.states[state].name) + ".pushed";
+  uint32_t found = 0;
+  while (found < module.num_states && module.states[found].name != name)
+    ++found;
+  return found;
+}
+
+extern "C" route_status route_state_push(route_context *context, uint32_t state,
+                                         const void *data, uint64_t size,
+                                         const uint8_t *known, int64_t now,
+                                         route_error *error) {
+  if (route_status status = checkCell(context, state, data, size, error))
+    return status;
+  const route_state_desc &cell = context->desc().states[state];
+  uint64_t count = size / route_element_size(cell.type.element);
+  uint32_t pushed = pushedCell(context, state);
+  bool dated = pushed < context->desc().num_states &&
+               context->state.size(pushed) == count * sizeof(double);
+  if (known && !dated)
+    return fail(error, ROUTE_ERROR_NO_STATE,
+                "state cell '%.100s' always knows its values", cell.name);
+  const uint32_t writes[] = {state, pushed};
+  State::Update update(context->state, std::span(writes).first(dated ? 2 : 1));
+  if (size)
+    memcpy(update.addresses()[state], data, size);
+  auto *times =
+      dated ? static_cast<double *>(update.addresses()[pushed]) : nullptr;
+  for (uint64_t i = 0; times && i < count; ++i)
+    times[i] =
+        known && !known[i] ? std::nan("") : static_cast<double>(now) / 1e9;
+  update.publish();
+  return ROUTE_OK;
+}
+
+/// Whether two lists of names, of `count` where they are there, are equal.
+static bool sameNames(const char *const *a, const char *const *b,
+                      uint64_t count) {
+  if (!a || !b)
+    return !a && !b;
+  for (uint64_t i = 0; i < count; ++i)
+    if (strcmp(a[i], b[i]) != 0)
+      return false;
+  return true;
+}
+
+static bool sameAxis(const route_axis_desc &a, const route_axis_desc &b) {
+  return strcmp(a.name, b.name) == 0 && a.size == b.size &&
+         a.max_size == b.max_size &&
+         sameNames(a.members, b.members, a.size < 0 ? 0 : a.size);
+}
+
+/// Whether values of one type mean the same in both modules.
+static bool sameType(const route_module_desc &of, const route_type_desc &a,
+                     const route_module_desc &in, const route_type_desc &b) {
   const char *unitA = a.unit ? a.unit : "", *unitB = b.unit ? b.unit : "";
-  return a.element == b.element && a.flags == b.flags &&
-         strcmp(unitA, unitB) == 0;
+  if (a.element != b.element || a.flags != b.flags ||
+      strcmp(unitA, unitB) != 0 || (a.enumeration < 0) != (b.enumeration < 0) ||
+      (a.rows_of < 0) != (b.rows_of < 0))
+    return false;
+  if (a.enumeration >= 0) {
+    const route_enum_desc &one = of.enums[a.enumeration],
+                          &two = in.enums[b.enumeration];
+    if (one.num_members != two.num_members ||
+        !sameNames(one.members, two.members, one.num_members))
+      return false;
+  }
+  return a.rows_of < 0 || sameAxis(of.axes[a.rows_of], in.axes[b.rows_of]);
+}
+
+/// Whether two cells hold the same: name, type, and what they lie over,
+/// position by position.
+static bool sameCell(const route_module_desc &of, const route_state_desc &a,
+                     const route_module_desc &in, const route_state_desc &b) {
+  if (strcmp(a.name, b.name) != 0 || a.num_axes != b.num_axes ||
+      !sameType(of, a.type, in, b.type))
+    return false;
+  for (uint64_t i = 0; i < a.num_axes; ++i)
+    if (!sameAxis(of.axes[a.axes[i]], in.axes[b.axes[i]]))
+      return false;
+  return true;
 }
 
 extern "C" route_status route_context_adopt(route_context *next,
@@ -234,8 +315,7 @@ extern "C" route_status route_context_adopt(route_context *next,
   std::vector<uint32_t> targets, sources;
   for (uint32_t i = 0; i < to.num_states; ++i)
     for (uint32_t j = 0; j < from.num_states; ++j)
-      if (strcmp(to.states[i].name, from.states[j].name) == 0 &&
-          sameType(to.states[i].type, from.states[j].type) &&
+      if (sameCell(to, to.states[i], from, from.states[j]) &&
           next->state.size(i) == previous->state.size(j)) {
         targets.push_back(i);
         sources.push_back(j);

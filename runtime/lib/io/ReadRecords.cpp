@@ -67,6 +67,19 @@ private:
     return false;
   }
 
+  /// Whether the one record of an entry without items gives such an input as a
+  /// list of lists, one for each parent.
+  bool isListed(const route_port_desc &port) const {
+    if (entry.item_axis >= 0 || port.num_axes == 0)
+      return false;
+    for (const route_port_desc &each : table(entry.inputs, entry.num_inputs))
+      if (each.role == ROUTE_ROLE_OFFSETS && port.role != ROUTE_ROLE_OFFSETS &&
+          each.subject == static_cast<int32_t>(port.axes[0]))
+        return true;
+    return false;
+  }
+
+  route_status readLists(size_t index, const Json *json);
   route_status readLine(std::string_view text, uint64_t item);
   route_status readPort(size_t index, const Json *json, uint64_t item);
   route_status readArray(size_t index, const Json &json, size_t axis);
@@ -200,9 +213,39 @@ route_status RecordReader::readArray(size_t index, const Json &json,
   return ROUTE_OK;
 }
 
+route_status RecordReader::readLists(size_t index, const Json *json) {
+  const route_port_desc &port = entry.inputs[index];
+  const route_axis_desc &axis = module.axes[port.axes[0]];
+  if (!json || json->kind != Json::Kind::Array)
+    return wrong("'%.100s' is not a list of lists over axis '%.60s'", port.name,
+                 axis.name);
+  if (route_status status = setSize(port, static_cast<uint32_t>(axis.parent),
+                                    json->elements.size()))
+    return status;
+  std::vector<int64_t> ends = {0};
+  for (const Json &list : json->elements) {
+    if (list.kind != Json::Kind::Array)
+      return wrong("'%.100s' is not a list of lists over axis '%.60s'",
+                   port.name, axis.name);
+    for (const Json &element : list.elements)
+      if (route_status status = readArray(index, element, 1))
+        return status;
+    ends.push_back(ends.back() + static_cast<int64_t>(list.elements.size()));
+  }
+  std::vector<int64_t> &known = offsets[port.axes[0]];
+  if (known.size() > 1 && known != ends)
+    return wrong("'%.100s' has other numbers of members on axis '%.60s' than "
+                 "an input before it",
+                 port.name, axis.name);
+  known = std::move(ends);
+  return ROUTE_OK;
+}
+
 route_status RecordReader::readPort(size_t index, const Json *json,
                                     uint64_t item) {
   const route_port_desc &port = entry.inputs[index];
+  if (isListed(port))
+    return readLists(index, json);
   size_t firstAxis = overItems(port) ? 1 : 0;
   if (overRagged(port)) {
     if (!json || json->kind != Json::Kind::Array)
@@ -285,10 +328,13 @@ route_status RecordReader::finish(uint64_t items) {
     Value &value = inputs.values[i];
     if (port.role == ROUTE_ROLE_OFFSETS) {
       std::vector<int64_t> &list = offsets[static_cast<size_t>(port.subject)];
-      if (list.size() != items + 1)
+      uint64_t parents = items;
+      if (entry.item_axis < 0 && sizes[port.axes[0]] >= 0)
+        parents = static_cast<uint64_t>(sizes[port.axes[0]]);
+      if (list.size() != parents + 1)
         continue;
       value.given = true;
-      value.shape = {static_cast<int64_t>(items) + 1};
+      value.shape = {static_cast<int64_t>(parents) + 1};
       for (int64_t offset : list) {
         char *target = value.grow(route_element_size(port.type.element));
         int32_t narrow = static_cast<int32_t>(offset);
@@ -313,7 +359,7 @@ route_status RecordReader::finish(uint64_t items) {
       value.shape.push_back(sizes[port.axes[axis]]);
     if (overItems(port))
       value.shape[0] = static_cast<int64_t>(items);
-    if (overRagged(port))
+    if (overRagged(port) || isListed(port))
       value.shape[0] = offsets[port.axes[0]].back();
     for (int64_t &size : value.shape)
       if (size < 0) {

@@ -12,6 +12,16 @@ route.axis @pairs <pool> in [@skills, @acts] {}
 // CHECK: route.state @n : !route.array<i64 [@acts]> bound 64 attributes {keys = [!route.text, i64]}
 route.state @n : !route.array<i64 [@acts]> bound 64 attributes {keys = [!route.text, i64]}
 
+// CHECK-LABEL: route.func @members
+route.func @members <route> (%x: !route.array<i64 [@skills]>, %s: !route.array<!route.set<i64> [@skills]>) -> !route.array<i1 [@skills]> {
+  // CHECK: route.collect %{{.*}} : <i64 [@skills]> -> <!route.list<i64>>
+  %c = route.collect %x : !route.array<i64 [@skills]> -> !route.array<!route.list<i64>>
+  // CHECK: route.is_empty %{{.*}} : <!route.set<i64> [@skills]>
+  %n = route.is_empty %s : !route.array<!route.set<i64> [@skills]>
+  %f = route.find %x in %c : !route.array<i64 [@skills]>, !route.array<!route.list<i64>>
+  route.return %n : !route.array<i1 [@skills]>
+}
+
 // CHECK-LABEL: route.func @ask
 route.func @ask <route> (%s: !route.array<!route.set<i64> [@skills]>, %x: !route.array<i64 [@request]>,
     %t: !route.array<!route.text [@request]>) -> !route.array<i1 [@request, @skills]> {

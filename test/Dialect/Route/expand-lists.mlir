@@ -41,3 +41,18 @@ route.func @tried <route> (%done: !route.array<!route.set<!route.ref<@models>>> 
   %in = route.compare <ge> %f, %z : <i64 [@models]>, <i64>
   route.return %in : !route.array<i1 [@models]>
 }
+
+// What else is asked of a list collects its members again: where something is, and whether one is in another.
+// CHECK-LABEL: route.func @order
+// CHECK: %[[MEMBERS:.*]] = route.get @tags::@tags : <i64 [@tags]>
+// CHECK: %[[LIST:.*]] = route.collect %[[MEMBERS]] : <i64 [@tags]> -> <!route.list<i64> [@request]>
+// CHECK: %[[PLACE:.*]] = route.find %{{.*}} in %[[LIST]]
+// CHECK: route.subset %[[LIST]] in %[[LIST]]
+// CHECK: route.return %[[PLACE]]
+route.func @order <route> () -> (!route.array<i64 [@request]>, !route.array<i1 [@request]>) {
+  %n = route.get @request::@n : <i64 [@request]>
+  %tags = route.get @request::@tags : <!route.list<i64> [@request]>
+  %f = route.find %n in %tags : <i64 [@request]>, <!route.list<i64> [@request]>
+  %s = route.subset %tags in %tags : <!route.list<i64> [@request]>, <!route.list<i64> [@request]>
+  route.return %f, %s : !route.array<i64 [@request]>, !route.array<i1 [@request]>
+}

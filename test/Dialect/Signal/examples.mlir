@@ -44,6 +44,11 @@ func.func @tables(%t: !signal.text, %k: i64, %table: memref<?xi64>, %changes: me
   signal.note_change %table[%at] in %changes : memref<?xi64>, memref<?xi64>
   return %a, %b, %w, %p : i64, i64, index, index
 }
+func.func @walk(%k: i64, %table: memref<?xi64>, %changes: memref<?xi64>, %at: index) -> (i64, index) {
+  %e, %w = signal.table_next %k in %table[%at] of 64 x 2 x 1 : memref<?xi64>
+  signal.table_clear %table[%at] of 64 x 2 x 1 noting %changes : memref<?xi64>, memref<?xi64>
+  return %e, %w : i64, index
+}
 func.func @put(%k: i64, %table: memref<?xi64>, %changes: memref<?xi64>, %at: index) -> index {
   %w = signal.table_put (%k) in %table[%at] of 64 x 1 noting %changes : memref<?xi64>, memref<?xi64>
   return %w : index

@@ -46,6 +46,9 @@ int64_t route_table_put(int64_t *table, ROUTE_TABLE_SHAPE, const int64_t *key,
 void route_table_drop(int64_t *table, ROUTE_TABLE_SHAPE, const int64_t *key,
                       int64_t *changes);
 
+/* Removes all keys. */
+void route_table_clear(int64_t *table, ROUTE_TABLE_SHAPE, int64_t *changes);
+
 /* Begins the list: it says all from here on. */
 void route_changes_list(int64_t *changes);
 

@@ -216,8 +216,7 @@ private:
     mlir::MemRefType memory; ///< all of it
     Value buffer;
   };
-  bool isOfSets(Operation *op);
-  mlir::FailureOr<int64_t> setCapacity(llvm::StringRef name);
+  mlir::FailureOr<int64_t> setCapacity(Operation *state, llvm::StringRef name);
   Table *planTable(mlir::SymbolRefAttr symbol, Operation *user);
   LogicalResult countKeyWords(Operation *user, Value key, ArrayType items,
                               int64_t &words);
@@ -230,9 +229,52 @@ private:
   Value tableAt(const Table &table, ValueRange at, Location loc);
   LogicalResult lowerLookup(LookupOp op);
   LogicalResult lowerStore(StoreOp op);
+  // Sets.cpp
+  /// Collections at the tensor level: sets of state, which are tables, or what
+  /// the caller gives, members along an axis.
+  struct Collection {
+    const Table *table = nullptr;
+    SmallVector<PickOp> picks; ///< which of the sets
+    Value members;
+    Axis along;
+    Type member; ///< the type of a member
+  };
+  /// One of them: from the word `begin` of the table, or the members from
+  /// `begin` to `end`; nothing where `there` (null: always) is false.
+  struct Members {
+    const Collection *of;
+    Value begin, end, there;
+  };
+  /// Something that may be a member: an element or, from a table, its words.
+  struct Member {
+    Value element;
+    Type type;
+    SmallVector<Value> words;
+  };
+  bool isOfCollections(Operation *op);
+  mlir::FailureOr<Collection> collectionOf(Value value, Operation *user);
+  Value elementAt(Operation *op, Value route, ArrayRef<Axis> dims,
+                  ValueRange at, Value &there);
+  std::optional<Members> membersAt(Operation *op, const Collection &collection,
+                                   ArrayRef<Axis> dims, ValueRange at);
+  SmallVector<Value> wordsOf(const Member &member, Location loc);
+  Value areSame(const Member &x, const Member &y, Location loc);
+  Value placeIn(const Members &members, const Member &member, Location loc);
+  SmallVector<Value> forEachMember(
+      const Members &members, ValueRange carried, Location loc,
+      llvm::function_ref<SmallVector<Value>(const Member &, Value, ValueRange)>
+          step);
+  LogicalResult askCollections(
+      Operation *op, ValueRange collections,
+      llvm::function_ref<Value(ArrayRef<Axis>, ValueRange, ArrayRef<Members>)>
+          answer);
   LogicalResult lowerFind(FindOp op);
+  LogicalResult lowerSubset(SubsetOp op);
+  LogicalResult lowerIsEmpty(IsEmptyOp op);
   LogicalResult changeSet(SetOp op, Value value, const Table &table,
                           ValueRange position);
+  LogicalResult becomes(SetOp op, Value value, const Table &table,
+                        ValueRange position);
   bool isRowOf(SetOp op, PickOp pick);
   LogicalResult setOfState(SetOp op);
   // ElementWrites.cpp

@@ -45,8 +45,8 @@ LogicalResult Lowering::lower(Operation *op) {
 }
 
 LogicalResult Lowering::lowerNow(Operation *op) {
-  if (isOfSets(op))
-    return success(); // sets of state are read and changed in place
+  if (isOfCollections(op))
+    return success(); // they are asked and changed where they are
   if (isa<GetOp>(op) && placeOfElements(op->getResult(0)))
     return success(); // what is picked from it is read
   if (auto select = dyn_cast<SelectOp>(op);
@@ -92,7 +92,8 @@ LogicalResult Lowering::lowerNow(Operation *op) {
       .Case([&](FindOp op) { return lowerFind(op); })
       .Case([&](RingOp op) { return unsupported(op, "a hash ring"); })
       .Case([&](JoinOp op) { return lowerJoin(op); })
-      .Case([&](SubsetOp op) { return unsupported(op, "subsets"); })
+      .Case([&](SubsetOp op) { return lowerSubset(op); })
+      .Case([&](IsEmptyOp op) { return lowerIsEmpty(op); })
       .Default([&](Operation *op) {
         return unsupported(op, "'" + op->getName().getStringRef() + "'");
       });

@@ -245,12 +245,6 @@ LogicalResult Lowering::buildSignature(StringRef name) {
           target, column ? "columns of a pool whose size the call decides"
                          : "parameters and state over an axis whose size "
                            "the call decides");
-    // A push carries no time, and no word that a value is not known.
-    if (column && column.getKind() == ColumnKind::live &&
-        (column.getStaleNs() || isa<RangeType>(type.getElementType())))
-      return unsupported(column, column.getStaleNs()
-                                     ? "live columns that go stale"
-                                     : "live columns that may be unknown");
     if (isa<ParamOp>(target))
       add("param", nameOf(symbol), type);
     else if (bound)

@@ -1,5 +1,5 @@
-// State with keys and sets of state: tables in one cell of words, read and
-// written in place.
+// State with keys: tables in one cell of words, read and written in place. Sets
+// of state are tables too; Sets.cpp asks and changes them.
 #include "route/Text/Tables.h"
 #include "Lowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -49,27 +49,34 @@ ArrayType lowering::tableType(Operation *state, StringRef name,
   return ArrayType::get(IntegerType::get(state->getContext(), 64), axes);
 }
 
-bool Lowering::isOfSets(Operation *op) {
-  return isa<GetOp, InsertOp, RemoveOp, SelectOp, PickOp, BroadcastOp>(op) &&
-         isSet(op->getResult(0).getType());
+static LogicalResult unbounded(Operation *state, StringRef name,
+                               StringRef example) {
+  return state->emitError()
+         << "a library keeps '" << name
+         << "' in a piece of memory of fixed size, so it needs a bound: '"
+         << example << "'";
 }
 
-/// The most members that a set of state has: what handlers put into it says.
-FailureOr<int64_t> Lowering::setCapacity(StringRef name) {
+/// The most members that a set of state has: what handlers make it says.
+FailureOr<int64_t> Lowering::setCapacity(Operation *state, StringRef name) {
   int64_t capacity = 1; // nothing is put into it
   WalkResult result = module.walk([&](SetOp set) {
     if (nameOf(set.getSymbol()) != name)
       return WalkResult::advance();
+    if (set.getBound()) {
+      capacity = std::max<int64_t>(capacity, *set.getBound());
+      return WalkResult::advance();
+    }
     SmallVector<Value> left = {set.getValue()};
     while (!left.empty()) {
       Operation *op = left.pop_back_val().getDefiningOp();
-      if (auto insert = dyn_cast_or_null<InsertOp>(op)) {
-        if (!insert.getBound()) {
-          (void)unsupported(insert, "a set of state without a bound");
-          return WalkResult::interrupt();
-        }
-        capacity = std::max<int64_t>(capacity, *insert.getBound());
+      auto insert = dyn_cast_or_null<InsertOp>(op);
+      if (isa_and_nonnull<CollectOp>(op) || (insert && !insert.getBound())) {
+        (void)unbounded(state, name, "set … max 64k");
+        return WalkResult::interrupt();
       }
+      if (insert)
+        capacity = std::max<int64_t>(capacity, *insert.getBound());
       if (op)
         for (Value operand : op->getOperands())
           if (isSet(operand.getType()))
@@ -102,7 +109,7 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
     }
   auto sizeOf = [&](Axis axis) { return staticSize(axis); };
   if (isSet(type)) {
-    FailureOr<int64_t> capacity = setCapacity(name.getValue());
+    FailureOr<int64_t> capacity = setCapacity(target, name.getValue());
     if (failed(capacity))
       return nullptr;
     table.capacity = *capacity;
@@ -111,7 +118,7 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
   } else {
     auto state = cast<StateOp>(target);
     if (!state.getBound()) {
-      (void)unsupported(target, "state with keys without a bound");
+      (void)unbounded(target, name.getValue(), "max 64k");
       return nullptr;
     }
     table.capacity = *state.getBound();
@@ -387,213 +394,4 @@ LogicalResult Lowering::lowerStore(StoreOp op) {
         return {};
       });
   return success();
-}
-
-/// The get of a set of state that `value` reads at the positions `at` on
-/// `dims`, and which of the sets it is; null where it is made otherwise.
-static GetOp setRead(Value value, SmallVectorImpl<PickOp> &picks) {
-  while (true) {
-    if (auto get = value.getDefiningOp<GetOp>())
-      return get;
-    if (auto pick = value.getDefiningOp<PickOp>()) {
-      picks.push_back(pick);
-      value = pick.getOperand();
-    } else if (auto broadcast = value.getDefiningOp<BroadcastOp>();
-               broadcast && !broadcast.getPlan()) {
-      value = broadcast.getOperand();
-    } else {
-      return {};
-    }
-  }
-}
-
-/// Whether something is in a set of state. Its place in the order of the set is
-/// not compiled: 0 where it is there.
-LogicalResult Lowering::lowerFind(FindOp op) {
-  Location loc = op.getLoc();
-  SmallVector<PickOp> picks;
-  GetOp read = setRead(op.getCollection(), picks);
-  if (!read || !isSet(read.getType()))
-    return unsupported(op, "members of lists and sets that are computed");
-  auto found = keyed.find(b.getStringAttr(nameOf(read.getSymbol())));
-  if (found == keyed.end())
-    return unsupported(op, "members of lists and sets from here");
-  Table &table = found->second;
-  for (Operation *user : op.getResult().getUsers()) {
-    auto compare = dyn_cast<CompareOp>(user);
-    std::optional<int64_t> with =
-        compare ? constantOf(compare.getRhs()) : std::nullopt;
-    if (!compare || compare.getKind() != CompareKind::ge || with != 0)
-      return unsupported(op, "the order of a set");
-  }
-  bool changes = func.walk([&](SetOp set) {
-                       return set.getSymbol() == read.getSymbol()
-                                  ? WalkResult::interrupt()
-                                  : WalkResult::advance();
-                     })
-                     .wasInterrupted();
-  if (changes &&
-      (read->getBlock() != op->getBlock() || changesBetween(read, op)))
-    return unsupported(op, "a set as it was before it changed");
-  auto type = cast<ArrayType>(op.getType());
-  SmallVector<Axis> dims = dimsOf(type);
-  bool good = true;
-  auto at = [&](Value route, ValueRange position) -> Value {
-    Value tensor = get(route);
-    if (!tensor) {
-      good = false;
-      return {};
-    }
-    SmallVector<Value> place;
-    for (Axis dim : dimsOf(cast<ArrayType>(route.getType())))
-      place.push_back(position[llvm::find(dims, dim) - dims.begin()]);
-    return tensor::ExtractOp::create(b, loc, tensor, place);
-  };
-  set(op.getResult(),
-      forEachPosition(
-          dims, empty(dims, type.getElementType(), loc), loc,
-          [&](ValueRange position, ValueRange made) -> SmallVector<Value> {
-            SmallVector<Value> key, which;
-            good &= succeeded(addKey(op, op.getElement(), dims, position, key));
-            Value inside;
-            for (Axis dim : table.over) {
-              PickOp pick;
-              for (PickOp each : picks)
-                if (each.getAlongAttr() == dim)
-                  pick = each;
-              if (!pick) {
-                which.push_back(position[llvm::find(dims, dim) - dims.begin()]);
-                continue;
-              }
-              Value chosen = at(pick.getPosition(), position);
-              if (!good)
-                return llvm::to_vector(made);
-              chosen =
-                  arith::IndexCastOp::create(b, loc, b.getIndexType(), chosen);
-              Value here =
-                  arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult,
-                                        chosen, sizeValue(dim, loc));
-              which.push_back(arith::SelectOp::create(b, loc, here, chosen,
-                                                      constantIndex(0, loc)));
-              inside = inside
-                           ? Value(arith::AndIOp::create(b, loc, inside, here))
-                           : here;
-            }
-            if (!good)
-              return llvm::to_vector(made);
-            Value start = signal::TableFindOp::create(
-                b, loc, b.getIndexType(), table.buffer,
-                tableAt(table, which, loc), key, table.capacity, table.values);
-            Value there = arith::CmpIOp::create(
-                b, loc, arith::CmpIPredicate::ne, start, constantIndex(0, loc));
-            if (inside)
-              there = arith::AndIOp::create(b, loc, there, inside);
-            Value place = arith::SelectOp::create(
-                b, loc, there,
-                arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(0)),
-                arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(-1)));
-            return {tensor::InsertOp::create(b, loc, place, made.front(),
-                                             position)};
-          })
-          .front());
-  return success(good);
-}
-
-/// Makes the set of `table` at `position` what `value` says, from what it was.
-LogicalResult Lowering::changeSet(SetOp op, Value value, const Table &table,
-                                  ValueRange position) {
-  Location loc = op.getLoc();
-  auto at = [&](Value route) -> Value {
-    Value tensor = get(route);
-    if (!tensor)
-      return {};
-    SmallVector<Value> place;
-    for (Axis dim : dimsOf(cast<ArrayType>(route.getType()))) {
-      auto own = llvm::find(table.over, dim);
-      if (own == table.over.end())
-        return {};
-      place.push_back(position[own - table.over.begin()]);
-    }
-    return tensor::ExtractOp::create(b, loc, tensor, place);
-  };
-  if (auto select = value.getDefiningOp<SelectOp>()) {
-    Value condition = at(select.getCondition());
-    if (!condition)
-      return unsupported(op, "this change of a set");
-    auto branch = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/true);
-    for (auto [side, block] :
-         {std::pair(select.getIfTrue(), branch.thenBlock()),
-          std::pair(select.getIfFalse(), branch.elseBlock())}) {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPoint(block->getTerminator());
-      if (failed(changeSet(op, side, table, position)))
-        return failure();
-    }
-    return success();
-  }
-  auto insert = value.getDefiningOp<InsertOp>();
-  auto remove = value.getDefiningOp<RemoveOp>();
-  if (insert || remove) {
-    Value before = insert ? insert.getCollection() : remove.getCollection(),
-          member = insert ? insert.getElement() : remove.getElement();
-    SmallVector<Value> key;
-    SmallVector<Axis> dims(table.over);
-    if (failed(changeSet(op, before, table, position)) ||
-        failed(addKey(op, member, dims, position, key)))
-      return failure();
-    if (static_cast<int64_t>(key.size()) != table.keys)
-      return unsupported(op, "a set that takes several members at once");
-    Value start = tableAt(table, position, loc),
-          changes = arguments.lookup("changes");
-    if (insert)
-      signal::TablePutOp::create(b, loc, b.getIndexType(), table.buffer, start,
-                                 key, table.capacity, table.values, changes);
-    else
-      signal::TableDropOp::create(b, loc, table.buffer, start, key,
-                                  table.capacity, table.values, changes);
-    return success();
-  }
-  // What is left must be the set itself: one that is picked is that of the row
-  // at hand.
-  SmallVector<PickOp> picks;
-  GetOp read = setRead(value, picks);
-  if (!read || read.getSymbol() != op.getSymbol() ||
-      llvm::any_of(picks, [&](PickOp pick) { return !isRowOf(op, pick); }))
-    return unsupported(op, "a set that becomes another");
-  return success();
-}
-
-/// Whether the value that is set hangs on `pick` only at the position that it
-/// picks: a select compares the positions with it.
-bool Lowering::isRowOf(SetOp op, PickOp pick) {
-  auto select = op.getValue().getDefiningOp<SelectOp>();
-  if (!select)
-    return false;
-  auto source = [](Value value) {
-    while (auto cast = value.getDefiningOp<CastOp>())
-      value = cast.getOperand();
-    return value;
-  };
-  for (Value condition : conjuncts(select.getCondition())) {
-    auto compare = condition.getDefiningOp<CompareOp>();
-    if (!compare || compare.getKind() != CompareKind::eq)
-      continue;
-    auto iota = compare.getLhs().getDefiningOp<IotaOp>();
-    if (iota && cast<ArrayType>(iota.getType()).hasAxis(pick.getAlongAttr()) &&
-        source(compare.getRhs()) == source(pick.getPosition()))
-      return true;
-  }
-  return false;
-}
-
-LogicalResult Lowering::setOfState(SetOp op) {
-  const Table table = *planTable(op.getSymbol(), op);
-  bool good = true;
-  forEachPosition(
-      table.over, {}, op.getLoc(),
-      [&](ValueRange position, ValueRange) -> SmallVector<Value> {
-        good = good && succeeded(changeSet(op, op.getValue(), table, position));
-        return {};
-      });
-  return success(good);
 }

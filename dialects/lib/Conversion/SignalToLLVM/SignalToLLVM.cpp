@@ -350,6 +350,11 @@ struct DigestPattern : QuestionPattern<DigestOp> {
   }
 };
 
+static Value constantWord(OpBuilder &b, Location loc, int64_t value) {
+  return LLVM::ConstantOp::create(b, loc, b.getI64Type(),
+                                  b.getI64IntegerAttr(value));
+}
+
 /// signal.table_find, _put and _drop.
 template <typename OpTy> struct TablePattern : QuestionPattern<OpTy> {
   TablePattern(const TypeConverter &converter, MLIRContext *context,
@@ -365,9 +370,8 @@ template <typename OpTy> struct TablePattern : QuestionPattern<OpTy> {
     for (auto [i, word] : llvm::enumerate(adaptor.getKey()))
       LLVM::StoreOp::create(rewriter, loc, word,
                             wordAt(rewriter, loc, words, i));
-    auto number = [&](int64_t value) -> Value {
-      return LLVM::ConstantOp::create(rewriter, loc, rewriter.getI64Type(),
-                                      rewriter.getI64IntegerAttr(value));
+    auto number = [&](int64_t value) {
+      return constantWord(rewriter, loc, value);
     };
     SmallVector<Value> arguments = {
         elementAt(rewriter, loc, op.getTable(), op.getAt()),
@@ -392,6 +396,53 @@ template <typename OpTy> struct TablePattern : QuestionPattern<OpTy> {
   }
 
   StringRef kernel;
+};
+
+struct TableNextPattern : QuestionPattern<TableNextOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(TableNextOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto number = [&](int64_t value) {
+      return constantWord(rewriter, loc, value);
+    };
+    Value words = wordsOnStack(rewriter, op, 1),
+          place = wordAt(rewriter, loc, words, 0);
+    LLVM::StoreOp::create(rewriter, loc, number(0), place);
+    auto call = LLVM::CallOp::create(
+        rewriter, loc, emitter.getKernels().get("route_table_next"),
+        ValueRange{elementAt(rewriter, loc, op.getTable(), op.getAt()),
+                   number(op.getCapacity()), number(op.getKeys()),
+                   number(op.getValues()), adaptor.getEntry(), words});
+    Value key = arith::IndexCastOp::create(
+        rewriter, loc, rewriter.getIndexType(),
+        LLVM::LoadOp::create(rewriter, loc, rewriter.getI64Type(), place));
+    rewriter.replaceOp(op,
+                       {call.getResult(),
+                        arith::AddIOp::create(rewriter, loc, key, op.getAt())});
+    return success();
+  }
+};
+
+struct TableClearPattern : QuestionPattern<TableClearOp> {
+  using QuestionPattern::QuestionPattern;
+  LogicalResult
+  matchAndRewrite(TableClearOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto number = [&](int64_t value) {
+      return constantWord(rewriter, loc, value);
+    };
+    LLVM::CallOp::create(
+        rewriter, loc, emitter.getKernels().get("route_table_clear"),
+        ValueRange{elementAt(rewriter, loc, op.getTable(), op.getAt()),
+                   number(op.getCapacity()), number(op.getKeys()),
+                   number(op.getValues()),
+                   pointerTo(rewriter, loc, op.getChanges())});
+    rewriter.eraseOp(op);
+    return success();
+  }
 };
 
 struct ListChangesPattern : QuestionPattern<ListChangesOp> {
@@ -522,8 +573,8 @@ struct ConvertSignalPass
     patterns.add<ConstantPattern, MeasurePattern, EstimatePattern, EqualPattern,
                  HashPattern, ScanPattern<MatchOp>, ScanPattern<ScanOp>,
                  CountPattern, DensityPattern, NgramsPattern, DigestPattern,
-                 ListChangesPattern, NoteChangePattern>(converter, context,
-                                                        emitter);
+                 TableNextPattern, TableClearPattern, ListChangesPattern,
+                 NoteChangePattern>(converter, context, emitter);
     patterns.add<TablePattern<TableFindOp>>(converter, context, emitter,
                                             "route_table_find");
     patterns.add<TablePattern<TablePutOp>>(converter, context, emitter,

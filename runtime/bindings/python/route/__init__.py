@@ -18,6 +18,7 @@ Libraries are called with the interpreter's lock released; one object may be use
 import contextlib
 import ctypes as c
 import ctypes.util
+import math
 import os
 
 from . import _abi, _dlpack, _values
@@ -157,6 +158,18 @@ class Library:
             raise ValueError(f"state cell '{cell}' has shape {shape}, found {made.shape}")
         size = self._runtime.route_state_size(self._context, index)
         self._check(self._runtime.route_state_write, self._context, index, _values.address(made.buffer), size)
+
+    def push(self, column, value, now, known=None):
+        """Gives a live column new values, as of now, in ns; known says which of them there are."""
+        index = self._states[column]
+        port = self._state_port(index)
+        made = _values.make_input(self._runtime, port, value, None)
+        size = self._runtime.route_state_size(self._context, index)
+        flags = None if known is None else bytes(bool(each) for each in known)
+        if flags is not None and len(flags) != math.prod(made.shape):
+            raise ValueError(f"'{column}' has {math.prod(made.shape)} values, known says {len(flags)}")
+        self._check(self._runtime.route_state_push, self._context, index, _values.address(made.buffer), size, flags,
+                    now)
 
     @property
     def epoch(self):

@@ -139,6 +139,7 @@ def declare(library):
         "route_emit": (c.c_int, [c.c_void_p, c.c_uint32, P(Call), P(Error)]),
         "route_state_size": (c.c_uint64, [c.c_void_p, c.c_uint32]),
         "route_state_read": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, P(Error)]),
+        "route_state_push": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, c.c_void_p, c.c_int64, P(Error)]),
         "route_state_write": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, P(Error)]),
         "route_threads_create": (c.c_int, [c.c_int64, P(c.c_void_p), P(Error)]),
         "route_threads_destroy": (None, [c.c_void_p]),

@@ -106,6 +106,35 @@ LogicalResult SubsetOp::verify() {
   return success();
 }
 
+LogicalResult IsEmptyOp::inferReturnTypes(MLIRContext *context,
+                                          std::optional<Location>,
+                                          Adaptor adaptor,
+                                          SmallVectorImpl<Type> &types) {
+  types.push_back(arrayOf(adaptor.getCollection())
+                      .withElement(IntegerType::get(context, 1)));
+  return success();
+}
+
+LogicalResult IsEmptyOp::verify() {
+  if (!isa<ListType, SetType>(arrayOf(getCollection()).getElementType()))
+    return emitOpError("takes a list or set, found ")
+           << getCollection().getType();
+  return success();
+}
+
+LogicalResult CollectOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto members = arrayOf(getMembers()), type = cast<ArrayType>(getType());
+  if (members.getAxes().size() != 1 ||
+      lookupAxis(*this, members.getAxes().front(), tables).getParentAxes() !=
+          SmallVector<FlatSymbolRefAttr>(type.getAxes())) // C1
+    return emitOpError("makes ") << type << " of " << members;
+  if (memberTypeOf(type.getElementType()) != members.getElementType() ||
+      isa<RangeType>(type.getElementType())) // C2
+    return emitOpError("makes ")
+           << type.getElementType() << " of " << members.getElementType();
+  return success();
+}
+
 /// The collection's type over the axes of both.
 static Type changedType(Value collection, Value element) {
   return arrayOf(collection)

@@ -1,5 +1,6 @@
 // route-expand-lists: lists and sets that the caller gives become axes of their
-// own, nested in those of what they belong to.
+// own, nested in those of what they belong to. Whether something is in one is a
+// reduction then; what else is asked collects the members again.
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
@@ -14,7 +15,12 @@ using namespace route;
 
 static bool isCollection(Type type) {
   auto array = dyn_cast<ArrayType>(type);
-  return array && isa<ListType, SetType>(array.getElementType());
+  return array && isa<ListType, SetType>(getValueType(array.getElementType()));
+}
+
+/// Whether there may be none: then nobody could say so of its members.
+static bool mayBeUnknown(Type type) {
+  return isa<RangeType>(cast<ArrayType>(type).getElementType());
 }
 
 namespace {
@@ -32,6 +38,10 @@ public:
     // From the last on: each axis goes right behind the one it is in.
     for (ColumnOp column : llvm::reverse(columns))
       if (failed(expandColumn(column)))
+        return failure();
+    for (auto signal : llvm::to_vector(module.getOps<SignalOp>()))
+      if (isCollection(signal.getType()) && !signal.getHost() &&
+          signal.getBody().empty() && failed(expandSignal(signal)))
         return failure();
     for (auto func : module.getOps<FuncOp>())
       if (func.getBody().hasOneBlock() && failed(expandArguments(func)))
@@ -74,6 +84,8 @@ private:
         reads.push_back(get);
     });
     if (!reads.empty()) {
+      if (mayBeUnknown(type))
+        return unsupported(column, "lists that may be unknown");
       if (type.getAxes().size() != 1 || column.getFallback())
         return unsupported(column, "lists with axes or defaults");
       AxisOp axis = makeAxis(owner, column.getSymName(), type);
@@ -90,8 +102,7 @@ private:
       for (GetOp read : reads) {
         b.setInsertionPoint(read);
         Value members = GetOp::create(b, read.getLoc(), flat, symbol);
-        if (failed(replaceUses(read, members)))
-          return failure();
+        replaceUses(read, members);
         read.erase();
       }
     }
@@ -99,12 +110,39 @@ private:
     return success();
   }
 
+  LogicalResult expandSignal(SignalOp signal) {
+    auto type = cast<ArrayType>(signal.getType());
+    if (mayBeUnknown(type))
+      return unsupported(signal, "lists that may be unknown");
+    if (type.getAxes().size() > 1)
+      return unsupported(signal, "lists with axes");
+    AxisOp axis = makeAxis(lastAxis(), signal.getSymName(), type);
+    auto flat = ArrayType::get(memberTypeOf(type.getElementType()),
+                               {FlatSymbolRefAttr::get(axis.getSymNameAttr())});
+    signal.setType(flat);
+    auto symbol = FlatSymbolRefAttr::get(signal.getSymNameAttr());
+    SmallVector<GetOp> reads;
+    module.walk([&](GetOp get) {
+      if (get.getSymbol() == symbol)
+        reads.push_back(get);
+    });
+    for (GetOp read : reads) {
+      b.setInsertionPoint(read);
+      replaceUses(read, GetOp::create(b, read.getLoc(), flat, symbol));
+      read.erase();
+    }
+    return success();
+  }
+
   LogicalResult expandArguments(FuncOp func) {
     bool any = false;
-    for (BlockArgument argument : func.getArguments()) {
+    for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+      BlockArgument argument = func.getArgument(i);
       if (!isCollection(argument.getType()))
         continue;
       auto type = cast<ArrayType>(argument.getType());
+      if (mayBeUnknown(type))
+        return unsupported(func, "lists that may be unknown");
       if (type.getAxes().size() > 1)
         return unsupported(func, "lists with axes");
       auto given = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
@@ -114,9 +152,11 @@ private:
       auto flat =
           ArrayType::get(memberTypeOf(type.getElementType()),
                          {FlatSymbolRefAttr::get(axis.getSymNameAttr())});
-      argument.setType(flat);
-      if (failed(replaceUses(argument, argument)))
-        return failure();
+      // The members take the argument's place in one that is put before it.
+      BlockArgument members =
+          func.getBody().front().insertArgument(i, flat, argument.getLoc());
+      replaceUses(argument, members);
+      func.getBody().front().eraseArgument(i + 1);
       any = true;
     }
     if (any)
@@ -134,37 +174,68 @@ private:
     return last;
   }
 
-  /// Makes questions of `collection` into ones of its members.
-  LogicalResult replaceUses(Value collection, Value members) {
-    for (Operation *user : llvm::make_early_inc_range(collection.getUsers())) {
+  /// Puts `members` in the place of `collection`.
+  void replaceUses(Value collection, Value members) {
+    Value collected;
+    Type type = collection.getType();
+    for (OpOperand &use : llvm::make_early_inc_range(collection.getUses())) {
+      Operation *user = use.getOwner();
       auto find = dyn_cast<FindOp>(user);
-      if (!find || find.getElement() == collection)
-        return unsupported(user, "lists that the caller gives for anything but "
-                                 "'in'");
-      for (Operation *asked :
-           llvm::make_early_inc_range(find.getResult().getUsers()))
-        if (failed(replaceQuestion(find, asked, members)))
-          return failure();
-      find.erase();
+      if (find && use.getOperandNumber() == 1 && asksMembers(find, members)) {
+        for (Operation *asked :
+             llvm::make_early_inc_range(find.getResult().getUsers()))
+          askMembers(find, cast<CompareOp>(asked), members);
+        find.erase();
+        continue;
+      }
+      if (!collected) {
+        if (auto argument = dyn_cast<BlockArgument>(members))
+          b.setInsertionPointToStart(argument.getOwner());
+        else
+          b.setInsertionPointAfter(members.getDefiningOp());
+        collected = CollectOp::create(b, collection.getLoc(), type, members);
+      }
+      use.set(collected);
     }
-    return success();
+  }
+
+  /// Whether `find` only asks whether an element is there that is known, and
+  /// whose axes allow to compare it with all `members` at once.
+  bool asksMembers(FindOp find, Value members) {
+    for (Operation *asked : find.getResult().getUsers()) {
+      auto compare = dyn_cast<CompareOp>(asked);
+      auto zero =
+          compare ? compare.getRhs().getDefiningOp<ConstantOp>() : ConstantOp();
+      auto number =
+          zero ? dyn_cast<IntegerAttr>(zero.getValue()) : IntegerAttr();
+      if (!compare || compare.getKind() != CompareKind::ge || !number ||
+          !number.getValue().isZero())
+        return false;
+    }
+    auto element = cast<ArrayType>(find.getElement().getType());
+    if (isa<RangeType>(element.getElementType()))
+      return false;
+    FlatSymbolRefAttr along =
+        cast<ArrayType>(members.getType()).getAxes().front();
+    for (FlatSymbolRefAttr axis : element.getAxes()) {
+      if (descendsFrom(find, along, axis, tables))
+        continue;
+      if (lookupAxis(find, axis, tables).getKind() == AxisKind::plan)
+        return false;
+      for (FlatSymbolRefAttr item :
+           lookupAxis(find, along, tables).getParentAxes())
+        if (descendsFrom(find, axis, item, tables))
+          return false;
+    }
+    return true;
   }
 
   /// `find(..) >= 0`: whether any member is the element.
-  LogicalResult replaceQuestion(FindOp find, Operation *asked, Value members) {
-    auto compare = dyn_cast<CompareOp>(asked);
-    auto zero =
-        compare ? compare.getRhs().getDefiningOp<ConstantOp>() : ConstantOp();
-    auto number = zero ? dyn_cast<IntegerAttr>(zero.getValue()) : IntegerAttr();
-    if (!compare || compare.getKind() != CompareKind::ge || !number ||
-        !number.getValue().isZero())
-      return unsupported(find, "the order of a list that the caller gives");
+  void askMembers(FindOp find, CompareOp compare, Value members) {
     auto type = cast<ArrayType>(compare.getType()),
-         element = cast<ArrayType>(find.getElement().getType()),
-         flat = cast<ArrayType>(members.getType());
-    if (isa<RangeType>(element.getElementType()))
-      return unsupported(find, "what may be unknown in a list");
-    FlatSymbolRefAttr along = flat.getAxes().front();
+         element = cast<ArrayType>(find.getElement().getType());
+    FlatSymbolRefAttr along =
+        cast<ArrayType>(members.getType()).getAxes().front();
     // The element for each member: what belongs to the item goes to its list.
     SmallVector<FlatSymbolRefAttr> axes;
     bool moved = false;
@@ -173,12 +244,6 @@ private:
       moved |= above;
       if (!above)
         axes.push_back(axis);
-      if (!above && lookupAxis(find, axis, tables).getKind() == AxisKind::plan)
-        return unsupported(find, "lists that rows of a plan are looked for in");
-      for (FlatSymbolRefAttr item :
-           lookupAxis(find, along, tables).getParentAxes())
-        if (!above && descendsFrom(find, axis, item, tables))
-          return unsupported(find, "lists of what the element is part of");
     }
     b.setInsertionPoint(compare);
     Location loc = find.getLoc();
@@ -193,7 +258,6 @@ private:
     Value any = ReduceOp::create(b, loc, type, ReduceKind::any, same, Value());
     compare.replaceAllUsesWith(any);
     compare.erase();
-    return success();
   }
 
   ModuleOp module;

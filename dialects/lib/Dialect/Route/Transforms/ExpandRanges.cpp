@@ -359,6 +359,41 @@ FailureOr<Ends> Expander::compute(Operation *op) {
         return known ? ranges.orEverything(known, {value, value, {}})
                      : Ends{value, value, {}};
       })
+      .Case<FindOp, SubsetOp>([&](Operation *asked) -> FailureOr<Ends> {
+        // Nothing is in an empty collection, which is in every other.
+        Ends x = get(asked->getOperand(0)), y = get(asked->getOperand(1));
+        Value empty = isa<SubsetOp>(asked) ? x.lo : y.lo;
+        Operation *plainly = asked->clone();
+        plainly->setOperands({x.lo, y.lo});
+        plainly->getResult(0).setType(plain);
+        b.insert(plainly);
+        Value answer = plainly->getResult(0);
+        if (isa<FindOp>(asked) &&
+            isa<SetType>(cast<ArrayType>(y.lo.getType()).getElementType()))
+          // A set has no places to tell apart.
+          answer = ranges.pick(
+              ranges.op(CompareKind::ge, answer, ranges.number(answer, 0)),
+              ranges.number(answer, 0), ranges.number(answer, -1));
+        Value known = ranges.both(ranges.isKnown(x), ranges.isKnown(y));
+        bool always = isa<SubsetOp>(asked) ? x.isPoint() : y.isPoint();
+        Value none = IsEmptyOp::create(b, loc, empty);
+        if (!always)
+          none =
+              ranges.both(ranges.isKnown(isa<SubsetOp>(asked) ? x : y), none);
+        return ranges.orEverything(ranges.either(known, none),
+                                   {answer, answer, {}});
+      })
+      .Case<InsertOp, RemoveOp>([&](Operation *change) -> FailureOr<Ends> {
+        // What is unknown changes nothing.
+        Value before = change->getOperand(0);
+        Ends member = get(change->getOperand(1));
+        Operation *plainly = change->clone();
+        plainly->setOperand(1, member.lo);
+        b.insert(plainly);
+        Value after =
+            ranges.pick(ranges.isKnown(member), plainly->getResult(0), before);
+        return Ends{after, after, {}};
+      })
       .Case([&](EmitOp emit) -> FailureOr<Ends> {
         SmallVector<Value> parts;
         addParts(emit.getValue(), parts);

@@ -17,9 +17,11 @@ namespace route {
 using namespace mlir;
 using namespace route;
 
-static bool isText(Type type) {
+/// Texts and collections stay outside: what is asked of them enters as numbers.
+static bool staysOutside(Type type) {
   auto array = dyn_cast<ArrayType>(type);
-  return array && isa<TextType>(getValueType(array.getElementType()));
+  return array &&
+         isa<TextType, ListType, SetType>(getValueType(array.getElementType()));
 }
 
 namespace {
@@ -53,9 +55,8 @@ private:
              BroadcastOp, ReduceOp, PickOp, StackOp, RenameOp, ChooseOp, RankOp,
              MemberOp, ConcatOp, FirstPlanOp, JoinOp>(op))
       return false;
-    // Texts stay outside: what is asked of them enters as numbers.
-    if (llvm::any_of(op->getOperandTypes(), isText) ||
-        llvm::any_of(op->getResultTypes(), isText))
+    if (llvm::any_of(op->getOperandTypes(), staysOutside) ||
+        llvm::any_of(op->getResultTypes(), staysOutside))
       return false;
     if (llvm::any_of(op->getResultTypes(), [&](Type type) {
           return !descendsFromItem(op, type, item, tables);

@@ -53,12 +53,16 @@ def Route_SetOp : Route_Op<"set", [DeclareOpInterfaceMethods<SymbolUserOpInterfa
   let summary = "writes a state cell or state column, in a handler";
   let description = [{
     The write becomes visible when the handler has ended. `route.get` in the same
-    handler after it reads the new value.
+    handler after it reads the new value. Of a set at most `bound` members stay,
+    the last ones.
 
     Example: `route.set @gate.bias, %next : !route.array<f32 [@experts]>`
   }];
-  let arguments = (ins SymbolRefAttr:$symbol, Route_AnyArray:$value);
-  let assemblyFormat = "$symbol `,` $value `:` type($value) attr-dict";
+  let arguments = (ins SymbolRefAttr:$symbol, Route_AnyArray:$value, OptionalAttr<I64Attr>:$bound);
+  let assemblyFormat = "$symbol `,` $value (`bound` $bound^)? `:` type($value) attr-dict";
+  let builders = [OpBuilder<(ins "::mlir::SymbolRefAttr":$symbol, "::mlir::Value":$value), [{
+    build($_builder, $_state, symbol, value, ::mlir::IntegerAttr());
+  }]>];
 }
 
 def Route_UnaryOp : Route_ElementwiseOp<"unary"> {

@@ -46,6 +46,43 @@ def Route_SubsetOp : Route_ElementwiseOp<"subset"> {
   let hasVerifier = 1;
 }
 
+def Route_IsEmptyOp : Route_ElementwiseOp<"is_empty"> {
+  let summary = "whether a collection has no members";
+  let description = [{
+    A truth for each collection.
+
+    Constraint: the operand is a list or set that is known.
+
+    Example:
+    ```mlir
+    %n = route.is_empty %s : !route.array<!route.set<i64> [@skills]>
+    ```
+  }];
+  let arguments = (ins Route_AnyArray:$collection);
+  let results = (outs Route_AnyArray:$result);
+  let assemblyFormat = "$collection `:` type($collection) attr-dict";
+  let hasVerifier = 1;
+}
+
+def Route_CollectOp : Route_Op<"collect", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the collections whose members lie along an axis";
+  let description = [{
+    One for each position of the axes that the members' axis is nested in, with
+    the members there in their order.
+
+    Constraints: (C1) the members have one axis, the result those it is in; (C2)
+    the result is a list or set of the members' element type.
+
+    Example:
+    ```mlir
+    %c = route.collect %x : !route.array<i64 [@skills]> -> !route.array<!route.list<i64>>
+    ```
+  }];
+  let arguments = (ins Route_AnyArray:$members);
+  let results = (outs Route_AnyArray:$result);
+  let assemblyFormat = "$members `:` type($members) `->` type($result) attr-dict";
+}
+
 class Route_MembersOp<string mnemonic> : Route_ElementwiseOp<mnemonic> {
   let results = (outs Route_AnyArray:$result);
   let hasVerifier = 1;

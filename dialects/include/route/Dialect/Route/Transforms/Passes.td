@@ -30,6 +30,15 @@ def RouteExpandLists : Pass<"route-expand-lists", "::mlir::ModuleOp"> {
   }];
 }
 
+def RouteExpandLive : Pass<"route-expand-live", "::mlir::ModuleOp"> {
+  let summary = "turns live columns that may be unknown into what was pushed and when";
+  let description = [{
+    Beside `p95` stands `p95.pushed`, the time at which each value was pushed, in
+    seconds: NaN where it never was. Reading gives the value while it is no older
+    than `stale`, then the column's fallback, or unknown.
+  }];
+}
+
 def RouteInlineSignals : Pass<"route-inline-signals", "::mlir::ModuleOp"> {
   let summary = "puts the body of a computed signal where it is read";
   let description = [{

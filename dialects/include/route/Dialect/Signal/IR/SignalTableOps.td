@@ -21,6 +21,10 @@ def Signal_DigestOp : Op<Signal_Dialect, "digest", [Pure]> {
   let assemblyFormat = "$text attr-dict";
 }
 
+defvar Signal_TableBound = ConfinedAttr<I64Attr, [IntPositive, IntMaxValue<2147483647>]>;
+defvar Signal_TableKeys = ConfinedAttr<I64Attr, [IntPositive]>;
+defvar Signal_TableValues = ConfinedAttr<I64Attr, [IntNonNegative]>;
+
 /// An op on the table that begins at word `at` of a buffer: `capacity` keys of as many words as there are
 /// operands, each with `values` words.
 class Signal_TableOp<string mnemonic, list<Trait> traits> : Op<Signal_Dialect, mnemonic, traits> {
@@ -78,6 +82,42 @@ def Signal_TableDropOp : Signal_TableOp<"table_drop", [MemoryEffects<[MemRead, M
   let arguments = !con(tableArguments, (ins MemRefOf<[I64]>:$changes));
   let assemblyFormat = [{
     `(` $key `)` `in` $table `[` $at `]` `of` $capacity `x` $values `noting` $changes attr-dict
+    `:` type($table) `,` type($changes)
+  }];
+}
+
+def Signal_TableNextOp : Op<Signal_Dialect, "table_next", [MemoryEffects<[MemRead]>]> {
+  let summary = "the entry of a table that was put in after another";
+  let description = [{
+    The first one after entry 0, 0 behind the last; and the word of the buffer at
+    which its key begins. What a host restores may go in a circle: who walks
+    counts, no more than `capacity`.
+
+    Example:
+    ```mlir
+    %e, %w = signal.table_next %k in %table[%at] of 64 x 2 x 1 : memref<?xi64>
+    ```
+  }];
+  let arguments = (ins I64:$entry, MemRefOf<[I64]>:$table, Index:$at, Signal_TableBound:$capacity, Signal_TableKeys:$keys,
+    Signal_TableValues:$values);
+  let results = (outs I64:$next, Index:$key);
+  let assemblyFormat = [{
+    $entry `in` $table `[` $at `]` `of` $capacity `x` $keys `x` $values attr-dict `:` type($table)
+  }];
+}
+
+def Signal_TableClearOp : Op<Signal_Dialect, "table_clear", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "removes all keys from a table";
+  let description = [{
+    Example:
+    ```mlir
+    signal.table_clear %table[%at] of 64 x 2 x 1 noting %changes : memref<?xi64>, memref<?xi64>
+    ```
+  }];
+  let arguments = (ins MemRefOf<[I64]>:$table, Index:$at, Signal_TableBound:$capacity, Signal_TableKeys:$keys, Signal_TableValues:$values,
+    MemRefOf<[I64]>:$changes);
+  let assemblyFormat = [{
+    $table `[` $at `]` `of` $capacity `x` $keys `x` $values `noting` $changes attr-dict
     `:` type($table) `,` type($changes)
   }];
 }
