@@ -63,7 +63,10 @@ static void againstModel() {
       check(memcmp(&table[at], known->value, sizeof(known->value)) == 0,
             "the value that was put");
     route_changes_list(changes.data());
-    if (random() % 4 == 0) {
+    if (random() % 100 == 0) {
+      route_table_clear(table.data(), capacity, keys, values, changes.data());
+      model.entries.clear();
+    } else if (random() % 4 == 0) {
       route_table_drop(table.data(), capacity, keys, values, key,
                        changes.data());
       if (known != model.entries.end())
@@ -116,6 +119,15 @@ static void anyBytes() {
       check(at >= 0 && at + values <= words, "a value inside");
       key[0] = random() % 3;
       route_table_drop(table.data(), capacity, keys, values, key, nullptr);
+      // Whoever walks counts: it may go in a circle.
+      int64_t entry = 0;
+      for (int64_t left = capacity; left; --left) {
+        entry = route_table_next(table.data(), capacity, keys, values, entry,
+                                 &at);
+        if (!entry)
+          break;
+        check(at > 0 && at + keys <= words, "a key inside");
+      }
     }
   }
 }
