@@ -18,14 +18,19 @@ using namespace route::interp;
 /// Deeper than any type.
 static constexpr unsigned maxDepth = 64;
 
-/// What key `key` of a record binds: the column, of axis `items` where that is
-/// not empty, or the signal, or null.
+/// What key `key` of a record binds: the column, by its name or its path, of
+/// axis `items` where that is not empty, or the signal, or null.
 static Operation *targetOf(ModuleOp module, StringRef key, StringRef items) {
   for (auto axis : module.getOps<AxisOp>())
-    for (auto column : axis.getColumns().getOps<ColumnOp>())
-      if (column.getKind() == ColumnKind::input && column.getSymName() == key &&
+    for (auto column : axis.getColumns().getOps<ColumnOp>()) {
+      StringRef name = key;
+      if (name.consume_front(axis.getSymName()) && !name.consume_front("."))
+        name = key;
+      if (column.getKind() == ColumnKind::input &&
+          column.getSymName() == name &&
           (items.empty() || axis.getSymName() == items))
         return column;
+    }
   for (auto signal : module.getOps<SignalOp>())
     if (signal.getSymName() == key)
       return signal;
@@ -397,7 +402,8 @@ LogicalResult route::interp::bindRecords(Interpreter &interpreter,
     auto column = dyn_cast<ColumnOp>(target);
     auto signal = dyn_cast<SignalOp>(target);
     auto type = cast<ArrayType>(column ? column.getType() : signal.getType());
-    std::string name = column ? (items.getSymName() + "." + key).str() : key;
+    std::string name =
+        column ? (items.getSymName() + "." + column.getSymName()).str() : key;
     std::optional<StringRef> unit =
         column ? column.getUnit() : signal.getUnit();
     ColumnReader reader(interpreter.machine(), key, type, unit.value_or(""),

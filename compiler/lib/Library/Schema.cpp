@@ -301,6 +301,7 @@ private:
     EntrySchema row;
     row.symbol = row.name = entry.getSymName().str();
     row.kind = ROUTE_ENTRY_ROUTE;
+    SmallVector<StringRef> paths; // of the inputs
     for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
       if (entry.getArgAttr(i, "ragged.has_bf16_dot"))
         continue;
@@ -385,8 +386,17 @@ private:
         port.subject = schema.findAxis(of.getValue());
         schema.axes[port.subject].ragged = true;
       }
+      if (role != "output")
+        paths.push_back(name);
       (role == "output" ? row.outputs : row.inputs).push_back(std::move(port));
     }
+    // Columns of two axes may have one name: then both go by their paths.
+    SmallVector<std::string> names;
+    for (const PortSchema &port : row.inputs)
+      names.push_back(port.name);
+    for (auto [port, path] : llvm::zip(row.inputs, paths))
+      if (llvm::count(names, port.name) > 1)
+        port.name = path.str();
     llvm::sort(row.reads);
     llvm::sort(row.writes);
     if (entry->hasAttr(kEventAttr))

@@ -303,6 +303,8 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
       return false;
     } else if (!value.storage->inputName.empty()) {
       addArgument(value.storage->type, value.storage->unit);
+      names.back() = // one input, also where its reads are not expanded here
+          value.storage->symbol.getRootReference().str();
     } else {
       args.push_back(
           load(*value.storage)); // a computed signal: read, not given
@@ -383,6 +385,43 @@ void Elaborator::flattenResult(const Value &value, StringRef name,
     results.push_back({ir, name.str(), "value", value.unit});
 }
 
+/// A signal or a column of that name that the entry reads, or null: through
+/// computed signals and budgets too.
+static mlir::Operation *inputRead(FuncOp entry, StringRef name) {
+  auto module = entry->getParentOfType<mlir::ModuleOp>();
+  mlir::SymbolTable symbols(module);
+  mlir::Operation *found = nullptr;
+  llvm::SetVector<mlir::Operation *> reached;
+  reached.insert(entry);
+  for (unsigned i = 0; i < reached.size(); ++i)
+    reached[i]->walk([&](mlir::Operation *op) {
+      if (auto choose = dyn_cast<ChooseOp>(op); choose && choose.getUnder())
+        for (auto budget :
+             choose.getUnder()->getAsRange<mlir::FlatSymbolRefAttr>())
+          if (mlir::Operation *target = symbols.lookup(budget.getAttr()))
+            reached.insert(target);
+      auto get = dyn_cast<GetOp>(op);
+      if (!get)
+        return;
+      mlir::Operation *target =
+          symbols.lookup(get.getSymbol().getRootReference());
+      if (auto axis = dyn_cast_or_null<AxisOp>(target)) {
+        auto column =
+            dyn_cast_or_null<ColumnOp>(mlir::SymbolTable::lookupSymbolIn(
+                axis, get.getSymbol().getLeafReference()));
+        if (column && column.getKind() == ColumnKind::input &&
+            column.getSymName() == name)
+          found = column;
+      } else if (auto signal = dyn_cast_or_null<SignalOp>(target)) {
+        if ((signal.getHost() || signal.getBody().empty()) &&
+            signal.getSymName() == name)
+          found = signal;
+        reached.insert(signal);
+      }
+    });
+  return found;
+}
+
 void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   const RouteDecl &decl = *route.decl;
   mlir::OpBuilder::InsertionGuard guard(e.builder);
@@ -422,6 +461,18 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
     func.erase();
     return;
   }
+  for (const ColumnPtr &param : decl.params)
+    if (mlir::Operation *other =
+            param->type ? inputRead(func, param->name.text) : nullptr)
+      error(diag::duplicateName, param->name.range,
+            "this entry takes two inputs named '" + param->name.text + "'")
+          .note(
+              isa<SignalOp>(other)
+                  ? "the other is the signal, which it reads too"
+                  : "the other is the column of '" +
+                        cast<AxisOp>(other->getParentOp()).getSymName().str() +
+                        "', which it reads too")
+          .help("call the parameter something else");
   keepForHandlers(results);
   llvm::SmallVector<mlir::Value> returned;
   llvm::SmallVector<mlir::Attribute> argAttrs, resultAttrs;

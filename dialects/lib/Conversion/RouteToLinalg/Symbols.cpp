@@ -33,47 +33,46 @@ std::string Lowering::argumentName(unsigned i) {
   return given ? given.getValue().str() : "arg" + std::to_string(i);
 }
 
-/// What an entry reads, with the symbol's op: columns of items as their axis
-/// lists them, then the rest as the file declares it. What hosts pass by place
-/// must not hang on which expression mentions it first.
+/// The order in which a spec declares what its entries take, whichever
+/// expression mentions it first: columns, then all else, each by the place of
+/// its declaration, the spec's own file before those that it imports.
+namespace {
+class DeclaredOrder {
+public:
+  DeclaredOrder(ModuleOp module) {
+    if (auto at = dyn_cast<FileLineColLoc>(module.getLoc()))
+      own = at.getFilename().getValue();
+    module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<AxisOp, ColumnOp>(op) || op->getParentOp() == module)
+        places[op] = places.size();
+    });
+  }
+
+  bool operator()(Operation *a, Operation *b) const { return key(a) < key(b); }
+
+private:
+  using Key = std::tuple<bool, bool, StringRef, unsigned, unsigned, unsigned>;
+  Key key(Operation *op) const {
+    bool column = isa<ColumnOp>(op);
+    unsigned place = places.lookup(op);
+    auto at = dyn_cast<FileLineColLoc>(op->getLoc());
+    if (!at)
+      return {!column, false, StringRef(), 0, 0, place};
+    StringRef file = at.getFilename().getValue();
+    return {!column, file != own, file, at.getLine(), at.getColumn(), place};
+  }
+
+  StringRef own;
+  llvm::DenseMap<Operation *, unsigned> places;
+};
+
+/// What an entry reads, with the symbol's op.
 struct Read {
   Operation *target;
   SymbolRefAttr symbol;
   ArrayType type;
 };
-static SmallVector<Read>
-inOrderOfDeclaration(ModuleOp module, SymbolTableCollection &tables,
-                     ArrayRef<std::pair<Attribute, ArrayType>> reads) {
-  llvm::DenseMap<Operation *, unsigned> places;
-  llvm::StringMap<unsigned> files;
-  unsigned place = 0;
-  for (Operation &op : *module.getBody()) {
-    places[&op] = place++;
-    if (auto axis = dyn_cast<AxisOp>(op))
-      for (auto column : axis.getColumns().getOps<ColumnOp>())
-        places[column] = place++;
-    if (auto at = dyn_cast<FileLineColLoc>(op.getLoc()))
-      files.try_emplace(at.getFilename().getValue(), files.size());
-  }
-  auto key = [&](Operation *op) {
-    unsigned own = places.lookup(op);
-    if (isa<ColumnOp>(op))
-      return std::array<unsigned, 5>{0, own, 0, 0, own};
-    auto at = dyn_cast<FileLineColLoc>(op->getLoc());
-    return std::array<unsigned, 5>{
-        1, at ? files.lookup(at.getFilename().getValue()) : 0,
-        at ? at.getLine() : 0, at ? at.getColumn() : 0, own};
-  };
-  SmallVector<Read> ordered;
-  for (auto [name, type] : reads) {
-    auto symbol = cast<SymbolRefAttr>(name);
-    ordered.push_back({tables.lookupSymbolIn(module, symbol), symbol, type});
-  }
-  llvm::sort(ordered, [&](const Read &a, const Read &b) {
-    return key(a.target) < key(b.target);
-  });
-  return ordered;
-}
+} // namespace
 
 LogicalResult Lowering::buildSignature(StringRef name) {
   SmallVector<Argument> all;
@@ -224,8 +223,22 @@ LogicalResult Lowering::buildSignature(StringRef name) {
     budget.getLimit().walk(read);
     budget.getPer().walk(read);
   }
-  for (auto &[target, symbol, type] :
-       inOrderOfDeclaration(module, tables, reads.takeVector())) {
+  DeclaredOrder declared(module);
+  SmallVector<Read> ordered;
+  for (auto &[name, type] : reads) {
+    auto symbol = cast<SymbolRefAttr>(name);
+    ordered.push_back({tables.lookupSymbolIn(module, symbol), symbol, type});
+  }
+  llvm::sort(ordered, [&](const Read &a, const Read &b) {
+    return declared(a.target, b.target);
+  });
+  for (auto &[target, symbol, type] : ordered) {
+    // A signal that is a parameter too is one input.
+    if (isa<SignalOp>(target) &&
+        llvm::any_of(all, [&](const Argument &argument) {
+          return argument.role == "input" && argument.name == nameOf(symbol);
+        }))
+      continue;
     auto column = dyn_cast<ColumnOp>(target);
     if (keyed.contains(b.getStringAttr(nameOf(symbol))))
       continue; // a table
@@ -289,6 +302,9 @@ LogicalResult Lowering::buildSignature(StringRef name) {
       nested.push_back(axis);
       carried.push_back(parentOf(axis));
     }
+  llvm::sort(nested, [&](Axis a, Axis b) {
+    return declared(sourceAxis(a), sourceAxis(b));
+  });
   // Sizes that inputs do not tell follow from those that they do.
   for (const Argument &argument : all)
     if (argument.role == "input")
@@ -318,6 +334,11 @@ LogicalResult Lowering::buildSignature(StringRef name) {
   // The call's time, in seconds.
   if (func.walk([](NowOp) { return WalkResult::interrupt(); }).wasInterrupted())
     signature.push_back({"now", "now", b.getF64Type(), {}, {}});
+  // The seed of its draws.
+  if (func.walk([](DrawOp) { return WalkResult::interrupt(); })
+          .wasInterrupted())
+    signature.push_back({"seed", "seed", b.getI64Type(), {}, {}});
+  llvm::append_range(signature, all);
   for (Axis axis : nested) {
     int64_t parents = staticSize(parentOf(axis));
     signature.push_back(
@@ -328,11 +349,6 @@ LogicalResult Lowering::buildSignature(StringRef name) {
          {parentOf(axis)},
          {b.getNamedAttr(kOfAttr, axis)}});
   }
-  // The seed of its draws.
-  if (func.walk([](DrawOp) { return WalkResult::interrupt(); })
-          .wasInterrupted())
-    signature.push_back({"seed", "seed", b.getI64Type(), {}, {}});
-  llvm::append_range(signature, all);
 
   // Output types depend on plans' ranks, known once the body is converted; the
   // arguments are added by lowerReturn.
