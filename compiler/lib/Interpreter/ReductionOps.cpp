@@ -1,6 +1,7 @@
 // Evaluators of reductions and contractions, in the order of sums that
 // numerics.h fixes.
 #include "Elementwise.h"
+#include "Meeting.h"
 #include "Scalars.h"
 #include "route/numerics.h"
 #include <cmath>
@@ -243,8 +244,11 @@ static LogicalResult evalReduce(ReduceOp op, Frame &frame) {
     return failure();
   std::vector<int64_t> start(count + 1), grouped(total),
       along(wantsPositions ? total : 0);
-  walk<1>(operand.axes, {&*places},
-          [&](int64_t, auto at) { ++start[at[0] + 1]; });
+  std::vector<bool> there = findMeeting(operand.axes);
+  walk<1>(operand.axes, {&*places}, [&](int64_t index, auto at) {
+    if (there.empty() || there[index])
+      ++start[at[0] + 1];
+  });
   for (int64_t p = 0; p < count; ++p)
     start[p + 1] += start[p];
   std::vector<int64_t> next(start.begin(), start.end() - 1);
@@ -252,6 +256,8 @@ static LogicalResult evalReduce(ReduceOp op, Frame &frame) {
   for (size_t i = reduced + 1; wantsPositions && i < operand.axes.size(); ++i)
     inner *= operand.axes[i]->size;
   walk<2>(operand.axes, {&operand, &*places}, [&](int64_t index, auto at) {
+    if (!there.empty() && !there[index])
+      return;
     int64_t slot = next[at[1]]++;
     grouped[slot] = at[0];
     if (wantsPositions)
@@ -337,8 +343,11 @@ static LogicalResult evalContract(ContractOp op, Frame &frame) {
     total = toRange(Element(0.0f));
   };
   total = toRange(Element(0.0f));
+  std::vector<bool> there = findMeeting(all);
   walk<2>(all, {&*left, &*right}, [&](int64_t index, auto at) {
-    if (fast) {
+    if (!there.empty() && !there[index]) {
+      // No term of any sum.
+    } else if (fast) {
       products.push_back(a[at[0]] * b[at[1]]);
     } else if (!ranged) {
       products.push_back(asF32(left->buffer->get(at[0]), leftType) *

@@ -48,9 +48,10 @@ Value Elaborator::inPlan(const ast::BinaryExpr &expr, const Value &plan) {
   if (!plan.axis->descendsFrom(axis))
     return fail(diag::missingAxis, expr.lhs->range,
                 "rows of this plan do not descend from '" + axis->name + "'");
+  // An item axis above the other adds nothing.
   AxisList axes;
   for (AxisInfo *item : plan.axis->items())
-    if (item != axis)
+    if (!axis->descendsFrom(item))
       axes.push_back(item);
   axes.push_back(axis);
   mlir::Value member = MemberOp::create(

@@ -95,8 +95,13 @@ mlir::Value Elaborator::restrictionOf(const Expr &expr) {
   Value value = eval(expr);
   if (value.is(Kind::Plan)) {
     AxisInfo *rows = value.axis;
-    return MemberOp::create(e.builder, e.loc,
-                            e.arrayType(e.i1(), rows->parents), rows->plan);
+    AxisList axes; // one above the candidates adds nothing
+    for (AxisInfo *item : rows->items())
+      if (!rows->candidates()->descendsFrom(item))
+        axes.push_back(item);
+    axes.push_back(rows->candidates());
+    return MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), axes),
+                            rows->plan);
   }
   if (value.is(Kind::Subset) && value.axis) {
     const Value *mask = value.part("mask");

@@ -103,7 +103,8 @@ Descriptor::ports(const std::vector<PortSchema> &rows) {
 }
 
 Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash,
-                       std::vector<std::vector<char>> initials)
+                       std::vector<std::vector<char>> initials,
+                       llvm::ArrayRef<SizeFunction> derived)
     : tables(std::move(schema)), name(std::move(name)),
       sourceHash(std::move(sourceHash)) {
   module.magic = ROUTE_MODULE_MAGIC;
@@ -116,8 +117,8 @@ Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash,
   module.target = "interpreter";
 
   std::vector<route_axis_desc> axes;
-  for (const AxisSchema &row : tables.axes)
-    axes.push_back({row.name.c_str(), row.size, row.maxSize, nullptr,
+  for (auto [row, size] : llvm::zip_equal(tables.axes, derived))
+    axes.push_back({row.name.c_str(), row.size, row.maxSize, size,
                     keepTexts(row.members), row.parent,
                     row.ragged ? uint32_t(ROUTE_AXIS_RAGGED) : 0});
   module.num_axes = axes.size();

@@ -2,7 +2,7 @@
 #ifndef ROUTE_TOOLS_RUN_INTERPRET_DESCRIPTOR_H
 #define ROUTE_TOOLS_RUN_INTERPRET_DESCRIPTOR_H
 
-#include "route/Library/Schema.h"
+#include "DerivedSizes.h"
 #include "route/route_module.h"
 #include <deque>
 
@@ -14,9 +14,10 @@ namespace route {
 class Descriptor {
 public:
   /// `initials` are the bytes that each state of the schema starts as, empty
-  /// for zeros.
+  /// for zeros; `derived` the function of each axis whose size follows.
   Descriptor(Schema schema, std::string name, std::string sourceHash,
-             std::vector<std::vector<char>> initials);
+             std::vector<std::vector<char>> initials,
+             llvm::ArrayRef<SizeFunction> derived);
   Descriptor(const Descriptor &) = delete;
 
   const route_module_desc &desc() const { return module; }

@@ -359,9 +359,11 @@ LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
     const PortSchema &port = entry.inputs[i];
     if (port.role != ROUTE_ROLE_DATA && port.role != ROUTE_ROLE_HOST)
       continue;
-    // A column goes by its own name there: its axis is that of the items.
+    // A column goes by its own name there, where that says which it is.
     std::string name = port.name;
-    Operation *target = machine.symbols.lookup(name);
+    Operation *target = lookupDotted(machine, name);
+    if (!isa_and_nonnull<SignalOp, ColumnOp>(target))
+      target = nullptr;
     if (!target && !port.axes.empty()) {
       name = schema.axes[port.axes.front()].name + "." + name;
       target = lookupDotted(machine, name);
@@ -531,6 +533,10 @@ FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
     auto array = decode(row.type, type.getElementType(), axes,
                         shapeOf(row.axes), call.inputs[port], row.knownAxes);
     if (failed(array))
+      return failure();
+    // What the entry reads besides is the same input.
+    if (machine.symbols.lookup<SignalOp>(row.name) &&
+        failed(interpreter.bindInput(row.name, *array)))
       return failure();
     values.push_back(std::move(*array));
     ++port;

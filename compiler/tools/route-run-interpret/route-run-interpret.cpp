@@ -128,8 +128,10 @@ bool Spec::describe(llvm::StringRef path) {
   auto initials = initialStates(*module, *schema);
   if (failed(initials))
     return false;
+  std::vector<SizeFunction> derived = deriveSizes(*compilation.module, *schema);
   descriptor.emplace(std::move(*schema), llvm::sys::path::stem(path).str(),
-                     compilation.library.sourceHash, std::move(*initials));
+                     compilation.library.sourceHash, std::move(*initials),
+                     derived);
   executor.emplace(*module, *descriptor);
   return true;
 }

@@ -299,24 +299,110 @@ Value Lowering::gatherTo(Value source, ArrayRef<Axis> from, ArrayRef<Axis> to,
   return ok ? result : Value();
 }
 
+std::optional<std::pair<Value, Value>>
+Lowering::descendantsOf(Axis axis, Axis within, Value above, Location loc) {
+  SmallVector<Axis> chain;
+  for (Axis step = axis; step != within; step = parentOf(step)) {
+    if (!step || kindOf(step) == AxisKind::plan || !parentOf(step))
+      return std::nullopt; // through a product of pools
+    chain.push_back(step);
+  }
+  Value begin = above,
+        end = arith::AddIOp::create(b, loc, above, constantIndex(1, loc));
+  for (Axis step : llvm::reverse(chain)) {
+    begin = firstChild(b, loc, step, begin);
+    end = firstChild(b, loc, step, end);
+  }
+  return std::pair(begin, end);
+}
+
 SmallVector<Value> Lowering::forEachPosition(
+    ArrayRef<Axis> dims, ValueRange carried, Location loc,
+    llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> step) {
+  return forEachMeeting({}, {}, {}, dims, carried, loc, step);
+}
+
+SmallVector<Value> Lowering::forEachMeeting(
+    ArrayRef<Meeting> meetings, ArrayRef<Axis> outer, ValueRange outerAt,
     ArrayRef<Axis> dims, ValueRange carried, Location loc,
     llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> step) {
   SmallVector<scf::ForOp> loops;
   SmallVector<Value> at, values(carried);
   OpBuilder::InsertionGuard guard(b);
   Value zero = constantIndex(0, loc), one = constantIndex(1, loc);
+  SmallVector<Axis> bound(outer);
+  SmallVector<Value> boundAt(outerAt);
+  SmallVector<const Meeting *> left;
+  for (const Meeting &meeting : meetings)
+    if (llvm::any_of(dimsOf({meeting.first, meeting.second}), [&](Axis dim) {
+          return llvm::is_contained(dims, dim);
+        }))
+      left.push_back(&meeting);
   for (Axis dim : dims) {
-    Value extent = sizeValue(dim, loc);
-    auto loop = scf::ForOp::create(b, loc, zero, extent, one, values);
+    Value begin = zero, end;
+    // The nearest of what it meets within: the others are above that.
+    const Meeting *nearest = nullptr;
+    for (const Meeting *meeting : left) {
+      Axis other = meeting->first == dim    ? meeting->second
+                   : meeting->second == dim ? meeting->first
+                                            : Axis();
+      if (other && kindOf(dim) != AxisKind::plan &&
+          llvm::all_of(
+              dimsOf(ArrayRef(other)),
+              [&](Axis own) { return llvm::is_contained(bound, own); }) &&
+          (!nearest || descends(meeting->within, nearest->within)))
+        nearest = meeting;
+    }
+    if (nearest) {
+      Axis other = nearest->first == dim ? nearest->second : nearest->first;
+      SmallVector<Axis> above = dimsOf(ArrayRef(other));
+      SmallVector<Value> aboveAt;
+      for (Axis own : above)
+        aboveAt.push_back(boundAt[llvm::find(bound, own) - bound.begin()]);
+      auto place = placeOf(b, loc, nearest->within, above, aboveAt);
+      auto range =
+          place ? descendantsOf(dim, nearest->within, place->position, loc)
+                : std::nullopt;
+      if (range) {
+        std::tie(begin, end) = *range;
+        llvm::erase(left, nearest);
+      }
+    }
+    if (!end)
+      end = sizeValue(dim, loc);
+    auto loop = scf::ForOp::create(b, loc, begin, end, one, values);
     if (values.empty()) // then it comes with an end
       loop.getBody()->getTerminator()->erase();
     loops.push_back(loop);
     at.push_back(loop.getInductionVar());
+    bound.push_back(dim);
+    boundAt.push_back(loop.getInductionVar());
     values = llvm::to_vector(ValueRange(loop.getRegionIterArgs()));
     b.setInsertionPointToStart(loop.getBody());
   }
-  values = step(at, values);
+  // What no range says is asked of each position.
+  Value holds;
+  for (const Meeting *meeting : left) {
+    SmallVector<Value> places;
+    for (Axis axis : {meeting->first, meeting->second}) {
+      SmallVector<Axis> own = dimsOf(ArrayRef(axis));
+      SmallVector<Value> ownAt;
+      for (Axis dim : own)
+        if (auto found = llvm::find(bound, dim); found != bound.end())
+          ownAt.push_back(boundAt[found - bound.begin()]);
+      if (ownAt.size() != own.size())
+        break; // a loop further in has it
+      if (auto place = placeOf(b, loc, meeting->within, own, ownAt))
+        places.push_back(place->position);
+    }
+    if (places.size() != 2)
+      continue;
+    Value same = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                       places[0], places[1]);
+    holds = holds ? Value(arith::AndIOp::create(b, loc, holds, same)) : same;
+  }
+  values = when(holds, values, loc,
+                [&]() -> SmallVector<Value> { return step(at, values); });
   for (scf::ForOp loop : llvm::reverse(loops)) {
     scf::YieldOp::create(b, loc, values);
     b.setInsertionPointAfter(loop);

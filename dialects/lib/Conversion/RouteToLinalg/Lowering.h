@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "route/Dialect/Route/IR/Meeting.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Dialect/Route/IR/RowChoice.h"
@@ -338,6 +339,17 @@ private:
   SmallVector<Value> forEachPosition(
       ArrayRef<Axis> dims, ValueRange carried, Location loc,
       llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> step);
+  /// The same for the positions at which `meetings` hold, inside loops over
+  /// `outer` that are at `outerAt`: a loop along an axis runs over the
+  /// descendants of what it meets within.
+  SmallVector<Value> forEachMeeting(
+      ArrayRef<Meeting> meetings, ArrayRef<Axis> outer, ValueRange outerAt,
+      ArrayRef<Axis> dims, ValueRange carried, Location loc,
+      llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> step);
+  /// The descendants of position `above` of `within` along `axis`: begin and
+  /// end; nothing where they do not lie side by side.
+  std::optional<std::pair<Value, Value>>
+  descendantsOf(Axis axis, Axis within, Value above, Location loc);
   /// What `then` makes where the condition holds, else `otherwise`; without a
   /// condition, what `then` makes.
   SmallVector<Value> when(Value condition, ValueRange otherwise, Location loc,

@@ -125,6 +125,15 @@ LogicalResult Lowering::contractByPlace(ContractOp op) {
     }
   auto readingOf = [&](Value value) -> std::optional<Reading> {
     Reading reading;
+    // A rename moves nothing, but says which position of the product to read.
+    SmallVector<RenameOp> renames;
+    auto through = [&](Value value) {
+      while (auto rename = value.getDefiningOp<RenameOp>()) {
+        renames.push_back(rename);
+        value = rename.getOperand();
+      }
+      return value;
+    };
     value = through(value);
     if (!values.contains(value)) {
       if (auto broadcast = value.getDefiningOp<BroadcastOp>()) {
@@ -145,6 +154,11 @@ LogicalResult Lowering::contractByPlace(ContractOp op) {
     reading.dims = dimsOf(cast<ArrayType>(value.getType()));
     if (!reading.tensor)
       return std::nullopt;
+    for (RenameOp rename : llvm::reverse(renames))
+      for (auto [from, to] : llvm::zip(rename.getSource().getAsRange<Axis>(),
+                                       rename.getTarget().getAsRange<Axis>()))
+        if (from != reading.along)
+          llvm::replace(reading.dims, from, to);
     return reading;
   };
   std::optional<Reading> left = readingOf(op.getLhs()),
@@ -205,6 +219,38 @@ LogicalResult Lowering::contractByPlace(ContractOp op) {
                })
         .getResult(0);
   };
+  if (SmallVector<Meeting> meetings = meetingsOf(op, tables);
+      !meetings.empty()) {
+    Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
+    Value none =
+        linalg::FillOp::create(b, loc, zero, empty(dims, b.getF32Type(), loc))
+            .getResult(0);
+    SmallVector<Value> made = forEachMeeting(
+        meetings, {}, {}, dims, none, loc,
+        [&](ValueRange here, ValueRange held) -> SmallVector<Value> {
+          SmallVector<Value> sum = forEachMeeting(
+              meetings, dims, here, over, zero, loc,
+              [&](ValueRange term, ValueRange partial) -> SmallVector<Value> {
+                SmallVector<Value> place(here);
+                llvm::append_range(place, term);
+                Value product =
+                    arith::MulFOp::create(b, loc, read(b, loc, *left, place),
+                                          read(b, loc, *right, place));
+                Value next =
+                    arith::AddFOp::create(b, loc, partial.front(), product);
+                if (Value there = presentAt(b, loc, all, place))
+                  next = arith::SelectOp::create(b, loc, there, next,
+                                                 partial.front());
+                return {next};
+              });
+          return {tensor::InsertOp::create(b, loc, sum.front(), held.front(),
+                                           here)};
+        });
+    if (!known)
+      return unsupported(op, "a product over these axes");
+    set(op.getResult(), made.front());
+    return success();
+  }
   Value result = generate(
       sizesOf(dims, loc), b.getF32Type(), loc,
       [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
@@ -276,12 +322,15 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
        left = cast<ArrayType>(op.getLhs().getType()),
        right = cast<ArrayType>(op.getRhs().getType());
   SmallVector<Axis> over(op.getOver().getAsRange<Axis>()), dims = dimsOf(type);
+  bool meets = !meetingsOf(op, tables).empty();
   if (!item && op.getExact())
-    return contractExactly(op);
+    return meets ? unsupported(op, "exact products of axes that meet within "
+                                   "another")
+                 : contractExactly(op);
   bool ofPlans =
       llvm::any_of(llvm::concat<const Axis>(left.getAxes(), right.getAxes()),
                    [&](Axis axis) { return kindOf(axis) == AxisKind::plan; });
-  if (!item && ofPlans)
+  if (!item && (ofPlans || meets))
     return contractByPlace(op);
   // A matrix product with static weights goes to the kernels for it.
   bool shared = llvm::any_of(left.getAxes(), [&](Axis axis) {

@@ -395,7 +395,7 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
   Value source = get(op.getOperand());
   if (!source)
     return failure();
-  if (!item && isByPlace(op))
+  if (!item && (isByPlace(op) || !meetingsOf(op, tables).empty()))
     return reduceByPlace(op, source);
   auto from = cast<ArrayType>(op.getOperand().getType()),
        to = cast<ArrayType>(op.getType());

@@ -38,8 +38,8 @@ SmallVector<Value> Lowering::scatter(ReduceOp op, Value source,
                              [&](Axis dim) { return descends(dim, above); });
       }))
     return {};
-  return forEachPosition(
-      dims, carried, loc,
+  return forEachMeeting(
+      meetingsOf(op, tables), {}, {}, dims, carried, loc,
       [&](ValueRange at, ValueRange held) -> SmallVector<Value> {
         return when(presentAt(b, loc, dims, at), held, loc,
                     [&]() -> SmallVector<Value> {
@@ -237,12 +237,19 @@ LogicalResult Lowering::reduceMode(ReduceOp op, Value source) {
   for (Axis dim : dims)
     if (!llvm::is_contained(kept, dim))
       inner.push_back(dim);
-  SmallVector<Value> made = forEachPosition(
-      dims,
+  SmallVector<Meeting> meetings = meetingsOf(op, tables);
+  SmallVector<Value> made = forEachMeeting(
+      meetings, {}, {}, dims,
       {filled(cast<TypedAttr>(b.getZeroAttr(type))),
        filled(b.getI32IntegerAttr(0))},
       loc, [&](ValueRange at, ValueRange held) -> SmallVector<Value> {
-        SmallVector<Value> outer(at);
+        SmallVector<Value> outer(at), keptAt;
+        SmallVector<Axis> keptDims;
+        for (auto [dim, position] : llvm::zip(dims, at))
+          if (llvm::is_contained(kept, dim)) {
+            keptDims.push_back(dim);
+            keptAt.push_back(position);
+          }
         return when(
             presentAt(b, loc, dims, outer), held, loc,
             [&]() -> SmallVector<Value> {
@@ -253,8 +260,8 @@ LogicalResult Lowering::reduceMode(ReduceOp op, Value source) {
               return when(there, held, loc, [&]() -> SmallVector<Value> {
                 Value x = tensor::ExtractOp::create(b, loc, source, outer);
                 Value equal =
-                    forEachPosition(
-                        inner, i32(0), loc,
+                    forEachMeeting(
+                        meetings, keptDims, keptAt, inner, i32(0), loc,
                         [&](ValueRange at,
                             ValueRange count) -> SmallVector<Value> {
                           SmallVector<Value> other(outer);

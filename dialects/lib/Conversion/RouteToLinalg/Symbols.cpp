@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Dialect/Route/IR/Meeting.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -124,6 +125,15 @@ LogicalResult Lowering::buildSignature(StringRef name) {
         }
       }
     }
+    // Where axes meet, what both descend from says which positions do.
+    auto useMeetings = [&](ArrayRef<Meeting> meetings) {
+      for (const Meeting &meeting : meetings)
+        useAxes(meeting.within);
+    };
+    if (auto reduce = dyn_cast<ReduceOp>(op))
+      useMeetings(meetingsOf(reduce, tables));
+    if (auto contract = dyn_cast<ContractOp>(op))
+      useMeetings(meetingsOf(contract, tables));
     if (auto size = dyn_cast<SizeOp>(op))
       useAxes(size.getAxisAttr());
   };

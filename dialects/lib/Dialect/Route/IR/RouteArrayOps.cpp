@@ -89,7 +89,8 @@ LogicalResult SetOp::verifySymbolUses(SymbolTableCollection &tables) {
 }
 
 /// Checks that every axis of `upper` is an axis of `lower` or an ancestor of
-/// exactly one. Finds whether a plan axis of `lower` is missing in `upper`.
+/// one; where it is one of several, these meet within it. Finds whether a plan
+/// axis of `lower` is missing in `upper`.
 static LogicalResult verifyDescent(Operation *op, ArrayType lower,
                                    ArrayType upper, Value plan,
                                    SymbolTableCollection &tables) {
@@ -99,13 +100,11 @@ static LogicalResult verifyDescent(Operation *op, ArrayType lower,
   for (FlatSymbolRefAttr axis : upper.getAxes()) {
     if (lower.hasAxis(axis))
       continue;
-    unsigned below =
-        llvm::count_if(lower.getAxes(), [&](FlatSymbolRefAttr candidate) {
+    if (llvm::none_of(lower.getAxes(), [&](FlatSymbolRefAttr candidate) {
           return descendsFrom(op, candidate, axis, tables);
-        });
-    if (below != 1)
-      return op->emitOpError("axis ") << axis << " is an ancestor of " << below
-                                      << " axes of " << lower << ", not of one";
+        }))
+      return op->emitOpError("axis ")
+             << axis << " is an ancestor of 0 axes of " << lower;
   }
   FlatSymbolRefAttr crossed;
   for (FlatSymbolRefAttr axis : lower.getAxes())

@@ -2,6 +2,7 @@
 // runs it for a few items at a time.
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Builders.h"
+#include "route/Dialect/Route/IR/Meeting.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/IR/RowChoice.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
@@ -125,6 +126,9 @@ private:
   /// Reductions that a row program has: no mode, and positions only along one
   /// axis of known size.
   bool isReducedInRow(ReduceOp reduce) {
+    // A row has all positions of an axis.
+    if (!meetingsOf(reduce, tables).empty())
+      return false;
     switch (reduce.getKind()) {
     case ReduceKind::mode:
       return false;
