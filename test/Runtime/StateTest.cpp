@@ -7,6 +7,8 @@
 #include "Support/Policy.h"
 #include "Support/Top2.h"
 
+#include <algorithm>
+
 namespace {
 
 std::vector<float> readBias(route_context *context) {
@@ -79,15 +81,26 @@ void testAdopt() {
   top2::Fixture old, next;
   top2::CommitCall commit({2, 3});
   CHECK_OK(route_emit(old.context, top2::Commit, &commit.call, &error));
-  uint64_t carried = 0;
-  CHECK_OK(route_context_adopt(next.context, old.context, &carried, &error));
-  CHECK_EQUAL(carried, 2u);
+  std::vector<std::string> lost;
+  route_adopt_fn note = [](void *host, const char *cell, const char *what) {
+    static_cast<std::vector<std::string> *>(host)->push_back(std::string(cell) +
+                                                             ": " + what);
+  };
+  CHECK_OK(route_context_adopt(next.context, old.context, note, &lost, &error));
+  CHECK(lost.empty());
   CHECK(readUses(next.context) == readUses(old.context));
+  CHECK(readBias(next.context) == readBias(old.context));
   policy::Fixture other;
-  CHECK_OK(route_context_adopt(other.context, old.context, &carried, &error));
-  CHECK_EQUAL(carried, 0u);
-  CHECK_STATUS(route_context_adopt(old.context, old.context, nullptr, &error),
-               ROUTE_ERROR_ARGUMENT, "two different contexts");
+  CHECK_OK(
+      route_context_adopt(other.context, old.context, note, &lost, &error));
+  CHECK(std::find(lost.begin(), lost.end(), "bias: it is gone") != lost.end());
+  CHECK(std::find(lost.begin(), lost.end(), "models.cool: it is new") !=
+        lost.end());
+  CHECK_OK(route_context_adopt(other.context, old.context, nullptr, nullptr,
+                               &error));
+  CHECK_STATUS(
+      route_context_adopt(old.context, old.context, nullptr, nullptr, &error),
+      ROUTE_ERROR_ARGUMENT, "two different contexts");
 }
 
 /// Traces the call into a buffer that fits exactly.

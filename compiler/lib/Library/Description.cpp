@@ -212,7 +212,8 @@ private:
     bool splat = row.initial && !all;
     return structOf({text(row.name), null(), textOrNull(row.tensor),
                      type(row.type), indices(row.axes), u64(row.axes.size()),
-                     initial, u32(splat ? ROUTE_STATE_SPLAT : 0), u32(0)});
+                     initial, u32(splat ? ROUTE_STATE_SPLAT : 0),
+                     u32(row.meaning)});
   }
 
   /// One element, in its storage form; a truth is 0 or 1.

@@ -251,9 +251,12 @@ private:
             state ? initialOf(state) : initialOf(columnOf(name));
         if (failed(initial))
           return failure();
+        auto meaning = (state ? state.getOperation() : columnOf(name))
+                           ->getAttrOfType<IntegerAttr>("route.meaning");
         schema.states.push_back(
             {name.str(), state ? state.getFrom().value_or("").str() : "", *type,
-             axesOf(array.getAxes()), *initial});
+             axesOf(array.getAxes()), *initial,
+             meaning ? uint32_t(meaning.getInt()) : 0});
       }
     }
     return success();

@@ -146,7 +146,7 @@ Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash,
   for (auto [row, initial] : llvm::zip_equal(tables.states, initials))
     states.push_back({row.name.c_str(), nullptr, textOrNull(row.tensor),
                       type(row.type), keepIndices(row.axes), row.axes.size(),
-                      keep(std::move(initial)), 0, 0});
+                      keep(std::move(initial)), 0, row.meaning});
   module.num_states = states.size();
   module.states = keep(std::move(states));
   std::vector<route_entry_desc> entries;

@@ -325,12 +325,18 @@ ROUTE_API route_status route_state_push(route_context *context, uint32_t state,
                                         const void *data, uint64_t size,
                                         const uint8_t *known, int64_t now,
                                         route_error *error);
-/* Copies into `next` every cell of `previous` with the same name, type, size
- * and axes, those with the same members, for a reloaded module; `carried` (may
- * be null) counts them. */
+/* What of a cell does not go over, in words that live as long as the call. */
+typedef void (*route_adopt_fn)(void *host, const char *cell, const char *what);
+
+/* Takes the state of `previous` over into `next`, for a reloaded module, as one
+ * event. Cells go by name, and what they hold of the rows of a pool or the
+ * members of an enumeration by theirs: those that stayed keep what they had,
+ * new ones start as in a new context. `report` (may be null) is called for each
+ * cell of which something does not go over: it is new or gone, holds another
+ * type, or has rows that are new or gone. */
 ROUTE_API route_status route_context_adopt(route_context *next,
                                            route_context *previous,
-                                           uint64_t *carried,
+                                           route_adopt_fn report, void *host,
                                            route_error *error);
 
 /*===--- Threads ----------------------------------------------------------===*/

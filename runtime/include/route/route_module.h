@@ -217,7 +217,10 @@ typedef struct route_state_desc {
   uint64_t num_axes;
   const void *initial; /* initial value where tensor is null; null: zeros */
   uint32_t flags;      /* enum route_state_flags, or-ed */
-  uint32_t reserved;   /* 0 */
+  /* Of a table: a hash of what its keys and values are, which its elements,
+   * words, do not say. Words of another meaning are not carried over. 0: what
+   * is above says all. */
+  uint32_t meaning;
 } route_state_desc;
 
 /*===--- Notes, budgets, reject reasons: for people and tools -------------===*/

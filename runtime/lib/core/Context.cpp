@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "Context.h"
 #include "CheckModule.h"
+#include "route/io/Cells.h"
 
 #include <algorithm>
 #include <cmath>
@@ -256,78 +257,49 @@ extern "C" route_status route_state_push(route_context *context, uint32_t state,
   return ROUTE_OK;
 }
 
-/// Whether two lists of names, of `count` where they are there, are equal.
-static bool sameNames(const char *const *a, const char *const *b,
-                      uint64_t count) {
-  if (!a || !b)
-    return !a && !b;
-  for (uint64_t i = 0; i < count; ++i)
-    if (strcmp(a[i], b[i]) != 0)
-      return false;
-  return true;
-}
-
-static bool sameAxis(const route_axis_desc &a, const route_axis_desc &b) {
-  return strcmp(a.name, b.name) == 0 && a.size == b.size &&
-         a.max_size == b.max_size &&
-         sameNames(a.members, b.members, a.size < 0 ? 0 : a.size);
-}
-
-/// Whether values of one type mean the same in both modules.
-static bool sameType(const route_module_desc &of, const route_type_desc &a,
-                     const route_module_desc &in, const route_type_desc &b) {
-  const char *unitA = a.unit ? a.unit : "", *unitB = b.unit ? b.unit : "";
-  if (a.element != b.element || a.flags != b.flags ||
-      strcmp(unitA, unitB) != 0 || (a.enumeration < 0) != (b.enumeration < 0) ||
-      (a.rows_of < 0) != (b.rows_of < 0))
-    return false;
-  if (a.enumeration >= 0) {
-    const route_enum_desc &one = of.enums[a.enumeration],
-                          &two = in.enums[b.enumeration];
-    if (one.num_members != two.num_members ||
-        !sameNames(one.members, two.members, one.num_members))
-      return false;
-  }
-  return a.rows_of < 0 || sameAxis(of.axes[a.rows_of], in.axes[b.rows_of]);
-}
-
-/// Whether two cells hold the same: name, type, and what they lie over,
-/// position by position.
-static bool sameCell(const route_module_desc &of, const route_state_desc &a,
-                     const route_module_desc &in, const route_state_desc &b) {
-  if (strcmp(a.name, b.name) != 0 || a.num_axes != b.num_axes ||
-      !sameType(of, a.type, in, b.type))
-    return false;
-  for (uint64_t i = 0; i < a.num_axes; ++i)
-    if (!sameAxis(of.axes[a.axes[i]], in.axes[b.axes[i]]))
-      return false;
-  return true;
-}
-
 extern "C" route_status route_context_adopt(route_context *next,
                                             route_context *previous,
-                                            uint64_t *carried,
+                                            route_adopt_fn report, void *host,
                                             route_error *error) {
   if (!next || !previous || next == previous)
     return fail(error, ROUTE_ERROR_ARGUMENT,
                 "adopting needs two different contexts");
+  auto say = [&](const char *cell, const std::string &what) {
+    if (report && !what.empty())
+      report(host, cell, what.c_str());
+  };
   const route_module_desc &to = next->desc(), &from = previous->desc();
-  std::vector<uint32_t> targets, sources;
+  auto cells = [](const route_module_desc &desc) {
+    return table(desc.states, desc.num_states);
+  };
+  auto find = [&](const route_module_desc &desc, const char *name) {
+    return std::find_if(
+        cells(desc).begin(), cells(desc).end(),
+        [&](const auto &cell) { return strcmp(cell.name, name) == 0; });
+  };
+  std::vector<uint32_t> targets;
   for (uint32_t i = 0; i < to.num_states; ++i)
-    for (uint32_t j = 0; j < from.num_states; ++j)
-      if (sameCell(to, to.states[i], from, from.states[j]) &&
-          next->state.size(i) == previous->state.size(j)) {
-        targets.push_back(i);
-        sources.push_back(j);
-        break;
+    targets.push_back(i);
+  {
+    State::Snapshot snapshot(previous->state);
+    State::Update update(next->state, targets);
+    for (uint32_t i : targets) {
+      const char *name = to.states[i].name;
+      auto source = find(from, name);
+      if (source == cells(from).end()) {
+        say(name, "it is new");
+        continue;
       }
-  State::Snapshot snapshot(previous->state);
-  State::Update update(next->state, targets);
-  for (size_t i = 0; i < targets.size(); ++i)
-    memcpy(update.addresses()[targets[i]], snapshot.addresses()[sources[i]],
-           next->state.size(targets[i]));
-  update.publish();
-  if (carried)
-    *carried = targets.size();
+      bool moved;
+      say(name, carryCell(cellLayout(from, *source),
+                          snapshot.addresses()[source - cells(from).begin()],
+                          cellLayout(to, to.states[i]), update.addresses()[i],
+                          moved));
+    }
+    update.publish();
+  }
+  for (const route_state_desc &cell : cells(from))
+    if (find(to, cell.name) == cells(to).end())
+      say(cell.name, "it is gone");
   return ROUTE_OK;
 }

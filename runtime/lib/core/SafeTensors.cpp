@@ -58,6 +58,7 @@ class HeaderHandler
     : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, HeaderHandler> {
 public:
   std::vector<RawTensor> tensors;
+  std::vector<std::pair<std::string, std::string>> metadata;
   const char *problem = nullptr;
 
   bool StartObject() {
@@ -82,6 +83,7 @@ public:
       tensors.emplace_back().tensor.name = key;
       return to(State::Tensor);
     case State::MetadataKeys:
+      metadata.emplace_back(key, std::string());
       return to(State::MetadataValue);
     case State::Fields:
       if (key == "dtype")
@@ -96,8 +98,10 @@ public:
     }
   }
   bool String(const char *text, rapidjson::SizeType size, bool) {
-    if (state == State::MetadataValue)
+    if (state == State::MetadataValue) {
+      metadata.back().second.assign(text, size);
       return to(State::MetadataKeys);
+    }
     if (state != State::Type)
       return wrong("a string where none belongs");
     tensors.back().tensor.type.assign(text, size);
@@ -224,6 +228,7 @@ route_status SafeTensors::parse(const void *bytes, uint64_t size,
                                 std::string_view labelView,
                                 route_error *error) {
   entries.clear();
+  notes.clear();
   std::string labelText("file '");
   labelText.append(labelView.substr(0, 200)).append("'");
   const char *label = labelText.c_str();
@@ -287,6 +292,7 @@ route_status SafeTensors::parse(const void *bytes, uint64_t size,
                 "%s: the tensors end at byte %llu, the data at %llu", label,
                 static_cast<unsigned long long>(covered),
                 static_cast<unsigned long long>(dataSize));
+  notes = std::move(handler.metadata);
   for (RawTensor &raw : raws)
     entries.push_back(std::move(raw.tensor));
   std::sort(
@@ -340,6 +346,13 @@ const FileTensor *SafeTensors::find(std::string_view name) const {
   return it != entries.end() && it->name == name ? &*it : nullptr;
 }
 
+const std::string *SafeTensors::metadata(std::string_view name) const {
+  for (const auto &[key, text] : notes)
+    if (key == name)
+      return &text;
+  return nullptr;
+}
+
 SafeTensors &SafeTensors::operator=(SafeTensors &&other) noexcept {
   if (this == &other)
     return *this;
@@ -348,6 +361,7 @@ SafeTensors &SafeTensors::operator=(SafeTensors &&other) noexcept {
   mapping = other.mapping;
   mappedSize = other.mappedSize;
   entries = std::move(other.entries);
+  notes = std::move(other.notes);
   other.mapping = nullptr;
   other.mappedSize = 0;
   return *this;

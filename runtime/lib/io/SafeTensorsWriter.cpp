@@ -37,6 +37,15 @@ std::string SafeTensorsWriter::serialise() const {
     json.Key(text.data(), static_cast<rapidjson::SizeType>(text.size()));
   };
   json.StartObject();
+  if (!notes.empty()) {
+    key("__metadata__");
+    json.StartObject();
+    for (const auto &[name, text] : notes) {
+      key(name);
+      json.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+    }
+    json.EndObject();
+  }
   for (const Item *item : order) {
     key(item->name);
     json.StartObject();

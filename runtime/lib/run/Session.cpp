@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Session.h"
+#include "route/io/Cells.h"
 #include "route/io/Files.h"
 #include "route/io/Spelling.h"
 
@@ -124,6 +125,8 @@ bool Session::findEntry(const std::string &name, uint32_t &entry) {
                     list.c_str(), didYouMean(name, names).c_str()));
 }
 
+/// State as `--state-out` writes it goes by the names of rows and members that
+/// the file says; a file from elsewhere must have what the cells are.
 bool Session::loadState() {
   if (options.stateIn.empty())
     return true;
@@ -135,18 +138,46 @@ bool Session::loadState() {
     uint32_t cell = 0;
     while (cell < desc().num_states && tensor.name != desc().states[cell].name)
       ++cell;
+    if (cell == desc().num_states && file.metadata(tensor.name)) {
+      noteState(tensor.name, "it is gone");
+      continue;
+    }
     if (cell == desc().num_states)
       return check(fail(&error, ROUTE_ERROR_NO_STATE,
                         "%.100s: the module has no state cell '%.100s'", path,
                         tensor.name.c_str()));
     const char *expected = safeTensorsType(desc().states[cell].type.element);
-    if (tensor.type != expected)
+    if (tensor.type != expected && !file.metadata(tensor.name))
       return check(fail(&error, ROUTE_ERROR_NO_STATE,
                         "%.100s: state cell '%.100s' has type %s, expected %s",
                         path, tensor.name.c_str(), tensor.type.c_str(),
                         expected));
-    if (!check(
-            route_state_write(context, cell, tensor.data, tensor.size, &error)))
+    const void *data = tensor.data;
+    std::string carried;
+    CellLayout saved, here = cellLayout(desc(), desc().states[cell]);
+    if (const std::string *text = file.metadata(tensor.name)) {
+      if (!readLayout(*text, saved) || !fitsLayout(tensor, saved))
+        return check(fail(&error, ROUTE_ERROR_HEADER,
+                          "%.100s: what the file says of state cell '%.100s' "
+                          "does not fit it",
+                          path, tensor.name.c_str()));
+    } else {
+      saved = here;
+    }
+    if (saved != here) {
+      bool moved;
+      carried.resize(route_state_size(context, cell));
+      if (!check(route_state_read(context, cell, carried.data(), carried.size(),
+                                  &error)))
+        return false;
+      noteState(tensor.name,
+                carryCell(saved, tensor.data, here, carried.data(), moved));
+      if (!moved)
+        continue;
+      data = carried.data();
+    }
+    uint64_t size = carried.empty() ? tensor.size : carried.size();
+    if (!check(route_state_write(context, cell, data, size, &error)))
       return false;
   }
   return true;
@@ -167,6 +198,7 @@ bool Session::saveState() {
       return false;
     writer.add(state.name, state.type.element, shape, bytes.data(),
                bytes.size());
+    writer.note(state.name, writeLayout(cellLayout(desc(), state)));
   }
   return check(writer.write(options.stateOut.c_str(), &error));
 }

@@ -68,6 +68,7 @@ struct StateSchema {
   std::vector<uint32_t> axes;
   /// One element for all positions, or all (DenseElementsAttr); null: zeros.
   mlir::Attribute initial;
+  uint32_t meaning = 0; ///< of the words of a table; else 0
 };
 
 struct PortSchema {

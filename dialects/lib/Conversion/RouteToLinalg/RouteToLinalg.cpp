@@ -99,6 +99,41 @@ LogicalResult Lowering::lowerNow(Operation *op) {
       });
 }
 
+/// What the words of a table mean hangs on the types of its keys and values,
+/// and on the names of the rows and members that are in them: a hash of these.
+static int32_t meaningOf(Operation *declared) {
+  auto module = declared->getParentOfType<ModuleOp>();
+  auto type =
+      cast<ArrayType>(declared->getAttrOfType<TypeAttr>("type").getValue());
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  auto add = [&](Type part) {
+    out << part << ';';
+    part.walk([&](FlatSymbolRefAttr name) {
+      Operation *named = module.lookupSymbol(name.getAttr());
+      if (auto axis = dyn_cast_or_null<AxisOp>(named)) {
+        out << axis.getStaticSize() << ' ';
+        if (axis.getLabels())
+          out << *axis.getLabels();
+      } else if (auto coded = dyn_cast_or_null<EnumOp>(named)) {
+        out << coded.getLabels();
+      }
+    });
+  };
+  if (isa<SetType>(type.getElementType())) // its axes are axes of the cell
+    add(type.getElementType());
+  else
+    add(type);
+  if (auto state = dyn_cast<StateOp>(declared))
+    if (auto keys = getKeys(state))
+      for (Attribute key : keys)
+        add(cast<TypeAttr>(key).getValue());
+  uint32_t hash = 2166136261u; // FNV-1a
+  for (unsigned char byte : text)
+    hash = (hash ^ byte) * 16777619u;
+  return static_cast<int32_t>(hash ? hash : 1);
+}
+
 namespace {
 struct ConvertRouteToLinalg
     : route::impl::ConvertRouteToLinalgBase<ConvertRouteToLinalg> {
@@ -139,6 +174,8 @@ struct ConvertRouteToLinalg
         op->erase(); // nothing asks for it
         return;
       }
+      op->setAttr("route.meaning",
+                  Builder(op).getI32IntegerAttr(meaningOf(op)));
       op->setAttr("type", TypeAttr::get(type));
       op->removeAttr("keys");
       if (state)

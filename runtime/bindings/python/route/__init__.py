@@ -4,7 +4,7 @@
     policy = route.load("libpolicy.so")
     policy.pick(prompt=["def f(): pass"], tier=["free"], jail=[None])
     # {'pick': [[1]], 'pick.count': [1], ...}; policy.members("models")[1] == "coder"
-    policy.emit("failure", model="coder", now=5)
+    policy.emit("on.failure", m="coder", code=503, request=0, now=5 * 10**9)  # the time is in nanoseconds
 
     gate = route.load("libgate.so", params=["model.safetensors"], threads=4)
     gate.gate(x=array)["p.weight"]            # NumPy arrays in, NumPy arrays out, where NumPy is installed
@@ -18,12 +18,14 @@ Libraries are called with the interpreter's lock released; one object may be use
 import contextlib
 import ctypes as c
 import ctypes.util
+import decimal
+import difflib
 import math
 import os
 
 from . import _abi, _dlpack, _values
 
-__all__ = ["Library", "RouteError", "load"]
+__all__ = ["Library", "RouteError", "dollars", "load"]
 
 
 class RouteError(Exception):
@@ -36,7 +38,18 @@ class RouteError(Exception):
 
 def _find_runtime():
     path = os.environ.get("ROUTE_RUNTIME") or ctypes.util.find_library("route_rt") or "libroute_rt.so"
-    return _abi.declare(c.CDLL(path))
+    try:
+        return _abi.declare(c.CDLL(path))
+    except OSError as problem:
+        raise OSError(f"the runtime cannot be loaded: {problem}; ROUTE_RUNTIME=/path/to/libroute_rt.so names its file, "
+                      "as does load(runtime=...)") from None
+
+
+def dollars(amount):
+    """An amount of money, or a list of them, as libraries take it: whole picodollars. A price a token is one in $/tok."""
+    if isinstance(amount, (list, tuple)):
+        return [dollars(item) for item in amount]
+    return None if amount is None else float(round(decimal.Decimal(str(amount)).scaleb(12)))
 
 
 def load(path, params=(), threads=1, allow_extra=False, runtime=None, tensors=None, cuda=False, host_copies=False):
@@ -117,13 +130,16 @@ class Library:
     def call(self, entry, seed=0, id=0, now=0, **inputs):
         """Runs a router or a route; returns its outputs by name. Ports with a dot: pass **{"p.count": ...}.
 
+        now: the time in nanoseconds since 1970, as time.time_ns() gives it. Money is in picodollars: dollars(0.01).
+        A list that each item has its own of, or a column of a nested axis, is a list of lists; its offsets follow.
+
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
         there. A call may be captured in a CUDA graph.
         """
         return self._call(entry, False, seed, id, now, inputs)
 
     def emit(self, event, seed=0, id=0, now=0, **inputs):
-        """Runs an event: its writes become visible to later calls."""
+        """Runs an event: its writes become visible to later calls. now is in nanoseconds, as for call()."""
         return self._call(event, True, seed, id, now, inputs)
 
     def members(self, axis):
@@ -140,7 +156,7 @@ class Library:
 
     def state(self, cell):
         """A copy of a state cell."""
-        index = self._states[cell]
+        index = self._cell(cell)
         port = self._state_port(index)
         shape = [self._extent(port.axes[i]) for i in range(port.num_axes)]
         made = _values.make_output(self._runtime, port, shape)
@@ -150,7 +166,7 @@ class Library:
 
     def set_state(self, cell, value):
         """Replaces a state cell, as an event would."""
-        index = self._states[cell]
+        index = self._cell(cell)
         port = self._state_port(index)
         made = _values.make_input(self._runtime, port, value, None)
         shape = tuple(self._extent(port.axes[i]) for i in range(port.num_axes))
@@ -171,10 +187,49 @@ class Library:
         self._check(self._runtime.route_state_push, self._context, index, _values.address(made.buffer), size, flags,
                     now)
 
+    def adopt(self, previous):
+        """Takes over the state of another library, an earlier version of this one.
+
+        Cells go by name, and what they hold of the rows of a pool or the members of an enumeration by theirs. Returns
+        what does not go over, in words, by the names of cells: rows that are new or gone, cells of another type.
+        """
+        lost = {}
+        report = _abi.AdoptFn(lambda _, cell, what: lost.__setitem__(cell.decode(), what.decode()))
+        self._check(self._runtime.route_context_adopt, self._context, previous._context, report, None)
+        return lost
+
     @property
     def epoch(self):
         """Events and state writes so far."""
         return self._runtime.route_context_epoch(self._context)
+
+    def _cell(self, name):
+        if name not in self._states:
+            near = difflib.get_close_matches(name, self._states, 1)
+            raise KeyError(f"no state cell '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")
+                           + f" There are {', '.join(self._states) or 'none'}")
+        return self._states[name]
+
+    def _split_lists(self, entry, inputs):
+        """Lists of lists over ragged axes as one list and its offsets, where these are not given."""
+        for i in range(entry.num_inputs):
+            port = entry.inputs[i]
+            name = port.name.decode()
+            if port.role != _abi.OFFSETS or name in inputs:
+                continue
+            for k in range(entry.num_inputs):
+                column = entry.inputs[k]
+                value = inputs.get(column.name.decode())
+                if not column.num_axes or column.axes[0] != port.subject or column.role == _abi.OFFSETS:
+                    continue
+                if not isinstance(value, (list, tuple)) or not all(isinstance(item, (list, tuple)) for item in value):
+                    continue
+                offsets = [0]
+                for item in value:
+                    offsets.append(offsets[-1] + len(item))
+                if inputs.setdefault(name, offsets) != offsets:
+                    raise ValueError(f"input '{column.name.decode()}': lists of other lengths than those of another column")
+                inputs[column.name.decode()] = [part for item in value for part in item]
 
     def _extent(self, axis):
         item = self._desc.axes[axis]
@@ -203,6 +258,7 @@ class Library:
         index = self._entries[name]
         entry = self._desc.entries[index]
         runtime = self._runtime
+        self._split_lists(entry, inputs)
         arguments = (_abi.Argument * max(1, entry.num_inputs))()
         kept, key, like = [], [name, self._workers], None
         for i in range(entry.num_inputs):

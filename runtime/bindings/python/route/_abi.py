@@ -32,7 +32,7 @@ class ParamDesc(c.Structure):
 class State(c.Structure):
     _fields_ = [("name", c.c_char_p), ("file", c.c_char_p), ("tensor", c.c_char_p), ("type", Type),
                 ("axes", P(c.c_uint32)), ("num_axes", c.c_uint64), ("initial", c.c_void_p), ("flags", c.c_uint32),
-                ("reserved", c.c_uint32)]
+                ("meaning", c.c_uint32)]
 
 
 class Reject(c.Structure):
@@ -111,6 +111,7 @@ ABI_VERSION = 2
 MAY_BE_UNKNOWN = 1
 CONTEXT_ALLOW_EXTRA, CONTEXT_CUDA, CONTEXT_HOST_COPIES = 1, 2, 4
 ROUTER, ROUTE, EVENT = 1, 2, 3
+OFFSETS = 1
 PLAN_INDEX, PLAN_COUNT, PLAN_STATUS, PLAN_COLUMN = 3, 4, 5, 6
 
 # Element number -> name, array typecode (None: bytes made by hand), NumPy type.
@@ -120,6 +121,9 @@ ELEMENTS = {
     9: ("u64", "Q", "uint64"), 10: ("f16", None, "float16"), 11: ("bf16", None, "uint16"), 12: ("f32", "f", "float32"),
     13: ("f64", "d", "float64"), 14: ("text", None, None), 15: ("handle", "Q", "uint64"),
 }
+
+
+AdoptFn = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p, c.c_char_p)
 
 
 def declare(library):
@@ -141,6 +145,7 @@ def declare(library):
         "route_state_read": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, P(Error)]),
         "route_state_push": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, c.c_void_p, c.c_int64, P(Error)]),
         "route_state_write": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, P(Error)]),
+        "route_context_adopt": (c.c_int, [c.c_void_p, c.c_void_p, AdoptFn, c.c_void_p, P(Error)]),
         "route_threads_create": (c.c_int, [c.c_int64, P(c.c_void_p), P(Error)]),
         "route_threads_destroy": (None, [c.c_void_p]),
         "route_element_dtype": (DType, [c.c_uint32]),

@@ -168,6 +168,9 @@ def make_input(runtime, port, value, members):
         if members:
             flat = [member(item, members) for item in flat]
         flat = [0 if item is None else item for item in flat]
+        if (port.type.unit or b"").startswith(b"p$") and any(item % 1 for item in flat if abs(item) < math.inf):
+            wrong = next(item for item in flat if item % 1)
+            raise ValueError(f"{wrong} is no whole number of picodollars; route.dollars({wrong}) gives these")
         code = _abi.ELEMENTS[element][1]
         raw = array.array(code, flat).tobytes() if code else b"".join(pack_scalar(element, item) for item in flat)
         buffer = (c.c_uint64 * max(1, (len(raw) + 7) // 8))()

@@ -48,11 +48,14 @@ public:
   const std::vector<FileTensor> &tensors() const { return entries; }
   /// Null where there is none.
   const FileTensor *find(std::string_view name) const;
+  /// What the file's metadata says under that name; null: nothing.
+  const std::string *metadata(std::string_view name) const;
 
 private:
   void *mapping = nullptr;
   uint64_t mappedSize = 0;
   std::vector<FileTensor> entries;
+  std::vector<std::pair<std::string, std::string>> notes; // name, text
 };
 
 /// Header bytes a file may have; the format's own limit.
@@ -68,6 +71,10 @@ public:
   /// Copies `size` bytes. `element` must have a safeTensorsType.
   void add(std::string name, uint32_t element, std::span<const int64_t> shape,
            const void *data, uint64_t size);
+  /// Puts text under a name into the file's metadata.
+  void note(std::string name, std::string text) {
+    notes.emplace_back(std::move(name), std::move(text));
+  }
   /// The file's bytes.
   std::string serialise() const;
   /// Errors: FILE.
@@ -81,6 +88,7 @@ private:
     std::string bytes;
   };
   std::vector<Item> items;
+  std::vector<std::pair<std::string, std::string>> notes;
 };
 
 } // namespace route
