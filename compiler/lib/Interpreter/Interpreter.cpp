@@ -332,13 +332,6 @@ LogicalResult Interpreter::emit(StringRef event, StringRef of,
         (!of.empty() && func.getOf() != of))
       continue;
     kind = *func.getEvent();
-    if (auto every = func->getAttrOfType<IntegerAttr>("every_ns")) {
-      auto last = impl->lastRun.find(func.getSymName());
-      if (last != impl->lastRun.end() &&
-          impl->nowNs - last->second < every.getInt())
-        continue;
-      impl->lastRun[func.getSymName()] = impl->nowNs;
-    }
     // A router's handlers take what its last run kept, by name; others what the
     // caller gives, by place.
     bool kept = func.getOf() && func.getNumArguments() > 0 &&

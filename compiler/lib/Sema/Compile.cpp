@@ -38,7 +38,6 @@ ScopePtr Elaborator::loadPrelude() {
   return std::make_shared<Scope>();
 }
 
-/// Names given by -D must be those of axes or pools.
 /// Erases what nothing depends on, whole chains: what only they read is then
 /// not asked of callers or checkpoints.
 static void eraseDead(mlir::ModuleOp module) {
@@ -50,6 +49,7 @@ static void eraseDead(mlir::ModuleOp module) {
       op->erase();
 }
 
+/// Names given by -D must be those of axes or pools.
 static void checkSizes(const CompileOptions &options, mlir::ModuleOp module,
                        DiagnosticEngine &diags) {
   std::vector<std::string> names;
@@ -227,6 +227,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
       mlir::FileLineColLoc::get(&context, sources.name(file), 1, 1));
   prelude = loadPrelude();
   size_t own = parsed.size(); // imports come behind it
+  mainFile = file;
   root = loadModule(file);
   cx.scope = root;
   const ast::Module &tree = *parsed[own];
@@ -297,7 +298,8 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   checkUncalled(tree);
   for (const DeclPtr &decl : tree.decls)
     if (auto *on = dyn_cast<OnDecl>(decl.get()))
-      emitModuleHandler(*on);
+      emitModuleHandler(*on, root);
+  emitImportedHandlers(tree);
   for (const DeclPtr &decl : tree.decls)
     if (auto *test = dyn_cast<TestDecl>(decl.get()))
       emitTest(*test, routers);
@@ -324,6 +326,22 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   mlir::DominanceInfo dominance(*module);
   mlir::eliminateCommonSubExpressions(rewriter, dominance, *module);
   eraseDead(*module);
+  // What is left of reads says which parameters are of no use.
+  llvm::DenseSet<mlir::StringAttr> read;
+  module->walk(
+      [&](GetOp get) { read.insert(get.getSymbol().getRootReference()); });
+  mlir::SymbolTable symbols(*module);
+  bool entries = llvm::any_of(module->getOps<FuncOp>(), [](FuncOp func) {
+    return func.getKind() != FuncKind::handler;
+  });
+  for (const Storage &storage : storages)
+    if (auto name = storage.symbol ? storage.symbol.getRootReference()
+                                   : mlir::StringAttr();
+        name && entries && storage.kind == Storage::Kind::Param &&
+        storage.range && !read.contains(name) && symbols.lookup<ParamOp>(name))
+      error(diag::unreadColumn, storage.range,
+            "nothing reads parameter '" + storage.name + "'")
+          .note("the compiled library takes no tensor for it");
   return std::move(module);
 }
 

@@ -177,6 +177,7 @@ private:
                      SourceRange range);
 
   // Operators.cpp
+  std::string unitBehind(SourceRange number);
   Value evalUnary(const ast::UnaryExpr &expr);
   Value evalBinary(const ast::BinaryExpr &expr);
   Value arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
@@ -676,7 +677,10 @@ private:
   Value keptLoop(const ast::ForExpr &expr);
 
   // Handlers.cpp
-  void emitModuleHandler(const ast::OnDecl &decl);
+  void emitModuleHandler(const ast::OnDecl &decl, const ScopePtr &scope,
+                         StringRef module = "");
+  void emitImportedHandlers(const ast::Module &own);
+  mlir::Value isDue(StringRef handler, int64_t every);
   AxisInfo *poolOfEvents(const ast::OnDecl *decl = nullptr);
   bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
                 SourceRange range);
@@ -733,6 +737,7 @@ private:
   std::map<std::string, ScopePtr> loaded; // by file name
   std::vector<std::string> loading;       // for cycles
   ScopePtr prelude, root;
+  FileId mainFile; // the one that is compiled, whose scope is `root`
   std::vector<PendingHandler> handlers;
   std::vector<AxisInfo *> itemAxes;  // index axes with columns
   std::set<std::string> readColumns; // "axis.column" of those that are read

@@ -11,6 +11,7 @@
 #include "Walk.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
 
 using namespace route;
 using namespace route::sema;
@@ -203,6 +204,16 @@ void Elaborator::commitNow(const OnDecl &decl) {
 
 /// `on dispatch` and the like inside a router.
 void Elaborator::onlyCommit(const OnDecl &decl) {
+  if (!llvm::is_contained({"dispatch", "usage", "failure", "feedback", "push",
+                           "join", "leave", "tick"},
+                          decl.event.text)) {
+    error(diag::unknownName, decl.event.range,
+          "unknown event '" + decl.event.text + "'")
+        .suggest(decl.event.text, {"commit"})
+        .note("inside a router there is 'on commit', which sees its plan and "
+              "lets");
+    return;
+  }
   error(diag::wrongKind, decl.event.range,
         "'on " + decl.event.text + "' stands beside the routes")
       .note(
@@ -383,36 +394,77 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &given,
   return true;
 }
 
+/// Whether `on tick every …` is due: that is state of its own, so that it does
+/// not start anew with every context. Seconds as f64 are exact to a quarter of
+/// a microsecond, which must not make a tick that comes on time wait for the
+/// next.
+mlir::Value Elaborator::isDue(StringRef handler, int64_t every) {
+  auto type = route::ArrayType::get(e.f64());
+  auto seconds = [&](double value) { return e.constant(e.f64(), value); };
+  std::string symbol = freshSymbol((handler + ".last").str());
+  {
+    mlir::OpBuilder::InsertionGuard guard(e.builder);
+    atModuleLevel();
+    auto state = StateOp::create(e.builder, e.loc, symbol, type,
+                                 mlir::StringAttr(), mlir::IntegerAttr());
+    e.builder.setInsertionPointToStart(&state.getInit().emplaceBlock());
+    YieldOp::create(e.builder, e.loc,
+                    seconds(-std::numeric_limits<double>::infinity()));
+  }
+  auto name = mlir::FlatSymbolRefAttr::get(&context, symbol);
+  mlir::Value now = NowOp::create(e.builder, e.loc, type);
+  mlir::Value last = e.get(name, type);
+  double interval = every * 1e-9;
+  mlir::Value due =
+      e.compare(CompareKind::ge, e.binary(BinaryKind::sub, now, last),
+                seconds(std::max(interval - 5e-7, interval / 2)));
+  SetOp::create(e.builder, e.loc, name, e.select(due, now, last));
+  return due;
+}
+
 /// The pool whose rows an event is about: the one whose columns the handler
 /// names (`m.cool`), the one with state, what the routers of the file choose
 /// from, or the only one.
 AxisInfo *Elaborator::poolOfEvents(const OnDecl *decl) {
+  // Those of an imported module first: who imports it must not change what it
+  // means.
+  std::vector<AxisInfo *> all;
+  for (PoolInfo &pool : pools)
+    if (decl && decl->range.file != mainFile &&
+        pool.axis->range.file == decl->range.file)
+      all.push_back(pool.axis);
+  if (all.empty())
+    for (PoolInfo &pool : pools)
+      all.push_back(pool.axis);
+  auto hasState = [](const AxisInfo *pool) {
+    return llvm::any_of(pool->columns, [](const ColumnInfo &column) {
+      return column.kind == ColumnKind::state;
+    });
+  };
   AxisInfo *found = nullptr;
-  if (decl && !decl->params.empty() && pools.size() > 1) {
+  if (decl && !decl->params.empty() && all.size() > 1) {
     std::string row = decl->params.front()->name.text + ".";
     std::vector<StringRef> columns;
     std::vector<std::string> names = namesIn(*decl->body);
     for (StringRef name : names)
       if (name.consume_front(row))
         columns.push_back(name);
-    for (PoolInfo &pool : pools) {
-      if (columns.empty() || llvm::any_of(columns, [&](StringRef column) {
-            return !pool.axis->findColumn(column);
-          }))
-        continue;
+    for (bool own : {true, false}) { // those of the handler's file first
+      for (AxisInfo *pool : all) {
+        if ((own && pool->range.file != decl->range.file) || columns.empty() ||
+            llvm::any_of(columns, [&](StringRef column) {
+              return !pool->findColumn(column);
+            }))
+          continue;
+        if (found)
+          return nullptr;
+        found = pool;
+      }
       if (found)
-        return nullptr;
-      found = pool.axis;
+        return found;
     }
-    if (found)
-      return found;
   }
-  bool state = llvm::any_of(pools, [](const PoolInfo &pool) {
-    return llvm::any_of(pool.axis->columns, [](const ColumnInfo &column) {
-      return column.kind == ColumnKind::state;
-    });
-  });
-  if (!state && pools.size() > 1) {
+  if (all.size() > 1 && llvm::none_of(all, hasState)) {
     for (const RouteInstance &route : instances) {
       auto *result = route.decl && route.decl->isRouter
                          ? dyn_cast_or_null<NamedType>(route.decl->result.get())
@@ -428,16 +480,12 @@ AxisInfo *Elaborator::poolOfEvents(const OnDecl *decl) {
     }
     return found;
   }
-  for (PoolInfo &pool : pools) {
-    bool state = llvm::any_of(pool.axis->columns, [](const ColumnInfo &column) {
-      return column.kind == ColumnKind::state;
-    });
-    if (state || pools.size() == 1) {
+  for (AxisInfo *pool : all)
+    if (hasState(pool) || all.size() == 1) {
       if (found)
         return nullptr;
-      found = pool.axis;
+      found = pool;
     }
-  }
   return found;
 }
 
@@ -471,8 +519,40 @@ AxisInfo *Elaborator::rowOfEvent(const OnDecl &decl, const ColumnDecl &param) {
   return pool;
 }
 
+/// The handlers of the modules that the file imports, directly or not, belong
+/// to its library, and so do the pools and the state that they change. They go
+/// by the name of their file: `fleet.on.failure`.
+void Elaborator::emitImportedHandlers(const ast::Module &own) {
+  for (const auto &tree : parsed) {
+    auto first = llvm::find_if(tree->decls, [](const DeclPtr &decl) {
+      return isa<OnDecl>(decl.get());
+    });
+    if (tree.get() == &own || first == tree->decls.end())
+      continue;
+    StringRef file = sources.name((*first)->range.file);
+    ScopePtr scope = loaded[file.str()];
+    if (!scope)
+      continue; // an error, which has been told
+    for (const DeclPtr &decl : tree->decls) {
+      auto *pool = dyn_cast<PoolDecl>(decl.get());
+      auto *state = dyn_cast<StateDecl>(decl.get());
+      if (!pool && !state)
+        continue;
+      const Name &name = pool ? pool->name : state->name;
+      if (auto found = scope->entries.find(name.text);
+          found != scope->entries.end())
+        resolve(found->second, *scope, name.range);
+    }
+    std::string module = llvm::sys::path::stem(file).str();
+    for (const DeclPtr &decl : tree->decls)
+      if (auto *on = dyn_cast<OnDecl>(decl.get()))
+        emitModuleHandler(*on, scope, module);
+  }
+}
+
 /// `on failure(m, code) { … }` beside the routes of a policy.
-void Elaborator::emitModuleHandler(const OnDecl &decl) {
+void Elaborator::emitModuleHandler(const OnDecl &decl, const ScopePtr &scope,
+                                   StringRef owner) {
   struct Event {
     const char *name;
     std::vector<const char *> params; // in order; fewer may be written
@@ -534,12 +614,11 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   e.builder.setInsertionPointToEnd(module->getBody());
   e.loc = locationOf(decl.range);
-  auto func =
-      FuncOp::create(e.builder, e.loc, freshSymbol("on." + decl.event.text),
-                     FuncKind::handler, e.builder.getFunctionType({}, {}));
+  std::string symbol = freshSymbol(
+      (owner + (owner.empty() ? "" : ".") + "on." + decl.event.text).str());
+  auto func = FuncOp::create(e.builder, e.loc, symbol, FuncKind::handler,
+                             e.builder.getFunctionType({}, {}));
   func.setEventAttr(e.builder.getStringAttr(decl.event.text));
-  if (every)
-    func->setAttr("every_ns", e.builder.getI64IntegerAttr(*every));
   mlir::Block &block = func.getBody().emplaceBlock();
   e.builder.setInsertionPointToStart(&block);
   topOp = func;
@@ -551,8 +630,10 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
     return block.addArgument(route::ArrayType::get(element), e.loc);
   };
   Context next;
-  next.scope = std::make_shared<Scope>(root);
+  next.scope = std::make_shared<Scope>(scope);
   next.handler = true;
+  if (every)
+    next.writeMask = isDue(symbol, *every);
   bool good = true;
   const ColumnDecl *reward = nullptr;
   for (size_t i = 0; i < decl.params.size() && good; ++i) {
@@ -624,7 +705,7 @@ void Elaborator::emitModuleHandler(const OnDecl &decl) {
     } else { // what was used, field by field
       value = Value::group(Kind::Record, {}, {});
       value.names = std::make_shared<std::vector<std::string>>();
-      for (const auto &[field, type] : usageFields(poolOfEvents())) {
+      for (const auto &[field, type] : usageFields(poolOfEvents(&decl))) {
         value.parts->push_back(
             Value::array(argument(storageType(type), (name + "." + field).str(),
                                   "usage." + field, type.unit),
