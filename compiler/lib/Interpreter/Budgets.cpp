@@ -113,18 +113,40 @@ double route::interp::numberOf(const Element &element) {
   return range.known ? range.lo.asDouble() : __builtin_nan("");
 }
 
-/// An alarm, as a metric, where a reservation brings what is spent and reserved
-/// to the budget's share of its limit.
+bool route::interp::raisesAlarm(BudgetOp op, Amount before, Amount after,
+                                std::optional<Amount> most) {
+  if (!op.getWarn() || !most || *most <= 0)
+    return false;
+  double share = op.getWarn()->convertToDouble() * fromAmount(*most);
+  return fromAmount(before) < share && fromAmount(after) >= share;
+}
+
+std::optional<int64_t>
+route::interp::roomAt(const Window &window, int64_t nowNs, Amount amount,
+                      Amount most, llvm::function_ref<Amount(int64_t)> usedAt) {
+  if (amount > most)
+    return std::nullopt;
+  if (window.kind != Window::Kind::Sliding)
+    return window.nextAt(nowNs);
+  // Parts leave one by one, and what is used falls: after all of them there is
+  // room, the first time that there is lies between.
+  int64_t part = window.lengthNs / std::max<int64_t>(window.slots, 1);
+  int64_t now = window.indexAt(nowNs), low = 0, high = window.slots;
+  while (high - low > 1) {
+    int64_t middle = low + (high - low) / 2;
+    (usedAt((now + middle) * part) + amount <= most ? high : low) = middle;
+  }
+  return (now + high) * part;
+}
+
+/// An alarm, as a metric.
 void Admission::warn(BudgetOp op, Amount before, Amount amount,
                      std::optional<Amount> most) {
-  if (!op.getWarn() || !most || *most <= 0)
-    return;
-  double share = op.getWarn()->convertToDouble(), limit = fromAmount(*most);
-  double after = fromAmount(before + amount);
-  if (fromAmount(before) < share * limit && after >= share * limit)
+  if (raisesAlarm(op, before, before + amount, most))
     machine->metrics.push_back(
         {("budget." + op.getSymName() + ".warn").str(),
-         Array::scalar(Float64Type::get(op.getContext()), after / limit)});
+         Array::scalar(Float64Type::get(op.getContext()),
+                       fromAmount(before + amount) / fromAmount(*most))});
 }
 
 bool Admission::admit(int64_t item, int64_t candidate) {
@@ -143,22 +165,27 @@ bool Admission::admit(int64_t item, int64_t candidate) {
     StringRef name = BudgetOp(budget.op).getSymName();
     auto amount = toAmount(numberOf(budget.reserve.at(position)), budget.whole);
     double limit = numberOf(budget.limit.at(position));
-    auto refuse = [&] {
-      machine->refused = {name.str(), budget.window.nextAt(machine->nowNs)};
+    if (!amount || limit != limit) {
+      machine->refused = {name.str(), std::nullopt};
       return false;
-    };
-    if (!amount || limit != limit)
-      return refuse();
+    }
     std::string key = keyOf(budget, position);
-    Amount used = 0;
-    if (budget.window.kind != Window::Kind::Call)
-      used = machine->pending.total(name, key, budget.window, machine->nowNs);
-    if (budget.window.lasts())
-      used += machine->ledger.total(name, key, budget.window, machine->nowNs);
+    auto usedAt = [&](int64_t ns) {
+      Amount used = 0;
+      if (budget.window.kind != Window::Kind::Call)
+        used = machine->pending.total(name, key, budget.window, ns);
+      if (budget.window.lasts())
+        used += machine->ledger.total(name, key, budget.window, ns);
+      return used;
+    };
+    Amount used = usedAt(machine->nowNs);
     // A limit beyond all amounts is none.
     auto most = limit < 0 ? std::optional<Amount>(-1) : toAmount(limit, false);
-    if (most && used + *amount > *most)
-      return refuse();
+    if (most && used + *amount > *most) {
+      machine->refused = {name.str(), roomAt(budget.window, machine->nowNs,
+                                             *amount, *most, usedAt)};
+      return false;
+    }
     reservations.push_back({&budget, std::move(key), *amount, used, most});
   }
   machine->refused.reset();

@@ -12,6 +12,19 @@ mlir::FailureOr<Window> windowOf(BudgetOp budget);
 /// The number an element of f64 holds, or NaN where it is unknown.
 double numberOf(const Element &element);
 
+/// Whether an amount brings what is spent and reserved from `before` to
+/// `after`, and so to the share of the limit at which the budget raises an
+/// alarm.
+bool raisesAlarm(BudgetOp op, Amount before, Amount after,
+                 std::optional<Amount> most);
+
+/// When time alone makes room for an amount that has none, with `usedAt` what
+/// counts against the limit at a time from now on. Nothing where it never does:
+/// the amount is above the limit, or the window ends with what it is about.
+std::optional<int64_t> roomAt(const Window &window, int64_t nowNs,
+                              Amount amount, Amount most,
+                              llvm::function_ref<Amount(int64_t)> usedAt);
+
 /// The budgets of one choice. What it admits counts as reserved for the rest of
 /// the run; whether that lasts is decided by the event `dispatch` or `commit`.
 class Admission {

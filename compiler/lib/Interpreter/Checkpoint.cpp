@@ -5,6 +5,7 @@
 #include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Machine.h"
 #include "route/mxfp4.h"
+#include <set>
 
 using namespace mlir;
 using namespace route;
@@ -109,10 +110,13 @@ static bool fits(ArrayRef<int64_t> tensor, ArrayRef<int64_t> sizes) {
   return next == sizes.size();
 }
 
+/// The names of a file's tensors that something is bound to.
+using Bound = std::set<std::string>;
+
 /// The value of `op`, of type `type`, from the tensors that `pattern` names.
 static FailureOr<Array> gather(Interpreter &interpreter, Operation *op,
                                ArrayType type, StringRef pattern,
-                               const SafeTensors &file) {
+                               const SafeTensors &file, Bound *bound) {
   Machine &machine = interpreter.machine();
   SmallVector<AxisRef> axes;
   SmallVector<AxisOp> stacked;
@@ -147,6 +151,8 @@ static FailureOr<Array> gather(Interpreter &interpreter, Operation *op,
       const FileTensor *found = file.find(wanted);
       if (!found)
         op->emitError("the checkpoint has no tensor '") << wanted << "'";
+      else if (bound)
+        bound->insert(wanted);
       return found;
     };
     auto misfit = [&](const FileTensor &tensor, ArrayRef<int64_t> expected) {
@@ -181,6 +187,10 @@ static FailureOr<Array> gather(Interpreter &interpreter, Operation *op,
       return failure();
     Type from = typeOf(tensor->element, op->getContext());
     if (!from)
+      return op->emitError("tensor '")
+             << name << "' has elements of type " << tensor->type
+             << ", expected " << type.getElementType();
+    if (bound && from != type.getElementType())
       return op->emitError("tensor '")
              << name << "' has elements of type " << tensor->type
              << ", expected " << type.getElementType();
@@ -220,13 +230,15 @@ static llvm::DenseSet<StringAttr> symbolsRead(ModuleOp module) {
 
 LogicalResult route::interp::bindCheckpoint(Interpreter &interpreter,
                                             ModuleOp module,
-                                            const SafeTensors &file) {
+                                            const SafeTensors &file,
+                                            bool exactly) {
+  Bound bound;
   llvm::DenseSet<StringAttr> read = symbolsRead(module);
   for (auto param : module.getOps<ParamOp>()) {
     if (!read.contains(param.getSymNameAttr()))
       continue;
     auto value = gather(interpreter, param, cast<ArrayType>(param.getType()),
-                        param.getFrom(), file);
+                        param.getFrom(), file, exactly ? &bound : nullptr);
     if (failed(value) ||
         failed(interpreter.bindParam(param.getSymName(), *value)))
       return failure();
@@ -235,10 +247,14 @@ LogicalResult route::interp::bindCheckpoint(Interpreter &interpreter,
     if (!state.getFrom())
       continue;
     auto value = gather(interpreter, state, cast<ArrayType>(state.getType()),
-                        *state.getFrom(), file);
+                        *state.getFrom(), file, exactly ? &bound : nullptr);
     if (failed(value) ||
         failed(interpreter.bindInput(state.getSymName(), *value)))
       return failure();
   }
+  for (const FileTensor &tensor : file.tensors())
+    if (exactly && !bound.count(tensor.name))
+      return module.emitError("the file has a tensor '")
+             << tensor.name << "', which no parameter that is read takes";
   return success();
 }

@@ -8,6 +8,7 @@
 #include "route/io/Records.h"
 #include "route/io/Scalars.h"
 #include "route/io/Spelling.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 #include <charconv>
 

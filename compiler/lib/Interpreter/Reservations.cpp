@@ -42,7 +42,8 @@ static Ledger &ledgerOf(const Window &window, Machine &machine, Ledger &run) {
 }
 
 FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
-                                      ArrayAttr under, const CallSite &site) {
+                                      ArrayAttr under, const CallSite &site,
+                                      std::vector<std::string> &alarms) {
   std::vector<Reservation> wanted;
   for (auto name : under.getAsRange<FlatSymbolRefAttr>()) {
     auto budget = machine.symbols.lookup<BudgetOp>(name.getAttr());
@@ -70,23 +71,32 @@ FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
     entry.limit = numberOf(limit.front().first);
     entry.atNs = machine.nowNs;
     llvm::StringRef symbol = budget.getSymName();
-    machine.refused = {symbol.str(), entry.window.nextAt(entry.atNs)};
+    machine.refused = {symbol.str(), std::nullopt};
     if (!amount || entry.limit != entry.limit)
       return false;
     entry.amount = *amount;
-    Amount used = 0;
-    if (entry.window.kind != Window::Kind::Call)
-      used = ledgerOf(entry.window, machine, run)
-                 .total(symbol, entry.key, entry.window, machine.nowNs);
+    auto usedAt = [&](int64_t ns) {
+      return entry.window.kind == Window::Kind::Call
+                 ? Amount(0)
+                 : ledgerOf(entry.window, machine, run)
+                       .total(symbol, entry.key, entry.window, ns);
+    };
+    Amount used = usedAt(machine.nowNs);
     // A limit beyond all amounts is none.
     auto most = entry.limit < 0 ? std::optional<Amount>(-1)
                                 : toAmount(entry.limit, false);
-    if (most && used + *amount > *most)
+    if (most && used + *amount > *most) {
+      machine.refused->resetNs =
+          roomAt(entry.window, machine.nowNs, *amount, *most, usedAt);
       return false;
+    }
+    entry.raises = raisesAlarm(budget, used, used + *amount, most);
     wanted.push_back(std::move(entry));
   }
   for (Reservation &entry : wanted) {
     BudgetOp budget = entry.budget;
+    if (entry.raises)
+      alarms.push_back(budget.getSymName().str());
     std::optional<int64_t> until;
     if (auto lease = budget.getLeaseNs())
       until = entry.atNs + int64_t(*lease);
@@ -108,6 +118,7 @@ void Reservations::release(Machine &machine, Ledger &run) {
 LogicalResult Reservations::charge(Machine &machine, Ledger &run,
                                    const CallSite &site,
                                    const llvm::StringMap<Array> &usage,
+                                   std::vector<std::string> &alarms,
                                    std::vector<std::string> &overrun) {
   for (Reservation &reservation : all) {
     BudgetOp budget = reservation.budget;
@@ -163,8 +174,11 @@ LogicalResult Reservations::charge(Machine &machine, Ledger &run,
     ledger.add(budget.getSymName(), reservation.key, reservation.window,
                reservation.atNs, amount);
     auto most = toAmount(reservation.limit, false);
-    if (most && ledger.total(budget.getSymName(), reservation.key,
-                             reservation.window, machine.nowNs) > *most)
+    Amount spent = ledger.total(budget.getSymName(), reservation.key,
+                                reservation.window, machine.nowNs);
+    if (raisesAlarm(budget, spent - amount + reservation.amount, spent, most))
+      alarms.push_back(budget.getSymName().str());
+    if (most && spent > *most)
       overrun.push_back(budget.getSymName().str());
   }
   all.clear();

@@ -82,6 +82,7 @@ struct StepRun::Impl {
   Array ofItem(Array value) const;
   ArrayType typeOfItem(ArrayType type) const;
   LogicalResult finishAsk(AskOp op);
+  void noteBudgets(StringRef what, ArrayRef<std::string> budgets);
   LogicalResult endCall(Call &call, const Event &event);
   LogicalResult passOver(Call &call);
   LogicalResult runHandlers(StringRef event, const Call *call, float reward);
@@ -606,10 +607,12 @@ LogicalResult StepRun::Impl::makeCall(Call &call, ArrayRef<RuntimeValue> args) {
     }
   }
   if (auto under = op.getUnderAttr()) {
-    auto room =
-        call.reservations.reserve(machine, ledger, op, under, call.site);
+    std::vector<std::string> alarms;
+    auto room = call.reservations.reserve(machine, ledger, op, under, call.site,
+                                          alarms);
     if (failed(room))
       return failure();
+    noteBudgets("warn", alarms);
     if (!*room) {
       call.ended = true;
       call.code = 429;
@@ -766,6 +769,15 @@ LogicalResult StepRun::Impl::runHandlers(StringRef event, const Call *call,
   return success();
 }
 
+void StepRun::Impl::noteBudgets(StringRef what, ArrayRef<std::string> budgets) {
+  for (const std::string &budget : budgets) {
+    Action action{Action::Kind::Note};
+    action.name = what.str();
+    action.reason = budget;
+    actions.push_back(std::move(action));
+  }
+}
+
 LogicalResult StepRun::Impl::endCall(Call &call, const Event &event) {
   call.ended = true;
   call.answered = event.kind == Event::Kind::Return;
@@ -778,16 +790,12 @@ LogicalResult StepRun::Impl::endCall(Call &call, const Event &event) {
   if (!call.ask)
     return success();
   if (call.answered) {
-    std::vector<std::string> overrun;
+    std::vector<std::string> alarms, overrun;
     if (failed(call.reservations.charge(machine, ledger, call.site, call.values,
-                                        overrun)))
+                                        alarms, overrun)))
       return failure();
-    for (std::string &budget : overrun) {
-      Action action{Action::Kind::Note};
-      action.name = "overrun";
-      action.reason = std::move(budget);
-      actions.push_back(std::move(action));
-    }
+    noteBudgets("warn", alarms);
+    noteBudgets("overrun", overrun);
     return runHandlers("usage", &call, 0);
   }
   call.reservations.release(machine, ledger);

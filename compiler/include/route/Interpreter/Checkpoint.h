@@ -17,10 +17,12 @@ mlir::FailureOr<Array> arrayFromTensor(const FileTensor &tensor,
 /// starts from a tensor. `{axis}` in a tensor name stands for the position
 /// along one of the leading axes and `{axis.name}` for its label: one tensor a
 /// position. A missing tensor, or one of another shape, is an error that names
-/// both.
+/// both. `exactly` does as the runtime does, and wants the element types of the
+/// parameters and no other tensors.
 mlir::LogicalResult bindCheckpoint(Interpreter &interpreter,
                                    mlir::ModuleOp module,
-                                   const SafeTensors &file);
+                                   const SafeTensors &file,
+                                   bool exactly = false);
 
 } // namespace route::interp
 
