@@ -247,8 +247,7 @@ void testRefusals() {
   route_tensor &x = c.x.tensor;
   const route_tensor good = x;
   c.inputs[0].tensor = nullptr;
-  expect(ROUTE_ERROR_TENSOR_MISSING,
-         "input 'x' has no tensor: null stands for a default");
+  expect(ROUTE_ERROR_TENSOR_MISSING, "input 'x' is missing: it has no default");
   c.inputs[0].tensor = &x;
   c.outputs[3].tensor = nullptr;
   expect(ROUTE_ERROR_TENSOR_MISSING, "output 'p.weight' has no tensor");

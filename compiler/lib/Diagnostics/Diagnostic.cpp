@@ -73,6 +73,15 @@ void route::printExplanation(const DiagnosticInfo &info,
   }
 }
 
+/// Whether two letters side by side have changed places, one mistake of a hand.
+static bool swapsTwo(llvm::StringRef a, llvm::StringRef b) {
+  size_t at = 0;
+  while (at < a.size() && at < b.size() && a[at] == b[at])
+    ++at;
+  return a.size() == b.size() && at + 1 < a.size() && a[at] == b[at + 1] &&
+         a[at + 1] == b[at] && a.drop_front(at + 2) == b.drop_front(at + 2);
+}
+
 std::optional<std::string>
 route::nearestName(llvm::StringRef name,
                    llvm::ArrayRef<std::string> candidates) {
@@ -80,7 +89,9 @@ route::nearestName(llvm::StringRef name,
   std::optional<std::string> result;
   for (const std::string &candidate : candidates) {
     unsigned distance =
-        name.edit_distance(candidate, /*AllowReplacements=*/true, best);
+        swapsTwo(name, candidate)
+            ? 1
+            : name.edit_distance(candidate, /*AllowReplacements=*/true, best);
     // A replacement of a whole one-letter name is no spelling mistake.
     if (distance == 0 || distance >= best ||
         distance >= std::max(name.size(), candidate.size()))
@@ -115,7 +126,9 @@ DiagnosticBuilder &DiagnosticBuilder::note(SourceRange range,
   return *this;
 }
 DiagnosticBuilder &DiagnosticBuilder::help(const llvm::Twine &text) {
-  diagnostic.help.push_back(text.str());
+  if (!text.isTriviallyEmpty())
+    if (std::string words = text.str(); !words.empty())
+      diagnostic.help.push_back(std::move(words));
   return *this;
 }
 DiagnosticBuilder &DiagnosticBuilder::fix(SourceRange range,
@@ -144,6 +157,12 @@ DiagnosticBuilder DiagnosticEngine::report(diag::Code code, SourceRange range,
 
 void DiagnosticEngine::take(Diagnostic diagnostic) {
   if (silent || reachedErrorLimit())
+    return;
+  // What is expanded in two places fails twice for one reason.
+  if (diagnostic.range && llvm::any_of(reported, [&](const Diagnostic &told) {
+        return told.code == diagnostic.code && told.range == diagnostic.range &&
+               told.message == diagnostic.message;
+      }))
     return;
   if (diagnostic.severity == Severity::Error && ++errors > errorLimit) {
     Diagnostic last;

@@ -180,6 +180,55 @@ static std::string labelOf(ModuleOp module, Type type, int64_t place) {
   return std::to_string(place);
 }
 
+/// A value in the words of the source: rows and members by their names.
+static std::string inWords(ModuleOp module, const Element &element, Type type) {
+  auto ref = dyn_cast<RefType>(stripRange(type));
+  auto place = std::get_if<int64_t>(&element);
+  auto axis =
+      ref ? module.lookupSymbol<AxisOp>(ref.getAxis().getAttr()) : AxisOp();
+  if (axis && axis.getLabels() && place && *place >= 0 &&
+      *place < int64_t(axis.getLabels()->size()))
+    return cast<StringAttr>((*axis.getLabels())[*place]).str();
+  if (isa<route::EnumType>(stripRange(type)) && place)
+    return labelOf(module, type, *place);
+  return printElement(element, type);
+}
+
+/// Of a test with statements: "true", or the first that does not hold, where it
+/// stands, and what it compares.
+static std::string expectations(ModuleOp module, FuncOp func,
+                                ArrayRef<RuntimeValue> results) {
+  auto said = [&](unsigned i, StringRef what) {
+    auto text = func.getResultAttrOfType<StringAttr>(i, what);
+    return text ? text.getValue() : StringRef();
+  };
+  for (unsigned i = 0; i < results.size(); ++i) {
+    if (said(i, "route.role") == "side")
+      continue;
+    bool holds = true;
+    for (const Element &element : std::get<Array>(results[i]).elements())
+      holds &= std::holds_alternative<std::shared_ptr<const Range>>(element)
+                   ? element.asRange().lo.asTruth()
+                   : element.asTruth();
+    if (holds)
+      continue;
+    auto line = func.getResultAttrOfType<IntegerAttr>(i, "route.line");
+    std::string text =
+        (line ? "line " + std::to_string(line.getInt()) + ": " : "") +
+        said(i, "route.name").str() + " is false";
+    for (unsigned side = i + 1;
+         side < results.size() && said(side, "route.role") == "side"; ++side) {
+      const Array &value = std::get<Array>(results[side]);
+      std::vector<Element> elements = value.elements();
+      if (elements.size() == 1)
+        text += ", " + said(side, "route.name").str() + " is " +
+                inWords(module, elements.front(), value.elementType);
+    }
+    return text;
+  }
+  return "true";
+}
+
 /// What the function did, in the words of `expected`; with `rule` which rule.
 static std::string outcome(ModuleOp module, FuncOp func,
                            ArrayRef<RuntimeValue> results, bool rule) {
@@ -200,18 +249,8 @@ static std::string outcome(ModuleOp module, FuncOp func,
   }
   const RuntimeValue *value = resultOf(func, results, "plan");
   auto *plan = value ? std::get_if<Plan>(value) : nullptr;
-  if (!plan) { // truths of a test with statements
-    for (const RuntimeValue &result : results)
-      for (const Element &element : std::get<Array>(result).elements()) {
-        bool known =
-            !std::holds_alternative<std::shared_ptr<const Range>>(element);
-        const bool truth =
-            known ? element.asTruth() : element.asRange().lo.asTruth();
-        if (!truth)
-          return "false";
-      }
-    return "true";
-  }
+  if (!plan)
+    return expectations(module, func, results);
   if (plan->axis->size == 0) {
     int64_t code = integer("status");
     return code ? "reject " + std::to_string(code) : "none";
@@ -244,6 +283,26 @@ static llvm::json::Value toJson(Attribute attr) {
   return isa<UnitAttr>(attr) ? llvm::json::Value(nullptr) : true;
 }
 
+/// What a test wants of a result of that type, in the words of the source.
+static std::string wantedInWords(ModuleOp module, Attribute value, Type type) {
+  if (isa<UnitAttr>(value))
+    return "unknown";
+  if (!type)
+    return "another value";
+  return inWords(module, elementOf(value, stripRange(type)), stripRange(type));
+}
+
+/// The element type of the result of that name; null where there is none.
+static Type typeOfResult(ModuleOp module, TestOp test, StringRef name) {
+  auto func = module.lookupSymbol<FuncOp>(test.getFunction());
+  for (unsigned i = 0; func && i < func.getNumResults(); ++i)
+    if (auto known = func.getResultAttrOfType<StringAttr>(i, "route.name"))
+      if (known.getValue() == name)
+        return cast<route::ArrayType>(func.getResultTypes()[i])
+            .getElementType();
+  return {};
+}
+
 /// The answers of a test as a host script.
 static std::string hostScript(ArrayAttr answers) {
   std::string text;
@@ -265,9 +324,11 @@ static std::string hostScript(ArrayAttr answers) {
 }
 
 /// What a step route did, in the words of a test; empty where it gave the
-/// `values`.
+/// `values`. `wanted` is what it should have given in place of what it did, and
+/// `why` says more of it.
 static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
-                               TestOp test) {
+                               TestOp test, std::string &wanted,
+                               std::string &why) {
   StepScript script;
   script.host = hostScript(*test.getHost());
   script.place = test.getLoc();
@@ -281,23 +342,43 @@ static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
       ends.size() != 1)
     return "an error";
   const Action &end = ends.front();
-  if (end.kind == Action::Kind::Reject)
+  // Fields are named without the route, which the test names.
+  std::string prefix = test.getFunction().str() + ".";
+  auto field = [&](StringRef name) {
+    name.consume_front(prefix);
+    return name.str();
+  };
+  if (end.kind == Action::Kind::Reject) {
+    if (std::optional<DictionaryAttr> values = test.getValues())
+      for (NamedAttribute value : *values)
+        wanted += (wanted.empty() ? "" : ", ") + field(value.getName()) +
+                  " = " +
+                  wantedInWords(module, value.getValue(),
+                                typeOfResult(module, test, value.getName()));
+    if (end.refused && !end.refused->budget.empty())
+      why = " of budget '" + end.refused->budget + "'";
     return "reject " + std::to_string(end.code);
+  }
   if (!test.getValues())
     return "a result";
   std::string found;
   DictionaryAttr values = *test.getValues();
-  for (NamedAttribute wanted : values)
+  for (NamedAttribute given : values)
     for (const auto &[name, value, unit] : end.values) {
-      if (name != wanted.getName().getValue())
+      if (name != given.getName().getValue())
         continue;
       const Array &array = std::get<Array>(value);
-      Element expected = isa<UnitAttr>(wanted.getValue())
+      Element expected = isa<UnitAttr>(given.getValue())
                              ? unknownOf(array.elementType)
-                             : elementOf(wanted.getValue(), array.elementType);
-      std::string is = printElement(array.value(), array.elementType);
-      if (is != printElement(expected, array.elementType))
-        found += (found.empty() ? "" : ", ") + name + " = " + is;
+                             : elementOf(given.getValue(), array.elementType);
+      if (printElement(array.value(), array.elementType) ==
+          printElement(expected, array.elementType))
+        continue;
+      std::string comma = found.empty() ? "" : ", ";
+      found += comma + field(name) + " = " +
+               inWords(module, array.value(), array.elementType);
+      wanted += comma + field(name) + " = " +
+                wantedInWords(module, given.getValue(), array.elementType);
     }
   return found;
 }
@@ -343,7 +424,8 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
     bool bound =
         succeeded(bindItems(interpreter, module)) &&
         succeeded(bindDefaults(interpreter, test)) &&
-        (!params || succeeded(bindCheckpoint(interpreter, module, *params)));
+        (!params || succeeded(bindCheckpoint(interpreter, module, *params,
+                                             /*exactly=*/true)));
     // What is unknown comes last: it has the axes of what is given.
     for (bool unknown : {false, true})
       for (NamedAttribute input : test.getInputs())
@@ -353,7 +435,8 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
                                            input.getValue()));
     bound = bound && succeeded(setUp(interpreter, test));
     if (test.getHost() && bound) {
-      std::string found = stepOutcome(interpreter, module, test);
+      std::string instead, why;
+      std::string found = stepOutcome(interpreter, module, test, instead, why);
       std::string wanted = test.getExpected().str();
       if (found == wanted) {
         out << "ok " << test.getName() << '\n';
@@ -361,8 +444,11 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
       }
       ++failures;
       out << "FAILED " << test.getName() << ": expected "
-          << (wanted.empty() ? "other values" : wanted) << ", found " << found
-          << (found == "an error" ? cause : "") << '\n';
+          << (!wanted.empty()    ? wanted
+              : !instead.empty() ? instead
+                                 : "values")
+          << ", found " << found << why << (found == "an error" ? cause : "")
+          << '\n';
       continue;
     }
     FailureOr<SmallVector<RuntimeValue>> results = failure();
@@ -379,6 +465,10 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
       continue;
     }
     ++failures;
+    if (wanted == "true" && succeeded(results)) {
+      out << "FAILED " << test.getName() << ": " << found << '\n';
+      continue;
+    }
     out << "FAILED " << test.getName() << ": expected " << wanted << ", found "
         << found << (failed(results) ? cause : "") << '\n';
   }

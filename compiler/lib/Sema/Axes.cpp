@@ -397,6 +397,15 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
           "of");
     return {};
   }
+  if (auto coded = dyn_cast<route::EnumType>(element)) {
+    auto &labels = enumLabels[mlir::TypeAttr::get(element)];
+    auto message = error(diag::typeMismatch, expr.range,
+                         "expected a label: " + llvm::join(labels, ", "));
+    if (auto *text = dyn_cast<StringExpr>(&expr);
+        text && llvm::is_contained(labels, text->value))
+      message.help("labels stand without quotes: " + text->value);
+    return {};
+  }
   error(diag::typeMismatch, expr.range,
         "expected a constant of type " + describeElement(element));
   return {};

@@ -21,8 +21,10 @@ mlir::FlatSymbolRefAttr Elaborator::budgetSymbol(const Name &name,
       entry && entry->pending ? dyn_cast<BudgetDecl>(entry->pending) : nullptr;
   if (!decl) {
     std::vector<std::string> names;
-    for (auto &[known, symbol] : budgets)
-      names.push_back(known->name.text);
+    for (const Scope *at = cx.scope.get(); at; at = at->parent.get())
+      for (auto &[known, declared] : at->entries)
+        if (dyn_cast_or_null<BudgetDecl>(declared.pending))
+          names.push_back(known);
     if (!entry)
       unknownName(name, "budget", names);
     else
@@ -156,6 +158,14 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
     auto share = evalConstant(*decl.warn);
     if (!share)
       return false;
+    if (!(*share > 0 && *share <= 1)) {
+      auto message =
+          error(diag::badBudget, decl.warn->range,
+                "'warn' takes a share of the limit, above 0 and at most 100%");
+      if (*share > 1 && *share <= 100)
+        message.help("write " + sources.text(decl.warn->range) + "%");
+      return false;
+    }
     warn = e.builder.getF64FloatAttr(*share);
   }
   auto op = BudgetOp::create(e.builder, e.loc, symbol, pool->symbol.getValue(),

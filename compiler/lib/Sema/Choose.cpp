@@ -236,7 +236,10 @@ bool Elaborator::emitChoiceRegion(const ChooseExpr &expr, ChooseOp op,
   }
   if (until && strangeAxis(e, yielded.front(), axis->items())) {
     error(diag::choiceAxes, expr.count->range,
-          "the condition after 'until' belongs to the items");
+          "the condition after 'until' is about what is chosen so far: one "
+          "truth for each of the items")
+        .help("sum over the rows chosen: choose until sum(e over chosen) >= "
+              "0.75 of …");
     return false;
   }
   YieldOp::create(e.builder, e.loc, yielded);

@@ -200,6 +200,12 @@ Value Elaborator::use(Value value, SourceRange range) {
 Value Elaborator::evalName(const NameExpr &expr) {
   if (expr.name.text == "this" && cx.candidate)
     return Value::ofAxis(Kind::Row, cx.candidate);
+  // The order of the list, or that of declaration.
+  if (expr.name.text == "order" && cx.candidate &&
+      !cx.scope->lookup("order").first && !columnOf(*cx.candidate, "order"))
+    return Value::array(cx.candidateOrder
+                            ? cx.candidateOrder
+                            : e.iota(cx.candidate, /*asRef=*/false));
   if (expr.name.text == "chosen" && cx.chosen)
     return Value::ofAxis(Kind::Plan, cx.chosen, cx.chosen->plan);
   if (expr.name.text == "now" && !cx.scope->lookup("now").first)
@@ -420,6 +426,17 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     }
     std::vector<std::string> names;
     columnNames(*base.axis, names);
+    if (base.axis->pool &&
+        llvm::any_of(base.axis->pool->bodies(), [&](const auto &body) {
+          return body->name.text == name;
+        })) {
+      error(diag::callMisplaced, expr.member.range,
+            "'" + name + "' is a body of '" + base.axis->name +
+                "', which the host runs")
+          .help("call it, as a statement of a route: let a = call m." + name +
+                "(r) timeout 30 s");
+      return Value();
+    }
     if (base.axis->pool)
       for (auto &[known, entry] : base.axis->pool->scope->entries)
         names.push_back(known);

@@ -40,16 +40,9 @@ bool Elaborator::evalKeys(const Expr &expr,
     }
     return true;
   }
-  mlir::Value key;
-  if (plainName(plain) == "order" && !cx.scope->lookup("order").first) {
-    // The order of the list, or that of declaration.
-    key = cx.candidateOrder ? cx.candidateOrder
-                            : e.iota(cx.candidate, /*asRef=*/false);
-  } else {
-    key = asArray(eval(*plain), plain->range, e.f32());
-    if (!key || !checkedKey(key, plain->range))
-      return false;
-  }
+  mlir::Value key = asArray(eval(*plain), plain->range, e.f32());
+  if (!key || !checkedKey(key, plain->range))
+    return false;
   keys.push_back(key);
   up.push_back(rising);
   return true;

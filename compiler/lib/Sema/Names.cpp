@@ -142,6 +142,13 @@ bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
                  axis.name + "': " + axis.name + "." + name.text);
     known = true;
   }
+  for (auto &[module, entry] : root ? root->entries : prelude->entries)
+    if (entry.value.is(Kind::Module) && entry.value.text.empty() &&
+        entry.value.scope->entries.count(name.text)) {
+      message.help("module '" + module + "' declares it: " + module + "." +
+                   name.text);
+      known = true;
+    }
   for (auto &[type, labels] : enumLabels)
     if (!known && llvm::is_contained(labels, name.text)) {
       message.note("the label '" + name.text +

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Elaborator.h"
+#include "llvm/ADT/StringExtras.h"
 #include <cmath>
 
 using namespace route;
@@ -63,7 +64,8 @@ bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left,
           what + " needs one unit on both sides, found " + l.unit.str() +
               " and " + r.unit.str())
         .label(left, l.unit.str())
-        .label(right, r.unit.str());
+        .label(right, r.unit.str())
+        .help(unitBehind(l.unit.isNone() ? left : right));
     return false;
   }
   if (!unify(a, b)) {
@@ -110,6 +112,30 @@ static Value fold(ast::BinaryOp op, const Value &a, const Value &b) {
   }
 }
 
+/// Help for `30 seconds`: a word that stands behind a number as if it were its
+/// unit. Nothing where there is none.
+std::string Elaborator::unitBehind(SourceRange number) {
+  LineColumn at = sources.lineColumn(number.file, number.end);
+  StringRef line = sources.lineText(number.file, at.line);
+  uint32_t behind = number.end - sources.lineStart(number.file, at.line);
+  StringRef rest = line.drop_front(std::min<size_t>(behind, line.size()));
+  StringRef word =
+      rest.ltrim(' ').take_while([](char c) { return llvm::isAlpha(c); });
+  static const std::pair<const char *, std::vector<StringRef>> units[] = {
+      {"ms", {"millisecond", "milliseconds", "msec"}},
+      {"s", {"second", "seconds", "sec", "secs"}},
+      {"min", {"minute", "minutes", "mins", "m"}},
+      {"h", {"hour", "hours", "hr", "hrs"}},
+      {"tok", {"token", "tokens", "toks"}},
+      {"B", {"byte", "bytes", "b"}}};
+  for (auto &[unit, words] : units)
+    if (llvm::is_contained(words, word))
+      return ("'" + word + "' is no unit: write " +
+              sources.text(number).trim() + " " + unit)
+          .str();
+  return "";
+}
+
 Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs,
                              const Value &rhs, SourceRange range,
                              SourceRange left, SourceRange right) {
@@ -124,10 +150,13 @@ Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs,
         a.unit = b.unit;
       else if (b.unit.isNone() && (a.unit.counts() || b.number == 0))
         b.unit = a.unit;
-      else
-        return fail(diag::unitMismatch, range,
-                    what + " needs one unit on both sides, found " +
-                        a.unit.str() + " and " + b.unit.str());
+      else {
+        error(diag::unitMismatch, range,
+              what + " needs one unit on both sides, found " + a.unit.str() +
+                  " and " + b.unit.str())
+            .help(unitBehind(a.unit.isNone() ? left : right));
+        return Value();
+      }
     }
     return fold(op, a, b);
   }

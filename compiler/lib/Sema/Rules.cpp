@@ -156,8 +156,9 @@ bool Elaborator::checkRules(const ChooseExpr &expr) {
   }
   if (expr.countForm != ChooseExpr::Count::First &&
       plainName(expr.candidates.get()) != "rules") {
-    error(diag::badChoice, expr.range,
-          "rules belong to 'choose first' or 'choose 1 of rules'");
+    error(diag::badChoice, expr.count ? expr.count->range : expr.range,
+          "rules belong to 'choose first' or 'choose 1 of rules'")
+        .suggest(plainName(expr.count.get()), {"first"});
     return false;
   }
   if (expr.rules.empty()) {

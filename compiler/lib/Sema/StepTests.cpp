@@ -101,7 +101,7 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
       row = std::to_string(int64_t(number->value()));
     else if (!llvm::is_contained(owner->axis->labels, row)) {
       error(diag::unknownName, call.args[0].value->range,
-            "pool '" + owner->axis->name + "' has no row of this name")
+            "unknown row '" + row + "' of '" + owner->axis->name + "'")
           .suggest(row, owner->axis->labels);
       return false;
     }

@@ -32,6 +32,12 @@ static bool isSignalEntry(const Scope::Entry &entry) {
          entry.value.storage->kind == Storage::Kind::Signal;
 }
 
+static bool isComparison(ast::BinaryOp op) {
+  using Op = ast::BinaryOp;
+  return op == Op::Eq || op == Op::Ne || op == Op::Lt || op == Op::Le ||
+         op == Op::Gt || op == Op::Ge;
+}
+
 /// Whether a declaration could not be read.
 bool Elaborator::syntaxFailed() const {
   return llvm::any_of(diags.diagnostics(), [](const Diagnostic &told) {
@@ -87,7 +93,12 @@ bool Elaborator::testCell(const TestDecl::Input &input, TestCells &cells) {
     names.clear();
     if (!owners.empty())
       columnNames(*owners[0], names);
-    unknownName(wanted, "column", names);
+    // What a pool with errors has cannot be said.
+    auto pool = owners.empty() ? root->entries.end()
+                               : root->entries.find(owners[0]->name);
+    if (pool == root->entries.end() || pool->second.pending ||
+        !pool->second.value.isError())
+      unknownName(wanted, "column", names);
     return false;
   }
   if (column->kind != ColumnKind::live && column->kind != ColumnKind::state) {
@@ -245,6 +256,10 @@ bool Elaborator::testInput(
     }
   }
   if (name.empty()) {
+    if (auto failed = root->entries.find(input.name.text);
+        input.isSignal && diags.hasErrors() && failed != root->entries.end() &&
+        !failed->second.pending && failed->second.value.isError())
+      return false; // its declaration has told why
     auto message =
         error(diag::unknownName, input.name.range,
               llvm::Twine("unknown ") + (input.isSignal ? "signal" : "column") +
@@ -409,7 +424,17 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
   e.builder.setInsertionPointToStart(&block);
   topOp = func;
   planLets.clear();
+  // What is expected, each followed by the values that it compares.
   llvm::SmallVector<mlir::Value> truths;
+  llvm::SmallVector<mlir::Attribute> said;
+  auto described = [&](StringRef role, StringRef text, mlir::Location at) {
+    auto place = cast<mlir::FileLineColLoc>(at);
+    return e.builder.getDictionaryAttr(
+        {e.builder.getNamedAttr("route.name", e.builder.getStringAttr(text)),
+         e.builder.getNamedAttr("route.role", e.builder.getStringAttr(role)),
+         e.builder.getNamedAttr("route.line",
+                                e.builder.getI64IntegerAttr(place.getLine()))});
+  };
   Context next = cx;
   next.scope = std::make_shared<Scope>(root);
   bool good = inContext(std::move(next), [&] {
@@ -423,7 +448,29 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
       mlir::Value truth = evalTruth(*expect->cond);
       if (!truth)
         return false;
+      std::string text = sources.text(expect->cond->range).str();
       truths.push_back(truth);
+      said.push_back(
+          described("expect", text, locationOf(expect->cond->range)));
+      // What it compares, for when it fails.
+      auto *compared =
+          dyn_cast<ast::BinaryExpr>(ignoreParens(expect->cond.get()));
+      if (!compared || !isComparison(compared->op))
+        continue;
+      for (const Expr *side : {compared->lhs.get(), compared->rhs.get()}) {
+        if (!isa<NameExpr, MemberExpr, CallExpr, ast::BinaryExpr, IndexExpr>(
+                ignoreParens(side)))
+          continue;                          // says itself what it is
+        bool silent = diags.setSilent(true); // a label is no value alone
+        Value value = eval(*side);
+        mlir::Value ir = value.is(Kind::Array) ? value.ir : mlir::Value();
+        diags.setSilent(silent);
+        if (!ir)
+          continue;
+        truths.push_back(ir);
+        said.push_back(described("side", sources.text(side->range).str(),
+                                 locationOf(side->range)));
+      }
     }
     return true;
   });
@@ -439,6 +486,7 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
   route::ReturnOp::create(e.builder, e.loc, truths);
   func.setFunctionType(
       e.builder.getFunctionType({}, mlir::ValueRange(truths).getTypes()));
+  func.setResAttrsAttr(e.builder.getArrayAttr(said));
   e.builder.setInsertionPointToEnd(module->getBody());
   TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "", symbol,
                  e.builder.getDictionaryAttr({}), "true", mlir::IntegerAttr(),

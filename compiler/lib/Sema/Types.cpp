@@ -167,7 +167,11 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
                                         "money", "time", "ratio",  "bytes"};
       for (std::string &name : cx.scope->visibleNames())
         names.push_back(std::move(name));
-      unknownName(named->path.front(), "type", names);
+      const Name &name = named->path.front();
+      auto message = error(diag::unknownName, name.range,
+                           "unknown type '" + name.text + "'");
+      if (!explainName(name, message))
+        message.suggest(name.text, names);
       return noType();
     }
     Value value = resolve(*entry, *scope, named->range);
@@ -240,6 +244,14 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
     return elementType(element);
   }
   if (auto *ref = dyn_cast<ast::RefType>(&expr)) {
+    if (auto *over = dyn_cast<ast::ArrayType>(ref->target.get())) {
+      error(diag::wrongKind, expr.range, "a ref has no axes and no keys")
+          .note("a state of the whole file holds one ref, and a state column "
+                "of a pool one for each row")
+          .help("keep a truth for each row: bool[…, " +
+                sources.text(over->element->range) + "]");
+      return noType();
+    }
     TypeInfo target = resolveType(*ref->target);
     if (target.kind == TypeInfo::Kind::Row)
       return elementType(route::RefType::get(&context, target.rowOf->symbol));

@@ -192,11 +192,10 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
                          device, buffer.data, error);
     if (named.side[0] == 'o' ? partial : mayBeAbsent(named.port))
       return ROUTE_OK;
-    return FAIL(ROUTE_ERROR_TENSOR_MISSING, "has no tensor%s",
+    return FAIL(ROUTE_ERROR_TENSOR_MISSING, "%s",
                 named.side[0] == 'o'
-                    ? ""
-                    : ": null stands for a default or for unknown, and it has "
-                      "neither");
+                    ? "has no tensor"
+                    : "is missing: it has no default and cannot be unknown");
   };
   for (uint64_t i = 0; i < entry.num_inputs; ++i)
     if (route_status status = check({entry.inputs[i], "input"}, call.inputs[i],

@@ -83,6 +83,7 @@ private:
   route_status readLine(std::string_view text, uint64_t item);
   route_status readPort(size_t index, const Json *json, uint64_t item);
   route_status readArray(size_t index, const Json &json, size_t axis);
+  route_status fillMembers(size_t index);
   route_status readLeaf(size_t index, const Json &json);
   route_status fillDefault(size_t index, size_t axis);
   route_status setSize(const route_port_desc &port, uint32_t axis,
@@ -241,6 +242,25 @@ route_status RecordReader::readLists(size_t index, const Json *json) {
   return ROUTE_OK;
 }
 
+/// A column over a ragged axis that a line leaves out: its members are as many
+/// as another column has.
+route_status RecordReader::fillMembers(size_t index) {
+  const route_port_desc &port = entry.inputs[index];
+  int64_t count = raggedCounts[port.axes[0]];
+  if (count < 0)
+    return wrong("'%.100s' is missing, and so is every column of '%.60s': how "
+                 "many there are is not told",
+                 port.name, module.axes[port.axes[0]].name);
+  if (count > 0 && !port.initial &&
+      !(port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN))
+    return wrong("'%.100s' is missing: it has no default and cannot be unknown",
+                 port.name);
+  for (int64_t i = 0; i < count; ++i)
+    if (route_status status = fillDefault(index, 1))
+      return status;
+  return ROUTE_OK;
+}
+
 route_status RecordReader::readPort(size_t index, const Json *json,
                                     uint64_t item) {
   const route_port_desc &port = entry.inputs[index];
@@ -248,7 +268,9 @@ route_status RecordReader::readPort(size_t index, const Json *json,
     return readLists(index, json);
   size_t firstAxis = overItems(port) ? 1 : 0;
   if (overRagged(port)) {
-    if (!json || json->kind != Json::Kind::Array)
+    if (!json)
+      return fillMembers(index);
+    if (json->kind != Json::Kind::Array)
       return wrong("'%.100s' is not a list over axis '%.60s'", port.name,
                    module.axes[port.axes[0]].name);
     int64_t &count = raggedCounts[port.axes[0]];
@@ -311,10 +333,12 @@ route_status RecordReader::readLine(std::string_view text, uint64_t item) {
     found[index] = &record.elements[key];
   }
   raggedCounts.assign(module.num_axes, -1);
-  for (size_t i = 0; i < entry.num_inputs; ++i)
-    if (fromLines(entry.inputs[i]))
-      if (route_status status = readPort(i, found[i], item))
-        return status;
+  // What is left out last: what is given tells how many members there are.
+  for (bool given : {true, false})
+    for (size_t i = 0; i < entry.num_inputs; ++i)
+      if (fromLines(entry.inputs[i]) && (found[i] != nullptr) == given)
+        if (route_status status = readPort(i, found[i], item))
+          return status;
   for (size_t axis = 0; axis < offsets.size(); ++axis)
     if (raggedCounts[axis] >= 0)
       offsets[axis].push_back(offsets[axis].back() + raggedCounts[axis]);

@@ -20,7 +20,6 @@ namespace {
 struct Members {
   const char *const *names = nullptr;
   uint64_t count = 0;
-  const char *owner = "";
 };
 } // namespace
 
@@ -28,20 +27,27 @@ static Members membersOf(const route_module_desc &module,
                          const route_type_desc &type) {
   if (type.enumeration >= 0) {
     const route_enum_desc &desc = module.enums[type.enumeration];
-    return {desc.members, desc.num_members, desc.name};
+    return {desc.members, desc.num_members};
   }
   if (type.rows_of >= 0 && module.axes[type.rows_of].members) {
     const route_axis_desc &axis = module.axes[type.rows_of];
-    return {axis.members, static_cast<uint64_t>(axis.size), axis.name};
+    return {axis.members, static_cast<uint64_t>(axis.size)};
   }
   return {};
 }
 
 static std::string listOf(const Members &members) {
-  std::string list = "a member of '" + std::string(members.owner) + "':";
-  for (uint64_t i = 0; i < members.count && list.size() < 160; ++i)
-    list += std::string(i ? ", " : " ") + members.names[i];
-  return list;
+  std::string list = "one of ";
+  uint64_t i = 0;
+  for (; i < members.count && list.size() < 160; ++i)
+    list += std::string(i ? ", " : "") + members.names[i];
+  return list + (i < members.count ? ", …" : "");
+}
+
+/// What counts tokens or bytes.
+static bool neverNegative(const route_type_desc &type) {
+  std::string_view unit = type.unit ? type.unit : "";
+  return unit == "tok" || unit == "B";
 }
 
 template <typename T>
@@ -199,7 +205,9 @@ bool route::readElement(const route_module_desc &module,
   case ROUTE_I16:
     return readInteger<int16_t>(json, target, expected);
   case ROUTE_I32:
-    if (readInteger<int32_t>(json, target, expected))
+    if (readInteger<int32_t>(json, target, expected) &&
+        (!members.names || port.role == ROUTE_ROLE_PLAN_INDEX ||
+         (json.kind == Json::Kind::Unsigned && json.natural < members.count)))
       return true;
     if (members.names)
       expected = listOf(members);
@@ -216,6 +224,11 @@ bool route::readElement(const route_module_desc &module,
   case ROUTE_HANDLE:
     return readInteger<uint64_t>(json, target, expected);
   default:
+    if (json.isNumber() && json.asDouble() < 0 && neverNegative(port.type)) {
+      expected = std::string(port.type.unit[0] == 't' ? "tokens" : "bytes") +
+                 ", which are never below zero";
+      return false;
+    }
     return readFloat(json, port.type, target, expected);
   }
 }
