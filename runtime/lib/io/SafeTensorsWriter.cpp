@@ -40,7 +40,9 @@ std::string SafeTensorsWriter::serialise() const {
   if (!notes.empty()) {
     key("__metadata__");
     json.StartObject();
-    for (const auto &[name, text] : notes) {
+    auto sorted = notes; // files of the same tensors are the same
+    std::sort(sorted.begin(), sorted.end());
+    for (const auto &[name, text] : sorted) {
       key(name);
       json.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
     }

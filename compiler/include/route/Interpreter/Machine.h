@@ -141,8 +141,6 @@ public:
   /// Values of params, given signals and input or live columns by full name
   /// (`axis.column`), state cells, and computed signals of the current run.
   llvm::StringMap<Array> params, inputs, cells, computed;
-  /// When a handler with `every_ns` ran last, ns.
-  llvm::StringMap<int64_t> lastRun;
   /// When a live column was pushed, ns.
   llvm::StringMap<int64_t> pushedNs;
   /// In a step run: the item axes with the position that the run is for.

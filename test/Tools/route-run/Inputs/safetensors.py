@@ -32,6 +32,8 @@ def show(path):
     header = json.loads(blob[8 : 8 + size])
     for name in sorted(header):
         item = header[name]
+        if name == "__metadata__":
+            continue
         begin, end = (8 + size + offset for offset in item["data_offsets"])
         count = (end - begin) // struct.calcsize(FORMATS[item["dtype"]])
         values = struct.unpack(f"<{count}{FORMATS[item['dtype']]}", blob[begin:end])
