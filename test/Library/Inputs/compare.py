@@ -35,6 +35,8 @@ def read(path):
     (size,) = struct.unpack_from("<Q", data)
     result = {}
     for name, entry in json.loads(data[8 : 8 + size]).items():
+        if name == "__metadata__":
+            continue
         begin, end = entry["data_offsets"]
         raw = data[8 + size + begin : 8 + size + end]
         code = CODES[entry["dtype"]]
