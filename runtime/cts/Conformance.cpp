@@ -1,10 +1,7 @@
-//===- Conformance.cpp - What any compiled module must keep ---------------===//
-//
+// What any compiled module must keep.
 // Every entry runs several times on the same inputs in surroundings that must
 // not matter: other garbage in outputs and workspace, other ways to share
 // loops, other variants, fewer items. Guards stand around what it may write.
-//
-//===----------------------------------------------------------------------===//
 #include "Conformance.h"
 #include "../lib/core/CheckModule.h"
 

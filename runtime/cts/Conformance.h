@@ -1,9 +1,6 @@
-//===- Conformance.h - What any compiled module must keep -----------------===//
-//
+// What any compiled module must keep.
 // Checks of the contract in route_module.h that need no knowledge of what a
 // module computes: inputs are made up from its descriptor.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_CTS_CONFORMANCE_H
 #define ROUTE_CTS_CONFORMANCE_H
 

@@ -1,9 +1,6 @@
-//===- Generator.cpp - Made-up inputs and checkpoints ---------------------===//
-//
+// Made-up inputs and checkpoints.
 // Values that find mistakes: exact ties, the ends of ranges, what is no number,
 // empty axes and texts that are no UTF-8.
-//
-//===----------------------------------------------------------------------===//
 #include "../lib/core/CheckModule.h"
 #include "../lib/core/Elements.h"
 #include "../lib/core/Params.h"

@@ -1,9 +1,6 @@
-//===- route-cts.cpp - Checks that a library keeps the contract -----------===//
-//
+// Checks that a library keeps the contract.
 // For people who write or change a code generator: exit code 0 when every check
 // of runtime/cts holds, 1 when one does not, 2 for a wrong command line.
-//
-//===----------------------------------------------------------------------===//
 #include "Conformance.h"
 
 #include <cstdio>

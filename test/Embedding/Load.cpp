@@ -1,9 +1,10 @@
-// A generated library under load: threads decide, forward, emit and read state
-// on one context at the same time. Built twice: as it is, where it counts what
-// calls allocate, and with ThreadSanitizer, runtime included (generated code is
-// not instrumented: what it does to memory shows only in wrong results).
+// A generated library under load: threads share one context.
+// They decide, forward, emit and read state at the same time. Built twice: as
+// it is, where it counts what calls allocate, and with ThreadSanitizer, runtime
+// included (generated code is not instrumented: what it does to memory shows
+// only in wrong results).
 //
-//   embedding-load LIBRARY WEIGHTS
+// embedding-load LIBRARY WEIGHTS
 #include "../Runtime/Support/CountAllocations.h"
 #include "route/route.h"
 

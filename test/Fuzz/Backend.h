@@ -1,5 +1,6 @@
-// One way to execute a compiled spec. The differential fuzzer compares any
-// number of them with the first; a new back end is one more implementation.
+// One way to execute a compiled spec.
+// The differential fuzzer compares any number of them with the first; a new
+// back end is one more implementation.
 #ifndef ROUTE_TEST_FUZZ_BACKEND_H
 #define ROUTE_TEST_FUZZ_BACKEND_H
 

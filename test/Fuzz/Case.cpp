@@ -1,5 +1,4 @@
-// Compiles a spec as routec does, runs library and interpreter on the same
-// inputs, and says how they compare.
+// One case: a spec compiled as routec does, run on all back ends, compared.
 #include "Case.h"
 #include "../../runtime/cts/Conformance.h"
 #include "Backend.h"

@@ -1,5 +1,5 @@
-// The choices that a generator makes, recorded so that a case can be replayed
-// and made smaller.
+// The choices that a generator makes, recorded.
+// So a case can be replayed and made smaller.
 #ifndef ROUTE_TEST_FUZZ_CHOICES_H
 #define ROUTE_TEST_FUZZ_CHOICES_H
 

@@ -1,5 +1,5 @@
-// What back ends that call a library through the runtime share: one context,
-// and calls with their sizes told and their outputs allocated.
+// What back ends that call a library through the runtime share.
+// One context, and calls with their sizes told and their outputs allocated.
 #ifndef ROUTE_FUZZ_CONTEXTBACKEND_H
 #define ROUTE_FUZZ_CONTEXTBACKEND_H
 

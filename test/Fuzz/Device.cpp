@@ -1,5 +1,5 @@
-// The compiled library's code for GPUs as a back end: what an entry takes is
-// copied to the first GPU, and what it gives back again.
+// The compiled library's code for GPUs as a back end.
+// What an entry takes is copied to the first GPU, and what it gives back again.
 #include "../../runtime/lib/cuda/Driver.h"
 #include "ContextBackend.h"
 

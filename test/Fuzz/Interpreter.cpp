@@ -1,4 +1,7 @@
 // The interpreter as a back end: values cross by the descriptor's names.
+// route-run-interpret crosses by the schema instead (Execute.cpp); as an oracle
+// this one keeps apart from what it judges. The bytes of buffers are read and
+// written by Buffers.h in both.
 #include "Backend.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"

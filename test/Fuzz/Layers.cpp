@@ -1,5 +1,6 @@
-// Random feed-forward layers: experts with bodies, shared experts, halves,
-// biases, clamps, members of two kinds, and stacks of layers.
+// Random feed-forward layers.
+// Experts with bodies, shared experts, halves, biases, clamps, members of two
+// kinds, and stacks of layers.
 #include "Spec.h"
 
 using namespace route::fuzz;

@@ -1,6 +1,7 @@
-// Random request policies: columns of many types, text predicates, host
-// signals that may be unknown, units, rules, notes, live and state columns,
-// budgets, rows taken one by one, loops, handlers.
+// Random request policies.
+// Columns of many types, text predicates, host signals that may be unknown,
+// units, rules, notes, live and state columns, budgets, rows taken one by one,
+// loops, handlers.
 #include "Spec.h"
 
 #include <vector>

@@ -1,5 +1,6 @@
-// Random token routers: scores, biases, groups, masks, every form of choice,
-// weights, second choices, joined plans, commit handlers, and reductions.
+// Random token routers.
+// Scores, biases, groups, masks, every form of choice, weights, second choices,
+// joined plans, commit handlers, and reductions.
 #include "Spec.h"
 
 #include <array>

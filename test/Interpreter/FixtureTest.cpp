@@ -1,8 +1,8 @@
-// Compares the interpreter with a model's reference implementation: choices
-// exactly, numbers within a given distance.
+// Compares the interpreter with a model's reference implementation.
+// Choices exactly, numbers within a given distance.
 //
-//   interp-fixture-test SPEC PARAMS IO WEIGHT_TOLERANCE OUTPUT_TOLERANCE
-//   [axis=N ...]
+// interp-fixture-test SPEC PARAMS IO WEIGHT_TOLERANCE OUTPUT_TOLERANCE
+//                     [axis=N ...]
 //
 // IR is what `routec --emit=route` prints. IO holds x, indices [token, k] in
 // rank order, weights [token, k] and y64. A weight may be off by

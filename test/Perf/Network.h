@@ -1,6 +1,6 @@
-// The choice as one would write it by hand for AVX-512: eight items side by
-// side, candidates as (key, ~index) in 64 bits, blocks of eight sorted by
-// Batcher's network and merged with the best eight so far.
+// The choice as one would write it by hand for AVX-512.
+// Eight items side by side, candidates as (key, ~index) in 64 bits, blocks of
+// eight sorted by Batcher's network and merged with the best eight so far.
 #ifndef ROUTE_TEST_PERF_NETWORK_H
 #define ROUTE_TEST_PERF_NETWORK_H
 

@@ -1,7 +1,11 @@
-// Times compiled row programs on one core against a plain C++ router and a
-// hand-written network (Network.h), both compiled by clang -O3 for this
-// machine, from item-major logits in memory.
-//   build/bin/bench-rows [v3|v4|v4-bf16]
+// Times compiled row programs on one core against two other routers.
+// A plain C++ router and a hand-written network (Network.h), both compiled by
+// clang -O3 for this machine, from item-major logits in memory.
+//
+//   build/bin/bench-rows [v3
+// v4
+// v4-bf16]
+//
 // Prints ns an item (medians and the least), the floor (bytes moved over the
 // measured read bandwidth), the network's ns with and without the softmax, and
 // how many times longer ours takes than each. Inputs rotate through 64 MB.

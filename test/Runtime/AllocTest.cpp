@@ -1,9 +1,6 @@
-//===- AllocTest.cpp - Calls allocate nothing -----------------------------===//
-//
+// Calls allocate nothing.
 // Replaces the C library's allocator by one that counts, and counts what
 // decisions, events, traces, failing calls and parallel loops ask of it.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/CountAllocations.h"
 #include "Support/Policy.h"
 #include "Support/Top2.h"

@@ -1,9 +1,6 @@
-//===- BindTest.cpp - Binding parameters from checkpoints -----------------===//
-//
+// Binding parameters from checkpoints.
 // One test for each way a checkpoint may be wrong, and for stacking, packing,
 // shards and files on disk where it is right.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Top2.h"
 #include "route/io/Files.h"
 

@@ -1,9 +1,6 @@
-//===- CallTest.cpp - Calls: what they give and what they refuse ----------===//
-//
+// Calls: what they give and what they refuse.
 // Results of the two hand-written modules, then every mistake a host can make
 // with a tensor, one by one.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Policy.h"
 #include "Support/Top2.h"
 

@@ -1,9 +1,6 @@
-//===- DeviceTest.cpp - Calls on a GPU, with a driver that is not one -----===//
-//
+// Calls on a GPU, with a driver that is not one.
 // What the runtime asks of the driver, and what it reports of it. The driver is
 // Support/FakeDriver.c, found as libcuda.so.1.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Top2.h"
 
 #include <algorithm>

@@ -1,10 +1,7 @@
-//===- DispatchBench.cpp - What a call costs beside the entry itself ------===//
-//
+// What a call costs beside the entry itself.
 // A benchmark, not a test: the test modules' entries are replaced by one that
 // does nothing, so that what is left is the runtime. Prints nanoseconds a call,
 // the median of many groups, and the cost of a clock read for comparison.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Policy.h"
 #include "Support/Top2.h"
 

@@ -1,9 +1,6 @@
-//===- FuzzTest.cpp - Damaged files and traces never crash ----------------===//
-//
+// Damaged files and traces never crash.
 // Mutates good safetensors files and traces at random, many times; every one
 // must be read or refused with a message. Arguments: seed, rounds.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Policy.h"
 #include "Support/Top2.h"
 #include "route/io/Records.h"

@@ -1,9 +1,6 @@
-//===- ModuleTest.cpp - Loading modules and refusing bad ones -------------===//
-//
+// Loading modules and refusing bad ones.
 // Every way a descriptor may contradict itself is tried by breaking one field
 // of a good one.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Top2.h"
 
 #include <functional>

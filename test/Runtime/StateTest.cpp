@@ -1,9 +1,6 @@
-//===- StateTest.cpp - State, events, traces and replay -------------------===//
-//
+// State, events, traces and replay.
 // What events do and when it is seen; that a trace replays to the byte and a
 // changed one does not.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Policy.h"
 #include "Support/Top2.h"
 

@@ -1,10 +1,7 @@
-//===- ThreadsTest.cpp - Calls from many threads at once ------------------===//
-//
+// Calls from many threads at once.
 // Deciders, an emitter and a pool on one context; built with ThreadSanitizer,
 // runtime and modules included. A decision must see one event's writes wholly
 // or not at all.
-//
-//===----------------------------------------------------------------------===//
 #include "Support/Top2.h"
 
 #include <atomic>

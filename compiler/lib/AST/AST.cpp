@@ -1,9 +1,6 @@
-//===- AST.cpp - What the nodes of the syntax tree can answer ---*- C++ -*-===//
-//
+// What the nodes of the syntax tree can answer.
 // Names of kinds and operators, values of numbers, and the members of nodes
 // that own later-declared classes.
-//
-//===----------------------------------------------------------------------===//
 #include "route/AST/AST.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cstdlib>
@@ -51,60 +48,6 @@ double NumberExpr::value() const {
   if (mulNum == 1)
     return number / double(mulDen);
   return double((long double)number * mulNum / mulDen);
-}
-
-/// Room for the product of two 64-bit factors.
-using Wide = unsigned __int128;
-
-/// Multiplies by ten `count` times (divides when negative); false when the
-/// result is not a whole number below 2^64.
-static bool scaleByTen(Wide &value, long count) {
-  for (; count > 0 && value != 0; --count)
-    if ((value *= 10) >> 124)
-      return false;
-  for (; count < 0 && value != 0; ++count) {
-    if (value % 10 != 0)
-      return false;
-    value /= 10;
-  }
-  return true;
-}
-
-std::optional<uint64_t> NumberExpr::asUnsigned() const {
-  Wide value = 0;
-  long exponent = 0;
-  if (llvm::StringRef(digits).starts_with("0x")) {
-    value = std::strtoull(digits.c_str(), nullptr, 16);
-  } else {
-    bool afterPoint = false;
-    size_t i = 0;
-    for (; i < digits.size() && digits[i] != 'e'; ++i) {
-      if (digits[i] == '.') {
-        afterPoint = true;
-        continue;
-      }
-      if (value >= Wide(1) << 96)
-        return std::nullopt;
-      value = value * 10 + unsigned(digits[i] - '0');
-      exponent -= afterPoint;
-    }
-    if (i < digits.size())
-      exponent += std::strtol(digits.c_str() + i + 1, nullptr, 10);
-  }
-  // Take out trailing zeros first so that 1.50k keeps its room.
-  while (exponent < 0 && value != 0 && value % 10 == 0) {
-    value /= 10;
-    ++exponent;
-  }
-  if (value >= Wide(1) << 64)
-    return std::nullopt;
-  value *= mulNum;
-  if (!scaleByTen(value, exponent) || value % mulDen != 0)
-    return std::nullopt;
-  value /= mulDen;
-  if (value >= Wide(1) << 64)
-    return std::nullopt;
-  return uint64_t(value);
 }
 
 llvm::StringRef CallExpr::calleeName() const { return plainName(callee.get()); }

@@ -1,9 +1,6 @@
-//===- Dump.cpp - The syntax tree as text -----------------------*- C++ -*-===//
-//
+// The syntax tree as text.
 // `--emit=ast`: one node a line, children below with the label of their slot.
 // Positions are left out so that formatting a file does not change its dump.
-//
-//===----------------------------------------------------------------------===//
 #include "route/AST/Visitor.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/raw_ostream.h"

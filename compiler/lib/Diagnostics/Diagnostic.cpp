@@ -1,8 +1,5 @@
-//===- Diagnostic.cpp - Collecting messages ---------------------*- C++ -*-===//
-//
+// Collecting messages.
 // The table of codes, the builder and the engine.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Diagnostic.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"

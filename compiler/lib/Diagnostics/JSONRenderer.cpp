@@ -1,8 +1,5 @@
-//===- JSONRenderer.cpp - Diagnostics for tools -----------------*- C++ -*-===//
-//
+// Diagnostics for tools.
 // One JSON object a line; the members are listed in Render.h.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Render.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"

@@ -1,8 +1,5 @@
-//===- SourceManager.cpp - Source text and positions in it ------*- C++ -*-===//
-//
+// Source text and positions in it.
 // Line tables are made once a file; columns are counted on demand.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Diagnostics/SourceManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"

@@ -1,9 +1,6 @@
-//===- Driver.cpp - The command routec ------------------------------------===//
-//
+// The command routec.
 // Reads the command line, runs phases up to the one asked for, prints messages
 // and the result.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Driver/Driver.h"
 #include "mlir/IR/Diagnostics.h"
 #include "route/Diagnostics/Render.h"

@@ -1,9 +1,6 @@
-//===- Tests.cpp - Inline tests run by the interpreter --------------------===//
-//
+// Inline tests run by the interpreter.
 // Binds what a test gives, runs its function and compares the first row of the
 // plan, the refusal or the rule with what is expected.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Driver/Tests.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Checkpoint.h"

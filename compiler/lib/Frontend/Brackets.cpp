@@ -1,10 +1,7 @@
-//===- Brackets.cpp - Pairing brackets before parsing -----------*- C++ -*-===//
-//
+// Pairing brackets before parsing.
 // An unclosed bracket makes every later message wrong, so brackets are paired
 // first. When the file as a whole is unbalanced, a declaration that begins at
 // the left margin shows where a bracket should have been closed.
-//
-//===----------------------------------------------------------------------===//
 #include "RouteParser.h"
 #include "Tokens.h"
 #include "route/Frontend/Parser.h"

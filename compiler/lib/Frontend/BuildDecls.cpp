@@ -1,8 +1,5 @@
-//===- BuildDecls.cpp - Declarations of the syntax tree ---------*- C++ -*-===//
-//
+// Declarations of the syntax tree.
 // From the parse tree of a declaration to its nodes, one a declared name.
-//
-//===----------------------------------------------------------------------===//
 #include "Builder.h"
 
 using namespace route;

@@ -1,12 +1,9 @@
-//===- BuildExprs.cpp - Expressions of the syntax tree ----------*- C++ -*-===//
-//
+// Expressions of the syntax tree.
 // The grammar lists operands and operators flat; here they get their
 // precedence. From loose to tight:
 //   with, up < where < or < and < not < == != < <= > >= in subset < at
 //   < .. < ?? < ++ < + - < * / @ < unary - + < ^ < old < . () []
 // All associate to the left except ^ and ??; comparisons do not chain.
-//
-//===----------------------------------------------------------------------===//
 #include "Builder.h"
 #include "Units.h"
 #include <optional>

@@ -1,8 +1,5 @@
-//===- BuildForms.cpp - Choice, cases, loops and calls ----------*- C++ -*-===//
-//
+// Choice, cases, loops and calls.
 // The expressions that begin with a word.
-//
-//===----------------------------------------------------------------------===//
 #include "Builder.h"
 
 using namespace route;

@@ -1,9 +1,6 @@
-//===- BuildPools.cpp - Pools of the syntax tree ----------------*- C++ -*-===//
-//
+// Pools of the syntax tree.
 // From the parse tree of a pool to its node: attributes, bodies, rows, clauses
 // and what is declared inside.
-//
-//===----------------------------------------------------------------------===//
 #include "Builder.h"
 
 using namespace route;

@@ -1,9 +1,6 @@
-//===- BuildStmts.cpp - Statements and braces -------------------*- C++ -*-===//
-//
+// Statements and braces.
 // The grammar has one kind of braces; where they stand decides whether they are
 // a block of statements, a set, a record or the inputs of a test.
-//
-//===----------------------------------------------------------------------===//
 #include "Builder.h"
 #include "Tokens.h"
 

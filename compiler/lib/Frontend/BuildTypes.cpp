@@ -1,8 +1,5 @@
-//===- BuildTypes.cpp - Types of the syntax tree ----------------*- C++ -*-===//
-//
+// Types of the syntax tree.
 // From the parse tree of a type to its node.
-//
-//===----------------------------------------------------------------------===//
 #include "Builder.h"
 #include "Units.h"
 

@@ -1,8 +1,5 @@
-//===- Builder.cpp - Names, strings and ranges ------------------*- C++ -*-===//
-//
+// Names, strings and ranges.
 // The small parts of the tree builder that the others share.
-//
-//===----------------------------------------------------------------------===//
 #include "Builder.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/ConvertUTF.h"

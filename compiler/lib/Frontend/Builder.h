@@ -1,10 +1,7 @@
-//===- Builder.h - Parse tree to syntax tree --------------------*- C++ -*-===//
-//
+// Parse tree to syntax tree.
 // Turns the parse tree of one declaration into AST nodes: applies operator
 // precedence, tells blocks from literals, and checks what the grammar leaves
 // open. Private to the front end.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_FRONTEND_BUILDER_H
 #define ROUTE_LIB_FRONTEND_BUILDER_H
 

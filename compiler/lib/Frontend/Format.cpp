@@ -1,10 +1,7 @@
-//===- Format.cpp - The one layout of a .route file -------------*- C++ -*-===//
-//
+// The one layout of a .route file.
 // Works on tokens, so that comments and line breaks stay where people put them.
 // Two spaces a level; a line that goes on from the one before is indented once
 // more; statements that share a line stand two spaces apart.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Frontend/Format.h"
 #include "RouteParser.h"
 #include "Tokens.h"

@@ -1,9 +1,6 @@
-//===- Lexer.cpp - Text to tokens -------------------------------*- C++ -*-===//
-//
+// Text to tokens.
 // Runs the generated lexer over text that has been checked to be UTF-8, turns
 // its code point positions into byte offsets and names every error of the text.
-//
-//===----------------------------------------------------------------------===//
 #include "RouteLexer.h"
 #include "RouteParser.h"
 #include "Tokens.h"

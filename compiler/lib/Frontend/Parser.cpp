@@ -1,11 +1,8 @@
-//===- Parser.cpp - From text to syntax tree --------------------*- C++ -*-===//
-//
+// From text to syntax tree.
 // Parses declaration by declaration, so that one run shows an error of each and
 // no parse tree outlives its declaration. Each is tried with the fast
 // prediction mode first; only a declaration that fails is parsed again to say
 // why.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Frontend/Parser.h"
 #include "Builder.h"
 #include "SyntaxErrors.h"

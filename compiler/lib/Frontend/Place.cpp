@@ -1,8 +1,5 @@
-//===- Place.cpp - Where parsing failed, in words ---------------*- C++ -*-===//
-//
+// Where parsing failed, in words.
 // Describes the token at which the parser gave up and what stands around it.
-//
-//===----------------------------------------------------------------------===//
 #include "RouteParser.h"
 #include "SyntaxErrors.h"
 

@@ -1,10 +1,7 @@
-//===- SyntaxErrors.cpp - Parser failures in plain words --------*- C++ -*-===//
-//
+// Parser failures in plain words.
 // Maps the parser's state at a failure to one message. Sets of token kinds
 // never reach the user: they are summed up as an expression, a type, a name, a
 // statement, or the one or two signs that could stand there.
-//
-//===----------------------------------------------------------------------===//
 #include "SyntaxErrors.h"
 #include "RouteParser.h"
 #include "llvm/ADT/STLExtras.h"

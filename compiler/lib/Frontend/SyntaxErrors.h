@@ -1,9 +1,6 @@
-//===- SyntaxErrors.h - Parser failures in plain words ----------*- C++ -*-===//
-//
+// Parser failures in plain words.
 // The error strategy of the second parsing stage: says what was found and what
 // was expected in the language's own words, then gives up on the declaration.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_FRONTEND_SYNTAXERRORS_H
 #define ROUTE_LIB_FRONTEND_SYNTAXERRORS_H
 

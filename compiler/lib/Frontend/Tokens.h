@@ -1,10 +1,7 @@
-//===- Tokens.h - Words and signs of a file ---------------------*- C++ -*-===//
-//
+// Words and signs of a file.
 // What the lexer hands to the parser and to the formatter: tokens with byte
 // ranges, in which words have been settled as keywords or names. Private to the
 // front end; kinds are those of the generated parser.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_FRONTEND_TOKENS_H
 #define ROUTE_LIB_FRONTEND_TOKENS_H
 

@@ -1,8 +1,5 @@
-//===- Units.cpp - Unit words and numbers -----------------------*- C++ -*-===//
-//
+// Unit words and numbers.
 // Numbers stay exact: digits and a whole factor or divisor to the base unit.
-//
-//===----------------------------------------------------------------------===//
 #include "Units.h"
 #include "llvm/ADT/StringExtras.h"
 

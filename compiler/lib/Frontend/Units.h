@@ -1,9 +1,6 @@
-//===- Units.h - Unit words and numbers -------------------------*- C++ -*-===//
-//
+// Unit words and numbers.
 // The units that may follow a number and the reading of number tokens. Private
 // to the front end.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_FRONTEND_UNITS_H
 #define ROUTE_LIB_FRONTEND_UNITS_H
 

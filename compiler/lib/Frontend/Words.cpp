@@ -1,11 +1,8 @@
-//===- Words.cpp - Keyword or name, by the neighbours -----------*- C++ -*-===//
-//
+// Keyword or name, by the neighbours.
 // Most words of the language are only special in a few places, and people name
 // columns `weight`, `limit`, `state` or `order`. Two names never stand side by
 // side in an expression, so the token before and the token after a word tell
 // which it is. The rules are listed in docs/language.md.
-//
-//===----------------------------------------------------------------------===//
 #include "RouteParser.h"
 #include "Tokens.h"
 #include "Units.h"

@@ -1,8 +1,5 @@
-//===- Emitter.cpp - Constants, elements and elementwise ops --------------===//
-//
+// Constants, elements and elementwise ops.
 // The part of the emitter that concerns elements; Movement.cpp has the axes.
-//
-//===----------------------------------------------------------------------===//
 #include "route/IRGen/Emitter.h"
 
 using namespace mlir;

@@ -1,10 +1,7 @@
-//===- Movement.cpp - Moving values between axes --------------------------===//
-//
+// Moving values between axes.
 // Down to descendants (broadcast), up to ancestors (reduce), across copies
 // (rename) and to one position (pick). A plan made from another plan is crossed
 // one step at a time: each op names the rows of exactly one plan.
-//
-//===----------------------------------------------------------------------===//
 #include "route/IRGen/Emitter.h"
 
 using namespace mlir;

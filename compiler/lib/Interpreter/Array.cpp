@@ -1,5 +1,5 @@
-// Buffers with a memory limit, and views: broadcasting by name and by descent
-// without copies.
+// Buffers with a memory limit, and views.
+// Views broadcast by name and by descent without copies.
 #include "route/Interpreter/Array.h"
 
 using namespace mlir;

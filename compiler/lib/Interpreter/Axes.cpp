@@ -1,5 +1,4 @@
-// The machine's axes: instances from declarations and inputs, and the axes of
-// results.
+// The machine's axes: from declarations, from inputs, and of results.
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Machine.h"
 

@@ -1,5 +1,5 @@
-// Budgets of a choice: amounts, limits and keys from their regions, totals from
-// the ledger.
+// Budgets of a choice: what they allow and what is reserved.
+// Amounts, limits and keys come from their regions, totals from the ledger.
 #include "Budgets.h"
 #include "Scalars.h"
 #include "route/Time/TimeZone.h"

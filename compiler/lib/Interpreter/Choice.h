@@ -1,5 +1,4 @@
-// The parts of a choice: its items and candidates, its keys, and the plan it
-// makes.
+// The parts of a choice: its items, its candidates, its keys and its plan.
 #ifndef ROUTE_LIB_INTERPRETER_CHOICE_H
 #define ROUTE_LIB_INTERPRETER_CHOICE_H
 

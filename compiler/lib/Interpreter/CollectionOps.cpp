@@ -1,5 +1,4 @@
-// Evaluators of ops on lists and sets, on state with keys, on pools of pools
-// and on hash rings.
+// Evaluators of ops on lists and sets, keyed state, pools of pools and rings.
 #include "Elementwise.h"
 #include "Scalars.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"

@@ -1,5 +1,4 @@
-// Elements and intervals: storage classes, zero and unknown values, comparison,
-// rounding, printing.
+// Elements and intervals: storage, zero, unknown, order, rounding, printing.
 #include "route/Interpreter/Element.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"

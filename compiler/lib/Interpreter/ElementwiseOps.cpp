@@ -1,5 +1,4 @@
-// Evaluators of elementwise ops: unary, binary, compare, select, cast, and the
-// three-valued ones.
+// Evaluators of elementwise ops, the three-valued ones among them.
 #include "Elementwise.h"
 #include "Scalars.h"
 

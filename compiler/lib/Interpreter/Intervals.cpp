@@ -1,6 +1,4 @@
-// Elementwise functions of ranges: interval arithmetic for numbers, Kleene's
-// logic for truths.
-//
+// Elementwise functions of ranges: intervals of numbers, Kleene's logic.
 // The ends are computed with the plain functions. Rounding is monotone, so the
 // interval holds every value that the plain function gives for values within
 // the operands' intervals.

@@ -1,5 +1,5 @@
-// Runs functions of the tensor level on a route's inputs and reads their
-// outputs back as arrays and plans.
+// Runs functions of the tensor level on a route's inputs.
+// Their outputs are read back as arrays and plans.
 #include "Choice.h"
 #include "Scalars.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"

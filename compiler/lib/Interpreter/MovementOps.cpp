@@ -1,5 +1,4 @@
-// Evaluators of ops that make or move values: constants, broadcasts, renames,
-// picks, stacks, positions, draws.
+// Evaluators of ops that make values or move them between axes.
 #include "Elementwise.h"
 #include "Scalars.h"
 #include "route/philox.h"

@@ -1,5 +1,4 @@
-// Evaluators of reductions and contractions, in the order of sums that
-// numerics.h fixes.
+// Evaluators of reductions and contractions, summed as numerics.h says.
 #include "Elementwise.h"
 #include "Meeting.h"
 #include "Scalars.h"

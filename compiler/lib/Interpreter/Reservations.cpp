@@ -1,5 +1,4 @@
-// Budgets of calls: amounts from the budgets' regions at one row and item,
-// totals from the ledgers.
+// Budgets of calls: amounts at one row and item, totals from the ledgers.
 #include "Reservations.h"
 #include "Budgets.h"
 #include "Scalars.h"

@@ -1,5 +1,6 @@
-// What calls hold of budgets: reserved when a call is made, charged when it is
-// answered, released when it fails.
+// What calls hold of budgets.
+// It is reserved when a call is made, charged when it is answered, and released
+// when it fails.
 #ifndef ROUTE_LIB_INTERPRETER_RESERVATIONS_H
 #define ROUTE_LIB_INTERPRETER_RESERVATIONS_H
 

@@ -1,5 +1,5 @@
-// Elementwise functions on single elements: plain values by numerics.h, ranges
-// by interval arithmetic and Kleene logic.
+// Elementwise functions on single elements.
+// Plain values by numerics.h, ranges by interval arithmetic and Kleene's logic.
 #ifndef ROUTE_LIB_INTERPRETER_SCALARS_H
 #define ROUTE_LIB_INTERPRETER_SCALARS_H
 

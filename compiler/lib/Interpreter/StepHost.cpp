@@ -1,5 +1,5 @@
-// Drives step runs: by a script of what the host answers, or by the events of a
-// log. Time is that of the script; nothing waits.
+// Drives step runs: by a script of answers, or by the events of a log.
+// Time is that of the script; nothing waits.
 #include "Scalars.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Inputs.h"

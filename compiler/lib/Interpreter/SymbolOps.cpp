@@ -1,5 +1,4 @@
-// Evaluators of symbol access, and what signals, columns, params and state read
-// as.
+// Evaluators of symbol access: what signals, columns, params and state hold.
 #include "Scalars.h"
 #include "route/Interpreter/Machine.h"
 

@@ -1,5 +1,4 @@
-// The evaluator of text functions, by the reference in
-// compiler/include/route/Text.
+// The evaluator of text functions, by the reference in the text library.
 #include "Elementwise.h"
 #include "Scalars.h"
 #include "route/Text/Functions.h"

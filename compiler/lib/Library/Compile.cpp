@@ -1,5 +1,4 @@
-// Compiles a module of tensors to the objects of a library, one for each
-// processor level.
+// Compiles a module of tensors to objects, one for each processor level.
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"

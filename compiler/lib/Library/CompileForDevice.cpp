@@ -1,5 +1,4 @@
-// Compiles a module of tensors for GPUs: kernels, and the host code that
-// launches them.
+// Compiles a module of tensors for GPUs: kernels and what launches them.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Pass/PassManager.h"

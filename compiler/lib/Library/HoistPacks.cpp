@@ -1,5 +1,4 @@
-// route-hoist-packs: what only rearranges a parameter is done when it is bound,
-// not at every call.
+// route-hoist-packs: rearranges a parameter when it is bound, not every call.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -1,5 +1,4 @@
-// route-plan-workspace: temporary buffers become views of memory that the
-// caller gives.
+// route-plan-workspace: temporary buffers become views of the caller's memory.
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"

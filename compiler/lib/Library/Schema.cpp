@@ -1,5 +1,4 @@
-// Reads what a library says of itself from the symbols and entries of its
-// module.
+// Reads what a library says of itself from the symbols of its module.
 #include "route/Library/Schema.h"
 #include "Initial.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"

@@ -1,5 +1,4 @@
-// route-wrap-entries: the calling convention of route_module.h around converted
-// entries.
+// route-wrap-entries: the calling convention of route_module.h.
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

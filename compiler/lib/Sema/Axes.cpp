@@ -1,10 +1,6 @@
-//===- Axes.cpp - Axes and their columns
-//-----------------------------------===//
-//
+// Axes and their columns.
 // Declares axes as symbols of the module: sizes (and `-D axis=N`), parents,
 // members, columns, copies with primes, and axes known only by their size.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>

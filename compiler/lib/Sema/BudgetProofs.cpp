@@ -1,10 +1,7 @@
-//===- BudgetProofs.cpp - Budgets that a row can never meet ---------------===//
-//
+// Budgets that a row can never meet.
 // The least that a row reserves, from its constants and from what conditions
 // say of the items, against the most that the limit may be. Tokens and bytes
 // that a caller gives are never below zero: calls are checked for it.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"

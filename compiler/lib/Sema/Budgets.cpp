@@ -1,11 +1,7 @@
-//===- Budgets.cpp - Budgets as constraints
-//--------------------------------===//
-//
+// Budgets as constraints.
 // One form for all: what a choice reserves, what an answer is charged, per
 // which keys, in which window, up to which limit. What can be proved is proved
 // here.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "route/Time/TimeZone.h"
 #include "llvm/ADT/StringExtras.h"

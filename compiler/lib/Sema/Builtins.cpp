@@ -1,10 +1,6 @@
-//===- Builtins.cpp - Functions of the language
-//----------------------------===//
-//
+// Functions of the language.
 // Elementwise functions, draws, matches and text functions. Reductions are in
 // Reductions.cpp; what can be written in the language is in the library.
-//
-//===----------------------------------------------------------------------===//
 #include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "route/Dialect/Signal/IR/Signal.h"

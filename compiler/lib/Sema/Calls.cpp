@@ -1,11 +1,7 @@
-//===- Calls.cpp - Calls and functions
-//-------------------------------------===//
-//
+// Calls and functions.
 // Functions are generic over axes and expanded at each call; recursion would
 // never end and is an error. A call of a pool runs its bodies along the plan at
 // hand, or waits for one.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

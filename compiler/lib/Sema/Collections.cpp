@@ -1,9 +1,6 @@
-//===- Collections.cpp - Lists, sets and membership -----------------------===//
-//
+// Lists, sets and membership.
 // `in` asks a plan, a list, a set or a range; `subset` compares two collections
 // or the bits of two whole numbers; handlers put members into sets of state.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

@@ -1,10 +1,6 @@
-//===- Comparisons.cpp - Comparison, and choice between values
-//-------------===//
-//
+// Comparison, and choice between values.
 // Labels of enumerations and of pools are names only beside a value of their
 // type. `if` and `case` on values of items select; on scalars they branch.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "llvm/ADT/StringExtras.h"
 

@@ -1,10 +1,6 @@
-//===- Compile.cpp - The whole of a file
-//-----------------------------------===//
-//
+// The whole of a file.
 // Loads the prelude and the file, elaborates every declaration so that one run
 // shows all errors, emits the entry points and verifies the module.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "Walk.h"
 #include "mlir/IR/Dominance.h"

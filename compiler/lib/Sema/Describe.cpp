@@ -1,9 +1,5 @@
-//===- Describe.cpp - Values in the words of the language
-//------------------===//
-//
+// Values in the words of the language.
 // How messages name types, axes and things; nothing of the IR may show.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/raw_ostream.h"

@@ -149,6 +149,7 @@ private:
   Value evalNumber(const ast::NumberExpr &expr);
   Value evalName(const ast::NameExpr &expr);
   Value evalMember(const ast::MemberExpr &expr);
+  // Indexing.cpp
   Value evalIndex(const ast::IndexExpr &expr);
   Value rowAt(AxisInfo *plan, const ast::Expr &which);
   Value spread(const Value &base, const ast::IndexExpr &expr);
@@ -156,6 +157,7 @@ private:
   mlir::Value positionOf(const Value &array, const ast::IndexArg &arg,
                          AxisInfo *&along);
   mlir::Value isPosition(mlir::Value position, const AxisInfo &axis);
+  // Expressions.cpp
   Value evalIf(const ast::IfExpr &expr);
   Value evalCase(const ast::CaseExpr &expr);
   /// Reads storage, gathers to the rows at hand: what a use of `value` means.
@@ -171,7 +173,6 @@ private:
   Value lazily(const ast::Expr &expr);
   Value returnInside(SourceRange range);
   Value force(const Value &value);
-  mlir::Value mergePlans(mlir::Value condition, Value a, Value b);
   Value gatherIfAlong(Value value);
   Value selectValues(mlir::Value condition, const Value &a, const Value &b,
                      SourceRange range);
@@ -216,7 +217,6 @@ private:
   Value bandConfidence(const ast::CallExpr &expr);
   void emitConfidence(Storage &storage, const ast::Expr &source, StringRef name,
                       mlir::Location location);
-  Value evalPrototypes(const ast::CallExpr &expr, AxisInfo *dimension);
   Value evalNearest(const ast::CallExpr &expr);
   Value nearestRow(const ast::CallExpr &expr);
   Value withoutFar(const Value &label, mlir::Value near);
@@ -365,7 +365,6 @@ private:
   // Plans.cpp
   AxisInfo *planAxis(AxisList per, AxisInfo *candidates, SourceRange range);
   Value makePlan(AxisInfo *axis, mlir::Value plan, Value weight);
-  mlir::Value rowPosition(AxisInfo *axis);
   mlir::Value andMask(mlir::Value a, mlir::Value b);
   Value planOfMember(AxisInfo *pool, const Value &member, SourceRange range);
   Value asPlan(const Value &value, SourceRange range);

@@ -1,10 +1,6 @@
-//===- Expressions.cpp - Elaboration of expressions
-//------------------------===//
-//
-// The dispatcher, literals, names, members and subscripts, and what it takes to
+// Elaboration of expressions.
+// The dispatcher, literals, names and members, and what it takes to
 // use a thing as an array.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include <limits>
 

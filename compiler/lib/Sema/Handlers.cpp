@@ -1,12 +1,8 @@
-//===- Handlers.cpp - What events change
-//-----------------------------------===//
-//
+// What events change.
 // A handler of a router sees the router's plan and lets. They become results of
 // the entry point (role `kept`) and arguments of the handler's function, so
 // that the handler works on what was decided and not on what would be decided
 // now.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "Walk.h"
 #include "llvm/ADT/SetVector.h"

@@ -1,11 +1,7 @@
-//===- KeyedState.cpp - State with keys
-//------------------------------------===//
-//
+// State with keys.
 // `state n: u32[user, models]` where `user` is a value and no axis: one cell
 // over the axes for each key. `n[user, m]` reads the cell of the key at hand,
 // handlers write it.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

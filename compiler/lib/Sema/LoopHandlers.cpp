@@ -1,10 +1,7 @@
-//===- LoopHandlers.cpp - Handlers of routers that loops run --------------===//
-//
+// Handlers of routers that loops run.
 // What a loop decides in one round is gone behind it. So the loop carries what
 // handlers need out, along an axis of its rounds: values as they are, the rows
 // of a plan as a table. The handler runs round by round on what it reads there.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include <cmath>
 

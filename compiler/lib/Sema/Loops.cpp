@@ -1,10 +1,6 @@
-//===- Loops.cpp - The bounded loop
-//----------------------------------------===//
-//
+// The bounded loop.
 // `for N` and `for x in POOL` with carried values. The number of iterations is
 // known when the loop starts, so that nothing runs without a bound.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

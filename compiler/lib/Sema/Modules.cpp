@@ -1,9 +1,6 @@
-//===- Modules.cpp - Files, imports and what they declare -----------------===//
-//
+// Files, imports and what they declare.
 // A module is a file. Its names are declared all at once and elaborated on
 // first use; imports bind another module, or names of it. Cycles are errors.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "route/Frontend/Parser.h"
 #include "llvm/ADT/StringExtras.h"

@@ -1,10 +1,6 @@
-//===- Names.cpp - What a name means
-//---------------------------------------===//
-//
+// What a name means.
 // Look-up: columns of the candidates first, then blocks, routes, pools and the
 // module outwards, then columns of the items, then functions of the language.
-//
-//===----------------------------------------------------------------------===//
 #include "BuiltinNames.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringExtras.h"

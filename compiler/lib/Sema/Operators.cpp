@@ -1,10 +1,6 @@
-//===- Operators.cpp - Arithmetic, comparison and logic
-//--------------------===//
-//
+// Arithmetic, comparison and logic.
 // Operands are brought to one element type and unit. Numbers in the text adapt;
 // between values i64 gives way to f32 and f32 to f64. Constants fold in f64.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>

@@ -11,10 +11,6 @@ mlir::Value Elaborator::andMask(mlir::Value a, mlir::Value b) {
   return e.binary(BinaryKind::logical_and, a, b);
 }
 
-mlir::Value Elaborator::rowPosition(AxisInfo *axis) {
-  return e.iota(axis, /*asRef=*/true);
-}
-
 AxisInfo *Elaborator::planAxis(AxisList per, AxisInfo *candidates,
                                SourceRange range) {
   std::string base = cx.scope ? pathOf(*cx.scope) : "";

@@ -1,9 +1,6 @@
-//===- Routes.cpp - Routes and routers ------------------------------------===//
-//
+// Routes and routers.
 // Routes are expanded where they are called, with fresh plans; those at the top
 // of the file are also entry points, functions of the module.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

@@ -1,10 +1,6 @@
-//===- Signals.cpp - Bands and likeness to prototypes
-//----------------------===//
-//
+// Bands and likeness to prototypes.
 // `bands` cuts a score into labels. Prototypes are read from a safetensors file
 // when the spec is compiled: each tensor is a label, its rows the examples.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "route/io/SafeTensors.h"
 #include "llvm/Support/Path.h"

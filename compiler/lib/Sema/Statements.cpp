@@ -1,10 +1,6 @@
-//===- Statements.cpp - Statements of bodies
-//-------------------------------===//
-//
+// Statements of bodies.
 // Lets bind in order; assignments change carried values in a loop and state in
 // a handler, nothing else.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

@@ -1,9 +1,6 @@
-//===- StepCalls.cpp - Calls of the host ----------------------------------===//
-//
+// Calls of the host.
 // `call m.chat(r) timeout 30 s` and `par 8 { … } need 5`: the places where a
 // step route waits, and what their results mean.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

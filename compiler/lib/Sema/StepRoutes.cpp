@@ -1,9 +1,6 @@
-//===- StepRoutes.cpp - Routes that ask the host while they run -----------===//
-//
+// Routes that ask the host while they run.
 // A step route runs for one item. Its function has blocks and branches, and
 // waits where it asks the host; see docs/ir.md.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "Walk.h"
 

@@ -1,10 +1,7 @@
-//===- StepStatements.cpp - Statements of step routes ---------------------===//
-//
+// Statements of step routes.
 // Here statements happen one after the other and branches are branches, since
 // what is called cannot be called off. Variables that a branch or a round may
 // change become arguments of the block where the ways meet.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "Walk.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"

@@ -1,9 +1,6 @@
-//===- StepTests.cpp - What the host answers in inline tests --------------===//
-//
+// What the host answers in inline tests.
 // `chat(small) = { text: 7 }`, `chat(large) = failed(500)`, `host.search() =
 // timeout`, or a list of these, one a call; and what a run must give.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

@@ -1,9 +1,6 @@
-//===- StepValues.cpp - What variables of step routes hold ----------------===//
-//
+// What variables of step routes hold.
 // A variable is given its shape by all that is assigned to it, and travels
 // between blocks as the IR values of that shape.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

@@ -1,9 +1,6 @@
-//===- Steps.h - What the checker knows of a step route ---------*- C++ -*-===//
-//
+// What the checker knows of a step route.
 // A step route is elaborated twice: once to learn what its variables and
 // results hold, which only their assignments say, and once to emit its blocks.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_SEMA_STEPS_H
 #define ROUTE_LIB_SEMA_STEPS_H
 

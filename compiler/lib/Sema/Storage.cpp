@@ -1,11 +1,7 @@
-//===- Storage.cpp - Signals, parameters and state
-//-------------------------===//
-//
+// Signals, parameters and state.
 // What a decision reads. Reads are narrowed by the frames of the bodies they
 // stand in: a parameter of an expert is gathered to the rows of the plan that
 // the expert runs along.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

@@ -1,10 +1,6 @@
-//===- Tests.cpp - Inline tests
-//--------------------------------------------===//
-//
+// Inline tests.
 // A test of a router becomes its inputs and what is expected; a test with
 // statements becomes a function that yields a truth for each `expect`.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

@@ -1,11 +1,8 @@
-//===- Tickets.cpp - What runs keep for late events -----------------------===//
-//
+// What runs keep for late events.
 // `keep x` puts values into the ticket of the run, in a router together with
 // the row that it chose. Feedback comes when the run is long over: its handlers
 // loop over the ticket, `for (x, row) in run.kept`, whose entries lie along an
 // axis of their own.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 
 using namespace route;

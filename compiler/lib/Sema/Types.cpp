@@ -1,10 +1,6 @@
-//===- Types.cpp - Written types and conversion to them
-//--------------------===//
-//
+// Written types and conversion to them.
 // Resolves type expressions against the axes in scope. `convert` is where a
 // written type rounds, and the only such place.
-//
-//===----------------------------------------------------------------------===//
 #include "Elaborator.h"
 #include "llvm/ADT/StringSwitch.h"
 

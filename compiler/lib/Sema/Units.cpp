@@ -1,8 +1,5 @@
-//===- Units.cpp - Units of measure ---------------------------------------===//
-//
+// Units of measure.
 // Arithmetic on exponents of base units, and their spelling.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Sema/Units.h"
 #include "llvm/ADT/StringSwitch.h"
 

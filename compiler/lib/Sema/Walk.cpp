@@ -1,9 +1,5 @@
-//===- Walk.cpp - Names that a piece of syntax mentions
-//--------------------===//
-//
+// Names that a piece of syntax mentions.
 // A visitor over expressions and statements that collects plain names.
-//
-//===----------------------------------------------------------------------===//
 #include "Walk.h"
 #include "route/AST/Visitor.h"
 #include "llvm/ADT/STLExtras.h"

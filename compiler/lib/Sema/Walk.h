@@ -1,8 +1,5 @@
-//===- Walk.h - Names that a piece of syntax mentions -----------*- C++ -*-===//
-//
+// Names that a piece of syntax mentions.
 // For handlers: which names of the router around they read.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_SEMA_WALK_H
 #define ROUTE_LIB_SEMA_WALK_H
 

@@ -1,6 +1,6 @@
-// Translates LLVM-dialect modules to LLVM IR, optimises them for an ISA level
-// and emits objects: one place that fixes floating-point rules, visibility and
-// vector width for everything we generate.
+// From LLVM-dialect modules to objects for one ISA level.
+// This one place fixes floating-point rules, visibility and vector width for
+// everything we generate.
 #include "route/Target/CPU.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

@@ -1,5 +1,6 @@
-// route-expand-math: the functions of numerics.h as IR, on scalars and vectors,
-// by running the same templates over an operation set that builds operations.
+// route-expand-math: the functions of numerics.h as IR.
+// It runs the same templates, over an operation set that builds operations on
+// scalars and vectors.
 #include "route/Target/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,7 +1,6 @@
-//===- Alphabet.cpp - code points grouped into classes --------------------===//
+// Code points grouped into classes.
 // A sweep over the ends of all ranges partitions the code points; the UTF-8
 // trie is built once and shared by every state.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Alphabet.h"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-//===- ByteTable.cpp - automata over bytes, packed ------------------------===//
+// Automata over bytes, packed.
 // Spells a character automaton in UTF-8, sharing the states inside characters
 // between all that lead to the same places, groups equal bytes, and fits the
 // rows into one array where the gaps of one take the entries of another.
-//===----------------------------------------------------------------------===//
 #include "route/Text/ByteTable.h"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-//===- DeterminizeFind.cpp - one match after the other --------------------===//
+// One match after the other.
 // The subset construction with order: a state is a list of threads by priority,
 // those that began further left first. When a thread matches, those behind it
 // are cut and nothing new begins; when none is left the match is final.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Dfa.h"
 
 #include <map>

@@ -1,8 +1,7 @@
-//===- DeterminizeScan.cpp - which patterns occur -------------------------===//
+// Which patterns occur.
 // The subset construction without order. What begins at the current position is
 // the same in every state and therefore kept out of the sets: it is computed
 // once a context and merged into each step.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Dfa.h"
 
 #include <algorithm>

@@ -1,7 +1,6 @@
-//===- Evaluate.cpp - text functions by name ------------------------------===//
+// Text functions by name.
 // Reads the attributes of a text function call, checks them, and calls its
 // meaning: the interpreter's door to this library.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Functions.h"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-//===- Gate.cpp - expressions that are looked for on demand ---------------===//
+// Expressions that are looked for on demand.
 // A policy's secrets and addresses, [A-Za-z0-9]{20,} and the like, are alive in
 // every word and multiply with the keywords there. They get a pass of their own
 // that runs when something rare that they need, '@' or "sk-", has been seen.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Gate.h"
 
 #include <string_view>

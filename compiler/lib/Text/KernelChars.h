@@ -1,7 +1,6 @@
-/*===- KernelChars.h - characters as the kernels read them ---------------===*/
+/* Characters as the kernels read them. */
 /* Decoding with replacement and the context of a character, shared by the
    kernels, which are C and C++. */
-/*===----------------------------------------------------------------------===*/
 #ifndef ROUTE_TEXT_KERNELCHARS_H
 #define ROUTE_TEXT_KERNELCHARS_H
 

@@ -1,7 +1,6 @@
-/*===- KernelsMeasure.c - counts over bytes and lines ---------------------===*/
+/* Counts over bytes and lines. */
 /* The loops behind signal.measure; those without a branch on the data are left
    to the vectoriser. */
-/*===----------------------------------------------------------------------===*/
 #include "route/Text/Kernels.h"
 
 #define COUNT_BYTES(name, condition)                                           \

@@ -1,7 +1,6 @@
-//===- KernelsNgrams.cpp - hashed n-gram features -------------------------===//
+// Hashed n-gram features.
 // The loops behind signal.ngrams. Built to LLVM IR as the other kernels are; in
 // C++ for numerics.h, without anything of its library.
-//===----------------------------------------------------------------------===//
 #include "KernelChars.h"
 #include "route/Text/Kernels.h"
 #include "route/numerics.h"

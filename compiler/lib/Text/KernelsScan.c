@@ -1,11 +1,10 @@
-/*===- KernelsScan.c - walking automaton tables over a text ---------------===*/
+/* Walking automaton tables over a text. */
 /* The loops behind signal.scan, signal.count and signal.density. A step is two
    loads that depend on the state, so one walk is bound by latency: the scan
    keeps four walks through four quarters of a block in flight. A quarter begins
    in the state that a short run in front of it ends in; automata forget fast,
    so this is nearly always right, and when it is not the quarter is walked
    again. */
-/*===----------------------------------------------------------------------===*/
 #include "KernelChars.h"
 #include "route/Text/Kernels.h"
 

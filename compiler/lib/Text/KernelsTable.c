@@ -221,7 +221,7 @@ void route_table_clear(int64_t *words, ROUTE_TABLE_SHAPE, int64_t *changes) {
   route_changes_note(changes, words, 8 * size);
 }
 
-/*===--- BLAKE2s, RFC 7693, without a key ---------------------------------===*/
+/* BLAKE2s, RFC 7693, without a key. */
 
 static const uint32_t route_digest_start[8] = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,

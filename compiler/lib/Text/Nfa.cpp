@@ -1,7 +1,6 @@
-//===- Nfa.cpp - patterns as a nondeterministic automaton -----------------===//
+// Patterns as a nondeterministic automaton.
 // Thompson's construction for trees, and a direct one for keywords, whose
 // foldings may take several characters for one.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Nfa.h"
 
 #include <algorithm>

@@ -1,7 +1,6 @@
-//===- Ngrams.cpp - hashed n-gram features, the plain way -----------------===//
+// Hashed n-gram features, the plain way.
 // The meaning of ngrams(): list the units, list the n-grams, hash each. Hashing
 // is the xxhash library's; the kernel is tested against this.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Functions.h"
 #include "route/numerics.h"
 

@@ -1,7 +1,6 @@
-//===- Reference.cpp - patterns and counts, the plain way -----------------===//
+// Patterns and counts, the plain way.
 // The oracle for every automaton: threads that walk the nondeterministic
 // automaton a character at a time, and counts by definition.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Functions.h"
 #include "route/Text/Nfa.h"
 

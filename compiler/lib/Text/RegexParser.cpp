@@ -1,8 +1,7 @@
-//===- RegexParser.cpp - RE2 syntax to a tree -----------------------------===//
+// RE2 syntax to a tree.
 // A recursive-descent parser of RE2's syntax. RE2's own parser is not part of
 // its installed headers, and only its tree would serve an automaton that also
 // holds keywords.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Regex.h"
 
 namespace route::text {

@@ -1,7 +1,6 @@
-//===- Scanner.cpp - text predicates as automaton tables ------------------===//
+// Text predicates as automaton tables.
 // Numbers the bits, builds one automaton for all patterns, and divides them
 // where one would grow past the limit.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Scanner.h"
 
 #include "route/Text/Gate.h"

@@ -1,8 +1,7 @@
-//===- Simulation.cpp - which nodes make others redundant -----------------===//
+// Which nodes make others redundant.
 // The simulation preorder inside each small expression, as a greatest fixed
 // point: p is simulated by q when q reads all that p reads and each place p
 // goes to is simulated by one that q goes to.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Nfa.h"
 
 #include <algorithm>

@@ -1,7 +1,6 @@
-//===- Unicode.cpp - code points, sets and case folding -------------------===//
+// Code points, sets and case folding.
 // The only file that talks to ICU (C interface; nothing is thrown). Generated
 // code sees tables, never ICU.
-//===----------------------------------------------------------------------===//
 #include "route/Text/Unicode.h"
 
 #include <algorithm>

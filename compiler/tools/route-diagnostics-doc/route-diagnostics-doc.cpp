@@ -1,10 +1,7 @@
-//===- route-diagnostics-doc.cpp - docs/diagnostics.md ----------*- C++ -*-===//
-//
+// Docs/diagnostics.md.
 // Prints the page of all diagnostic codes from their table, so that the page
 // and `routec --explain` cannot disagree. utils/update-diagnostics-doc.sh runs
 // it; a test compares the page with it.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Diagnostic.h"
 #include "route/Diagnostics/ToolOptions.h"
 #include "llvm/Support/raw_ostream.h"

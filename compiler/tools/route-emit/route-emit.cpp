@@ -1,5 +1,5 @@
-// route-emit turns IR on buffers into an object file for one ISA level, for
-// tests and benchmarks of generated code.
+// route-emit: IR on buffers becomes an object for one ISA level.
+// For tests and benchmarks of generated code.
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"

@@ -1,8 +1,5 @@
-//===- route-fmt.cpp - Lays out .route files --------------------*- C++ -*-===//
-//
+// Lays out .route files.
 // Prints files in the one layout, rewrites them, or says which differ.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Render.h"
 #include "route/Diagnostics/ToolOptions.h"
 #include "route/Frontend/Format.h"

@@ -1,5 +1,4 @@
-// route-interp executes a spec or textual IR with the interpreter and prints
-// the results.
+// route-interp: executes a spec or IR with the interpreter, prints results.
 #include "Options.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/Parser/Parser.h"

@@ -1,5 +1,4 @@
-// route-opt runs passes over textual IR, for tests and for looking at what each
-// pass does.
+// route-opt: runs passes over textual IR, to test them and to look at them.
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"

@@ -1,9 +1,6 @@
-//===- route-parse.cpp - The parser by itself -------------------*- C++ -*-===//
-//
+// The parser by itself.
 // Prints the syntax tree of .route files. Tests of the front end run it; users
 // have `routec --emit=ast`.
-//
-//===----------------------------------------------------------------------===//
 #include "route/Diagnostics/Render.h"
 #include "route/Diagnostics/ToolOptions.h"
 #include "route/Frontend/Parser.h"

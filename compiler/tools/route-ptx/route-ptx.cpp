@@ -1,5 +1,6 @@
-// route-ptx turns LLVM IR of kernels into PTX. routec runs it as a child: an
-// instruction that the back end cannot select ends this process, not routec.
+// route-ptx: LLVM IR of kernels becomes PTX.
+// routec runs it as a child: an instruction that the back end cannot select
+// ends this process, not routec.
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"

@@ -1,5 +1,5 @@
-// Fills the tables of route_module.h from a schema; compiler/lib/Library's
-// Description.cpp writes the same tables as constants of a library.
+// Fills the tables of route_module.h from a schema.
+// Description.cpp of compiler/lib/Library writes the same tables as constants.
 #include "Descriptor.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include <cstring>

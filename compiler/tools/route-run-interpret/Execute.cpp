@@ -1,4 +1,5 @@
 // Between the runtime's buffers and the interpreter's arrays.
+// The fuzzer's oracle (test/Fuzz/Interpreter.cpp) does the same by names.
 #include "Execute.h"
 #include "Tables.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"

@@ -1,5 +1,5 @@
-// Tables as Tables.h of the text library lays them out, by the same functions
-// that compiled code calls.
+// Tables as Tables.h of the text library lays them out.
+// They are made by the same functions that compiled code calls.
 #include "Tables.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Buffers.h"

@@ -1,5 +1,4 @@
-// State with keys and sets of state between the interpreter and the words of a
-// library's tables.
+// State with keys and sets of state, to and from a library's tables.
 #ifndef ROUTE_TOOLS_RUN_INTERPRET_TABLES_H
 #define ROUTE_TOOLS_RUN_INTERPRET_TABLES_H
 

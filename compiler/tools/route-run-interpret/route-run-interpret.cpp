@@ -1,6 +1,6 @@
-// route-run-interpret is route-run with the interpreter in it. `route-run
-// --interpret` executes it, so that route-run itself needs no LLVM; nobody
-// calls it by hand.
+// route-run-interpret: route-run with the interpreter in it.
+// `route-run --interpret` executes it, so that route-run itself needs no LLVM;
+// nobody calls it by hand.
 #include "Execute.h"
 #include "RunByNames.h"
 #include "mlir/IR/Diagnostics.h"

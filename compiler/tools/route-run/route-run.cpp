@@ -1,9 +1,5 @@
-//===- route-run.cpp - Runs a compiled .route library on files
-//-------------===//
-//
+// Runs a compiled .route library on files.
 // The tool is runtime/lib/run; it needs neither LLVM nor the compiler.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/RunTool.h"
 
 int main(int argc, char **argv) {

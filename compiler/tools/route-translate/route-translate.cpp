@@ -1,5 +1,5 @@
-// route-translate turns textual route IR into a library, for tests and for work
-// on the compiler; users run routec.
+// route-translate: textual route IR becomes a library.
+// For tests and for work on the compiler; users run routec.
 #include "mlir/IR/AsmState.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"

@@ -1,5 +1,4 @@
-// GPU kernels in the making: their module, launches, the loop over the threads
-// of a grid.
+// GPU kernels in the making: their module, launches, loops over the grid.
 #include "route/Kernels/Kernels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,8 +1,6 @@
-// Numbers as checkpoints of block-scaled 4-bit floats hold them (OCP
-// Microscaling Formats, MXFP4): 32 numbers share a power of two.
-//
-// The runtime and the interpreter read such checkpoints through this header;
-// C++17, no LLVM.
+// Block-scaled 4-bit floats (OCP Microscaling Formats, MXFP4) as numbers.
+// 32 numbers share a power of two. The runtime and the interpreter read
+// checkpoints of them through this header; C++17, no LLVM.
 #ifndef ROUTE_MXFP4_H
 #define ROUTE_MXFP4_H
 

@@ -1,6 +1,7 @@
-// The exact meaning of scalars: keys and ties of a choice, the order of sums,
-// conversions and functions. The interpreter, the constant folder, generated
-// code and tests all take it from here; nothing in it depends on LLVM.
+// The exact meaning of scalars, for everything that computes.
+// Keys and ties of a choice, the order of sums, conversions and functions: the
+// interpreter, the constant folder, generated code and tests all take them from
+// here; nothing in it depends on LLVM.
 //
 // Results are the same bits on every host that keeps IEEE f32 with denormals;
 // compile without -ffast-math. C++17.

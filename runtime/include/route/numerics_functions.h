@@ -1,6 +1,6 @@
-// The unary and binary functions of the language, each one sequence of IEEE
-// f32 operations, written once over an operation set so that the interpreter,
-// the constant folder and generated code agree bit for bit.
+// The functions of the language, each a sequence of IEEE f32 operations.
+// Each is written once over an operation set, so that the interpreter, the
+// constant folder and generated code agree bit for bit.
 //
 // `Ops` supplies types F (f32), I (i32) and M (truth) and the operations named
 // below; route::num::ScalarOps (numerics.h) computes them on the host, the pass

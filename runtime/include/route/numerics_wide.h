@@ -1,7 +1,9 @@
-// The functions of numerics_functions.h on f64: the same ideas with the
-// constants of the wider type, each one sequence of IEEE f64 operations over an
-// operation set, so that the interpreter and generated code agree bit for bit.
+// The functions of numerics_functions.h on f64.
+// The same ideas with the constants of the wider type, each one sequence of
+// IEEE f64 operations over an operation set, so that the interpreter and
+// generated code agree bit for bit.
 //
+// What little reads alike in both (abs, copySign, floor) differs in constants.
 // `Ops` is as there with F f64 and I a 64-bit integer; DoubleOps, at the end,
 // computes on the host. Errors stand in docs/numerics.md. Series are Taylor's
 // where their terms are said by a formula, else fits in the Chebyshev points.

@@ -1,8 +1,9 @@
-// Random draws that replay: Philox4x32-10 (Salmon et al., SC 2011), keyed by
-// seed, site and values, counted by position.
-//
-// A draw depends on nothing else, so neither batch order nor device changes it.
-// The interpreter and generated code share this header; C++17, no LLVM.
+// Random draws that replay: Philox4x32-10 (Salmon et al., SC 2011).
+// They are keyed by seed, site and values and counted by position. A draw
+// depends on nothing else, so neither batch order nor device changes it. The
+// interpreter runs this header; Draws.cpp of RouteToLinalg emits the same
+// functions by the same names, and test/Specs/draws.test compares them. C++17,
+// no LLVM.
 #ifndef ROUTE_PHILOX_H
 #define ROUTE_PHILOX_H
 

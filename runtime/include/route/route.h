@@ -1,4 +1,4 @@
-/*===- route.h - The C interface for services that embed a library --------===*
+/* The C interface for services that embed a library.
  *
  * Load a compiled .route library, bind its parameters, decide. See
  * docs/embedding.md for a walk through it in C and in C++.
@@ -18,7 +18,7 @@
  * Errors: functions that can fail return a route_status and, where the caller
  * gives a route_error, fill it: short, lower case, names in quotes, what was
  * found and what was expected. No function throws, aborts or exits.
- *===----------------------------------------------------------------------===*/
+ */
 #ifndef ROUTE_ROUTE_H
 #define ROUTE_ROUTE_H
 

@@ -1,4 +1,4 @@
-/*===- route_module.h - The contract between generated code and runtime ---===*
+/* The contract between generated code and runtime.
  *
  * A compiled .route library exports one symbol, `route_module_v1`: a constant
  * description of itself. This header says what it looks like and how its
@@ -36,7 +36,7 @@
  *     and, in an event, the state cells listed in `writes`. Equal inputs give
  *     equal bytes out, whatever the workspace held and however loops were
  * shared out.
- *===----------------------------------------------------------------------===*/
+ */
 #ifndef ROUTE_ROUTE_MODULE_H
 #define ROUTE_ROUTE_MODULE_H
 

@@ -1,9 +1,9 @@
-/*===- route_tensor.h - Borrowed tensors, laid out as DLPack's DLTensor ---===*
+/* Borrowed tensors, laid out as DLPack's DLTensor.
  *
  * The runtime takes tensors as DLPack's DLTensor. These definitions follow
  * DLPack's public ABI, so that a host needs no further header; a host that
  * includes <dlpack/dlpack.h> first gets DLPack's own names instead.
- *===----------------------------------------------------------------------===*/
+ */
 #ifndef ROUTE_ROUTE_TENSOR_H
 #define ROUTE_ROUTE_TENSOR_H
 

@@ -1,9 +1,6 @@
-//===- Arguments.cpp - Checking tensors before generated code sees them ---===//
-//
+// Checking tensors before generated code sees them.
 // Two passes: types, shapes and placement first, so that every axis has one
 // size; then what is absent is made up and values are looked at.
-//
-//===----------------------------------------------------------------------===//
 #include "Arguments.h"
 #include "Elements.h"
 

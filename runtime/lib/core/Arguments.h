@@ -1,9 +1,6 @@
-//===- Arguments.h - Checking tensors before generated code sees them -----===//
-//
+// Checking tensors before generated code sees them.
 // Generated code validates nothing: this is where a host's mistake is found,
 // axis by axis, without allocating.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_ARGUMENTS_H
 #define ROUTE_LIB_CORE_ARGUMENTS_H
 

@@ -1,9 +1,6 @@
-//===- Call.cpp - Deciding, forwarding and emitting -----------------------===//
-//
+// Deciding, forwarding and emitting.
 // The hot path: check, choose the variant, call. No allocation and, but for
 // events, no lock.
-//
-//===----------------------------------------------------------------------===//
 #include "Call.h"
 
 using namespace route;

@@ -1,9 +1,6 @@
-//===- Call.h - One call, live or replayed --------------------------------===//
-//
+// One call, live or replayed.
 // Deciding, emitting and replaying are one mechanism that differs in where the
 // state comes from.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_CALL_H
 #define ROUTE_LIB_CORE_CALL_H
 

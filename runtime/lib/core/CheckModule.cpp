@@ -1,9 +1,6 @@
-//===- CheckModule.cpp - Refuses descriptors that contradict themselves ---===//
-//
+// Refuses descriptors that contradict themselves.
 // One function a table, in the order of route_module.h. Pointers that do not
 // point anywhere cannot be told from good ones; everything else can.
-//
-//===----------------------------------------------------------------------===//
 #include "CheckModule.h"
 
 #include <cstdlib>

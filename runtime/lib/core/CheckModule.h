@@ -1,9 +1,6 @@
-//===- CheckModule.h - Refuses descriptors that contradict themselves -----===//
-//
+// Refuses descriptors that contradict themselves.
 // A library may come from another compiler version or be damaged. Everything
 // the runtime later relies on without looking is checked once, here.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_CHECKMODULE_H
 #define ROUTE_LIB_CORE_CHECKMODULE_H
 

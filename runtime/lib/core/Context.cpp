@@ -1,8 +1,5 @@
-//===- Context.cpp - Bound parameters, state and chosen variants ----------===//
-//
+// Bound parameters, state and chosen variants.
 // Everything that may fail or allocate happens here, so that calls need not.
-//
-//===----------------------------------------------------------------------===//
 #include "Context.h"
 #include "CheckModule.h"
 #include "route/io/Cells.h"

@@ -1,8 +1,5 @@
-//===- Context.h - Bound parameters, state and chosen variants ------------===//
-//
+// Bound parameters, state and chosen variants.
 // The handle behind route_context, and what a call looks up in it.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_CONTEXT_H
 #define ROUTE_LIB_CORE_CONTEXT_H
 

@@ -1,9 +1,6 @@
-//===- CpuFeatures.cpp - What this machine's processor can do -------------===//
-//
+// What this machine's processor can do.
 // Variants of an entry are chosen by these bits. The compiler's own run-time
 // support asks cpuid and checks that the operating system saves the registers.
-//
-//===----------------------------------------------------------------------===//
 #include "route/route.h"
 
 #if defined(__x86_64__) && defined(__linux__)

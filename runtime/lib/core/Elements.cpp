@@ -1,8 +1,5 @@
-//===- Elements.cpp - Names, sizes and DLPack types of elements -----------===//
-//
+// Names, sizes and DLPack types of elements.
 // The public face of the element table, for any number.
-//
-//===----------------------------------------------------------------------===//
 #include "Elements.h"
 
 using namespace route;

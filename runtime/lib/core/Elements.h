@@ -1,9 +1,6 @@
-//===- Elements.h - Names, sizes and DLPack types of elements -------------===//
-//
+// Names, sizes and DLPack types of elements.
 // One table, so that no two parts of the runtime disagree on an element;
 // inline, because calls look at it for every tensor.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_ELEMENTS_H
 #define ROUTE_LIB_CORE_ELEMENTS_H
 

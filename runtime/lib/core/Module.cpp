@@ -1,8 +1,5 @@
-//===- Module.cpp - Loading compiled libraries ----------------------------===//
-//
+// Loading compiled libraries.
 // A module is its checked descriptor plus the library that holds it.
-//
-//===----------------------------------------------------------------------===//
 #include "Module.h"
 #include "CheckModule.h"
 

@@ -1,8 +1,5 @@
-//===- Module.h - A loaded library ----------------------------------------===//
-//
+// A loaded library.
 // The handle behind route_module: immutable but for its reference count.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_MODULE_H
 #define ROUTE_LIB_CORE_MODULE_H
 

@@ -1,8 +1,5 @@
-//===- Params.cpp - Binding checkpoint tensors to parameters --------------===//
-//
+// Binding checkpoint tensors to parameters.
 // Every mistake in a checkpoint is found here, before the first call.
-//
-//===----------------------------------------------------------------------===//
 #include "Params.h"
 #include "../cuda/Device.h"
 #include "Arguments.h"

@@ -1,9 +1,6 @@
-//===- Params.h - Binding checkpoint tensors to parameters ----------------===//
-//
+// Binding checkpoint tensors to parameters.
 // Finds, checks, stacks and packs. Parameters that neither stack nor pack are
 // read straight from the mapped file, or from the host's own tensor.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_PARAMS_H
 #define ROUTE_LIB_CORE_PARAMS_H
 

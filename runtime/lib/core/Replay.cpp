@@ -1,9 +1,6 @@
-//===- Replay.cpp - Running a traced call again ---------------------------===//
-//
+// Running a traced call again.
 // Reads a trace with nothing taken on trust, makes the call it records and
 // compares what came out.
-//
-//===----------------------------------------------------------------------===//
 #include "Trace.h"
 
 #include <cstring>

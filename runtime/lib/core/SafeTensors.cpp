@@ -1,10 +1,7 @@
-//===- SafeTensors.cpp - Reading safetensors files ------------------------===//
-//
+// Reading safetensors files.
 // The header is parsed by RapidJSON's iterative parser, event by event: its
 // depth is bounded here, numbers are whole, and nothing is built from parts of
 // a header that are refused.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/SafeTensors.h"
 #include "Support.h"
 

@@ -1,12 +1,9 @@
-//===- State.cpp - State cells that readers never wait for ----------------===//
-//
+// State cells that readers never wait for.
 // Why a reader is safe: it counts itself on a side and then sees that side
 // published. An update first sees no reader on the side it takes, which is not
 // published until it is done; a reader that counts itself later finds the other
 // side published and tries again. All four accesses are sequentially
 // consistent.
-//
-//===----------------------------------------------------------------------===//
 #include "State.h"
 #include "CheckModule.h"
 

@@ -1,10 +1,7 @@
-//===- State.h - State cells that readers never wait for ------------------===//
-//
+// State cells that readers never wait for.
 // Two copies of all cells: readers use the published one, an event updates the
 // other and publishes it. A reader takes no lock and copies nothing; an event
 // waits for readers of the copy it is about to reuse.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_STATE_H
 #define ROUTE_LIB_CORE_STATE_H
 

@@ -1,8 +1,5 @@
-//===- Support.cpp - Errors and checked arithmetic of the runtime ---------===//
-//
+// Errors and checked arithmetic of the runtime.
 // Fills messages in place, so that a failing call allocates nothing either.
-//
-//===----------------------------------------------------------------------===//
 #include "Support.h"
 
 #include <cstdarg>

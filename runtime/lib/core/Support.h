@@ -1,9 +1,6 @@
-//===- Support.h - Errors and checked arithmetic of the runtime -----------===//
-//
+// Errors and checked arithmetic of the runtime.
 // Small helpers every file of the runtime needs: filling a caller's error
 // without allocating, and sizes that cannot overflow.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_SUPPORT_H
 #define ROUTE_LIB_CORE_SUPPORT_H
 

@@ -1,9 +1,6 @@
-//===- Threads.cpp - A small pool for services without one ----------------===//
-//
+// A small pool for services without one.
 // One loop at a time is shared out by an atomic counter; a second loop that
 // comes meanwhile runs in its own thread, so that nothing ever waits in line.
-//
-//===----------------------------------------------------------------------===//
 #include "Call.h"
 
 #include <atomic>

@@ -1,10 +1,7 @@
-//===- Trace.cpp - Recording what a call read and gave --------------------===//
-//
+// Recording what a call read and gave.
 // A trace is a header and the bytes of every input, of the state cells read and
 // of everything that came out, texts by content. Replay makes the same call
 // from it, traces that, and compares the two traces byte for byte.
-//
-//===----------------------------------------------------------------------===//
 #include "Trace.h"
 
 #include <cstring>

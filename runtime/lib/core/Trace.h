@@ -1,11 +1,8 @@
-//===- Trace.h - What a trace's bytes mean --------------------------------===//
-//
+// What a trace's bytes mean.
 // Layout: TraceHeader; axis sizes (i64 each); inputs; cells of `reads`; cells
 // of `writes` as they were; outputs; cells of `writes` as they became. A port
 // is its known bytes (if it may be unknown), then its elements; a text element
 // is its size (i64) and its bytes. Every piece is padded with zeros to 8 bytes.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CORE_TRACE_H
 #define ROUTE_LIB_CORE_TRACE_H
 

@@ -1,10 +1,7 @@
-//===- Values.cpp - Checking the values generated code indexes by ---------===//
-//
+// Checking the values generated code indexes by.
 // A row index out of range would be a read out of bounds: one pass over such
 // inputs is the price of never crashing. Tokens and bytes are never below zero:
 // the compiler proves what budgets allow from it. Nothing else is looked at.
-//
-//===----------------------------------------------------------------------===//
 #include "Arguments.h"
 #include "Elements.h"
 

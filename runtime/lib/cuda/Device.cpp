@@ -1,8 +1,5 @@
-//===- Device.cpp - A module's code and parameters on a GPU ---------------===//
-//
+// A module's code and parameters on a GPU.
 // The driver's contexts, modules and memory behind route_context, and launches.
-//
-//===----------------------------------------------------------------------===//
 #include "Device.h"
 
 #include <algorithm>

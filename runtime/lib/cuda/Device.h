@@ -1,9 +1,6 @@
-//===- Device.h - A module's code and parameters on a GPU -------*- C++ -*-===//
-//
+// A module's code and parameters on a GPU.
 // Everything that may fail, allocate or wait happens when the context is made;
 // a call only launches kernels.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CUDA_DEVICE_H
 #define ROUTE_LIB_CUDA_DEVICE_H
 

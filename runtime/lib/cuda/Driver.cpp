@@ -1,8 +1,5 @@
-//===- Driver.cpp - NVIDIA's driver, found at run time --------------------===//
-//
+// NVIDIA's driver, found at run time.
 // A machine without the driver is no error until somebody asks for a GPU.
-//
-//===----------------------------------------------------------------------===//
 #include "Driver.h"
 
 #include <cstdio>

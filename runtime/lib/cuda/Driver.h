@@ -1,9 +1,6 @@
-//===- Driver.h - NVIDIA's driver, found at run time ------------*- C++ -*-===//
-//
+// NVIDIA's driver, found at run time.
 // The functions of libcuda.so.1 that the runtime calls, declared here so that
 // it builds without a toolkit and loads without a driver.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_CUDA_DRIVER_H
 #define ROUTE_LIB_CUDA_DRIVER_H
 

@@ -1,8 +1,5 @@
-//===- Describe.cpp - What a module says of itself, for people ------------===//
-//
+// What a module says of itself, for people.
 // One line a thing, in the order of the descriptor.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/Describe.h"
 #include "../core/CheckModule.h"
 #include "Names.h"

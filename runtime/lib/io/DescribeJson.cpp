@@ -1,8 +1,5 @@
-//===- DescribeJson.cpp - What a module says of itself, for tools ---------===//
-//
+// What a module says of itself, for tools.
 // The whole descriptor, indices resolved to names.
-//
-//===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
 #include "Names.h"
 #include "route/io/Describe.h"

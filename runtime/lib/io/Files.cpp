@@ -1,8 +1,5 @@
-//===- Files.cpp - Whole files in and out ---------------------------------===//
-//
+// Whole files in and out.
 // Short reads and full disks are errors here, never shorter results.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/Files.h"
 #include "../core/Support.h"
 

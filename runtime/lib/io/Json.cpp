@@ -1,9 +1,6 @@
-//===- Json.cpp - A JSON value of bounded depth ---------------------------===//
-//
+// A JSON value of bounded depth.
 // The parser is RapidJSON's iterative one, so that no input can exhaust the
 // stack; the handler keeps its own stack of open values.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/Json.h"
 
 #include <charconv>

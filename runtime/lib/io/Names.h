@@ -1,8 +1,5 @@
-//===- Names.h - Names of the contract's enumerators ----------------------===//
-//
+// Names of the contract's enumerators.
 // As both descriptions, text and JSON, print them.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_IO_NAMES_H
 #define ROUTE_LIB_IO_NAMES_H
 

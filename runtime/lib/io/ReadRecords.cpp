@@ -1,9 +1,6 @@
-//===- ReadRecords.cpp - Items from lines of JSON -------------------------===//
-//
+// Items from lines of JSON.
 // Lines are parsed one at a time, to a bounded depth; every error names its
 // line and its column.
-//
-//===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
 #include "route/io/Records.h"
 #include "route/io/Scalars.h"

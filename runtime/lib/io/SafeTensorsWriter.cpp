@@ -1,9 +1,6 @@
-//===- SafeTensorsWriter.cpp - Writing safetensors files ------------------===//
-//
+// Writing safetensors files.
 // Tensors of larger elements come first and the header is padded to 64 bytes,
 // so that every tensor of a mapped file is aligned to its element.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/Files.h"
 #include "route/io/SafeTensors.h"
 

@@ -1,9 +1,6 @@
-//===- Scalars.cpp - One element to and from JSON -------------------------===//
-//
+// One element to and from JSON.
 // Out of range, fractional where whole is needed, or a name that no member has:
 // each is refused with what was expected.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/Scalars.h"
 #include "route/numerics.h"
 

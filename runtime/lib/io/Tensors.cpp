@@ -1,9 +1,6 @@
-//===- Tensors.cpp - Arguments from and to safetensors files --------------===//
-//
+// Arguments from and to safetensors files.
 // Tensors are copied so that they are aligned; their types and shapes are the
 // call's to judge.
-//
-//===----------------------------------------------------------------------===//
 #include "../core/Support.h"
 #include "route/io/Records.h"
 #include "route/io/Spelling.h"

@@ -1,8 +1,5 @@
-//===- Values.cpp - Arguments of a call that own their memory -------------===//
-//
+// Arguments of a call that own their memory.
 // Bytes, shapes and the tensors over them.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/Values.h"
 #include "../core/Support.h"
 

@@ -1,9 +1,6 @@
-//===- WriteRecords.cpp - Items to lines of JSON --------------------------===//
-//
+// Items to lines of JSON.
 // A plan is a list of its rows' names, cut at its count; a rejection carries
 // its reason; what is unknown is null.
-//
-//===----------------------------------------------------------------------===//
 #include "../core/CheckModule.h"
 #include "route/io/Records.h"
 #include "route/io/Scalars.h"

@@ -1,8 +1,5 @@
-//===- Calls.cpp - Reading, making and writing the calls of route-run -----===//
-//
+// Reading, making and writing the calls of route-run.
 // An entry with items is called once; one without, once for each record.
-//
-//===----------------------------------------------------------------------===//
 #include "Session.h"
 #include "route/io/Files.h"
 

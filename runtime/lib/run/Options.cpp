@@ -1,9 +1,6 @@
-//===- Options.cpp - route-run's command line -----------------------------===//
-//
+// route-run's command line.
 // A value follows as the next argument, after '=', or right behind a short
 // name.
-//
-//===----------------------------------------------------------------------===//
 #include "Options.h"
 #include "route/io/Spelling.h"
 

@@ -1,8 +1,5 @@
-//===- Options.h - route-run's command line -------------------------------===//
-//
+// route-run's command line.
 // What the user asked for, or what is wrong with how they asked.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_RUN_OPTIONS_H
 #define ROUTE_LIB_RUN_OPTIONS_H
 

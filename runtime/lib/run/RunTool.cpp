@@ -1,8 +1,5 @@
-//===- RunTool.cpp - route-run from its arguments to its exit code --------===//
-//
+// route-run from its arguments to its exit code.
 // The order of things: describe; or replay; or run, emit, save.
-//
-//===----------------------------------------------------------------------===//
 #include "Session.h"
 #include "route/io/Describe.h"
 #include "route/io/Files.h"

@@ -1,8 +1,5 @@
-//===- Session.cpp - Loading, binding, state ------------------------------===//
-//
+// Loading, binding, state.
 // What comes before and after the calls of route-run.
-//
-//===----------------------------------------------------------------------===//
 #include "Session.h"
 #include "route/io/Cells.h"
 #include "route/io/Files.h"

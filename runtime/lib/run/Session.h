@@ -1,9 +1,6 @@
-//===- Session.h - A module, a context and the files around them ----------===//
-//
+// A module, a context and the files around them.
 // The steps of route-run: load, bind, read, call, write. Each reports what went
 // wrong in its own words.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_RUN_SESSION_H
 #define ROUTE_LIB_RUN_SESSION_H
 

@@ -1,5 +1,4 @@
-// Ceilings of one core, measured beside the benchmark: f32 FMA and bf16 dot
-// products in registers, and reading memory.
+// Ceilings of one core: f32 FMA, bf16 dot products, and reading memory.
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,10 @@
-// Times the text scan on one core against RE2::Set, RE2 pattern by pattern, and
-// Hyperscan or Vectorscan where it was found when this was built. All look for
-// the same patterns on the same texts; their answers are compared.
+// Times the text scan on one core against other matchers.
+// RE2::Set, RE2 pattern by pattern, and Hyperscan or Vectorscan where it was
+// found when this was built. All look for the same patterns on the same texts;
+// their answers are compared.
+//
 //   build/bin/bench-text PATTERNS TEXTS [BYTES]
+//
 // PATTERNS: a line `k keyword` (between \b, caseless) or `r expression`
 // (caseless) each; patterns.py makes it from a semantic-router policy. TEXTS: a
 // text a line; they are repeated and joined to BYTES each (0: as they stand).

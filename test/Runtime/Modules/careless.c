@@ -1,5 +1,5 @@
-/* A module that breaks one promise of the contract, chosen by FAULT, for the
- * conformance checks to find. */
+/* A module that breaks one promise of the contract.
+ * FAULT chooses which; the conformance checks are to find it. */
 #include "route/route_module.h"
 
 enum { ITEM, RANK, EXPERT };

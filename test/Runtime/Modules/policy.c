@@ -1,6 +1,7 @@
-/* A hand-written module: a request policy over text, with unknown signals, a
- * default, random draws, notes, a rejection, and models that cool down after a
- * failure. It stands in for generated code in the runtime's tests. */
+/* A hand-written module: a request policy over text.
+ * It has unknown signals, a default, random draws, notes, a rejection, and
+ * models that cool down after a failure. It stands in for generated code in the
+ * runtime's tests. */
 #include "route/route_module.h"
 
 #include <string.h>

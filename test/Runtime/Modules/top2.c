@@ -1,6 +1,6 @@
-/* A hand-written module: a top-2 token router with packed and stacked
- * parameters, state, an event, a derived axis and a ragged entry. It stands in
- * for generated code in the runtime's tests. */
+/* A hand-written module: a top-2 token router.
+ * It has packed and stacked parameters, state, an event, a derived axis and a
+ * ragged entry. It stands in for generated code in the runtime's tests. */
 #include "route/route_module.h"
 
 #include <string.h>

@@ -1,9 +1,6 @@
-//===- Check.h - Checks and builders for the runtime's tests --------------===//
-//
+// Checks and builders for the runtime's tests.
 // A failed check says where, what was found and what was expected, and makes
 // the test exit with 1; the rest still runs.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEST_RUNTIME_CHECK_H
 #define ROUTE_TEST_RUNTIME_CHECK_H
 

@@ -1,5 +1,5 @@
-// Counts what is allocated: stands before malloc and its kin in a test's own
-// process. Include it in one file of a program.
+// Counts what is allocated: stands before malloc and its kin in a test.
+// Include it in one file of a program.
 #ifndef ROUTE_TEST_RUNTIME_SUPPORT_COUNTALLOCATIONS_H
 #define ROUTE_TEST_RUNTIME_SUPPORT_COUNTALLOCATIONS_H
 

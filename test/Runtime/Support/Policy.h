@@ -1,8 +1,5 @@
-//===- Policy.h - Driving the hand-written policy module ------------------===//
-//
+// Driving the hand-written policy module.
 // One call of `pick` over a few requests, with every argument at hand.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEST_RUNTIME_POLICY_H
 #define ROUTE_TEST_RUNTIME_POLICY_H
 

@@ -1,8 +1,5 @@
-//===- Top2.h - Driving the hand-written top-2 module ---------------------===//
-//
+// Driving the hand-written top-2 module.
 // Its parameters, its contexts and its calls, for the tests that use it.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEST_RUNTIME_TOP2_H
 #define ROUTE_TEST_RUNTIME_TOP2_H
 

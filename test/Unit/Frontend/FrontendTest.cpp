@@ -1,12 +1,9 @@
-//===- FrontendTest.cpp - Parser and formatter over many files --*- C++ -*-===//
-//
+// Parser and formatter over many files.
 // Two properties over all .route files below the given folders:
 //   format   formatting is stable and keeps the syntax tree;
 //   mutate   damaged files end in messages with places, never in a crash, and
 //            whatever still parses has the first property.
 // mutate prints its seed; ROUTE_TEST_SEED sets it.
-//
-//===----------------------------------------------------------------------===//
 #include "CheckText.h"
 #include "route/Frontend/Parser.h"
 #include "llvm/Support/FileSystem.h"

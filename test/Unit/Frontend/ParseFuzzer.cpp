@@ -1,5 +1,5 @@
-// The parser and the formatter under libFuzzer: built on demand, with a corpus
-// of .route files as arguments. docs/testing.md says how.
+// The parser and the formatter under libFuzzer, built on demand.
+// Its arguments are a corpus of .route files. docs/testing.md says how.
 #include "CheckText.h"
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The schedule of tiles on numbers: every row of every expert, in every tile of
-// columns, is in exactly one tile.
+// The schedule of tiles on numbers.
+// Every row of every expert, in every tile of columns, is in exactly one tile.
 #include "WgmmaSchedule.h"
 
 #include <algorithm>

@@ -1,7 +1,10 @@
-// Differential test of row.choose and its uses: compiled for every lane count
-// and ISA level of this machine against a plain oracle on numerics.h. Keys come
-// from few values, special ones among them, so that ties are everywhere.
+// Differential test of row.choose and its uses.
+// Compiled for every lane count and ISA level of this machine against a plain
+// oracle on numerics.h. Keys come from few values, special ones among them, so
+// that ties are everywhere.
+//
 //   choose-test [seed [all]]
+//
 // By default each case runs on two of the variants, in turn; "all" runs all.
 #include "Jit.h"
 #include "Programs.h"

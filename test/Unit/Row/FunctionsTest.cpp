@@ -1,5 +1,7 @@
-// The functions of numerics.h, host against compiled code: the same bits for
-// every input (any NaN equals any NaN), on scalars and on vectors.
+// The functions of numerics.h, host against compiled code.
+// The same bits for every input (any NaN equals any NaN), on scalars and on
+// vectors.
+//
 //   functions-test               a strided subset with every exponent
 //   functions-test --all [NAME…] all 2^32 inputs, of these functions alone
 //   functions-test --step N      every Nth input

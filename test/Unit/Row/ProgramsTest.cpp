@@ -1,6 +1,7 @@
-// Whole routers, compiled in every shape, against numerics.h: the same bits for
-// indices, weights and counts, on inputs with ties, NaN, infinities, denormals
-// and every kind of tail.
+// Whole routers, compiled in every shape, against numerics.h.
+// The same bits for indices, weights and counts, on inputs with ties, NaN,
+// infinities, denormals and every kind of tail.
+//
 //   programs-test [seed]
 #include "Programs.h"
 #include "Jit.h"

@@ -1,5 +1,5 @@
-// Compiles IR text with the compiler's own passes and loads it into this
-// process, so that unit tests and benchmarks run what a library would hold.
+// Compiles IR text with the compiler's own passes and loads it here.
+// So unit tests and benchmarks run what a library would hold.
 #ifndef ROUTE_TEST_UNIT_SUPPORT_JIT_H
 #define ROUTE_TEST_UNIT_SUPPORT_JIT_H
 

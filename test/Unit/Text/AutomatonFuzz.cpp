@@ -1,7 +1,10 @@
-// Differential fuzzing of the text automata: random keywords and regular
-// expressions on random texts, against RE2, a naive keyword matcher and the
-// reference. Usage: text-automaton-fuzz SEED ROUNDS; an empty SEED takes one of
-// its own. The seed is printed.
+// Differential fuzzing of the text automata.
+// Random keywords and regular expressions on random texts, against RE2, a naive
+// keyword matcher and the reference.
+//
+//   text-automaton-fuzz SEED ROUNDS
+//
+// An empty SEED takes one of its own. The seed is printed.
 #include "route/Text/Functions.h"
 #include "route/Text/Scanner.h"
 

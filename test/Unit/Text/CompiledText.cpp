@@ -1,6 +1,6 @@
-// Compiled text functions against the reference. `--emit SEED` prints a module
-// whose function `ask` answers random questions about a text; `--check SEED
-// LIBRARY` runs it, compiled, on random texts.
+// Compiled text functions against the reference.
+// `--emit SEED` prints a module whose function `ask` answers random questions
+// about a text; `--check SEED LIBRARY` runs it, compiled, on random texts.
 #include "route/Text/Functions.h"
 
 #include <cstdio>

@@ -1,6 +1,8 @@
-// Runs the examples of docs/text.md. A line `call = result` in a block fenced
-// with ```text-example is a test: the call is evaluated by name, as the
-// interpreter does. Usage: text-documentation-test FILE
+// Runs the examples of docs/text.md.
+// A line `call = result` in a block fenced with ```text-example is a test: the
+// call is evaluated by name, as the interpreter does.
+//
+// text-documentation-test FILE
 #include "route/Text/Functions.h"
 #include "route/Text/Scanner.h"
 

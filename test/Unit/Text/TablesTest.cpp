@@ -1,5 +1,6 @@
-// Tables of state with keys against a plain list, the list of changes against
-// what changed, digests against known ones, and tables of any bytes.
+// Tables of state with keys against a plain list.
+// Also the list of changes against what changed, digests against known ones,
+// and tables of any bytes.
 #include "route/Text/Tables.h"
 #include <algorithm>
 #include <cstdio>

@@ -1,8 +1,5 @@
-//===- AST.h - The syntax tree of a .route file -----------------*- C++ -*-===//
-//
+// The syntax tree of a .route file.
 // The whole tree in one include, and its dumper.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_AST_AST_H
 #define ROUTE_AST_AST_H
 

@@ -1,10 +1,7 @@
-//===- Decls.h - Declarations as written ------------------------*- C++ -*-===//
-//
+// Declarations as written.
 // Declarations of modules, pools, routes and rules. A declaration of several
 // names (`axis token, hidden = 64`, `param wi, wh : …`) becomes one node a
 // name.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_AST_DECLS_H
 #define ROUTE_AST_DECLS_H
 

@@ -1,8 +1,5 @@
-//===- Exprs.h - Expressions as written -------------------------*- C++ -*-===//
-//
+// Expressions as written.
 // Expressions, among them the one form of choice and the bounded loop.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_AST_EXPRS_H
 #define ROUTE_AST_EXPRS_H
 
@@ -36,8 +33,6 @@ public:
   bool hasUnit() const { return !unit.empty(); }
   /// In base units, rounded to nearest.
   double value() const;
-  /// The exact value in base units when it is a whole number below 2^64.
-  std::optional<uint64_t> asUnsigned() const;
 };
 
 class StringExpr : public NodeOf<StringExpr, Kind::StringExpr, Expr> {

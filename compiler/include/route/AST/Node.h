@@ -1,10 +1,7 @@
-//===- Node.h - What every AST node has -------------------------*- C++ -*-===//
-//
+// What every AST node has.
 // The base of the syntax tree: kinds, source ranges, names and ownership. Nodes
 // own their children (unique_ptr); LLVM's isa, cast and dyn_cast work on them.
 // The tree says what was written and nothing about what it means.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_AST_NODE_H
 #define ROUTE_AST_NODE_H
 

@@ -1,8 +1,5 @@
-//===- Stmts.h - Statements as written --------------------------*- C++ -*-===//
-//
+// Statements as written.
 // What stands in the body of a route, a router, a handler or an arm.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_AST_STMTS_H
 #define ROUTE_AST_STMTS_H
 

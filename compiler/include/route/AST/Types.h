@@ -1,8 +1,5 @@
-//===- Types.h - Types as written -------------------------------*- C++ -*-===//
-//
+// Types as written.
 // Type expressions: what stands after ':' and '->'. Sema gives them meaning.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_AST_TYPES_H
 #define ROUTE_AST_TYPES_H
 

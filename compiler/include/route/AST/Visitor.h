@@ -1,10 +1,7 @@
-//===- Visitor.h - Dispatch on the kind of a node ---------------*- C++ -*-===//
-//
+// Dispatch on the kind of a node.
 // A statically dispatched visitor: derive, write visitX for the nodes of
 // interest, call visit. What is not written falls back to visitType, visitExpr,
 // visitStmt or visitDecl, and these to visitNode.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_AST_VISITOR_H
 #define ROUTE_AST_VISITOR_H
 

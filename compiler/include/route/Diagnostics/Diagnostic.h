@@ -1,5 +1,4 @@
-//===- Diagnostic.h - Messages for people and tools -------------*- C++ -*-===//
-//
+// Messages for people and tools.
 // The one way the compiler says that something is wrong. A message has a code
 // from Codes.def, a place, labels on other places, notes and help. Text style:
 // short, lower case, no full stop, names in quotes, found and expected.
@@ -8,8 +7,6 @@
 //       .label(poolRange, "the experts of this pool")
 //       .note("names are looked up in the pool of the router's result")
 //       .suggest("larg", names);
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_DIAGNOSTICS_DIAGNOSTIC_H
 #define ROUTE_DIAGNOSTICS_DIAGNOSTIC_H
 

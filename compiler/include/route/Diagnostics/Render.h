@@ -1,8 +1,5 @@
-//===- Render.h - Diagnostics as text and as JSON ---------------*- C++ -*-===//
-//
+// Diagnostics as text and as JSON.
 // Text with source lines and carets for people; a JSON object a line for tools.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_DIAGNOSTICS_RENDER_H
 #define ROUTE_DIAGNOSTICS_RENDER_H
 

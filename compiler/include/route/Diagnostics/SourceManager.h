@@ -1,10 +1,7 @@
-//===- SourceManager.h - Source text and positions in it --------*- C++ -*-===//
-//
+// Source text and positions in it.
 // Owns the text of every source file of a compilation and turns byte offsets
 // into lines and columns. Every position in the compiler is a byte range in one
 // of these files.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_DIAGNOSTICS_SOURCEMANAGER_H
 #define ROUTE_DIAGNOSTICS_SOURCEMANAGER_H
 

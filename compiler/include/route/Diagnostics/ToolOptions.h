@@ -1,9 +1,6 @@
-//===- ToolOptions.h - The command line of every tool -----------*- C++ -*-===//
-//
+// The command line of every tool.
 // One way to read it, so that every tool answers --version, and says what is
 // wrong with exit code 2.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_DIAGNOSTICS_TOOLOPTIONS_H
 #define ROUTE_DIAGNOSTICS_TOOLOPTIONS_H
 

@@ -1,9 +1,6 @@
-//===- Driver.h - What routec does with a file ------------------*- C++ -*-===//
-//
+// What routec does with a file.
 // The phases of a compilation, each declared once (Phases.cpp): `--emit=PHASE`
 // and `--compile-to=PHASE` stop after one and print what it made.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_DRIVER_DRIVER_H
 #define ROUTE_DRIVER_DRIVER_H
 

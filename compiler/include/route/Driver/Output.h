@@ -1,5 +1,5 @@
-// From route IR to what the user asked for: IR of a phase, assembly, a library,
-// its header.
+// From route IR to what was asked for.
+// IR of a phase, assembly, a library, its header.
 #ifndef ROUTE_DRIVER_OUTPUT_H
 #define ROUTE_DRIVER_OUTPUT_H
 

@@ -1,8 +1,5 @@
-//===- Tests.h - Inline tests run by the interpreter ------------*- C++ -*-===//
-//
+// Inline tests run by the interpreter.
 // `routec --test`: each route.test of a module, on a batch of one item.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_DRIVER_TESTS_H
 #define ROUTE_DRIVER_TESTS_H
 

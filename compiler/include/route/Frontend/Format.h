@@ -1,9 +1,6 @@
-//===- Format.h - The one layout of a .route file ---------------*- C++ -*-===//
-//
+// The one layout of a .route file.
 // What route-fmt does. The formatter keeps line breaks and comments, and
 // decides spaces, indentation and blank lines.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_FRONTEND_FORMAT_H
 #define ROUTE_FRONTEND_FORMAT_H
 

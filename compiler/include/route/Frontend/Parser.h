@@ -1,9 +1,6 @@
-//===- Parser.h - From text to syntax tree ----------------------*- C++ -*-===//
-//
+// From text to syntax tree.
 // The entry to the front end. Nothing of the parser generator shows here and
 // nothing is thrown.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_FRONTEND_PARSER_H
 #define ROUTE_FRONTEND_PARSER_H
 

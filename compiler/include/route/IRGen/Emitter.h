@@ -1,10 +1,7 @@
-//===- Emitter.h - Route ops with their axes worked out ---------*- C++ -*-===//
-//
+// Route ops with their axes worked out.
 // Builds ops of the route dialect from operands whose axes may differ: moves
 // operands down to common descendants, casts stored elements to computing ones,
 // and orders axes. Callers have checked that an operation makes sense.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IRGEN_EMITTER_H
 #define ROUTE_IRGEN_EMITTER_H
 

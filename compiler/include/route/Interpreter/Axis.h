@@ -1,5 +1,5 @@
-// Axis instances: how many positions an axis has in one run, and what each
-// position descends from.
+// Axis instances: the positions of an axis in one run.
+// Each knows what it descends from.
 #ifndef ROUTE_INTERPRETER_AXIS_H
 #define ROUTE_INTERPRETER_AXIS_H
 

@@ -1,5 +1,5 @@
-// Tensors of safetensors files as arrays, and parameters bound from a
-// checkpoint by their names.
+// Tensors of safetensors files as arrays.
+// Parameters are bound from a checkpoint by their names.
 #ifndef ROUTE_INTERPRETER_CHECKPOINT_H
 #define ROUTE_INTERPRETER_CHECKPOINT_H
 

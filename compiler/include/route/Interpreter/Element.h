@@ -1,5 +1,5 @@
-// One element of an array, of any element type of the route dialect, and
-// intervals of them.
+// One element of an array, of any element type of the route dialect.
+// It is a plain value or an interval of them.
 #ifndef ROUTE_INTERPRETER_ELEMENT_H
 #define ROUTE_INTERPRETER_ELEMENT_H
 

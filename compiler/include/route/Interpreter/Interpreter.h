@@ -1,5 +1,5 @@
-// The interpreter: executes the route dialect as written, one plain function an
-// op. It is the oracle of every lowering.
+// The interpreter: executes the route dialect as written.
+// One plain function an op. It is the oracle of every lowering.
 #ifndef ROUTE_INTERPRETER_INTERPRETER_H
 #define ROUTE_INTERPRETER_INTERPRETER_H
 

@@ -1,5 +1,5 @@
-// The ledger of budgets: what is reserved and charged, cell by cell and window
-// by window.
+// The ledger of budgets: what is reserved and charged.
+// It has cells, by key, and windows, by time.
 #ifndef ROUTE_INTERPRETER_LEDGER_H
 #define ROUTE_INTERPRETER_LEDGER_H
 

@@ -1,5 +1,4 @@
-// The interpreter's insides: frames, symbol cells, and the registry of op
-// evaluators.
+// The interpreter's insides: frames, symbol cells and op evaluators.
 #ifndef ROUTE_INTERPRETER_MACHINE_H
 #define ROUTE_INTERPRETER_MACHINE_H
 

@@ -1,5 +1,5 @@
-// Scripts of the interpreter: what to bind, run and print, written as
-// attributes of the module under test.
+// Scripts of the interpreter: what to bind, run and print.
+// They are attributes of the module under test.
 #ifndef ROUTE_INTERPRETER_SCRIPT_H
 #define ROUTE_INTERPRETER_SCRIPT_H
 

@@ -1,5 +1,6 @@
-// Runs of step routes: actions out, events in. A run is a machine that a host
-// drives; it never waits by itself and reads no clock.
+// Runs of step routes: actions out, events in.
+// A run is a machine that a host drives; it never waits by itself and reads no
+// clock.
 #ifndef ROUTE_INTERPRETER_STEPS_H
 #define ROUTE_INTERPRETER_STEPS_H
 

@@ -1,5 +1,6 @@
-// From a module of tensors to a library: objects for each processor level, the
-// description, the header, the archive or shared object.
+// From a module of tensors to a library.
+// Objects for each processor level, the description, the header, and the
+// archive or shared object.
 #ifndef ROUTE_LIBRARY_LIBRARY_H
 #define ROUTE_LIBRARY_LIBRARY_H
 

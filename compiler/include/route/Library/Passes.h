@@ -1,5 +1,4 @@
-// Declarations of the passes that give entries the calling convention of a
-// compiled library.
+// The passes that give entries the calling convention of a library.
 #ifndef ROUTE_LIBRARY_PASSES_H
 #define ROUTE_LIBRARY_PASSES_H
 

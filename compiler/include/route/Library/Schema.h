@@ -1,5 +1,5 @@
-// What a compiled library says of itself: the tables of route_module.h before
-// they are constants.
+// What a compiled library says of itself.
+// The tables of route_module.h before they are constants.
 #ifndef ROUTE_LIBRARY_SCHEMA_H
 #define ROUTE_LIBRARY_SCHEMA_H
 

@@ -1,5 +1,5 @@
-// The phases of compilation, declared once: for the driver's --compile-to, for
-// pipelines by name and for tests.
+// The phases of compilation, declared once.
+// For the driver's --compile-to, for pipelines by name and for tests.
 #ifndef ROUTE_PIPELINES_PIPELINES_H
 #define ROUTE_PIPELINES_PIPELINES_H
 

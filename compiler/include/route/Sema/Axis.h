@@ -1,9 +1,6 @@
-//===- Axis.h - Axes as the checker knows them ------------------*- C++ -*-===//
-//
+// Axes as the checker knows them.
 // Descent between axes decides broadcasting, reduction and choice, so that the
 // checker keeps its own graph of axes beside their symbols in the module.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_SEMA_AXIS_H
 #define ROUTE_SEMA_AXIS_H
 

@@ -1,8 +1,5 @@
-//===- Compile.h - From a .route file to route IR ---------------*- C++ -*-===//
-//
+// From a .route file to route IR.
 // The front door of the checker, used by the driver, the tools and tests.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_SEMA_COMPILE_H
 #define ROUTE_SEMA_COMPILE_H
 

@@ -1,10 +1,7 @@
-//===- Units.h - Units of measure -------------------------------*- C++ -*-===//
-//
+// Units of measure.
 // Money, time, tokens and bytes, with their products and quotients. A quantity
 // is an f64 in base units: picodollars, seconds, tokens, bytes. Whole
 // picodollars keep prices per token and sums of them exact up to 2^53.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_SEMA_UNITS_H
 #define ROUTE_SEMA_UNITS_H
 

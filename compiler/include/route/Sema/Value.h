@@ -1,10 +1,7 @@
-//===- Value.h - What an expression means -----------------------*- C++ -*-===//
-//
+// What an expression means.
 // The result of elaborating an expression: an array in the IR, rows of a plan,
 // a number not yet typed, or a thing that is not a value by itself (an axis, a
 // function, a route). Cheap to copy.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_SEMA_VALUE_H
 #define ROUTE_SEMA_VALUE_H
 

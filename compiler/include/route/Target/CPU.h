@@ -1,5 +1,6 @@
-// From IR to machine code for CPUs: the last conversions to the LLVM dialect,
-// translation, optimisation for one ISA level and object emission.
+// From IR to machine code for CPUs.
+// The last conversions to the LLVM dialect, translation, optimisation for one
+// ISA level and object emission.
 #ifndef ROUTE_TARGET_CPU_H
 #define ROUTE_TARGET_CPU_H
 

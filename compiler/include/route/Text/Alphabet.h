@@ -1,8 +1,7 @@
-//===- Alphabet.h - code points grouped into classes -----------*- C++ -*-===//
+// Code points grouped into classes.
 // Characters that no pattern tells apart share a class, and the UTF-8 forms of
 // all classes share one trie: how an automaton over characters becomes one over
 // bytes.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_ALPHABET_H
 #define ROUTE_TEXT_ALPHABET_H
 

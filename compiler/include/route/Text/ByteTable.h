@@ -1,7 +1,6 @@
-//===- ByteTable.h - automata over bytes, packed ---------------*- C++ -*-===//
+// Automata over bytes, packed.
 // The tables that compiled code walks (Kernels.h): an automaton over characters
 // spelt out in UTF-8 and packed by row displacement.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_BYTETABLE_H
 #define ROUTE_TEXT_BYTETABLE_H
 

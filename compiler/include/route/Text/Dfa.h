@@ -1,7 +1,6 @@
-//===- Dfa.h - deterministic automata over characters ----------*- C++ -*-===//
+// Deterministic automata over characters.
 // The two subset constructions: one that reports which patterns occur, and one
 // that finds matches one after the other.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_DFA_H
 #define ROUTE_TEXT_DFA_H
 

@@ -1,8 +1,7 @@
-//===- Functions.h - the meaning of the text functions ---------*- C++ -*-===//
+// The meaning of the text functions.
 // What each text function of the language means, written to be read: the
 // interpreter calls these, and compiled code is tested against them.
 // docs/text.md is the same for users.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_FUNCTIONS_H
 #define ROUTE_TEXT_FUNCTIONS_H
 
@@ -14,9 +13,7 @@
 
 namespace route::text {
 
-//===----------------------------------------------------------------------===//
 // Counts. Characters are read as decode() reads them.
-//===----------------------------------------------------------------------===//
 
 enum class Measure {
   Bytes,  ///< bytes
@@ -38,9 +35,7 @@ int64_t measure(Measure what, std::string_view text);
 /// Units: tokens. `bytesPerToken` is above 0.
 int64_t estimate(std::string_view text, double bytesPerToken);
 
-//===----------------------------------------------------------------------===//
 // Patterns
-//===----------------------------------------------------------------------===//
 
 /// Whether `pattern`, which checkPattern() accepts, occurs in `text`.
 bool occurs(const Pattern &pattern, std::string_view text);
@@ -59,9 +54,7 @@ int64_t countOf(const Pattern &pattern, std::string_view text);
 /// the other from the left, the longest (in characters) at each place.
 float density(std::span<const Pattern> keywords, std::string_view text);
 
-//===----------------------------------------------------------------------===//
 // Features
-//===----------------------------------------------------------------------===//
 
 enum class Hash { Xxh3, Fnv1a };
 enum class Weighting {
@@ -102,9 +95,7 @@ inline constexpr Measure structureMeasures[] = {
     Measure::Digits, Measure::Uppers, Measure::Puncts, Measure::Spaces,
     Measure::Wide,   Measure::Lines,  Measure::Fences, Measure::Fenced};
 
-//===----------------------------------------------------------------------===//
 // By name, for the interpreter
-//===----------------------------------------------------------------------===//
 
 /// An attribute of a text function.
 using TextAttr =

@@ -1,7 +1,6 @@
-//===- Gate.h - expressions that are looked for on demand ------*- C++ -*-===//
+// Expressions that are looked for on demand.
 // Which expressions would multiply an automaton's states, and what a text that
 // they match must contain.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_GATE_H
 #define ROUTE_TEXT_GATE_H
 

@@ -1,4 +1,4 @@
-/*===- Kernels.h - the loops of text functions in compiled code -*- C -*-===*/
+/* The loops of text functions in compiled code. */
 /* Declares the freestanding loops that read automaton tables. They are built
    twice: natively, for the tests and benchmarks here, and to LLVM IR, which the
    lowering of the `signal` dialect embeds in the modules it generates.

@@ -1,8 +1,7 @@
-//===- Nfa.h - patterns as a nondeterministic automaton --------*- C++ -*-===//
+// Patterns as a nondeterministic automaton.
 // A Thompson automaton over characters with assertions on edges; the common
 // form of keywords and regular expressions, and what the reference matcher
 // simulates.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_NFA_H
 #define ROUTE_TEXT_NFA_H
 

@@ -1,7 +1,6 @@
-//===- Pattern.h - what a text predicate looks for -------------*- C++ -*-===//
+// What a text predicate looks for.
 // Keywords and regular expressions with their options, and groups of them:
 // the input of every automaton.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_PATTERN_H
 #define ROUTE_TEXT_PATTERN_H
 

@@ -1,6 +1,5 @@
-//===- Regex.h - syntax trees of regular expressions -----------*- C++ -*-===//
+// Syntax trees of regular expressions.
 // The tree that the RE2-syntax parser makes and the automaton builder reads.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_REGEX_H
 #define ROUTE_TEXT_REGEX_H
 

@@ -1,7 +1,6 @@
-//===- Scanner.h - text predicates as automaton tables ---------*- C++ -*-===//
+// Text predicates as automaton tables.
 // From predicates to the tables that compiled code embeds: one scanner answers
 // all predicates on a text in one pass; a finder counts matches.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_SCANNER_H
 #define ROUTE_TEXT_SCANNER_H
 

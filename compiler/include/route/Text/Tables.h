@@ -1,4 +1,4 @@
-/*===- Tables.h - state with keys in compiled code -------------- -*- C -*-===*/
+/* State with keys in compiled code. */
 /* Declares what compiled code calls on a table: cells by key in a fixed piece
    of memory, the least recently written key leaving first. Built as Kernels.h
    says. A table is an array of 64-bit words that starts as zeros and holds no

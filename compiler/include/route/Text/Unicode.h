@@ -1,8 +1,7 @@
-//===- Unicode.h - code points, sets and case folding ----------*- C++ -*-===//
+// Code points, sets and case folding.
 // What the text functions know about Unicode: decoding with replacement, sets
 // of code points, word characters and case folding. The version is ICU's and is
 // recorded in the descriptor of a compiled module.
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TEXT_UNICODE_H
 #define ROUTE_TEXT_UNICODE_H
 

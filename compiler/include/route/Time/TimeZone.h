@@ -1,9 +1,6 @@
-//===- TimeZone.h - Days and months of real time zones ----------*- C++ -*-===//
-//
+// Days and months of real time zones.
 // Budgets count by the day and month of a place. The rules come from ICU's copy
 // of the tz database, which the text functions link already.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_TIME_TIMEZONE_H
 #define ROUTE_TIME_TIMEZONE_H
 

@@ -1,5 +1,4 @@
-// Evaluators of the arith dialect, on scalars and on tensors element by
-// element.
+// Evaluators of the arith dialect, on scalars and element by element.
 #include "Tensors.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include <cmath>

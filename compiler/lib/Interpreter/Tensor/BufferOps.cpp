@@ -1,5 +1,5 @@
-// Evaluators of memref and bufferization: plain row-major buffers that are
-// shared and written in place.
+// Evaluators of memref and bufferization.
+// Buffers are plain, row-major and shared; ops write in place.
 #include "Tensors.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

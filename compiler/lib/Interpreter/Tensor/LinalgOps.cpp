@@ -1,5 +1,4 @@
-// Evaluators of linalg: every structured op by its indexing maps and body, as a
-// plain loop nest.
+// Evaluators of linalg: every structured op as a plain loop nest.
 #include "Tensors.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 

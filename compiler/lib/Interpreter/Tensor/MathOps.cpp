@@ -1,5 +1,5 @@
-// Evaluators of the math dialect, by numerics.h: the meaning that
-// route-expand-math then spells out.
+// Evaluators of the math dialect, by numerics.h.
+// This is the meaning that route-expand-math spells out.
 #include "Tensors.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <cmath>

@@ -1,5 +1,4 @@
-// Evaluators of the ragged dialect: counting, sorting and multiplying rows
-// grouped by expert.
+// Evaluators of the ragged dialect: rows counted, sorted and multiplied.
 #include "../Choice.h"
 #include "Tensors.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"

@@ -1,5 +1,4 @@
-// Evaluators of the row dialect: programs item by item, and the ops that live
-// in them.
+// Evaluators of the row dialect: programs item by item, and their ops.
 #include "../Choice.h"
 #include "Tensors.h"
 #include "route/Dialect/Row/IR/RowDialect.h"

@@ -1,5 +1,5 @@
-// Builtin tensors, memrefs and scalars as runtime values, and how evaluators of
-// the tensor level map over them.
+// Builtin tensors, memrefs and scalars as runtime values.
+// Evaluators of the tensor level map over them.
 #ifndef ROUTE_LIB_INTERPRETER_TENSOR_TENSORS_H
 #define ROUTE_LIB_INTERPRETER_TENSOR_TENSORS_H
 

@@ -1,5 +1,5 @@
-// Kernels in the LLVM dialect become PTX, in a child process, and machine code,
-// by ptxas.
+// Kernels in the LLVM dialect become PTX and machine code.
+// PTX is made in a child process, machine code by ptxas.
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"

@@ -1,5 +1,5 @@
-// route-lower-launches: launches go through the table of functions that the
-// runtime hands to entries for devices.
+// route-lower-launches: launches become calls of the runtime's functions.
+// The runtime hands a table of them to entries for devices.
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

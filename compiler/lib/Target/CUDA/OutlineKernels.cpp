@@ -1,5 +1,5 @@
-// route-outline-kernels: linalg operations and copies on buffers become
-// kernels, a thread for each element of the result.
+// route-outline-kernels: linalg and copies on buffers become kernels.
+// There is a thread for each element of the result.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"

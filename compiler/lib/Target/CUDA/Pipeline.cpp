@@ -1,5 +1,4 @@
-// Which passes lead from tensors to kernels and launches, and from there to the
-// LLVM dialect.
+// The passes from tensors to kernels and launches, and to the LLVM dialect.
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"

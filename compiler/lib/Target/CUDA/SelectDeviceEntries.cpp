@@ -1,5 +1,4 @@
-// route-select-device-entries: which entries a GPU can run, and why not the
-// others.
+// route-select-device-entries: which entries a GPU can run, and why not others.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

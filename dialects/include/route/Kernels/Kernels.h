@@ -1,5 +1,5 @@
-// What passes that make GPU kernels share: the module of kernels, new kernels
-// in it, launches.
+// What passes that make GPU kernels share.
+// The module of kernels, new kernels in it, launches.
 #ifndef ROUTE_KERNELS_KERNELS_H
 #define ROUTE_KERNELS_KERNELS_H
 

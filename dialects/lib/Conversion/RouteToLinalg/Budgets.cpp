@@ -1,7 +1,7 @@
-// The budgets of one call: a row is admitted while what its keys have reserved
-// stays within the limit. Keys are numbered, so that what is reserved is a
-// table of a place for each. Amounts count units of 2^-32, rounded up, in 128
-// bits of two words, so that sums are exact.
+// Budgets of one call: a row is admitted while its keys have room.
+// Keys are numbered, so that what is reserved is a table of a place for each.
+// Amounts count units of 2^-32, rounded up, in 128 bits of two words, so that
+// sums are exact.
 #include "Lowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

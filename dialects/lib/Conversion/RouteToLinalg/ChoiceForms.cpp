@@ -1,5 +1,5 @@
-// Choices by table, plans one behind the other, the position of the best: forms
-// that are made of row.choose and row.take.
+// Choices made of row.choose and row.take.
+// By table, plans one behind the other, the position of the best.
 #include "Lowering.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 

@@ -1,5 +1,6 @@
-// Choices outside row programs: candidates that only the call brings, the
-// children of the item's own parent, the rows of a plan.
+// Choices outside row programs.
+// From candidates that only the call brings, the children of the item's own
+// parent, and the rows of a plan.
 #include "Lowering.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "llvm/ADT/SetVector.h"

@@ -1,5 +1,6 @@
-// Plans as values outside row programs: choices by table, membership, plans one
-// behind the other and the first plan that has rows.
+// Plans as values outside row programs.
+// Choices by table, membership, plans one behind the other and the first plan
+// that has rows.
 #include "Lowering.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

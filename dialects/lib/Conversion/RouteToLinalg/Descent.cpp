@@ -1,6 +1,6 @@
-// Where positions descend from: the ancestors of a position along any chain of
-// nested axes and plans, gathers down such chains and reductions up them. What
-// is here works outside row programs, on axes and plans of any size.
+// Where positions descend from, along any chain of nested axes and plans.
+// Gathers go down such chains and reductions up them. What is here works
+// outside row programs, on axes and plans of any size.
 #include "Lowering.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"

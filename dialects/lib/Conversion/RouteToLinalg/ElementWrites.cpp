@@ -1,5 +1,5 @@
-// State of which a handler reads and writes single elements: in place, so that
-// an event costs what it writes and not what there is.
+// State of which a handler reads and writes single elements, in place.
+// So an event costs what it writes and not what there is.
 #include "Lowering.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

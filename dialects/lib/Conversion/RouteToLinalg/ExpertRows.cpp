@@ -1,5 +1,6 @@
-// The rows of a plan as matrices for experts: sorted by what the weights have
-// one matrix each of, back in the plan's slots, and combined at the items.
+// The rows of a plan as matrices for experts.
+// Sorted by what the weights have one matrix each of, back in the plan's slots,
+// and combined at the items.
 #include "Lowering.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"

@@ -1,5 +1,4 @@
-// The state of one function's conversion from named axes to tensors, shared by
-// the files of this folder.
+// The state of one function's conversion from named axes to tensors.
 #ifndef ROUTE_LIB_CONVERSION_ROUTETOLINALG_LOWERING_H
 #define ROUTE_LIB_CONVERSION_ROUTETOLINALG_LOWERING_H
 

@@ -1,7 +1,7 @@
-// Reductions whose results are reached by descent: element by element in
-// storage order, each combined into the place it descends from. For what the
-// rows of numbers in Reduction.cpp are no form of: sums per parent where
-// parents differ in children, per what was chosen, counts, positions, modes.
+// Reductions by place: each element goes where it descends from.
+// They are made in storage order, for what the rows of numbers in Reduction.cpp
+// are no form of: sums per parent where parents differ in children, per what
+// was chosen, counts, positions, modes.
 #include "Lowering.h"
 
 using namespace mlir;

@@ -1,5 +1,5 @@
-// Text functions: one loop over the items asks each text everything, so that
-// all predicates on it fuse into one scan.
+// Text functions: one loop over the items asks each text everything.
+// So all predicates on a text fuse into one scan.
 #include "Lowering.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Dialect/Signal/IR/Signal.h"

@@ -1,5 +1,5 @@
-// The kernels as MLIR: compiled to LLVM IR and imported when the compiler is
-// built, cloned from here into generated modules.
+// The kernels of texts as MLIR, cloned from here into generated modules.
+// They are compiled to LLVM IR and imported when the compiler is built.
 #include "Kernels.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Parser/Parser.h"

@@ -1,5 +1,4 @@
-// What the conversion puts into a module: kernels, tables, and one function a
-// question.
+// What the conversion puts into a module: kernels, tables and questions.
 #ifndef ROUTE_LIB_CONVERSION_SIGNALTOLLVM_KERNELS_H
 #define ROUTE_LIB_CONVERSION_SIGNALTOLLVM_KERNELS_H
 

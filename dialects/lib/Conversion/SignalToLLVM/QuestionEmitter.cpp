@@ -1,6 +1,6 @@
-// Tables as constants, and a small function a question that hands them to the
-// kernel. Stack slots live in these functions, so that a question in a loop
-// does not grow the stack.
+// Questions: constant tables, and a small function that asks the kernel.
+// Stack slots live in these functions, so that a question in a loop does not
+// grow the stack.
 #include "Kernels.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/SymbolTable.h"

@@ -1,8 +1,5 @@
-//===- Describe.h - What a module says of itself --------------------------===//
-//
+// What a module says of itself.
 // The descriptor as text for people and as JSON for tools.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_DESCRIBE_H
 #define ROUTE_IO_DESCRIBE_H
 

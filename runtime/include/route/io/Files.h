@@ -1,8 +1,5 @@
-//===- Files.h - Whole files in and out -----------------------------------===//
-//
+// Whole files in and out.
 // What the tools need of the file system, with the runtime's errors.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_FILES_H
 #define ROUTE_IO_FILES_H
 

@@ -1,9 +1,6 @@
-//===- Json.h - A JSON value of bounded depth -----------------------------===//
-//
+// A JSON value of bounded depth.
 // Built from RapidJSON's events: its own document class does not compile with
 // current compilers in the packaged release, and has no limit on depth.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_JSON_H
 #define ROUTE_IO_JSON_H
 

@@ -1,9 +1,6 @@
-//===- Records.h - Items as lines of JSON, and back -----------------------===//
-//
+// Items as lines of JSON, and back.
 // One item a line, columns by the entry's port names. See docs/embedding.md for
 // the format; the interpreter's tools read the same files.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_RECORDS_H
 #define ROUTE_IO_RECORDS_H
 

@@ -1,9 +1,6 @@
-//===- RunTool.h - The command line that runs a module --------------------===//
-//
+// The command line that runs a module.
 // route-run without its main: a compiler build adds the interpreter by a hook,
 // and everything about files and arguments stays the same.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_RUNTOOL_H
 #define ROUTE_IO_RUNTOOL_H
 

@@ -1,10 +1,7 @@
-//===- SafeTensors.h - Reading and writing safetensors files --------------===//
-//
+// Reading and writing safetensors files.
 // Checkpoints, fixtures and bulk inputs and outputs come in this format. The
 // reader trusts nothing in the file.
 // Format: https://github.com/huggingface/safetensors (README, "Format").
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_SAFETENSORS_H
 #define ROUTE_IO_SAFETENSORS_H
 

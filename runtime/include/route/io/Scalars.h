@@ -1,9 +1,6 @@
-//===- Scalars.h - One element to and from JSON ---------------------------===//
-//
+// One element to and from JSON.
 // What a JSON value means for each element type, in one place for reading and
 // writing.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_SCALARS_H
 #define ROUTE_IO_SCALARS_H
 

@@ -1,8 +1,5 @@
-//===- Values.h - Arguments of a call that own their memory ---------------===//
-//
+// Arguments of a call that own their memory.
 // What the tools read from files, hand to a call and write to files again.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_VALUES_H
 #define ROUTE_IO_VALUES_H
 

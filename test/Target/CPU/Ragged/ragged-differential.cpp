@@ -1,6 +1,7 @@
-// Runs a compiled layer of experts against plain loops, over many routings, and
-// libraries of several ISA levels against each other. usage:
-// ragged-differential ELEMENT E K H I LEVEL=library.so...
+// Runs a compiled layer of experts against plain loops, over many routings.
+// Libraries of several ISA levels are compared with each other too.
+//
+//   ragged-differential ELEMENT E K H I LEVEL=library.so...
 #include <cmath>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// From tensors to code for NVIDIA GPUs: kernels, the host code that launches
-// them, PTX and machine code.
+// From tensors to code for NVIDIA GPUs.
+// Kernels, the host code that launches them, PTX and machine code.
 #ifndef ROUTE_TARGET_CUDA_CUDA_H
 #define ROUTE_TARGET_CUDA_CUDA_H
 

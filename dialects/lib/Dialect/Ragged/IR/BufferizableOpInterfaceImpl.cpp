@@ -1,5 +1,4 @@
-// One-shot bufferization of ragged ops: the tensor form becomes the memref form
-// of the same op.
+// One-shot bufferization of ragged ops: tensors in, the same op on memrefs out.
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"

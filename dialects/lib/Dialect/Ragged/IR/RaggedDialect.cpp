@@ -1,5 +1,4 @@
-// The ragged dialect: registration, the panel layout, and checks that ops
-// share.
+// The ragged dialect: registration, the panel layout, and shared checks.
 #include "VerifyShapes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"

@@ -1,5 +1,4 @@
-// Verifiers, effects and simplifications of the ragged ops that move rows and
-// weights.
+// Verifiers, effects and folds of the ragged ops that move rows and weights.
 #include "VerifyShapes.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"

@@ -1,5 +1,5 @@
-// Lowers choose: each item's rows are a heap with the worst on top while its
-// candidates pass by, and are sorted when all have passed.
+// Lowers choose: each item's rows are a heap with the worst on top.
+// Candidates pass by, and when all have, the heap is sorted.
 #include "Emit.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 

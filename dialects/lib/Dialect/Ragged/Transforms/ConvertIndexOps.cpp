@@ -1,5 +1,4 @@
-// Lowers count, offsets and permute to scalar loops: a few cycles a slot, in
-// slot order.
+// Lowers count, offsets and permute to scalar loops, in slot order.
 #include "Emit.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 

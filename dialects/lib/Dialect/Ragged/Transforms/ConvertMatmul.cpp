@@ -1,5 +1,4 @@
-// Lowers the grouped matmul: work items of panels, tiles of rows, and the
-// epilogue on vectors.
+// Lowers the grouped matmul: panels of work, tiles of rows, and epilogues.
 #include "MicroKernel.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/IRMapping.h"

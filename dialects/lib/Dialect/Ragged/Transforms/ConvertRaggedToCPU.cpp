@@ -1,5 +1,5 @@
-// Lowers ragged ops on memrefs to loops over vectors, in the fork an
-// instruction set needs.
+// convert-ragged-to-cpu: ragged ops on memrefs become loops over vectors.
+// They take the form that an instruction set needs.
 #include "Emit.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"

@@ -1,5 +1,4 @@
-// convert-ragged-to-kernels: ragged ops on buffers become GPU kernels, in forms
-// that take any sizes and element types.
+// convert-ragged-to-kernels: ragged ops become GPU kernels of any size.
 #include "KernelBody.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 

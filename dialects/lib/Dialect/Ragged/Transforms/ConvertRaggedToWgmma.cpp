@@ -1,5 +1,4 @@
-// convert-ragged-to-wgmma: grouped matmuls on buffers become kernels on
-// Hopper's tensor cores, where they can.
+// convert-ragged-to-wgmma: grouped matmuls on Hopper's tensor cores.
 #include "KernelBody.h"
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"

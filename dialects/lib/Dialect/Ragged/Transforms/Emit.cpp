@@ -1,5 +1,4 @@
-// Emits loops and memory accesses for the CPU lowering, and outlines bodies of
-// work.
+// Emits loops and accesses for the CPU lowering, and outlines bodies of work.
 #include "Emit.h"
 #include "mlir/IR/SymbolTable.h"
 

@@ -1,5 +1,5 @@
-// A thin layer over OpBuilder that keeps emitted loops readable, and the
-// outlining of work.
+// A thin layer over OpBuilder that keeps emitted loops readable.
+// It also outlines work.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_EMIT_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_EMIT_H
 

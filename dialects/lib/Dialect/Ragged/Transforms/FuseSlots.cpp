@@ -1,5 +1,4 @@
-// ragged-fuse-slots: a second form of experts for few items, whose products go
-// slot by slot and need no order.
+// ragged-fuse-slots: experts slot by slot, in no order, for few items.
 #include "KernelBody.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"

@@ -1,5 +1,4 @@
-// ragged-join-interleaved: parts of one parameter whose columns alternate are
-// multiplied together.
+// ragged-join-interleaved: products of a parameter's alternate columns are one.
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 

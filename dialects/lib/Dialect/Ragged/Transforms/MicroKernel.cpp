@@ -1,5 +1,4 @@
-// Emits the register tile: broadcast a row's elements, multiply by panels,
-// accumulate.
+// Emits the register tile: elements of rows times panels, accumulated.
 #include "MicroKernel.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/X86Vector/X86VectorDialect.h"

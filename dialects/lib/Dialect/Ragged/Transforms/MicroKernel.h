@@ -1,5 +1,5 @@
-// The register tile of the grouped matmul: a few rows by one panel, or two, of
-// each weight.
+// The register tile of the grouped matmul.
+// A few rows by one panel, or two, of each weight.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_MICROKERNEL_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_MICROKERNEL_H
 

@@ -1,5 +1,5 @@
-// ragged-narrow-products: products of widened f16 take the f16 itself, as
-// kernels can, so that no weights are copied.
+// ragged-narrow-products: products of widened f16 take the f16 itself.
+// Kernels can, and no weights are copied.
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 

@@ -1,5 +1,5 @@
-// The kernels of products slot by slot, for few items: what counts is that
-// enough loads of weights are under way at once.
+// Kernels of products slot by slot, for few items.
+// What counts is that enough loads of weights are under way at once.
 //
 // Weights whose rows lie along K: a warp has a few columns, its lanes go along
 // K. Transposed weights: a warp has 64 columns, two a lane, or 32, and a share

@@ -1,5 +1,5 @@
-// The kernel of a grouped matmul on Hopper's tensor cores: what chooses its
-// tiles, and the emitter.
+// The kernel of a grouped matmul on Hopper's tensor cores.
+// What chooses its tiles, and the emitter.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAKERNEL_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAKERNEL_H
 

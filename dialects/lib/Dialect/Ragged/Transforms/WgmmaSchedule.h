@@ -1,5 +1,6 @@
-// Which tile of a grouped matmul comes when. Written once over the operations
-// of `Ops`: the kernel's, which emit, and numbers, which a test counts with.
+// Which tile of a grouped matmul comes when.
+// Written once over the operations of `Ops`: the kernel's, which emit, and
+// numbers, which a test counts with.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMASCHEDULE_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMASCHEDULE_H
 

@@ -1,5 +1,4 @@
-// The route dialect: checks of constants, symbol access, movement between axes,
-// reduction and contraction.
+// The route dialect: checks of ops that make, move, reduce and contract arrays.
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "llvm/ADT/STLExtras.h"

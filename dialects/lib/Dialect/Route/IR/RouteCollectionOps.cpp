@@ -1,5 +1,4 @@
-// The route dialect: types and checks of ops on collections, keyed state and
-// pools made of pools.
+// The route dialect: checks of ops on collections, keyed state, pools of pools.
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/STLExtras.h"

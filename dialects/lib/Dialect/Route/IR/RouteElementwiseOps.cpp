@@ -1,5 +1,4 @@
-// The route dialect: types and checks of elementwise ops, casts and
-// three-valued ops.
+// The route dialect: types and checks of elementwise and three-valued ops.
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "llvm/ADT/STLExtras.h"

@@ -1,5 +1,4 @@
-// The route dialect: checks of step routes, above all that every loop is
-// bounded.
+// The route dialect: checks of step routes, above all that loops are bounded.
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Dominance.h"

@@ -1,5 +1,4 @@
-// The route dialect: types, their syntax and the questions asked of element
-// types.
+// The route dialect: types, their syntax and the questions asked of them.
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"

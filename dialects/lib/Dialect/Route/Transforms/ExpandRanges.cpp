@@ -1,5 +1,5 @@
-// route-expand-ranges: values that may be unknown become the ends of intervals,
-// so that what follows computes with plain values alone.
+// route-expand-ranges: what may be unknown becomes the ends of intervals.
+// What follows computes with plain values alone.
 #include "Ranges.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"

@@ -1,5 +1,4 @@
-// route-form-rows: groups what is computed item by item, so that one kernel
-// runs it for a few items at a time.
+// route-form-rows: groups what is computed item by item into one kernel.
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Route/IR/Meeting.h"

@@ -1,5 +1,5 @@
-// Interval arithmetic as ops on the ends of intervals: Kleene's logic for
-// truths, monotone functions end by end, the rest by cases.
+// Interval arithmetic as ops on the ends of intervals.
+// Kleene's logic for truths, monotone functions end by end, the rest by cases.
 #include "Ranges.h"
 
 using namespace mlir;

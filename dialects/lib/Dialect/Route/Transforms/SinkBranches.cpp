@@ -1,5 +1,4 @@
-// route-sink-branches: what only one side of a scalar condition needs is
-// computed on that side alone.
+// route-sink-branches: computes what one side needs on that side alone.
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "route/Dialect/Route/Transforms/Passes.h"

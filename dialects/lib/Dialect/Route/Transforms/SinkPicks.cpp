@@ -1,6 +1,5 @@
-// route-sink-picks: takes one position of experts' values before they are
-// computed, so that each half of an interleaved product is a product of its
-// own.
+// route-sink-picks: picks from experts' values before they are computed.
+// So each half of an interleaved product is a product of its own.
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 #include "route/Dialect/Route/Transforms/Passes.h"

@@ -1,5 +1,5 @@
-// row-distribute: row programs become functions over ranges of items, several
-// items side by side in vector lanes.
+// row-distribute: row programs become functions over ranges of items.
+// Several items stand side by side in vector lanes.
 #include "Emitter.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 

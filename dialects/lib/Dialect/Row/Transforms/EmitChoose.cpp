@@ -1,5 +1,5 @@
-// Choices: by networks where they fit, else item by item through insertion into
-// a sorted list; then the limits that count and until set.
+// Choices: by networks where they fit, else by insertion item by item.
+// Then the limits that count and until set.
 #include "Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

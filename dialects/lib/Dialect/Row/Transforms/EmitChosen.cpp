@@ -1,5 +1,4 @@
-// What is done with the chosen: values, membership, counts; and sums in a fixed
-// order.
+// What is done with the chosen: values, membership, counts, ordered sums.
 #include "Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,6 @@
-// Between item-major memory and lanes: loads and stores transpose square blocks
-// in registers; what does not fit a block goes element by element.
+// Between item-major memory and lanes.
+// Loads and stores transpose square blocks in registers; what does not fit a
+// block goes element by element.
 #include "Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,6 +1,7 @@
-// Choices by one 32-bit key on sorting networks. A candidate is one signed
-// 64-bit number, key above ~index, so that a larger number is chosen first and
-// the lower index wins a tie; a comparator is a max and a min.
+// Choices by one 32-bit key on sorting networks.
+// A candidate is one signed 64-bit number, key above ~index, so that a larger
+// number is chosen first and the lower index wins a tie; a comparator is a max
+// and a min.
 #include "Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,8 +1,8 @@
-// Choices by a quotient e / s with one divisor for all candidates, as softmax
-// makes them. Division by s > 0 never reverses an order, so the choice is made
-// by e and only the chosen are divided. Rounding can make unequal numerators
-// tie, which would let the lower index win: where the chosen quotients and a
-// bound on the next do not all differ, everything is divided after all.
+// Choices by a quotient e / s with one divisor, as softmax makes them.
+// Division by s > 0 never reverses an order, so the choice is made by e and
+// only the chosen are divided. Rounding can make unequal numerators tie, which
+// would let the lower index win: where the chosen quotients and a bound on the
+// next do not all differ, everything is divided after all.
 #include "Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,4 @@
-// Row values of several items: their memory, access to them, and the operations
-// that only rename or reshape them.
+// Row values of several items: their memory, access, and shape changes.
 #include "Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,5 @@
-// The shared state of row-distribute: row values of several items side by side,
-// where they live, and how single operations of a body become loops.
+// The shared state of row-distribute: row values of several items.
+// Where they live, and how single operations of a body become loops.
 #ifndef ROUTE_LIB_DIALECT_ROW_TRANSFORMS_EMITTER_H
 #define ROUTE_LIB_DIALECT_ROW_TRANSFORMS_EMITTER_H
 

@@ -1,5 +1,4 @@
-// row-fuse-consumers: elementwise operations on what a row program made move
-// into it.
+// row-fuse-consumers: moves what is done with a row program's results into it.
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 

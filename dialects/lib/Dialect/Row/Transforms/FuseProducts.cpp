@@ -1,5 +1,5 @@
-// row-fuse-products: a dense product that only a row program reads moves into
-// the program, so that its results for all items are never in memory at once.
+// row-fuse-products: moves a product that one row program reads into it.
+// So its results for all items are never in memory at once.
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"

@@ -1,7 +1,8 @@
-// Choices in the lanes of a warp: the best candidate is found, kept and taken
-// out, as often as rows are wanted. Keys are unsigned words of 32 bits whose
-// order is that of choice, the first word first; a candidate that is absent or
-// already chosen has 0 as its first word.
+// Choices in the lanes of a warp.
+// The best candidate is found, kept and taken out, as often as rows are wanted.
+// Keys are unsigned words of 32 bits whose order is that of choice, the first
+// word first; a candidate that is absent or already chosen has 0 as its first
+// word.
 #include "WarpEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

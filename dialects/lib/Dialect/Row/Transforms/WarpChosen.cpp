@@ -1,5 +1,4 @@
-// What is done with the chosen, in the lanes of a warp: values, membership,
-// counts; and sums in a fixed order.
+// What is done with the chosen, in the lanes of a warp.
 #include "WarpEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,4 @@
-// Row values in the lanes of a warp: where their elements are, access to them,
-// and the operations that only rename or reshape them.
+// Row values in the lanes of a warp: their elements, access, shape changes.
 #include "WarpEmitter.h"
 #include "Emitter.h"
 

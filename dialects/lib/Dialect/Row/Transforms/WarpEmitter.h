@@ -1,5 +1,6 @@
-// The shared state of row-distribute-gpu: the row values of one item, spread
-// over the lanes of a warp.
+// The shared state of row-distribute-gpu: row values of one item.
+// They are spread over the lanes of a warp; Emitter.h has the same for vectors
+// of items. What both clone alike is in GenericBody.h.
 #ifndef ROUTE_LIB_DIALECT_ROW_TRANSFORMS_WARPEMITTER_H
 #define ROUTE_LIB_DIALECT_ROW_TRANSFORMS_WARPEMITTER_H
 

@@ -1,5 +1,4 @@
-// linalg.generic of a row program in the lanes of a warp: every lane computes
-// the elements that it owns.
+// linalg.generic in the lanes of a warp: each computes the elements it owns.
 #include "GenericBody.h"
 #include "WarpEmitter.h"
 

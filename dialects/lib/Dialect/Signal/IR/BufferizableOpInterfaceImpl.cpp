@@ -1,5 +1,4 @@
-// One-shot bufferization of signal.ngrams: the tensor form becomes the buffer
-// form of the same operation.
+// One-shot bufferization of signal.ngrams: the same op, on buffers.
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
 #include "mlir/IR/DialectRegistry.h"

@@ -1,5 +1,4 @@
-// The signal dialect: registration, attributes, and their way to the text
-// library and back.
+// The signal dialect: registration, and attributes of the text library.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"

@@ -1,5 +1,4 @@
-// Signal operations: verifiers, and folding of questions to constant texts by
-// the reference functions.
+// Signal operations: verifiers, and questions to constant texts folded.
 #include "mlir/IR/Builders.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 #include "route/Text/Regex.h"

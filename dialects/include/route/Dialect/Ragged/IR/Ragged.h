@@ -1,5 +1,4 @@
-// The ragged dialect: declarations of the dialect, its ops and the panel
-// layout.
+// The ragged dialect: declarations of its ops and of the panel layout.
 #ifndef ROUTE_DIALECT_RAGGED_IR_RAGGED_H
 #define ROUTE_DIALECT_RAGGED_IR_RAGGED_H
 

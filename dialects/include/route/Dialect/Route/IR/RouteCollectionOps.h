@@ -1,6 +1,4 @@
-// The route dialect: ops on lists and sets, on state with keys, and on pools
-// made of pools.
-//
+// The route dialect: ops on lists and sets, keyed state and pools of pools.
 // These have a header of their own, as what compiles routes to code does not
 // know them.
 #ifndef ROUTE_DIALECT_ROUTE_IR_ROUTECOLLECTIONOPS_H

@@ -1,5 +1,4 @@
-// The route dialect: declarations of its ops and of the questions passes ask
-// about axes.
+// The route dialect: its ops, and the questions that passes ask about axes.
 #ifndef ROUTE_DIALECT_ROUTE_IR_ROUTEOPS_H
 #define ROUTE_DIALECT_ROUTE_IR_ROUTEOPS_H
 

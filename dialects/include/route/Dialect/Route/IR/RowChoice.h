@@ -1,5 +1,6 @@
-// Which choices a row program can make: the ones for a few known candidates of
-// one item, ranked by keys that are there beforehand.
+// Which choices a row program can make.
+// Those for a few known candidates of one item, ranked by keys that are there
+// beforehand.
 #ifndef ROUTE_DIALECT_ROUTE_IR_ROWCHOICE_H
 #define ROUTE_DIALECT_ROUTE_IR_ROWCHOICE_H
 

@@ -1,5 +1,5 @@
-// The operation set of numerics_functions.h and numerics_wide.h that emits IR,
-// so that generated code runs the very sequences that the header runs.
+// The operation set of numerics_functions.h and numerics_wide.h, emitting IR.
+// So generated code runs the very sequences that the headers run.
 #ifndef ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H
 #define ROUTE_DIALECT_ROW_TRANSFORMS_IROPS_H
 

@@ -1,5 +1,5 @@
-// Options of the signal operations. Numbers equal those of the enumerations in
-// compiler/include/route/Text.
+// Options of the signal operations.
+// Numbers equal those of the enumerations in compiler/include/route/Text.
 #ifndef ROUTE_DIALECT_SIGNAL_IR_SIGNALENUMS_TD
 #define ROUTE_DIALECT_SIGNAL_IR_SIGNALENUMS_TD
 
