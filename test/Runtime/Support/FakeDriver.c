@@ -1,4 +1,4 @@
-/* A stand-in for NVIDIA's driver: memory is the host's, what holds is counted.
+/* A stand-in for NVIDIA's driver, counting what is held; memory is the host's.
  * $FAKE_CUDA_FAIL names a function that fails, with $FAKE_CUDA_CODE or 719;
  * $FAKE_CUDA_MISSING=1 is the driver on a machine without a GPU. What is given
  * back without having been taken is an abort. */

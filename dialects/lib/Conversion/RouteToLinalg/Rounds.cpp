@@ -1,7 +1,7 @@
-// Choices row by row: keys or an end that hang on the rows kept so far, and
-// budgets. Without budgets the region is computed once a round for all items,
-// and each that is not done takes its next row; with them item by item, since
-// what one has taken is gone for the next, and on the values of that item.
+// Choices row by row, where keys, an end or budgets hang on the rows so far.
+// Without budgets the region is computed once a round for all items, and each
+// that is not done takes its next row; with them item by item, since what one
+// has taken is gone for the next, and on the values of that item.
 #include "Lowering.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

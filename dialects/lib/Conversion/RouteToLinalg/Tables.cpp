@@ -1,5 +1,5 @@
-// State with keys: tables in one cell of words, read and written in place. Sets
-// of state are tables too; Sets.cpp asks and changes them.
+// State with keys: tables in one cell of words, read and written in place.
+// Sets of state are tables too; Sets.cpp asks and changes them.
 #include "route/Text/Tables.h"
 #include "Lowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"

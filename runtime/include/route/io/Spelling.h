@@ -1,9 +1,6 @@
-//===- Spelling.h - The name that a misspelt one stands for ---------------===//
-//
+// The name that a misspelt one stands for.
 // For messages that end in "did you mean". The compiler has its own, on LLVM's
 // edit distance; this library has no LLVM.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_SPELLING_H
 #define ROUTE_IO_SPELLING_H
 

@@ -1,6 +1,6 @@
-// route-expand-lists: lists and sets that the caller gives become axes of their
-// own, nested in those of what they belong to. Whether something is in one is a
-// reduction then; what else is asked collects the members again.
+// route-expand-lists: lists and sets that the caller gives become axes.
+// Each is nested in the axis of what the list belongs to. Whether something is
+// in one is a reduction then; what else is asked collects the members again.
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
