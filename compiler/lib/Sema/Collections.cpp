@@ -2,6 +2,7 @@
 // `in` asks a plan, a list, a set or a range; `subset` compares two collections
 // or the bits of two whole numbers; handlers put members into sets of state.
 #include "Elaborator.h"
+#include "Parts.h"
 
 using namespace route;
 using namespace route::sema;
@@ -58,7 +59,7 @@ Value Elaborator::inPlan(const ast::BinaryExpr &expr, const Value &plan) {
 
 /// `tier in [free, pro]`, `n in [1, 2]`: equal to one of those written.
 Value Elaborator::inList(const ast::BinaryExpr &expr, const ListExpr &list) {
-  Value value = eval(*expr.lhs);
+  Value value = partOfRow(eval(*expr.lhs), cx.candidate);
   if (value.isError())
     return value;
   if (value.is(Kind::Lazy) && !cx.along && !cx.forceDense)

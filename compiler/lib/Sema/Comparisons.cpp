@@ -2,6 +2,7 @@
 // Labels of enumerations and of pools are names only beside a value of their
 // type. `if` and `case` on values of items select; on scalars they branch.
 #include "Elaborator.h"
+#include "Parts.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace route;
@@ -85,10 +86,10 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
   bool swapped = equality && isFree(*first) && !isFree(*second);
   if (swapped)
     std::swap(first, second);
-  Value a = eval(*first);
+  Value a = partOfRow(eval(*first), cx.candidate);
   if (a.isError())
     return a;
-  Value b = comparand(*second, a);
+  Value b = partOfRow(comparand(*second, a), cx.candidate);
   if (b.isError())
     return b;
   if ((a.is(Kind::Lazy) || b.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
