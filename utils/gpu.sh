@@ -53,6 +53,9 @@ measure)
   python3 "$here/scripts/measure_layers.py" run "$here/perf" --shapes qwen3 --skew 1 $peers
   python3 "$here/scripts/measure_layers.py" run "$here/perf" --shapes qwen3 --tokens 1,4,32,512 --cool $peers
   python3 "$here/scripts/routers.py" "$here/routers" --bench $peers
-  (cd "$here/example" && python3 compare.py "qwen3=$here/models/qwen3.so" "mixtral=$here/models/mixtral.so") ;;
+  # A process each: what fails while a graph is captured leaves torch unusable.
+  for model in qwen3 mixtral; do
+    (cd "$here/example" && python3 compare.py "$model=$here/models/$model.so")
+  done ;;
 *) usage ;;
 esac

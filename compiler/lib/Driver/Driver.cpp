@@ -58,6 +58,12 @@ struct CommandLine {
   cl::list<std::string> enabled{
       "enable-pass", cl::desc("put in passes for GPUs, to measure them"),
       cl::value_desc("passes"), cl::CommaSeparated, cl::cat(category)};
+  cl::list<std::string> tunings{
+      "tuning", cl::desc("take what route-run --tune found on a GPU"),
+      cl::value_desc("file"), cl::cat(category)};
+  cl::opt<bool> tunable{
+      "tunable", cl::desc("make a library that route-run --tune measures"),
+      cl::cat(category)};
   cl::list<std::string> defines{"D", cl::desc("give an axis or a pool a size"),
                                 cl::value_desc("axis=N"), cl::Prefix,
                                 cl::cat(category)};
@@ -241,6 +247,8 @@ mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
       c.diags.report(diag::notOnTensorCores,
                      wordAt(c.sources, diagnostic.getLocation()),
                      diagnostic.str());
+    if (llvm::StringRef(diagnostic.str()).starts_with("no finding"))
+      c.diags.report(diag::staleTuning, {}, diagnostic.str());
     return mlir::success();
   }
   // Remarks say what has no code for GPUs.
@@ -253,6 +261,11 @@ mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
   if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
     return mlir::success();
   std::string text = diagnostic.str();
+  if (llvm::StringRef(text).starts_with("the findings for")) {
+    c.diags.report(diag::badTuning, wordAt(c.sources, diagnostic.getLocation()),
+                   text);
+    return mlir::success();
+  }
   // A pattern that grows too large is the user's, whatever op asks for it.
   if (llvm::StringRef pattern = text;
       pattern.consume_front("'signal.") && pattern.contains(" automaton ")) {
@@ -386,6 +399,10 @@ int route::runDriver(int argc, char **argv) {
       !readTargets(line.targets, compilation.library) ||
       !readKernelOptions(line, compilation.library.kernels))
     return 2;
+  compilation.library.tunable = line.tunable;
+  if ((line.tunable || !line.tunings.empty()) && !compilation.library.cuda)
+    return misused("--tunable and --tuning are for code for GPUs: give "
+                   "--target=cpu,cuda");
   compilation.library.name =
       line.input == "-" ? "module" : llvm::sys::path::stem(line.input).str();
   mlir::DialectRegistry registry;
@@ -404,6 +421,12 @@ int route::runDriver(int argc, char **argv) {
   });
 
   if (!openInput(compilation, line.input))
+    return 1;
+  for (const std::string &path : line.tunings)
+    if (std::string why = readTuning(path, compilation.library.tuning);
+        !why.empty())
+      diags.report(diag::badTuning, {}, "'" + path + "' " + why);
+  if (diags.hasErrors())
     return 1;
   mlir::ScopedDiagnosticHandler handler(
       &compilation.context, [&](mlir::Diagnostic &diagnostic) {

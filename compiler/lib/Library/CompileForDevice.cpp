@@ -14,11 +14,21 @@ using namespace route;
 FailureOr<DeviceLibrary>
 route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
   DeviceLibrary device;
+  if (!options.tuning.device.empty())
+    attachTuning(module, options.tuning);
+  if (options.tunable)
+    module->setAttr(ragged::kTunableAttr, UnitAttr::get(module.getContext()));
   PassManager kernels(module.getContext());
   kernels.enableVerifier(false);
   addKernelPasses(kernels, options.kernels);
   if (failed(kernels.run(module)))
     return failure();
+  if (!options.tuning.device.empty() && !module->hasAttr(ragged::kTunedAttr))
+    module.emitWarning("no finding is about a product of this spec");
+  device.choices = describeChoices(module);
+  for (StringRef name : {ragged::kTuningAttr, ragged::kTunableAttr,
+                         ragged::kTunedAttr, ragged::kChoicesAttr})
+    module->removeAttr(name);
   std::vector<std::string> others;
   for (func::FuncOp entry : getEntries(module)) {
     std::string name = entry.getSymName().str();

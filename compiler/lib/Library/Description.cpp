@@ -69,9 +69,35 @@ public:
         module, description->getType(), true,
         llvm::GlobalValue::ExternalLinkage, description, ROUTE_MODULE_SYMBOL);
     global->setAlignment(llvm::Align(8));
+    if (!device.choices.empty())
+      tuning();
   }
 
 private:
+  /// What route-run --tune looks for, and the arrays that choices read.
+  void tuning() {
+    auto array = [&](llvm::StringRef name, unsigned bits) {
+      auto *type = llvm::ArrayType::get(llvm::Type::getIntNTy(context, bits),
+                                        ragged::kMostChoices);
+      auto *global = new llvm::GlobalVariable(
+          module, type, /*isConstant=*/false,
+          llvm::GlobalValue::ExternalLinkage,
+          llvm::ConstantArray::get(
+              type, std::vector<Constant *>(ragged::kMostChoices,
+                                            llvm::Constant::getAllOnesValue(
+                                                type->getElementType()))),
+          name);
+      global->setVisibility(llvm::GlobalValue::HiddenVisibility);
+      return global;
+    };
+    Constant *made =
+        structOf({text(device.choices), array(ragged::kChosenFormsSymbol, 32),
+                  array(ragged::kSeenRowsSymbol, 64)});
+    new llvm::GlobalVariable(module, made->getType(), true,
+                             llvm::GlobalValue::ExternalLinkage, made,
+                             ROUTE_TUNING_SYMBOL);
+  }
+
   Constant *u32(uint32_t value) {
     return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value);
   }

@@ -78,6 +78,12 @@ int main(int argc, char **argv) {
   llvm::raw_string_ostream text(error);
   if (llvm::verifyModule(*module, &text))
     return fail("the LLVM IR is malformed: " + error);
+  // Passes count on the preferred alignment of a variable that says none, and
+  // make wide loads of it; what is printed is the least that its type allows.
+  for (llvm::GlobalVariable &variable : module->globals())
+    if (!variable.isDeclaration() && !variable.getAlign())
+      variable.setAlignment(
+          module->getDataLayout().getPreferredAlign(&variable));
   optimize(*module, *machine);
 
   std::error_code failure;

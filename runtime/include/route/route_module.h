@@ -341,6 +341,19 @@ typedef struct route_device_code_desc {
   uint64_t num_kernels;
 } route_device_code_desc;
 
+/* A library made to be tuned exports this beside its descriptor. `choices` is a
+ * JSON list of {"shape", "forms", "most"}: places where the rows of a call
+ * decide which of several forms of a product runs, the i-th form up to most[i]
+ * rows, those beyond the end of `most` never by themselves. By a choice's
+ * number: `chosen` is the form to take, or -1, and `rows` gets what a call had.
+ * Calls must then come one at a time. */
+#define ROUTE_TUNING_SYMBOL "route_tuning_v1"
+typedef struct route_tuning_desc {
+  const char *choices;
+  int32_t *chosen;
+  int64_t *rows;
+} route_tuning_desc;
+
 /* A matrix, or a stack of them, that a kernel reads in boxes. Arrays go from
  * the outermost axis to the innermost, whose elements are neighbours. */
 typedef struct route_tensor_map_request {

@@ -15,6 +15,7 @@ const char route::runUsage[] =
     R"(usage: route-run LIBRARY --describe [--json]
        route-run LIBRARY ENTRY [options]
        route-run LIBRARY --replay TRACE [--params FILE]
+       route-run LIBRARY ENTRY --tune -o FILE [--tokens N,...] [--params FILE]
        route-run SPEC.route ENTRY --interpret [options]
 
 Runs a compiled .route library on files, or a .route file without compiling it.
@@ -33,6 +34,12 @@ Runs a compiled .route library on files, or a .route file without compiling it.
   --trace FILE           record the call; --replay runs it again and compares
   --bench                time the call: ns an item, items a second; outputs
                          are written only with --outputs
+  --tune                 on a GPU, measure all forms of the products of a library
+                         made with 'routec --tunable', for 'routec --tuning';
+                         parameters that no file gives are random numbers
+  --tokens N,...         with --tune: the numbers of items to measure, ascending
+                         (1 to 16384)
+  -o FILE                the same as --outputs
   --threads N            share loops among N threads (1)
   --seed N, --id N       what random draws are keyed by (0, 0)
   --now NS               the time the call sees, in ns since 1970 (0)
@@ -117,7 +124,28 @@ static std::vector<Option> optionsOf(RunOptions &options) {
     problem = "expected AXIS=N with N from 1 after '-D', found '" + value + "'";
     return false;
   };
+  auto tokens = [&options](const std::string &value, std::string &problem) {
+    for (size_t begin = 0; begin <= value.size();) {
+      size_t end = std::min(value.find(',', begin), value.size());
+      int64_t number = 0;
+      if (!readNumber(std::string_view(value).substr(begin, end - begin),
+                      number) ||
+          number < 1 || number > 1'000'000 ||
+          (!options.tokens.empty() && number <= options.tokens.back())) {
+        problem = "'--tokens' needs ascending whole numbers from 1 to 1000000, "
+                  "found '" +
+                  value + "'";
+        return false;
+      }
+      options.tokens.push_back(number);
+      begin = end + 1;
+    }
+    return true;
+  };
   return {{"--describe", &options.describe},
+          {"--tune", &options.tune},
+          {"--tokens", nullptr, tokens},
+          {"-o", nullptr, text(options.outputs)},
           {"--json", &options.json},
           {"--bench", &options.bench},
           {"--allow-extra", &options.allowExtra},
@@ -160,6 +188,12 @@ static std::string checkTogether(const RunOptions &options) {
     return "'--json' belongs with '--describe'";
   if (options.bench && options.entry.empty())
     return "'--bench' needs an entry";
+  if (options.tune && (options.entry.empty() || options.outputs.empty()))
+    return "'--tune' needs an entry, and a file for what it finds after '-o'";
+  if (options.tune && options.interpret)
+    return "'--tune' measures a library, not an interpreter";
+  if (!options.tokens.empty() && !options.tune)
+    return "'--tokens' needs '--tune'";
   if (!options.trace.empty() && options.entry.empty())
     return "'--trace' needs an entry";
   if (options.threads < 1 || options.threads > 1024)
@@ -225,5 +259,8 @@ bool RunOptions::parse(int argc, const char *const *argv,
   if (positional.size() == 2)
     entry = positional[1];
   problem = checkTogether(*this);
+  if (tune && tokens.empty())
+    tokens = {1,   2,   4,    8,    16,   32,   64,   128,
+              256, 512, 1024, 2048, 4096, 8192, 16384};
   return problem.empty();
 }

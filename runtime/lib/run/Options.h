@@ -25,6 +25,8 @@ struct RunOptions {
   bool interpret = false;
   bool help = false, version = false;
   bool describe = false, json = false, bench = false, allowExtra = false;
+  bool tune = false;
+  std::vector<int64_t> tokens; ///< of --tune: numbers of items, ascending
   std::vector<std::string> inputs, folders;
   std::vector<Size> sizes;
   std::vector<Named> params; ///< name: the label, or empty

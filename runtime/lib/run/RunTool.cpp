@@ -13,7 +13,7 @@
 using namespace route;
 
 static bool runSession(Session &session, const RunOptions &options) {
-  if (!session.open(!options.describe))
+  if (!session.open(!options.describe && !options.tune))
     return false;
   if (!session.hasModule())
     return session.runByNames();
@@ -22,6 +22,8 @@ static bool runSession(Session &session, const RunOptions &options) {
                 "'%.100s' calls nobody: '--host' is for routes that call the "
                 "host",
                 options.entry.c_str()) == ROUTE_OK;
+  if (options.tune)
+    return session.tune();
   if (options.describe) {
     std::string text = options.json ? describeJson(session.desc())
                                     : describeText(session.desc());

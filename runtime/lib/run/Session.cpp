@@ -2,6 +2,7 @@
 // What comes before and after the calls of route-run.
 #include "Session.h"
 #include "route/io/Cells.h"
+#include "Tune.h"
 #include "route/io/Files.h"
 #include "route/io/Spelling.h"
 
@@ -120,6 +121,12 @@ bool Session::findEntry(const std::string &name, uint32_t &entry) {
   std::string message = error.message;
   return check(fail(&error, status, "%s; it has %.300s%.120s", message.c_str(),
                     list.c_str(), didYouMean(name, names).c_str()));
+}
+
+bool Session::tune() {
+  uint32_t entry;
+  return findEntry(options.entry, entry) &&
+         check(tuneEntry(options, module, entry, &error));
 }
 
 /// State as `--state-out` writes it goes by the names of rows and members that

@@ -42,6 +42,7 @@ public:
   bool hasModule() const { return module; }
   bool runByNames();
   bool runEntry();
+  bool tune();
   bool emit(const RunOptions::Named &event);
   bool replay();
   bool saveState();

@@ -1,5 +1,5 @@
 // Tiles that convert-ragged-to-wgmma refuses.
-// RUN: not route-opt %s --convert-ragged-to-wgmma="tokens=0" 2>&1 | FileCheck %s
+// RUN: not route-opt %s --convert-ragged-to-wgmma="tokens=8" 2>&1 | FileCheck %s
 // RUN: not route-opt %s --convert-ragged-to-wgmma="tokens=40" 2>&1 | FileCheck %s
 // RUN: not route-opt %s --convert-ragged-to-wgmma="tokens=272" 2>&1 | FileCheck %s
 // RUN: route-opt %s --convert-ragged-to-wgmma="tokens=16"

@@ -6,6 +6,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "route/Library/Schema.h"
+#include "route/Library/Tuning.h"
 #include "route/Target/CPU.h"
 #include "route/Target/CUDA/CUDA.h"
 #include <string>
@@ -21,6 +22,8 @@ struct LibraryOptions {
   std::vector<IsaLevel> levels = {IsaLevel::V3, IsaLevel::V4, IsaLevel::V4Bf16};
   bool cuda = false;     ///< also for NVIDIA GPUs
   KernelOptions kernels; ///< for those
+  Tuning tuning;         ///< of one
+  bool tunable = false;  ///< for `route-run --tune`: with all forms of products
 };
 
 /// One object file in memory.
@@ -34,6 +37,7 @@ struct DeviceLibrary {
   ObjectFile object;
   DeviceCode code;
   std::vector<std::string> entries; ///< symbols of the entries that run there
+  std::string choices; ///< of a tunable library, see describeChoices
 };
 
 /// Compiles `module`, which has left convert-route-to-linalg, for GPUs. An

@@ -9,6 +9,7 @@ Needs torch, and libroute_rt.so named by $ROUTE_RUNTIME.
 """
 
 import ctypes as c
+import json
 import os
 import sys
 
@@ -89,6 +90,25 @@ class Call:
         self.raw.stream = torch.cuda.current_stream().cuda_stream if self.on_gpu else None
         self.library.check(self.library.runtime.route_decide, self.library.context, self.index, c.byref(self.raw))
         return self.outputs
+
+
+class Choices:
+    """What a library made with --tunable lets its caller choose: `forms` by choice, and take(choice, form)."""
+
+    class _Tuning(c.Structure):
+        _fields_ = [("choices", c.c_char_p), ("chosen", c.POINTER(c.c_int32)), ("rows", c.POINTER(c.c_int64))]
+
+    def __init__(self, path):
+        try:
+            self._tuning = self._Tuning.in_dll(c.CDLL(os.path.abspath(path)), "route_tuning_v1")
+        except ValueError:  # another library
+            self.forms = []
+            return
+        self.forms = [each["forms"] for each in json.loads(self._tuning.choices)]
+
+    def take(self, choice, form):
+        """Form -1 is the library's own choice."""
+        self._tuning.chosen[choice] = form
 
 
 def same_bits(a, b):

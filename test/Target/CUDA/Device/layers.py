@@ -3,7 +3,8 @@
 Parameters are torch tensors that the library reads where they lie, on either side. Batches are random, or all tokens
 are the same one, so that a few experts have every row and the others none. Sums over the hidden axis have other orders on
 a GPU, so logits and results differ in the last bits: results are compared where both chose the same experts, which all
-but a few tokens must. Outputs and workspace are filled with rubbish before every call.
+but a few tokens must. Outputs and workspace are filled with rubbish before every call. Of libraries made with --tunable every
+form of every product runs, also at numbers of rows that it is not for.
 """
 
 import glob
@@ -13,7 +14,7 @@ import sys
 
 import torch
 
-from device import TYPES, Library
+from device import TYPES, Choices, Library
 
 ELEMENTS = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
@@ -52,7 +53,8 @@ def main(folder):
         router = next(name for name in sides["cpu"].entries if name in ("gate", "top"))
         port = desc.entries[sides["cpu"].entries["layer"]].inputs[0]
         hidden, element = desc.axes[port.axes[1]].size, TYPES[port.type.element]
-        worst, flipped, tokens = 0.0, 0, 0
+        worst, flipped, tokens, forms = 0.0, 0, 0, 0
+        choices = Choices(path)
         for x in batches(hidden, element):
             results = {}
             for device, library in sides.items():
@@ -67,6 +69,20 @@ def main(folder):
             if same.any():
                 error = float((a[same] - b[same]).norm() / a[same].norm())
                 worst = max(worst, error if error == error else float("inf"))
+            # Chains first: which form of theirs runs decides which products do.
+            for n, names in enumerate(choices.forms):
+                for form in range(len(names)):
+                    for chain, others in enumerate(choices.forms):
+                        choices.take(chain, others.index("order") if "order" in others else -1)
+                    choices.take(n, form)
+                    layer.poison()
+                    out = layer()["layer"].float().cpu()
+                    error = float((out - b).norm() / max(1e-9, float(b.norm()))) if len(x) else 0.0
+                    worst, forms = max(worst, error if error == error else float("inf")), forms + 1
+                    if not error <= 1e-2:
+                        print(f"     {len(x)} tokens, choice {n}: '{names[form]}' differs by {error:.1e}")
+            for n in range(len(choices.forms)):
+                choices.take(n, -1)
         bad = worst > 1e-2 or flipped > tokens // 40
         # A router's sums do not depend on how many others are in the batch.
         x = torch.randn(300, hidden, generator=torch.Generator().manual_seed(1)).to(element).cuda()
@@ -78,7 +94,7 @@ def main(folder):
                     bad = True
         failures += bad
         print(f"{'FAIL' if bad else 'ok  '} {os.path.basename(path)[:-3]:12s} error {worst:.1e}, other experts for "
-              f"{flipped} of {tokens} tokens", flush=True)
+              f"{flipped} of {tokens} tokens" + (f", {forms} calls with chosen forms" if forms else ""), flush=True)
     if not paths:
         print(f"no libraries in {folder}")
     return failures or not paths

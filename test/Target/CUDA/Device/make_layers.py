@@ -20,6 +20,8 @@ LAYERS = {
     "half": dict(experts=8, hidden=256, inner=128),
     "gated_half": dict(experts=8, hidden=264, inner=136),
 }
+# Those with all forms of their products, of which layers.py then runs each.
+TUNABLE = {"moe/qwen3", "moe/gpt_oss", "transposed", "gated_half"}
 
 
 def main(routec, stdlib, folder):
@@ -29,6 +31,8 @@ def main(routec, stdlib, folder):
         source = os.path.join(stdlib if "/" in name else INPUTS, name + ".route")
         stem = os.path.join(folder, os.path.basename(name))
         defines = [f"-D{axis}={size}" for axis, size in sizes.items()]
+        if name in TUNABLE:
+            defines.append("--tunable")
         subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", *defines, source, "-o", stem + ".so"], check=True)
         with open(stem + ".json", "w") as file:
             subprocess.run([run, stem + ".so", "--describe", "--json"], check=True, stdout=file)

@@ -1,5 +1,6 @@
 // convert-ragged-to-wgmma: grouped matmuls on Hopper's tensor cores.
 #include "KernelBody.h"
+#include "TilePlan.h"
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
@@ -25,7 +26,7 @@ struct ConvertRaggedToWgmma
   using ConvertRaggedToWgmmaBase::ConvertRaggedToWgmmaBase;
 
   void runOnOperation() override {
-    if (tokens < 16 || tokens > 256 || tokens % 16) {
+    if (tokens && (tokens < 16 || tokens > 256 || tokens % 16)) {
       getOperation().emitError("tokens is to be a multiple of 16 up to 256");
       return signalPassFailure();
     }
@@ -52,8 +53,17 @@ private:
                           : reason;
   }
   void lower(MatmulOp op) {
-    FailureOr<WgmmaTiles> tiles = WgmmaTiles::choose(op, tokens, splits);
-    if (failed(tiles)) {
+    PlanOptions options;
+    options.tokens = tokens;
+    options.splits = splits;
+    options.fewRows = fewRows;
+    std::string problem;
+    FailureOr<TilePlan> plan = planTiles(getOperation(), op, options, problem);
+    if (failed(plan)) {
+      if (!problem.empty()) {
+        op->emitError(problem);
+        return signalPassFailure();
+      }
       if (WgmmaTiles::isCandidate(op, splits) &&
           told.insert(op.getLoc()).second)
         op->emitWarning("this product does not run on tensor cores: ")
@@ -61,37 +71,54 @@ private:
       return;
     }
     ++numMatmuls;
+
+    ImplicitLocOpBuilder b(op.getLoc(), op);
+    Value rows = memref::DimOp::create(b, op.getOut(), 0);
+    SmallVector<ProductForm> forms = std::move(plan->forms);
+    llvm::append_range(forms, plan->others);
+    SmallVector<FormLimit> limits;
+    for (const ProductForm &form : forms)
+      limits.push_back({form.name(), form.rows});
+    Choice choice(b, shapeOf(op.weightType(), op), limits, rows);
+    bool keeps = false;
+    for (auto [i, form] : llvm::enumerate(forms)) {
+      if (i + 1 < forms.size()) {
+        auto either =
+            scf::IfOp::create(b, choice.takes(b, i), /*withElse=*/true);
+        b.setInsertionPoint(either.thenBlock()->getTerminator());
+        emit(b, op, form, rows, keeps);
+        b.setInsertionPoint(either.elseBlock()->getTerminator());
+      } else {
+        emit(b, op, form, rows, keeps);
+      }
+    }
+    if (!keeps)
+      op->erase();
+  }
+
+  /// Emits one form at the builder's place.
+  void emit(ImplicitLocOpBuilder &b, MatmulOp op, const ProductForm &form,
+            Value rows, bool &keeps) {
+    if (form.tiles)
+      return launch(b, op, *form.tiles, rows);
+    op->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
+    keeps = true;
+  }
+
+  void launch(ImplicitLocOpBuilder &b, MatmulOp op, const WgmmaTiles &tiles,
+              Value rows) {
     auto parent = op->getParentOfType<FunctionOpInterface>();
     std::string stem =
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
-    LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, *tiles, stem);
+    LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, tiles, stem);
     LLVM::LLVMFuncOp clustered;
-    WgmmaTiles inCluster = tiles->inCluster();
-    if (tiles->splits > 1)
+    WgmmaTiles inCluster = tiles.inCluster();
+    if (tiles.splits > 1)
       clustered = emitWgmmaKernel(getOperation(), op, inCluster, stem);
 
-    ImplicitLocOpBuilder b(op.getLoc(), op);
     auto constant = [&](int64_t v) -> Value {
       return arith::ConstantIndexOp::create(b, v);
     };
-    Value rows = memref::DimOp::create(b, op.getOut(), 0);
-    // The other form reads an expert's weights once for each of its rows: it
-    // is for rows that hardly meet.
-    int64_t most = op.getOffsets() ? tiles->experts / 4 : 32;
-    if (fewRows >= 0)
-      most = fewRows;
-    // Those of a chain that has another form for few rows never see them.
-    // Products whose K is shared out have forms for any number of rows, and an
-    // item gets the same sums in every batch.
-    bool always = fewRows < 0 && (op->hasAttr(kManyAttr) || tiles->splits > 1);
-    if (!always) {
-      Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
-                                        constant(most));
-      auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
-      op->moveBefore(forms.thenBlock()->getTerminator());
-      b.setInsertionPointToStart(forms.elseBlock());
-    }
-
     // What lies beyond K in wider rows is not to be multiplied by zero.
     Value matrix = op.getRows();
     if (cast<MemRefType>(matrix.getType()).getDimSize(1) != op.getInner())
@@ -109,27 +136,27 @@ private:
     operands.push_back(op.getOut());
 
     // No more tiles than this; the blocks that fit the device share them out.
-    int64_t across = llvm::divideCeil(op.getOutputs(), tiles->outputs());
+    int64_t across = llvm::divideCeil(op.getOutputs(), tiles.outputs());
     auto tilesOf = [&](int64_t step, int64_t each) -> Value {
       Value tilesOfRows = arith::AddIOp::create(
           b, arith::CeilDivUIOp::create(b, rows, constant(step)),
-          constant(tiles->experts));
+          constant(tiles.experts));
       return arith::MulIOp::create(b, tilesOfRows, constant(each));
     };
     if (clustered) {
       // A block for each share, as long as that is sooner done: starting a
       // cluster and adding up cost about as much as 20 steps along K.
       constexpr int64_t start = 20;
-      int64_t steps = llvm::divideCeil(op.getInner(), tiles->depth);
+      int64_t steps = llvm::divideCeil(op.getInner(), tiles.depth);
       int64_t rounds =
-          std::max<int64_t>(1, steps / (tiles->depthOf(op.getInner()) + start));
-      int64_t most = rounds * kProcessors / (tiles->splits * across);
+          std::max<int64_t>(1, steps / (tiles.depthOf(op.getInner()) + start));
+      int64_t most = rounds * kProcessors / (tiles.splits * across);
       Value few = arith::CmpIOp::create(
           b, arith::CmpIPredicate::ule, rows,
           constant(std::max<int64_t>(1, most) * inCluster.step()));
       auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
       b.setInsertionPointToStart(forms.thenBlock());
-      int64_t blocks = across * tiles->splits;
+      int64_t blocks = across * tiles.splits;
       Value isSmall =
           arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
                                 constant(inCluster.fewRows(blocks)));
@@ -140,9 +167,7 @@ private:
                    operands);
       b.setInsertionPointToStart(forms.elseBlock());
     }
-    launchKernel(b, kernel, tilesOf(tiles->step(), across), operands);
-    if (always)
-      op->erase();
+    launchKernel(b, kernel, tilesOf(tiles.step(), across), operands);
   }
 
   llvm::DenseSet<Location> told; ///< places of warnings

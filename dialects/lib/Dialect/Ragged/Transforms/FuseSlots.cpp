@@ -1,5 +1,6 @@
 // ragged-fuse-slots: experts slot by slot, in no order, for few items.
 #include "KernelBody.h"
+#include "TilePlan.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 
@@ -108,17 +109,33 @@ struct FuseSlots : impl::RaggedFuseSlotsBase<FuseSlots> {
   void fuse(Chain chain) {
     CombineOp combine = chain.combine;
     MatmulOp last = chain.products.back();
-    int64_t few = fewRows >= 0 ? fewRows : last.getExperts() / 4;
     int64_t ranks = cast<ShapedType>(combine.getInv().getType()).getDimSize(1);
-    if (few < ranks)
+    double expertBytes = 0;
+    for (MatmulOp product : chain.products)
+      expertBytes += 2.0 * double(product.getWeights().size()) *
+                     double(product.getParts() * product.getOutputs()) *
+                     double(product.getInner());
+    int64_t most = fewRows >= 0
+                       ? fewRows / ranks
+                       : itemsWithoutOrder(Device(), double(last.getExperts()),
+                                           double(ranks), expertBytes);
+    std::string shape = std::to_string(ranks) + " slots of";
+    for (MatmulOp product : chain.products)
+      shape += (product == chain.products.front() ? " " : ", ") +
+               shapeOf(product.weightType(), product);
+    auto module = combine->getParentOfType<ModuleOp>();
+    // Whoever sets a limit wants that one.
+    if (auto findings = fewRows >= 0 ? std::nullopt : findTuning(module, shape))
+      most = findings->front().form == "slots" ? findings->front().rows : 0;
+    if (most == 0 && !module->hasAttr(kTunableAttr))
       return;
     ++numFused;
     ImplicitLocOpBuilder b(combine.getLoc(), combine);
     Value idx = chain.order.getIdx();
     Value items = tensor::DimOp::create(b, idx, 0);
-    Value most = arith::ConstantIndexOp::create(b, few / ranks);
-    Value isFew =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::ule, items, most);
+    Choice choice(b, shape, {{"slots", most}, {"order", FormLimit::kAll}},
+                  items);
+    Value isFew = choice.takes(b, 0);
     // Where the result only goes to a buffer of the caller's, each form writes
     // it there.
     Operation *target = nullptr;

@@ -2,6 +2,7 @@
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
 
+#include "TileModel.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Kernels/Kernels.h"
 
@@ -145,10 +146,6 @@ mlir::LogicalResult lowerToKernels(CombineOp op);
 /// `early`: kernels that fill `idx` and `limit` have ended when one starts that
 /// may start before the kernel ahead of it has ended.
 mlir::LogicalResult lowerToKernels(SlotMatmulOp op, bool early);
-
-/// Multiprocessors that forms are chosen for: those of an H100 or H200. On
-/// others they are as right, and may not be the best.
-inline constexpr int64_t kProcessors = 132;
 
 /// Columns of transposed weights that a warp of such a kernel has; interleaved
 /// parts share them evenly.

@@ -59,10 +59,12 @@ struct WgmmaTiles {
   static bool isCandidate(MatmulOp op, int64_t splits);
   /// Why they cannot run such a matmul; empty where they can.
   static std::string objectionTo(MatmulOp op);
-  /// The tiles for a matmul; failure where it is no candidate, where there is
-  /// an objection, or where tiles do not fit shared memory and registers.
+  /// The tiles for a matmul, with up to `tokens` rows, and that many blocks of
+  /// columns for a warpgroup (0: the usual number); failure where it is no
+  /// candidate, where there is an objection, or where tiles do not fit shared
+  /// memory and registers.
   static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens,
-                                            int64_t splits);
+                                            int64_t splits, int64_t blocks = 0);
   /// The same with a block for each share.
   WgmmaTiles inCluster() const;
   /// Rows up to which tiles of a cluster have `fewStep()` rows and not

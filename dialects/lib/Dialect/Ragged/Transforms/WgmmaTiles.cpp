@@ -26,7 +26,7 @@ int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
          (steps < 2 * splits ||
           splits * llvm::divideCeil(op.getOutputs(), 64 * kWarpgroups) >
               kMostBlocks ||
-          (splits - 1) * llvm::divideCeil(steps, splits) >= steps))
+          (splits - 1) * llvm::divideCeilSigned(steps, splits) >= steps))
     splits /= 2;
   return splits;
 }
@@ -66,7 +66,7 @@ static int64_t mostStages(WgmmaTiles tiles, int64_t most) {
 }
 
 FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
-                                         int64_t splits) {
+                                         int64_t splits, int64_t blocks) {
   int64_t columns = op.getOutputs();
   auto out = cast<MemRefType>(op.getOut().getType());
   if (!isCandidate(op, splits) || !objectionTo(op).empty())
@@ -82,6 +82,11 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
   // Two interleaved blocks of 64 columns make one of the result.
   bool wide = tiles.weights == 1 && columns > 64 * kWarpgroups;
   tiles.blocks = tiles.parts == 2 || (wide && tiles.splits == 1) ? 2 : 1;
+  if (blocks) {
+    if (blocks % tiles.parts || tiles.splits > 1)
+      return failure();
+    tiles.blocks = blocks;
+  }
   // 160 registers of a thread hold sums.
   int64_t sums = tiles.weights * tiles.blocks * (tiles.splits > 1 ? 2 : 1);
   if (sums > 8)

@@ -55,7 +55,7 @@ def RaggedFuseSlots : Pass<"ragged-fuse-slots"> {
   }];
   let options = [
     Option<"fewRows", "few-rows", "int64_t", "-1",
-           "slots up to which the second form runs; by default a quarter of the experts, 0 for never">
+           "slots up to which the second form runs; by default what the cost model says, a quarter of the experts at most; 0 for never">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
@@ -137,8 +137,8 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     hardware's power of two and reciprocal (relative errors of some 2^-20).
   }];
   let options = [
-    Option<"tokens", "tokens", "int64_t", "160",
-           "rows of a tile at most, a multiple of 16; beyond 128, all but an expert's last have 32 less">,
+    Option<"tokens", "tokens", "int64_t", "0",
+           "rows of a tile at most, a multiple of 16; beyond 128, all but an expert's last have 32 less; by default the cost model chooses tiles">,
     Option<"fewRows", "few-rows", "int64_t", "-1",
            "rows up to which the other form runs; by default a quarter of the experts, 32 with one">,
     Option<"splits", "splits", "int64_t", "8",

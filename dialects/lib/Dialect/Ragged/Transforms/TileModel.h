@@ -1,0 +1,53 @@
+// What a grouped product on tensor cores costs by its tiles, from a few figures
+// of the device: plain numbers, so that tests can count with them.
+#ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEMODEL_H
+#define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEMODEL_H
+
+#include <cstdint>
+
+namespace route::ragged {
+
+/// Multiprocessors that forms are chosen for: those of an H100 or H200. On
+/// others they are as right, and may not be the best.
+inline constexpr int64_t kProcessors = 132;
+
+/// A device. The figures of an H100 (SXM): docs/gpu.md has where they are from.
+struct Device {
+  double processors = kProcessors;
+  double bandwidth = 3.0e6; ///< bytes a microsecond, of memory
+  double cache = 5.5e6;     ///< bytes a microsecond, second level to all
+  double clock = 1480;      ///< cycles a microsecond, sustained
+  double order = 15;        ///< microseconds that an order of slots takes
+};
+
+/// A product: rows of experts by the columns of their weights.
+struct Product {
+  double experts;     ///< 1: dense
+  double inner;       ///< K
+  double outputs;     ///< columns of the result
+  double weights;     ///< matrices multiplied together
+  double parts;       ///< columns of a matrix for one of the result
+  double bytes;       ///< of an element of rows and weights
+  double outputBytes; ///< of an element of the result
+};
+
+/// Tiles of it: up to `tokens` rows by `columns` columns of each weight.
+struct TileShape {
+  double tokens, step, columns;
+};
+
+/// Microseconds that the product takes with `rows` rows in all, spread over the
+/// experts as independent draws would.
+double estimate(const Device &device, const Product &product,
+                const TileShape &tiles, double rows);
+
+/// Up to how many items their slots had better go one by one, without an order:
+/// weights of an expert are then read for each of its slots, but kernels that
+/// make the order and move rows are saved. `expertBytes` are an expert's
+/// weights.
+int64_t itemsWithoutOrder(const Device &device, double experts, double ranks,
+                          double expertBytes);
+
+} // namespace route::ragged
+
+#endif // ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEMODEL_H
