@@ -121,11 +121,9 @@ mlir::Value Emitter::reduce(ReduceKind kind, mlir::Value value,
           return reduce(ReduceKind::sum, reduce(kind, value, middle), kept);
         if (kind == ReduceKind::mean) {
           mlir::Value total = reduce(ReduceKind::sum, value, kept);
-          mlir::Value rows = reduce(ReduceKind::count,
-                                    broadcastTo(constantInt(i1(), 1), axes),
-                                    kept);
-          return binary(BinaryKind::div, total,
-                        cast(rows, valueTypeOf(total)));
+          mlir::Value rows = reduce(
+              ReduceKind::count, broadcastTo(constantInt(i1(), 1), axes), kept);
+          return binary(BinaryKind::div, total, cast(rows, valueTypeOf(total)));
         }
         return reduce(kind, reduce(kind, value, middle), kept);
       }

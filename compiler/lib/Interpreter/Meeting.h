@@ -1,5 +1,5 @@
-// Where axes that descend from a third meet: the positions of an array that
-// reductions, products and choices go over.
+// Where axes that descend from a third meet.
+// The positions of an array that reductions, products and choices go over.
 #ifndef ROUTE_LIB_INTERPRETER_MEETING_H
 #define ROUTE_LIB_INTERPRETER_MEETING_H
 

@@ -1,5 +1,6 @@
-// Reads files of findings, and describes what there is to find. A file may come
-// from anywhere: it is checked in full before a compilation sees it.
+// Reads files of findings, and describes what there is to find.
+// A file may come from anywhere: it is checked in full before a compilation
+// sees it.
 #include "route/Library/Tuning.h"
 #include "route/io/Files.h"
 #include "route/io/Json.h"

@@ -1,3 +1,4 @@
+// Sizes of axes that follow from those of others, by interpreting.
 // A description has plain functions, without a place for what they know: a
 // table holds that, and each function knows its row.
 #include "DerivedSizes.h"

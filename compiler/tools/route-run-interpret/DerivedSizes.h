@@ -1,5 +1,5 @@
-// Sizes of axes that follow from those of others, worked out by interpreting
-// what a library would compile.
+// Sizes of axes that follow from those of others.
+// They are worked out by interpreting what a library would compile.
 #ifndef ROUTE_TOOLS_RUN_INTERPRET_DERIVEDSIZES_H
 #define ROUTE_TOOLS_RUN_INTERPRET_DERIVEDSIZES_H
 

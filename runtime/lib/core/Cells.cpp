@@ -1,10 +1,7 @@
-//===- Cells.cpp - State cells from one version of a module to the next ---===//
-//
+// State cells from one version of a module to the next.
 // Each axis of the new cell says for its positions which one of the old cell
 // they were; the elements are then copied, in blocks as large as the inner axes
 // that stayed as they were.
-//
-//===----------------------------------------------------------------------===//
 #include "route/io/Cells.h"
 #include "Support.h"
 

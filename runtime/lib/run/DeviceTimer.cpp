@@ -1,8 +1,5 @@
-//===- DeviceTimer.cpp - How long calls take on a GPU ---------------------===//
-//
+// How long calls take on a GPU.
 // A graph is replayed, so that what the host takes to launch does not count.
-//
-//===----------------------------------------------------------------------===//
 #include "DeviceTimer.h"
 
 #include <algorithm>

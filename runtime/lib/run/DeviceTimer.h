@@ -1,9 +1,6 @@
-//===- DeviceTimer.h - How long calls take on a GPU -------------*- C++ -*-===//
-//
+// How long calls take on a GPU.
 // Graphs, events and a stream, of which the runtime itself needs none; and
 // memory for measurements.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_LIB_RUN_DEVICETIMER_H
 #define ROUTE_LIB_RUN_DEVICETIMER_H
 

@@ -1,9 +1,6 @@
-//===- Findings.cpp - Which form is fastest up to how many rows -----------===//
-//
+// Which form is fastest up to how many rows.
 // The cheapest way through the points, where each costs the logarithm of its
 // time over the best there, and each change of forms some per cent.
-//
-//===----------------------------------------------------------------------===//
 #include "Findings.h"
 
 #include <cmath>

@@ -1,8 +1,4 @@
-//===- Findings.h - Which form is fastest up to how many rows ---*- C++ -*-===//
-//
-// From times to the file that routec reads (`--tuning`).
-//
-//===----------------------------------------------------------------------===//
+// From times to the file of findings that routec reads (`--tuning`).
 #ifndef ROUTE_LIB_RUN_FINDINGS_H
 #define ROUTE_LIB_RUN_FINDINGS_H
 

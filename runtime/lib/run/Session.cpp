@@ -1,8 +1,8 @@
 // Loading, binding, state.
 // What comes before and after the calls of route-run.
 #include "Session.h"
-#include "route/io/Cells.h"
 #include "Tune.h"
+#include "route/io/Cells.h"
 #include "route/io/Files.h"
 #include "route/io/Spelling.h"
 

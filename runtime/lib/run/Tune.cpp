@@ -1,10 +1,7 @@
-//===- Tune.cpp - Measuring the forms of an entry's products --------------===//
-//
+// Measures the forms of an entry's products.
 // At each number of items: all forms of one shape, the others as they are, then
 // of the next. Where few items have a form of their own, the products of the
 // other form are measured first, and then both as they came out.
-//
-//===----------------------------------------------------------------------===//
 #include "Tune.h"
 #include "../core/Elements.h"
 #include "../core/Module.h"

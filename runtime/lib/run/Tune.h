@@ -1,8 +1,4 @@
-//===- Tune.h - Measuring the forms of an entry's products ------*- C++ -*-===//
-//
-// What `route-run --tune` does, on a library made with `routec --tunable`.
-//
-//===----------------------------------------------------------------------===//
+// What `route-run --tune` does with a library of `routec --tunable`.
 #ifndef ROUTE_LIB_RUN_TUNE_H
 #define ROUTE_LIB_RUN_TUNE_H
 

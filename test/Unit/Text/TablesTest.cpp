@@ -123,8 +123,8 @@ static void anyBytes() {
       // Whoever walks counts: it may go in a circle.
       int64_t entry = 0;
       for (int64_t left = capacity; left; --left) {
-        entry = route_table_next(table.data(), capacity, keys, values, entry,
-                                 &at);
+        entry =
+            route_table_next(table.data(), capacity, keys, values, entry, &at);
         if (!entry)
           break;
         check(at > 0 && at + keys <= words, "a key inside");

@@ -334,9 +334,8 @@ SmallVector<Value> Lowering::forEachMeeting(
   SmallVector<Value> boundAt(outerAt);
   SmallVector<const Meeting *> left;
   for (const Meeting &meeting : meetings)
-    if (llvm::any_of(dimsOf({meeting.first, meeting.second}), [&](Axis dim) {
-          return llvm::is_contained(dims, dim);
-        }))
+    if (llvm::any_of(dimsOf({meeting.first, meeting.second}),
+                     [&](Axis dim) { return llvm::is_contained(dims, dim); }))
       left.push_back(&meeting);
   for (Axis dim : dims) {
     Value begin = zero, end;

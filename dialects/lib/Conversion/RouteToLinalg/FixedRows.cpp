@@ -1,5 +1,5 @@
-// Choices that the text of the spec decides: the same known rows for every
-// item, such as `{ small, large }` behind a rule.
+// Choices that the text of the spec decides.
+// The same known rows for every item, such as `{ small, large }` behind a rule.
 #include "Lowering.h"
 #include <cmath>
 #include <memory>

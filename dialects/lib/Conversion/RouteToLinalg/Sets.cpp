@@ -1,6 +1,6 @@
-// Lists and sets: whether something is in them, whether one is in another, and
-// sets of state that become others. A set of state is a table, changed in
-// place; what the caller gives lies along an axis of its own.
+// Lists and sets: membership, inclusion, and sets of state.
+// A set of state is a table, changed in place; what the caller gives lies along
+// an axis of its own.
 #include "Lowering.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"

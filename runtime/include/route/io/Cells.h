@@ -1,9 +1,6 @@
-//===- Cells.h - State cells from one version of a module to the next -----===//
-//
+// State cells from one version of a module to the next.
 // A reloaded module may list its rows in another order, have more of them or
 // fewer. What a cell holds of a row goes with the row's name.
-//
-//===----------------------------------------------------------------------===//
 #ifndef ROUTE_IO_CELLS_H
 #define ROUTE_IO_CELLS_H
 

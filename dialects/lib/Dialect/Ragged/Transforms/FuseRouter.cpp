@@ -1,9 +1,8 @@
-// ragged-fuse-router: a router's choices in the launch of its product, where
-// blocks share K.
-//
-// The kernel of such a product ends with a loop over rows whose columns are all
-// there (kItemsAttr); the program's kernel has a loop over items, a warp for
-// each. The body of the one becomes the body of the other.
+// ragged-fuse-router: a router's choices in the launch of its product.
+// Where blocks share K. The kernel of such a product ends with a loop over rows
+// whose columns are all there (kItemsAttr); the program's kernel has a loop
+// over items, a warp for each. The body of the one becomes the body of the
+// other.
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"

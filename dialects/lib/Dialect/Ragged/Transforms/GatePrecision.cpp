@@ -1,5 +1,5 @@
-// ragged-gate-precision: products of f32 that choices hang on, by numbers that
-// tensor cores multiply.
+// ragged-gate-precision: products of f32 by what tensor cores multiply.
+// Only of products that choices hang on.
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Row/IR/RowDialect.h"

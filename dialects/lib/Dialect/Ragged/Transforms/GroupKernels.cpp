@@ -1,6 +1,4 @@
-// ragged-fuse-order: counts, offsets and orders of slots together, in one
-// kernel or two.
-//
+// ragged-fuse-order: counts, offsets and orders of slots together.
 // Few slots take one kernel, many take two.
 // Slots are cut into chunks, a block for each, and a chunk into shares, a warp
 // for each. The first kernel counts for each chunk; the second adds up the

@@ -1,5 +1,5 @@
-// ragged-split-epilogues: products without their epilogues, which become
-// operations on elements of their own.
+// ragged-split-epilogues: products without their epilogues.
+// Those become operations on elements of their own.
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 

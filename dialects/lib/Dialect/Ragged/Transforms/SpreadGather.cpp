@@ -1,5 +1,5 @@
-// ragged-spread-gather: gathers that take each item once for each of its slots
-// read it once.
+// ragged-spread-gather: items that several slots take are read once.
+// In gathers that took each item once for each of its slots.
 #include "KernelBody.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 

@@ -1,6 +1,6 @@
-// The larger of what memory and what the multiprocessors need. A multiprocessor
-// needs, for each tile, the steps along K, of which each takes as long as its
-// products or its loads, and an epilogue that nothing hides.
+// What memory or what the multiprocessors need, whichever is more.
+// A multiprocessor needs, for each tile, the steps along K, of which each takes
+// as long as its products or its loads, and an epilogue that nothing hides.
 #include "TileModel.h"
 
 #include <algorithm>

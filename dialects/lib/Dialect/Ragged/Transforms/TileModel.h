@@ -1,5 +1,6 @@
-// What a grouped product on tensor cores costs by its tiles, from a few figures
-// of the device: plain numbers, so that tests can count with them.
+// What a grouped product on tensor cores costs by its tiles.
+// From a few figures of the device: plain numbers, so that tests can count with
+// them.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEMODEL_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEMODEL_H
 

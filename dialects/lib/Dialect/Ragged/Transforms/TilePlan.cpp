@@ -1,5 +1,6 @@
-// Candidates by what registers and shared memory hold, costs by the model, and
-// at most two of them: each is a kernel to compile.
+// Which forms a grouped product gets, by the model of costs.
+// Candidates by what registers and shared memory hold, and at most two of them:
+// each is a kernel to compile.
 #include "TilePlan.h"
 #include "KernelBody.h"
 

@@ -1,5 +1,4 @@
-// Which forms a grouped product gets, and up to how many rows each of them
-// runs.
+// Which forms a grouped product gets, and up to how many rows.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEPLAN_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEPLAN_H
 

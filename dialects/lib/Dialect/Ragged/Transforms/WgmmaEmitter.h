@@ -1,7 +1,7 @@
-// The emitter of a grouped matmul's kernel on Hopper's tensor cores: its state,
-// and what all its parts write with. WgmmaKernel.cpp has what the warpgroups
-// do, WgmmaShares.cpp how blocks share K, WgmmaEpilogue.cpp how sums become
-// results.
+// The emitter of a grouped matmul's kernel on Hopper's tensor cores.
+// Its state, and what all its parts write with. WgmmaKernel.cpp has what the
+// warpgroups do, WgmmaShares.cpp how blocks share K, WgmmaEpilogue.cpp how sums
+// become results.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
 

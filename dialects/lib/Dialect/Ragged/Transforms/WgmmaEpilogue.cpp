@@ -1,5 +1,6 @@
-// How the sums of a tile become results: the epilogue on elements, and the way
-// from the registers of a warpgroup to rows in memory.
+// How the sums of a tile become results.
+// The epilogue on elements, and the way from the registers of a warpgroup to
+// rows in memory.
 #include "WgmmaEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"

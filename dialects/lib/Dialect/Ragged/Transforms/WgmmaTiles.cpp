@@ -1,5 +1,5 @@
-// How a grouped matmul on Hopper's tensor cores is cut into tiles, and which
-// matmuls are for them.
+// How a grouped matmul on Hopper's tensor cores is cut into tiles.
+// And which matmuls are for them.
 #include "KernelBody.h"
 #include "WgmmaKernel.h"
 

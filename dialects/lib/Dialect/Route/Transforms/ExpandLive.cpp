@@ -1,5 +1,6 @@
-// route-expand-live: live columns that may be unknown become what was pushed
-// and when, so that what follows knows of columns that are there alone.
+// route-expand-live: live columns become what was pushed and when.
+// Those that may be unknown: what follows knows of columns that are there
+// alone.
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"

@@ -1,5 +1,5 @@
-// row-fuse-producers: numbers of items that only a row program reads are
-// computed in it, not for all items in loops of their own.
+// row-fuse-producers: what only a row program reads, computed in it.
+// Numbers of items, not for all items in loops of their own.
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 

@@ -1,6 +1,6 @@
-// What compilations for GPUs know of measurements, and what a library made for
-// measuring has: attributes of the module that the passes with several forms of
-// an op share.
+// What compilations for GPUs know of measurements.
+// And what a library made for measuring has: attributes of the module that the
+// passes with several forms of an op share.
 //
 // A choice is a place where a number of rows decides which of several forms
 // runs. It has a shape, which findings name, and forms by name:

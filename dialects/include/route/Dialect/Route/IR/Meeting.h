@@ -1,5 +1,6 @@
-// Where axes that descend from a third meet: reductions, products and choices
-// go over the positions that lie in the same position of it, and no others.
+// Where axes that descend from a third meet.
+// Reductions, products and choices go over the positions that lie in the same
+// position of it, and no others.
 #ifndef ROUTE_DIALECT_ROUTE_IR_MEETING_H
 #define ROUTE_DIALECT_ROUTE_IR_MEETING_H
 
