@@ -401,8 +401,9 @@ mlir::Value Elaborator::isDue(StringRef handler, int64_t every) {
   {
     mlir::OpBuilder::InsertionGuard guard(e.builder);
     atModuleLevel();
-    auto state = StateOp::create(e.builder, e.loc, symbol, type,
-                                 mlir::StringAttr(), mlir::IntegerAttr());
+    auto state =
+        StateOp::create(e.builder, e.loc, symbol, type, mlir::StringAttr(),
+                        mlir::IntegerAttr(), mlir::StringAttr());
     e.builder.setInsertionPointToStart(&state.getInit().emplaceBlock());
     YieldOp::create(e.builder, e.loc,
                     seconds(-std::numeric_limits<double>::infinity()));

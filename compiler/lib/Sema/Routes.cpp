@@ -300,8 +300,8 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
       return false;
     } else if (!value.storage->inputName.empty()) {
       addArgument(value.storage->type, value.storage->unit);
-      names.back() = // one input, also where its reads are not expanded here
-          value.storage->symbol.getRootReference().str();
+      // One input, also where its reads are not expanded here.
+      names.back().first = value.storage->symbol.getRootReference().str();
     } else {
       args.push_back(
           load(*value.storage)); // a computed signal: read, not given

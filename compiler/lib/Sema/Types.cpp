@@ -354,11 +354,14 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
   auto wide = dyn_cast<mlir::IntegerType>(from),
        narrow = dyn_cast<mlir::IntegerType>(target);
   if (wide && narrow && narrow.getWidth() < wide.getWidth()) {
+    if (wide.isUnsigned()) // arithmetic is signed
+      ir = e.cast(ir, e.i64());
+    mlir::Type type = e.valueTypeOf(ir);
     unsigned bits = narrow.getWidth() - (narrow.isUnsigned() ? 0 : 1);
     int64_t most = (int64_t(1) << bits) - 1,
             least = narrow.isUnsigned() ? 0 : -most - 1;
-    ir = e.binary(BinaryKind::max, ir, e.constantInt(from, least));
-    ir = e.binary(BinaryKind::min, ir, e.constantInt(from, most));
+    ir = e.binary(BinaryKind::max, ir, e.constantInt(type, least));
+    ir = e.binary(BinaryKind::min, ir, e.constantInt(type, most));
   }
   ir = e.cast(ir, target);
   return Value::array(ir, type.unit);
