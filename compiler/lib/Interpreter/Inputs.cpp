@@ -160,9 +160,10 @@ private:
 class ColumnReader {
 public:
   ColumnReader(Machine &machine, StringRef name, ArrayType type, StringRef unit,
-               Location loc)
-      : machine(machine), name(name), element(type.getElementType()),
-        plain(getValueType(element)), isList(memberTypeOf(element) != nullptr),
+               Location loc, StringRef lines = "line ")
+      : lines(lines), machine(machine), name(name),
+        element(type.getElementType()), plain(getValueType(element)),
+        isList(memberTypeOf(element) != nullptr),
         scalars(machine, isList ? memberTypeOf(element) : plain, unit),
         axes(type.getAxes().empty() ? 0 : type.getAxes().size() - 1), loc(loc) {
   }
@@ -180,9 +181,10 @@ private:
   FailureOr<Element> scalar(const Json &value, size_t line);
   FailureOr<Element> collection(const Json &list, size_t line);
   InFlightDiagnostic complain(size_t line) {
-    return emitError(loc, "line ") << line << ": '" << name << "' ";
+    return emitError(loc, lines) << line << ": '" << name << "' ";
   }
 
+  StringRef lines; ///< what comes before the number of one in messages
   Machine &machine;
   StringRef name;
   Type element, plain;
@@ -327,8 +329,8 @@ FailureOr<Array> route::interp::readJson(Machine &machine,
                                          const llvm::json::Value &value,
                                          ArrayType type, StringRef unit,
                                          StringRef name, size_t line,
-                                         Location loc) {
-  ColumnReader reader(machine, name, type, unit, loc);
+                                         Location loc, StringRef lines) {
+  ColumnReader reader(machine, name, type, unit, loc, lines);
   if (failed(reader.add(toJson(value), line)))
     return failure();
   FailureOr<Array> array = reader.finish(1);

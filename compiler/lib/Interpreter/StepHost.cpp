@@ -371,7 +371,7 @@ FailureOr<Event> Stage::readEvent(StepRun &run, int64_t call, Event::Kind kind,
       return complain(line) << "the answer has no '" << name << "'";
     auto array = readJson(machine, *value, type,
                           script.picodollars ? "" : StringRef(unit), name, line,
-                          place());
+                          place(), script.line);
     if (failed(array))
       return failure();
     if (unit == "tok" || unit == "B")

@@ -535,8 +535,10 @@ FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
                         shapeOf(row.axes), call.inputs[port], row.knownAxes);
     if (failed(array))
       return failure();
-    // What the entry reads besides is the same input.
-    if (machine.symbols.lookup<SignalOp>(row.name) &&
+    // A signal that is a parameter is the same input wherever it is read.
+    auto signal = machine.symbols.lookup<SignalOp>(row.name);
+    if (signal && signal.getBody().empty() &&
+        cast<ArrayType>(signal.getType()).getAxes() == type.getAxes() &&
         failed(interpreter.bindInput(row.name, *array)))
       return failure();
     values.push_back(std::move(*array));

@@ -244,12 +244,14 @@ route_status RecordReader::readLists(size_t index, const Json *json) {
 route_status RecordReader::fillMembers(size_t index) {
   const route_port_desc &port = entry.inputs[index];
   int64_t count = raggedCounts[port.axes[0]];
-  if (count < 0)
+  std::string_view owner = module.axes[port.axes[0]].name;
+  bool isList = owner == port.name; // an axis of its own
+  if (count < 0 && !isList)
     return wrong("'%.100s' is missing, and so is every column of '%.60s': how "
                  "many there are is not told",
-                 port.name, module.axes[port.axes[0]].name);
-  if (count > 0 && !port.initial &&
-      !(port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN))
+                 port.name, owner.data());
+  if (count < 0 || (count > 0 && !port.initial &&
+                    !(port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN)))
     return wrong("'%.100s' is missing: it has no default and cannot be unknown",
                  port.name);
   for (int64_t i = 0; i < count; ++i)

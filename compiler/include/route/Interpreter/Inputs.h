@@ -28,11 +28,13 @@ mlir::LogicalResult bindRecords(Interpreter &interpreter, mlir::ModuleOp module,
                                 bool allowExtra = false);
 
 /// One value of `type` from JSON, in the forms of bindRecords: lists for axes,
-/// outermost first; money, by its `unit`, in dollars. `line` is for messages.
+/// outermost first; money, by its `unit`, in dollars. Messages give
+/// `line` behind `lines`.
 mlir::FailureOr<Array> readJson(Machine &machine,
                                 const llvm::json::Value &value, ArrayType type,
                                 llvm::StringRef unit, llvm::StringRef name,
-                                size_t line, mlir::Location loc);
+                                size_t line, mlir::Location loc,
+                                llvm::StringRef lines = "line ");
 
 /// One element in the forms of bindRecords: null for unknown, labels for rows
 /// and members that have one, money in dollars.
