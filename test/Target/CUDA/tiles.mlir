@@ -13,8 +13,25 @@
 // CHECK-NOT: memref.global
 // CHECK-LABEL: llvm.func @model_wgmma_0
 // CHECK-LABEL: llvm.func @model_wgmma_1
-func.func @model(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x512x264xbf16>, %out: memref<?x264xbf16>) {
-  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x512x264xbf16>)
+func.func @model(%x: memref<?x2048xbf16>, %o: memref<7xi32>, %w: memref<6x2048x264xbf16>, %out: memref<?x264xbf16>) {
+  ragged.matmul rows(%x : memref<?x2048xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x2048x264xbf16>)
+      transposed outs(%out : memref<?x264xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
+// A launch takes longer than what the tiles of so small a product differ by: one kernel is enough.
+// CHECK-LABEL: func.func @small
+// CHECK: ragged.matmul
+// CHECK: gpu.launch_func @kernels::@small_wgmma_0
+// CHECK-NOT: gpu.launch_func
+// CHECK-LABEL: llvm.func @small_wgmma_0
+func.func @small(%x: memref<?x64xbf16>, %o: memref<7xi32>, %w: memref<6x64x264xbf16>, %out: memref<?x264xbf16>) {
+  ragged.matmul rows(%x : memref<?x64xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x64x264xbf16>)
       transposed outs(%out : memref<?x264xbf16>) {
   ^bb0(%a: f32):
     %r = arith.truncf %a : f32 to bf16

@@ -112,7 +112,8 @@ struct FuseSlots : impl::RaggedFuseSlotsBase<FuseSlots> {
     int64_t ranks = cast<ShapedType>(combine.getInv().getType()).getDimSize(1);
     double expertBytes = 0;
     for (MatmulOp product : chain.products)
-      expertBytes += 2.0 * double(product.getWeights().size()) *
+      expertBytes += product.weightType().getElementTypeBitWidth() / 8.0 *
+                     double(product.getWeights().size()) *
                      double(product.getParts() * product.getOutputs()) *
                      double(product.getInner());
     int64_t most = fewRows >= 0

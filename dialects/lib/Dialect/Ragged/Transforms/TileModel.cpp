@@ -86,7 +86,7 @@ double route::ragged::estimate(const Device &device, const Product &product,
   }
   double count = product.experts * mean.tiles * across;
   if (count <= 0)
-    return 0;
+    return device.launch;
 
   double perTile = 1 / mean.tiles;
   double width = mean.width * perTile;
@@ -110,7 +110,7 @@ double route::ragged::estimate(const Device &device, const Product &product,
                    product.outputs * product.inner * product.bytes;
   double bytes = weights + rows * product.inner * product.bytes +
                  rows * product.outputs * product.outputBytes;
-  return std::max(processors, bytes / device.bandwidth);
+  return device.launch + std::max(processors, bytes / device.bandwidth);
 }
 
 int64_t route::ragged::itemsWithoutOrder(const Device &device, double experts,

@@ -18,7 +18,9 @@ struct Device {
   double bandwidth = 3.0e6; ///< bytes a microsecond, of memory
   double cache = 5.5e6;     ///< bytes a microsecond, second level to all
   double clock = 1480;      ///< cycles a microsecond, sustained
-  double order = 15;        ///< microseconds that an order of slots takes
+  double launch = 4; ///< microseconds of any kernel: its start, the way to the
+                     ///< first bytes, its end
+  double order = 15; ///< microseconds that an order of slots takes
 };
 
 /// A product: rows of experts by the columns of their weights.
@@ -37,8 +39,8 @@ struct TileShape {
   double tokens, step, columns;
 };
 
-/// Microseconds that the product takes with `rows` rows in all, spread over the
-/// experts as independent draws would.
+/// Microseconds that the product's kernel takes with `rows` rows in all, spread
+/// over the experts as independent draws would.
 double estimate(const Device &device, const Product &product,
                 const TileShape &tiles, double rows);
 
