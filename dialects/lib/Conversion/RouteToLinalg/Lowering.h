@@ -162,8 +162,7 @@ private:
   /// value belongs to experts and is computed sorted by expert, on demand.
   Axis expertAxis(Type type);
 
-  //===--- Values
-  //----------------------------------------------------------===//
+  //===--- Values --------------------------------------------------------===//
   Value get(Value route);
   void set(Value route, Value tensor) { values[route] = tensor; }
   Plan &plan(Value route) {
@@ -174,24 +173,26 @@ private:
   std::optional<int64_t> constantOf(Value route);
   LogicalResult unsupported(Operation *op, const llvm::Twine &what);
 
-  //===--- Ops
-  //--------------------------------------------------------------===//
+  //===--- Ops -----------------------------------------------------------===//
   LogicalResult lower(Operation *op);
   /// As `lower`, also where experts' values wait for who uses them.
   LogicalResult lowerNow(Operation *op);
   /// Whether an expert's value is computed from products of the plan's rows.
   bool isProduct(Value value);
   LogicalResult lowerBlock(mlir::Block &block);
-  // Symbols.cpp
+  // Signature.cpp
+  class Signature;
   LogicalResult buildSignature(llvm::StringRef name);
   /// The name of argument `i` in the spec.
   std::string argumentName(unsigned i);
+  // Symbols.cpp
   LogicalResult lowerGet(GetOp op);
   LogicalResult lowerBound(BoundOp op);
   LogicalResult lowerKnown(KnownOp op);
   /// The converted arguments that hold an input that may be unknown and whether
   /// it is known; null where `source` is none.
   std::pair<Value, Value> givenOf(Value source);
+  // Results.cpp
   Value zeroPastCount(Value tensor, ArrayType type, Location loc);
   LogicalResult lowerEmit(EmitOp op);
   LogicalResult lowerReturn(ReturnOp op);
