@@ -8,7 +8,7 @@ say() { printf '\n== %s\n' "$*"; }
 
 say "set-up and build"
 "$root/utils/setup.sh"
-"$root/utils/build.sh" routec route-run route-run-interpret
+"$root/utils/build.sh" tools
 export PATH="$build/bin:$PATH"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
