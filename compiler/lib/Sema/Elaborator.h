@@ -594,6 +594,7 @@ private:
   bool runSteps(RouteInstance &route, StepReturn &target);
   bool stepReturn(const ast::Expr *value, SourceRange range);
   bool endSteps(const Value &value, SourceRange range);
+  llvm::SmallVector<AxisInfo *> outermostItems() const;
   AxisInfo *itemOfSteps(const ast::Name &name);
   void forgetLearning(StepRoute &steps,
                       const std::map<std::string, unsigned> &before);

@@ -713,7 +713,7 @@ void Elaborator::emitModuleHandler(const OnDecl &decl, const ScopePtr &scope,
     next.scope->bind(name, value, param.range);
   }
   if (event->item && good)
-    for (AxisInfo *item : itemAxes)
+    for (AxisInfo *item : outermostItems())
       next.frames.push_back(Frame{
           item, nullptr,
           argument(RefType::get(&context, item->symbol), item->name, "item"),

@@ -463,6 +463,11 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
                            r.kind == ReduceKind::argmin ||
                            r.form == Form::Softmax || r.form == Form::Entropy ||
                            r.form == Form::Cosine;
-  return gatherIfAlong(
-      Value::array(reduceAs(r), plainNumber ? Unit() : r.unit));
+  mlir::Value result = reduceAs(r);
+  // What is about one item, such as a handler, reads that item's.
+  for (const Frame &frame : cx.frames)
+    if (frame.position && llvm::is_contained(itemAxes, frame.axis) &&
+        e.typeOf(result).hasAxis(frame.axis->symbol))
+      result = e.pick(result, frame.axis, frame.position);
+  return gatherIfAlong(Value::array(result, plainNumber ? Unit() : r.unit));
 }

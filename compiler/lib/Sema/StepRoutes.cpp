@@ -35,8 +35,17 @@ bool Elaborator::isStepRoute(const RouteDecl &decl, const Scope &scope) {
   return false;
 }
 
+/// The axes of items that lie within no other: requests, not their messages.
+llvm::SmallVector<AxisInfo *> Elaborator::outermostItems() const {
+  return llvm::to_vector(llvm::make_filter_range(itemAxes, [&](AxisInfo *item) {
+    return llvm::none_of(itemAxes, [&](const AxisInfo *other) {
+      return other != item && item->descendsFrom(other);
+    });
+  }));
+}
+
 /// The item that an untyped parameter of a step route stands for: the axis of
-/// that name, or the one axis of items that there is.
+/// that name, or the one that there is.
 AxisInfo *Elaborator::itemOfSteps(const Name &name) {
   auto [entry, scope] = cx.scope->lookup(name.text);
   if (entry) {
@@ -45,7 +54,8 @@ AxisInfo *Elaborator::itemOfSteps(const Name &name) {
         !value.axis->pool)
       return value.axis;
   }
-  return itemAxes.size() == 1 ? itemAxes.front() : nullptr;
+  auto outermost = outermostItems();
+  return outermost.size() == 1 ? outermost.front() : nullptr;
 }
 
 bool Elaborator::bindStepParams(RouteInstance &route, std::vector<Value> &args,
