@@ -90,14 +90,9 @@ FailureOr<std::vector<ObjectFile>>
 route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
   MLIRContext &context = *module.getContext();
   // Kernels read parameters as they are in the checkpoint: before packing.
-  DeviceLibrary device;
-  if (wanted.cuda) {
-    OwningOpRef<ModuleOp> copy = module.clone();
-    FailureOr<DeviceLibrary> made = compileForDevice(*copy, wanted);
-    if (failed(made))
-      return failure();
-    device = std::move(*made);
-  }
+  OwningOpRef<ModuleOp> unpacked;
+  if (wanted.cuda)
+    unpacked = module.clone();
   PassManager shared(&context);
   addPackingPasses(shared);
   if (failed(shared.run(module)))
@@ -123,11 +118,13 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
   size_t count = levels.size();
   std::vector<ObjectFile> objects(count);
   std::vector<std::vector<LevelError>> errors(count);
+  // Not the context's own, to which compilations add.
+  DialectRegistry registry;
+  context.getDialectRegistry().appendTo(registry);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < count; ++i)
     threads.emplace_back([&, i] {
-      MLIRContext own(context.getDialectRegistry(),
-                      MLIRContext::Threading::DISABLED);
+      MLIRContext own(registry, MLIRContext::Threading::DISABLED);
       ScopedDiagnosticHandler handler(&own, [&](Diagnostic &diagnostic) {
         if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
           errors[i].push_back(
@@ -143,8 +140,15 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
                                  stringifyIsaLevel(levels[i]).str() + " failed",
                              {}});
     });
+  // Kernels are compiled meanwhile, in this thread, which alone may speak of
+  // `module`'s places.
+  FailureOr<DeviceLibrary> device = DeviceLibrary();
+  if (unpacked)
+    device = compileForDevice(*unpacked, wanted);
   for (std::thread &thread : threads)
     thread.join();
+  if (failed(device))
+    return failure();
   // What one level says the others mostly say too.
   std::vector<std::string> told;
   for (const std::vector<LevelError> &level : errors)
@@ -160,11 +164,11 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
   if (llvm::any_of(errors, [](const auto &level) { return !level.empty(); }))
     return failure();
   FailureOr<ObjectFile> description =
-      emitDescription(context, *schema, options, device);
+      emitDescription(context, *schema, options, *device);
   if (failed(description))
     return failure();
-  if (!device.entries.empty())
-    objects.push_back(std::move(device.object));
+  if (!device->entries.empty())
+    objects.push_back(std::move(device->object));
   objects.push_back(std::move(*description));
   return objects;
 }

@@ -157,7 +157,9 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
     return code;
   std::string cubin = scratch.make("cubin");
   architecture = ("-arch=" + kCudaArchitecture).str();
-  if (std::string error = run(ptxas, {architecture, ptx, "-o", cubin}, scratch);
+  if (std::string error =
+          run(ptxas, {architecture, "--split-compile=0", ptx, "-o", cubin},
+              scratch);
       !error.empty())
     return fail("ptxas failed: " + error);
   auto binary = llvm::MemoryBuffer::getFile(cubin, /*IsText=*/false,

@@ -75,7 +75,6 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(ragged::createRaggedFuseOrder());
   add(ragged::createConvertRaggedToKernels());
   add(createRouteOutlineKernels());
-  add(createCanonicalizerPass());
   add(createCSEPass());
   add(createRouteMergeKernels());
   add(createRoutePlanWorkspace());
@@ -94,9 +93,8 @@ void route::addKernelsToLLVMPasses(OpPassManager &pm) {
   nvvm.hasRedux = true;
   kernels.addPass(createConvertGpuOpsToNVVMOps(nvvm));
   kernels.addPass(createConvertNVVMToLLVMPass());
+  // LLVM tidies up what is left, and MLIR would take longer over it.
   kernels.addPass(createReconcileUnrealizedCastsPass());
-  kernels.addPass(createCanonicalizerPass());
-  kernels.addPass(createCSEPass());
 }
 
 namespace {
