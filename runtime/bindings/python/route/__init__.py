@@ -111,7 +111,7 @@ class Library:
     def __getattr__(self, name):
         if name.startswith("_") or name not in self._entries:
             raise AttributeError(f"the library has no entry '{name}'; it has {', '.join(self.__dict__.get('_entries', ()))}")
-        return lambda **inputs: self.call(name, **inputs)
+        return lambda inputs=None, /, **named: self.call(name, inputs, **named)
 
     def __dir__(self):
         return [*super().__dir__(), *self._entries]
@@ -127,20 +127,21 @@ class Library:
         params = (self._desc.params[i] for i in range(self._desc.num_params))
         return {p.name.decode(): tuple(self._extent(p.axes[i]) for i in range(p.num_axes)) for p in params}
 
-    def call(self, entry, seed=0, id=0, now=0, **inputs):
-        """Runs a router or a route; returns its outputs by name. Ports with a dot: pass **{"p.count": ...}.
+    def call(self, entry, inputs=None, /, *, seed=0, id=0, now=0, **named):
+        """Runs a router or a route; returns its outputs by name.
 
-        now: the time in nanoseconds since 1970, as time.time_ns() gives it. Money is in picodollars: dollars(0.01).
+        Inputs go by name, as keywords or in the mapping `inputs`, which takes any name: {"p.count": ..., "id": ...}.
+        seed and id draw the numbers of random(); now: the time in nanoseconds since 1970, as time.time_ns() gives it. Money is in picodollars: dollars(0.01).
         A list that each item has its own of, or a column of a nested axis, is a list of lists; its offsets follow.
 
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
         there. A call may be captured in a CUDA graph.
         """
-        return self._call(entry, False, seed, id, now, inputs)
+        return self._call(entry, False, {"seed": seed, "id": id, "now": now}, inputs, named)
 
-    def emit(self, event, seed=0, id=0, now=0, **inputs):
-        """Runs an event: its writes become visible to later calls. now is in nanoseconds, as for call()."""
-        return self._call(event, True, seed, id, now, inputs)
+    def emit(self, event, inputs=None, /, *, seed=0, id=0, now=0, **named):
+        """Runs an event: its writes become visible to later calls. Inputs, seed, id and now are as for call()."""
+        return self._call(event, True, {"seed": seed, "id": id, "now": now}, inputs, named)
 
     def members(self, axis):
         """The names of an axis's or an enum's members, or None."""
@@ -167,19 +168,14 @@ class Library:
     def set_state(self, cell, value):
         """Replaces a state cell, as an event would."""
         index = self._cell(cell)
-        port = self._state_port(index)
-        made = _values.make_input(self._runtime, port, value, None)
-        shape = tuple(self._extent(port.axes[i]) for i in range(port.num_axes))
-        if made.shape != shape:
-            raise ValueError(f"state cell '{cell}' has shape {shape}, found {made.shape}")
+        made = self._make_cell(index, cell, value)
         size = self._runtime.route_state_size(self._context, index)
         self._check(self._runtime.route_state_write, self._context, index, _values.address(made.buffer), size)
 
     def push(self, column, value, now, known=None):
         """Gives a live column new values, as of now, in ns; known says which of them there are."""
-        index = self._states[column]
-        port = self._state_port(index)
-        made = _values.make_input(self._runtime, port, value, None)
+        index = self._cell(column)
+        made = self._make_cell(index, column, value)
         size = self._runtime.route_state_size(self._context, index)
         flags = None if known is None else bytes(bool(each) for each in known)
         if flags is not None and len(flags) != math.prod(made.shape):
@@ -209,6 +205,15 @@ class Library:
             raise KeyError(f"no state cell '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")
                            + f" There are {', '.join(self._states) or 'none'}")
         return self._states[name]
+
+    def _make_cell(self, index, name, value):
+        """The value as the cell has it in memory; of no other shape, for the runtime is given the cell's size."""
+        port = self._state_port(index)
+        made = _values.make_input(self._runtime, port, value, None)
+        shape = tuple(self._extent(port.axes[i]) for i in range(port.num_axes))
+        if made.shape != shape:
+            raise ValueError(f"state cell '{name}' has shape {shape}, found {made.shape}")
+        return made
 
     def _split_lists(self, entry, inputs):
         """Lists of lists over ragged axes as one list and its offsets, where these are not given."""
@@ -252,9 +257,17 @@ class Library:
             return self.members(self._desc.axes[kind.rows_of].name.decode())
         return None
 
-    def _call(self, name, event, seed, id, now, inputs):
+    def _call(self, name, event, options, inputs, named):
         if name not in self._entries:
             raise RouteError("ROUTE_ERROR_NO_ENTRY", f"no entry '{name}'; there are {', '.join(self._entries)}")
+        for option, value in options.items():
+            if not hasattr(value, "__index__"):
+                raise TypeError(f"{option} is a whole number; an input of this name goes into the mapping: "
+                                f"{name}({{'{option}': ...}})")
+        twice = [each for each in inputs or () if each in named]
+        if twice:
+            raise TypeError(f"input '{twice[0]}' is given twice")
+        inputs = {**(inputs or {}), **named}
         index = self._entries[name]
         entry = self._desc.entries[index]
         runtime = self._runtime
@@ -279,7 +292,7 @@ class Library:
         if inputs:
             raise TypeError(f"entry '{name}' has no input '{next(iter(inputs))}'")
         call = _abi.Call(c.sizeof(_abi.Call), arguments, entry.num_inputs)
-        call.seed, call.id, call.now, call.workers = seed, id, now, self._workers
+        call.seed, call.id, call.now, call.workers = *options.values(), self._workers
         if self._pool:
             call.parallel_for = c.cast(runtime.route_threads_run, c.c_void_p)
             call.pool = self._pool
