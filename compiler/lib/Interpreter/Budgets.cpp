@@ -100,11 +100,8 @@ LogicalResult Admission::prepare(Operation *op, ArrayAttr names,
 std::string Admission::keyOf(const Budget &budget,
                              ArrayRef<int64_t> position) const {
   std::string key;
-  for (const Array &part : budget.keys) {
-    Element element = part.at(position);
-    // Quoted text and separators keep ("a", "b") apart from ("a, b").
-    key += printElement(element, part.elementType) + ";";
-  }
+  for (const Array &part : budget.keys)
+    key += keyText(part.at(position), part.elementType);
   return key;
 }
 

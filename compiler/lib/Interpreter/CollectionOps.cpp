@@ -188,6 +188,9 @@ std::string Keys::textAt(int64_t item) const {
 }
 
 std::string route::interp::keyText(const Element &part, Type type) {
+  auto isZero = [](auto *number) { return number && *number == 0; };
+  if (isZero(std::get_if<float>(&part)) || isZero(std::get_if<double>(&part)))
+    return "0;"; // -0 too, which is equal to it
   if (!std::holds_alternative<std::string>(part))
     return printElement(part, type) + ";";
   int64_t digest[2];

@@ -223,6 +223,7 @@ private:
                               int64_t &words);
   LogicalResult planTables();
   Value toWord(Value element, Type type, Location loc);
+  Value toKeyWord(Value element, Type type, Location loc);
   Value fromWord(Value word, Type to, Location loc);
   LogicalResult addKey(Operation *op, Value key, ArrayRef<Axis> dims,
                        ValueRange at, SmallVectorImpl<Value> &words);

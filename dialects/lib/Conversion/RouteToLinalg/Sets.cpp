@@ -157,8 +157,7 @@ Lowering::membersAt(Operation *op, const Collection &collection,
   return found;
 }
 
-/// The words of a member as a key: of floats those of +0 for -0, which is equal
-/// to it.
+/// The words of a member as a key.
 SmallVector<Value> Lowering::wordsOf(const Member &member, Location loc) {
   if (!member.element)
     return member.words;
@@ -167,11 +166,7 @@ SmallVector<Value> Lowering::wordsOf(const Member &member, Location loc) {
     auto digest = signal::DigestOp::create(b, loc, element);
     return {digest.getLow(), digest.getHigh()};
   }
-  if (isa<FloatType>(element.getType()))
-    element = arith::AddFOp::create(
-        b, loc, element,
-        arith::ConstantOp::create(b, loc, b.getZeroAttr(element.getType())));
-  return {toWord(element, member.type, loc)};
+  return {toKeyWord(element, member.type, loc)};
 }
 
 /// Whether two members are equal: by their words where one is in a table.

@@ -236,6 +236,15 @@ Value Lowering::toWord(Value element, Type type, Location loc) {
   return arith::ExtSIOp::create(b, loc, i64, element);
 }
 
+/// The word of an element in a key: +0 for -0, which is equal to it.
+Value Lowering::toKeyWord(Value element, Type type, Location loc) {
+  if (isa<FloatType>(element.getType()))
+    element = arith::AddFOp::create(
+        b, loc, element,
+        arith::ConstantOp::create(b, loc, b.getZeroAttr(element.getType())));
+  return toWord(element, type, loc);
+}
+
 Value Lowering::fromWord(Value word, Type to, Location loc) {
   unsigned width = to.getIntOrFloatBitWidth();
   if (width < 64)
@@ -274,7 +283,7 @@ LogicalResult Lowering::addKey(Operation *op, Value key, ArrayRef<Axis> dims,
       auto digest = signal::DigestOp::create(b, loc, element);
       words.append({digest.getLow(), digest.getHigh()});
     } else {
-      words.push_back(toWord(element, type.getElementType(), loc));
+      words.push_back(toKeyWord(element, type.getElementType(), loc));
     }
   }
   return success();
