@@ -421,6 +421,9 @@ private:
   LogicalResult lowerFirstPlan(FirstPlanOp op);
   Value candidatesLast(Value route, const Plan &plan, Type element,
                        Location loc);
+  // RowChoice.cpp
+  class RowChoice;
+  LogicalResult lowerRowChoice(ChooseOp op, Plan rows);
   // FixedRows.cpp
   std::optional<SmallVector<int32_t>> fixedRows(ChooseOp op, int64_t candidates,
                                                 int64_t most);
