@@ -64,7 +64,7 @@ FailureOr<bool> Reservations::reserve(Machine &machine, Ledger &run, AskOp op,
       return budget.emitError("yields ")
              << reserve.size() << " amounts and " << limit.size() << " limits";
     for (auto &[element, type] : keys)
-      entry.key += printElement(element, type) + ";";
+      entry.key += keyText(element, type);
     auto amount =
         toAmount(numberOf(reserve.front().first), budget.getUnit() == "p$");
     entry.limit = numberOf(limit.front().first);

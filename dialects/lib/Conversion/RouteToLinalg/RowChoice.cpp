@@ -1,5 +1,5 @@
-// A choice as one row.choose: for each item among candidates whose number is
-// known.
+// A choice as one row.choose.
+// For each item, among candidates whose number is known.
 #include "route/Dialect/Route/IR/RowChoice.h"
 #include "Lowering.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
