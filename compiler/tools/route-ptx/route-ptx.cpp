@@ -1,6 +1,10 @@
 // route-ptx: LLVM IR of kernels becomes PTX.
 // routec runs it as a child: an instruction that the back end cannot select
-// ends this process, not routec.
+// ends this process, not routec. Kernels are compiled by themselves, several at
+// once.
+#include "llvm/ADT/EquivalenceClasses.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -9,11 +13,16 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/Threading.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
+
+#include <atomic>
+#include <thread>
 
 namespace cl = llvm::cl;
 
@@ -24,6 +33,10 @@ static cl::opt<std::string> architecture("arch", cl::init("sm_90a"),
                                          cl::desc("GPU architecture"));
 static cl::opt<std::string> features("features", cl::init("+ptx86"),
                                      cl::desc("PTX version, as a feature"));
+
+static cl::opt<unsigned> jobs("j", cl::init(0),
+                              cl::desc("kernels compiled at once (by default "
+                                       "one a processor)"));
 
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "route-ptx: " << message << '\n';
@@ -45,59 +58,189 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
-int main(int argc, char **argv) {
-  cl::ParseCommandLineOptions(argc, argv, "Routec's generator of PTX\n");
-  LLVMInitializeNVPTXTargetInfo();
-  LLVMInitializeNVPTXTarget();
-  LLVMInitializeNVPTXTargetMC();
-  LLVMInitializeNVPTXAsmPrinter();
-  llvm::LLVMContext context;
-  llvm::SMDiagnostic problem;
-  std::unique_ptr<llvm::Module> module =
-      llvm::parseIRFile(input, problem, context);
-  if (!module) {
-    problem.print("route-ptx", llvm::errs());
-    return 1;
+namespace {
+/// Definitions that use one another or the same variable, as a rule one kernel:
+/// places among the module's global values.
+struct Group {
+  llvm::SmallVector<unsigned> members;
+  unsigned instructions = 0;
+  std::string ptx, error;
+};
+} // namespace
+
+/// The groups of a module, in its order.
+static std::vector<Group> groupDefinitions(const llvm::Module &module) {
+  llvm::EquivalenceClasses<const llvm::GlobalValue *> together;
+  for (const llvm::GlobalValue &value : module.global_values()) {
+    if (value.isDeclaration())
+      continue;
+    together.insert(&value);
+    llvm::SmallVector<const llvm::User *> users(value.users());
+    while (!users.empty()) {
+      const llvm::User *user = users.pop_back_val();
+      if (auto *instruction = llvm::dyn_cast<llvm::Instruction>(user))
+        together.unionSets(&value, instruction->getFunction());
+      else if (auto *global = llvm::dyn_cast<llvm::GlobalValue>(user))
+        together.unionSets(&value, global);
+      else
+        llvm::append_range(users, user->users());
+    }
   }
+  llvm::MapVector<const llvm::GlobalValue *, Group> groups;
+  for (auto [place, value] : llvm::enumerate(module.global_values())) {
+    if (value.isDeclaration())
+      continue;
+    Group &group = groups[together.getLeaderValue(&value)];
+    group.members.push_back(place);
+    if (auto *function = llvm::dyn_cast<llvm::Function>(&value))
+      group.instructions += function->getInstructionCount();
+  }
+  std::vector<Group> result;
+  for (auto &[leader, group] : groups)
+    result.push_back(std::move(group));
+  return result;
+}
+
+/// Takes all definitions out of a module but those of a group.
+static void keepOnly(const Group &group, llvm::Module &module) {
+  llvm::SmallVector<llvm::GlobalValue *> others;
+  for (auto [place, value] : llvm::enumerate(module.global_values()))
+    if (!value.isDeclaration() && !llvm::is_contained(group.members, place))
+      others.push_back(&value);
+  for (llvm::GlobalValue *other : others)
+    if (auto *function = llvm::dyn_cast<llvm::Function>(other))
+      function->deleteBody();
+    else
+      other->dropAllReferences();
+  for (llvm::GlobalValue *other : others)
+    other->eraseFromParent();
+}
+
+/// Writes the PTX of a module, or what is wrong with it.
+static void compile(llvm::Module &module, std::string &ptx,
+                    std::string &error) {
   llvm::Triple triple("nvptx64-nvidia-cuda");
-  std::string error;
   const llvm::Target *target =
       llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
-    return fail(error);
+    return;
   // What a kernel computes is said operation by operation.
   llvm::TargetOptions rules;
   rules.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
       triple, architecture, features, rules, llvm::Reloc::PIC_, std::nullopt,
       llvm::CodeGenOptLevel::Aggressive));
-  if (!machine)
-    return fail("no architecture '" + architecture + "'");
-  module->setTargetTriple(triple);
-  module->setDataLayout(machine->createDataLayout());
+  if (!machine) {
+    error = "no architecture '" + architecture + "'";
+    return;
+  }
+  module.setTargetTriple(triple);
+  module.setDataLayout(machine->createDataLayout());
   llvm::raw_string_ostream text(error);
-  if (llvm::verifyModule(*module, &text))
-    return fail("the LLVM IR is malformed: " + error);
+  if (llvm::verifyModule(module, &text)) {
+    error = "the LLVM IR is malformed: " + error;
+    return;
+  }
   // Passes count on the preferred alignment of a variable that says none, and
   // make wide loads of it; what is printed is the least that its type allows.
-  for (llvm::GlobalVariable &variable : module->globals())
+  for (llvm::GlobalVariable &variable : module.globals())
     if (!variable.isDeclaration() && !variable.getAlign())
       variable.setAlignment(
-          module->getDataLayout().getPreferredAlign(&variable));
-  optimize(*module, *machine);
+          module.getDataLayout().getPreferredAlign(&variable));
+  optimize(module, *machine);
+
+  llvm::legacy::PassManager passes;
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  if (machine->addPassesToEmitFile(passes, stream, nullptr,
+                                   llvm::CodeGenFileType::AssemblyFile)) {
+    error = "the target emits no assembly";
+    return;
+  }
+  passes.run(module);
+  ptx = bytes.str();
+}
+
+/// Compiles a group, out of a module that is read anew: a context belongs to
+/// one thread.
+static void compile(Group &group, llvm::MemoryBufferRef ir) {
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic problem;
+  std::unique_ptr<llvm::Module> module = llvm::getLazyIRModule(
+      llvm::MemoryBuffer::getMemBuffer(ir, /*RequiresNullTerminator=*/false),
+      problem, context);
+  if (!module) {
+    group.error = problem.getMessage();
+    return;
+  }
+  keepOnly(group, *module);
+  if (llvm::Error error = module->materializeAll()) {
+    group.error = llvm::toString(std::move(error));
+    return;
+  }
+  compile(*module, group.ptx, group.error);
+}
+
+/// What follows the version and the target in a text of PTX.
+static llvm::StringRef withoutHead(llvm::StringRef ptx) {
+  llvm::StringRef last = ".address_size";
+  size_t end = ptx.find('\n', ptx.find(last));
+  return ptx.substr(end + 1);
+}
+
+int main(int argc, char **argv) {
+  cl::ParseCommandLineOptions(argc, argv, "Routec's generator of PTX\n");
+  LLVMInitializeNVPTXTargetInfo();
+  LLVMInitializeNVPTXTarget();
+  LLVMInitializeNVPTXTargetMC();
+  LLVMInitializeNVPTXAsmPrinter();
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> ir =
+      llvm::MemoryBuffer::getFileOrSTDIN(input);
+  if (!ir)
+    return fail("cannot read '" + input + "': " + ir.getError().message());
+  std::vector<Group> groups;
+  {
+    llvm::LLVMContext context;
+    llvm::SMDiagnostic problem;
+    std::unique_ptr<llvm::Module> module =
+        llvm::parseIR(**ir, problem, context);
+    if (!module) {
+      problem.print("route-ptx", llvm::errs());
+      return 1;
+    }
+    groups = groupDefinitions(*module);
+  }
+
+  // The largest first, so that none of them is left to the end.
+  std::vector<Group *> order;
+  for (Group &group : groups)
+    order.push_back(&group);
+  llvm::sort(order, [](const Group *a, const Group *b) {
+    return std::pair(b->instructions, a) < std::pair(a->instructions, b);
+  });
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t i = next++; i < order.size(); i = next++)
+      compile(*order[i], **ir);
+  };
+  unsigned count = llvm::hardware_concurrency(jobs).compute_thread_count();
+  std::vector<std::thread> others;
+  for (unsigned i = 1; i < std::min<size_t>(count, order.size()); ++i)
+    others.emplace_back(work);
+  work();
+  for (std::thread &other : others)
+    other.join();
 
   std::error_code failure;
   llvm::ToolOutputFile file(output, failure, llvm::sys::fs::OF_None);
   if (failure)
     return fail("cannot write '" + output + "': " + failure.message());
-  llvm::legacy::PassManager passes;
-  llvm::SmallString<0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  if (machine->addPassesToEmitFile(passes, stream, nullptr,
-                                   llvm::CodeGenFileType::AssemblyFile))
-    return fail("the target emits no assembly");
-  passes.run(*module);
-  file.os() << bytes;
+  for (const Group &group : groups) {
+    if (!group.error.empty())
+      return fail(group.error);
+    file.os() << (&group == &groups.front() ? llvm::StringRef(group.ptx)
+                                            : withoutHead(group.ptx));
+  }
   file.keep();
   return 0;
 }
