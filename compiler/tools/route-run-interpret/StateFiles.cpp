@@ -6,6 +6,8 @@
 #include "route/Library/Element.h"
 #include "route/io/Cells.h"
 
+#include <cstdio>
+
 using namespace mlir;
 using namespace route;
 using namespace route::interp;
@@ -94,6 +96,14 @@ LogicalResult route::checkState(ModuleOp module, std::string &problem) {
   return success(problem.empty());
 }
 
+/// Says what of a cell of a file does not go over, if anything, as route-run
+/// says it of a library.
+static void note(const std::string &cell, const std::string &what) {
+  if (!what.empty())
+    fprintf(stderr, "route-run: note: of state '%s': %s\n", cell.c_str(),
+            what.c_str());
+}
+
 LogicalResult route::loadState(Interpreter &interpreter, ModuleOp module,
                                const char *path, std::string &problem) {
   SafeTensors file;
@@ -120,7 +130,7 @@ LogicalResult route::loadState(Interpreter &interpreter, ModuleOp module,
         (!readLayout(*described, saved) || !fitsLayout(tensor, saved))) {
       wrong = "what the file says of '" + tensor.name + "' does not fit it";
     } else if (described && !expected) {
-      noteState(tensor.name, "it is gone");
+      note(tensor.name, "it is gone");
       continue;
     } else if (described && *expected) {
       FailureOr<Array> value = interpreter.state(tensor.name);
@@ -129,8 +139,8 @@ LogicalResult route::loadState(Interpreter &interpreter, ModuleOp module,
       CellLayout here = layoutOf(module, cellType, cellUnit, *value);
       std::string bytes = bytesOf(*value, *expected);
       bool moved;
-      noteState(tensor.name,
-                carryCell(saved, tensor.data, here, bytes.data(), moved));
+      note(tensor.name,
+           carryCell(saved, tensor.data, here, bytes.data(), moved));
       if (!moved)
         continue;
       FileTensor carried = tensor;

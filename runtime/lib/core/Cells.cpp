@@ -6,7 +6,6 @@
 #include "Support.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <unordered_map>
 
@@ -277,10 +276,12 @@ bool route::readLayout(std::string_view text, CellLayout &layout) {
   return good && text.empty();
 }
 
-void route::noteState(const std::string &cell, const std::string &what) {
-  if (!what.empty())
-    fprintf(stderr, "route-run: note: of state '%s': %s\n", cell.c_str(),
-            what.c_str());
+std::string route::printShape(const CellLayout &layout) {
+  std::string text;
+  for (const CellLayout::Axis &axis : layout.axes)
+    text += (text.empty() ? "" : ", ") + axis.name + " = " +
+            std::to_string(axis.size);
+  return "[" + text + "]";
 }
 
 bool route::fitsLayout(const FileTensor &tensor, const CellLayout &layout) {

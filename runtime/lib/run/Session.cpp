@@ -129,6 +129,14 @@ bool Session::tune() {
          check(tuneEntry(options, module, entry, &error));
 }
 
+/// Says what of a cell of a file does not go over, if anything: a spec may have
+/// changed since.
+static void note(const std::string &cell, const std::string &what) {
+  if (!what.empty())
+    fprintf(stderr, "route-run: note: of state '%s': %s\n", cell.c_str(),
+            what.c_str());
+}
+
 /// State as `--state-out` writes it goes by the names of rows and members that
 /// the file says; a file from elsewhere must have what the cells are.
 bool Session::loadState() {
@@ -143,7 +151,7 @@ bool Session::loadState() {
     while (cell < desc().num_states && tensor.name != desc().states[cell].name)
       ++cell;
     if (cell == desc().num_states && file.metadata(tensor.name)) {
-      noteState(tensor.name, "it is gone");
+      note(tensor.name, "it is gone");
       continue;
     }
     if (cell == desc().num_states)
@@ -167,6 +175,11 @@ bool Session::loadState() {
                           path, tensor.name.c_str()));
     } else {
       saved = here;
+      if (!fitsLayout(tensor, here))
+        return check(fail(&error, ROUTE_ERROR_NO_STATE,
+                          "%.100s: state cell '%.100s' has another shape, "
+                          "expected %.200s",
+                          path, tensor.name.c_str(), printShape(here).c_str()));
     }
     if (saved != here) {
       bool moved;
@@ -174,8 +187,8 @@ bool Session::loadState() {
       if (!check(route_state_read(context, cell, carried.data(), carried.size(),
                                   &error)))
         return false;
-      noteState(tensor.name,
-                carryCell(saved, tensor.data, here, carried.data(), moved));
+      note(tensor.name,
+           carryCell(saved, tensor.data, here, carried.data(), moved));
       if (!moved)
         continue;
       data = carried.data();

@@ -47,14 +47,12 @@ CellLayout cellLayout(const route_module_desc &module,
 std::string carryCell(const CellLayout &from, const void *source,
                       const CellLayout &to, void *target, bool &moved);
 
-/// Says on stderr what of a cell of a file does not go over: a spec may have
-/// changed since. Nothing where all does.
-void noteState(const std::string &cell, const std::string &what);
-
 /// The layout as text, for the metadata of a file, and back; false for text
 /// that is none.
 std::string writeLayout(const CellLayout &layout);
 bool readLayout(std::string_view text, CellLayout &layout);
+/// The axes and their sizes, for messages.
+std::string printShape(const CellLayout &layout);
 /// Whether a file's tensor is of that layout.
 bool fitsLayout(const FileTensor &tensor, const CellLayout &layout);
 
