@@ -2,9 +2,11 @@
 // Binds what a test gives, runs its function and compares the first row of the
 // plan, the refusal or the rule with what is expected.
 #include "route/Driver/Tests.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Interpreter/Checkpoint.h"
 #include "route/Interpreter/Interpreter.h"
+#include "route/Interpreter/Machine.h"
 #include "route/Interpreter/Steps.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -16,9 +18,22 @@ using namespace route::interp;
 
 /// A constant of the IR as an element of `type`.
 static Element elementOf(Attribute attr, Type type) {
+  if (isa<UnitAttr>(attr))
+    return unknownOf(type);
   Element element;
   Type plain = stripRange(type);
-  if (auto text = dyn_cast<StringAttr>(attr)) {
+  if (auto list = dyn_cast<ArrayAttr>(attr)) {
+    std::vector<Element> members;
+    for (Attribute member : list) {
+      Element value = elementOf(member, memberTypeOf(plain));
+      if (!isa<SetType>(plain) ||
+          llvm::none_of(members, [&](const Element &known) {
+            return equalElements(known, value);
+          }))
+        members.push_back(value);
+    }
+    element = std::make_shared<const std::vector<Element>>(std::move(members));
+  } else if (auto text = dyn_cast<StringAttr>(attr)) {
     element = text.str();
   } else if (auto number = dyn_cast<FloatAttr>(attr)) {
     if (plain.isF64())
@@ -78,10 +93,8 @@ static LogicalResult bindCells(Interpreter &interpreter, TestOp test,
       whole ? std::vector<Element>() : present->elements();
   for (int64_t i = 0; i < array->buffer->size(); ++i) {
     Attribute given = rows.get(cast<StringAttr>(labels[i / width]).getValue());
-    array->buffer->set(i, !given ? elements[i]
-                          : isa<UnitAttr>(given)
-                              ? unknownOf(type.getElementType())
-                              : elementOf(given, type.getElementType()));
+    array->buffer->set(i, given ? elementOf(given, type.getElementType())
+                                : elements[i]);
   }
   return interpreter.bindInput(name, *array);
 }
@@ -111,21 +124,49 @@ static LogicalResult bindValue(Interpreter &interpreter, TestOp test,
   route::ArrayType type = typeOfInput(module, name);
   if (!type)
     return failure();
-  bool unknown = isa<UnitAttr>(value);
-  if (unknown && module.lookupSymbol<SignalOp>(name))
+  if (isa<UnitAttr>(value) && module.lookupSymbol<SignalOp>(name))
     return interpreter.bindUnknown(name);
-  if (unknown && !isRangeType(type.getElementType()))
-    return test.emitError("column '") << name << "' is always known";
+  // What no list says the size of has one position.
   SmallVector<AxisRef> axes;
-  for (FlatSymbolRefAttr axis : type.getAxes())
-    axes.push_back(makeAxis(axis.getAttr(), 1));
+  for (FlatSymbolRefAttr axis : type.getAxes()) {
+    auto op = module.lookupSymbol<AxisOp>(axis.getAttr());
+    bool open = op.getStaticSize() < 0 && !op->hasAttr("per_parent");
+    FailureOr<AxisRef> known = makeAxis(axis.getAttr(), 1);
+    if (!open || interpreter.machine().axes.contains(axis.getValue()))
+      known = interpreter.axis(axis.getValue());
+    if (failed(known))
+      return failure();
+    axes.push_back(*known);
+  }
   FailureOr<Array> array = Array::create(type.getElementType(), axes);
   if (failed(array))
     return failure();
-  for (int64_t i = 0; i < array->buffer->size(); ++i)
-    array->buffer->set(i, unknown ? unknownOf(type.getElementType())
-                                  : elementOf(value, type.getElementType()));
+  auto values = dyn_cast<ArrayAttr>(value);
+  int64_t size = array->buffer->size();
+  if (values && values.size() != 1 && int64_t(values.size()) != size)
+    return test.emitError("'")
+           << name << "' has " << values.size() << " values, expected " << size;
+  for (int64_t i = 0; i < size; ++i)
+    array->buffer->set(i, elementOf(!values              ? value
+                                    : values.size() == 1 ? values[0]
+                                                         : values[i],
+                                    type.getElementType()));
   return interpreter.bindInput(name, *array);
+}
+
+/// The sizes that the lists of a test say, parents first.
+static LogicalResult bindSizes(Interpreter &interpreter, TestOp test) {
+  for (auto axis : test->getParentOfType<ModuleOp>().getOps<AxisOp>()) {
+    auto counts = test.getInputs().getAs<DenseI64ArrayAttr>(axis.getSymName());
+    if (!counts)
+      continue;
+    if (failed(axis.getParentAxes().empty()
+                   ? interpreter.bindAxis(axis.getSymName(), counts[0])
+                   : interpreter.bindAxisPerParent(axis.getSymName(),
+                                                   counts.asArrayRef())))
+      return failure();
+  }
+  return success();
 }
 
 /// Writes the elements of state that the test gives.
@@ -420,13 +461,15 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
       interpreter.setNow(int64_t(now.getValueAsDouble() * 1e9));
     bool bound =
         succeeded(bindItems(interpreter, module)) &&
+        succeeded(bindSizes(interpreter, test)) &&
         succeeded(bindDefaults(interpreter, test)) &&
         (!params || succeeded(bindCheckpoint(interpreter, module, *params,
                                              /*exactly=*/true)));
     // What is unknown comes last: it has the axes of what is given.
     for (bool unknown : {false, true})
       for (NamedAttribute input : test.getInputs())
-        if (isa<UnitAttr>(input.getValue()) == unknown)
+        if (isa<UnitAttr>(input.getValue()) == unknown &&
+            !isa<DenseI64ArrayAttr>(input.getValue()))
           bound =
               bound && succeeded(bindValue(interpreter, test, input.getName(),
                                            input.getValue()));

@@ -11,6 +11,7 @@
 #include "route/IRGen/Emitter.h"
 #include "route/Sema/Compile.h"
 #include "route/Sema/Value.h"
+#include "llvm/ADT/MapVector.h"
 #include <deque>
 #include <functional>
 #include <set>
@@ -532,8 +533,24 @@ private:
   bool testCell(const ast::TestDecl::Input &input, TestCells &cells);
   bool testElement(const ast::TestDecl::Input &input);
   bool testSetup(const ast::TestDecl &decl, mlir::FlatSymbolRefAttr &setup);
+  // TestInputs.cpp
+  /// How many positions an axis has in a test, each parent's after the other,
+  /// and which input said so.
+  struct TestSize {
+    llvm::SmallVector<int64_t> counts;
+    SourceRange range;
+    std::string name;
+  };
+  using TestSizes = llvm::MapVector<AxisInfo *, TestSize>;
+  mlir::Attribute testElementOf(const ast::Expr &expr, const TypeInfo &type,
+                                bool match, const ColumnInfo *column);
+  mlir::Attribute
+  testArray(const ast::Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
+            StringRef name, TestSizes &sizes,
+            llvm::function_ref<mlir::Attribute(const ast::Expr &)> leaf);
   bool testInput(const ast::TestDecl::Input &input,
-                 llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs);
+                 llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs,
+                 TestSizes &sizes);
   // StepTests.cpp
   bool testAnswers(const ast::TestDecl::Input &input,
                    llvm::SmallVectorImpl<mlir::Attribute> &answers);

@@ -21,13 +21,6 @@ static const ChooseExpr *rulesOf(const RouteDecl &route) {
   return choose && !choose->rules.empty() ? choose : nullptr;
 }
 
-static bool isSignalEntry(const Scope::Entry &entry) {
-  if (entry.pending)
-    return isa<SignalDecl>(entry.pending);
-  return entry.value.is(Value::Kind::Storage) &&
-         entry.value.storage->kind == Storage::Kind::Signal;
-}
-
 static bool isComparison(ast::BinaryOp op) {
   using Op = ast::BinaryOp;
   return op == Op::Eq || op == Op::Ne || op == Op::Lt || op == Op::Le ||
@@ -205,106 +198,6 @@ bool Elaborator::testSetup(const TestDecl &decl,
   return good;
 }
 
-/// One input of a test as an attribute, with the name that it binds.
-bool Elaborator::testInput(
-    const TestDecl::Input &input,
-    llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs) {
-  TypeInfo type;
-  type.kind = TypeInfo::Kind::Array;
-  std::string name;
-  bool match = false;
-  std::vector<std::string> names;
-  if (input.isSignal) {
-    auto found = root->entries.find(input.name.text);
-    Value value = found == root->entries.end()
-                      ? Value()
-                      : resolve(found->second, *root, input.name.range);
-    if (input.name.text == "now" && found == root->entries.end()) {
-      name = "now";
-      type.element = e.f64();
-      type.unit = Unit::of(Unit::Time);
-    }
-    bool state =
-        value.is(Kind::Storage) && value.storage->kind == Storage::Kind::State;
-    if (state && !value.storage->keyTypes.empty()) {
-      error(diag::wrongKind, input.name.range,
-            "state with keys is given for a key")
-          .label(value.storage->range, "declared here")
-          .help("write the key: " + input.name.text + "[…] = …");
-      return false;
-    }
-    if (state || (value.is(Kind::Storage) &&
-                  value.storage->kind == Storage::Kind::Signal)) {
-      name = value.storage->symbol.getLeafReference().str();
-      type.element = value.storage->type.getElementType();
-      type.unit = value.storage->unit;
-      match = value.storage->threshold;
-    }
-  } else {
-    for (AxisInfo *axis : itemAxes) {
-      for (const ColumnInfo &column : axis->columns)
-        names.push_back(column.name);
-      if (const ColumnInfo *column = axis->findColumn(input.name.text)) {
-        name = axis->symbol.getValue().str() + "." + column->name;
-        type.element = column->type.getElementType();
-        type.unit = column->unit;
-      }
-    }
-  }
-  if (name.empty()) {
-    if (auto failed = root->entries.find(input.name.text);
-        input.isSignal && diags.hasErrors() && failed != root->entries.end() &&
-        !failed->second.pending && failed->second.value.isError())
-      return false; // its declaration has told why
-    auto message =
-        error(diag::unknownName, input.name.range,
-              llvm::Twine("unknown ") + (input.isSignal ? "signal" : "column") +
-                  " '" + input.name.text + "'");
-    // The sign says which of the two is meant.
-    bool column = llvm::any_of(itemAxes, [&](AxisInfo *axis) {
-      return axis->findColumn(input.name.text);
-    });
-    auto other = root->entries.find(input.name.text);
-    if (input.isSignal) {
-      names = {"now"};
-      for (auto &[known, entry] : root->entries)
-        if (isSignalEntry(entry) ||
-            (entry.pending && isa<StateDecl>(entry.pending)) ||
-            (entry.value.is(Kind::Storage) &&
-             entry.value.storage->kind == Storage::Kind::State))
-          names.push_back(known);
-    }
-    if (input.isSignal && column)
-      message.note("'" + input.name.text +
-                   "' is a column, which is given with ':'");
-    else if (!input.isSignal && other != root->entries.end() &&
-             isSignalEntry(other->second))
-      message.note("'" + input.name.text +
-                   "' is a signal, which is given with '='");
-    else
-      message.suggest(input.name.text, names);
-    return false;
-  }
-  mlir::Attribute value;
-  auto *truth = dyn_cast<BoolExpr>(input.value.get());
-  if (match && truth) // a match that holds or not: the surest score
-    value = e.builder.getFloatAttr(getValueType(type.element),
-                                   truth->value ? 1.0 : 0.0);
-  else
-    value = constantAttr(*input.value, type);
-  if (!value)
-    return false;
-  if (llvm::any_of(inputs, [&](mlir::NamedAttribute known) {
-        return known.getName() == name;
-      })) {
-    error(diag::duplicateName, input.name.range,
-          "'" + input.name.text + "' is given twice");
-    return false;
-  }
-  inputs.push_back(e.builder.getNamedAttr(name, value));
-  return true;
-}
-
 void Elaborator::emitTest(const TestDecl &decl,
                           const std::vector<const RouteDecl *> &routers) {
   mlir::OpBuilder::InsertionGuard guard(e.builder);
@@ -342,18 +235,22 @@ void Elaborator::emitTest(const TestDecl &decl,
   llvm::SmallVector<mlir::NamedAttribute> inputs;
   llvm::SmallVector<mlir::Attribute> answers;
   TestCells cells;
+  TestSizes sizes;
   bool good = true;
   for (const TestDecl::Input &input : decl.inputs)
     if (!llvm::isa_and_nonnull<IndexExpr>(input.cell.get()))
       good &= input.call   ? testAnswers(input, answers)
               : input.cell ? testCell(input, cells)
-                           : testInput(input, inputs);
+                           : testInput(input, inputs, sizes);
   mlir::FlatSymbolRefAttr setup;
   if (!testSetup(decl, setup) || !good)
     return;
   for (auto &[name, rows] : cells)
     inputs.push_back(
         e.builder.getNamedAttr(name, e.builder.getDictionaryAttr(rows)));
+  for (auto &[axis, said] : sizes)
+    inputs.push_back(e.builder.getNamedAttr(
+        axis->symbol.getValue(), e.builder.getDenseI64ArrayAttr(said.counts)));
   std::string expected;
   mlir::IntegerAttr rule;
   mlir::DictionaryAttr values;

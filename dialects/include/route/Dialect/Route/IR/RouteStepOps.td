@@ -59,7 +59,9 @@ def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
   let summary = "an inline test of the spec";
   let description = [{
     Runs `function` on a batch of one item. `inputs` gives columns
-    (`axis.column`) and signals by name; a unit attribute makes one unknown.
+    (`axis.column`) and signals by name: a value for every position, or an array
+    with one each; a unit attribute makes one unknown. The name of an open axis
+    gives how many positions each of its parent has.
     `expected` is the label of the row that a router must choose first, `none`
     for no row, `reject CODE` for a refusal, or `true` where all results must be
     true; `rule` is the position of the rule that must fire instead. For a step
