@@ -191,8 +191,11 @@ LogicalResult Machine::bindAxisPerParent(AxisOp op, ArrayRef<int64_t> counts) {
   bool open = !axes.contains(parent.getValue()) &&
               parentOp.getStaticSize() < 0 && !parentOp.getLabels() &&
               !parentOp.getOriginal();
-  if (open && failed(bindAxis(parentOp, counts.size())))
-    return failure();
+  if (open) {
+    if (failed(bindAxis(parentOp, counts.size())))
+      return failure();
+    openAxes.push_back(parent.getValue().str());
+  }
   FailureOr<AxisRef> found = axis(parent, op.getLoc());
   if (failed(found))
     return failure();

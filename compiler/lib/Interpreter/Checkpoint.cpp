@@ -202,17 +202,20 @@ static FailureOr<Array> gather(Interpreter &interpreter, Operation *op,
   return array;
 }
 
-/// The symbols that functions, budgets and what these read depend on.
-static llvm::DenseSet<StringAttr> symbolsRead(ModuleOp module) {
-  llvm::DenseSet<StringAttr> read;
+/// The symbols that functions, budgets and what these use depend on.
+static llvm::DenseSet<StringAttr> symbolsUsed(ModuleOp module) {
+  llvm::DenseSet<StringAttr> used;
   SmallVector<Operation *> open;
   auto visit = [&](Operation *op) {
-    op->walk([&](GetOp get) {
-      StringAttr name = get.getSymbol().getRootReference();
-      if (!read.insert(name).second)
-        return;
-      if (Operation *target = SymbolTable::lookupSymbolIn(module, name))
-        open.push_back(target);
+    op->walk([&](Operation *user) {
+      for (NamedAttribute attribute : user->getAttrs()) {
+        auto symbol = dyn_cast<SymbolRefAttr>(attribute.getValue());
+        if (!symbol || !used.insert(symbol.getRootReference()).second)
+          continue;
+        if (Operation *target =
+                SymbolTable::lookupSymbolIn(module, symbol.getRootReference()))
+          open.push_back(target);
+      }
     });
   };
   for (Operation &op : *module.getBody())
@@ -224,8 +227,8 @@ static llvm::DenseSet<StringAttr> symbolsRead(ModuleOp module) {
   for (auto func : module.getOps<func::FuncOp>())
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       if (auto name = func.getArgAttrOfType<StringAttr>(i, "route.name"))
-        read.insert(name);
-  return read;
+        used.insert(name);
+  return used;
 }
 
 LogicalResult route::interp::bindCheckpoint(Interpreter &interpreter,
@@ -233,9 +236,9 @@ LogicalResult route::interp::bindCheckpoint(Interpreter &interpreter,
                                             const SafeTensors &file,
                                             bool exactly) {
   Bound bound;
-  llvm::DenseSet<StringAttr> read = symbolsRead(module);
+  llvm::DenseSet<StringAttr> used = symbolsUsed(module);
   for (auto param : module.getOps<ParamOp>()) {
-    if (!read.contains(param.getSymNameAttr()))
+    if (!used.contains(param.getSymNameAttr()))
       continue;
     auto value = gather(interpreter, param, cast<ArrayType>(param.getType()),
                         param.getFrom(), file, exactly ? &bound : nullptr);
@@ -244,7 +247,7 @@ LogicalResult route::interp::bindCheckpoint(Interpreter &interpreter,
       return failure();
   }
   for (auto state : module.getOps<StateOp>()) {
-    if (!state.getFrom())
+    if (!state.getFrom() || !used.contains(state.getSymNameAttr()))
       continue;
     auto value = gather(interpreter, state, cast<ArrayType>(state.getType()),
                         *state.getFrom(), file, exactly ? &bound : nullptr);

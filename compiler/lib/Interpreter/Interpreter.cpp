@@ -29,13 +29,19 @@ static AxisOp lookupAxisNamed(Machine &machine, StringRef name) {
 
 LogicalResult Interpreter::bindAxis(StringRef axis, int64_t size) {
   AxisOp op = lookupAxisNamed(*impl, axis);
-  return op ? impl->bindAxis(op, size) : failure();
+  if (!op || failed(impl->bindAxis(op, size)))
+    return failure();
+  impl->openAxes.push_back(axis.str());
+  return success();
 }
 
 LogicalResult Interpreter::bindAxisPerParent(StringRef axis,
                                              ArrayRef<int64_t> counts) {
   AxisOp op = lookupAxisNamed(*impl, axis);
-  return op ? impl->bindAxisPerParent(op, counts) : failure();
+  if (!op || failed(impl->bindAxisPerParent(op, counts)))
+    return failure();
+  impl->openAxes.push_back(axis.str());
+  return success();
 }
 
 LogicalResult Interpreter::bindParam(StringRef name, const Array &value) {

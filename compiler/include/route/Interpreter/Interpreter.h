@@ -71,7 +71,8 @@ public:
   mlir::LogicalResult bindInput(llvm::StringRef name, const Array &value);
   /// Makes a signal unknown; its element type is a range.
   mlir::LogicalResult bindUnknown(llvm::StringRef name);
-  /// Forgets inputs and the sizes they gave; parameters and state stay.
+  /// Forgets inputs and the sizes of axes that the caller decides; parameters
+  /// and state stay.
   void clearInputs();
 
   /// Calls a function. Without `args` each argument is the input, parameter or
