@@ -106,24 +106,30 @@ struct ErrorCollector : llvm::DiagnosticHandler {
   std::string &text;
 };
 
-void initializeTargets() {
-  static std::once_flag once;
-  std::call_once(once, [] {
+/// Whether the native target is there and does as it is told.
+bool initializeTargets() {
+  static const bool done = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     llvm::InitializeNativeTargetAsmParser();
     // Only kernels gain from the reduction of strength (`optimize`). Decisions
     // are loops of thousands of instructions, for which it takes five sixths of
-    // all time, and code without it is smaller and as fast.
-    if (llvm::cl::Option *option =
-            llvm::cl::getRegisteredOptions().lookup("disable-lsr"))
-      option->addOccurrence(0, "disable-lsr", "true");
-  });
+    // all time, and code without it is smaller and as fast. LLVM hides the
+    // option, and another version may have none: compiling is then an error,
+    // not slow.
+    llvm::cl::Option *option =
+        llvm::cl::getRegisteredOptions().lookup("disable-lsr");
+    return option && !option->addOccurrence(0, "disable-lsr", "true");
+  }();
+  return done;
 }
 
 std::unique_ptr<llvm::TargetMachine> makeMachine(const TargetOptions &options,
                                                  std::string &error) {
-  initializeTargets();
+  if (!initializeTargets()) {
+    error = "this LLVM has no option 'disable-lsr'";
+    return nullptr;
+  }
   llvm::Triple triple(options.triple.empty()
                           ? llvm::sys::getDefaultTargetTriple()
                           : options.triple);
