@@ -25,6 +25,7 @@ make_folder() {
     -o "$folder/models/tiny.so"
   cp "$device"/{device,layers,routers}.py "$root/test/Examples/torch_layers.py" "$folder/scripts"
   cp "$root/test/Perf/CUDA/layers.py" "$folder/scripts/measure_layers.py"
+  cp "$root/test/Perf/CUDA/command.py" "$folder/scripts"
   cp "$example"/{layers,compare}.py "$folder/example"
   cp -r "$root/runtime/bindings/python/route" "$folder/example"
   cp -L "$build/lib/libroute_rt.so" "$0" "$folder"

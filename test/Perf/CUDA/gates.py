@@ -10,10 +10,10 @@ the matrix's type, and softmax and topk, in a graph. The floor is what is read, 
 `run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME.
 """
 
-import argparse
 import os
 import subprocess
-import sys
+
+import command
 
 SHAPES = {"qwen3": (128, 2048), "deepseek_v3": (256, 7168)}  # experts, hidden
 CHOSEN = 8
@@ -56,11 +56,8 @@ def flipped(chosen, x, w):
 
 def run(options):
     import torch
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:0] = [here, os.path.join(here, "../../Target/CUDA/Device")]
     from device import Library
     from routers import timed
-    print(torch.cuda.get_device_name(), "torch", torch.__version__)
     g = torch.Generator("cuda").manual_seed(3)
     for shape in options.shapes.split(","):
         E, H = SHAPES[shape]
@@ -91,15 +88,8 @@ def run(options):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("make")
-    command.add_argument("routec")
-    command.add_argument("folder")
-    command = commands.add_parser("run")
-    command.add_argument("folder")
-    command.add_argument("--shapes", default=",".join(SHAPES))
-    command.add_argument("--tokens", default="1,4,16,64,256,1024,8192")
-    command.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
-    options = parser.parse_args()
-    sys.exit(make(options.routec, options.folder) if options.command == "make" else run(options))
+    parser, options = command.parser(__doc__)
+    options.add_argument("--shapes", default=",".join(SHAPES))
+    options.add_argument("--tokens", default="1,4,16,64,256,1024,8192")
+    options.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
+    command.main(parser, make, run)

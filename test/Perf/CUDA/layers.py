@@ -18,13 +18,14 @@ everything but one graph's own data flushed from the second-level cache before e
 `run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME. The library reads torch's weights where they lie.
 """
 
-import argparse
 import os
 import random
 import statistics
 import subprocess
 import sys
 import time
+
+import command
 
 SHAPES = {  # experts, chosen, hidden, inner; ROUTERS has those that choose by another rule than softmax
     "mixtral": (8, 2, 4096, 14336),
@@ -331,14 +332,11 @@ def measure(shape, folder, tokens, peers, options):
 
 def run(options):
     import torch
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:0] = [here, os.path.join(here, "../../Target/CUDA/Device")]
     peers = {}
     if options.peers:
         sys.path.insert(0, options.peers)
         from peers import PEERS
         peers = PEERS
-    print(torch.cuda.get_device_name(), "torch", torch.__version__)
     tokens = [int(t) for t in options.tokens.split(",")] if options.tokens else TOKENS
     wrong = 0
     for shape in options.shapes.split(","):
@@ -349,26 +347,16 @@ def run(options):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("make")
-    command.add_argument("routec")
-    command.add_argument("folder")
-    command = commands.add_parser("run")
-    command.add_argument("folder")
-    command.add_argument("--shapes", default="qwen3,mixtral")
-    command.add_argument("--tokens")
-    command.add_argument("--peers")
-    command.add_argument("--skew", type=float, default=0, help="of the experts' popularity: Zipf's exponent")
-    command.add_argument("--cool", action="store_true", help="single calls on a flushed cache")
-    command.add_argument("--profile", action="store_true")
-    command.add_argument("--alone", action="store_true", help="without peers but bmm")
-    command.add_argument("--compile", action="store_true", help="torch.compile of the grouped_mm layer too")
-    command.add_argument("--seconds", type=float, default=1.5, help="of replays at each number of tokens")
-    command.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
-    command.add_argument("--rate", type=float, default=800e12, help="operations a second, for the floor")
-    options = parser.parse_args()
-    if options.command == "make":
-        make(options.routec, options.folder)
-    else:
-        sys.exit(1 if run(options) else 0)
+    parser, options = command.parser(__doc__)
+    options.add_argument("--shapes", default="qwen3,mixtral")
+    options.add_argument("--tokens")
+    options.add_argument("--peers")
+    options.add_argument("--skew", type=float, default=0, help="of the experts' popularity: Zipf's exponent")
+    options.add_argument("--cool", action="store_true", help="single calls on a flushed cache")
+    options.add_argument("--profile", action="store_true")
+    options.add_argument("--alone", action="store_true", help="without peers but bmm")
+    options.add_argument("--compile", action="store_true", help="torch.compile of the grouped_mm layer too")
+    options.add_argument("--seconds", type=float, default=1.5, help="of replays at each number of tokens")
+    options.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
+    options.add_argument("--rate", type=float, default=800e12, help="operations a second, for the floor")
+    command.main(parser, make, run)

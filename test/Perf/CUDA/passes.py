@@ -10,13 +10,13 @@ results but for rounding, or the line ends with WRONG.
 `run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME.
 """
 
-import argparse
 import os
 import random
 import statistics
 import subprocess
-import sys
 import time
+
+import command
 
 SOURCE = """axis token, hidden = {H}, inner = {I}, half {{ gate, up }}
 signal x: {type}[token, hidden]
@@ -89,10 +89,7 @@ def tensors(E, H, I, dtype, turns):
 
 def run(options):
     import torch
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:0] = [here, os.path.join(here, "../../Target/CUDA/Device")]
     from device import Library
-    print(torch.cuda.get_device_name(), "torch", torch.__version__)
     wrong = 0
     for name, (E, K, H, I, kind, matrices) in LAYERS.items():
         dtype = torch.bfloat16 if kind == "bf16" else torch.float16
@@ -148,17 +145,7 @@ def run(options):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("make")
-    command.add_argument("routec")
-    command.add_argument("folder")
-    command = commands.add_parser("run")
-    command.add_argument("folder")
-    command.add_argument("--tokens", default="1,32,512,8192")
-    command.add_argument("--seconds", type=float, default=0.6, help="of replays, for every four forms")
-    options = parser.parse_args()
-    if options.command == "make":
-        make(options.routec, options.folder)
-    else:
-        sys.exit(1 if run(options) else 0)
+    parser, options = command.parser(__doc__)
+    options.add_argument("--tokens", default="1,32,512,8192")
+    options.add_argument("--seconds", type=float, default=0.6, help="of replays, for every four forms")
+    command.main(parser, make, run)
