@@ -625,15 +625,10 @@ private:
   bool executeSteps(llvm::ArrayRef<ast::StmtPtr> stmts);
   bool executeStep(const ast::Stmt &stmt);
   bool stepIf(const ast::IfStmt &stmt);
-  bool stepFor(const ast::ForExpr &expr);
-  Value stepCarry(const ast::ForExpr &expr);
   bool asksHost(const ast::Node &node);
-  bool stepCase(const ast::CaseExpr &expr);
   bool stepNote(const ast::NoteStmt &stmt);
   bool stepKeep(const ast::KeepStmt &stmt);
   bool stepRefuse(const Value &refusal);
-  bool stepArm(const ast::CaseArm &arm);
-  mlir::Value armCondition(const ast::CaseArm &arm, const Value &subject);
   struct Joined { // variables that blocks take as arguments
     std::vector<Scope::Entry *> entries;
     llvm::SmallVector<mlir::Type> types;
@@ -643,6 +638,29 @@ private:
   void bindJoined(const Joined &joined, mlir::ValueRange values);
   mlir::Block *newStepBlock(mlir::TypeRange types = {});
   void jumpTo(mlir::Block *block, mlir::ValueRange values = {});
+
+  // StepLoops.cpp
+  struct StepRounds;
+  bool stepFor(const ast::ForExpr &expr);
+  Value stepCarry(const ast::ForExpr &expr);
+  bool stepDomain(const ast::ForExpr &expr, StepRounds &rounds);
+  mlir::Value roundNumber(const ast::Expr &written);
+  Value rowsInOrder(const ast::ForExpr &expr, AxisInfo *pool);
+  Value roundBinder(const StepRounds &rounds);
+  bool stepRound(const ast::ForExpr &expr, StepRounds &rounds);
+
+  // StepCases.cpp
+  bool stepCase(const ast::CaseExpr &expr);
+  bool checkHandledBy(const ast::CaseExpr &expr, const Value &subject);
+  bool branchToArm(const ast::CaseArm &arm, const Value &subject,
+                   mlir::Block *&next);
+  void bindArm(const ast::CaseArm &arm, const ast::Expr &written,
+               const Value &subject, Scope &scope);
+  bool stepArm(const ast::CaseArm &arm);
+  mlir::Value armCondition(const ast::CaseArm &arm, const Value &subject);
+  mlir::Value failedCondition(const ast::CaseArm &arm, const Value &result);
+  mlir::Value knownCondition(const ast::CaseArm &arm, const Value &subject);
+  mlir::Value testCondition(const ast::CaseArm &arm, const Value &subject);
 
   // StepValues.cpp
   std::optional<Shape> shapeOf(const Value &value, SourceRange range);
