@@ -82,6 +82,170 @@ static bool adapts(const Value &value, const Unit &unit) {
          (unit.counts() || value.number == 0);
 }
 
+/// How long what a budget counts stays counted, as written.
+struct Elaborator::BudgetWindow {
+  mlir::StringAttr zone;
+  mlir::IntegerAttr length, slots, lease;
+  mlir::FloatAttr warn;
+};
+
+/// The zone of a day or month; false after an error.
+bool Elaborator::budgetZone(const StringExpr &text, BudgetWindow &window) {
+  if (!isTimeZone(text.value)) {
+    error(diag::badBudget, text.range, "'" + text.value + "' is no time zone")
+        .suggest(text.value, timeZoneNames())
+        .note("zones are those of the tz database, for example "
+              "\"Europe/Berlin\"");
+    return false;
+  }
+  window.zone = e.builder.getStringAttr(text.value);
+  return true;
+}
+
+/// The length of a window, and of a sliding one how many parts: `60 s / 6`.
+bool Elaborator::budgetLength(const Expr &written, BudgetWindow &window) {
+  const Expr *time = &written;
+  if (auto *parts = dyn_cast<ast::BinaryExpr>(time);
+      parts && parts->op == ast::BinaryOp::Div) {
+    auto count = constantSize(*parts->rhs, "the number of parts of a window");
+    if (!count)
+      return false;
+    window.slots = e.builder.getI64IntegerAttr(*count);
+    time = parts->lhs.get();
+  }
+  auto ns = nanoseconds(*time);
+  if (!ns)
+    return false;
+  if (*ns < (window.slots ? window.slots.getInt() : 1)) {
+    error(diag::badBudget, written.range,
+          window.slots ? "the parts of this window are shorter than 1 ns"
+                       : "a window is longer than 0 s");
+    return false;
+  }
+  window.length = e.builder.getI64IntegerAttr(*ns);
+  return true;
+}
+
+/// The share of its limit from which a budget gives alarm.
+bool Elaborator::budgetWarning(const Expr &written, BudgetWindow &window) {
+  auto share = evalConstant(written);
+  if (!share)
+    return false;
+  if (!(*share > 0 && *share <= 1)) {
+    auto message =
+        error(diag::badBudget, written.range,
+              "'warn' takes a share of the limit, above 0 and at most 100%");
+    if (*share > 1 && *share <= 100)
+      message.help("write " + sources.text(written.range) + "%");
+    return false;
+  }
+  window.warn = e.builder.getF64FloatAttr(*share);
+  return true;
+}
+
+bool Elaborator::budgetWindow(const BudgetDecl &decl, BudgetWindow &found) {
+  StringRef window = decl.window.text;
+  bool needsLength = window == "fixed" || window == "sliding",
+       needsZone = window == "day" || window == "month";
+  const Expr *written = decl.windowLength.get();
+  if (auto *text = dyn_cast_or_null<StringExpr>(written); text && needsZone) {
+    if (!budgetZone(*text, found))
+      return false;
+  } else if (written && needsLength && !budgetLength(*written, found)) {
+    return false;
+  }
+  if ((needsZone && !found.zone) || (needsLength && !found.length) ||
+      (!needsZone && !needsLength && written)) {
+    error(diag::badBudget, decl.window.range,
+          "window '" + window + "' takes " +
+              (needsZone     ? "a time zone, for example \"UTC\""
+               : needsLength ? "a length, for example 60 s"
+                             : "nothing more"));
+    return false;
+  }
+  if (decl.lease) {
+    auto ns = nanoseconds(*decl.lease);
+    if (!ns)
+      return false;
+    found.lease = e.builder.getI64IntegerAttr(*ns);
+  }
+  return !decl.warn || budgetWarning(*decl.warn, found);
+}
+
+/// A region that computes what a budget reserves or allows.
+bool Elaborator::budgetAmount(const Expr &expr, mlir::Region &region,
+                              Value &value) {
+  return budgetRegion(region, [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
+    value = eval(expr);
+    mlir::Value ir = asArray(value, expr.range, e.f64());
+    if (!ir)
+      return false;
+    if (!isNumber(e.elementOf(ir))) {
+      error(diag::typeMismatch, expr.range,
+            "a budget counts quantities, found " + describe(value));
+      return false;
+    }
+    yielded.push_back(e.cast(ir, e.f64()));
+    return true;
+  });
+}
+
+/// A caller must not choose the key that it is counted under.
+bool Elaborator::isTrusted(const BudgetDecl &decl, const Expr &key) {
+  auto *name = dyn_cast<NameExpr>(ignoreParens(&key));
+  if (!name)
+    return true;
+  for (AxisInfo *axis : itemAxes)
+    if (const ColumnInfo *column = axis->findColumn(name->name.text);
+        column && !column->trusted) {
+      error(diag::untrustedKey, key.range,
+            "budget '" + decl.name.text + "' keys on '" + column->name +
+                "', which is not trusted")
+          .label(column->range, "given by the caller")
+          .help("declare it 'trusted " + column->name +
+                "' if the service vouches for it");
+      return false;
+    }
+  return true;
+}
+
+bool Elaborator::budgetKeys(const BudgetDecl &decl, mlir::Region &region) {
+  if (decl.per.empty())
+    return true;
+  return budgetRegion(region, [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
+    for (const ExprPtr &key : decl.per) {
+      if (!isTrusted(decl, *key))
+        return false;
+      mlir::Value ir = evalArray(*key);
+      if (!ir)
+        return false;
+      yielded.push_back(ir);
+    }
+    return true;
+  });
+}
+
+/// What constant amounts say by themselves.
+bool Elaborator::checkAmounts(const BudgetDecl &decl, const Value &reserve,
+                              const Value &limit, const Unit &unit) {
+  if (reserve.is(Kind::Number) && reserve.number < 0) {
+    error(diag::badBudget, decl.reserve->range,
+          "a choice reserves nothing or more, not " +
+              quantity(reserve.number, unit));
+    return false;
+  }
+  if (limit.is(Kind::Number) && reserve.is(Kind::Number) &&
+      reserve.number > limit.number) {
+    error(diag::infeasibleBudget, decl.reserve->range,
+          "budget '" + decl.name.text + "' reserves " +
+              quantity(reserve.number, unit) + " a choice, but allows " +
+              quantity(limit.number, unit))
+        .label(decl.limit->range, "the limit");
+    return false;
+  }
+  return true;
+}
+
 bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   if (!decl.reserve || !decl.limit || !decl.window)
     return false; // the parser has told what it lacks
@@ -98,75 +262,13 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   atModuleLevel();
   e.loc = locationOf(decl.name.range);
   auto symbol = freshSymbol(decl.name.text);
-  mlir::StringAttr zone;
-  mlir::IntegerAttr length, slots, lease;
-  mlir::FloatAttr warn;
-  bool needsLength = window == "fixed" || window == "sliding",
-       needsZone = window == "day" || window == "month";
-  if (auto *text = dyn_cast_or_null<StringExpr>(decl.windowLength.get());
-      text && needsZone) {
-    if (!isTimeZone(text->value)) {
-      error(diag::badBudget, text->range,
-            "'" + text->value + "' is no time zone")
-          .suggest(text->value, timeZoneNames())
-          .note("zones are those of the tz database, for example "
-                "\"Europe/Berlin\"");
-      return false;
-    }
-    zone = e.builder.getStringAttr(text->value);
-  } else if (decl.windowLength && needsLength) {
-    const Expr *time = decl.windowLength.get();
-    if (auto *parts = dyn_cast<ast::BinaryExpr>(time);
-        parts && parts->op == ast::BinaryOp::Div) {
-      auto count = constantSize(*parts->rhs, "the number of parts of a window");
-      if (!count)
-        return false;
-      slots = e.builder.getI64IntegerAttr(*count);
-      time = parts->lhs.get();
-    }
-    auto ns = nanoseconds(*time);
-    if (!ns)
-      return false;
-    if (*ns < (slots ? slots.getInt() : 1)) {
-      error(diag::badBudget, decl.windowLength->range,
-            slots ? "the parts of this window are shorter than 1 ns"
-                  : "a window is longer than 0 s");
-      return false;
-    }
-    length = e.builder.getI64IntegerAttr(*ns);
-  }
-  if ((needsZone && !zone) || (needsLength && !length) ||
-      (!needsZone && !needsLength && decl.windowLength)) {
-    error(diag::badBudget, decl.window.range,
-          "window '" + window + "' takes " +
-              (needsZone     ? "a time zone, for example \"UTC\""
-               : needsLength ? "a length, for example 60 s"
-                             : "nothing more"));
+  BudgetWindow found;
+  if (!budgetWindow(decl, found))
     return false;
-  }
-  if (decl.lease) {
-    auto ns = nanoseconds(*decl.lease);
-    if (!ns)
-      return false;
-    lease = e.builder.getI64IntegerAttr(*ns);
-  }
-  if (decl.warn) {
-    auto share = evalConstant(*decl.warn);
-    if (!share)
-      return false;
-    if (!(*share > 0 && *share <= 1)) {
-      auto message =
-          error(diag::badBudget, decl.warn->range,
-                "'warn' takes a share of the limit, above 0 and at most 100%");
-      if (*share > 1 && *share <= 100)
-        message.help("write " + sources.text(decl.warn->range) + "%");
-      return false;
-    }
-    warn = e.builder.getF64FloatAttr(*share);
-  }
   auto op = BudgetOp::create(e.builder, e.loc, symbol, pool->symbol.getValue(),
-                             window, zone, length, slots, lease, warn,
-                             mlir::StringAttr(), mlir::ArrayAttr());
+                             window, found.zone, found.length, found.slots,
+                             found.lease, found.warn, mlir::StringAttr(),
+                             mlir::ArrayAttr());
   mlir::Operation *saved = topOp;
   topOp = op;
   ScopePtr inner = std::make_shared<Scope>(cx.scope);
@@ -175,48 +277,9 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   cx.scope = inner;
   cx.candidate = pool;
   Value reserve, limit;
-  auto amount = [&](const Expr &expr, Value &value) {
-    return [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
-      value = eval(expr);
-      mlir::Value ir = asArray(value, expr.range, e.f64());
-      if (!ir)
-        return false;
-      if (!isNumber(e.elementOf(ir))) {
-        error(diag::typeMismatch, expr.range,
-              "a budget counts quantities, found " + describe(value));
-        return false;
-      }
-      yielded.push_back(e.cast(ir, e.f64()));
-      return true;
-    };
-  };
-  bool good = budgetRegion(op.getReserve(), amount(*decl.reserve, reserve)) &&
-              budgetRegion(op.getLimit(), amount(*decl.limit, limit));
-  if (good && !decl.per.empty())
-    good = budgetRegion(
-        op.getPer(), [&](llvm::SmallVectorImpl<mlir::Value> &yielded) {
-          for (const ExprPtr &expr : decl.per) {
-            const Expr *key = expr.get();
-            if (auto *name = dyn_cast<NameExpr>(ignoreParens(key)))
-              for (AxisInfo *axis : itemAxes)
-                if (const ColumnInfo *column =
-                        axis->findColumn(name->name.text);
-                    column && !column->trusted) {
-                  error(diag::untrustedKey, key->range,
-                        "budget '" + decl.name.text + "' keys on '" +
-                            column->name + "', which is not trusted")
-                      .label(column->range, "given by the caller")
-                      .help("declare it 'trusted " + column->name +
-                            "' if the service vouches for it");
-                  return false;
-                }
-            mlir::Value ir = evalArray(*key);
-            if (!ir)
-              return false;
-            yielded.push_back(ir);
-          }
-          return true;
-        });
+  bool good = budgetAmount(*decl.reserve, op.getReserve(), reserve) &&
+              budgetAmount(*decl.limit, op.getLimit(), limit) &&
+              budgetKeys(decl, op.getPer());
   Unit unit = adapts(reserve, limit.unit) ? limit.unit : reserve.unit;
   if (good && decl.charge)
     good = chargeRegion(op, decl, pool, unit);
@@ -237,22 +300,7 @@ bool Elaborator::elaborateBudget(const BudgetDecl &decl, AxisInfo *pool) {
   budgets[&decl] = mlir::FlatSymbolRefAttr::get(&context, symbol);
   budgetPools[&decl] = pool;
   budgetUnits[&decl] = unit;
-  if (reserve.is(Kind::Number) && reserve.number < 0) {
-    error(diag::badBudget, decl.reserve->range,
-          "a choice reserves nothing or more, not " +
-              quantity(reserve.number, unit));
-    return false;
-  }
-  if (limit.is(Kind::Number) && reserve.is(Kind::Number) &&
-      reserve.number > limit.number) {
-    error(diag::infeasibleBudget, decl.reserve->range,
-          "budget '" + decl.name.text + "' reserves " +
-              quantity(reserve.number, unit) + " a choice, but allows " +
-              quantity(limit.number, unit))
-        .label(decl.limit->range, "the limit");
-    return false;
-  }
-  return true;
+  return checkAmounts(decl, reserve, limit, unit);
 }
 
 /// What was used: the single values that the answers of all bodies have.

@@ -563,6 +563,16 @@ private:
   bool budgetRegion(
       mlir::Region &region,
       llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body);
+  struct BudgetWindow;
+  bool budgetWindow(const ast::BudgetDecl &decl, BudgetWindow &found);
+  bool budgetZone(const ast::StringExpr &text, BudgetWindow &window);
+  bool budgetLength(const ast::Expr &written, BudgetWindow &window);
+  bool budgetWarning(const ast::Expr &written, BudgetWindow &window);
+  bool budgetAmount(const ast::Expr &expr, mlir::Region &region, Value &value);
+  bool budgetKeys(const ast::BudgetDecl &decl, mlir::Region &region);
+  bool isTrusted(const ast::BudgetDecl &decl, const ast::Expr &key);
+  bool checkAmounts(const ast::BudgetDecl &decl, const Value &reserve,
+                    const Value &limit, const Unit &unit);
   // BudgetProofs.cpp
   struct Shortage { // a row that a budget can never have room for
     const ast::BudgetDecl *budget;
