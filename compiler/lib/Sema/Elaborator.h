@@ -552,8 +552,20 @@ private:
                  llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs,
                  TestSizes &sizes);
   // StepTests.cpp
+  struct AnsweredCall;
   bool testAnswers(const ast::TestDecl::Input &input,
                    llvm::SmallVectorImpl<mlir::Attribute> &answers);
+  bool answeredBody(const ast::Expr &callee, StringRef base, StringRef name,
+                    AnsweredCall &call, std::vector<std::string> &names);
+  bool isAskedOfHost(const ast::Name &name);
+  TypeInfo answeredType(const AnsweredCall &call, StringRef name);
+  bool answeredRow(const ast::CallExpr &written, StringRef name,
+                   AnsweredCall &call);
+  mlir::Attribute answeredFields(const ast::RecordExpr &record,
+                                 const TypeInfo &type);
+  mlir::Attribute answeredFailure(const ast::Expr &written);
+  mlir::Attribute testAnswer(const AnsweredCall &call, const ast::Expr &written,
+                             bool any);
   mlir::Attribute testConstant(const ast::Expr &expr, const TypeInfo &type);
   bool testValues(const ast::RouteDecl &route, route::FuncOp func,
                   const ast::Expr &wanted, mlir::DictionaryAttr &values);

@@ -25,153 +25,209 @@ mlir::Attribute Elaborator::testConstant(const Expr &expr,
   return constantAttr(expr, type);
 }
 
-bool Elaborator::testAnswers(const TestDecl::Input &input,
-                             llvm::SmallVectorImpl<mlir::Attribute> &answers) {
-  // `chat(small)`, `models.chat(small)`, `host.search()`.
-  const CallExpr &call = *input.call;
-  const Expr *callee = ignoreParens(call.callee.get());
-  auto *member = dyn_cast<MemberExpr>(callee);
-  StringRef base = member ? plainName(member->base.get()) : StringRef();
-  StringRef name = member ? StringRef(member->member.text) : plainName(callee);
-  const BodyDecl *body = nullptr;
-  PoolInfo *owner = nullptr;
-  std::vector<std::string> names;
+/// A call of the host that a test answers.
+struct Elaborator::AnsweredCall {
+  const BodyDecl *body = nullptr; // null: of `host`
+  PoolInfo *owner = nullptr;      // whose body it is
+  std::string name;               // `models.chat`, `host.search`
+  std::string row;                // of the pool; empty: any
+  TypeInfo type;                  // of an answer: a record
+};
+
+/// Finds the body that `chat(small)` or `models.chat(small)` names; none where
+/// no pool has it. False after an error.
+bool Elaborator::answeredBody(const Expr &callee, StringRef base,
+                              StringRef name, AnsweredCall &call,
+                              std::vector<std::string> &names) {
   for (PoolInfo &pool : pools)
     for (const auto &known : pool.bodies()) {
       names.push_back(known->name.text);
       if (known->name.text != name ||
           (!base.empty() && base != pool.axis->name))
         continue;
-      if (body) {
-        error(diag::wrongKind, callee->range,
+      if (call.body) {
+        error(diag::wrongKind, callee.range,
               "several pools have a body '" + name + "'")
-            .help("say which: " + owner->axis->name + "." + name + "(…)");
+            .help("say which: " + call.owner->axis->name + "." + name + "(…)");
         return false;
       }
-      body = known.get();
-      owner = &pool;
+      call.body = known.get();
+      call.owner = &pool;
     }
-  bool host = base == "host";
-  Name written = member ? member->member : Name{name.str(), callee->range};
-  if (!body && !host) {
-    unknownName(written, "body of a pool", names);
-    return false;
-  }
-  if (host) { // what routes and signals ask it
-    names.clear();
-    module->walk([&](AskOp op) {
-      if (!op.getPool())
-        names.push_back(op.getName().str());
-    });
-    for (auto signal : module->getOps<SignalOp>())
-      if (signal.getHost())
-        names.push_back(signal.getHost()->str());
-    if (!llvm::is_contained(names, name)) {
-      if (diags.hasErrors())
-        return false; // the route that asks it may be one that has them
-      auto message = error(diag::unknownName, written.range,
-                           "nothing here asks 'host." + name + "'");
-      message.suggest(name, names);
-      return false;
-    }
-  }
-  TypeInfo type;
-  type.kind = TypeInfo::Kind::Record;
-  const TypeExpr *result = body ? body->result.get() : nullptr;
-  if (host) // the type that the call in the route says
+  return true;
+}
+
+/// Whether a route or a signal asks `host.name`.
+bool Elaborator::isAskedOfHost(const Name &name) {
+  std::vector<std::string> names;
+  module->walk([&](AskOp op) {
+    if (!op.getPool())
+      names.push_back(op.getName().str());
+  });
+  for (auto signal : module->getOps<SignalOp>())
+    if (signal.getHost())
+      names.push_back(signal.getHost()->str());
+  if (llvm::is_contained(names, name.text))
+    return true;
+  if (!diags
+           .hasErrors()) // else the route that asks it may be one that has them
+    error(diag::unknownName, name.range,
+          "nothing here asks 'host." + name.text + "'")
+        .suggest(name.text, names);
+  return false;
+}
+
+/// The type of what a call is answered: that which its body declares or, of
+/// `host`, the call in the route says.
+TypeInfo Elaborator::answeredType(const AnsweredCall &call, StringRef name) {
+  const TypeExpr *result = call.body ? call.body->result.get() : nullptr;
+  if (!call.body)
     for (auto &[written, known] : answerTypes)
       if (hostTypes[written] == name)
         result = written;
-  if (result && answerTypes.count(result))
-    type = answerTypes[result];
-  else if (result) {
-    Context inside = cx;
-    inside.scope = owner ? owner->scope : cx.scope;
-    type = answerTypes[result] = inContext(
-        std::move(inside), [&] { return resolveType(*result, name); });
+  if (!result) {
+    TypeInfo none;
+    none.kind = TypeInfo::Kind::Record;
+    return none;
   }
-  std::string row;
-  if (body && call.args.size() == 1) {
-    row = plainName(ignoreParens(call.args[0].value.get())).str();
-    auto *number = dyn_cast<NumberExpr>(call.args[0].value.get());
-    if (number && number->integral)
-      row = std::to_string(int64_t(number->value()));
-    else if (!llvm::is_contained(owner->axis->labels, row)) {
-      error(diag::unknownName, call.args[0].value->range,
-            "unknown row '" + row + "' of '" + owner->axis->name + "'")
-          .suggest(row, owner->axis->labels);
-      return false;
-    }
-  } else if (!call.args.empty()) {
-    error(diag::argumentMismatch, call.range,
+  if (!answerTypes.count(result)) {
+    Context inside = cx;
+    inside.scope = call.owner ? call.owner->scope : cx.scope;
+    answerTypes[result] = inContext(std::move(inside),
+                                    [&] { return resolveType(*result, name); });
+  }
+  return answerTypes[result];
+}
+
+/// The row of `chat(small)`, by its label or its number.
+bool Elaborator::answeredRow(const CallExpr &written, StringRef name,
+                             AnsweredCall &call) {
+  if (written.args.empty())
+    return true;
+  if (!call.body || written.args.size() != 1) {
+    error(diag::argumentMismatch, written.range,
           "an answer is for one row, or for all: " + name + "(row) or " + name +
               "()");
     return false;
   }
-  auto named = [&](StringRef key, mlir::Attribute value) {
-    return e.builder.getNamedAttr(key, value);
-  };
-  std::string full =
-      (body ? owner->axis->symbol.getValue() : StringRef("host")).str() + "." +
-      name.str();
-  auto add = [&](const Expr &written, bool last) {
-    llvm::SmallVector<mlir::NamedAttribute> entries = {
-        named("call", e.builder.getStringAttr(full))};
-    if (!row.empty())
-      entries.push_back(named("row", e.builder.getStringAttr(row)));
-    if (last)
-      entries.push_back(named("any", e.builder.getUnitAttr()));
-    const Expr *plain = ignoreParens(&written);
-    auto *failed = dyn_cast<CallExpr>(plain);
-    auto *record = dyn_cast<RecordExpr>(plain);
-    StringRef word = plainName(plain);
-    if (word == "timeout" || word == "gone") {
-      entries.push_back(named(word, e.builder.getUnitAttr()));
-    } else if (failed && failed->calleeName() == "failed" &&
-               failed->args.size() == 1) {
-      auto code = evalConstant(*failed->args[0].value);
-      if (!code)
-        return false;
-      if (*code < 1 || *code > 999 || *code != int(*code)) {
-        error(diag::badSize, failed->args[0].value->range,
-              "a code of failure is a whole number from 1 to 999");
-        return false;
-      }
-      entries.push_back(
-          named("fail", e.builder.getI64IntegerAttr(int64_t(*code))));
-    } else if (record) {
-      for (const Arg &field : record->fields)
-        if (!llvm::is_contained(type.names, field.name.text)) {
-          unknownName(field.name, "field of the answer", type.names);
-          return false;
-        }
-      llvm::SmallVector<mlir::NamedAttribute> fields;
-      for (size_t i = 0; i < type.names.size(); ++i) {
-        const Expr *given = nullptr;
-        for (const Arg &field : record->fields)
-          if (field.name.text == type.names[i])
-            given = field.value.get();
-        if (!given) {
-          error(diag::missingField, record->range,
-                "this answer gives no '" + type.names[i] + "'");
-          return false;
-        }
-        mlir::Attribute value = testConstant(*given, type.elements[i]);
-        if (!value)
-          return false;
-        fields.push_back(named(type.names[i], value));
-      }
-      entries.push_back(named("return", e.builder.getDictionaryAttr(fields)));
-    } else {
-      error(diag::wrongKind, plain->range,
-            "expected what the host answers: { field: value }, failed(code), "
-            "timeout, gone, or a list of these");
-      return false;
+  const Expr &row = *written.args[0].value;
+  const std::vector<std::string> &labels = call.owner->axis->labels;
+  call.row = plainName(ignoreParens(&row)).str();
+  auto *number = dyn_cast<NumberExpr>(&row);
+  if (number && number->integral) {
+    call.row = std::to_string(int64_t(number->value()));
+  } else if (!llvm::is_contained(labels, call.row)) {
+    error(diag::unknownName, row.range,
+          "unknown row '" + call.row + "' of '" + call.owner->axis->name + "'")
+        .suggest(call.row, labels);
+    return false;
+  }
+  return true;
+}
+
+/// `{ text: 7 }`: every field of the answer; null after an error.
+mlir::Attribute Elaborator::answeredFields(const RecordExpr &record,
+                                           const TypeInfo &type) {
+  for (const Arg &field : record.fields)
+    if (!llvm::is_contained(type.names, field.name.text)) {
+      unknownName(field.name, "field of the answer", type.names);
+      return {};
     }
-    answers.push_back(e.builder.getDictionaryAttr(entries));
-    return true;
-  };
+  llvm::SmallVector<mlir::NamedAttribute> fields;
+  for (auto [name, element] : llvm::zip(type.names, type.elements)) {
+    const Expr *given = nullptr;
+    for (const Arg &field : record.fields)
+      if (field.name.text == name)
+        given = field.value.get();
+    if (!given) {
+      error(diag::missingField, record.range,
+            "this answer gives no '" + name + "'");
+      return {};
+    }
+    mlir::Attribute value = testConstant(*given, element);
+    if (!value)
+      return {};
+    fields.push_back(e.builder.getNamedAttr(name, value));
+  }
+  return e.builder.getDictionaryAttr(fields);
+}
+
+/// `failed(500)`: the code; null after an error.
+mlir::Attribute Elaborator::answeredFailure(const Expr &written) {
+  auto code = evalConstant(written);
+  if (!code)
+    return {};
+  if (*code < 1 || *code > 999 || *code != int(*code)) {
+    error(diag::badSize, written.range,
+          "a code of failure is a whole number from 1 to 999");
+    return {};
+  }
+  return e.builder.getI64IntegerAttr(int64_t(*code));
+}
+
+/// One answer; null after an error. `any`: to every call there is.
+mlir::Attribute Elaborator::testAnswer(const AnsweredCall &call,
+                                       const Expr &written, bool any) {
+  mlir::NamedAttrList entries;
+  entries.append("call", e.builder.getStringAttr(call.name));
+  if (!call.row.empty())
+    entries.append("row", e.builder.getStringAttr(call.row));
+  if (any)
+    entries.append("any", e.builder.getUnitAttr());
+  const Expr *plain = ignoreParens(&written);
+  auto *failed = dyn_cast<CallExpr>(plain);
+  auto *record = dyn_cast<RecordExpr>(plain);
+  StringRef word = plainName(plain);
+  mlir::Attribute value;
+  if (word == "timeout" || word == "gone") {
+    value = e.builder.getUnitAttr();
+  } else if (failed && failed->calleeName() == "failed" &&
+             failed->args.size() == 1) {
+    word = "fail";
+    value = answeredFailure(*failed->args[0].value);
+  } else if (record) {
+    word = "return";
+    value = answeredFields(*record, call.type);
+  } else {
+    error(diag::wrongKind, plain->range,
+          "expected what the host answers: { field: value }, failed(code), "
+          "timeout, gone, or a list of these");
+  }
+  if (!value)
+    return {};
+  entries.append(word, value);
+  return entries.getDictionary(&context);
+}
+
+bool Elaborator::testAnswers(const TestDecl::Input &input,
+                             llvm::SmallVectorImpl<mlir::Attribute> &answers) {
+  // `chat(small)`, `models.chat(small)`, `host.search()`.
+  const Expr *callee = ignoreParens(input.call->callee.get());
+  auto *member = dyn_cast<MemberExpr>(callee);
+  StringRef base = member ? plainName(member->base.get()) : StringRef();
+  StringRef name = member ? StringRef(member->member.text) : plainName(callee);
+  Name written = member ? member->member : Name{name.str(), callee->range};
+  AnsweredCall call;
+  std::vector<std::string> names;
+  if (!answeredBody(*callee, base, name, call, names))
+    return false;
+  if (!call.body && base != "host") {
+    unknownName(written, "body of a pool", names);
+    return false;
+  }
+  if (!call.body && !isAskedOfHost(written))
+    return false;
+  call.type = answeredType(call, name);
+  if (!answeredRow(*input.call, name, call))
+    return false;
+  call.name =
+      ((call.body ? call.owner->axis->symbol.getValue() : "host") + "." + name)
+          .str();
   const Expr *given = ignoreParens(input.value.get());
+  auto add = [&](const Expr &answer, bool any) {
+    answers.push_back(testAnswer(call, answer, any));
+    return bool(answers.back());
+  };
   auto *list = dyn_cast<ListExpr>(given);
   if (!list)
     return add(*given, true);
