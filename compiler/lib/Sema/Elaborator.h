@@ -704,21 +704,10 @@ private:
   Value evalAsk(const ast::CallOutExpr &expr, AxisInfo *lanes = nullptr,
                 int64_t copies = 1);
   Value evalPar(const ast::ParExpr &expr);
-  Value stepCoalesce(const ast::BinaryExpr &expr);
   Value withFields(const ast::WithExpr &expr);
   Value rowOfPlan(const Value &plan, SourceRange range);
-  Value knownResult(const Value &result);
-  mlir::Value knownValue(mlir::Value value);
-  mlir::Value hasAnswer(const Value &result);
-  void fieldHandled(const ast::Expr &written, const Value &field);
   Value runRows(StringRef which, AxisInfo *pool, SourceRange range);
   AxisInfo *poolOfRun(SourceRange range);
-  bool answerFields(const TypeInfo &type, const std::string &prefix,
-                    llvm::ArrayRef<AxisInfo *> lanes,
-                    std::vector<std::string> &names,
-                    llvm::SmallVectorImpl<mlir::Type> &types,
-                    SourceRange range);
-  Value answerValue(const TypeInfo &type, mlir::ValueRange &values);
   bool askArguments(const ast::CallExpr &call, const ast::BodyDecl *body,
                     ScopePtr scope, llvm::SmallVectorImpl<mlir::Value> &values,
                     llvm::SmallVectorImpl<mlir::Attribute> &names,
@@ -728,26 +717,54 @@ private:
   TypeInfo answerType(const ast::TypeExpr &written, ScopePtr scope,
                       StringRef hint);
 
+  // StepAnswers.cpp
+  bool answerFields(const TypeInfo &type, const std::string &prefix,
+                    llvm::ArrayRef<AxisInfo *> lanes,
+                    std::vector<std::string> &names,
+                    llvm::SmallVectorImpl<mlir::Type> &types,
+                    SourceRange range);
+  Value answerValue(const TypeInfo &type, mlir::ValueRange &values);
+  Value knownResult(const Value &result);
+  mlir::Value knownValue(mlir::Value value);
+  mlir::Value hasAnswer(const Value &result);
+  void fieldHandled(const ast::Expr &written, const Value &field);
+  Value stepCoalesce(const ast::BinaryExpr &expr);
+
   // Tickets.cpp: what runs keep for late events
   bool keep(const std::vector<Value> &values, SourceRange range);
   bool keepRow(RouteInstance &route, const Value &plan);
   Value keptLoop(const ast::ForExpr &expr);
 
-  // Handlers.cpp
+  // StateWrites.cpp
+  bool writeState(Storage &storage, Value value, SourceRange range);
+  bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
+                SourceRange range);
+  // ModuleHandlers.cpp
+  struct ModuleHandler;
   void emitModuleHandler(const ast::OnDecl &decl, const ScopePtr &scope,
                          StringRef module = "");
   void emitImportedHandlers(const ast::Module &own);
+  bool checkEvent(const ast::OnDecl &decl);
+  bool hasBrokenPool();
+  mlir::Value handlerArgument(ModuleHandler &handler, mlir::Type element,
+                              StringRef name, StringRef role,
+                              const Unit &unit = {});
+  bool bindEventParam(ModuleHandler &handler, const ast::ColumnDecl &param,
+                      StringRef role, Scope &scope);
+  Value feedbackValue(ModuleHandler &handler, const ast::ColumnDecl &param);
+  Value rewardValue(ModuleHandler &handler, const ast::ColumnDecl &param);
+  Value usageValue(ModuleHandler &handler, StringRef name);
   mlir::Value isDue(StringRef handler, int64_t every);
   AxisInfo *poolOfEvents(const ast::OnDecl *decl = nullptr);
-  bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
-                SourceRange range);
-  void noteHandlers(RouteInstance &route, const Value &plan);
   AxisInfo *rowOfEvent(const ast::OnDecl &decl, const ast::ColumnDecl &param);
+  // Handlers.cpp
+  void noteHandlers(RouteInstance &route, const Value &plan);
   void onlyCommit(const ast::OnDecl &decl);
   void commitNow(const ast::OnDecl &decl);
   bool commitTakesNothing(const ast::OnDecl &decl);
   void keepForHandlers(std::vector<Result> &results);
   void collectKept(PendingHandler &handler);
+  void emitHandlers(route::FuncOp entry, const std::vector<Result> &results);
   // LoopHandlers.cpp
   bool cannotKeep(const PendingHandler &handler, StringRef why);
   mlir::Value tableOf(mlir::Value value, AxisInfo *plan, AxisInfo *place);
@@ -755,13 +772,15 @@ private:
   void carryOut(ForOp loop, AxisInfo *rounds,
                 llvm::MutableArrayRef<mlir::Value> inside,
                 llvm::DenseMap<mlir::Value, mlir::Value> &moved);
+  struct KeptRounds;
+  bool findRounds(PendingHandler &handler, KeptRounds &kept);
+  PendingHandler::Rows *keepRows(PendingHandler &handler, AxisInfo *plan);
+  bool keepValue(PendingHandler &handler, mlir::Value &value, KeptRounds &kept);
   bool keepRounds(PendingHandler &handler,
                   llvm::DenseMap<mlir::Value, mlir::Value> &moved);
   void openRounds(PendingHandler &handler, Context &next,
                   llvm::function_ref<mlir::Value(mlir::Value)> argumentFor,
                   std::vector<std::pair<AxisInfo *, mlir::Value>> &saved);
-  void emitHandlers(route::FuncOp entry, const std::vector<Result> &results);
-  bool writeState(Storage &storage, Value value, SourceRange range);
 
   /// Runs `body` in another context and insertion point, and restores both.
   template <typename Body> auto inContext(Context next, Body &&body) {

@@ -155,11 +155,15 @@ void Elaborator::carryOut(ForOp loop, AxisInfo *rounds,
   loop.erase();
 }
 
-/// Carries what the handler needs out of the loops around its router. `moved`
-/// has the values that are known by another name since.
-bool Elaborator::keepRounds(PendingHandler &handler,
-                            llvm::DenseMap<mlir::Value, mlir::Value> &moved) {
+/// What a handler needs of the loops around its router.
+struct Elaborator::KeptRounds {
   llvm::SmallVector<ForOp> loops; // the innermost first
+  std::vector<mlir::Value *> values;
+  std::vector<std::pair<mlir::Value *, AxisInfo *>> alongRows;
+};
+
+/// Finds the loops, and gives the handler an axis for the rounds of each.
+bool Elaborator::findRounds(PendingHandler &handler, KeptRounds &kept) {
   for (mlir::Operation *op = handler.block->getParentOp(); op != topOp;
        op = op->getParentOp()) {
     auto loop = dyn_cast<ForOp>(op);
@@ -174,93 +178,108 @@ bool Elaborator::keepRounds(PendingHandler &handler,
     axis->size = rounds;
     emitAxis(*axis);
     handler.rounds.insert(handler.rounds.begin(), axis);
-    loops.push_back(loop);
+    kept.loops.push_back(loop);
   }
+  return true;
+}
+
+/// The rows of a plan as a table; null after an error.
+PendingHandler::Rows *Elaborator::keepRows(PendingHandler &handler,
+                                           AxisInfo *plan) {
+  for (PendingHandler::Rows &rows : handler.rows)
+    if (rows.plan == plan)
+      return &rows;
+  int64_t most = rowsOf(e, plan->plan);
+  bool nested = plan->candidates()->isPlan() ||
+                llvm::any_of(plan->items(),
+                             [](AxisInfo *item) { return item->isPlan(); });
+  if (most < 0 || most > mostKeptRows || nested) {
+    cannotKeep(handler, nested ? "it decides on the rows of a plan"
+                               : "it may choose more than " +
+                                     std::to_string(mostKeptRows) +
+                                     " rows an item");
+    return nullptr;
+  }
+  AxisInfo *place =
+      makeAxis("place", handler.router->decl->name.text + ".place",
+               AxisKind::index, handler.decl->event.range);
+  place->size = std::max<int64_t>(most, 1);
+  emitAxis(*place);
+  // Rows from 1, so that nothing is none.
+  mlir::Value position =
+      e.gather(e.iota(plan->candidates(), /*asRef=*/false), plan);
+  mlir::Value rows =
+      tableOf(e.binary(BinaryKind::add, position, e.constantInt(e.i64(), 1)),
+              plan, place);
+  handler.rows.push_back({plan, place, rows});
+  return &handler.rows.back();
+}
+
+/// Keeps one value; what lies along the rows of a plan becomes a table too.
+bool Elaborator::keepValue(PendingHandler &handler, mlir::Value &value,
+                           KeptRounds &kept) {
+  AxisInfo *along = nullptr;
+  for (AxisInfo *axis : e.axesOf(value))
+    if (axis->isPlan())
+      along = axis;
+  if (along) {
+    PendingHandler::Rows *rows = keepRows(handler, along);
+    if (!rows)
+      return false;
+    if (e.axesOf(value).size() != 1 || e.isRange(value) ||
+        !(isTruth(e.elementOf(value)) || isNumber(e.elementOf(value))))
+      return cannotKeep(handler, "it needs what is no plain number of a row");
+    value = tableOf(e.computing(value), along, rows->place);
+    kept.alongRows.push_back({&value, along});
+  }
+  // What was there before the loops is known behind them.
+  ForOp outermost = kept.loops.back();
+  mlir::Operation *by = value.getDefiningOp();
+  if (by ? outermost->isProperAncestor(by)
+         : value.getParentBlock() != outermost->getBlock())
+    kept.values.push_back(&value);
+  return true;
+}
+
+/// Carries what the handler needs out of the loops around its router. `moved`
+/// has the values that are known by another name since.
+bool Elaborator::keepRounds(PendingHandler &handler,
+                            llvm::DenseMap<mlir::Value, mlir::Value> &moved) {
+  KeptRounds kept;
+  if (!findRounds(handler, kept))
+    return false;
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   e.builder.setInsertionPoint(handler.block->getTerminator());
-  std::vector<mlir::Value *> kept;
   handler.ran = e.constantInt(e.i1(), 1);
-  kept.push_back(&handler.ran);
+  kept.values.push_back(&handler.ran);
   for (Frame &frame : handler.frames)
     if (frame.position && !frame.position.getDefiningOp<ConstantOp>())
-      kept.push_back(&frame.position);
-  // Plans become tables, and so does what lies along their rows.
-  auto rowsAlong = [&](AxisInfo *plan) -> PendingHandler::Rows * {
-    for (PendingHandler::Rows &rows : handler.rows)
-      if (rows.plan == plan)
-        return &rows;
-    int64_t most = rowsOf(e, plan->plan);
-    bool nested = plan->candidates()->isPlan() ||
-                  llvm::any_of(plan->items(),
-                               [](AxisInfo *item) { return item->isPlan(); });
-    if (most < 0 || most > mostKeptRows || nested) {
-      cannotKeep(handler, nested ? "it decides on the rows of a plan"
-                                 : "it may choose more than " +
-                                       std::to_string(mostKeptRows) +
-                                       " rows an item");
-      return nullptr;
-    }
-    AxisInfo *place =
-        makeAxis("place", handler.router->decl->name.text + ".place",
-                 AxisKind::index, handler.decl->event.range);
-    place->size = std::max<int64_t>(most, 1);
-    emitAxis(*place);
-    // Rows from 1, so that nothing is none.
-    mlir::Value position =
-        e.gather(e.iota(plan->candidates(), /*asRef=*/false), plan);
-    mlir::Value rows =
-        tableOf(e.binary(BinaryKind::add, position, e.constantInt(e.i64(), 1)),
-                plan, place);
-    handler.rows.push_back({plan, place, rows});
-    return &handler.rows.back();
-  };
-  std::vector<std::pair<mlir::Value *, AxisInfo *>> alongRows;
-  auto keep = [&](mlir::Value &value) {
-    AxisInfo *along = nullptr;
-    for (AxisInfo *axis : e.axesOf(value))
-      if (axis->isPlan())
-        along = axis;
-    if (along) {
-      PendingHandler::Rows *rows = rowsAlong(along);
-      if (!rows)
-        return false;
-      if (e.axesOf(value).size() != 1 || e.isRange(value) ||
-          !(isTruth(e.elementOf(value)) || isNumber(e.elementOf(value))))
-        return cannotKeep(handler, "it needs what is no plain number of a row");
-      value = tableOf(e.computing(value), along, rows->place);
-      alongRows.push_back({&value, along});
-    }
-    // What was there before the loops is known behind them.
-    mlir::Operation *by = value.getDefiningOp();
-    if (by ? loops.back()->isProperAncestor(by)
-           : value.getParentBlock() != loops.back()->getBlock())
-      kept.push_back(&value);
-    return true;
-  };
+      kept.values.push_back(&frame.position);
   for (auto &[name, value] : handler.kept) {
     if (!value.is(Kind::Plan)) {
-      if (!keep(value.ir))
+      if (!keepValue(handler, value.ir, kept))
         return false;
       continue;
     }
-    if (!rowsAlong(value.axis))
+    if (!keepRows(handler, value.axis))
       return false;
     for (Value &part : *value.parts)
-      if (!keep(part.ir))
+      if (!keepValue(handler, part.ir, kept))
         return false;
   }
   for (PendingHandler::Rows &rows : handler.rows)
-    kept.push_back(&rows.table);
+    kept.values.push_back(&rows.table);
   llvm::SmallVector<mlir::Value> values;
-  for (mlir::Value *value : kept)
+  for (mlir::Value *value : kept.values)
     values.push_back(*value);
-  for (auto [loop, rounds] : llvm::zip(loops, llvm::reverse(handler.rounds)))
+  for (auto [loop, rounds] :
+       llvm::zip(kept.loops, llvm::reverse(handler.rounds)))
     carryOut(loop, rounds, values, moved);
-  for (auto [place, value] : llvm::zip(kept, values)) {
+  for (auto [place, value] : llvm::zip(kept.values, values)) {
     *place = value;
     handler.carried.insert(value);
   }
-  for (auto [place, plan] : alongRows)
+  for (auto [place, plan] : kept.alongRows)
     handler.along[*place] = plan;
   return true;
 }

@@ -225,8 +225,10 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
           .str();
   const Expr *given = ignoreParens(input.value.get());
   auto add = [&](const Expr &answer, bool any) {
-    answers.push_back(testAnswer(call, answer, any));
-    return bool(answers.back());
+    mlir::Attribute made = testAnswer(call, answer, any);
+    if (made)
+      answers.push_back(made);
+    return bool(made);
   };
   auto *list = dyn_cast<ListExpr>(given);
   if (!list)

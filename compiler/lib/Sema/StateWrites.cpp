@@ -1,0 +1,144 @@
+// What handlers write: state, whole or by elements, and rows of state columns.
+#include "Elaborator.h"
+
+using namespace route;
+using namespace route::sema;
+using namespace route::ast;
+
+/// How many members a set of state has at most; null for what is none.
+static mlir::IntegerAttr boundOf(route::ArrayType type,
+                                 std::optional<int64_t> bound) {
+  return bound && isa<route::SetType>(type.getElementType())
+             ? mlir::IntegerAttr::get(
+                   mlir::IntegerType::get(type.getContext(), 64), *bound)
+             : mlir::IntegerAttr();
+}
+
+bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
+  if (!cx.handler) {
+    error(diag::stateOutsideHandler, range,
+          "state '" + storage.name + "' changes only in handlers")
+        .note("deciding reads a snapshot and is pure, so that decisions replay")
+        .help("write on commit { " + storage.name + " = … }");
+    return false;
+  }
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Array;
+  type.element = storage.type.getElementType();
+  type.unit = storage.unit;
+  value = convert(value, type, range);
+  if (value.isError())
+    return false;
+  AxisList axes;
+  for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
+    axes.push_back(e.axisOf(symbol));
+  for (const Frame &frame : cx.frames)
+    if (e.has(axes, frame.axis) && !frame.position) {
+      error(diag::handlerPlace, range,
+            "a handler that writes the row of '" + frame.axis->name +
+                "' at hand, of a router that runs for the rows of a plan")
+          .note("several of these rows may be one of '" + frame.axis->name +
+                "', and each would write it")
+          .help("move the handler to the router that chose them");
+      return false;
+    }
+  for (AxisInfo *axis : e.axesOf(value.ir))
+    if (!e.has(axes, axis)) {
+      error(diag::resultAxes, range,
+            "state '" + storage.name + "' has no axis '" + axis->name +
+                "': found " + describe(value))
+          .help("reduce it first");
+      return false;
+    }
+  // Inside a pool the router's own row is written.
+  mlir::Value here = cx.writeMask;
+  for (const Frame &frame : cx.frames)
+    if (e.has(axes, frame.axis)) {
+      mlir::Value row = e.cast(frame.position, e.i64());
+      if (frame.offset)
+        row = e.binary(BinaryKind::add, row,
+                       e.constantInt(e.i64(), frame.offset));
+      here = andMask(here, e.compare(CompareKind::eq,
+                                     e.iota(frame.axis, /*asRef=*/false), row));
+    }
+  mlir::Value next = e.broadcastTo(value.ir, axes);
+  next = e.cast(next, storage.type.getElementType());
+  if (here) // elsewhere the old value stays
+    next = e.broadcastTo(
+        e.select(here, next, e.get(storage.symbol, storage.type)), axes);
+  if (next.getType() != storage.type) {
+    error(diag::typeMismatch, range,
+          "state '" + storage.name + "' must be known, found " +
+              describe(value))
+        .help("say what holds otherwise with '\?\?'");
+    return false;
+  }
+  SetOp::create(e.builder, e.loc, storage.symbol, next,
+                boundOf(storage.type, storage.bound));
+  return true;
+}
+
+/// `m.cool = …`: one row of a state column.
+bool Elaborator::writeRow(const MemberExpr &target, const Value &given,
+                          Value value, SourceRange range) {
+  // A ref is the row that it names.
+  Value row = given;
+  if (row.is(Kind::Array) && e.axesOf(row.ir).empty())
+    if (auto ref = dyn_cast<RefType>(e.valueTypeOf(row.ir)))
+      row = Value::ofAxis(Kind::Row, e.axisOf(ref.getAxis()), row.ir);
+  const ColumnInfo *column =
+      row.axis ? row.axis->findColumn(target.member.text) : nullptr;
+  bool isRow = row.is(Kind::Row) || row.is(Kind::Member);
+  if (isRow && row.axis && !column) {
+    std::vector<std::string> names;
+    for (const ColumnInfo &other : row.axis->columns)
+      if (other.kind == ColumnKind::state)
+        names.push_back(other.name);
+    unknownName(target.member, "column", names);
+    return false;
+  }
+  if (!isRow || !column) {
+    error(diag::notMutable, target.range,
+          "expected a state column of a row, found " + describe(row));
+    return false;
+  }
+  if (column->kind != ColumnKind::state) {
+    error(diag::notMutable, target.member.range,
+          "column '" + column->name + "' is not state")
+        .label(column->range, "declared here")
+        .help("declare it 'state " + column->name + " : …'");
+    return false;
+  }
+  if (!cx.handler) {
+    error(diag::stateOutsideHandler, range,
+          "state '" + column->name + "' changes only in handlers")
+        .note(
+            "deciding reads a snapshot and is pure, so that decisions replay");
+    return false;
+  }
+  TypeInfo type;
+  type.kind = TypeInfo::Kind::Array;
+  type.element = column->type.getElementType();
+  type.unit = column->unit;
+  value = convert(value, type, range);
+  mlir::Value position = asArray(row, target.range);
+  if (value.isError() || !position)
+    return false;
+  mlir::Value before = e.get(column->symbol, column->type);
+  mlir::Value here =
+      e.compare(CompareKind::eq, e.iota(row.axis, /*asRef=*/true), position);
+  here = andMask(cx.writeMask, here);
+  if (e.isRange(here)) // only what surely is
+    here = e.coalesce(here, e.constantInt(e.i1(), 0));
+  mlir::Value next =
+      e.broadcastTo(e.select(here, value.ir, before), column->axes);
+  if (next.getType() != column->type) {
+    error(diag::resultAxes, range,
+          "column '" + column->name + "' takes one value a row, found " +
+              describe(value));
+    return false;
+  }
+  SetOp::create(e.builder, e.loc, column->symbol, next,
+                boundOf(column->type, column->bound));
+  return true;
+}
