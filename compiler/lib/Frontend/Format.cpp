@@ -1,8 +1,10 @@
 // The one layout of a .route file.
 // Works on tokens, so that comments and line breaks stay where people put them.
 // Two spaces a level; a line that goes on from the one before is indented once
-// more; statements that share a line stand two spaces apart.
+// more; statements that share a line stand two spaces apart; columns that were
+// lined up by hand stay so.
 #include "route/Frontend/Format.h"
+#include "Columns.h"
 #include "RouteParser.h"
 #include "Tokens.h"
 #include "Units.h"
@@ -58,7 +60,7 @@ bool continues(uint16_t kind) {
 class Formatter {
 public:
   Formatter(const SourceManager &sources, const TokenList &list)
-      : text(sources.text(list.file)), list(list) {}
+      : text(sources.text(list.file)), list(list), columns(text) {}
 
   std::string run() {
     size_t comment = 0;
@@ -73,7 +75,7 @@ public:
       addComment(list.comments[comment]);
     if (!out.empty())
       out += '\n';
-    return std::move(out);
+    return columns.align(out);
   }
 
 private:
@@ -87,6 +89,10 @@ private:
     std::vector<bool> cases;
   };
 
+  /// Tokens of one kind, equally deep in brackets, may make a column.
+  unsigned depthKind(uint16_t kind) const {
+    return unsigned(levels.size()) << 16 | kind;
+  }
   uint16_t before() const { return at > 0 ? list.tokens[at - 1].kind : 0; }
   Level &level() { return levels.back(); }
 
@@ -127,15 +133,17 @@ private:
   }
 
   void addComment(SourceRange range) {
-    unsigned lines = newlinesBefore(range.begin);
+    unsigned lines = newlinesBefore(range.begin), gap = 0;
     if (out.empty())
       lines = 0;
     if (lines > 0)
       startLine(level().innerIndent, lines > 1 && !afterOpening());
     else if (!out.empty())
-      out += llvm::StringRef(out).ends_with("\n")  ? ""
-             : text.substr(range.begin, 2) == "//" ? "  "
-                                                   : " ";
+      gap = llvm::StringRef(out).ends_with("\n")  ? 0
+            : text.substr(range.begin, 2) == "//" ? 2
+                                                  : 1;
+    out.append(gap, ' ');
+    columns.add(depthKind(0), range.begin, range.end, out.size(), gap);
     out += text.slice(range.begin, range.end).rtrim().str();
     lastEnd = range.end;
     lastIsComment = true;
@@ -144,7 +152,7 @@ private:
   bool afterOpening() const { return !lastIsComment && opensBracket(before()); }
 
   void addToken(const Token &token) {
-    unsigned lines = newlinesBefore(token.begin);
+    unsigned lines = newlinesBefore(token.begin), gap = 0;
     if (out.empty()) {
       startLine(0, false);
     } else if (lines > 0) {
@@ -159,11 +167,14 @@ private:
         indent += 2;
       startLine(indent,
                 lines > 1 && !afterOpening() && !closesBracket(token.kind));
-    } else if (lastIsComment) {
-      out += ' ';
     } else {
-      out += followsItem(token.kind) ? "  " : needsSpace(token) ? " " : "";
+      gap = lastIsComment             ? 1
+            : followsItem(token.kind) ? 2
+            : needsSpace(token)       ? 1
+                                      : 0;
     }
+    out.append(gap, ' ');
+    columns.add(depthKind(token.kind), token.begin, token.end, out.size(), gap);
     print(token);
     track(token.kind);
     lastEnd = token.end;
@@ -253,6 +264,7 @@ private:
   llvm::StringRef text;
   const TokenList &list;
   std::string out;
+  Columns columns;
   std::vector<Level> levels = {Level()};
   size_t at = 0;
   uint32_t lastEnd = 0;
