@@ -59,8 +59,14 @@ std::optional<Lowering::Mapped> Lowering::overSpace(Value tensor,
     if (!item && !above(space.slots, dim))
       return std::nullopt;
     direct &= item == dim;
-    if (item && !llvm::is_contained(items, item))
-      items.push_back(item);
+    if (!item)
+      continue;
+    // Reading through a row of a plan takes the place of its own item as well.
+    SmallVector<Axis> through =
+        item == dim ? SmallVector<Axis>{item} : dimsOf(ArrayRef(item));
+    for (Axis own : through)
+      if (!llvm::is_contained(items, own) && !(candidate && inSlots(own)))
+        items.push_back(own);
   }
   auto exprOf = [&](Axis dim) {
     auto at = llvm::find(space.batch, dim) - space.batch.begin();

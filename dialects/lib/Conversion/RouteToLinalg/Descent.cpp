@@ -176,7 +176,10 @@ std::optional<Lowering::Place> Lowering::placeOf(OpBuilder &inner, Location loc,
     SmallVector<Axis> rowDims = dimsOf(ArrayRef<Axis>(dim));
     SmallVector<Value> row;
     for (Axis own : rowDims)
-      row.push_back(at[llvm::find(dims, own) - dims.begin()]);
+      if (auto found = llvm::find(dims, own); found != dims.end())
+        row.push_back(at[found - dims.begin()]);
+    if (row.size() != rowDims.size()) // the row of which item is not told
+      return std::nullopt;
     Value chosen = tensor::ExtractOp::create(inner, loc, rows.indices, row);
     Value there = arith::CmpIOp::create(
         inner, loc, arith::CmpIPredicate::sge, chosen,
