@@ -48,6 +48,9 @@ Value Elaborator::spread(const Value &base, const IndexExpr &expr) {
     AxisInfo *axis = axisFrom(*arg.value);
     if (!axis)
       return Value();
+    if (e.has(axes, axis))
+      return fail(diag::duplicateName, arg.value->range,
+                  "axis '" + axis->name + "' stands here twice");
     axes.push_back(axis);
   }
   if (base.is(Kind::Number) &&
