@@ -311,8 +311,26 @@ bool route::openInput(Compilation &c, llvm::StringRef path) {
   return true;
 }
 
+/// Whether `path` is a file that this compilation reads: `others`, the spec or
+/// a module that it imports.
+static bool isInput(const Compilation &c, llvm::ArrayRef<std::string> others,
+                    llvm::StringRef path) {
+  auto isPath = [&](llvm::StringRef other) {
+    bool same = false;
+    return !llvm::sys::fs::equivalent(path, other, same) && same;
+  };
+  for (uint32_t file = 1; file <= c.sources.numFiles(); ++file)
+    if (isPath(c.sources.name({file})))
+      return true;
+  return llvm::any_of(others, isPath);
+}
+
 /// Why nothing can be written at `path`, or nothing.
-static std::string whyNotWritable(llvm::StringRef path) {
+static std::string whyNotWritable(const Compilation &c,
+                                  llvm::ArrayRef<std::string> inputs,
+                                  llvm::StringRef path) {
+  if (isInput(c, inputs, path))
+    return ("cannot write '" + path + "': it is an input").str();
   llvm::StringRef folder = llvm::sys::path::parent_path(path);
   std::error_code error =
       llvm::sys::fs::access(folder.empty() ? llvm::StringRef(".") : folder,
@@ -320,16 +338,23 @@ static std::string whyNotWritable(llvm::StringRef path) {
   return error ? ("cannot write '" + path + "': " + error.message()).str() : "";
 }
 
-/// Compiles to the library and header asked for.
-static int writeLibraryFiles(Compilation &c, llvm::StringRef library,
-                             llvm::StringRef header) {
+/// Compiles to the library and header asked for; `inputs` are the files read
+/// beside specs.
+static int writeLibraryFiles(Compilation &c, llvm::ArrayRef<std::string> inputs,
+                             llvm::StringRef library, llvm::StringRef header) {
   // Checked before compiling: a wrong name should cost no time.
   llvm::StringRef ending = llvm::sys::path::extension(library);
   if (!library.empty() && ending != ".so" && ending != ".a" && ending != ".o")
     return misused("expected a name ending in .so, .a or .o after -o, found '" +
                    library + "'");
+  ending = llvm::sys::path::extension(header);
+  if (!header.empty() && ending != ".h" && ending != ".hh" &&
+      ending != ".hpp" && ending != ".hxx")
+    return misused("expected a name ending in .h, .hh, .hpp or .hxx after "
+                   "--header, found '" +
+                   header + "'");
   for (llvm::StringRef path : {library, header})
-    if (std::string why = path.empty() ? "" : whyNotWritable(path);
+    if (std::string why = path.empty() ? "" : whyNotWritable(c, inputs, path);
         !why.empty()) {
       c.diags.report(diag::outputFailed, {}, why);
       return 1;
@@ -473,8 +498,12 @@ int route::runDriver(int argc, char **argv) {
   }
   if (line.emit.empty() && !outputs)
     return 0;
+  std::vector<std::string> read(line.tunings.begin(), line.tunings.end());
+  read.push_back(line.params);
   if (line.emit.empty())
-    return writeLibraryFiles(compilation, line.output, line.header);
+    return writeLibraryFiles(compilation, read, line.output, line.header);
+  if (isInput(compilation, read, line.output))
+    return misused("cannot write '" + line.output + "': it is an input");
   std::error_code failure;
   llvm::ToolOutputFile out(line.output.empty() ? "-" : line.output.c_str(),
                            failure, llvm::sys::fs::OF_Text);
