@@ -1,6 +1,7 @@
 // Evaluators of symbol access: what signals, columns, params and state hold.
 #include "Scalars.h"
 #include "route/Interpreter/Machine.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace route;
@@ -172,11 +173,11 @@ static FailureOr<Array> readColumn(Machine &machine, ColumnOp op,
     auto found = machine.inputs.find(name);
     // In seconds, as libraries are given the time.
     auto seconds = [](int64_t ns) { return static_cast<double>(ns) / 1e9; };
-    bool fresh =
-        found != machine.inputs.end() &&
-        (!op.getStaleNs() ||
-         seconds(machine.nowNs) - seconds(machine.pushedNs.lookup(name)) <=
-             seconds(static_cast<int64_t>(*op.getStaleNs())));
+    bool fresh = found != machine.inputs.end() &&
+                 (!op.getStaleNs() ||
+                  std::abs(seconds(machine.nowNs) -
+                           seconds(machine.pushedNs.lookup(name))) <=
+                      seconds(static_cast<int64_t>(*op.getStaleNs())));
     if (fresh)
       return found->second;
     if (op.getFallback()) {

@@ -31,9 +31,11 @@ mlir::Value Elaborator::isDue(StringRef handler, int64_t every) {
   mlir::Value now = NowOp::create(e.builder, e.loc, type);
   mlir::Value last = e.get(name, type);
   double interval = every * 1e-9;
-  mlir::Value due =
-      e.compare(CompareKind::ge, e.binary(BinaryKind::sub, now, last),
-                seconds(std::max(interval - 5e-7, interval / 2)));
+  // Either way: a clock set back by more than the interval is due as well.
+  mlir::Value apart =
+      e.unary(UnaryKind::abs, e.binary(BinaryKind::sub, now, last));
+  mlir::Value due = e.compare(CompareKind::ge, apart,
+                              seconds(std::max(interval - 5e-7, interval / 2)));
   SetOp::create(e.builder, e.loc, name, e.select(due, now, last));
   return due;
 }

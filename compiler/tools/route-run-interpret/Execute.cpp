@@ -292,7 +292,7 @@ FailureOr<Array> Executor::Call::fresh(ColumnOp column, const Array &values,
                     ? static_cast<double>(*column.getStaleNs()) / 1e9
                     : HUGE_VAL;
   for (auto [i, value] : llvm::enumerate(values.elements())) {
-    bool known = now - pushed[i] <= most;
+    bool known = std::abs(now - pushed[i]) <= most;
     result->buffer->set(
         i, !known ? (otherwise.empty() ? unknownOf(element) : otherwise[i])
            : isRangeType(element) ? knownRange(value)

@@ -17,7 +17,8 @@ route.axis @models <pool> size(2) {
 // CHECK: %[[VALUE:.*]] = route.get @models::@p95 : <f64 [@models]>
 // CHECK: %[[PUSHED:.*]] = route.get @models::@p95.pushed
 // CHECK: %[[NOW:.*]] = route.now
-// CHECK: %[[AGE:.*]] = route.binary <sub> %[[NOW]], %[[PUSHED]]
+// CHECK: %[[AHEAD:.*]] = route.binary <sub> %[[NOW]], %[[PUSHED]]
+// CHECK: %[[AGE:.*]] = route.unary <abs> %[[AHEAD]]
 // CHECK: %[[FRESH:.*]] = route.compare <le> %[[AGE]], %{{.*}}
 // CHECK: route.select %[[FRESH]], %[[VALUE]], %{{.*}}
 // CHECK: %[[NEVER:.*]] = route.unary <is_nan>

@@ -45,7 +45,7 @@ def main():
                 known = None if column == "load" else random.choice([None, [random.random() < 0.7 for _ in range(3)]])
                 live.push(f"models.{column}", [values() for _ in range(3)], now, known)
             save(live, state)
-            for wait in (0, 5 * SECOND, 5 * SECOND + 1000, 10 * SECOND, 30 * SECOND):
+            for wait in (0, 5 * SECOND, 5 * SECOND + 1000, 10 * SECOND, 30 * SECOND, -5 * SECOND, -5 * SECOND - 1000, -30 * SECOND):
                 command = ["pick", "--inputs", calls, "--state-in", state, "--now", str(now + wait)]
                 one = subprocess.run(["route-run", library, *command], capture_output=True, text=True, check=True).stdout
                 two = subprocess.run(["route-run", spec, *command, "--interpret"], capture_output=True, text=True)

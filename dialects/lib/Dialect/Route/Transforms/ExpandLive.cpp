@@ -60,9 +60,12 @@ struct ExpandLive : route::impl::RouteExpandLiveBase<ExpandLive> {
       Value value = GetOp::create(b, at, plain, symbol),
             pushed = GetOp::create(b, at, time, symbolOf(name)), fresh;
       if (stale) {
-        Value age = BinaryOp::create(
-            b, at, BinaryKind::sub,
-            NowOp::create(b, at, ArrayType::get(b.getF64Type())), pushed);
+        // Ahead of the call's time as well: a clock may be set back.
+        Value age = UnaryOp::create(
+            b, at, UnaryKind::abs,
+            BinaryOp::create(
+                b, at, BinaryKind::sub,
+                NowOp::create(b, at, ArrayType::get(b.getF64Type())), pushed));
         Value most =
             ConstantOp::create(b, at, ArrayType::get(b.getF64Type()),
                                b.getF64FloatAttr(double(stale.getInt()) / 1e9));
