@@ -179,14 +179,14 @@ bool InterpreterBackend::take(const route_port_desc &port, route::Value &value,
     return counts ? writeCounts(*plan->axis, value.shape, data)
                   : writeIndex(plan->axis, value.shape, chosen, data);
   }
-  const Array &held = std::get<Array>(found->second);
-  auto places = placesOf(held.axes, value.shape);
+  const Array *array = std::get_if<Array>(&found->second);
+  auto places = array ? placesOf(array->axes, value.shape) : std::nullopt;
   if (!places)
     return false;
   uint64_t perKnown = 1;
   for (uint64_t dim = port.known_axes; dim < value.shape.size(); ++dim)
     perKnown *= static_cast<uint64_t>(value.shape[dim]);
-  std::vector<Element> elements = held.elements();
+  std::vector<Element> elements = array->elements();
   for (auto [place, element] : llvm::zip(*places, elements)) {
     Element one = element;
     if (auto *range = std::get_if<std::shared_ptr<const Range>>(&element)) {
@@ -251,6 +251,8 @@ bool InterpreterBackend::run(uint32_t index, Values &inputs, Values &outputs,
   for (auto [i, value] : llvm::enumerate(*returned))
     if (auto name = func.getResultAttrOfType<StringAttr>(i, "route.name"))
       results[name.getValue().str()] = value;
+  for (const Metric &metric : interpreter->takeMetrics())
+    results[metric.name] = metric.value;
   measure(entry, inputs, outputs);
   for (size_t i = 0; i < entry.num_outputs; ++i)
     if (!take(entry.outputs[i], outputs.values[i], outputs.texts))

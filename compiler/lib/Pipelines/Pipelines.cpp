@@ -83,6 +83,7 @@ void route::addBufferPasses(OpPassManager &pm, IsaLevel level, bool withBf16) {
   rows.lanes = vectorBits(level) / 32;
   pm.addPass(row::createRowDistribute(rows));
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createRouteOwnDestinations());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;

@@ -32,12 +32,33 @@ def RoutePlanWorkspace : Pass<"route-plan-workspace", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
 }
 
+def RouteOwnDestinations : Pass<"route-own-destinations", "::mlir::ModuleOp"> {
+  let summary = "what an output begins as is begun for it alone";
+  let description = [{
+    Outputs and cells of state are made where the caller wants them: empty
+    tensor elimination puts the memory of an output under all values on the way
+    to it. Bufferization orders reads and writes of tensors, and does not see
+    that the output is written at the end. A value on the way that has another
+    use would be overwritten before that use; two sums that begin as one fill
+    of zeros are such. Fills are repeated, other such values copied.
+
+    ```mlir
+    %0 = linalg.fill ins(%zero : f32) outs(%empty : tensor<4xf32>) -> tensor<4xf32>
+    %a = linalg.reduce { arith.addf } ins(%x : tensor<4x8xf32>) outs(%0 : tensor<4xf32>) dimensions = [1]
+    %b = linalg.reduce { arith.addf } ins(%y : tensor<4x8xf32>) outs(%0 : tensor<4xf32>) dimensions = [1]
+    ```
+    where `%a` and `%b` both leave becomes two fills.
+  }];
+  let statistics = [Statistic<"numRepeated", "repeated", "Fills that are made once more">,
+                    Statistic<"numCopied", "copied", "Values that are copied">];
+}
+
 def RouteMergeBodies : Pass<"route-merge-bodies", "::mlir::ModuleOp"> {
   let summary = "keeps one of several private functions that do the same";
   let description = [{
     A router and the layer that calls it are two entries with the same row
-    programs and products. Their outlined bodies are compared as text, without
-    names and places, and calls go to the first of equal ones.
+    programs and products. Their outlined bodies are compared without names and
+    places, by hash first, and calls go to the first of equal ones.
   }];
   let statistics = [Statistic<"numMerged", "merged", "Functions that another stands for">];
 }

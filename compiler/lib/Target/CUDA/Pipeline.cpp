@@ -61,6 +61,7 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(row::createRowFuseConsumers());
   add(row::createRowDistributeGPU());
   add(createCanonicalizerPass());
+  add(createRouteOwnDestinations());
   add(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
