@@ -1,5 +1,5 @@
-// `case` in step routes: arms that are blocks, for answers, failures and
-// values.
+// `case` in step routes: arms that are blocks.
+// For answers, failures and values.
 #include "Elaborator.h"
 
 using namespace route;
