@@ -56,6 +56,7 @@ private:
               std::string(c.chance(40) ? " = free" : "");
       truth.push_back("tier == pro");
       truth.push_back("tier != free");
+      truth.push_back("tier in [free, staff]");
     }
     if (c.chance(40)) {
       std::string type =
@@ -63,6 +64,8 @@ private:
       text += ", n : " + type;
       truth.push_back("n > 3");
       truth.push_back("n < 8 or n == 100");
+      truth.push_back("n in [1, 2, 4]");
+      truth.push_back("n in 2..5");
       score.push_back("n");
     }
     if (c.chance(40)) {
@@ -176,7 +179,9 @@ private:
       text += "  state sent : u32 = " +
               std::string(c.pick({"0", "3", "4000000000"})) + "\n";
     if (live)
-      text += "  live queue : tokens = 4 tok\n";
+      text += "  live queue : tokens" +
+              std::string(c.pick({" = 4 tok", "", " stale 10 s else 2 tok"})) +
+              "\n";
     for (uint32_t i = 0; i < rows; ++i) {
       static const char *const prices[] = {"$0.20/Mtok", "$1/Mtok", "$0/Mtok",
                                            "$5/Mtok"};

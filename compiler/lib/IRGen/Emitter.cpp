@@ -35,10 +35,20 @@ ArrayAttr Emitter::axisAttrs(llvm::ArrayRef<AxisInfo *> axes) {
   return builder.getArrayAttr(symbols);
 }
 
+/// The whole number nearest to `value` that `element` holds in 64 bits: the
+/// largest i64 is written as a number that an f64 rounds to one more.
+static int64_t wholeNumber(mlir::Type element, double value) {
+  if (value < 0x1p63)
+    return value > -0x1p63 ? int64_t(value) : INT64_MIN;
+  if (element.isUnsignedInteger(64))
+    return value < 0x1p64 ? int64_t(uint64_t(value)) : int64_t(UINT64_MAX);
+  return INT64_MAX;
+}
+
 mlir::Value Emitter::constant(mlir::Type element, double value,
                               llvm::ArrayRef<AxisInfo *> axes) {
   if (!isa<FloatType>(element))
-    return constantInt(element, int64_t(value), axes);
+    return constantInt(element, wholeNumber(element, value), axes);
   return ConstantOp::create(builder, loc, arrayType(element, axes),
                             builder.getFloatAttr(element, value));
 }

@@ -189,8 +189,7 @@ static FailureOr<Array> readColumn(Machine &machine, ColumnOp op,
     }
     if (isRangeType(type.getElementType()))
       return splat(machine, type, unknownOf(type.getElementType()), loc);
-    return op.emitError("live column '")
-           << name << "' is not pushed and has no fallback";
+    return splat(machine, type, zeroOf(type.getElementType()), loc);
   }
   case ColumnKind::input:
     if (auto found = machine.inputs.find(name); found != machine.inputs.end())

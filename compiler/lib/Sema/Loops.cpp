@@ -2,6 +2,7 @@
 // `for N` and `for x in POOL` with carried values. The number of iterations is
 // known when the loop starts, so that nothing runs without a bound.
 #include "Elaborator.h"
+#include <cmath>
 
 using namespace route;
 using namespace route::sema;
@@ -39,9 +40,14 @@ bool Elaborator::loopDomain(const ForExpr &expr, LoopRounds &rounds) {
     auto from = evalConstant(*range->lhs), to = evalConstant(*range->rhs);
     if (!from || !to)
       return false;
-    if (*from != int64_t(*from) || *to != int64_t(*to) || *to < *from) {
+    auto whole = [](double end) { // exact, as constants fold in f64
+      return std::fabs(end) <= double(int64_t(1) << 53) &&
+             end == std::trunc(end);
+    };
+    if (!whole(*from) || !whole(*to) || *to < *from) {
       error(diag::badSize, range->range,
-            "a range goes up from a whole number to another");
+            "a range goes up from a whole number to another")
+          .note("neither end is beyond 2^53");
       return false;
     }
     rounds.first = int64_t(*from);

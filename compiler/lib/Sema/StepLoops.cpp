@@ -87,9 +87,17 @@ bool Elaborator::stepDomain(const ForExpr &expr, StepRounds &rounds) {
     mlir::Value last = roundNumber(*range->rhs);
     if (!rounds.first || !last)
       return false;
+    // last - first + 1, which may be above the largest i64.
+    mlir::Value none = e.constantInt(e.i64(), 0),
+                one = e.constantInt(e.i64(), 1),
+                most = e.constantInt(e.i64(), INT64_MAX),
+                span = e.binary(BinaryKind::sub, last, rounds.first);
+    mlir::Value beyond =
+        e.binary(BinaryKind::logical_or, e.compare(CompareKind::lt, span, none),
+                 e.compare(CompareKind::eq, span, most));
     rounds.bound =
-        e.binary(BinaryKind::add, e.binary(BinaryKind::sub, last, rounds.first),
-                 e.constantInt(e.i64(), 1));
+        e.select(e.compare(CompareKind::lt, last, rounds.first), none,
+                 e.select(beyond, most, e.binary(BinaryKind::add, span, one)));
     return true;
   }
   Value &plan = rounds.plan;
