@@ -166,7 +166,8 @@ std::string route::carryCell(const CellLayout &from, const void *source,
   uint64_t count = 1;
   for (size_t i = 0; i < outer; ++i)
     count *= axes[i].from.size();
-  std::vector<std::string> lost;
+  size_t lost = from.values.size(); // the first of those that are gone
+  bool others = false;
   for (uint64_t at = 0; at < count; ++at) {
     uint64_t rest = at, place = 0, stride = 1;
     bool known = true;
@@ -186,9 +187,9 @@ std::string route::carryCell(const CellLayout &from, const void *source,
       memcpy(&value, element, sizeof(value));
       if (value >= 0 && static_cast<size_t>(value) < values.from.size()) {
         if (values.from[static_cast<size_t>(value)] < 0) {
-          const std::string &name = from.values[static_cast<size_t>(value)];
-          if (std::find(lost.begin(), lost.end(), name) == lost.end())
-            lost.push_back(name);
+          size_t old = static_cast<size_t>(value);
+          others |= lost < from.values.size() && lost != old;
+          lost = std::min(lost, old);
           continue;
         }
         value = static_cast<int32_t>(values.from[static_cast<size_t>(value)]);
@@ -199,10 +200,9 @@ std::string route::carryCell(const CellLayout &from, const void *source,
     }
     moved = true;
   }
-  if (!lost.empty())
-    say("what held '" + lost.front() + "'" +
-        (lost.size() > 1 ? " and others" : "") +
-        ", which is gone, starts anew");
+  if (lost < from.values.size())
+    say("what held '" + from.values[lost] + "'" +
+        (others ? " and others" : "") + ", which is gone, starts anew");
   return words;
 }
 
