@@ -605,6 +605,11 @@ LogicalResult Executor::Call::encode(size_t output, const RuntimeValue &value,
   auto *data = static_cast<int32_t *>(buffer.data);
   int64_t chosen =
       port.type.rowsOf >= 0 ? call.axis_sizes[port.type.rowsOf] : 0;
+  // The places of a plan follow from the sizes of axes: no tensor has them.
+  if (chosen < 0)
+    if (auto *places =
+            executor.descriptor.desc().axes[port.type.rowsOf].derived_size)
+      chosen = places(call.axis_sizes);
   // The places of a plan: as many for each of its items as its index is wide.
   if (const Axis &from = *plan->chosen().axis; chosen < 0 && from.isPlan())
     if (int32_t rank = schema.findAxis((from.label() + ".rank").str());
