@@ -310,6 +310,8 @@ static llvm::json::Value toJson(Attribute attr) {
   if (auto integer = dyn_cast<IntegerAttr>(attr)) {
     if (integer.getType().isInteger(1))
       return integer.getValue().getBoolValue();
+    if (integer.getType().isUnsignedInteger())
+      return integer.getValue().getZExtValue();
     return integer.getValue().getSExtValue();
   }
   if (auto fields = dyn_cast<DictionaryAttr>(attr)) {

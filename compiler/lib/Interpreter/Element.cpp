@@ -187,7 +187,9 @@ std::string route::interp::printElement(const Element &element, Type type) {
   if (isTruthType(type))
     return element.asTruth() ? "true" : "false";
   if (std::holds_alternative<int64_t>(element))
-    return std::to_string(element.asInt());
+    return type.isUnsignedInteger(64)
+               ? std::to_string(static_cast<uint64_t>(element.asInt()))
+               : std::to_string(element.asInt());
   if (std::holds_alternative<float>(element))
     return printFloat(element.asFloat());
   if (std::holds_alternative<double>(element))

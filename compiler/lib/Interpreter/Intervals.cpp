@@ -251,6 +251,10 @@ Element route::interp::applyCastRange(Type from, Type to, const Range &value) {
                  !(equalElements(applyCast(to, from, lo), value.lo) &&
                    equalElements(applyCast(to, from, hi), value.hi));
   bool inOrder = compareElements(lo, hi) <= 0;
+  auto source = dyn_cast<IntegerType>(from), target = dyn_cast<IntegerType>(to);
+  if (source && target && source != target && source.getWidth() == 64 &&
+      target.getWidth() == 64) // the same bits, in another order
+    wrapped = (lo.asInt() < 0) != (hi.asInt() < 0);
   return wrapped || !inOrder ? everything(to) : interval(lo, hi);
 }
 

@@ -2,6 +2,7 @@
 // Declares axes as symbols of the module: sizes (and `-D axis=N`), parents,
 // members, columns, copies with primes, and axes known only by their size.
 #include "Elaborator.h"
+#include "Unsigned.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>
 
@@ -280,6 +281,17 @@ static bool holds(mlir::IntegerType type, double value) {
          value == std::trunc(value);
 }
 
+std::optional<uint64_t> sema::wholeNumber(const NumberExpr &number) {
+  uint64_t value;
+  if (!number.integral || number.hasUnit() || number.mulDen != 1 ||
+      number.mulNum != 1 ||
+      StringRef(number.digits)
+          .getAsInteger(StringRef(number.digits).starts_with("0x") ? 0 : 10,
+                        value))
+    return std::nullopt;
+  return value;
+}
+
 /// "from 0 to 255".
 static std::string wholeNumbers(mlir::IntegerType type) {
   unsigned width = type.getWidth();
@@ -356,6 +368,12 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
       return {};
     }
   } else if (isNumber(element)) {
+    auto *number = dyn_cast<NumberExpr>(ignoreParens(&expr));
+    if (auto bits =
+            number && element.isUnsignedInteger(64) && type.unit.isNone()
+                ? wholeNumber(*number)
+                : std::nullopt)
+      return e.builder.getIntegerAttr(element, int64_t(*bits));
     Unit unit;
     auto value = evalConstant(expr, &unit);
     if (!value)

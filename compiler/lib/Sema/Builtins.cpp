@@ -3,6 +3,7 @@
 // Reductions.cpp; what can be written in the language is in the library.
 #include "BuiltinNames.h"
 #include "Elaborator.h"
+#include "Unsigned.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -139,11 +140,44 @@ Value Elaborator::callUnary(StringRef name, UnaryKind kind, const Value &arg,
   bool whole = isa<mlir::IntegerType>(e.valueTypeOf(ir));
   bool rounds = kind == UnaryKind::floor || kind == UnaryKind::ceil ||
                 kind == UnaryKind::round || kind == UnaryKind::trunc;
-  if (whole && rounds)
+  bool natural = isU64(e.elementOf(ir));
+  if (whole && (rounds || (natural && kind == UnaryKind::abs)))
     return arg;
+  if (natural && kind == UnaryKind::sign)
+    return Value::array(e.cast(
+        e.compare(CompareKind::ne, e.computing(ir), e.constantInt(e.i64(), 0)),
+        e.i64()));
   if (whole && kind != UnaryKind::abs && kind != UnaryKind::sign)
     ir = e.cast(ir, e.f32());
   return Value::array(e.unary(kind, ir), keepsUnit(kind) ? arg.unit : Unit());
+}
+
+/// max, min or mod of `a` and `b`, which were made of `lhs` and `rhs`. Beside a
+/// u64 what is below zero counts as zero; divisors are at most 2^62.
+static mlir::Value naturalBinary(irgen::Emitter &e, BinaryKind kind,
+                                 const Value &lhs, const Value &rhs,
+                                 mlir::Value a, mlir::Value b) {
+  if ((!isU64(lhs) && !isU64(rhs)) || !isa<mlir::IntegerType>(e.valueTypeOf(a)))
+    return e.binary(kind, a, b);
+  mlir::Value zero = e.constantInt(e.i64(), 0);
+  if (kind != BinaryKind::mod) {
+    if (!isNatural(lhs))
+      a = e.binary(BinaryKind::max, a, zero);
+    if (!isNatural(rhs))
+      b = e.binary(BinaryKind::max, b, zero);
+    return disordered(e, e.binary(kind, ordered(e, a), ordered(e, b)));
+  }
+  if (!isU64(lhs))
+    return e.binary(kind, a, b);
+  // a is 2^63 more than what it is in the order of i64.
+  auto mod = [&](mlir::Value x) { return e.binary(BinaryKind::mod, x, b); };
+  auto plus = [&](mlir::Value x, mlir::Value y) {
+    return e.binary(BinaryKind::add, x, y);
+  };
+  mlir::Value most =
+      e.constantInt(e.i64(), std::numeric_limits<int64_t>::max());
+  mlir::Value half = mod(plus(mod(most), e.constantInt(e.i64(), 1)));
+  return mod(plus(mod(ordered(e, a)), half));
 }
 
 /// A random number: the first constant is the site; the rest are keys of the
@@ -244,7 +278,7 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     auto kind = name == "max"   ? BinaryKind::max
                 : name == "min" ? BinaryKind::min
                                 : BinaryKind::mod;
-    return Value::array(e.binary(kind, a, b), unit);
+    return Value::array(naturalBinary(e, kind, args[0], args[1], a, b), unit);
   }
   if (name == "clamp") {
     if (!expects(3))
@@ -261,7 +295,9 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
         return fail(diag::typeMismatch, expr.range,
                     "'clamp' takes numbers, found " + describe(args[0]));
       value = Value::array(
-          e.binary(i == 1 ? BinaryKind::max : BinaryKind::min, a, b), unit);
+          naturalBinary(e, i == 1 ? BinaryKind::max : BinaryKind::min, value,
+                        args[i], a, b),
+          unit);
     }
     return value;
   }

@@ -3,6 +3,7 @@
 // or the bits of two whole numbers; handlers put members into sets of state.
 #include "Elaborator.h"
 #include "Parts.h"
+#include "Unsigned.h"
 
 using namespace route;
 using namespace route::sema;
@@ -16,6 +17,9 @@ mlir::Value Elaborator::memberFrom(const Expr &expr, mlir::Type member) {
   if (isa<route::EnumType, route::RefType>(member))
     if (Value label = labelOf(expr, like); !label.isError())
       return asArray(label, expr.range);
+  auto *number = dyn_cast<NumberExpr>(ignoreParens(&expr));
+  if (auto bits = number && isU64(member) ? wholeNumber(*number) : std::nullopt)
+    return e.cast(e.constantInt(e.i64(), int64_t(*bits)), member);
   Value value = eval(expr);
   if (value.isError())
     return {};

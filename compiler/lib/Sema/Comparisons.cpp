@@ -3,6 +3,7 @@
 // type. `if` and `case` on values of items select; on scalars they branch.
 #include "Elaborator.h"
 #include "Parts.h"
+#include "Unsigned.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace route;
@@ -94,6 +95,18 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
     return b;
   if ((a.is(Kind::Lazy) || b.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
     return lazily(expr);
+  // A number beside a u64 has all its digits.
+  auto exactly = [&](const Expr &written, Value &value) {
+    auto *number = dyn_cast<NumberExpr>(ignoreParens(&written));
+    if (auto bits = number ? wholeNumber(*number) : std::nullopt)
+      value = Value::array(
+          e.cast(e.constantInt(e.i64(), int64_t(*bits)),
+                 e.builder.getIntegerType(64, /*isSigned=*/false)));
+  };
+  if (isU64(a))
+    exactly(*second, b);
+  else if (isU64(b))
+    exactly(*first, a);
   if (swapped)
     std::swap(a, b);
   Value truth = compareValues(expr.op, a, b, expr.range, expr.lhs->range,
@@ -105,6 +118,26 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
   if (expr.op == ast::BinaryOp::Eq && confidence && truth.is(Kind::Array))
     return Value::group(Kind::Match, {truth, *confidence});
   return truth;
+}
+
+/// Compares bits of u64, or one with an i64, which may be below all of them.
+static mlir::Value compareUnsigned(irgen::Emitter &e, CompareKind kind,
+                                   mlir::Value a, mlir::Value b, bool aNatural,
+                                   bool bNatural) {
+  bool equality = kind == CompareKind::eq || kind == CompareKind::ne;
+  mlir::Value truth = equality ? e.compare(kind, a, b)
+                               : e.compare(kind, ordered(e, a), ordered(e, b));
+  if (aNatural && bNatural)
+    return truth;
+  bool less = kind == CompareKind::lt || kind == CompareKind::le;
+  // What holds where the signed side is below zero.
+  bool below = equality ? kind == CompareKind::ne : less != aNatural;
+  mlir::Value zero = e.constantInt(e.i64(), 0);
+  mlir::Value side = aNatural ? b : a;
+  return below ? e.binary(BinaryKind::logical_or, truth,
+                          e.compare(CompareKind::lt, side, zero))
+               : e.binary(BinaryKind::logical_and, truth,
+                          e.compare(CompareKind::ge, side, zero));
 }
 
 Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs,
@@ -148,6 +181,9 @@ Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs,
   if (ordered && !isNumber(element) && !isa<route::EnumType>(element))
     return fail(diag::typeMismatch, range,
                 what + " orders numbers, found " + describe(Value::array(a)));
+  if ((isU64(lhs) || isU64(rhs)) && isa<mlir::IntegerType>(e.valueTypeOf(b)))
+    return Value::array(
+        compareUnsigned(e, kind, a, b, isNatural(lhs), isNatural(rhs)));
   return Value::array(e.compare(kind, a, b));
 }
 

@@ -1,5 +1,6 @@
 // Keys of a choice: numbers by which candidates are ranked.
 #include "Elaborator.h"
+#include "Unsigned.h"
 
 using namespace route;
 using namespace route::sema;
@@ -57,7 +58,7 @@ bool Elaborator::checkedKey(mlir::Value &key, SourceRange range) {
           "a key is a number, found " + describe(Value::array(key)));
     return false;
   }
-  key = e.computing(key);
+  key = isU64(element) ? ordered(e, key) : e.computing(key);
   return true;
 }
 
@@ -84,7 +85,7 @@ bool Elaborator::evalKeyArms(const CaseExpr &expr,
       return false;
     for (auto [part, rising] : llvm::zip(parts, up))
       if (rising)
-        part = e.unary(UnaryKind::neg, part);
+        part = reversed(e, part);
     have = true;
     if (last) {
       keys.assign(parts.begin(), parts.end());

@@ -2,6 +2,7 @@
 // `for N` and `for x in POOL` with carried values. The number of iterations is
 // known when the loop starts, so that nothing runs without a bound.
 #include "Elaborator.h"
+#include "Unsigned.h"
 #include <cmath>
 
 using namespace route;
@@ -95,7 +96,7 @@ bool Elaborator::loopOrder(const ForExpr &expr, LoopRounds &rounds) {
                  [&] { return evalKeys(*expr.key, keys, up); }))
     return false;
   if (keys.size() == 1) {
-    rounds.order = up[0] ? keys[0] : e.unary(UnaryKind::neg, keys[0]);
+    rounds.order = up[0] ? keys[0] : reversed(e, keys[0]);
     return true;
   }
   // Round by round the rows of a choice of all of them.

@@ -2,6 +2,7 @@
 // Operands are brought to one element type and unit. Numbers in the text adapt;
 // between values i64 gives way to f32 and f32 to f64. Constants fold in f64.
 #include "Elaborator.h"
+#include "Unsigned.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>
 
@@ -10,6 +11,12 @@ using namespace route::sema;
 using namespace route::ast;
 
 bool Elaborator::unify(mlir::Value &lhs, mlir::Value &rhs) {
+  mlir::Type floating[] = {irgen::Emitter::computingType(e.valueTypeOf(rhs)),
+                           irgen::Emitter::computingType(e.valueTypeOf(lhs))};
+  if (isa<mlir::FloatType>(floating[0]))
+    lhs = asFloat(e, lhs, floating[0]);
+  if (isa<mlir::FloatType>(floating[1]))
+    rhs = asFloat(e, rhs, floating[1]);
   lhs = e.computing(lhs);
   rhs = e.computing(rhs);
   mlir::Type a = e.valueTypeOf(lhs), b = e.valueTypeOf(rhs);
@@ -156,6 +163,14 @@ Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs,
     }
     return fold(op, a, b);
   }
+  if (op == ast::BinaryOp::Div || op == ast::BinaryOp::Pow)
+    // Whole numbers divide as f32, and u64 as what it is.
+    for (const Value *side : {&lhs, &rhs})
+      if (isU64(*side)) {
+        Value number = Value::array(e.cast(side->ir, e.f32()), side->unit);
+        return side == &lhs ? arithmetic(op, number, rhs, range, left, right)
+                            : arithmetic(op, lhs, number, range, left, right);
+      }
   mlir::Value a, b;
   if (!prepare(lhs, rhs, left, right, a, b, nullptr, additive, range, what))
     return Value();

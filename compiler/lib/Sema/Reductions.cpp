@@ -3,6 +3,7 @@
 // leaves its items unless B says otherwise.
 #include "BuiltinNames.h"
 #include "Elaborator.h"
+#include "Unsigned.h"
 #include "llvm/ADT/StringSwitch.h"
 #include <cmath>
 #include <limits>
@@ -146,6 +147,7 @@ struct Elaborator::Reduction {
   ReduceKind kind;
   Form form;
   AxisList over, per;
+  bool natural = false;     // of u64
   bool countsAxis = false;  // `count(p per experts)`: the argument is the axis
   AxisInfo *plan = nullptr; // of which the rows are reduced
   llvm::SmallVector<mlir::Value> operands;
@@ -226,6 +228,17 @@ bool Elaborator::evalOperands(Reduction &r) {
       if (r.plan)
         ir = e.broadcastTo(ir, r.plan);
       r.unit = r.operands.empty() ? value.unit : r.unit * value.unit;
+      r.natural = isU64(e.elementOf(ir));
+      bool orders =
+          r.form == Form::Plain &&
+          (r.kind == ReduceKind::min || r.kind == ReduceKind::max ||
+           r.kind == ReduceKind::argmin || r.kind == ReduceKind::argmax);
+      if (r.natural && orders && !r.expr.of)
+        ir = ordered(e, ir);
+      else if (orders)
+        ir = asFloat(e, ir, e.f64());
+      else if (r.form != Form::Plain || r.kind == ReduceKind::mean)
+        ir = asFloat(e, ir, e.f32());
       r.operands.push_back(e.computing(ir));
     }
     return true;
@@ -405,8 +418,11 @@ mlir::Value Elaborator::reduceAs(const Reduction &r) {
   case Form::Plain:
     break;
   }
-  if (!r.restriction || r.kind != ReduceKind::mean)
-    return e.reduce(r.kind, value, kept);
+  if (!r.restriction || r.kind != ReduceKind::mean) {
+    mlir::Value result = e.reduce(r.kind, value, kept);
+    bool ends = r.kind == ReduceKind::min || r.kind == ReduceKind::max;
+    return r.natural && ends && !r.restriction ? disordered(e, result) : result;
+  }
   // The mean of those that count.
   if (isa<mlir::IntegerType>(e.valueTypeOf(value)))
     value = e.cast(value, e.f32());

@@ -2,6 +2,7 @@
 // Resolves type expressions against the axes in scope. `convert` is where a
 // written type rounds, and the only such place.
 #include "Elaborator.h"
+#include "Unsigned.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace route;
@@ -27,8 +28,8 @@ mlir::Type Elaborator::elementNamed(StringRef name, Unit &unit, double &scale) {
           .Case("text", TextType::get(&context))
           .Case("handle", HandleType::get(&context))
           .Default(nullptr);
-  // Unsigned elements narrower than 64 bits keep their meaning in the type.
-  if (type && name.starts_with("u") && !name.ends_with("64"))
+  // Unsigned elements keep their meaning in the type.
+  if (type && name.starts_with("u"))
     type = mlir::IntegerType::get(&context, type.getIntOrFloatBitWidth(),
                                   mlir::IntegerType::Unsigned);
   if (type)
@@ -270,7 +271,9 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
               "leave it out of the list, or make the whole optional: '[u32]?'");
       return noType();
     }
-    mlir::Type member = irgen::Emitter::computingType(inner.element);
+    mlir::Type member = isU64(inner.element)
+                            ? inner.element
+                            : irgen::Emitter::computingType(inner.element);
     TypeInfo type =
         elementType(list ? mlir::Type(route::ListType::get(&context, member))
                          : mlir::Type(route::SetType::get(&context, member)));
@@ -354,6 +357,13 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
   auto wide = dyn_cast<mlir::IntegerType>(from),
        narrow = dyn_cast<mlir::IntegerType>(target);
   if (wide && narrow && narrow.getWidth() < wide.getWidth()) {
+    int64_t end =
+        (int64_t(1) << (narrow.getWidth() - !narrow.isUnsigned())) - 1;
+    if (isU64(wide))
+      ir = flipSign(
+          e, e.binary(BinaryKind::min, ordered(e, ir),
+                      e.constantInt(
+                          e.i64(), end + std::numeric_limits<int64_t>::min())));
     if (wide.isUnsigned()) // arithmetic is signed
       ir = e.cast(ir, e.i64());
     mlir::Type type = e.valueTypeOf(ir);

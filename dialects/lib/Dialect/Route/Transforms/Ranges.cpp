@@ -87,7 +87,7 @@ Value RangeBuilder::isKnown(Ends x) {
   if (x.lo == x.hi)
     return ConstantOp::create(b, loc, type.withElement(b.getI1Type()),
                               b.getBoolAttr(true));
-  if (elementOf(x.lo).isInteger(1))
+  if (elementOf(x.lo).isInteger(1) || elementOf(x.lo).isUnsignedInteger(64))
     return op(CompareKind::eq, x.lo, x.hi);
   return negated(op(CompareKind::lt, x.lo, x.hi));
 }
@@ -430,6 +430,18 @@ Ends RangeBuilder::cast(Ends x, ArrayType to) {
                       CastOp::create(b, loc, type, after));
     };
     Value good = both(kept(x.lo, lo), kept(x.hi, hi));
+    if (elementOf(x.lo).isInteger(64) && to.getElementType().isInteger(64)) {
+      // The same bits in another order.
+      auto negative = [&](Value end) {
+        auto type = llvm::cast<ArrayType>(end.getType());
+        Value bits =
+            elementOf(end).isUnsignedInteger()
+                ? CastOp::create(b, loc, type.withElement(b.getI64Type()), end)
+                : end;
+        return this->op(CompareKind::lt, bits, number(bits, 0));
+      };
+      good = this->op(CompareKind::eq, negative(x.lo), negative(x.hi));
+    }
     return orEverything(either(isKnown(x), good), {lo, hi, {}});
   }
   if (interval)
