@@ -232,10 +232,10 @@ static std::string inWords(ModuleOp module, const Element &element, Type type) {
   return printElement(element, type);
 }
 
-/// Of a test with statements: "true", or the first that does not hold, where it
-/// stands, and what it compares.
-static std::string expectations(ModuleOp module, FuncOp func,
-                                ArrayRef<RuntimeValue> results) {
+/// Of a test with statements: the first truth that does not hold, where it
+/// stands, and what it compares; empty where all hold.
+static std::string brokenTruth(ModuleOp module, FuncOp func,
+                               ArrayRef<RuntimeValue> results) {
   auto said = [&](unsigned i, StringRef what) {
     auto text = func.getResultAttrOfType<StringAttr>(i, what);
     return text ? text.getValue() : StringRef();
@@ -264,41 +264,7 @@ static std::string expectations(ModuleOp module, FuncOp func,
     }
     return text;
   }
-  return "true";
-}
-
-/// What the function did, in the words of `expected`; with `rule` which rule.
-static std::string outcome(ModuleOp module, FuncOp func,
-                           ArrayRef<RuntimeValue> results, bool rule) {
-  auto integer = [&](StringRef role) -> int64_t {
-    const RuntimeValue *value = resultOf(func, results, role);
-    auto *array = value ? std::get_if<Array>(value) : nullptr;
-    std::vector<Element> elements =
-        array ? array->elements() : std::vector<Element>();
-    return elements.empty() ? 0 : elements.front().asInt();
-  };
-  if (rule) {
-    int64_t which = integer("which");
-    const RuntimeValue *value = resultOf(func, results, "which");
-    return which < 0 || !value
-               ? "no rule"
-               : "rule " + labelOf(module, std::get<Array>(*value).elementType,
-                                   which);
-  }
-  const RuntimeValue *value = resultOf(func, results, "plan");
-  auto *plan = value ? std::get_if<Plan>(value) : nullptr;
-  if (!plan)
-    return expectations(module, func, results);
-  if (plan->axis->size == 0) {
-    int64_t code = integer("status");
-    return code ? "reject " + std::to_string(code) : "none";
-  }
-  const Axis::Parent &chosen = plan->axis->chosen();
-  int64_t row = (*chosen.index)[0];
-  if (auto axis = module.lookupSymbol<AxisOp>(chosen.axis->label()))
-    if (auto labels = axis.getLabels(); labels && row < int64_t(labels->size()))
-      return cast<StringAttr>((*labels)[row]).str();
-  return std::to_string(row);
+  return "";
 }
 
 /// A constant as JSON, for a host script.
@@ -343,6 +309,104 @@ static Type typeOfResult(ModuleOp module, TestOp test, StringRef name) {
   return {};
 }
 
+static std::string refusalInWords(int64_t code) {
+  return "reject " + std::to_string(code);
+}
+
+/// A field of what a step route gives, added to a list of such; named without
+/// the route, which the test names.
+static void addField(std::string &text, TestOp test, StringRef name,
+                     const std::string &value) {
+  name.consume_front((test.getFunction() + ".").str());
+  text += (text.empty() ? "" : ", ") + name.str() + " = " + value;
+}
+
+/// What a test expects, in the words of the source.
+static std::string wantedOf(ModuleOp module, TestOp test, FuncOp func) {
+  if (test.getTruths())
+    return "";
+  if (test.getNone())
+    return "none";
+  if (auto row = test.getRow())
+    return row->str();
+  if (auto code = test.getReject())
+    return refusalInWords(*code);
+  if (auto rule = test.getRule()) {
+    Type type;
+    for (unsigned i = 0; i < func.getNumResults(); ++i)
+      if (auto role = func.getResultAttrOfType<StringAttr>(i, "route.role");
+          role && role.getValue() == "which")
+        type =
+            cast<route::ArrayType>(func.getResultTypes()[i]).getElementType();
+    return "rule " +
+           (type ? labelOf(module, type, *rule) : std::to_string(*rule));
+  }
+  std::string fields;
+  DictionaryAttr values = *test.getValues();
+  for (NamedAttribute value : values)
+    addField(fields, test, value.getName(),
+             wantedInWords(module, value.getValue(),
+                           typeOfResult(module, test, value.getName())));
+  return fields;
+}
+
+/// Whether a test of a router holds, and what it wants and found in words.
+struct Outcome {
+  bool holds = false;
+  std::string wanted, found;
+};
+
+/// What a router did, beside what a test of it expects.
+static Outcome outcomeOf(ModuleOp module, TestOp test, FuncOp func,
+                         ArrayRef<RuntimeValue> results) {
+  // The one element that the result with a role has; null where there is none.
+  auto single = [&](StringRef role) -> const Array * {
+    const RuntimeValue *value = resultOf(func, results, role);
+    auto *array = value ? std::get_if<Array>(value) : nullptr;
+    return array && array->buffer->size() > 0 ? array : nullptr;
+  };
+  Outcome outcome;
+  outcome.wanted = wantedOf(module, test, func);
+  if (auto rule = test.getRule()) {
+    const Array *which = single("which");
+    Type type = which ? which->elementType : Type();
+    int64_t found = which ? which->elements().front().asInt() : -1;
+    outcome.holds = found == int64_t(*rule);
+    outcome.found =
+        found < 0 ? "no rule" : "rule " + labelOf(module, type, found);
+    return outcome;
+  }
+  const RuntimeValue *value = resultOf(func, results, "plan");
+  auto *plan = value ? std::get_if<Plan>(value) : nullptr;
+  if (!plan) {
+    outcome.found = "no choice";
+    return outcome;
+  }
+  if (plan->axis->size == 0) {
+    const Array *status = single("status");
+    int64_t code = status ? status->elements().front().asInt() : 0;
+    outcome.holds = code
+                        ? test.getReject() && int64_t(*test.getReject()) == code
+                        : test.getNone();
+    outcome.found = code ? refusalInWords(code) : "none";
+  } else {
+    const Axis::Parent &chosen = plan->axis->chosen();
+    int64_t row = (*chosen.index)[0];
+    auto axis = module.lookupSymbol<AxisOp>(chosen.axis->label());
+    auto labels = axis ? axis.getLabels() : std::nullopt;
+    outcome.found = std::to_string(row);
+    if (labels && row < int64_t(labels->size())) {
+      StringRef label = cast<StringAttr>((*labels)[row]).getValue();
+      outcome.holds = test.getRow() == label;
+      outcome.found = label;
+    }
+  }
+  // A row may be called what the end without one is called.
+  if (!outcome.holds && outcome.found == outcome.wanted)
+    (test.getRow() ? outcome.wanted : outcome.found).insert(0, "row ");
+  return outcome;
+}
+
 /// The answers of a test as a host script.
 static std::string hostScript(ArrayAttr answers) {
   std::string text;
@@ -363,12 +427,10 @@ static std::string hostScript(ArrayAttr answers) {
   return text;
 }
 
-/// What a step route did, in the words of a test; empty where it gave the
-/// `values`. `wanted` is what it should have given in place of what it did, and
-/// `why` says more of it.
-static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
-                               TestOp test, std::string &wanted,
-                               std::string &why) {
+/// What a step route did, beside what a test of it expects; nothing where it
+/// could not run.
+static std::optional<Outcome> stepOutcome(Interpreter &interpreter,
+                                          ModuleOp module, TestOp test) {
   StepScript script;
   script.host = hostScript(*test.getHost());
   script.place = test.getLoc();
@@ -380,47 +442,49 @@ static std::string stepOutcome(Interpreter &interpreter, ModuleOp module,
   if (failed(runSteps(interpreter, module, test.getFunction(), script, os,
                       &ends)) ||
       ends.size() != 1)
-    return "an error";
+    return std::nullopt;
   const Action &end = ends.front();
-  // Fields are named without the route, which the test names.
-  std::string prefix = test.getFunction().str() + ".";
-  auto field = [&](StringRef name) {
-    name.consume_front(prefix);
-    return name.str();
-  };
-  if (end.kind == Action::Kind::Reject) {
-    if (std::optional<DictionaryAttr> values = test.getValues())
-      for (NamedAttribute value : *values)
-        wanted += (wanted.empty() ? "" : ", ") + field(value.getName()) +
-                  " = " +
-                  wantedInWords(module, value.getValue(),
-                                typeOfResult(module, test, value.getName()));
+  bool refused = end.kind == Action::Kind::Reject;
+  Outcome outcome;
+  if (refused) {
+    outcome.found = refusalInWords(end.code);
     if (end.refused && !end.refused->budget.empty())
-      why = " of budget '" + end.refused->budget + "'";
-    return "reject " + std::to_string(end.code);
+      outcome.found += " of budget '" + end.refused->budget + "'";
   }
-  if (!test.getValues())
-    return "a result";
-  std::string found;
+  if (auto code = test.getReject()) {
+    outcome.holds = refused && end.code == int64_t(*code);
+    if (!refused)
+      outcome.found = "a result";
+  }
+  if (test.getReject() || refused) {
+    outcome.wanted =
+        wantedOf(module, test, module.lookupSymbol<FuncOp>(test.getFunction()));
+    return outcome;
+  }
+  outcome.holds = true;
   DictionaryAttr values = *test.getValues();
-  for (NamedAttribute given : values)
-    for (const auto &[name, value, unit] : end.values) {
-      if (name != given.getName().getValue())
+  for (NamedAttribute given : values) {
+    StringRef name = given.getName().getValue();
+    for (const auto &[known, value, unit] : end.values) {
+      if (known != name)
         continue;
       const Array &array = std::get<Array>(value);
-      Element expected = isa<UnitAttr>(given.getValue())
-                             ? unknownOf(array.elementType)
-                             : elementOf(given.getValue(), array.elementType);
-      if (printElement(array.value(), array.elementType) ==
-          printElement(expected, array.elementType))
+      Element wanted = isa<UnitAttr>(given.getValue())
+                           ? unknownOf(array.elementType)
+                           : elementOf(given.getValue(), array.elementType);
+      // NaN and unknown are what the test may want, and equal to nothing.
+      if (equalElements(array.value(), wanted) ||
+          printElement(array.value(), array.elementType) ==
+              printElement(wanted, array.elementType))
         continue;
-      std::string comma = found.empty() ? "" : ", ";
-      found += comma + field(name) + " = " +
-               inWords(module, array.value(), array.elementType);
-      wanted += comma + field(name) + " = " +
-                wantedInWords(module, given.getValue(), array.elementType);
+      outcome.holds = false;
+      addField(outcome.found, test, name,
+               inWords(module, array.value(), array.elementType));
+      addField(outcome.wanted, test, name,
+               wantedInWords(module, given.getValue(), array.elementType));
     }
-  return found;
+  }
+  return outcome;
 }
 
 /// A test is about one item: the axes of items have one position.
@@ -476,50 +540,39 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
               bound && succeeded(bindValue(interpreter, test, input.getName(),
                                            input.getValue()));
     bound = bound && succeeded(setUp(interpreter, test));
-    if (test.getHost() && bound) {
-      std::string instead, why;
-      std::string found = stepOutcome(interpreter, module, test, instead, why);
-      std::string wanted = test.getExpected().str();
-      if (found == wanted) {
-        out << "ok " << test.getName() << '\n';
-        continue;
+    std::optional<Outcome> outcome;
+    if (bound && test.getHost()) {
+      outcome = stepOutcome(interpreter, module, test);
+    } else if (bound) {
+      FailureOr<SmallVector<RuntimeValue>> results =
+          interpreter.run(test.getFunction());
+      if (succeeded(results) && test.getTruths()) {
+        outcome.emplace();
+        outcome->found = brokenTruth(module, func, *results);
+        outcome->holds = outcome->found.empty();
+      } else if (succeeded(results)) {
+        outcome = outcomeOf(module, test, func, *results);
       }
-      ++failures;
-      out << "FAILED " << test.getName() << ": expected "
-          << (!wanted.empty()    ? wanted
-              : !instead.empty() ? instead
-                                 : "values")
-          << ", found " << found << why << (found == "an error" ? cause : "")
-          << '\n';
-      continue;
     }
-    FailureOr<SmallVector<RuntimeValue>> results = failure();
-    if (bound)
-      results = interpreter.run(test.getFunction());
-    std::string wanted = test.getExpected().str();
-    bool rule = test.getRule().has_value();
-    std::string found =
-        failed(results) ? "an error" : outcome(module, func, *results, rule);
-    if (rule)
-      wanted = "rule " + wanted;
-    if (found == wanted) {
+    if (outcome && outcome->holds) {
       out << "ok " << test.getName() << '\n';
       continue;
     }
     ++failures;
-    if (wanted == "true" && succeeded(results)) {
-      out << "FAILED " << test.getName() << ": " << found << '\n';
-      continue;
-    }
-    out << "FAILED " << test.getName() << ": expected " << wanted << ", found "
-        << found << (failed(results) ? cause : "") << '\n';
+    if (!outcome)
+      outcome =
+          Outcome{false, wantedOf(module, test, func), "an error" + cause};
+    out << "FAILED " << test.getName() << ": ";
+    if (!outcome->wanted.empty())
+      out << "expected " << outcome->wanted << ", found ";
+    out << outcome->found << '\n';
   }
   return failures;
 }
 
 void route::dropInlineTests(ModuleOp module) {
   for (auto test : llvm::make_early_inc_range(module.getOps<TestOp>())) {
-    if (test.getExpected() == "true")
+    if (test.getTruths())
       module.lookupSymbol(test.getFunctionAttr())->erase();
     if (test.getSetup())
       module.lookupSymbol(*test.getSetup())->erase();

@@ -96,6 +96,7 @@ private:
   Value elaborateAxis(const ast::AxisDecl &decl, Scope &scope);
   Value elaboratePool(const ast::PoolDecl &decl, Scope &scope);
   Value elaborateParam(const ast::ParamDecl &decl, Scope &scope);
+  bool checkTensorName(const ast::StringExpr &name, const TypeInfo &type);
   Value elaborateSignal(const ast::SignalDecl &decl, Scope &scope);
   Value thresholdLabel(const Value &label, const Value &score,
                        Storage &storage);
@@ -461,6 +462,7 @@ private:
   Value evalNoted(const ast::WithExpr &expr);
 
   // Routes.cpp
+  void checkOutputNames(FuncOp func, StringRef entry);
   struct Result {
     mlir::Value value;
     std::string name, role; // plan, weight, status, which, note, value, kept
@@ -854,6 +856,8 @@ private:
     mlir::Block *block;
   };
   std::map<const ast::Decl *, PlanLet> planLets;
+  /// Where the metrics of the entry at hand are written, by their ops.
+  llvm::DenseMap<mlir::Operation *, SourceRange> emits;
   unsigned drawSites = 0;
   std::vector<const ast::LetDecl *> expanding; // functions being expanded
   std::map<const ast::TypeExpr *, TypeInfo> answerTypes;  // of bodies, by text

@@ -419,6 +419,31 @@ static mlir::Operation *inputRead(FuncOp entry, StringRef name) {
   return found;
 }
 
+/// What an entry returns and the metrics that it emits are its outputs, by
+/// name.
+void Elaborator::checkOutputNames(FuncOp func, StringRef entry) {
+  llvm::StringMap<SourceRange> known;
+  func.walk([&](EmitOp op) {
+    SourceRange range = emits.lookup(op);
+    StringRef name = op.getName();
+    auto [first, fresh] = known.try_emplace(name, range);
+    if (name == entry)
+      error(diag::duplicateName, range,
+            "'" + name + "' is the name of what this entry returns")
+          .help("call the metric something else");
+    else if (fresh)
+      return;
+    else if (first->second == range)
+      error(diag::duplicateName, range,
+            "'" + name + "' is emitted twice: its route runs twice in '" +
+                entry + "'")
+          .help("emit it there, from what the route returns");
+    else
+      error(diag::duplicateName, range, "'" + name + "' is emitted twice")
+          .label(first->second, "first here");
+  });
+}
+
 void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   const RouteDecl &decl = *route.decl;
   mlir::OpBuilder::InsertionGuard guard(e.builder);
@@ -432,6 +457,7 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
   topOp = func;
   handlers.clear();
   planLets.clear();
+  emits.clear();
   std::vector<Value> args;
   std::vector<NamedUnit> names;
   std::vector<Result> results;
@@ -470,6 +496,7 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
                         cast<AxisOp>(other->getParentOp()).getSymName().str() +
                         "', which it reads too")
           .help("call the parameter something else");
+  checkOutputNames(func, decl.name.text);
   keepForHandlers(results);
   llvm::SmallVector<mlir::Value> returned;
   llvm::SmallVector<mlir::Attribute> argAttrs, resultAttrs;

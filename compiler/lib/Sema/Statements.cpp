@@ -150,8 +150,10 @@ bool Elaborator::executeEmit(const EmitStmt &stmt) {
                        : asArray(value, stmt.value->range, e.f32());
   if (!ir)
     return false;
-  EmitOp::create(e.builder, e.loc, e.builder.getStringAttr(stmt.name.text), ir,
-                 unitAttr(value.unit));
+  auto op =
+      EmitOp::create(e.builder, e.loc, e.builder.getStringAttr(stmt.name.text),
+                     ir, unitAttr(value.unit));
+  emits[op] = stmt.name.range;
   return true;
 }
 

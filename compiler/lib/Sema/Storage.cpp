@@ -48,6 +48,62 @@ static void addPoolAxes(TypeInfo &type, const std::vector<AxisInfo *> &pools) {
   type.groups.insert(type.groups.begin(), groups.begin(), groups.end());
 }
 
+/// The name of a tensor: the placeholders in it are leading axes of what is
+/// read, one tensor a position.
+bool Elaborator::checkTensorName(const StringExpr &name, const TypeInfo &type) {
+  StringRef text = name.value;
+  if (text.empty() || text.contains('\0')) {
+    error(diag::argumentMismatch, name.range,
+          text.empty() ? "a tensor has a name"
+                       : "the name of a tensor has no '\\0'");
+    return false;
+  }
+  std::vector<bool> told(type.axes.size());
+  for (size_t at = text.find('{'); at != StringRef::npos;
+       at = text.find('{', at + 1)) {
+    StringRef inside = text.substr(at + 1).take_until(
+        [](char c) { return c == '}' || c == '{'; });
+    if (text.substr(at + 1 + inside.size(), 1) != "}") {
+      error(diag::argumentMismatch, name.range,
+            "'{' in the name of a tensor without its '}'");
+      return false;
+    }
+    StringRef axisName = inside;
+    bool label = axisName.consume_back(".name");
+    auto found = llvm::find_if(type.axes, [&](AxisInfo *axis) {
+      return axis->symbol.getValue() == axisName;
+    });
+    if (found == type.axes.end()) {
+      std::vector<std::string> names;
+      for (AxisInfo *axis : type.axes)
+        names.push_back(axis->symbol.getValue().str());
+      error(diag::unknownName, name.range,
+            "'{" + inside + "}' names no axis of what is read")
+          .suggest(axisName.str(), names);
+      return false;
+    }
+    if (label && (*found)->labels.empty()) {
+      error(diag::argumentMismatch, name.range,
+            "'" + axisName + "' has no names of its positions")
+          .label((*found)->range, "declared here")
+          .help("write the position: {" + axisName + "}");
+      return false;
+    }
+    told[found - type.axes.begin()] = true;
+  }
+  for (size_t i = 1; i < told.size(); ++i)
+    if (told[i] && !told[i - 1]) {
+      error(diag::argumentMismatch, name.range,
+            "'{" + type.axes[i]->symbol.getValue() +
+                "}' stands for a position of '" + type.axes[i]->name +
+                "', which is not outermost: '" + type.axes[i - 1]->name +
+                "' comes first")
+          .note("what lies in one tensor are the innermost axes");
+      return false;
+    }
+  return true;
+}
+
 Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   if (!decl.type)
     return fail(diag::missingType, decl.name.range,
@@ -95,6 +151,8 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   mlir::StringAttr file;
   if (decl.source && StringRef(decl.source->value).ends_with(".safetensors"))
     file = e.builder.getStringAttr(decl.source->value);
+  else if (decl.source && !checkTensorName(*decl.source, type))
+    return Value();
   else if (decl.source)
     from = decl.source->value;
   auto op = ParamOp::create(e.builder, locationOf(decl.name.range), symbol,
@@ -190,6 +248,8 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   if (!storage.keyTypes.empty() && decl.source)
     return fail(diag::wrongKind, decl.source->range,
                 "state with keys starts as one value, not as a tensor");
+  if (decl.source && !checkTensorName(*decl.source, type))
+    return Value();
   auto op = StateOp::create(
       e.builder, locationOf(decl.name.range), symbol, storage.type,
       decl.source ? e.builder.getStringAttr(decl.source->value)

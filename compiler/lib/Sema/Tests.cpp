@@ -198,6 +198,13 @@ bool Elaborator::testSetup(const TestDecl &decl,
   return good;
 }
 
+static void createTest(mlir::OpBuilder &builder, mlir::Location loc,
+                       const TestOp::Properties &test) {
+  TestOp::create(builder, loc, test.name, test.function, test.inputs,
+                 test.setup, test.row, test.rule, test.reject, test.none,
+                 test.truths, test.values, test.host);
+}
+
 void Elaborator::emitTest(const TestDecl &decl,
                           const std::vector<const RouteDecl *> &routers) {
   mlir::OpBuilder::InsertionGuard guard(e.builder);
@@ -251,35 +258,35 @@ void Elaborator::emitTest(const TestDecl &decl,
   for (auto &[axis, said] : sizes)
     inputs.push_back(e.builder.getNamedAttr(
         axis->symbol.getValue(), e.builder.getDenseI64ArrayAttr(said.counts)));
-  std::string expected;
-  mlir::IntegerAttr rule;
-  mlir::DictionaryAttr values;
   const Expr *wanted = ignoreParens(decl.expected.get());
   auto steps = module->lookupSymbol<FuncOp>(router->name.text);
   if (!steps && diags.hasErrors() && isStepRoute(*router, *root))
     return; // a route with errors of its own
   bool isSteps = steps && steps.getKind() == FuncKind::steps;
+  TestOp::Properties test;
   if (isSteps && isa<RecordExpr, NameExpr>(wanted)) {
+    mlir::DictionaryAttr values;
     if (!testValues(*router, steps, *wanted, values))
       return;
-  } else if (isa<NoneExpr>(wanted)) {
-    expected = "none";
+    test.setValues(values);
+  } else if (isa<NoneExpr>(wanted) && !isSteps) {
+    test.setNone(e.builder.getUnitAttr());
   } else if (auto *call = dyn_cast<CallExpr>(wanted);
              call && call->calleeName() == "reject") {
     Value refusal = eval(*call);
     if (refusal.isError())
       return;
-    expected = "reject " + std::to_string(int64_t(refusal.number));
+    test.setReject(e.builder.getI64IntegerAttr(int64_t(refusal.number)));
   } else if (auto *name = dyn_cast<NameExpr>(wanted)) {
-    expected = name->name.text;
+    StringRef label = name->name.text;
     bool known = false;
     std::vector<std::string> names;
     if (const ChooseExpr *rules = rulesOf(*router))
       for (size_t i = 0; i < rules->rules.size(); ++i) {
         if (rules->rules[i]->name)
           names.push_back(rules->rules[i]->name.text);
-        if (rules->rules[i]->name.text == expected) {
-          rule = e.builder.getI64IntegerAttr(int64_t(i));
+        if (rules->rules[i]->name.text == label) {
+          test.setRule(e.builder.getI64IntegerAttr(int64_t(i)));
           known = true;
         }
       }
@@ -290,7 +297,10 @@ void Elaborator::emitTest(const TestDecl &decl,
     if (pool.kind == TypeInfo::Kind::Row) {
       names.insert(names.end(), pool.rowOf->labels.begin(),
                    pool.rowOf->labels.end());
-      known |= llvm::is_contained(pool.rowOf->labels, expected);
+      if (!known && llvm::is_contained(pool.rowOf->labels, label)) {
+        test.setRow(e.builder.getStringAttr(label));
+        known = true;
+      }
     }
     if (!known) {
       unknownName(name->name, "row or rule", names);
@@ -298,14 +308,18 @@ void Elaborator::emitTest(const TestDecl &decl,
     }
   } else {
     error(diag::wrongKind, decl.expected->range,
-          "a test expects a row, a rule, 'none' or reject(code)");
+          isSteps ? "a test of a route that calls the host expects the fields "
+                    "that it returns, or reject(code)"
+                  : "a test expects a row, a rule, 'none' or reject(code)");
     return;
   }
-  TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "",
-                 router->name.text, e.builder.getDictionaryAttr(inputs),
-                 expected, rule,
-                 isSteps ? e.builder.getArrayAttr(answers) : mlir::ArrayAttr(),
-                 values, setup);
+  test.setName(e.builder.getStringAttr(decl.name ? decl.name->value : ""));
+  test.setFunction(mlir::FlatSymbolRefAttr::get(&context, router->name.text));
+  test.setInputs(e.builder.getDictionaryAttr(inputs));
+  test.setSetup(setup);
+  if (isSteps)
+    test.setHost(e.builder.getArrayAttr(answers));
+  createTest(e.builder, e.loc, test);
 }
 
 /// A test with statements: a function with one truth an `expect`.
@@ -381,8 +395,10 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
       e.builder.getFunctionType({}, mlir::ValueRange(truths).getTypes()));
   func.setResAttrsAttr(e.builder.getArrayAttr(said));
   e.builder.setInsertionPointToEnd(module->getBody());
-  TestOp::create(e.builder, e.loc, decl.name ? decl.name->value : "", symbol,
-                 e.builder.getDictionaryAttr({}), "true", mlir::IntegerAttr(),
-                 mlir::ArrayAttr(), mlir::DictionaryAttr(),
-                 mlir::FlatSymbolRefAttr());
+  TestOp::Properties test;
+  test.setName(e.builder.getStringAttr(decl.name ? decl.name->value : ""));
+  test.setFunction(mlir::FlatSymbolRefAttr::get(func.getSymNameAttr()));
+  test.setInputs(e.builder.getDictionaryAttr({}));
+  test.setTruths(e.builder.getUnitAttr());
+  createTest(e.builder, e.loc, test);
 }

@@ -146,7 +146,7 @@ route.budget @few of @models window "call" reserve {
 
 // -----
 // expected-error @+1 {{runs @pick, which is no function}}
-route.test "one" of @pick {} expect "small"
+route.test "one" of @pick {} expect row "small"
 
 // -----
 

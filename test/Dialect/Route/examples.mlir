@@ -83,4 +83,4 @@ route.func @learn <handler> (%next: !route.array<f32 [@experts]>) attributes {ev
   route.set @gate.bias, %next : !route.array<f32 [@experts]>
   route.return
 }
-route.test "short fix" of @texts {request.prompt = "fix my def foo()"} expect "coder"
+route.test "short fix" of @texts {request.prompt = "fix my def foo()"} expect row "coder"

@@ -76,7 +76,7 @@ route.budget @daily of @models window "day" zone "UTC" unit "p$" reserve {
   route.yield %l : !route.array<f64>
 }
 
-// CHECK: route.test "open" of @loop {x = 1.000000e+00 : f32} expect "true"
-route.test "open" of @loop {x = 1.0 : f32} expect "true"
-// CHECK: route.test "guarded" of @loop {jail} expect "contain" rule 0
-route.test "guarded" of @loop {jail} expect "contain" rule 0
+// CHECK: route.test "open" of @loop {x = 1.000000e+00 : f32} expect truths
+route.test "open" of @loop {x = 1.0 : f32} expect truths
+// CHECK: route.test "guarded" of @loop {jail} expect rule 0
+route.test "guarded" of @loop {jail} expect rule 0

@@ -47,6 +47,19 @@ LogicalResult BudgetOp::verifySymbolUses(SymbolTableCollection &tables) {
   return success();
 }
 
+LogicalResult TestOp::verify() {
+  int expected = getRow().has_value() + getRule().has_value() +
+                 getReject().has_value() + getNone() + getTruths() +
+                 getValues().has_value();
+  if (expected != 1)
+    return emitOpError("expects one of a row, a rule, a refusal, none, truths "
+                       "and values, found ")
+           << expected;
+  if (getValues() && !getHost())
+    return emitOpError("expects values of a function that asks no host");
+  return success();
+}
+
 LogicalResult TestOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto module = (*this)->getParentOfType<ModuleOp>();
   if (!tables.lookupSymbolIn<FuncOp>(module, getFunctionAttr()))

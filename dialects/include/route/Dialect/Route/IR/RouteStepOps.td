@@ -62,27 +62,29 @@ def Route_TestOp : Route_Op<"test", [HasParent<"::mlir::ModuleOp">,
     (`axis.column`) and signals by name: a value for every position, or an array
     with one each; a unit attribute makes one unknown. The name of an open axis
     gives how many positions each of its parent has.
-    `expected` is the label of the row that a router must choose first, `none`
-    for no row, `reject CODE` for a refusal, or `true` where all results must be
-    true; `rule` is the position of the rule that must fire instead. For a step
-    route `host` lists what the host answers, as dictionaries: the `call`, the
-    label of its `row`, and the fields to `return` or the code to `fail` with, and
-    `values` what the run must return. `setup` is a handler that runs first and
+    One attribute says what is expected: the label of the `row` that a router must
+    choose first, the position of the `rule` that must fire, the code of a refusal
+    (`reject`), no row (`none`), `truths` where all results must be true, or the
+    `values` that a step route must return. For a step route `host` lists what the
+    host answers, as dictionaries: the `call`, the label of its `row`, and the fields
+    to `return` or the code to `fail` with. `setup` is a handler that runs first and
     writes the state that the test gives; it takes the refs of the item.
 
     Example:
     ```mlir
-    route.test "short fix" of @texts {request.prompt = "fix my def foo()"} expect "coder"
+    route.test "short fix" of @texts {request.prompt = "fix my def foo()"} expect row "coder"
     ```
   }];
   let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$function,
-    DictionaryAttr:$inputs, StrAttr:$expected, OptionalAttr<I64Attr>:$rule,
-    OptionalAttr<ArrayAttr>:$host, OptionalAttr<DictionaryAttr>:$values,
-    OptionalAttr<FlatSymbolRefAttr>:$setup);
+    DictionaryAttr:$inputs, OptionalAttr<FlatSymbolRefAttr>:$setup, OptionalAttr<StrAttr>:$row,
+    OptionalAttr<I64Attr>:$rule, OptionalAttr<I64Attr>:$reject, UnitAttr:$none, UnitAttr:$truths,
+    OptionalAttr<DictionaryAttr>:$values, OptionalAttr<ArrayAttr>:$host);
   let assemblyFormat = [{
-    $name `of` $function $inputs (`after` $setup^)? `expect` $expected (`rule` $rule^)? (`host` $host^)? (`values` $values^)?
-    attr-dict
+    $name `of` $function $inputs (`after` $setup^)? `expect`
+    oilist(`row` $row | `rule` $rule | `reject` $reject | `none` $none | `truths` $truths | `values` $values)
+    (`host` $host^)? attr-dict
   }];
+  let hasVerifier = 1;
 }
 
 #endif
