@@ -48,6 +48,7 @@ LAYERS = {  # experts, chosen, hidden, inner, type, matrices
 PASSES = {  # the layer each is for
     "ragged-fuse-router": "qwen3",
     "ragged-fuse-order": "qwen3",
+    "ragged-fuse-gather": "qwen3",
     "ragged-spread-gather": "qwen3",
     "ragged-split-epilogues": "qwen3",
     "ragged-narrow-combine": "qwen3",

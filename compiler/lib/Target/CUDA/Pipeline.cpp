@@ -23,9 +23,9 @@ ArrayRef<OptionalPass> route::optionalKernelPasses() {
       {"ragged-join-interleaved", true}, {"ragged-narrow-products", true},
       {"ragged-narrow-combine", true},   {"ragged-fuse-slots", true},
       {"ragged-split-epilogues", false}, {"row-fuse-consumers", true},
-      {"convert-ragged-to-wgmma", true}, {"ragged-fuse-router", true},
-      {"ragged-spread-gather", true},    {"ragged-fuse-order", true},
-      {"route-merge-kernels", true},
+      {"ragged-fuse-gather", true},      {"convert-ragged-to-wgmma", true},
+      {"ragged-fuse-router", true},      {"ragged-spread-gather", true},
+      {"ragged-fuse-order", true},       {"route-merge-kernels", true},
   };
   return passes;
 }
@@ -70,6 +70,7 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(bufferization::createOneShotBufferizePass(bufferize));
   add(createCanonicalizerPass());
   add(createCSEPass());
+  add(ragged::createRaggedFuseGather());
   add(ragged::createConvertRaggedToWgmma());
   add(ragged::createRaggedFuseRouter());
   add(ragged::createRaggedSpreadGather());

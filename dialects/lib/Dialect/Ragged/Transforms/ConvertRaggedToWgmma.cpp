@@ -79,6 +79,10 @@ private:
     SmallVector<FormLimit> limits;
     for (const ProductForm &form : forms)
       limits.push_back({form.name(), form.rows});
+    bool allHaveTiles = llvm::all_of(
+        forms, [](const ProductForm &form) { return form.tiles.has_value(); });
+    GatherOp gather =
+        op->hasAttr(kGathersAttr) && allHaveTiles ? gatherOf(op) : GatherOp();
     Choice choice(b, shapeOf(op.weightType(), op), limits, rows);
     bool keeps = false;
     for (auto [i, form] : llvm::enumerate(forms)) {
@@ -86,31 +90,35 @@ private:
         auto either =
             scf::IfOp::create(b, choice.takes(b, i), /*withElse=*/true);
         b.setInsertionPoint(either.thenBlock()->getTerminator());
-        emit(b, op, form, rows, keeps);
+        emit(b, op, gather, form, rows, keeps);
         b.setInsertionPoint(either.elseBlock()->getTerminator());
       } else {
-        emit(b, op, form, rows, keeps);
+        emit(b, op, gather, form, rows, keeps);
       }
     }
-    if (!keeps)
-      op->erase();
+    if (keeps)
+      return;
+    op->erase();
+    if (gather)
+      gather->erase();
   }
 
   /// Emits one form at the builder's place.
-  void emit(ImplicitLocOpBuilder &b, MatmulOp op, const ProductForm &form,
-            Value rows, bool &keeps) {
+  void emit(ImplicitLocOpBuilder &b, MatmulOp op, GatherOp gather,
+            const ProductForm &form, Value rows, bool &keeps) {
     if (form.tiles)
-      return launch(b, op, *form.tiles, rows);
+      return launch(b, op, gather, *form.tiles, rows);
     op->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
     keeps = true;
   }
 
-  void launch(ImplicitLocOpBuilder &b, MatmulOp op, const WgmmaTiles &tiles,
-              Value rows) {
+  void launch(ImplicitLocOpBuilder &b, MatmulOp op, GatherOp gather,
+              const WgmmaTiles &tiles, Value rows) {
     auto parent = op->getParentOfType<FunctionOpInterface>();
     std::string stem =
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
-    LLVM::LLVMFuncOp kernel = emitWgmmaKernel(getOperation(), op, tiles, stem);
+    LLVM::LLVMFuncOp kernel =
+        emitWgmmaKernel(getOperation(), op, tiles, stem, gather);
     LLVM::LLVMFuncOp clustered;
     WgmmaTiles inCluster = tiles.inCluster();
     if (tiles.splits > 1)
@@ -121,14 +129,18 @@ private:
     };
     // What lies beyond K in wider rows is not to be multiplied by zero.
     Value matrix = op.getRows();
-    if (cast<MemRefType>(matrix.getType()).getDimSize(1) != op.getInner())
+    if (!gather &&
+        cast<MemRefType>(matrix.getType()).getDimSize(1) != op.getInner())
       matrix = memref::SubViewOp::create(
           b, matrix,
           ArrayRef<OpFoldResult>{b.getIndexAttr(0), b.getIndexAttr(0)},
           ArrayRef<OpFoldResult>{rows, b.getIndexAttr(op.getInner())},
           ArrayRef<OpFoldResult>{b.getIndexAttr(1), b.getIndexAttr(1)});
     SmallVector<Value> operands(op.getWeights());
-    operands.append(2, matrix);
+    if (gather)
+      operands.append({gather.getX(), gather.getPerm()});
+    else
+      operands.append(2, matrix);
     if (op.getOffsets())
       operands.push_back(op.getOffsets());
     llvm::append_range(operands, op.getPerExpert());

@@ -20,7 +20,8 @@ struct Device {
   double clock = 1480;      ///< cycles a microsecond, sustained
   double launch = 4; ///< microseconds of any kernel: its start, the way to the
                      ///< first bytes, its end
-  double order = 15; ///< microseconds that an order of slots takes
+  double copies = 0.06; ///< of a product's time that copies by threads add
+  double order = 15;    ///< microseconds that an order of slots takes
 };
 
 /// A product: rows of experts by the columns of their weights.
@@ -50,6 +51,12 @@ double estimate(const Device &device, const Product &product,
 /// weights.
 int64_t itemsWithoutOrder(const Device &device, double experts, double ranks,
                           double expertBytes);
+
+/// Whether a product of that many columns, of all its weights, had better copy
+/// its rows from where a gather would have them: it is slower where operations
+/// are the limit, and no row is written and read again. `bytes` are an
+/// element's.
+bool gathersItself(const Device &device, double columns, double bytes);
 
 } // namespace route::ragged
 

@@ -29,9 +29,10 @@ struct Tile {
 
 class Emitter {
 public:
-  Emitter(ModuleOp module, MatmulOp op, const WgmmaTiles &tiles, StringRef stem)
-      : module(module), op(op), tiles(tiles), b(op.getLoc(), op.getContext()),
-        converter(op.getContext()) {
+  Emitter(ModuleOp module, MatmulOp op, const WgmmaTiles &tiles, StringRef stem,
+          GatherOp gather)
+      : module(module), op(op), gather(gather), tiles(tiles),
+        b(op.getLoc(), op.getContext()), converter(op.getContext()) {
     i32 = b.getI32Type();
     i64 = b.getI64Type();
     f32 = b.getF32Type();
@@ -156,6 +157,15 @@ private:
   void prologue();
   Tile tileAt(Value t);
   void producer();
+  void load(Value to, Value map, ArrayRef<Value> coordinates, Value barrier);
+  Value unitsOf(const Tile &tile);
+  void loadRows(const Tile &tile, Value inner, Value stage);
+  int64_t bytesOfWeight() {
+    return op.weightType().getElementTypeBitWidth() / 8;
+  }
+  Values placesOf(const Tile &tile);
+  void gatherRows(const Tile &tile, ValueRange places, Value inner,
+                  Value stage);
   void consumer();
   Values path(int64_t width, Value stage, Value parity, const Tile &tile,
               Value following);
@@ -177,13 +187,14 @@ private:
 
   ModuleOp module;
   MatmulOp op;
+  GatherOp gather; ///< of the rows; null where they are there
   const WgmmaTiles &tiles;
   ImplicitLocOpBuilder b;
   LLVMTypeConverter converter;
   Type i32, i64, f32, shared;
   LLVM::LLVMFuncOp kernel;
   Values weights, perExpert, perRow;
-  Value rows64, rows16, offsets, out, outStart;
+  Value rows64, rows16, perm, itemStart, offsets, out, outStart;
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
   Value tileCount, firstStep, depth;
   Value share, step; ///< of a cluster's block: of K, and rows of a tile

@@ -32,9 +32,13 @@ void Emitter::begin(StringRef stem) {
     map(op.getTransposed()
             ? ArrayRef<int64_t>{1, tiles.depth, 64}
             : ArrayRef<int64_t>{1, tiles.columns(), tiles.depth});
-  map({64, tiles.depth});
-  map({16, tiles.depth});
   Values buffers;
+  if (gather) {
+    buffers.append({gather.getX(), gather.getPerm()});
+  } else {
+    map({64, tiles.depth});
+    map({16, tiles.depth});
+  }
   if (op.getOffsets())
     buffers.push_back(op.getOffsets());
   llvm::append_range(buffers, op.getPerExpert());
@@ -66,8 +70,10 @@ void Emitter::begin(StringRef stem) {
   unsigned next = 0;
   for (unsigned w = 0; w < numWeights; ++w)
     weights.push_back(entry.getArgument(next++));
-  rows64 = entry.getArgument(next++);
-  rows16 = entry.getArgument(next++);
+  if (!gather) {
+    rows64 = entry.getArgument(next++);
+    rows16 = entry.getArgument(next++);
+  }
   Values made;
   for (auto [v, range] : llvm::zip_equal(buffers, ranges)) {
     Value packed = MemRefDescriptor::pack(
@@ -77,6 +83,10 @@ void Emitter::begin(StringRef stem) {
                        .getResult(0));
   }
   ArrayRef<Value> rest(made);
+  if (gather) {
+    perm = rest[1];
+    rest = rest.drop_front(2);
+  }
   if (op.getOffsets()) {
     offsets = rest.front();
     rest = rest.drop_front();
@@ -84,14 +94,18 @@ void Emitter::begin(StringRef stem) {
   perExpert = Values(rest.take_front(op.getPerExpert().size()));
   perRow = Values(rest.slice(perExpert.size(), op.getPerRow().size()));
   out = rest.back();
-  // The first element of the result, in global memory.
-  auto [first, count] = ranges.back();
-  Value start = LLVM::AddrSpaceCastOp::create(
-      b, LLVM::LLVMPointerType::get(b.getContext(), 1),
-      entry.getArgument(first + 1));
-  outStart = LLVM::GEPOp::create(
-      b, start.getType(), cast<MemRefType>(out.getType()).getElementType(),
-      start, ArrayRef<LLVM::GEPArg>{entry.getArgument(first + 2)});
+  // First elements, in global memory.
+  auto startOf = [&](Value buffer, unsigned first) -> Value {
+    Value start = LLVM::AddrSpaceCastOp::create(
+        b, LLVM::LLVMPointerType::get(b.getContext(), 1),
+        entry.getArgument(first + 1));
+    return LLVM::GEPOp::create(
+        b, start.getType(), cast<MemRefType>(buffer.getType()).getElementType(),
+        start, ArrayRef<LLVM::GEPArg>{entry.getArgument(first + 2)});
+  };
+  outStart = startOf(out, ranges.back().first);
+  if (gather)
+    itemStart = startOf(made.front(), ranges.front().first);
 }
 
 /// Barriers, and the schedule: where each expert's tiles begin.
@@ -111,7 +125,9 @@ void Emitter::prologue() {
     joinCluster(steps);
   when(isFirst, [&] {
     for (int64_t s = 0; s < tiles.stages; ++s) {
-      NVVM::MBarrierInitOp::create(b, fullBarrier(num(s)), num(1), Value());
+      // Gathered rows are copied by all threads of the producers.
+      NVVM::MBarrierInitOp::create(b, fullBarrier(num(s)),
+                                   num(gather ? 129 : 1), Value());
       NVVM::MBarrierInitOp::create(b, emptyBarrier(num(s)),
                                    num(WgmmaTiles::kWarpgroups), Value());
     }
@@ -181,104 +197,86 @@ Tile Emitter::tileAt(Value t) {
   return {row, rows, expert, column};
 }
 
-/// One thread asks for tiles as stages become free.
+/// One thread asks for tiles as stages become free; rows that are gathered are
+/// copied by all.
 void Emitter::producer() {
   NVVM::SetMaxRegisterOp::create(b, 40, NVVM::SetMaxRegisterAction::decrease);
-  when(isFirst, [&] {
-    auto load = [&](Value to, Value map, ArrayRef<Value> coordinates,
-                    Value barrier) {
-      Value cluster = LLVM::AddrSpaceCastOp::create(
-          b, LLVM::LLVMPointerType::get(b.getContext(), 7), to);
-      NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-          b, cluster, map, coordinates, barrier, /*im2col=*/ValueRange(),
-          /*multicast=*/Value(), /*cacheHint=*/Value(), NVVM::TMALoadMode::TILE,
-          /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
-    };
-    auto loadWeights = [&](const Tile &tile, Value inner, Value stage) {
-      Value column = mul(tile.column, num(tiles.columns()));
-      Value base = mul(stage, num(tiles.stageBytes()));
-      for (auto [w, map] : llvm::enumerate(weights)) {
-        int64_t place = w * tiles.columns() * WgmmaTiles::kRowBytes;
-        if (!op.getTransposed()) {
-          load(at(add(base, num(place))), map, {inner, column, tile.expert},
-               fullBarrier(stage));
-          continue;
-        }
-        for (int64_t c = 0; c < tiles.columns(); c += 64)
-          load(at(add(base, num(place + c * WgmmaTiles::kRowBytes))), map,
-               {add(column, num(c)), inner, tile.expert}, fullBarrier(stage));
+  auto loadWeights = [&](const Tile &tile, Value inner, Value stage) {
+    Value column = mul(tile.column, num(tiles.columns()));
+    Value base = mul(stage, num(tiles.stageBytes()));
+    for (auto [w, map] : llvm::enumerate(weights)) {
+      int64_t place = w * tiles.columns() * WgmmaTiles::kRowBytes;
+      if (!op.getTransposed()) {
+        load(at(add(base, num(place))), map, {inner, column, tile.expert},
+             fullBarrier(stage));
+        continue;
       }
-    };
-    // Rows come 64 or 16 at a time.
-    auto unitsOf = [&](const Tile &tile) {
-      return shr(add(tile.rows, num(15)), 4);
-    };
-    auto loadRows = [&](const Tile &tile, Value inner, Value stage) {
-      Value barrier = fullBarrier(stage), units = unitsOf(tile);
-      Value whole = shr(units, 2), parts = mask(units, 3);
-      Value rows =
-          add(mul(stage, num(tiles.stageBytes())), num(tiles.weightBytes()));
-      for (int64_t i = 0; i < tiles.tokens / 64; ++i)
-        when(cmp(Predicate::ugt, whole, num(i)), [&] {
-          load(at(add(rows, num(i * WgmmaTiles::kBlockBytes))), rows64,
-               {inner, add(tile.row, num(64 * i))}, barrier);
-        });
-      Value rest = add(rows, shl(whole, 13));
-      Value restRow = add(tile.row, shl(whole, 6));
-      for (int64_t i = 0; i < std::min<int64_t>(3, tiles.tokens / 16); ++i)
-        when(cmp(Predicate::ugt, parts, num(i)), [&] {
-          load(at(add(rest, num(2048 * i))), rows16,
-               {inner, add(restRow, num(16 * i))}, barrier);
-        });
-    };
-    auto expect = [&](const Tile &tile, Value stage) {
-      Value bytes = add(num(tiles.weightBytes()), shl(unitsOf(tile), 11));
-      NVVM::MBarrierArriveExpectTxOp::create(b, TypeRange(), fullBarrier(stage),
-                                             bytes, NVVM::MemScopeKind::CTA,
-                                             false, Value());
-    };
-    auto innerOf = [&](Value k) {
-      return mul(add(firstStep, k), num(tiles.depth));
-    };
-    loop(block, tileCount, blocks, {num(0), num(0)},
-         [&](Value t, ValueRange ring) -> Values {
-           Tile tile = tileAt(t);
-           Values state(ring);
-           Value begin = num(0);
-           if (tiles.cluster) {
-             // The one tile of the block. Parameters are there before the
-             // kernels that make the rows have ended.
-             bool early = weightsAreParameters();
-             if (!early)
-               waitForKernels();
-             begin = least(depth, num(tiles.stages));
-             loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
-               expect(tile, k);
-               loadWeights(tile, innerOf(k), k);
-               return Values();
-             });
-             if (early)
-               waitForKernels();
-             loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
-               loadRows(tile, innerOf(k), k);
-               return Values();
-             });
-             Value wraps = cmp(Predicate::eq, begin, num(tiles.stages));
-             state = {select(wraps, num(0), begin),
-                      select(wraps, num(1), num(0))};
-           }
-           return loop(begin, depth, num(1), state,
-                       [&](Value k, ValueRange ring) -> Values {
-                         Value stage = ring[0], parity = ring[1];
-                         wait(emptyBarrier(stage), flip(parity, num(1)));
-                         expect(tile, stage);
-                         loadWeights(tile, innerOf(k), stage);
-                         loadRows(tile, innerOf(k), stage);
-                         auto [s, p] = next(stage, parity);
-                         return {s, p};
-                       });
-         });
-  });
+      for (int64_t c = 0; c < tiles.columns(); c += 64)
+        load(at(add(base, num(place + c * WgmmaTiles::kRowBytes))), map,
+             {add(column, num(c)), inner, tile.expert}, fullBarrier(stage));
+    }
+  };
+  auto expect = [&](const Tile &tile, Value stage) {
+    Value bytes = num(tiles.weightBytes());
+    if (!gather)
+      bytes = add(bytes, shl(unitsOf(tile), 11));
+    NVVM::MBarrierArriveExpectTxOp::create(b, TypeRange(), fullBarrier(stage),
+                                           bytes, NVVM::MemScopeKind::CTA,
+                                           false, Value());
+  };
+  auto innerOf = [&](Value k) {
+    return mul(add(firstStep, k), num(tiles.depth));
+  };
+  auto tile = [&](Value t, ValueRange ring) -> Values {
+    Tile tile = tileAt(t);
+    Values state(ring);
+    Value begin = num(0);
+    if (tiles.cluster) {
+      // The one tile of the block. Parameters are there before the kernels
+      // that make the rows have ended.
+      bool early = weightsAreParameters();
+      if (!early)
+        waitForKernels();
+      begin = least(depth, num(tiles.stages));
+      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
+        expect(tile, k);
+        loadWeights(tile, innerOf(k), k);
+        return Values();
+      });
+      if (early)
+        waitForKernels();
+      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
+        loadRows(tile, innerOf(k), k);
+        return Values();
+      });
+      Value wraps = cmp(Predicate::eq, begin, num(tiles.stages));
+      state = {select(wraps, num(0), begin), select(wraps, num(1), num(0))};
+    }
+    Values places = gather ? placesOf(tile) : Values();
+    return loop(begin, depth, num(1), state,
+                [&](Value k, ValueRange ring) -> Values {
+                  Value stage = ring[0], parity = ring[1];
+                  wait(emptyBarrier(stage), flip(parity, num(1)));
+                  auto start = [&] {
+                    expect(tile, stage);
+                    loadWeights(tile, innerOf(k), stage);
+                  };
+                  if (gather) {
+                    when(isFirst, start);
+                    gatherRows(tile, places, innerOf(k), stage);
+                  } else {
+                    start();
+                    loadRows(tile, innerOf(k), stage);
+                  }
+                  auto [s, p] = next(stage, parity);
+                  return {s, p};
+                });
+  };
+  auto all = [&] { loop(block, tileCount, blocks, {num(0), num(0)}, tile); };
+  if (gather)
+    all();
+  else
+    when(isFirst, all);
   if (tiles.cluster) {
     meetCluster();
     meetCluster();
@@ -373,6 +371,11 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
   auto multiply = [&](Values accumulators, Value stage, bool first) -> Values {
     Value offset = mul(extend(stage), wide(tiles.stageBytes() / 16));
     Value weight = add(weightStart, offset), token = add(tokenStart, offset);
+    // Threads wrote the gathered rows; tensor cores read by another way.
+    if (gather)
+      NVVM::FenceProxyOp::create(
+          b, NVVM::ProxyKindAttr::get(context, NVVM::ProxyKind::async_shared),
+          NVVM::SharedSpaceAttr::get(context, NVVM::SharedSpace::shared_cta));
     NVVM::WgmmaFenceAlignedOp::create(b);
     for (int64_t k = 0; k < WgmmaTiles::kRowBytes / 32; ++k)
       for (int64_t i = 0; i < sums; ++i) {
@@ -466,6 +469,7 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
 
 LLVM::LLVMFuncOp route::ragged::emitWgmmaKernel(ModuleOp module, MatmulOp op,
                                                 const WgmmaTiles &tiles,
-                                                StringRef stem) {
-  return Emitter(module, op, tiles, stem).emit();
+                                                StringRef stem,
+                                                GatherOp gather) {
+  return Emitter(module, op, tiles, stem, gather).emit();
 }

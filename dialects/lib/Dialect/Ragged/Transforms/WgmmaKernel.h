@@ -82,11 +82,22 @@ inline constexpr llvm::StringLiteral kTf32Attr = "ragged.tf32";
 /// there.
 inline constexpr llvm::StringLiteral kItemsAttr = "ragged.items";
 
+/// On a matmul whose tiles had better take gathered rows from where the gather
+/// would.
+inline constexpr llvm::StringLiteral kGathersAttr = "ragged.gathers";
+
+/// The gather that makes the rows of `op`, if copies of a kernel's threads can
+/// do without those rows; else null.
+GatherOp gatherOf(MatmulOp op);
+
 /// Emits the kernel of `op`. Its arguments: a tensor map for each weight, two
-/// of the rows (boxes of 64 and of 16 rows), then `op`'s other operands.
+/// of the rows (boxes of 64 and of 16 rows), then `op`'s other operands. With
+/// the gather that would make the rows, its items and where each row is from
+/// come instead of the rows' maps.
 mlir::LLVM::LLVMFuncOp emitWgmmaKernel(mlir::ModuleOp module, MatmulOp op,
                                        const WgmmaTiles &tiles,
-                                       llvm::StringRef stem);
+                                       llvm::StringRef stem,
+                                       GatherOp gather = {});
 
 } // namespace route::ragged
 

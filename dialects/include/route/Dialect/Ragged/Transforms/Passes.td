@@ -152,6 +152,20 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
   ];
 }
 
+def RaggedFuseGather : Pass<"ragged-fuse-gather", "::mlir::ModuleOp"> {
+  let summary = "let products gather their rows themselves";
+  let description = [{
+    A `ragged.matmul` on buffers whose rows a `ragged.gather` makes, for it alone, is
+    marked where its kernel on tensor cores (`convert-ragged-to-wgmma`) had better
+    copy each row's part of a tile from the item's row: no gathered row is then
+    written and read again. Such copies are made by threads, 16 bytes each, and cost
+    a product that is bound by its operations some 6%; so it is for products of
+    few columns, up to some 8,800 of all weights together (`gathersItself`). K is to
+    be a multiple of a step (64 of bf16), and the items' rows aligned to 16 bytes.
+  }];
+  let statistics = [Statistic<"numFused", "fused", "products that gather their rows">];
+}
+
 def RaggedSpreadGather : Pass<"ragged-spread-gather", "::mlir::ModuleOp"> {
   let summary = "read an item's row once for all its experts";
   let description = [{
