@@ -20,7 +20,7 @@ struct Device {
   double clock = 1480;      ///< cycles a microsecond, sustained
   double launch = 4; ///< microseconds of any kernel: its start, the way to the
                      ///< first bytes, its end
-  double copies = 0.06; ///< of a product's time that copies by threads add
+  double copies = 0.14; ///< of a product's time that copies by threads add
   double order = 15;    ///< microseconds that an order of slots takes
 };
 

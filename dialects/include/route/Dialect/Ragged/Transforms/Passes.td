@@ -159,8 +159,8 @@ def RaggedFuseGather : Pass<"ragged-fuse-gather", "::mlir::ModuleOp"> {
     marked where its kernel on tensor cores (`convert-ragged-to-wgmma`) had better
     copy each row's part of a tile from the item's row: no gathered row is then
     written and read again. Such copies are made by threads, 16 bytes each, and cost
-    a product that is bound by its operations some 6%; so it is for products of
-    few columns, up to some 8,800 of all weights together (`gathersItself`). K is to
+    a product that is bound by its operations 5 to 13%; so it is for products of
+    few columns, up to some 3,800 of all weights together (`gathersItself`). K is to
     be a multiple of a step (64 of bf16), and the items' rows aligned to 16 bytes.
   }];
   let statistics = [Statistic<"numFused", "fused", "products that gather their rows">];
