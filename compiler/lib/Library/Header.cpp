@@ -58,14 +58,27 @@ public:
   }
 
 private:
+  /// `name`, or with a number behind it where C does not tell it apart from one
+  /// before: `gpt-4o` and `gpt_4o`, `a` and `A` of enumerators.
+  static std::string unused(std::set<std::string> &taken, std::string name) {
+    std::string stem = name;
+    for (unsigned i = 2; !taken.insert(name).second; ++i)
+      name = stem + "_" + std::to_string(i);
+    return name;
+  }
+  std::string unused(std::string name) {
+    return unused(identifiers, std::move(name));
+  }
+
   void writeNames(llvm::StringRef what,
                   const std::vector<std::string> &members) {
     if (members.empty())
       return;
-    out << "enum " << prefix << '_' << identifier(what) << " {\n";
+    std::string stem = prefix + "_" + identifier(what);
+    out << "enum " << unused(stem) << " {\n";
     for (auto [i, member] : llvm::enumerate(members))
-      out << "  " << upper(prefix) << '_' << upper(what) << '_' << upper(member)
-          << " = " << i << (i + 1 < members.size() ? ",\n" : "\n");
+      out << "  " << unused(upper(stem) + "_" + upper(member)) << " = " << i
+          << (i + 1 < members.size() ? ",\n" : "\n");
     out << "};\n\n";
   }
 
@@ -104,15 +117,11 @@ private:
       out << '\n';
     }
     out << "   */\nenum {\n";
-    std::set<std::string> taken;
-    for (auto [i, state] : llvm::enumerate(schema.states)) {
-      std::string stem = upper(prefix) + "_STATE_" + upper(state.name);
-      if (!taken.insert(stem).second) // names that C does not tell apart
-        taken.insert(stem += "_" + std::to_string(i));
-      out << "  " << stem << " = " << i << ",\n";
-    }
-    out << "  " << upper(prefix) << "_NUM_STATES = " << schema.states.size()
-        << "\n};\n\n";
+    for (auto [i, state] : llvm::enumerate(schema.states))
+      out << "  " << unused(upper(prefix) + "_STATE_" + upper(state.name))
+          << " = " << i << ",\n";
+    out << "  " << unused(upper(prefix) + "_NUM_STATES") << " = "
+        << schema.states.size() << "\n};\n\n";
   }
 
   /// `u32[user = 3] in tok`.
@@ -128,11 +137,11 @@ private:
       out << " in " << type.unit;
   }
 
-  void writePort(llvm::StringRef kind, const PortSchema &port) {
+  void writePort(llvm::StringRef parameter, const PortSchema &port) {
     out << "   *   " << port.name << ": ";
     writeType(port.type, port.axes);
     if (mayBeUnknown(port))
-      out << ", may be unknown: known_" << kind << '_' << identifier(port.name)
+      out << ", may be unknown: known_" << parameter
           << " says where it is known; null: everywhere";
     switch (port.role) {
     case ROUTE_ROLE_PLAN_INDEX:
@@ -151,63 +160,71 @@ private:
   }
 
   void writeEntry(const EntrySchema &entry, unsigned number) {
-    std::string stem = prefix + "_" + identifier(entry.name),
-                constant = upper(stem);
+    std::string stem = unused(prefix + "_" + identifier(entry.name)),
+                constant = unused(upper(stem));
     out << "/*===--- " << entry.name << " ---===*/\n\n";
     out << "enum { " << constant << " = " << number << " };\n";
     auto ports = [&](llvm::StringRef kind,
                      const std::vector<PortSchema> &list) {
       out << "enum {\n";
       for (auto [i, port] : llvm::enumerate(list))
-        out << "  " << constant << '_' << upper(kind) << '_' << upper(port.name)
+        out << "  "
+            << unused(constant + "_" + upper(kind) + "_" + upper(port.name))
             << " = " << i << ",\n";
-      out << "  " << constant << "_NUM_" << upper(kind) << "S = " << list.size()
-          << "\n};\n";
+      out << "  " << unused(constant + "_NUM_" + upper(kind) + "S") << " = "
+          << list.size() << "\n};\n";
     };
     ports("input", entry.inputs);
     ports("output", entry.outputs);
+    // Parameters of the function: `known_NAME` beside `NAME`.
+    std::set<std::string> taken = {"context", "call", "error"};
+    auto named = [&](llvm::StringRef kind,
+                     const std::vector<PortSchema> &list) {
+      return llvm::map_to_vector(list, [&](const PortSchema &port) {
+        return unused(taken, (kind + "_" + identifier(port.name)).str());
+      });
+    };
+    llvm::SmallVector<std::string> ins = named("in", entry.inputs),
+                                   outs = named("out", entry.outputs);
     bool decides = entry.kind == ROUTE_ENTRY_ROUTER;
     out << "\n/* Runs " << entry.name
         << " on borrowed tensors. An input left out (null) takes its default "
            "or is unknown, where it may be.\n   * In:\n";
-    for (const PortSchema &port : entry.inputs)
-      writePort("in", port);
+    for (auto [port, parameter] : llvm::zip_equal(entry.inputs, ins))
+      writePort(parameter, port);
     out << "   * Out:\n";
-    for (const PortSchema &port : entry.outputs)
-      writePort("out", port);
+    for (auto [port, parameter] : llvm::zip_equal(entry.outputs, outs))
+      writePort(parameter, port);
     out << "   * `call` carries workspace, seed, time and threads; its "
            "arguments are set here. */\n";
     out << "static inline route_status " << stem
         << "(route_context *context, route_call call";
-    auto parameters = [&](llvm::StringRef kind,
+    auto parameters = [&](llvm::ArrayRef<std::string> names,
                           const std::vector<PortSchema> &list) {
-      for (const PortSchema &port : list) {
-        out << ",\n    const route_tensor *" << kind << '_'
-            << identifier(port.name);
+      for (auto [port, parameter] : llvm::zip_equal(list, names)) {
+        out << ",\n    const route_tensor *" << parameter;
         if (mayBeUnknown(port))
-          out << ",\n    const route_tensor *known_" << kind << '_'
-              << identifier(port.name);
+          out << ",\n    const route_tensor *known_" << parameter;
       }
     };
-    parameters("in", entry.inputs);
-    parameters("out", entry.outputs);
+    parameters(ins, entry.inputs);
+    parameters(outs, entry.outputs);
     out << ",\n    route_error *error) {\n";
-    auto arguments = [&](llvm::StringRef kind, llvm::StringRef field,
+    auto arguments = [&](llvm::ArrayRef<std::string> names,
+                         llvm::StringRef field,
                          const std::vector<PortSchema> &list) {
       if (list.empty())
         return;
       out << "  route_argument " << field << '[' << list.size() << "] = {";
-      llvm::interleaveComma(list, out, [&](const PortSchema &port) {
-        out << '{' << kind << '_' << identifier(port.name) << ", ";
-        if (mayBeUnknown(port))
-          out << "known_" << kind << '_' << identifier(port.name) << '}';
-        else
-          out << "0}";
+      llvm::interleaveComma(llvm::zip_equal(list, names), out, [&](auto each) {
+        auto [port, parameter] = each;
+        out << '{' << parameter << ", "
+            << (mayBeUnknown(port) ? "known_" + parameter : "0") << '}';
       });
       out << "};\n  call." << field << " = " << field << ";\n";
     };
-    arguments("in", "inputs", entry.inputs);
-    arguments("out", "outputs", entry.outputs);
+    arguments(ins, "inputs", entry.inputs);
+    arguments(outs, "outputs", entry.outputs);
     out << "  call.struct_size = sizeof call;\n  call.num_inputs = "
         << entry.inputs.size()
         << ";\n  call.num_outputs = " << entry.outputs.size() << ";\n  return "
@@ -247,6 +264,7 @@ private:
   const Schema &schema;
   std::string prefix;
   llvm::StringRef name;
+  std::set<std::string> identifiers; ///< of the file, so far
 };
 } // namespace
 
