@@ -12,7 +12,9 @@
 // CHECK: %[[ALL:.*]] = arith.constant 129 : i32
 // CHECK: nvvm.mbarrier.init %{{.*}}, %[[ALL]]
 // CHECK: nvvm.setmaxregister decrease
+// CHECK: nvvm.cp.async.wait.group {{[1-9]}}
 // CHECK: nvvm.cp.async.shared.global {{.*}} 16, cache = cg
+// CHECK: nvvm.cp.async.commit.group
 // CHECK: nvvm.cp.async.mbarrier.arrive {{.*}} {noinc = true}
 // CHECK: nvvm.setmaxregister increase
 // CHECK: nvvm.fence.proxy
