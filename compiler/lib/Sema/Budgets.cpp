@@ -357,7 +357,7 @@ bool Elaborator::chargeRegion(BudgetOp op, const BudgetDecl &decl,
   next.candidate = nullptr;
   mlir::Value row = block.addArgument(
       route::ArrayType::get(RefType::get(&context, pool->symbol)), e.loc);
-  for (AxisInfo *item : itemAxes) {
+  for (AxisInfo *item : outermostItems()) {
     mlir::Value position = block.addArgument(
         route::ArrayType::get(RefType::get(&context, item->symbol)), e.loc);
     next.frames.push_back(Frame{item, nullptr, position, 0});
