@@ -19,7 +19,7 @@ public:
     axes();
     logits();
     scores();
-    if (c.chance(15))
+    if (c.chance(25))
       reductions();
     else
       router();
@@ -290,30 +290,44 @@ private:
             "\n}\n";
   }
 
-  /// Routes without a choice: reductions by name.
-  void reductions() {
-    std::string over = grouped && c.chance(50)
-                           ? " over experts per (token, group)"
-                           : " over experts";
-    bool perGroup = over.size() > 15;
+  /// A reduction by name, and its type, or none: a row has no written type over
+  /// axes.
+  std::string reduction(const std::string &over, std::string &type) {
     std::string kind =
         c.pick({"sum", "mean", "max", "min", "any", "all", "count", "argmax",
                 "argmin", "product", "norm", "mode"});
     std::string operand = "s";
     if (kind == "any" || kind == "all" || kind == "count")
-      operand = "s > 0.5";
-    if (kind == "mode")
+      operand = c.pick({"s > 0.5", "s < 0.25"});
+    else if (kind == "mode")
       operand = "int(round(s))";
-    std::string type = kind == "any" || kind == "all" ? "bool" : "f32";
+    else if (c.chance(30))
+      operand = "1 - s";
+    type = kind == "any" || kind == "all" ? "bool" : "f32";
     if (kind == "count" || kind == "mode")
       type = "i64";
-    // A row has no written type over axes.
-    bool row = kind == "argmax" || kind == "argmin";
-    entry =
-        "route stat(" + arguments + ") " +
-        (row ? ""
-             : "-> " + type + "[token" + (perGroup ? ", group" : "") + "] ") +
-        "{\n" + local + "  return " + kind + "(" + operand + over + ")\n}\n";
+    if (kind == "argmax" || kind == "argmin")
+      type = "";
+    return kind + "(" + operand + over + ")";
+  }
+
+  /// Routes without a choice: reductions, of which all but one leave as
+  /// metrics. Those that begin alike share what they begin with.
+  void reductions() {
+    std::string over = grouped && c.chance(50)
+                           ? " over experts per (token, group)"
+                           : " over experts";
+    bool perGroup = over.size() > 15;
+    std::string type, other;
+    for (unsigned i = 0; i < 4 && c.chance(70); ++i)
+      local += "  emit more" + std::to_string(i) + " = " +
+               reduction(over, other) + "\n";
+    std::string value = reduction(over, type);
+    entry = "route stat(" + arguments + ") " +
+            (type.empty() ? ""
+                          : "-> " + type + "[token" +
+                                (perGroup ? ", group" : "") + "] ") +
+            "{\n" + local + "  return " + value + "\n}\n";
   }
 
   Choices &c;
