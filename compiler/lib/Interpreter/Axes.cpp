@@ -258,6 +258,15 @@ FailureOr<Array> Machine::conform(const Array &value, ArrayType type,
   return named;
 }
 
+FailureOr<Array> route::interp::allocateFor(ArrayType type,
+                                            ArrayRef<RuntimeValue> sources,
+                                            Machine &machine, Location loc) {
+  auto axes = resolveAxes(type.getAxes(), sources, machine, loc);
+  if (failed(axes))
+    return failure();
+  return machine.allocate(type.getElementType(), *axes, loc);
+}
+
 FailureOr<SmallVector<AxisRef>>
 route::interp::resolveAxes(ArrayRef<FlatSymbolRefAttr> names,
                            ArrayRef<RuntimeValue> sources, Machine &machine,

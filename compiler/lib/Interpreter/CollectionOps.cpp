@@ -60,18 +60,14 @@ static LogicalResult evalIsEmpty(IsEmptyOp op, Frame &frame) {
 static LogicalResult evalCollect(CollectOp op, Frame &frame) {
   const Array &members = frame.array(op.getMembers());
   auto type = cast<ArrayType>(op.getType());
-  auto axes = resolveAxes(type.getAxes(), {RuntimeValue(members)},
-                          frame.machine, op.getLoc());
-  if (failed(axes))
-    return failure();
   auto result =
-      frame.machine.allocate(type.getElementType(), *axes, op.getLoc());
+      allocateFor(type, {RuntimeValue(members)}, frame.machine, op.getLoc());
   if (failed(result))
     return failure();
   std::vector<std::vector<Element>> lists(result->size());
-  IndexMap above = axes->empty()
-                       ? nullptr
-                       : descent(*members.axes.front(), axes->front()->name);
+  IndexMap above = result->axes.empty() ? nullptr
+                                        : descent(*members.axes.front(),
+                                                  result->axes.front()->name);
   bool once = isa<SetType>(type.getElementType());
   for (auto [p, member] : llvm::enumerate(members.elements())) {
     std::vector<Element> &list = lists[above ? (*above)[p] : 0];

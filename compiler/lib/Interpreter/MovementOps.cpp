@@ -172,14 +172,10 @@ static LogicalResult evalIota(IotaOp op, Frame &frame) {
   SmallVector<RuntimeValue> sources;
   if (op.getPlan())
     sources.push_back(frame.get(op.getPlan()));
-  auto axes = resolveAxes(type.getAxes(), sources, frame.machine, op.getLoc());
-  if (failed(axes))
-    return failure();
-  auto result =
-      frame.machine.allocate(type.getElementType(), *axes, op.getLoc());
+  auto result = allocateFor(type, sources, frame.machine, op.getLoc());
   if (failed(result))
     return failure();
-  for (int64_t p = 0; p < axes->front()->size; ++p)
+  for (int64_t p = 0; p < result->axes.front()->size; ++p)
     result->buffer->set(p, p);
   frame.set(op.getResult(), std::move(*result));
   return success();
@@ -239,16 +235,12 @@ static LogicalResult evalDraw(DrawOp op, Frame &frame) {
   SmallVector<RuntimeValue> sources;
   for (Value key : op.getKeys())
     sources.push_back(frame.get(key));
-  auto axes = resolveAxes(type.getAxes(), sources, frame.machine, op.getLoc());
-  if (failed(axes))
-    return failure();
-  auto result =
-      frame.machine.allocate(type.getElementType(), *axes, op.getLoc());
+  auto result = allocateFor(type, sources, frame.machine, op.getLoc());
   if (failed(result))
     return failure();
   SmallVector<Array> keys;
   for (Value key : op.getKeys()) {
-    auto view = viewFor(op, frame.array(key), *axes);
+    auto view = viewFor(op, frame.array(key), result->axes);
     if (failed(view))
       return failure();
     keys.push_back(std::move(*view));

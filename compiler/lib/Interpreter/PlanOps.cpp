@@ -22,12 +22,8 @@ static LogicalResult evalRank(RankOp op, Frame &frame) {
 static LogicalResult evalMember(MemberOp op, Frame &frame) {
   const AxisRef &plan = frame.plan(op.getPlan());
   auto type = cast<ArrayType>(op.getResult().getType());
-  auto axes = resolveAxes(type.getAxes(), {frame.get(op.getPlan())},
-                          frame.machine, op.getLoc());
-  if (failed(axes))
-    return failure();
   auto result =
-      frame.machine.allocate(type.getElementType(), *axes, op.getLoc());
+      allocateFor(type, {frame.get(op.getPlan())}, frame.machine, op.getLoc());
   if (failed(result))
     return failure();
   // Places in the result, seen over the plan's rows.

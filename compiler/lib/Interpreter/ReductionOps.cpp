@@ -208,11 +208,7 @@ static LogicalResult evalReduce(ReduceOp op, Frame &frame) {
   SmallVector<RuntimeValue> sources = {operand};
   if (op.getPlan())
     sources.push_back(frame.get(op.getPlan()));
-  auto axes = resolveAxes(type.getAxes(), sources, frame.machine, op.getLoc());
-  if (failed(axes))
-    return failure();
-  auto result =
-      frame.machine.allocate(type.getElementType(), *axes, op.getLoc());
+  auto result = allocateFor(type, sources, frame.machine, op.getLoc());
   if (failed(result))
     return failure();
 

@@ -57,21 +57,18 @@ static LogicalResult evalTextFn(TextFnOp op, Frame &frame) {
   SmallVector<RuntimeValue> sources;
   for (Value operand : op.getOperands())
     sources.push_back(frame.get(operand));
-  auto axes = resolveAxes(type.getAxes(), sources, frame.machine, op.getLoc());
-  if (failed(axes))
-    return failure();
-  auto result =
-      frame.machine.allocate(type.getElementType(), *axes, op.getLoc());
+  auto result = allocateFor(type, sources, frame.machine, op.getLoc());
   if (failed(result))
     return failure();
 
   // A vector result adds its axis last: the texts lie over the others.
   bool isVector =
-      !axes->empty() && llvm::none_of(op.getOperands(), [&](Value operand) {
-        return frame.array(operand).findAxis(axes->back()->name) >= 0;
+      !result->axes.empty() &&
+      llvm::none_of(op.getOperands(), [&](Value operand) {
+        return frame.array(operand).findAxis(result->axes.back()->name) >= 0;
       });
-  ArrayRef<AxisRef> items = ArrayRef(*axes).drop_back(isVector ? 1 : 0);
-  int64_t width = isVector ? axes->back()->size : 1;
+  ArrayRef<AxisRef> items = ArrayRef(result->axes).drop_back(isVector ? 1 : 0);
+  int64_t width = isVector ? result->axes.back()->size : 1;
   std::vector<std::vector<Element>> texts;
   for (Value operand : op.getOperands()) {
     auto view = viewFor(op, frame.array(operand), items);

@@ -5,8 +5,7 @@
 #include "route/Interpreter/Checkpoint.h"
 #include "route/Library/Element.h"
 #include "route/io/Cells.h"
-
-#include <cstdio>
+#include "route/io/RunTool.h"
 
 using namespace mlir;
 using namespace route;
@@ -96,14 +95,6 @@ LogicalResult route::checkState(ModuleOp module, std::string &problem) {
   return success(problem.empty());
 }
 
-/// Says what of a cell of a file does not go over, if anything, as route-run
-/// says it of a library.
-static void note(const std::string &cell, const std::string &what) {
-  if (!what.empty())
-    fprintf(stderr, "route-run: note: of state '%s': %s\n", cell.c_str(),
-            what.c_str());
-}
-
 LogicalResult route::loadState(Interpreter &interpreter, ModuleOp module,
                                const char *path, std::string &problem) {
   SafeTensors file;
@@ -130,7 +121,7 @@ LogicalResult route::loadState(Interpreter &interpreter, ModuleOp module,
         (!readLayout(*described, saved) || !fitsLayout(tensor, saved))) {
       wrong = "what the file says of '" + tensor.name + "' does not fit it";
     } else if (described && !expected) {
-      note(tensor.name, "it is gone");
+      noteState(tensor.name, "it is gone");
       continue;
     } else if (described && *expected) {
       FailureOr<Array> value = interpreter.state(tensor.name);
@@ -139,8 +130,8 @@ LogicalResult route::loadState(Interpreter &interpreter, ModuleOp module,
       CellLayout here = layoutOf(module, cellType, cellUnit, *value);
       std::string bytes = bytesOf(*value, *expected);
       bool moved;
-      note(tensor.name,
-           carryCell(saved, tensor.data, here, bytes.data(), moved));
+      noteState(tensor.name,
+                carryCell(saved, tensor.data, here, bytes.data(), moved));
       if (!moved)
         continue;
       FileTensor carried = tensor;

@@ -54,6 +54,12 @@ static int runInterpreter(const char *const *argv) {
   return 1;
 }
 
+void route::noteState(const std::string &cell, const std::string &what) {
+  if (!what.empty())
+    fprintf(stderr, "route-run: note: of state '%s': %s\n", cell.c_str(),
+            what.c_str());
+}
+
 int route::runTool(int argc, const char *const *argv,
                    const RunToolHooks &hooks) {
   RunOptions options;

@@ -129,14 +129,6 @@ bool Session::tune() {
          check(tuneEntry(options, module, entry, &error));
 }
 
-/// Says what of a cell of a file does not go over, if anything: a spec may have
-/// changed since.
-static void note(const std::string &cell, const std::string &what) {
-  if (!what.empty())
-    fprintf(stderr, "route-run: note: of state '%s': %s\n", cell.c_str(),
-            what.c_str());
-}
-
 /// State as `--state-out` writes it goes by the names of rows and members that
 /// the file says; a file from elsewhere must have what the cells are.
 bool Session::loadState() {
@@ -151,7 +143,7 @@ bool Session::loadState() {
     while (cell < desc().num_states && tensor.name != desc().states[cell].name)
       ++cell;
     if (cell == desc().num_states && file.metadata(tensor.name)) {
-      note(tensor.name, "it is gone");
+      noteState(tensor.name, "it is gone");
       continue;
     }
     if (cell == desc().num_states)
@@ -187,8 +179,8 @@ bool Session::loadState() {
       if (!check(route_state_read(context, cell, carried.data(), carried.size(),
                                   &error)))
         return false;
-      note(tensor.name,
-           carryCell(saved, tensor.data, here, carried.data(), moved));
+      noteState(tensor.name,
+                carryCell(saved, tensor.data, here, carried.data(), moved));
       if (!moved)
         continue;
       data = carried.data();

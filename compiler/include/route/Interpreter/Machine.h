@@ -201,6 +201,10 @@ mlir::FailureOr<llvm::SmallVector<AxisRef>>
 resolveAxes(llvm::ArrayRef<mlir::FlatSymbolRefAttr> names,
             llvm::ArrayRef<RuntimeValue> sources, Machine &machine,
             mlir::Location loc);
+/// An array of `type` along the axes that resolveAxes finds.
+mlir::FailureOr<Array> allocateFor(ArrayType type,
+                                   llvm::ArrayRef<RuntimeValue> sources,
+                                   Machine &machine, mlir::Location loc);
 /// viewOver with its complaint as a diagnostic at `op`.
 mlir::FailureOr<Array> viewFor(mlir::Operation *op, const Array &array,
                                llvm::ArrayRef<AxisRef> axes);

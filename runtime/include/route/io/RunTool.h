@@ -6,6 +6,8 @@
 
 #include "route/route.h"
 
+#include <string>
+
 namespace route {
 
 /// A spec to be interpreted. Strings and tables live as long as the call.
@@ -65,6 +67,10 @@ struct RunToolHooks {
   route_status (*load)(const RunSource &source, Interpreted &result,
                        route_error *error) = nullptr;
 };
+
+/// Says on stderr what of a cell of a state file does not go over, if anything:
+/// a spec may have changed since.
+void noteState(const std::string &cell, const std::string &what);
 
 /// Runs the tool; returns the process's exit code: 0, 1 for an error of the
 /// user's, 2 for a wrong command line.
