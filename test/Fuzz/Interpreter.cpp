@@ -5,6 +5,7 @@
 #include "Backend.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
+#include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Buffers.h"
 #include "route/Interpreter/Checkpoint.h"
 #include "route/Interpreter/Machine.h"
@@ -59,10 +60,15 @@ private:
   std::pair<std::string, route::ArrayType> target(StringRef name);
   FailureOr<Array> array(const route_port_desc &port, const route::Value &value,
                          route::ArrayType type);
-  bool give(const route_port_desc &port, const route::Value &value);
+  bool bindCounts(const route_entry_desc &entry, const Values &inputs);
+  bool giveAll(const route_entry_desc &entry, const Values &inputs,
+               std::string &why);
+  FailureOr<Array> lists(const route_entry_desc &entry, const Values &inputs,
+                         size_t port, route::ArrayType type);
+  bool give(const route_entry_desc &entry, const Values &inputs, size_t index);
   bool take(const route_port_desc &port, route::Value &value,
             std::deque<std::string> &texts);
-  bool emit(const route_entry_desc &entry, Values &inputs);
+  bool emit(const route_entry_desc &entry, Values &inputs, std::string &why);
 
   const route_module_desc &desc;
   SourceManager sources;
@@ -136,7 +142,8 @@ void InterpreterBackend::measure(const route_entry_desc &entry,
   auto take = [&](const route_port_desc *ports, const Values &values) {
     for (size_t i = 0; i < values.values.size(); ++i)
       for (size_t dim = 0; dim < values.values[i].shape.size(); ++dim)
-        sizes[ports[i].axes[dim]] = values.values[i].shape[dim];
+        sizes[ports[i].axes[dim]] =
+            values.values[i].shape[dim] - (ports[i].role == ROUTE_ROLE_OFFSETS);
   };
   take(entry.inputs, inputs);
   take(entry.outputs, outputs);
@@ -147,8 +154,68 @@ void InterpreterBackend::measure(const route_entry_desc &entry,
       sizes[axis] = desc.axes[axis].derived_size(sizes.data());
 }
 
-bool InterpreterBackend::give(const route_port_desc &port,
-                              const route::Value &value) {
+/// The places that cut a ragged axis into the members of each parent; empty
+/// where the call gives none.
+static std::vector<int64_t> offsetsOf(const route_entry_desc &entry,
+                                      const Values &inputs, uint32_t axis) {
+  std::vector<int64_t> offsets;
+  for (size_t i = 0; i < entry.num_inputs; ++i)
+    if (entry.inputs[i].role == ROUTE_ROLE_OFFSETS &&
+        entry.inputs[i].subject == static_cast<int32_t>(axis))
+      for (int64_t k = 0; k < inputs.values[i].shape[0]; ++k)
+        offsets.push_back(readBuffer(entry.inputs[i].type.element,
+                                     inputs.values[i].bytes(), k)
+                              .asInt());
+  return offsets;
+}
+
+/// Tells how children are spread over parents, these first. What the spec does
+/// not declare, the members of lists, is no axis of the interpreter.
+bool InterpreterBackend::bindCounts(const route_entry_desc &entry,
+                                    const Values &inputs) {
+  for (uint32_t axis = 0; axis < desc.num_axes; ++axis) {
+    std::vector<int64_t> offsets = offsetsOf(entry, inputs, axis);
+    if (offsets.empty() || !module->lookupSymbol<AxisOp>(desc.axes[axis].name))
+      continue;
+    SmallVector<int64_t> counts;
+    for (size_t p = 0; p + 1 < offsets.size(); ++p)
+      counts.push_back(offsets[p + 1] - offsets[p]);
+    if (mlir::failed(
+            interpreter->bindAxisPerParent(desc.axes[axis].name, counts)))
+      return false;
+  }
+  return true;
+}
+
+/// Lists, whose members lie along an axis that only the library has.
+FailureOr<Array> InterpreterBackend::lists(const route_entry_desc &entry,
+                                           const Values &inputs, size_t index,
+                                           route::ArrayType type) {
+  const route_port_desc &port = entry.inputs[index];
+  const route::Value &value = inputs.values[index];
+  std::vector<int64_t> offsets = offsetsOf(entry, inputs, port.axes[0]);
+  if (offsets.empty()) // one list, of all
+    offsets = {0, value.shape[0]};
+  SmallVector<AxisRef> axes;
+  if (!type.getAxes().empty())
+    axes.push_back(makeAxis(nullptr, static_cast<int64_t>(offsets.size()) - 1));
+  FailureOr<Array> made = Array::create(type.getElementType(), axes);
+  for (int64_t i = 0; succeeded(made) && i < made->size(); ++i) {
+    std::vector<Element> members;
+    for (int64_t at = offsets[i]; at < offsets[i + 1]; ++at)
+      members.push_back(readBuffer(port.type.element, value.bytes(), at));
+    made->buffer->set(
+        i, std::make_shared<const std::vector<Element>>(std::move(members)));
+  }
+  return made;
+}
+
+bool InterpreterBackend::give(const route_entry_desc &entry,
+                              const Values &inputs, size_t index) {
+  const route_port_desc &port = entry.inputs[index];
+  const route::Value &value = inputs.values[index];
+  if (port.role == ROUTE_ROLE_OFFSETS)
+    return true;                  // bindCounts and lists have read it
   if (port.role == ROUTE_ROLE_ID) // how many items there are
     return !value.given || succeeded(interpreter->bindAxis(
                                desc.axes[port.axes[0]].name, value.shape[0]));
@@ -157,7 +224,9 @@ bool InterpreterBackend::give(const route_port_desc &port,
     return false;
   if (!value.given)
     return true; // its default stands in the spec
-  FailureOr<Array> made = array(port, value, type);
+  FailureOr<Array> made = memberTypeOf(type.getElementType())
+                              ? lists(entry, inputs, index, type)
+                              : array(port, value, type);
   return succeeded(made) && succeeded(interpreter->bindInput(name, *made));
 }
 
@@ -207,11 +276,27 @@ bool InterpreterBackend::take(const route_port_desc &port, route::Value &value,
   return true;
 }
 
-bool InterpreterBackend::emit(const route_entry_desc &entry, Values &inputs) {
+/// Binds the inputs of an entry, and nothing that another had.
+bool InterpreterBackend::giveAll(const route_entry_desc &entry,
+                                 const Values &inputs, std::string &why) {
+  interpreter->clearInputs();
+  if (!bindCounts(entry, inputs))
+    return failed(why, "the counts of a nested axis do not bind");
+  for (size_t i = 0; i < entry.num_inputs; ++i)
+    if (!give(entry, inputs, i))
+      return failed(why, std::string("input '") + entry.inputs[i].name +
+                             "' does not bind");
+  return true;
+}
+
+bool InterpreterBackend::emit(const route_entry_desc &entry, Values &inputs,
+                              std::string &why) {
   auto [of, event] = StringRef(entry.name).rsplit('.');
-  if (of == "on") { // a handler beside the routes: its arguments by place
+  auto func = module->lookupSymbol<FuncOp>(entry.name);
+  if (of == "on") { // a handler beside the routes, with inputs of its own
+    if (!giveAll(entry, inputs, why))
+      return false;
     SmallVector<RuntimeValue> args;
-    auto func = module->lookupSymbol<FuncOp>(entry.name);
     for (unsigned i = 0; func && i < func.getNumArguments(); ++i) {
       auto name = func.getArgAttrOfType<StringAttr>(i, "route.name");
       auto type = dyn_cast<route::ArrayType>(func.getArgumentTypes()[i]);
@@ -219,17 +304,17 @@ bool InterpreterBackend::emit(const route_entry_desc &entry, Values &inputs) {
         if (name.getValue() == entry.inputs[k].name) {
           auto made = array(entry.inputs[k], inputs.values[k], type);
           if (mlir::failed(made))
-            return false;
+            return failed(why, "an argument of the event does not bind");
           args.push_back(*made);
         }
     }
-    return succeeded(interpreter->emit(event, "", args));
+    return succeeded(interpreter->emit(event, "", args)) ||
+           failed(why, "the event failed");
   }
   // The handler of a router within the entry is named after both.
-  auto handler = module->lookupSymbol<FuncOp>(entry.name);
-  std::string owner =
-      handler && handler.getOf() ? handler.getOf()->str() : of.str();
-  return succeeded(interpreter->emit(event, owner, {}));
+  std::string owner = func && func.getOf() ? func.getOf()->str() : of.str();
+  return succeeded(interpreter->emit(event, owner, {})) ||
+         failed(why, "the event failed");
 }
 
 bool InterpreterBackend::run(uint32_t index, Values &inputs, Values &outputs,
@@ -237,12 +322,9 @@ bool InterpreterBackend::run(uint32_t index, Values &inputs, Values &outputs,
   const route_entry_desc &entry = desc.entries[index];
   interpreter->setNow(now);
   if (entry.kind == ROUTE_ENTRY_EVENT)
-    return emit(entry, inputs) || failed(why, "the event failed");
-  interpreter->clearInputs();
-  for (size_t i = 0; i < entry.num_inputs; ++i)
-    if (!give(entry.inputs[i], inputs.values[i]))
-      return failed(why, std::string("input '") + entry.inputs[i].name +
-                             "' does not bind");
+    return emit(entry, inputs, why);
+  if (!giveAll(entry, inputs, why))
+    return false;
   auto returned = interpreter->run(entry.name);
   if (mlir::failed(returned))
     return failed(why, std::string("'") + entry.name + "' failed");

@@ -274,3 +274,32 @@ module attributes {interp.script = ["run f"]} {
     route.return %x : !route.array<f32>
   }
 }
+
+// -----
+
+// What meets within an axis has to know how many positions it has.
+module attributes {interp.inputs = {x = dense<[1.0, 2.0]> : tensor<2xf32>}, interp.script = ["run f"]} {
+  route.axis @doc <index> {}
+  route.axis @token <index> in [@doc] {}
+  route.axis @other <copy> in [@doc] of @token {}
+  route.signal @x : !route.array<f32 [@token]>
+  route.func @f <route> () -> !route.array<f32 [@token]> {
+    %x = route.get @x : !route.array<f32 [@token]>
+    %y = route.rename %x [@token] to [@other] : <f32 [@token]> to <f32 [@other]>
+    %both = route.broadcast %y : <f32 [@other]> to <f32 [@token, @other]>
+    // expected-error @below {{the size of axis 'doc' is not known; bind an input over it}}
+    %s = route.reduce <sum> %both : <f32 [@token, @other]> to <f32 [@token]>
+    route.return %s : !route.array<f32 [@token]>
+  }
+}
+
+// -----
+
+// An axis is not sized behind the back of what lies in it.
+module attributes {interp.inputs = {x = dense<[1.0, 2.0]> : tensor<2xf32>, y = dense<[1.0, 2.0]> : tensor<2xf32>}} {
+  // expected-error @below {{axis 'doc' is given after 'token', which lies in it; give the counts of 'token' first}}
+  route.axis @doc <index> {}
+  route.axis @token <index> in [@doc] {}
+  route.signal @x : !route.array<f32 [@token]>
+  route.signal @y : !route.array<f32 [@doc]>
+}

@@ -99,6 +99,32 @@ static FailureOr<AxisRef> derive(Machine &machine, AxisOp op, Location loc) {
   return AxisRef();
 }
 
+LogicalResult route::interp::complainOfSize(StringAttr axis, Location loc) {
+  return emitError(loc, "the size of axis '")
+         << axis.getValue() << "' is not known; bind an input over it";
+}
+
+/// Whether the declaration, or what has been bound, says how many positions the
+/// axis has.
+static bool isSized(Machine &machine, AxisOp op) {
+  auto sized = [&](auto symbols) {
+    return llvm::all_of(symbols, [&](auto symbol) {
+      auto other = machine.symbols.lookup<AxisOp>(symbol.getAttr());
+      return !other || isSized(machine, other); // what is not told, it says
+    });
+  };
+  if (machine.axes.contains(op.getSymName()) || op.getStaticSize() >= 0 ||
+      op.getLabels() || op->hasAttr("counts") || op.getKind() == AxisKind::plan)
+    return true;
+  if (auto original = op.getOriginalAttr())
+    return sized(ArrayRef(original));
+  if (ArrayAttr parts = getParts(op))
+    return sized(parts.getAsRange<FlatSymbolRefAttr>());
+  bool follows = op->hasAttr("per_parent") || (op.getKind() == AxisKind::pool &&
+                                               op.getParentAxes().size() > 1);
+  return follows && sized(op.getParentAxes());
+}
+
 FailureOr<AxisRef> Machine::axis(StringAttr name, Location loc) {
   if (auto found = axes.find(name.getValue()); found != axes.end())
     return found->second;
@@ -131,15 +157,21 @@ FailureOr<AxisRef> Machine::axis(StringAttr name, Location loc) {
     return emitError(loc, "no run of plan axis '")
            << name.getValue() << "' is at hand";
   if (size < 0)
-    return emitError(loc, "the size of axis '")
-           << name.getValue() << "' is not known; bind an input over it";
+    return complainOfSize(name, loc);
   if (failed(bindAxis(op, size)))
     return failure();
   return axes[name.getValue()];
 }
 
 LogicalResult Machine::bindAxis(AxisOp op, int64_t size) {
+  for (const auto &bound : axes)
+    if (bound.second->unsized == op.getSymNameAttr())
+      return op.emitError("axis '")
+             << op.getSymName() << "' is given after '" << bound.first()
+             << "', which lies in it; give the counts of '" << bound.first()
+             << "' first";
   AxisRef parent;
+  StringAttr unsized;
   if (!op.getParentAxes().empty() && op.getKind() != AxisKind::plan) {
     // So many for each position of a parent that nothing has sized yet.
     auto each = op->getAttrOfType<IntegerAttr>("per_parent");
@@ -152,11 +184,15 @@ LogicalResult Machine::bindAxis(AxisOp op, int64_t size) {
         return failure();
       openAxes.push_back(above.str());
     }
-    FailureOr<AxisRef> found =
-        axis(op.getParentAxes().front().getAttr(), op.getLoc());
-    if (failed(found))
-      return failure();
-    parent = *found;
+    if (aboveOp && !isSized(*this, aboveOp)) {
+      unsized = aboveOp.getSymNameAttr();
+    } else {
+      FailureOr<AxisRef> found =
+          axis(op.getParentAxes().front().getAttr(), op.getLoc());
+      if (failed(found))
+        return failure();
+      parent = *found;
+    }
   }
   int64_t fixed = op.getStaticSize();
   if (auto each = op->getAttrOfType<IntegerAttr>("per_parent");
@@ -178,6 +214,11 @@ LogicalResult Machine::bindAxis(AxisOp op, int64_t size) {
            << op.getSymName() << "' has " << size
            << " positions, no multiple of the " << parent->size << " of '"
            << parent->label() << "'; give its counts per parent";
+  if (unsized) {
+    auto without = std::make_shared<Axis>(*made);
+    without->unsized = unsized;
+    made = without;
+  }
   axes[op.getSymName()] = made;
   return success();
 }

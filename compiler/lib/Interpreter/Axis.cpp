@@ -42,6 +42,26 @@ AxisRef route::interp::findAncestor(const AxisRef &axis, StringAttr name) {
   return nullptr;
 }
 
+/// Whether `name`, unsized, is what `axis` or one of its ancestors lies in.
+static bool lacks(const Axis &axis, StringAttr name) {
+  return axis.unsized == name ||
+         llvm::any_of(axis.parents, [&](const Axis::Parent &parent) {
+           return lacks(*parent.axis, name);
+         });
+}
+
+StringAttr route::interp::findUnsizedAbove(const AxisRef &lhs,
+                                           const AxisRef &rhs) {
+  if (findAncestor(rhs, lhs->name))
+    return nullptr; // they meet here, and so do they in all above
+  if (lhs->unsized && lacks(*rhs, lhs->unsized))
+    return lhs->unsized;
+  for (const Axis::Parent &parent : lhs->parents)
+    if (StringAttr found = findUnsizedAbove(parent.axis, rhs))
+      return found;
+  return nullptr;
+}
+
 bool route::interp::sameInstance(const AxisRef &lhs, const AxisRef &rhs) {
   if (lhs == rhs)
     return true;

@@ -65,11 +65,14 @@ LogicalResult ChoiceSpace::prepare(Machine &machine, Location loc) {
     return emitError(loc, "too many candidates to choose from");
   SmallVector<StringAttr> above;
   collectAncestors(candidates, above);
-  for (auto [i, axis] : llvm::enumerate(per))
+  for (auto [i, axis] : llvm::enumerate(per)) {
+    if (StringAttr name = findUnsizedAbove(axis, candidates))
+      return complainOfSize(name, loc);
     for (StringAttr name : above)
       if (IndexMap ofItem = descent(*axis, name))
         shared.push_back(
             {static_cast<unsigned>(i), ofItem, descent(*candidates, name)});
+  }
   return success();
 }
 

@@ -1,5 +1,6 @@
 // Which positions of an array count where its axes meet within a third.
 #include "Meeting.h"
+#include "route/Interpreter/Machine.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -23,7 +24,8 @@ struct Pair {
 };
 } // namespace
 
-std::vector<bool> route::interp::findMeeting(llvm::ArrayRef<AxisRef> axes) {
+FailureOr<std::vector<bool>>
+route::interp::findMeeting(llvm::ArrayRef<AxisRef> axes, Location loc) {
   std::vector<Pair> pairs;
   for (size_t i = 0; i < axes.size(); ++i)
     for (size_t j = 0; j < i; ++j) {
@@ -31,6 +33,8 @@ std::vector<bool> route::interp::findMeeting(llvm::ArrayRef<AxisRef> axes) {
           findAncestor(axes[i], axes[j]->name) ||
           findAncestor(axes[j], axes[i]->name))
         continue; // one descends from the other
+      if (StringAttr name = findUnsizedAbove(axes[i], axes[j]))
+        return complainOfSize(name, loc);
       llvm::SmallVector<StringAttr> above;
       collectAbove(*axes[i], above);
       for (StringAttr name : above)

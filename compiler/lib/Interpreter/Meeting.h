@@ -9,7 +9,9 @@ namespace route::interp {
 
 /// For each position over `axes`, row-major, whether any two of them that
 /// descend from one axis lie in the same position of it; empty where all do.
-std::vector<bool> findMeeting(llvm::ArrayRef<AxisRef> axes);
+/// Errors at `loc` where nothing has sized what two of them descend from.
+mlir::FailureOr<std::vector<bool>> findMeeting(llvm::ArrayRef<AxisRef> axes,
+                                               mlir::Location loc);
 
 } // namespace route::interp
 

@@ -239,7 +239,10 @@ static LogicalResult evalReduce(ReduceOp op, Frame &frame) {
     return failure();
   std::vector<int64_t> start(count + 1), grouped(total),
       along(wantsPositions ? total : 0);
-  std::vector<bool> there = findMeeting(operand.axes);
+  auto meeting = findMeeting(operand.axes, op.getLoc());
+  if (failed(meeting))
+    return failure();
+  const std::vector<bool> &there = *meeting;
   walk<1>(operand.axes, {&*places}, [&](int64_t index, auto at) {
     if (there.empty() || there[index])
       ++start[at[0] + 1];
@@ -338,7 +341,10 @@ static LogicalResult evalContract(ContractOp op, Frame &frame) {
     total = toRange(Element(0.0f));
   };
   total = toRange(Element(0.0f));
-  std::vector<bool> there = findMeeting(all);
+  auto meeting = findMeeting(all, op.getLoc());
+  if (failed(meeting))
+    return failure();
+  const std::vector<bool> &there = *meeting;
   walk<2>(all, {&*left, &*right}, [&](int64_t index, auto at) {
     if (!there.empty() && !there[index]) {
       // No term of any sum.

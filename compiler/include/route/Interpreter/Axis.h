@@ -31,6 +31,9 @@ struct Axis {
   int64_t size = 0;
   /// For a plan: the per axes in order, then the candidates' axis.
   llvm::SmallVector<Parent, 2> parents;
+  /// A declared parent that nothing has sized, which the run may do without as
+  /// long as nothing descends to it; null where all are in `parents`.
+  mlir::StringAttr unsized;
   /// For a plan: the rank of each row among its item's rows; null otherwise.
   IndexMap rank;
 
@@ -55,6 +58,10 @@ IndexMap descent(const Axis &axis, mlir::StringAttr ancestor);
 /// The instance named `name` among `axis` and its ancestors; null when there is
 /// none.
 AxisRef findAncestor(const AxisRef &axis, mlir::StringAttr name);
+
+/// What both `lhs` and `rhs` descend from, where nothing has sized it, so that
+/// nobody can say which of their positions meet there; null when there is none.
+mlir::StringAttr findUnsizedAbove(const AxisRef &lhs, const AxisRef &rhs);
 
 /// True when both have the same name, size, parents and ranks.
 bool sameInstance(const AxisRef &lhs, const AxisRef &rhs);

@@ -195,6 +195,8 @@ public:
                                      mlir::Location loc);
 };
 
+/// An error: nothing says how many positions the axis has.
+mlir::LogicalResult complainOfSize(mlir::StringAttr axis, mlir::Location loc);
 /// The instances of `names`: looked for among the axes of `sources` and their
 /// ancestors, then among the declared ones.
 mlir::FailureOr<llvm::SmallVector<AxisRef>>
