@@ -184,6 +184,10 @@ std::string Keys::textAt(int64_t item) const {
 }
 
 std::string route::interp::keyText(const Element &part, Type type) {
+  if (auto ranged = dyn_cast<RangeType>(type)) { // unknown is a key of its own
+    const Range &range = part.asRange();
+    return range.known ? keyText(range.lo, ranged.getValueType()) : "?;";
+  }
   auto isZero = [](auto *number) { return number && *number == 0; };
   if (isZero(std::get_if<float>(&part)) || isZero(std::get_if<double>(&part)))
     return "0;"; // -0 too, which is equal to it

@@ -200,7 +200,7 @@ static LogicalResult evalNow(NowOp op, Frame &frame) {
 }
 
 /// Mixes a key operand's element into the draw, as philox.h says.
-static void addKey(num::Draw &draw, const Element &key) {
+static void addKey(num::Draw &draw, const Element &key, Type type) {
   if (const auto *value = std::get_if<float>(&key))
     return draw.add(*value);
   if (const auto *value = std::get_if<double>(&key))
@@ -209,10 +209,10 @@ static void addKey(num::Draw &draw, const Element &key) {
     return draw.add(
         num::Draw::hashText(key.asText().data(), key.asText().size()));
   if (std::holds_alternative<std::shared_ptr<const Range>>(key))
-    return key.asRange().known ? addKey(draw, key.asRange().lo)
-                               : draw.add(uint64_t(0));
-  for (const Element &member : key.asList())
-    addKey(draw, member);
+    return addKey(draw,
+                  key.asRange().known ? key.asRange().lo
+                                      : zeroOf(getValueType(type)),
+                  getValueType(type));
   draw.add(static_cast<uint64_t>(key.asInt()));
 }
 
@@ -254,8 +254,8 @@ static LogicalResult evalDraw(DrawOp op, Frame &frame) {
   int64_t count = result->size();
   for (int64_t p = 0; p < count; ++p) {
     num::Draw draw(frame.machine.options.seed, op.getSite());
-    for (const auto &value : values)
-      addKey(draw, value[p]);
+    for (auto [key, value] : llvm::zip(keys, values))
+      addKey(draw, value[p], key.elementType);
     result->buffer->set(p, applyCast(plain, type.getElementType(),
                                      drawAt(draw, op.getKind(), p)));
   }

@@ -330,17 +330,22 @@ static LogicalResult evalContract(ContractOp op, Frame &frame) {
   bool ranged = isRangeType(type.getElementType());
   bool fast = !ranged && a && b;
   Type f32 = Float32Type::get(op.getContext());
-  std::vector<float> products;
-  Range total;
+  std::vector<float> products, highs; // of ranges the lower ends are first
   auto flush = [&](int64_t index) {
-    if (ranged)
-      result->buffer->set(index, std::make_shared<const Range>(total));
-    else
-      result->buffer->set(index, num::sum(products.data(), products.size()));
+    float sum = num::sum(products.data(), products.size());
+    if (ranged) {
+      float high = num::sum(highs.data(), highs.size());
+      bool odd = std::isnan(sum), also = std::isnan(high);
+      result->buffer->set(index, odd && also ? knownRange(sum)
+                                 : odd || also
+                                     ? unknownOf(type.getElementType())
+                                     : interval(sum, high));
+    } else {
+      result->buffer->set(index, sum);
+    }
     products.clear();
-    total = toRange(Element(0.0f));
+    highs.clear();
   };
-  total = toRange(Element(0.0f));
   auto meeting = findMeeting(all, op.getLoc());
   if (failed(meeting))
     return failure();
@@ -364,7 +369,8 @@ static LogicalResult evalContract(ContractOp op, Frame &frame) {
           applyBinaryRange(BinaryKind::mul, f32, toF32(*left, at[0], leftType),
                            toF32(*right, at[1], rightType))
               .asRange();
-      total = applyBinaryRange(BinaryKind::add, f32, total, product).asRange();
+      products.push_back(product.lo.asFloat());
+      highs.push_back(product.hi.asFloat());
     }
     if ((index + 1) % terms == 0)
       flush(index / terms);

@@ -95,11 +95,11 @@ bool Elaborator::loopOrder(const ForExpr &expr, LoopRounds &rounds) {
   if (!inContext(std::move(next),
                  [&] { return evalKeys(*expr.key, keys, up); }))
     return false;
-  if (keys.size() == 1) {
+  if (keys.size() == 1 && !e.isRange(keys[0])) {
     rounds.order = up[0] ? keys[0] : reversed(e, keys[0]);
     return true;
   }
-  // Round by round the rows of a choice of all of them.
+  // Round by round the rows of a choice of all of them, unknown keys last.
   rounds.along = planAxis({}, rounds.over, expr.domain->range);
   irgen::Emitter::Choice choice;
   choice.keys = keys;

@@ -33,6 +33,13 @@ route.func @other <route> (%x: !route.array<i64>) -> !route.array<i64> {
   route.return %f : !route.array<i64>
 }
 // -----
+route.state @n : !route.array<i64> attributes {keys = [i64]}
+route.func @unknown <route> (%x: !route.array<!route.range<i64>>) -> !route.array<i64> {
+  // expected-error@+1 {{gives a key of '!route.range<i64>', expected 'i64'}}
+  %f = route.lookup @n(%x) : (!route.array<!route.range<i64>>) -> !route.array<i64>
+  route.return %f : !route.array<i64>
+}
+// -----
 route.state @n : !route.array<i64>
 route.func @unkeyed <route> (%x: !route.array<i64>) -> !route.array<i64> {
   // expected-error@+1 {{names @n, which is no state with keys}}

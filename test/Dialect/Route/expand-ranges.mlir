@@ -141,3 +141,37 @@ route.func @loop <route> (%v: !route.array<!route.range<f32>>) -> (!route.array<
   } -> !route.array<!route.range<f32>>
   route.return %r : !route.array<!route.range<f32>>
 }
+
+// What a table lists is none where it is unknown.
+// IR-LABEL: route.func @listed
+// IR: %[[WIDE:.*]] = route.cast %{{.*}} : <ui8 [@request]> to <i64 [@request]>
+// IR: %[[NONE:.*]] = route.constant -1 : i64
+// IR: %[[ROW:.*]] = route.select %{{.*}}, %[[WIDE]], %[[NONE]]
+// IR: route.choose <listed> {{.*}} table(%[[ROW]]
+route.func @listed <route> (%r: !route.array<!route.range<ui8> [@request]>) -> !route.plan<@p> {
+  %p = route.choose <listed> of @models per [@request] up [] table (%r : !route.array<!route.range<ui8> [@request]>) -> !route.plan<@p> as @p
+  route.return %p : !route.plan<@p>
+}
+
+// An unknown amount is no number, which fits nowhere; what is unknown in a key is told apart by that.
+// IR-LABEL: route.budget @room
+// IR: %[[NAN:.*]] = route.constant 0x7FF8000000000000
+// IR: %[[AMOUNT:.*]] = route.select %{{.*}}, %{{.*}}, %[[NAN]]
+// IR: route.yield %[[AMOUNT]]
+// IR: per
+// IR: %[[KNOWN:.*]] = route.known
+// IR: %[[EMPTY:.*]] = route.constant ""
+// IR: %[[KEY:.*]] = route.select %[[KNOWN]], %{{.*}}, %[[EMPTY]]
+// IR: route.yield %[[KNOWN]], %[[KEY]]
+route.signal @amount : !route.array<!route.range<f64> [@request]>
+route.signal @who : !route.array<!route.range<!route.text> [@request]>
+route.budget @room of @models window "batch" reserve {
+  %a = route.get @amount : !route.array<!route.range<f64> [@request]>
+  route.yield %a : !route.array<!route.range<f64> [@request]>
+} limit {
+  %l = route.constant 4.0 : f64 as !route.array<f64>
+  route.yield %l : !route.array<f64>
+} per {
+  %w = route.get @who : !route.array<!route.range<!route.text> [@request]>
+  route.yield %w : !route.array<!route.range<!route.text> [@request]>
+}

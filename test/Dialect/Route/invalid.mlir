@@ -483,6 +483,17 @@ route.func @f <route> () {
 }
 
 // -----
+route.func @f <route> (%n: !route.array<!route.range<i64>>) {
+  // expected-error @+1 {{runs as often, or in an order, as may be unknown}}
+  route.for count (%n : !route.array<!route.range<i64>>) {
+  ^bb0(%i: !route.array<i64>):
+    %s = route.constant false as !route.array<i1>
+    route.yield %s : !route.array<i1>
+  }
+  route.return
+}
+
+// -----
 route.axis @token <index> {}
 route.axis @half <index> size(2) {}
 route.axis @experts <pool> size(4) {}

@@ -326,13 +326,7 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
     return nullptr;
   Share *parts[] = {&ledger.reserve, &ledger.limit};
   for (auto [amount, to] : llvm::zip(amounts, parts)) {
-    auto type = cast<ArrayType>(amount.getType());
-    if (!type.getElementType().isF64()) {
-      (void)unsupported(op, "an amount that may be unknown in budget '" +
-                                name.getValue() + "'");
-      return nullptr;
-    }
-    *to = {get(amount), Value(), dimsOf(type)};
+    *to = {get(amount), Value(), dimsOf(cast<ArrayType>(amount.getType()))};
     if (!to->tensor)
       return nullptr;
   }

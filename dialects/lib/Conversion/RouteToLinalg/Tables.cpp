@@ -165,7 +165,7 @@ LogicalResult Lowering::countKeyWords(Operation *user, Value key,
   auto type = cast<ArrayType>(key.getType());
   int64_t count = keyWords(type.getElementType());
   if (count == 0)
-    return unsupported(user, "keys of this type, or that may be unknown,");
+    return unsupported(user, "keys of this type");
   for (Axis axis : type.getAxes()) {
     if (items && items.hasAxis(axis))
       continue;

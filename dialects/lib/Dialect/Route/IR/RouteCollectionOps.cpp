@@ -180,7 +180,7 @@ static StateOp lookupKeyed(Operation *op, FlatSymbolRefAttr name,
   }
   for (auto [key, type] :
        llvm::zip(keys, getKeys(state).getAsRange<TypeAttr>()))
-    if (getValueType(arrayOf(key).getElementType()) != type.getValue()) {
+    if (arrayOf(key).getElementType() != type.getValue()) {
       op->emitOpError("gives a key of ")
           << arrayOf(key).getElementType() << ", expected " << type.getValue();
       return nullptr;

@@ -28,6 +28,10 @@ static FailureOr<TypeRange> getYieldedTypes(Operation *op, Region &region) {
 LogicalResult ForOp::verify() {
   if (static_cast<bool>(getCount()) == getAxis().has_value())
     return emitOpError("runs over a count or over an axis, one of them");
+  for (Value extent : {getCount(), getOrder()})
+    if (extent &&
+        isa<RangeType>(cast<ArrayType>(extent.getType()).getElementType()))
+      return emitOpError("runs as often, or in an order, as may be unknown");
   TypeRange carried = getCarried().getTypes();
   if (carried != TypeRange(getResultTypes()))
     return emitOpError("carries (")

@@ -135,10 +135,10 @@ LogicalResult RangeExpander::expand(Operation *op) {
                              [](Type type) { return isRange(type); });
   if (!ranged)
     return success();
-  if (isa<YieldOp>(op) && isa<BudgetOp>(op->getParentOp()))
-    return op->getParentOp()->emitError(
-        "compiled code does not cover a budget whose key or amount may be "
-        "unknown yet; the interpreter does");
+  if (isa<YieldOp>(op) && isa<BudgetOp>(op->getParentOp())) {
+    expandBudget(cast<YieldOp>(op));
+    return success();
+  }
   if (isa<YieldOp>(op) || saysWhatTheCallSays(op))
     return success();
   FailureOr<Ends> found = endsOf(op, *this, b);
@@ -155,6 +155,48 @@ LogicalResult RangeExpander::expand(Operation *op) {
   }
   done.push_back(op);
   return success();
+}
+
+/// An unknown amount fits nowhere, as NaN does; unknown keys are one key, told
+/// apart from others by their being unknown.
+void RangeExpander::expandBudget(YieldOp op) {
+  RangeBuilder ranges(b, op.getLoc());
+  bool keys =
+      op->getParentRegion() == &cast<BudgetOp>(op->getParentOp()).getPer();
+  SmallVector<Value> values;
+  for (Value value : op.getOperands()) {
+    if (!isRange(value)) {
+      values.push_back(value);
+      continue;
+    }
+    Ends x = get(value);
+    Value known = ranges.isKnown(x);
+    if (keys)
+      values.push_back(known);
+    values.push_back(ranges.pick(
+        known, x.lo,
+        keys ? ranges.nothing(cast<ArrayType>(x.lo.getType()).getElementType())
+             : ranges.number(x.lo, std::nan(""))));
+  }
+  op.getOperandsMutable().assign(values);
+}
+
+/// What names no row where it is unknown.
+Value RangeExpander::rowOrNone(Value row) {
+  if (!isRange(row))
+    return row;
+  RangeBuilder ranges(b, row.getLoc());
+  Ends x = get(row);
+  auto type = cast<ArrayType>(x.lo.getType());
+  Value place = x.lo;
+  if (isa<IntegerType>(type.getElementType()) &&
+      !type.getElementType().isInteger(64))
+    place = CastOp::create(b, row.getLoc(), type.withElement(b.getI64Type()),
+                           place);
+  return ranges.pick(ranges.isKnown(x), place,
+                     isa<RefType>(type.getElementType())
+                         ? ranges.nothing(type.getElementType())
+                         : ranges.number(place, -1));
 }
 
 LogicalResult RangeExpander::expandChoose(ChooseOp op) {
@@ -175,8 +217,13 @@ LogicalResult RangeExpander::expandChoose(ChooseOp op) {
       if (isRange(key)) {
         Ends x = get(key);
         Value known = ranges.isKnown(x);
-        Type element = plainType(key.getType()).getElementType();
-        if (isa<FloatType>(element)) {
+        ArrayType type = plainType(key.getType());
+        if (op.getKind() == ChoiceKind::path) // adds up in f64
+          x.lo = ranges
+                     .cast({x.lo, x.lo, {}},
+                           type = type.withElement(b.getF64Type()))
+                     .lo;
+        if (isa<FloatType>(type.getElementType())) {
           key = ranges.pick(known, x.lo, ranges.number(x.lo, std::nan("")));
         } else {
           found.push_back(known);
@@ -194,9 +241,11 @@ LogicalResult RangeExpander::expandChoose(ChooseOp op) {
     ranked(op.getKeys(), keys);
     op.getKeysMutable().assign(keys);
   }
-  for (Value table : op.getTable())
-    if (isRange(table))
-      return op.emitError("a table that may be unknown is not compiled");
+  auto rows = [&](ValueRange values) {
+    return llvm::map_to_vector(values, [&](Value v) { return rowOrNone(v); });
+  };
+  op.getTableMutable().assign(rows(op.getTable()));
+  op.getEndsMutable().assign(rows(op.getEnds()));
   if (op.getBody().empty())
     return success();
   Block &body = op.getBody().front();
@@ -266,13 +315,8 @@ LogicalResult RangeExpander::expandPlans(Operation *op) {
 /// Loops and conditionals carry the parts.
 LogicalResult RangeExpander::expandRegions(Operation *op) {
   SmallVector<Value> operands;
-  for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+  for (Value operand : op->getOperands()) {
     bool condition = isa<IfOp>(op);
-    bool bound = isa<ForOp>(op) && (operand == cast<ForOp>(op).getCount() ||
-                                    operand == cast<ForOp>(op).getOrder());
-    if (bound && isRange(operand))
-      return op->emitError(
-          "a loop whose extent may be unknown is not compiled");
     if (condition)
       operands.push_back(surely(operand));
     else

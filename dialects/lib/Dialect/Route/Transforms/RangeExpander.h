@@ -42,11 +42,13 @@ private:
   mlir::LogicalResult expandPlans(mlir::Operation *op);
   mlir::LogicalResult expandRegions(mlir::Operation *op);
   void expandReturn(ReturnOp op);
+  void expandBudget(YieldOp op);
 
   /// The ends of an input or stored value: what the call says of it.
   Ends boundsOf(mlir::Value value);
   /// What is surely true.
   mlir::Value surely(mlir::Value truth) { return get(truth).lo; }
+  mlir::Value rowOrNone(mlir::Value row);
   /// The ends as values of `type`, which is plain.
   Ends fitted(Ends found, ArrayType type, mlir::Location loc);
   void addPartTypes(mlir::Type type, llvm::SmallVectorImpl<mlir::Type> &list);

@@ -78,6 +78,7 @@ private:
   FailureOr<Ends> ends(InsertOp op) { return changed(op); }
   FailureOr<Ends> ends(RemoveOp op) { return changed(op); }
   FailureOr<Ends> changed(Operation *op);
+  FailureOr<Ends> ends(DrawOp op);
   FailureOr<Ends> ends(EmitOp op);
 
   static Ends point(Value value) { return {value, value, {}}; }
@@ -111,7 +112,7 @@ FailureOr<Ends> OpEnds::compute(Operation *op) {
       .Case<UnknownOp, ConstantOp, UnaryOp, BinaryOp, CompareOp, SelectOp,
             CastOp, KnownOp, BoundOp, CoalesceOp, BroadcastOp, RenameOp,
             StackOp, JoinOp, PickOp, ReduceOp, ContractOp, TextFnOp, FindOp,
-            SubsetOp, InsertOp, RemoveOp, EmitOp>(
+            SubsetOp, InsertOp, RemoveOp, DrawOp, EmitOp>(
           [&](auto known) { return ends(known); })
       .Default([](Operation *other) -> FailureOr<Ends> {
         other->emitError() << "'" << other->getName()
@@ -167,10 +168,6 @@ FailureOr<Ends> OpEnds::ends(PickOp op) {
 }
 
 FailureOr<Ends> OpEnds::ends(ContractOp op) {
-  if (isRange(op.getLhs()) && isRange(op.getRhs())) {
-    op.emitError("a product of two values that may be unknown is not compiled");
-    return failure();
-  }
   // Elementwise products of intervals, then the sums of their ends.
   auto wide = [&](Value value) {
     Ends x = in.get(value);
@@ -236,6 +233,19 @@ FailureOr<Ends> OpEnds::changed(Operation *op) {
   b.insert(plainly);
   return point(
       ranges.pick(ranges.isKnown(member), plainly->getResult(0), before));
+}
+
+/// An unknown key of a draw is as zero, no text or no row.
+FailureOr<Ends> OpEnds::ends(DrawOp op) {
+  SmallVector<Value> keys;
+  for (Value key : op.getKeys()) {
+    Ends x = in.get(key);
+    Type element = cast<ArrayType>(x.lo.getType()).getElementType();
+    keys.push_back(x.isPoint() ? x.lo
+                               : ranges.pick(ranges.isKnown(x), x.lo,
+                                             ranges.nothing(element)));
+  }
+  return point(DrawOp::create(b, loc, plain, op.getKind(), op.getSite(), keys));
 }
 
 /// A metric that may be unknown leaves as two, like a result.

@@ -67,14 +67,24 @@ Value RangeBuilder::extremeLike(Value like, bool greatest) {
 
 //===--- Cases ------------------------------------------------------------===//
 
+static Attribute nothingOf(Builder &b, Type element) {
+  if (isa<TextType>(element))
+    return b.getStringAttr("");
+  if (hasInterval(element))
+    return b.getZeroAttr(element);
+  return b.getI64IntegerAttr(isa<RefType>(element) ? -1 : 0);
+}
+
+Value RangeBuilder::nothing(Type element) {
+  return ConstantOp::create(b, loc, ArrayType::get(element),
+                            nothingOf(b, element));
+}
+
 Ends RangeBuilder::everything(ArrayType type) {
   if (hasInterval(type.getElementType()))
     return {extreme(type, false), extreme(type, true), {}};
-  Attribute zero =
-      b.getI64IntegerAttr(isa<RefType>(type.getElementType()) ? -1 : 0);
-  if (isa<TextType>(type.getElementType()))
-    zero = b.getStringAttr("");
-  Value value = ConstantOp::create(b, loc, type, zero);
+  Value value =
+      ConstantOp::create(b, loc, type, nothingOf(b, type.getElementType()));
   return {value, value,
           ConstantOp::create(b, loc, type.withElement(b.getI1Type()),
                              b.getBoolAttr(false))};

@@ -32,6 +32,8 @@ public:
   Ends cast(Ends x, ArrayType to);
   /// Anything: of `type`, without range.
   Ends everything(ArrayType type);
+  /// A scalar that stands for what is unknown: zero, no text, no row.
+  mlir::Value nothing(mlir::Type element);
   /// Whether the value is known: an array of truths.
   mlir::Value isKnown(Ends x);
   /// `inside` where `condition` holds, anything elsewhere.

@@ -32,9 +32,9 @@ def Route_ForOp : Route_Op<"for", [RecursiveMemoryEffects]> {
   let summary = "a bounded loop with carried values";
   let description = [{
     Runs `count` times, or once for each position of `axis`, in position order or
-    by ascending `order`. The region's arguments are the iteration (scalar i64, or
-    ref of the axis) and the carried values; it yields a scalar truth (stop after
-    this iteration) and the next carried values.
+    by ascending `order`; neither may be unknown. The region's arguments are the
+    iteration (scalar i64, or ref of the axis) and the carried values; it yields a
+    scalar truth (stop after this iteration) and the next carried values.
 
     Example:
     ```mlir
