@@ -7,13 +7,27 @@
 
 using namespace route;
 
-/// `name` as a C identifier: other characters become underscores.
+/// `name` as a C identifier: other characters become underscores, what is not
+/// ASCII its bytes in hexadecimal.
 static std::string identifier(llvm::StringRef name) {
   std::string result;
-  for (char c : name)
-    result += llvm::isAlnum(c) ? c : '_';
-  if (result.empty() || llvm::isDigit(result.front()))
-    result.insert(0, "_");
+  for (unsigned char c : name)
+    if (c < 0x80)
+      result += llvm::isAlnum(c) ? static_cast<char>(c) : '_';
+    else
+      result += llvm::utohexstr(c, /*LowerCase=*/true);
+  return result;
+}
+
+/// What every name of the file begins with: of the library's name, neither
+/// reserved in C (`_x`) nor among the runtime's (`route_x`).
+static std::string prefixOf(llvm::StringRef name) {
+  std::string result = identifier(name);
+  llvm::StringRef stem = result;
+  if (stem.empty() || !llvm::isAlpha(stem.front()) ||
+      stem.equals_insensitive("route") ||
+      stem.starts_with_insensitive("route_"))
+    result.insert(0, "lib");
   return result;
 }
 
@@ -37,11 +51,11 @@ class HeaderWriter {
 public:
   HeaderWriter(llvm::raw_ostream &out, const Schema &schema,
                const LibraryOptions &options)
-      : out(out), schema(schema), prefix(identifier(options.name)),
-        name(options.name) {}
+      : out(out), schema(schema), prefix(prefixOf(options.name)),
+        name(options.name), identifiers{prefix + "_workspace_max"} {}
 
   void write() {
-    std::string guard = upper(name) + "_ROUTE_H";
+    std::string guard = "ROUTEC_" + upper(prefix) + "_H";
     out << "/* " << name
         << ": what routec compiled, for C and C++ hosts. Generated; do not "
            "edit. */\n"

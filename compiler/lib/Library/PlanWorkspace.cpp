@@ -153,11 +153,10 @@ private:
         FailureOr<Value> copy = cloneAt(extent, mapping, buffer.op);
         if (failed(copy))
           return failure();
-        bytes = arith::MulIOp::create(b, loc, bytes, *copy);
+        bytes = multiply(loc, bytes, *copy);
       }
-      Value up = arith::AddIOp::create(
-          b, loc, bytes,
-          arith::ConstantIndexOp::create(b, loc, kAlignment - 1));
+      Value up = add(loc, bytes,
+                     arith::ConstantIndexOp::create(b, loc, kAlignment - 1));
       Value units = arith::DivUIOp::create(
           b, loc, up, arith::ConstantIndexOp::create(b, loc, kAlignment));
       bytes = arith::MulIOp::create(
@@ -166,6 +165,28 @@ private:
       size = size ? Value(arith::MaxUIOp::create(b, loc, size, bytes)) : bytes;
     }
     return success();
+  }
+
+  /// Products and sums of sizes, none negative. The workspace function is asked
+  /// about any sizes and tells what no memory has by the largest number; an
+  /// entry is called with sizes of which it told less.
+  Value multiply(Location loc, Value left, Value right) {
+    if (!saturates)
+      return arith::MulIOp::create(b, loc, left, right);
+    auto whole = arith::MulUIExtendedOp::create(b, loc, left, right);
+    Value most = arith::ConstantIndexOp::create(b, loc, INT64_MAX);
+    Value fits =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, whole.getHigh(),
+                              arith::ConstantIndexOp::create(b, loc, 0));
+    Value low = arith::MinUIOp::create(b, loc, whole.getLow(), most);
+    return arith::SelectOp::create(b, loc, fits, low, most);
+  }
+  Value add(Location loc, Value left, Value right) {
+    Value sum = arith::AddIOp::create(b, loc, left, right);
+    return saturates ? arith::MinUIOp::create(
+                           b, loc, sum,
+                           arith::ConstantIndexOp::create(b, loc, INT64_MAX))
+                     : sum;
   }
 
   static int64_t elementBytes(Type type) {
@@ -202,6 +223,9 @@ private:
         return failure();
       mapping.map(operand, *copy);
     }
+    if (isa<arith::MulIOp>(op) && value.getType().isIndex())
+      return multiply(op->getLoc(), mapping.lookup(op->getOperand(0)),
+                      mapping.lookup(op->getOperand(1)));
     return b.clone(*op, mapping)
         ->getResult(cast<OpResult>(value).getResultNumber());
   }
@@ -260,9 +284,7 @@ private:
         FailureOr<Value> size = sizeOf(collapse.getSrc(), i, mapping, user);
         if (failed(size))
           return failure();
-        product = product ? Value(arith::MulIOp::create(b, user->getLoc(),
-                                                        product, *size))
-                          : *size;
+        product = product ? multiply(user->getLoc(), product, *size) : *size;
       }
       return product;
     }
@@ -309,10 +331,11 @@ private:
     for (auto [i, argument] : llvm::enumerate(arguments))
       mapping.map(entry.getArgument(argument), body->getArgument(i));
     SmallVector<Value> sizes;
+    saturates = true;
     (void)emitSizes(*body, mapping, sizes);
     Value total = arith::ConstantIndexOp::create(b, entry.getLoc(), 0);
     for (Value size : sizes)
-      total = arith::AddIOp::create(b, entry.getLoc(), total, size);
+      total = add(entry.getLoc(), total, size);
     func::ReturnOp::create(b, entry.getLoc(), total);
   }
 
@@ -320,6 +343,7 @@ private:
   OpBuilder b;
   SmallVector<Buffer> buffers;
   unsigned slots = 0;
+  bool saturates = false; ///< whether sizes are those of the workspace function
 };
 
 struct PlanWorkspace : route::impl::RoutePlanWorkspaceBase<PlanWorkspace> {

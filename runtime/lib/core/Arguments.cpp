@@ -226,6 +226,10 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
   return ROUTE_OK;
 }
 
+/// The scratch that an array of `size` bytes takes: an empty one some too,
+/// since null says that it is not there.
+static uint64_t scratchOf(uint64_t size) { return alignUp(size ? size : 1); }
+
 bool route::scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
                          uint64_t &bytes) {
   bytes = 0;
@@ -241,9 +245,9 @@ bool route::scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
     if (!multiply(count, route_element_size(port.type.element), count) ||
         count > INT64_MAX - 64 || known > INT64_MAX - 64)
       return false;
-    if (data && mayBeAbsent(port) && !add(bytes, alignUp(count), bytes))
+    if (data && mayBeAbsent(port) && !add(bytes, scratchOf(count), bytes))
       return false;
-    return !mayBeUnknown(port) || add(bytes, alignUp(known), bytes);
+    return !mayBeUnknown(port) || add(bytes, scratchOf(known), bytes);
   };
   for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
     if (!addPort(port, true))
@@ -301,7 +305,7 @@ public:
 
 private:
   char *take(uint64_t size) {
-    size = alignUp(size ? size : 1);
+    size = scratchOf(size);
     if (size > scratch.left)
       return nullptr;
     char *result = scratch.cursor;
