@@ -82,6 +82,7 @@ struct Context {
   llvm::StringMap<Value> *old = nullptr; // values at the start of the iteration
   bool handler = false;
   mlir::Value ruleMask; // of the rules around, and their budgets
+  std::optional<SourceRange> ruleWhere; // what is written of that mask
   llvm::SmallVector<mlir::Attribute, 2> ruleUnder;
   std::string planName;             // of the `let` whose value this is
   bool forceDense = false;          // a pool without a plan runs on all rows

@@ -427,6 +427,7 @@ private:
   bool overItems(mlir::Value value, AxisInfo *pool, SourceRange range,
                  StringRef what);
   Value ruleTarget(const ast::Expr &target);
+  bool boundByRules(const AxisInfo &plan, SourceRange range);
   Value elseChain(Value plan, const ast::Expr &otherwise, SourceRange range,
                   mlir::Value unless = {});
   void lintRule(const ast::RuleDecl &rule, mlir::Value when, bool first);

@@ -92,6 +92,7 @@ Value Elaborator::inlineRoute(RouteInstance &route,
   next.resultPool = nullptr;
   next.planName.clear();
   next.ruleMask = {};
+  next.ruleWhere.reset();
   next.ruleUnder.clear();
   next.facts.clear();
   next.candidateOrder = {};

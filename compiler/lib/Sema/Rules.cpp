@@ -100,7 +100,29 @@ Value Elaborator::ruleTarget(const Expr &target) {
     auto op = e.choose(ChoiceKind::count, axis, choice);
     return makePlan(axis, op.getResult(), Value());
   }
+  if (value.is(Kind::Plan) && !isa<ChooseExpr>(plain) &&
+      !boundByRules(*value.axis, target.range))
+    return Value();
   return asPlan(value, target.range);
+}
+
+/// Whether the mask and budgets of the rules around bind a choice that a rule
+/// takes by a name: what was chosen before they were there cannot be masked.
+bool Elaborator::boundByRules(const AxisInfo &plan, SourceRange range) {
+  bool spends = llvm::all_of(cx.ruleUnder, [&](mlir::Attribute budget) {
+    return llvm::is_contained(plan.under, budget);
+  });
+  if (spends && !cx.ruleWhere)
+    return true;
+  auto message =
+      error(diag::badChoice, range,
+            std::string(spends ? "the mask" : "a budget") +
+                " of these rules does not bind a choice made elsewhere");
+  if (cx.ruleWhere)
+    message.label(*cx.ruleWhere, "the mask");
+  message.help("write the choice in the rule, or the mask and budgets where "
+               "it is made");
+  return false;
 }
 
 llvm::SmallVector<std::string> route::sema::ruleLabels(const ChooseExpr &expr) {
@@ -236,6 +258,7 @@ bool Elaborator::surroundRules(RuleChoice &rules) {
     if (!mask || !overItems(mask, pool, expr.where->range, "the mask"))
       return false;
     rules.around.ruleMask = andMask(cx.ruleMask, mask);
+    rules.around.ruleWhere = expr.where->range;
     inContext(masked, [&] {
       addFacts(*expr.where, rules.around.facts);
       return true;
@@ -432,9 +455,7 @@ Value Elaborator::elseOfRules(const RuleChoice &rules, Value plan) {
           Value::array(e.select(none, value, (*plan.parts)[i].ir));
     }
   }
-  Value result = inContext(rules.around, [&] {
-    return elseChain(plan, *otherwise, rules.expr.range, rules.refused);
-  });
+  Value result = elseChain(plan, *otherwise, rules.expr.range, rules.refused);
   if (result.isError())
     return result;
   for (size_t i = 0; i < plan.names->size(); ++i)
