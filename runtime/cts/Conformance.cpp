@@ -320,7 +320,7 @@ void EntryChecker::checkMembers(Run &run) {
 }
 
 /// Items are decided independently: the first alone gives what it gave among
-/// all. Entries with ragged inputs are left out.
+/// all. Entries with inputs over axes inside the items are left out.
 void EntryChecker::checkItems(route_context *context, Values &inputs,
                               Run &whole) {
   if (entry.item_axis < 0 || sizes[entry.item_axis] < 2)
@@ -332,6 +332,11 @@ void EntryChecker::checkItems(route_context *context, Values &inputs,
   Values one(entry.inputs, entry.num_inputs);
   for (size_t i = 0; i < entry.num_inputs; ++i) {
     const route_port_desc &port = entry.inputs[i];
+    for (uint64_t dim = 0; dim < port.num_axes; ++dim)
+      for (int32_t above = desc.axes[port.axes[dim]].parent; above >= 0;
+           above = desc.axes[above].parent)
+        if (above == entry.item_axis)
+          return;
     if (port.role == ROUTE_ROLE_OFFSETS)
       return;
     Value &value = one.values[i] = inputs.values[i];

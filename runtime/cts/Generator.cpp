@@ -41,6 +41,9 @@ std::vector<int64_t> Generator::sizes(const route_entry_desc &entry,
     if ((module.axes[i].flags & ROUTE_AXIS_RAGGED) &&
         sizes[static_cast<size_t>(module.axes[i].parent)] == 0)
       sizes[i] = 0;
+  for (uint64_t i = 0; i < module.num_axes; ++i)
+    if (sizes[i] < 0)
+      sizes[i] = module.axes[i].derived_size(sizes.data());
   return sizes;
 }
 
