@@ -19,6 +19,12 @@ inline constexpr int64_t firstMoment = 1'700'000'060'000'000'000;
 /// Checkpoint files by label; the default file has an empty one.
 using Checkpoints = std::vector<std::pair<std::string, std::string>>;
 
+/// What a host pushes into a live column.
+struct Push {
+  std::string bytes;          ///< row-major, as the cell has them
+  std::vector<uint8_t> known; ///< one a value; empty: all are
+};
+
 /// A spec with parameters bound and a state of its own. Functions return false
 /// with the reason in `why`.
 class Backend {
@@ -31,15 +37,29 @@ public:
   /// columns with zeros. Events have no outputs.
   virtual bool run(uint32_t entry, Values &inputs, Values &outputs, int64_t now,
                    std::string &why) = 0;
+  /// Pushes a live column, state cell number `cell` of the descriptor.
+  virtual bool push(uint32_t cell, const Push &values, int64_t now,
+                    std::string &why) = 0;
   /// The row-major bytes of state cell number `cell` of the descriptor.
   virtual bool state(uint32_t cell, std::string &bytes, std::string &why) = 0;
 };
 
+/// The reference also knows what the descriptor does not say.
+class Reference : public Backend {
+public:
+  enum class Live { No, Known, MayBeUnknown };
+  /// Whether a state cell is a live column, and may be pushed as unknown.
+  virtual Live live(uint32_t cell) = 0;
+  /// Whether a cell is a table, of keys or of a set: the order of its words is
+  /// the library's own, and only what is read of it tells.
+  virtual bool isTable(uint32_t cell) = 0;
+};
+
 /// The interpreter on the spec at `path`: the reference.
-std::unique_ptr<Backend> makeInterpreter(const std::string &path,
-                                         const route_module_desc &module,
-                                         const Checkpoints &checkpoints,
-                                         std::string &why);
+std::unique_ptr<Reference> makeInterpreter(const std::string &path,
+                                           const route_module_desc &module,
+                                           const Checkpoints &checkpoints,
+                                           std::string &why);
 
 /// The compiled library, with the best variant that the machine runs.
 std::unique_ptr<Backend> makeLibrary(route_module *module,

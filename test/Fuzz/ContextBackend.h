@@ -17,6 +17,8 @@ public:
 
   /// Makes the context; `flags` are those of route_context_options.
   bool open(const Checkpoints &checkpoints, uint64_t flags, std::string &why);
+  bool push(uint32_t cell, const Push &values, int64_t now,
+            std::string &why) override;
 
 protected:
   /// Makes a call of entry `index` up to its workspace and its outputs, which

@@ -20,7 +20,7 @@ using namespace route::interp;
 
 namespace {
 
-class InterpreterBackend : public Backend {
+class InterpreterBackend : public Reference {
 public:
   InterpreterBackend(const route_module_desc &module)
       : desc(module), diags(sources), context(MLIRContext::Threading::DISABLED),
@@ -47,7 +47,11 @@ public:
 
   bool run(uint32_t entry, Values &inputs, Values &outputs, int64_t now,
            std::string &why) override;
+  bool push(uint32_t cell, const Push &values, int64_t now,
+            std::string &why) override;
   bool state(uint32_t cell, std::string &bytes, std::string &why) override;
+  Live live(uint32_t cell) override;
+  bool isTable(uint32_t cell) override;
 
 private:
   bool failed(std::string &why, const std::string &what) {
@@ -61,14 +65,15 @@ private:
   FailureOr<Array> array(const route_port_desc &port, const route::Value &value,
                          route::ArrayType type);
   bool bindCounts(const route_entry_desc &entry, const Values &inputs);
-  bool giveAll(const route_entry_desc &entry, const Values &inputs,
-               std::string &why);
+  bool giveAll(const route_entry_desc &entry, const Values &inputs, int64_t now,
+               std::string &why, FuncOp handler = {});
   FailureOr<Array> lists(const route_entry_desc &entry, const Values &inputs,
                          size_t port, route::ArrayType type);
   bool give(const route_entry_desc &entry, const Values &inputs, size_t index);
   bool take(const route_port_desc &port, route::Value &value,
             std::deque<std::string> &texts);
-  bool emit(const route_entry_desc &entry, Values &inputs, std::string &why);
+  bool emit(const route_entry_desc &entry, Values &inputs, int64_t now,
+            std::string &why);
 
   const route_module_desc &desc;
   SourceManager sources;
@@ -82,6 +87,8 @@ private:
   void measure(const route_entry_desc &entry, const Values &inputs,
                const Values &outputs);
 
+  /// What was pushed last, by cell, and when: inputs of all calls to come.
+  std::map<uint32_t, std::pair<Array, int64_t>> pushed;
   std::vector<int64_t> sizes;
   /// Results of the run at hand by their names.
   std::map<std::string, RuntimeValue> results;
@@ -276,25 +283,86 @@ bool InterpreterBackend::take(const route_port_desc &port, route::Value &value,
   return true;
 }
 
-/// Binds the inputs of an entry, and nothing that another had.
+Reference::Live InterpreterBackend::live(uint32_t cell) {
+  auto column = dyn_cast_or_null<ColumnOp>(
+      lookupDotted(interpreter->machine(), desc.states[cell].name));
+  if (!column || column.getKind() != ColumnKind::live)
+    return Live::No;
+  auto type = cast<route::ArrayType>(column.getType());
+  return isRangeType(type.getElementType()) && !column.getFallback()
+             ? Live::MayBeUnknown
+             : Live::Known;
+}
+
+bool InterpreterBackend::isTable(uint32_t cell) {
+  Operation *target =
+      lookupDotted(interpreter->machine(), desc.states[cell].name);
+  auto state = dyn_cast_or_null<StateOp>(target);
+  auto column = dyn_cast_or_null<ColumnOp>(target);
+  Type type = state ? state.getType() : column ? column.getType() : Type();
+  return (state && getKeys(state)) ||
+         (type && isa<SetType>(cast<route::ArrayType>(type).getElementType()));
+}
+
+bool InterpreterBackend::push(uint32_t cell, const Push &values, int64_t now,
+                              std::string &why) {
+  const route_state_desc &state = desc.states[cell];
+  auto column =
+      cast<ColumnOp>(lookupDotted(interpreter->machine(), state.name));
+  Type element = cast<route::ArrayType>(column.getType()).getElementType();
+  SmallVector<AxisRef> axes;
+  for (uint64_t i = 0; i < state.num_axes; ++i)
+    axes.push_back(makeAxis(nullptr, desc.axes[state.axes[i]].size));
+  FailureOr<Array> made = Array::create(element, axes);
+  if (mlir::failed(made))
+    return failed(why, "out of memory");
+  for (int64_t i = 0, n = made->size(); i < n; ++i) {
+    Element one = readBuffer(state.type.element, values.bytes.data(), i);
+    if (isRangeType(element))
+      one = values.known.empty() || values.known[static_cast<size_t>(i)]
+                ? knownRange(one)
+                : unknownOf(element);
+    made->buffer->set(i, one);
+  }
+  pushed.insert_or_assign(cell, std::pair(*made, now));
+  return true;
+}
+
+/// Binds the inputs of an entry, and nothing that another had but what was
+/// pushed.
 bool InterpreterBackend::giveAll(const route_entry_desc &entry,
-                                 const Values &inputs, std::string &why) {
+                                 const Values &inputs, int64_t now,
+                                 std::string &why, FuncOp handler) {
+  auto isArgument = [&](StringRef port) { // which is no column of that name
+    for (unsigned i = 0; handler && i < handler.getNumArguments(); ++i)
+      if (auto name = handler.getArgAttrOfType<StringAttr>(i, "route.name"))
+        if (name.getValue() == port)
+          return true;
+    return false;
+  };
   interpreter->clearInputs();
+  for (const auto &[cell, push] : pushed) {
+    interpreter->machine().nowNs = push.second; // which setNow never sets back
+    if (mlir::failed(
+            interpreter->bindInput(desc.states[cell].name, push.first)))
+      return failed(why, "what was pushed does not bind");
+  }
+  interpreter->setNow(now);
   if (!bindCounts(entry, inputs))
     return failed(why, "the counts of a nested axis do not bind");
   for (size_t i = 0; i < entry.num_inputs; ++i)
-    if (!give(entry, inputs, i))
+    if (!isArgument(entry.inputs[i].name) && !give(entry, inputs, i))
       return failed(why, std::string("input '") + entry.inputs[i].name +
                              "' does not bind");
   return true;
 }
 
 bool InterpreterBackend::emit(const route_entry_desc &entry, Values &inputs,
-                              std::string &why) {
+                              int64_t now, std::string &why) {
   auto [of, event] = StringRef(entry.name).rsplit('.');
   auto func = module->lookupSymbol<FuncOp>(entry.name);
   if (of == "on") { // a handler beside the routes, with inputs of its own
-    if (!giveAll(entry, inputs, why))
+    if (!giveAll(entry, inputs, now, why, func))
       return false;
     SmallVector<RuntimeValue> args;
     for (unsigned i = 0; func && i < func.getNumArguments(); ++i) {
@@ -322,8 +390,8 @@ bool InterpreterBackend::run(uint32_t index, Values &inputs, Values &outputs,
   const route_entry_desc &entry = desc.entries[index];
   interpreter->setNow(now);
   if (entry.kind == ROUTE_ENTRY_EVENT)
-    return emit(entry, inputs, why);
-  if (!giveAll(entry, inputs, why))
+    return emit(entry, inputs, now, why);
+  if (!giveAll(entry, inputs, now, why))
     return false;
   auto returned = interpreter->run(entry.name);
   if (mlir::failed(returned))
@@ -358,7 +426,7 @@ bool InterpreterBackend::state(uint32_t cell, std::string &bytes,
   return true;
 }
 
-std::unique_ptr<Backend>
+std::unique_ptr<Reference>
 route::fuzz::makeInterpreter(const std::string &path,
                              const route_module_desc &module,
                              const Checkpoints &checkpoints, std::string &why) {

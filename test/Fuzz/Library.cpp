@@ -25,6 +25,15 @@ bool ContextBackend::open(const Checkpoints &checkpoints, uint64_t flags,
          failed(why, error.message);
 }
 
+bool ContextBackend::push(uint32_t cell, const Push &values, int64_t now,
+                          std::string &why) {
+  route_error error = {};
+  const uint8_t *known = values.known.empty() ? nullptr : values.known.data();
+  return !route_state_push(context, cell, values.bytes.data(),
+                           values.bytes.size(), known, now, &error) ||
+         failed(why, error.message);
+}
+
 bool ContextBackend::prepare(uint32_t index, Values &inputs, Values &outputs,
                              int64_t now, route_call &call, std::string &why) {
   route_error error = {};
@@ -108,6 +117,11 @@ public:
   }
   bool state(uint32_t cell, std::string &bytes, std::string &why) override {
     return inner->state(cell, bytes, why);
+  }
+
+  bool push(uint32_t cell, const Push &values, int64_t now,
+            std::string &why) override {
+    return inner->push(cell, values, now, why);
   }
 
 private:

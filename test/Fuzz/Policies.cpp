@@ -16,6 +16,7 @@ public:
 
   Spec make() {
     items();
+    messages();
     signalsOfText();
     signalsOfHost();
     pool();
@@ -28,15 +29,29 @@ public:
     router(notes, text.find("depth: u8") != std::string::npos);
     if (c.chance(25))
       loop();
-    if (tallying)
+    if (tallying && !keyed)
       text += "on feedback(reward) { for m in models by price up { m.won = "
               "m.won * 0.5 + reward  rounds += 1 } for " +
               std::string(c.pick({"3", "0", "1"})) + " { rounds += 2 } }\n";
     if (cooling)
       text += "on failure(m, code) { if code == timeout or code >= 429 { "
               "m.cool = now + 30 s } }\n";
-    if (counting)
-      text += "on dispatch(m) { m.sent += 1 }\n";
+    if (counting || keyed || spoken)
+      text +=
+          std::string("on dispatch(m) {") + (counting ? " m.sent += 1" : "") +
+          (keyed ? std::string(
+                       c.pick({"  last += key  used[key] += 1  m.seen += key",
+                               "  if key > 2 { used[key] += 2 }  last = m.seen",
+                               "  spent[key, m] += 0.5  m.seen += key"}))
+                 : "") +
+          (spoken ? "  heard += sum(toks over message)" : "") + " }\n";
+    if (keyed)
+      text += std::string("on feedback(reward) { ") +
+              c.pick({"last -= key", "used[key] = 0",
+                      "last = []  spent[key, models.m0] += reward"}) +
+              " }\n";
+    if (doubtful)
+      text += "on push(m) { m.peak = max(m.peak, m.load ?? 0.25) }\n";
     return {text, false, {}};
   }
 
@@ -92,7 +107,60 @@ private:
       text += ", trusted seat : " + std::string(c.pick({"u32", "f32", "i64"}));
       trusted.push_back("seat");
     }
+    if (c.chance(20)) {
+      text += ", tags : " + std::string(c.pick({"[text]", "set text"}));
+      truth.push_back("\"api\" in tags");
+      truth.push_back("not (prompt in tags)");
+      truth.push_back("(\"A\" in tags or \"\" in tags)");
+    }
+    if (c.chance(20)) {
+      text += ", ids : " + std::string(c.pick({"[u64]", "set u64"})) +
+              ", want : " + std::string(c.pick({"set u64", "[u64]"}));
+      truth.push_back("ids subset want");
+      truth.push_back("2 in ids");
+      truth.push_back("not (want subset ids)");
+    }
+    tried = c.chance(20);
+    if (tried)
+      text += ", tried : " +
+              std::string(c.pick({"set models", "[ref models]", "[models]"}));
+    keyed = c.chance(30);
+    if (keyed) {
+      text += ", key : u64";
+      truth.push_back("key in last");
+      truth.push_back("used[key] > 1");
+      score.push_back("used[key]");
+    }
     text += " }\n";
+  }
+
+  /// An axis inside the items, and what of it tells of its item.
+  void messages() {
+    if (!c.chance(25))
+      return;
+    text += "axis message in request { body : text, toks : tokens";
+    auto add = [&](std::vector<std::string> &to, const std::string &value) {
+      to.push_back(value);
+    };
+    add(truth, "sum(toks over message per request) > 2k tok");
+    add(truth, "max(toks over message per request) >= max_out");
+    add(truth,
+        "any(contains(body, pattern: \"api\") over message per request)");
+    add(score, "count(toks > max_out over message per request)");
+    add(score, "mean(words(body) over message per request)");
+    if (c.chance(50)) {
+      text += ", role : enum { user, system }";
+      add(truth, "all(role == user over message per request)");
+      add(score, "sum(toks over message of (role == system) per request) / 1k "
+                 "tok");
+    }
+    if (c.chance(30)) {
+      text += ", grade_of : f32?";
+      add(truth, "any(known(grade_of) over message per request)");
+      add(truth, "max(grade_of ?? 0 over message per request) > 1");
+    }
+    text += " }\n";
+    spoken = true;
   }
 
   void signal(const std::string &name, const std::string &value) {
@@ -182,6 +250,14 @@ private:
       text += "  live queue : tokens" +
               std::string(c.pick({" = 4 tok", "", " stale 10 s else 2 tok"})) +
               "\n";
+    doubtful = c.chance(20); // pushed, and unknown where it was not
+    if (doubtful)
+      text += "  live load : " +
+              std::string(c.pick({"f32 stale 10 s", "f32?", "u8?",
+                                  "f32? stale 5 s", "f64 stale 12 s"})) +
+              "\n  state peak : f64 = 0\n";
+    if (keyed)
+      text += "  state seen : set u64 max 3\n";
     for (uint32_t i = 0; i < rows; ++i) {
       static const char *const prices[] = {"$0.20/Mtok", "$1/Mtok", "$0/Mtok",
                                            "$5/Mtok"};
@@ -195,6 +271,14 @@ private:
     text += "}\n";
     if (tallying)
       text += "state rounds : u32 = 0\n";
+    if (keyed)
+      text += "state last : set u64 max " +
+              std::string(c.pick({"2", "1", "8"})) +
+              "\nstate used : u32[key] = 0 max " +
+              std::string(c.pick({"3", "1", "16"})) +
+              "\nstate spent : f32[key, models] = 0 max 4\n";
+    if (spoken)
+      text += "state heard : tokens = 0 tok\n";
     text += "let cost(m) = m.price * max_out" +
             std::string(sized && c.chance(50) ? " + m.price * length" : "") +
             "\n";
@@ -300,6 +384,13 @@ private:
       all += " and cool <= now";
     if (live && c.chance(50))
       all += " and queue < 100 tok";
+    if (doubtful && c.chance(40))
+      all += c.pick({" and load < 3", " and not (load > 2)",
+                     " and (load ?? 1) < 2", " and peak < 3"});
+    if (tried && c.chance(60))
+      all += " and not (this in tried)";
+    if (keyed && c.chance(40))
+      all += c.pick({" and not (key in seen)", " and spent[key, models] < 1"});
     if (c.chance(25))
       all += " and (" + condition(1) + ")";
     if (c.chance(20))
@@ -319,6 +410,10 @@ private:
       return "(sent up, " + (dollars[0] == '(' ? "quality" : dollars) + ")";
     if (live && c.chance(30))
       return "queue up";
+    if (doubtful && c.chance(30))
+      return c.pick({"load up", "(peak, load)", "quality - (load ?? 1)"});
+    if (keyed && c.chance(20))
+      return "(spent[key, models] up, order)";
     return dollars;
   }
 
@@ -349,6 +444,9 @@ private:
     return value;
   }
 
+  /// What a choice is from: the pool, or the rows that the caller lists.
+  std::string from() { return tried && c.chance(30) ? "tried" : "models"; }
+
   void router(bool notes, bool depth) {
     std::string end;
     switch (c.below(5)) {
@@ -374,7 +472,7 @@ private:
               (c.chance(25) ? ending()
                             : c.pick({std::string("1"), std::string("2"),
                                       std::string("9"), std::string("all")})) +
-              " of models where " + mask() + under() + " by " +
+              " of " + from() + " where " + mask() + under() + " by " +
               (c.chance(25) ? greedyKey() : key()) +
               (c.chance(30) ? " weight quality" : "") + end + "\n";
       break;
@@ -406,7 +504,8 @@ private:
   std::string text;
   std::vector<std::string> truth, score, match, members, trusted, budgets;
   bool sized = false, cooling = false, counting = false, live = false,
-       tallying = false;
+       tallying = false, tried = false, keyed = false, spoken = false,
+       doubtful = false;
 };
 
 } // namespace

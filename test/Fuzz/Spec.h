@@ -32,6 +32,8 @@ Spec expertLayer(Choices &choices);
 /// One whose products a GPU's tensor cores can take: bf16, and sizes that are
 /// multiples of 8.
 Spec coresLayer(Choices &choices);
+/// Routes and routers over axes inside axes.
+Spec nestedAxes(Choices &choices);
 /// A policy over requests.
 Spec requestPolicy(Choices &choices);
 

@@ -26,7 +26,8 @@ public:
     return {axis + "\n" + signals + "pool experts[" +
                 (grouped ? number(experts / groups) + "] in group"
                          : number(experts) + "]") +
-                "\n" + entry,
+                "\n" + (spare ? "pool spare[" + number(spare) + "]\n" : "") +
+                entry,
             contracts,
             {}};
   }
@@ -266,9 +267,46 @@ private:
     return text + " by " + key() + weight("chosen");
   }
 
+  /// A choice from, or for, the rows of the plan `first`.
+  std::string furtherChoice() {
+    std::string weights = c.chance(40) ? " weight s" : "";
+    switch (c.below(6)) {
+    case 0: { // for each row, of another pool
+      spare = c.pick({3u, 1u, 2u, 5u, 20u});
+      local += "  param near : f32[spare, experts] from \"near\"\n";
+      std::string count = number(c.between(1, std::min(spare, 3u)));
+      std::string mask = c.chance(30) ? " where near > 0" : "";
+      return "choose " + count + " of spare per first" + mask + " by " +
+             c.pick({"near", "near + s", "near * s up", "(s, near)",
+                     "near * first.rank"}) +
+             weights;
+    }
+    case 1: // for each row, of the same pool
+      return "choose " + number(c.between(1, 2)) + " of experts per first by " +
+             c.pick({"s", "s - first.rank"}) + weights;
+    case 2: // of all items together
+      return "choose " + number(c.between(1, 3)) + " of first by " +
+             c.pick({"s", "s up", "(first.rank, s)"}) + weights;
+    case 3: // of other items
+      return "choose 1 of first per experts by " +
+             std::string(c.pick({"s", "-first.rank"})) + weights;
+    case 4: // experts choose tokens, and these among them
+      local += "  let taken = choose " + number(c.between(1, 3)) +
+               " of token per experts where token in first by s\n";
+      return "choose 1 of taken per token by " +
+             std::string(c.pick({"s", "-taken.rank", "s up"})) + weights;
+    default:
+      local += "  let some = choose all of first per token where s > 0 by s\n";
+      return "choose 1 of some by s" + weights;
+    }
+  }
+
   void router() {
     std::string last = choice();
-    if (c.chance(15)) {
+    if (c.chance(20)) {
+      local += "  let first = " + last + "\n";
+      last = furtherChoice();
+    } else if (c.chance(15)) {
       local += "  let first = " + last + "\n";
       last = c.pick({"choose 1 of first per token by s",
                      "choose 2 of first per token by -first.rank weight s",
@@ -332,7 +370,7 @@ private:
 
   Choices &c;
   std::string axis, signals, local, entry, arguments, logit;
-  uint32_t experts = 0, groups = 0;
+  uint32_t experts = 0, groups = 0, spare = 0;
   bool grouped = false;
   bool contracts = false;
 };

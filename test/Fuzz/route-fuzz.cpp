@@ -1,6 +1,6 @@
 // route-fuzz: random specs, compiled code against the interpreter.
 //
-//   route-fuzz [--kind token|layer|cores|policy] [--seed N] [--cases N]
+//   route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] [--cases N]
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
 //              [--keep-going] [--plant] [--cuda]
 //   route-fuzz --spec FILE [--whole] [--cpu LEVEL] [--cuda]
@@ -41,11 +41,13 @@ struct Settings {
 Spec makeSpec(const std::string &kind, Choices &choices) {
   std::string wanted = kind;
   if (wanted.empty())
-    wanted = choices.pick({"token", "policy", "token", "layer", "policy"});
-  return wanted == "policy"  ? requestPolicy(choices)
-         : wanted == "layer" ? expertLayer(choices)
-         : wanted == "cores" ? coresLayer(choices)
-                             : tokenRouter(choices);
+    wanted =
+        choices.pick({"token", "policy", "nested", "layer", "policy", "token"});
+  return wanted == "policy"   ? requestPolicy(choices)
+         : wanted == "layer"  ? expertLayer(choices)
+         : wanted == "cores"  ? coresLayer(choices)
+         : wanted == "nested" ? nestedAxes(choices)
+                              : tokenRouter(choices);
 }
 
 /// The levels to compile for, in turn.
@@ -91,12 +93,13 @@ int runGiven(const Settings &settings) {
 }
 
 int usage() {
-  fprintf(stderr,
-          "usage: route-fuzz [--kind token|layer|cores|policy] [--seed N] "
-          "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
-          "[--print] [--keep-going] [--plant] [--cuda]\n"
-          "       route-fuzz --spec FILE [--whole] [--cpu LEVEL] "
-          "[--cuda]\n");
+  fprintf(
+      stderr,
+      "usage: route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] "
+      "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
+      "[--print] [--keep-going] [--plant] [--cuda]\n"
+      "       route-fuzz --spec FILE [--whole] [--cpu LEVEL] "
+      "[--cuda]\n");
   return 2;
 }
 
