@@ -320,7 +320,8 @@ void EntryChecker::checkMembers(Run &run) {
 }
 
 /// Items are decided independently: the first alone gives what it gave among
-/// all. Entries with inputs over axes inside the items are left out.
+/// all. Entries with inputs over axes inside the items, or around them, are
+/// left out.
 void EntryChecker::checkItems(route_context *context, Values &inputs,
                               Run &whole) {
   if (entry.item_axis < 0 || sizes[entry.item_axis] < 2)
@@ -329,14 +330,18 @@ void EntryChecker::checkItems(route_context *context, Values &inputs,
   auto overItems = [&](const route_port_desc &port) {
     return port.num_axes && port.axes[0] == axis;
   };
+  auto liesIn = [&](uint32_t inner, uint32_t outer) {
+    int32_t above = desc.axes[inner].parent;
+    while (above >= 0 && above != static_cast<int32_t>(outer))
+      above = desc.axes[above].parent;
+    return above >= 0;
+  };
   Values one(entry.inputs, entry.num_inputs);
   for (size_t i = 0; i < entry.num_inputs; ++i) {
     const route_port_desc &port = entry.inputs[i];
     for (uint64_t dim = 0; dim < port.num_axes; ++dim)
-      for (int32_t above = desc.axes[port.axes[dim]].parent; above >= 0;
-           above = desc.axes[above].parent)
-        if (above == entry.item_axis)
-          return;
+      if (liesIn(port.axes[dim], axis) || liesIn(axis, port.axes[dim]))
+        return;
     if (port.role == ROUTE_ROLE_OFFSETS)
       return;
     Value &value = one.values[i] = inputs.values[i];

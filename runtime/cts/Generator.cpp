@@ -17,6 +17,8 @@
 using namespace route;
 using namespace route::cts;
 
+static bool isOpen(int64_t size) { return size < 0; }
+
 std::vector<int64_t> Generator::sizes(const route_entry_desc &entry,
                                       int64_t most) {
   std::vector<int64_t> sizes;
@@ -41,9 +43,20 @@ std::vector<int64_t> Generator::sizes(const route_entry_desc &entry,
     if ((module.axes[i].flags & ROUTE_AXIS_RAGGED) &&
         sizes[static_cast<size_t>(module.axes[i].parent)] == 0)
       sizes[i] = 0;
-  for (uint64_t i = 0; i < module.num_axes; ++i)
-    if (sizes[i] < 0)
-      sizes[i] = module.axes[i].derived_size(sizes.data());
+  // Sizes that follow from others. A parent and its members may each follow
+  // from the other: there the parent, which stands first, is made up.
+  auto derive = [&] {
+    for (uint64_t i = 0; i < module.num_axes; ++i)
+      if (sizes[i] < 0)
+        sizes[i] = module.axes[i].derived_size(sizes.data());
+  };
+  derive();
+  for (auto open = std::find_if(sizes.begin(), sizes.end(), isOpen);
+       open != sizes.end();
+       open = std::find_if(sizes.begin(), sizes.end(), isOpen)) {
+    *open = static_cast<int64_t>(below(static_cast<uint64_t>(most) + 1));
+    derive();
+  }
   return sizes;
 }
 
