@@ -7,6 +7,7 @@
 #include "route/Diagnostics/ToolOptions.h"
 #include "route/Driver/Output.h"
 #include "route/Driver/Tests.h"
+#include "route/Notice.h"
 #include "route/io/SafeTensors.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
@@ -81,10 +82,6 @@ struct CommandLine {
   cl::opt<std::string> diagnostics{"diagnostics", cl::desc("text or json"),
                                    cl::init("text"), cl::value_desc("form"),
                                    cl::cat(category)};
-  cl::opt<bool> reasons{
-      "reasons",
-      cl::desc("say why a pass gave up, in the compiler's own words"),
-      cl::cat(category)};
   cl::opt<bool> locations{"locations",
                           cl::desc("print places in the source with the IR"),
                           cl::cat(category)};
@@ -217,82 +214,49 @@ static SourceRange wordAt(const SourceManager &sources,
   return range;
 }
 
-/// Whether a pass said it in words of its own: ops, values and types of the IR.
-static bool speaksOfIR(llvm::StringRef text) {
-  for (llvm::StringRef word : {"'route.",   "'row.",
-                               "'ragged.",  "'signal.",
-                               "'linalg.",  "'tensor.",
-                               "'memref.",  "'arith.",
-                               "'math.",    "'scf.",
-                               "'func.",    "'vector.",
-                               "'llvm.",    "'bufferization.",
-                               "'builtin.", "!route.",
-                               "!signal.",  "tensor<",
-                               "memref<",   "vector<",
-                               "'index'",   "row program",
-                               "route.",    "#map",
-                               " op ",      "@",
-                               "%",         ".cpp",
-                               "SSA"})
-    if (text.contains(word))
-      return true;
-  return false;
+static diag::Code codeOf(Notice kind) {
+  switch (kind) {
+  case Notice::notCovered:
+    return diag::notCompiled;
+  case Notice::needsBound:
+    return diag::needsBound;
+  case Notice::patternTooLarge:
+    return diag::badTextArgument;
+  case Notice::outOfMemory:
+    return diag::runFailed;
+  case Notice::badTuning:
+    return diag::badTuning;
+  case Notice::staleTuning:
+    return diag::staleTuning;
+  case Notice::notOnTensorCores:
+    return diag::notOnTensorCores;
+  case Notice::notOnDevice:
+    return diag::notOnDevice;
+  }
+  llvm_unreachable("a kind without a code");
 }
 
 mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
-                                           Compilation &c, diag::Code code) {
-  // Passes of others may warn of what is no matter for the user.
-  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning) {
-    if (llvm::StringRef(diagnostic.str()).starts_with("this product"))
-      c.diags.report(diag::notOnTensorCores,
-                     wordAt(c.sources, diagnostic.getLocation()),
-                     diagnostic.str());
-    if (llvm::StringRef(diagnostic.str()).starts_with("no finding"))
-      c.diags.report(diag::staleTuning, {}, diagnostic.str());
+                                           Compilation &c, diag::Code others) {
+  SourceRange word = wordAt(c.sources, diagnostic.getLocation());
+  if (std::optional<Notice> kind = noticeOf(diagnostic)) {
+    c.diags.report(codeOf(*kind), word, diagnostic.str());
     return mlir::success();
   }
-  // Remarks say what has no code for GPUs.
-  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark) {
-    c.diags.report(diag::notOnDevice,
-                   wordAt(c.sources, diagnostic.getLocation()),
-                   diagnostic.str());
-    return mlir::success();
-  }
+  // What else passes warn of is no matter for the user.
   if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
     return mlir::success();
-  std::string text = diagnostic.str();
-  if (llvm::StringRef(text).starts_with("the findings for")) {
-    c.diags.report(diag::badTuning, wordAt(c.sources, diagnostic.getLocation()),
-                   text);
+  if (others != diag::internal) {
+    c.diags.report(others, word, diagnostic.str());
     return mlir::success();
   }
-  // A pattern that grows too large is the user's, whatever op asks for it.
-  if (llvm::StringRef pattern = text;
-      pattern.consume_front("'signal.") && pattern.contains(" automaton ")) {
-    c.diags.report(diag::badTextArgument,
-                   wordAt(c.sources, diagnostic.getLocation()),
-                   pattern.split(" op ").second);
-    return mlir::success();
-  }
-  if (llvm::StringRef(text).starts_with("a library keeps "))
-    code = diag::needsBound;
-  if (c.diags.hasErrors() &&
-      llvm::StringRef(text).starts_with("failed to legalize operation"))
-    return mlir::success(); // what was said before
-  // What a pass cannot do is told in the user's words, at the user's place.
-  bool internal = code == diag::notCompiled && speaksOfIR(text);
-  SourceRange word = wordAt(c.sources, diagnostic.getLocation());
-  std::string what = "this";
-  if (word)
-    what = "'" + c.sources.text(word.file).slice(word.begin, word.end).str() +
-           "' as it stands here";
-  DiagnosticBuilder message =
-      c.diags.report(code, word,
-                     internal ? "compiled code does not cover " + what +
-                                    " yet; the interpreter does"
-                              : text);
-  if (internal && c.reasons)
-    message.note("in the compiler's words: " + text);
+  // After an error MLIR goes on about what that one left.
+  if (!c.diags.hasErrors())
+    c.diags
+        .report(diag::internal, word,
+                "the compiler failed here: " + diagnostic.str())
+        .note("this is a defect of the compiler; please report it with this "
+              "file");
   return mlir::success();
 }
 
@@ -419,7 +383,6 @@ int route::runDriver(int argc, char **argv) {
   compilation.options.importPaths.assign(line.folders.begin(),
                                          line.folders.end());
   compilation.locations = line.locations;
-  compilation.reasons = line.reasons;
   if (!readLevels(line.cpus, compilation.library) ||
       !readTargets(line.targets, compilation.library) ||
       !readKernelOptions(line, compilation.library.kernels))

@@ -1,6 +1,7 @@
 // The machine's axes: from declarations, from inputs, and of results.
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Machine.h"
+#include "route/Notice.h"
 
 using namespace mlir;
 using namespace route;
@@ -206,8 +207,9 @@ LogicalResult Machine::bindAxis(AxisOp op, int64_t size) {
            << op.getSymName() << "' holds at most " << *op.getBound()
            << " positions, found " << size;
   if (size > meter->limit / static_cast<int64_t>(sizeof(int64_t)))
-    return op.emitError("axis '") << op.getSymName() << "' of " << size
-                                  << " positions exceeds the memory limit";
+    return emitNotice(op.getLoc(), Notice::outOfMemory)
+           << "axis '" << op.getSymName() << "' of " << size
+           << " positions exceeds the memory limit";
   AxisRef made = makeEven(op.getSymNameAttr(), size, parent);
   if (!made)
     return op.emitError("axis '")
@@ -253,8 +255,8 @@ LogicalResult Machine::bindAxisPerParent(AxisOp op, ArrayRef<int64_t> counts) {
       return op.emitError("count ") << count << " is out of range";
     if (static_cast<int64_t>(index.size()) + count >
         meter->limit / static_cast<int64_t>(sizeof(int64_t)))
-      return op.emitError("axis '")
-             << op.getSymName() << "' exceeds the memory limit";
+      return emitNotice(op.getLoc(), Notice::outOfMemory)
+             << "axis '" << op.getSymName() << "' exceeds the memory limit";
     index.insert(index.end(), count, p);
   }
   auto made = std::make_shared<Axis>();

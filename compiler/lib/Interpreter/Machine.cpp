@@ -2,6 +2,7 @@
 #include "route/Interpreter/Machine.h"
 #include "Scalars.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "route/Notice.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -39,9 +40,9 @@ LogicalResult Machine::charge(int64_t elements, Location loc) {
   steps += elements / 1024;
   int64_t room = meter->limit - meter->used;
   if (elements > room / static_cast<int64_t>(sizeof(int64_t)))
-    return emitError(loc, "out of memory: ")
-           << elements << " elements exceed the limit of " << meter->limit
-           << " bytes";
+    return emitNotice(loc, Notice::outOfMemory)
+           << "out of memory: " << elements << " elements exceed the limit of "
+           << meter->limit << " bytes";
   return success();
 }
 
@@ -158,7 +159,8 @@ FailureOr<Array> Machine::allocate(Type elementType, ArrayRef<AxisRef> axes,
     steps += countPositions(axes) / 1024;
     return array;
   }
-  InFlightDiagnostic diag = emitError(loc, "out of memory: an array over (");
+  InFlightDiagnostic diag = emitNotice(loc, Notice::outOfMemory)
+                            << "out of memory: an array over (";
   for (auto [i, axis] : llvm::enumerate(axes))
     diag << (i ? ", " : "") << axis->label() << " = " << axis->size;
   diag << ") exceeds the limit of " << meter->limit << " bytes";

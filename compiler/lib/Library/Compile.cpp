@@ -6,6 +6,7 @@
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Library/Library.h"
 #include "route/Library/Passes.h"
+#include "route/Notice.h"
 #include "route/Pipelines/Pipelines.h"
 #include <thread>
 
@@ -70,6 +71,7 @@ struct LevelError {
   };
   std::string text;
   std::optional<Place> place;
+  std::optional<Notice> kind;
 };
 } // namespace
 
@@ -127,8 +129,9 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
       MLIRContext own(registry, MLIRContext::Threading::DISABLED);
       ScopedDiagnosticHandler handler(&own, [&](Diagnostic &diagnostic) {
         if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
-          errors[i].push_back(
-              {diagnostic.str(), placeOf(diagnostic.getLocation())});
+          errors[i].push_back({diagnostic.str(),
+                               placeOf(diagnostic.getLocation()),
+                               noticeOf(diagnostic)});
         return success();
       });
       auto copy = parseSourceString<ModuleOp>(bytes, &own);
@@ -138,6 +141,7 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
           errors[i].empty())
         errors[i].push_back({"compilation for " +
                                  stringifyIsaLevel(levels[i]).str() + " failed",
+                             {},
                              {}});
     });
   // Kernels are compiled meanwhile, in this thread, which alone may speak of
@@ -159,7 +163,8 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
         if (error.place)
           loc = FileLineColLoc::get(&context, error.place->file,
                                     error.place->line, error.place->column);
-        emitError(loc) << error.text;
+        (error.kind ? emitNotice(loc, *error.kind) : emitError(loc))
+            << error.text;
       }
   if (llvm::any_of(errors, [](const auto &level) { return !level.empty(); }))
     return failure();

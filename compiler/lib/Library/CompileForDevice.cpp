@@ -6,6 +6,7 @@
 #include "route/Kernels/Kernels.h"
 #include "route/Library/Library.h"
 #include "route/Library/Passes.h"
+#include "route/Notice.h"
 #include "route/Target/CUDA/Passes.h"
 
 using namespace mlir;
@@ -24,7 +25,8 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
   if (failed(kernels.run(module)))
     return failure();
   if (!options.tuning.device.empty() && !module->hasAttr(ragged::kTunedAttr))
-    module.emitWarning("no finding is about a product of this spec");
+    emitNotice(module.getLoc(), Notice::staleTuning)
+        << "no finding is about a product of this spec";
   device.choices = describeChoices(module);
   for (StringRef name : {ragged::kTuningAttr, ragged::kTunableAttr,
                          ragged::kTunedAttr, ragged::kChoicesAttr})
@@ -34,8 +36,8 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
     std::string name = entry.getSymName().str();
     auto why = entry->getAttrOfType<StringAttr>(kNotOnDeviceAttr);
     if (why)
-      entry.emitRemark("'")
-          << name << "' has no code for the GPU: " << why.getValue();
+      emitNotice(entry.getLoc(), Notice::notOnDevice)
+          << "'" << name << "' has no code for the GPU: " << why.getValue();
     (why ? others : device.entries).push_back(name);
   }
   if (device.entries.empty() || !findKernelModule(module)) {

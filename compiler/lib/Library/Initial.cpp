@@ -2,6 +2,7 @@
 #include "Initial.h"
 #include "mlir/IR/Diagnostics.h"
 #include "route/Interpreter/Machine.h"
+#include "route/Notice.h"
 
 using namespace mlir;
 using namespace route;
@@ -68,11 +69,15 @@ static FailureOr<Attribute> evaluated(
     llvm::function_ref<FailureOr<interp::Array>(interp::Machine &)> evaluate) {
   Attribute initial;
   std::string why;
+  std::optional<Location> tooLarge;
   {
     // It fails where something is read that only a context has.
     ScopedDiagnosticHandler quiet(op->getContext(), [&](Diagnostic &error) {
-      if (why.empty())
+      if (why.empty()) {
         why = error.str();
+        if (noticeOf(error) == Notice::outOfMemory)
+          tooLarge = error.getLocation();
+      }
       return success();
     });
     interp::Machine machine(op->getParentOfType<ModuleOp>(), {});
@@ -82,10 +87,11 @@ static FailureOr<Attribute> evaluated(
   }
   if (initial)
     return initial;
-  return op->emitError() << "compiled code does not cover " << what
-                         << " that starts as no constant yet"
-                         << (why.empty() ? "" : " (" + why + ")")
-                         << "; the interpreter does";
+  if (tooLarge)
+    return emitNotice(*tooLarge, Notice::outOfMemory) << why;
+  if (!why.empty())
+    why = " (" + why + ")";
+  return notCovered(op, what + " that starts as no constant" + why);
 }
 
 FailureOr<Attribute> route::initialOf(StateOp state) {

@@ -11,6 +11,7 @@
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Library/Passes.h"
+#include "route/Notice.h"
 
 namespace route {
 #define GEN_PASS_DEF_ROUTEPLANWORKSPACE
@@ -206,8 +207,7 @@ private:
       if (argument.getOwner() == &entry.getBody().front() &&
           argument.getType().isIndex())
         return value;
-      return user->emitError(
-          "compiled code needs a buffer whose size depends on data");
+      return notCovered(user, "a buffer whose size depends on data");
     }
     Operation *op = value.getDefiningOp();
     if (auto dim = dyn_cast<memref::DimOp>(op))
@@ -215,8 +215,7 @@ private:
         return sizeOf(dim.getSource(), *index, mapping, user);
     if (!isPure(op) || op->getNumRegions() != 0 ||
         !isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
-      return user->emitError(
-          "compiled code needs a buffer whose size depends on data");
+      return notCovered(user, "a buffer whose size depends on data");
     for (Value operand : op->getOperands()) {
       FailureOr<Value> copy = cloneAt(operand, mapping, user);
       if (failed(copy))
@@ -303,8 +302,7 @@ private:
           }
       }
     }
-    return user->emitError(
-        "compiled code needs a buffer whose size depends on data");
+    return notCovered(user, "a buffer whose size depends on data");
   }
 
   void emitWorkspaceFunction() {

@@ -2,7 +2,9 @@
 #include "route/Library/Schema.h"
 #include "Initial.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 #include "route/Library/Element.h"
+#include "route/Notice.h"
 #include "route/route_module.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -90,7 +92,8 @@ private:
     result.element = libraryElement(type);
     result.unit = unit.str();
     if (!result.element)
-      return at->emitError("a library cannot pass elements of type ") << type;
+      return notCovered(at, "'" + spellElement(type) +
+                                "' in what a library takes or gives");
     if (auto enumeration = dyn_cast<EnumType>(type))
       for (auto [i, row] : llvm::enumerate(schema.enums))
         if (row.name == enumeration.getSymbol().getValue()) {

@@ -3,6 +3,7 @@
 // members, columns, copies with primes, and axes known only by their size.
 #include "Elaborator.h"
 #include "Unsigned.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cmath>
 
@@ -331,7 +332,7 @@ mlir::Attribute Elaborator::refConstant(const Expr &expr, RefType type) {
       number->value() < double(axis->size))
     return e.builder.getI64IntegerAttr(int64_t(number->value()));
   auto message = error(diag::typeMismatch, expr.range,
-                       "expected a constant of type " + describeElement(type));
+                       "expected a constant of type " + spellElement(type));
   if (of)
     message.label(expr.range, "this is of '" + of->name + "'");
   if (!axis->labels.empty())
@@ -421,7 +422,7 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
     return {};
   }
   error(diag::typeMismatch, expr.range,
-        "expected a constant of type " + describeElement(element));
+        "expected a constant of type " + spellElement(element));
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include "Elaborator.h"
 #include "Parts.h"
 #include "Unsigned.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 
 using namespace route;
 using namespace route::sema;
@@ -34,7 +35,7 @@ mlir::Value Elaborator::memberFrom(const Expr &expr, mlir::Type member) {
     return e.cast(ir, member);
   if (element != member) {
     error(diag::typeMismatch, expr.range,
-          "expected " + describeElement(member) + ", found " + describe(value));
+          "expected " + spellElement(member) + ", found " + describe(value));
     return {};
   }
   return ir;

@@ -1,8 +1,7 @@
 // Values in the words of the language.
 // How messages name types, axes and things; nothing of the IR may show.
 #include "Elaborator.h"
-#include "llvm/ADT/TypeSwitch.h"
-#include "llvm/Support/raw_ostream.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 
 using namespace route;
 using namespace route::sema;
@@ -12,40 +11,6 @@ std::string Elaborator::describeAxes(llvm::ArrayRef<AxisInfo *> axes) {
   for (const AxisInfo *axis : axes)
     text += (text.empty() ? "" : ", ") + axis->name;
   return text;
-}
-
-std::string Elaborator::describeElement(mlir::Type element) {
-  using namespace mlir;
-  return llvm::TypeSwitch<mlir::Type, std::string>(element)
-      .Case<RangeType>([](auto range) {
-        return describeElement(range.getValueType()) + "?";
-      })
-      .Case<TextType>([](auto) { return "text"; })
-      .Case<HandleType>([](auto) { return "handle"; })
-      .Case<route::EnumType>(
-          [](auto type) { return "enum " + type.getSymbol().getValue().str(); })
-      .Case<RefType>(
-          [](auto type) { return "ref " + type.getAxis().getValue().str(); })
-      .Case<ListType>([](auto type) {
-        return "[" + describeElement(type.getValueType()) + "]";
-      })
-      .Case<SetType>([](auto type) {
-        return "set " + describeElement(type.getValueType());
-      })
-      .Case<mlir::Float4E2M1FNType>([](auto) { return "mxfp4"; })
-      .Case<mlir::Float8E4M3FNType>([](auto) { return "f8e4m3"; })
-      .Case<mlir::Float8E5M2Type>([](auto) { return "f8e5m2"; })
-      .Case<mlir::IntegerType>([](auto type) {
-        if (type.getWidth() == 1)
-          return std::string("bool");
-        return (type.isUnsigned() ? "u" : "i") +
-               std::to_string(type.getWidth());
-      })
-      .Default([](mlir::Type type) {
-        std::string text;
-        llvm::raw_string_ostream(text) << type;
-        return text;
-      });
 }
 
 std::string Elaborator::describe(const Value &value) {
@@ -58,7 +23,7 @@ std::string Elaborator::describe(const Value &value) {
   case Kind::Text:
     return "text";
   case Kind::Array: {
-    std::string text = describeElement(e.elementOf(value.ir));
+    std::string text = spellElement(e.elementOf(value.ir));
     if (!value.unit.isNone())
       text = value.unit.str() + (e.isRange(value.ir) ? "?" : "");
     AxisList axes = e.axesOf(value.ir);

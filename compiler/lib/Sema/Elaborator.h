@@ -60,7 +60,6 @@ private:
   /// Describes a value for messages: "f32[token, experts]", "a plan".
   std::string describe(const Value &value);
   static std::string describeAxes(llvm::ArrayRef<AxisInfo *> axes);
-  static std::string describeElement(mlir::Type element);
 
   // Compile.cpp
   ScopePtr loadPrelude();

@@ -2,6 +2,7 @@
 // `call m.chat(r) timeout 30 s` and `par 8 { … } need 5`: the places where a
 // step route waits, and what their results mean.
 #include "Elaborator.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 
 using namespace route;
 using namespace route::sema;
@@ -223,7 +224,7 @@ const BodyDecl *Elaborator::bodyNamed(const PoolInfo &pool, const Name &name) {
         answerFields(answerType(*of.result, scope, name.text), "", {}, fields,
                      types, of.result->range);
       for (mlir::Type type : types) // their kinds, after their names
-        fields.push_back(describeElement(type));
+        fields.push_back(spellElement(type));
       return types;
     };
     std::vector<std::string> a, b;

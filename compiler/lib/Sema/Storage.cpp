@@ -3,6 +3,7 @@
 // stand in: a parameter of an expert is gathered to the rows of the plan that
 // the expert runs along.
 #include "Elaborator.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 
 using namespace route;
 using namespace route::sema;
@@ -124,7 +125,7 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   if (!isNumber(type.element) && !isTruth(type.element))
     return fail(diag::typeMismatch, decl.type->range,
                 "a parameter holds numbers or truths, found " +
-                    describeElement(type.element));
+                    spellElement(type.element));
   addPoolAxes(type, enclosingPools(scope));
   // Blocks of 4-bit numbers are read as bf16, which holds each of them.
   bool blocks = isa<mlir::Float4E2M1FNType>(type.element);

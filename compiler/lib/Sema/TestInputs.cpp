@@ -2,6 +2,7 @@
 // A list gives one value a position, of the axes below the item, of which a
 // test has one; a single value is that of every position.
 #include "Elaborator.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 
 using namespace route;
 using namespace route::sema;
@@ -65,7 +66,7 @@ mlir::Attribute Elaborator::testElementOf(const Expr &expr,
   mlir::Type member = memberTypeOf(getValueType(type.element));
   if (list && !member) {
     error(diag::typeMismatch, plain.range,
-          "expected a constant of type " + describeElement(type.element) +
+          "expected a constant of type " + spellElement(type.element) +
               ", found a list");
     return {};
   }

@@ -3,6 +3,7 @@
 // written type rounds, and the only such place.
 #include "Elaborator.h"
 #include "Unsigned.h"
+#include "route/Dialect/Route/IR/Spelling.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace route;
@@ -347,12 +348,12 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
                  (isNumber(target) || target.isInteger(1));
   if (from != target && !numbers)
     return fail(diag::typeMismatch, range,
-                "expected " + describeElement(target) + ", found " +
-                    describeElement(from));
+                "expected " + spellElement(target) + ", found " +
+                    spellElement(from));
   if (from != target && (from.isInteger(1) || target.isInteger(1)))
     return fail(diag::typeMismatch, range,
-                "expected " + describeElement(target) + ", found " +
-                    describeElement(from));
+                "expected " + spellElement(target) + ", found " +
+                    spellElement(from));
   // What a narrower type cannot hold becomes the nearest that it can.
   auto wide = dyn_cast<mlir::IntegerType>(from),
        narrow = dyn_cast<mlir::IntegerType>(target);

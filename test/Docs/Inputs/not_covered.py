@@ -1,41 +1,71 @@
 """Compares docs/not-covered.md with what the sources refuse: not_covered.py PAGE FOLDER...
 
-The words of each refusal in the folders' sources stand in the page between backticks at the beginning of a line of a list, and
-nothing else does. What is put together from parts stands with … for the parts that vary.
+Every refusal with R0900 is a call of notCovered(op, what) (route/Notice.h). The words of each in the folders' sources stand in
+the page between backticks at the beginning of a line of a list, and nothing else does. What is put together from parts stands
+with … for the parts that vary. Whoever raises the code in another way is told of.
 """
 import pathlib
 import re
 import sys
 
-LITERAL = r'"((?:[^"\\]|\\.)*)"'
-CALL = re.compile(r'(?:unsupported|emitError)\((?:[^;"]|"(?:[^"\\]|\\.)*")*;', re.S)
-OTHER = ("compiled code does not cover ", "is not compiled", "compiled code cannot do")
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)\'|//[^\n]*|.', re.S)
+CALL = re.compile(r"\bnotCovered\(")
+# The kind and its code meet in one place, where one becomes the other.
+BY_HAND = re.compile(r"(?<!case )Notice::notCovered|(?<!return )diag::notCompiled")
 
 
-def words(call):
-    """What a call says; … for what else is put in. Of `a ? b : c` each is said in its turn."""
-    if call.startswith("emitError") and not any(other in "".join(re.findall(LITERAL, call)) for other in OTHER):
+def arguments(text, at):
+    """The arguments of the call whose parenthesis ends at `at`: lists of tokens."""
+    result, depth = [[]], 0
+    for found in TOKEN.finditer(text, at):
+        token = found[0]
+        if token in "([{":
+            depth += 1
+        elif token in ")]}":
+            if depth == 0:
+                return result
+            depth -= 1
+        if token == "," and depth == 0:
+            result.append([])
+        elif not token.startswith("//"):
+            result[-1].append(token)
+    raise SystemExit("a call without an end")
+
+
+def words(tokens):
+    """What an expression says, each case of `a ? b : c` in its turn; … for what is no literal."""
+    tokens = [token for token in tokens if not token.isspace()]
+    depth, question, colon = 0, None, None
+    for i, token in enumerate(tokens):
+        depth += (token in "([{") - (token in ")]}")
+        if depth == 0 and token == "?" and question is None:
+            question = i
+        if depth == 0 and token == ":" and question is not None and ":" not in (tokens[i - 1], tokens[i + 1]):
+            colon = i
+            break
+    if colon:
+        yield from words(tokens[question + 1:colon])
+        yield from words(tokens[colon + 1:])
         return
-    masked = re.sub(LITERAL, lambda found: found[0].replace("?", "\1").replace(":", "\2"), call)
-    for alternative in re.split(r"\?|(?<!:):(?!:)", masked):
-        pieces = re.split(LITERAL, alternative)  # code and literals in turn
-        text = pieces[1] if len(pieces) > 1 else ""
-        for code, literal in zip(pieces[2::2], pieces[3::2]):
-            text += ("…" if code.strip() else "") + literal
-        if len(pieces) > 1 and re.search(r"[+<]", pieces[-1]):
+    depth, text = 0, ""
+    for token in tokens:
+        depth += (token in "([{") - (token in ")]}")
+        if token.startswith('"') and depth == 0:
+            text += token[1:-1]
+        elif token != "+" and not text.endswith("…"):
             text += "…"
-        text = text.replace("\1", "?").replace("\2", ":").replace(OTHER[0], "").split(" yet")[0]
-        if re.match("[^ ;].*[a-z]{3}", text):
-            yield text
+    yield text
 
 
 def main():
     page, *folders = sys.argv[1:]
     refused = set()
-    for folder in folders:
-        for path in sorted(pathlib.Path(folder).rglob("*.cpp")):
-            for call in CALL.findall(path.read_text()):
-                refused.update(words(call))
+    for path in sorted(path for folder in folders for path in pathlib.Path(folder).rglob("*.[ch]*")):
+        text = path.read_text()
+        for call in CALL.finditer(text):
+            refused.update(words(arguments(text, call.end())[1]))
+        for found in BY_HAND.finditer(text):
+            print(f"{path.name}:{text[:found.start()].count(chr(10)) + 1}: raised by hand")
     listed = set(re.findall(r"^- `([^`]+)`", pathlib.Path(page).read_text(), re.M))
     for text in sorted(refused - listed):
         print("not in the page:", text)

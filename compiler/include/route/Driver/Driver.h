@@ -26,7 +26,6 @@ struct Compilation {
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   CompileOptions options;
   bool locations = false; // print the place of every op
-  bool reasons = false;   // say what passes said
   LibraryOptions library; // what to compile for
   FileId file;
   std::unique_ptr<ast::Module> tree;
@@ -51,10 +50,11 @@ const PhaseInfo *findPhase(llvm::StringRef name);
 /// hashes it; false after a message.
 bool openInput(Compilation &compilation, llvm::StringRef path);
 
-/// An error of a pass as a message at its place in the .route file.
+/// What a pass says as a message at its place in the .route file. `others` is
+/// the code of errors without a kind (route/Notice.h).
 mlir::LogicalResult reportPassError(mlir::Diagnostic &diagnostic,
                                     Compilation &compilation,
-                                    diag::Code code = diag::notCompiled);
+                                    diag::Code others = diag::internal);
 
 /// The whole of the command `routec`. Returns 0; 1 after errors in the input;
 /// 2 after a wrong command line.

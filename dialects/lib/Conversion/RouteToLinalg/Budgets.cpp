@@ -298,12 +298,12 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
   auto budget = tables.lookupSymbolIn<BudgetOp>(module, name);
   StringRef window = budget.getWindow();
   if (window != "call" && window != "batch") {
-    (void)unsupported(budget, "budgets that last beyond the call: '" +
-                                  name.getValue() + "'");
+    (void)notCovered(budget, "budgets that last beyond the call: '" +
+                                 name.getValue() + "'");
     return nullptr;
   }
   if (budget.getWarn()) {
-    (void)unsupported(budget, "the alarm of budget '" + name.getValue() + "'");
+    (void)notCovered(budget, "the alarm of budget '" + name.getValue() + "'");
     return nullptr;
   }
   Ledger ledger;
@@ -331,7 +331,7 @@ Lowering::Ledger *Lowering::ledgerOf(ChooseOp op, Axis name) {
       return nullptr;
   }
   if (ledger.counts && failed(numberGroups(op, keys, ledger))) {
-    (void)unsupported(op, "this key of budget '" + name.getValue() + "'");
+    (void)notCovered(op, "this key of budget '" + name.getValue() + "'");
     return nullptr;
   }
   return &ledgers.insert({name.getValue(), std::move(ledger)}).first->second;
@@ -360,8 +360,8 @@ LogicalResult Lowering::prepareAdmission(ChooseOp op, const ChoiceSpace &space,
     for (const Share &key : ledger->keys)
       ok = ok && over(key, read.keys.emplace_back());
     if (!ok)
-      return unsupported(op, "amounts over these axes in budget '" +
-                                 name.getValue() + "'");
+      return notCovered(op, "amounts over these axes in budget '" +
+                                name.getValue() + "'");
     if (ledger->counts)
       llvm::append_range(admission.reserved, ledger->reserved);
     admission.budgets.push_back(std::move(read));

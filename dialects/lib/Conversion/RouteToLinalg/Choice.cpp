@@ -24,8 +24,8 @@ Value Lowering::candidatesLast(Value route, const Plan &plan, Type type,
   if (dimsOf(from) != dims) {
     source = giveDown(source, dimsOf(from), dims, loc);
     if (!source) {
-      (void)unsupported(route.getDefiningOp() ? route.getDefiningOp() : func,
-                        "a key or mask over these axes");
+      (void)notCovered(route.getDefiningOp() ? route.getDefiningOp() : func,
+                       "a key or mask over these axes");
       return {};
     }
   }
@@ -56,7 +56,7 @@ LogicalResult Lowering::lowerChoose(ChooseOp op) {
       (!isRowChoice(op, tables) ||
        !tensorType(dimsOf(rows.per), b.getI32Type()).hasStaticShape())) {
     if (op.getKind() == ChoiceKind::path)
-      return op.getUnder() ? unsupported(op, "budgets of a path")
+      return op.getUnder() ? notCovered(op, "budgets of a path")
                            : lowerPath(op, rows);
     if (!op.getBody().empty() || op.getUnder())
       return lowerRounds(op, rows);
@@ -89,7 +89,7 @@ LogicalResult Lowering::lowerMember(MemberOp op) {
   if (!item)
     return lowerMemberByPlace(op);
   if (dims != full || ShapedType::isDynamic(staticSize(rows.candidates)))
-    return unsupported(op, "membership at these positions");
+    return notCovered(op, "membership at these positions");
   set(op.getResult(),
       row::ContainsOp::create(b, loc, tensorType(dims, b.getI1Type()),
                               rows.indices));
@@ -137,7 +137,7 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
   rows.axis = rows.base = op.getAxisAttr();
   for (const Plan &source : sources) {
     if (source.per != rows.per || source.candidates != rows.candidates)
-      return unsupported(op, "plans from different axes in one rule set");
+      return notCovered(op, "plans from different axes in one rule set");
     rows.rank = std::max(rows.rank, source.rank);
   }
   SmallVector<Axis> batch = dimsOf(rows.per);
@@ -230,7 +230,7 @@ LogicalResult Lowering::lowerFirstPlan(FirstPlanOp op) {
   for (auto [column, result] : llvm::enumerate(op.getResultColumns())) {
     Type type = element(cast<ArrayType>(result.getType()).getElementType());
     if (!isa<IntegerType, FloatType>(type))
-      return unsupported(op, "plan columns of this type");
+      return notCovered(op, "plan columns of this type");
     SmallVector<Value> parts;
     for (unsigned i = 0; i < number; ++i) {
       Value part = get(op.getColumns()[i * columns + column]);

@@ -93,7 +93,7 @@ Lowering::Compacted Lowering::compact(Value table, Value valid, Location loc) {
 LogicalResult Lowering::lowerListed(ChooseOp op, Plan rows) {
   Location loc = op.getLoc();
   if (op.getTable().size() != 1)
-    return unsupported(op, "a choice by several tables");
+    return notCovered(op, "a choice by several tables");
   Value source = op.getTable().front();
   auto type = cast<ArrayType>(source.getType());
   Value table = get(source);
@@ -108,7 +108,7 @@ LogicalResult Lowering::lowerListed(ChooseOp op, Plan rows) {
   if (along.size() > 1 ||
       (!along.empty() && ShapedType::isDynamic(staticSize(along.front()))) ||
       ShapedType::isDynamic(candidates))
-    return unsupported(op, "a table over these axes");
+    return notCovered(op, "a table over these axes");
   llvm::append_range(want, along);
   rows.rank = along.empty() ? 1 : staticSize(along.front());
   Value positions = map(
@@ -194,7 +194,7 @@ LogicalResult Lowering::lowerConcat(ConcatOp op) {
   Location loc = op.getLoc();
   Plan left = plan(op.getLhs()), right = plan(op.getRhs());
   if (left.per != right.per || left.candidates != right.candidates)
-    return unsupported(op, "plans from different axes one behind the other");
+    return notCovered(op, "plans from different axes one behind the other");
   Plan rows = left;
   rows.axis = rows.base = op.getAxisAttr();
   rows.rank = left.rank + right.rank;
@@ -205,7 +205,7 @@ LogicalResult Lowering::lowerConcat(ConcatOp op) {
     if (!tensor ||
         !isa<IntegerType, FloatType>(
             cast<RankedTensorType>(tensor.getType()).getElementType()))
-      return unsupported(op, "plan columns of this type");
+      return notCovered(op, "plan columns of this type");
     inputs.push_back(tensor);
   }
   SmallVector<Value> made =

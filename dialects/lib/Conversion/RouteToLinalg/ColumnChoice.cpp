@@ -113,7 +113,7 @@ std::optional<Lowering::Mapped> Lowering::keyOver(Value key,
                   ? Type(b.getI64Type())
                   : held;
   if (!isa<IntegerType, FloatType>(held)) {
-    (void)unsupported(func, "keys of this type");
+    (void)notCovered(func, "keys of this type");
     return std::nullopt;
   }
   if (wide != held)
@@ -363,7 +363,7 @@ LogicalResult Lowering::itemLimits(ChooseOp op, const ChoiceSpace &space,
         return failure();
       count = overSpace(tensor, dimsOf(type), space, loc);
       if (!count || count->map.isFunctionOfDim(rank - 1))
-        return unsupported(op, "a count over these axes");
+        return notCovered(op, "a count over these axes");
     }
     limit = generate(
         sizesOf(space.batch, loc), b.getI32Type(), loc,
@@ -409,7 +409,7 @@ LogicalResult Lowering::makeColumnChoice(ChooseOp op, Plan &rows,
   for (Value key : keys) {
     std::optional<Mapped> mapped = keyOver(key, space);
     if (!mapped)
-      return unsupported(op, "a key over these axes");
+      return notCovered(op, "a key over these axes");
     keyTensors.push_back(mapped->tensor);
     maps.push_back(mapped->map);
   }
@@ -423,7 +423,7 @@ LogicalResult Lowering::makeColumnChoice(ChooseOp op, Plan &rows,
                         space, loc)
             : std::nullopt;
     if (!mapped)
-      return unsupported(op, "a mask over these axes");
+      return notCovered(op, "a mask over these axes");
     relation.masks.push_back(*mapped);
   }
   for (const Mapped &mask : relation.masks) {

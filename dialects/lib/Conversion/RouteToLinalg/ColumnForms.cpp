@@ -50,7 +50,7 @@ LogicalResult Lowering::lowerMemberByPlace(MemberOp op) {
             });
       });
   if (!ok)
-    return unsupported(op, "membership at these positions");
+    return notCovered(op, "membership at these positions");
   set(op.getResult(), made.front());
   return success();
 }
@@ -109,7 +109,7 @@ LogicalResult Lowering::joinPlans(Operation *op, Plan rows,
     auto type = cast<ArrayType>(result.getType());
     Type held = element(type.getElementType());
     if (!isa<IntegerType, FloatType>(held))
-      return unsupported(op, "plan columns of this type");
+      return notCovered(op, "plan columns of this type");
     SmallVector<Value> parts;
     for (unsigned i = 0; i < sources.size(); ++i) {
       Value part = get(columns[i * results.size() + c]);
@@ -133,7 +133,7 @@ LogicalResult Lowering::concatColumns(ConcatOp op) {
   Location loc = op.getLoc();
   Plan left = plan(op.getLhs()), right = plan(op.getRhs()), rows = left;
   if (left.per != right.per || left.candidates != right.candidates)
-    return unsupported(op, "plans from different axes one behind the other");
+    return notCovered(op, "plans from different axes one behind the other");
   rows.axis = rows.base = op.getAxisAttr();
   rows.extent = {};
   rows.rank = left.rank + right.rank;
@@ -195,7 +195,7 @@ LogicalResult Lowering::firstPlanColumns(FirstPlanOp op) {
   rows.extent = {};
   for (const Plan &source : sources) {
     if (source.per != rows.per || source.candidates != rows.candidates)
-      return unsupported(op, "plans from different axes in one rule set");
+      return notCovered(op, "plans from different axes in one rule set");
     if (source.extent)
       rows.extent = rows.extent ? Value(arith::MaxUIOp::create(
                                       b, loc, rows.extent, source.extent))
@@ -286,7 +286,7 @@ LogicalResult Lowering::firstPlanColumns(FirstPlanOp op) {
 LogicalResult Lowering::lowerListedColumns(ChooseOp op, Plan rows) {
   Location loc = op.getLoc();
   if (op.getTable().size() != 1)
-    return unsupported(op, "a choice by several tables");
+    return notCovered(op, "a choice by several tables");
   auto type = cast<ArrayType>(op.getTable().front().getType());
   Value table = get(op.getTable().front());
   if (!table)
@@ -297,7 +297,7 @@ LogicalResult Lowering::lowerListedColumns(ChooseOp op, Plan rows) {
     if (llvm::none_of(batch, [&](Axis item) { return descends(item, dim); }))
       along.push_back(dim);
   if (along.size() > 1 || kindOf(rows.candidates) == AxisKind::plan)
-    return unsupported(op, "a table over these axes");
+    return notCovered(op, "a table over these axes");
   rows.rank = along.empty() ? 1 : staticSize(along.front());
   if (ShapedType::isDynamic(rows.rank))
     rows.extent = sizeValue(along.front(), loc);
@@ -311,7 +311,7 @@ LogicalResult Lowering::lowerListedColumns(ChooseOp op, Plan rows) {
                         space, loc)
             : std::nullopt;
     if (!mask)
-      return unsupported(op, "a mask over these axes");
+      return notCovered(op, "a mask over these axes");
     relation.masks.push_back(*mask);
   }
   SmallVector<OpFoldResult> items = sizesOf(batch, loc), shape(items);
@@ -368,7 +368,7 @@ LogicalResult Lowering::lowerListedColumns(ChooseOp op, Plan rows) {
             .getResult(0);
       });
   if (!ok)
-    return unsupported(op, "a table over these axes");
+    return notCovered(op, "a table over these axes");
   Value valid = generate(
       shape, b.getI1Type(), loc,
       [&](OpBuilder &inner, Location at, ValueRange here) -> Value {

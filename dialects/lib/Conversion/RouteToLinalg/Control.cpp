@@ -37,7 +37,7 @@ Value Lowering::loopOrder(ForOp op) {
   auto type = cast<RankedTensorType>(key.getType());
   Location loc = op.getLoc();
   if (type.getRank() != 1 || !type.hasStaticShape()) {
-    (void)unsupported(op, "a loop by a key over these axes");
+    (void)notCovered(op, "a loop by a key over these axes");
     return {};
   }
   if (type.getElementType().isBF16() || type.getElementType().isF16())
@@ -126,7 +126,7 @@ void Lowering::makeCurrent(const Changes &changes, ValueRange values) {
 LogicalResult Lowering::lowerFor(ForOp op) {
   Location loc = op.getLoc();
   if (carriesPlan(op.getCarried().getTypes()))
-    return unsupported(op, "plans carried by a loop");
+    return notCovered(op, "plans carried by a loop");
   Changes changes;
   if (failed(changesOf(op, changes)))
     return failure();
@@ -249,7 +249,7 @@ LogicalResult Lowering::lowerFor(ForOp op) {
 LogicalResult Lowering::lowerIf(IfOp op) {
   Location loc = op.getLoc();
   if (carriesPlan(op.getResultTypes()))
-    return unsupported(op, "plans from a conditional");
+    return notCovered(op, "plans from a conditional");
   Value condition = get(op.getCondition());
   if (!condition)
     return failure();

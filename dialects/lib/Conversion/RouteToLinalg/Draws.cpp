@@ -166,11 +166,11 @@ LogicalResult Lowering::lowerDraw(DrawOp op) {
   if (item || llvm::any_of(type.getAxes(), [&](Axis axis) {
         return kindOf(axis) == AxisKind::plan;
       }))
-    return unsupported(op, "draws for the rows of a plan");
+    return notCovered(op, "draws for the rows of a plan");
   Type made = op.getKind() == DrawKind::bits ? Type(b.getI64Type())
                                              : Type(b.getF32Type());
   if (element(type.getElementType()) != made)
-    return unsupported(op, "draws of these elements");
+    return notCovered(op, "draws of these elements");
   SmallVector<Operand> operands;
   SmallVector<bool> isUnsigned;
   for (Value key : op.getKeys()) {
@@ -180,7 +180,7 @@ LogicalResult Lowering::lowerDraw(DrawOp op) {
     auto array = cast<ArrayType>(key.getType());
     if (!isa<IntegerType, FloatType, signal::TextType>(
             element(array.getElementType())))
-      return unsupported(op, "draws by such keys");
+      return notCovered(op, "draws by such keys");
     operands.push_back({tensor, array});
     isUnsigned.push_back(array.getElementType().isUnsignedInteger());
   }

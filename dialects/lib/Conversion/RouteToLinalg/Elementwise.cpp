@@ -61,7 +61,7 @@ LogicalResult Lowering::lowerConstant(ConstantOp op) {
         RankedTensorType::get({}, tensor.getElementType()), number.getValue());
   }
   if (!value)
-    return unsupported(op, "constants of this type");
+    return notCovered(op, "constants of this type");
   Value result = arith::ConstantOp::create(b, op.getLoc(), value);
   if (cast<RankedTensorType>(result.getType()).getRank() != tensor.getRank())
     result =
@@ -413,7 +413,7 @@ Value Lowering::scalarOf(OpBuilder &builder, Operation *op, ValueRange args) {
           })
           .Default(nullptr);
   if (!result)
-    (void)unsupported(op, "this function on these elements");
+    (void)notCovered(op, "this function on these elements");
   return result;
 }
 

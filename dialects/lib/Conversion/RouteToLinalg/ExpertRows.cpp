@@ -510,7 +510,7 @@ LogicalResult Lowering::combineByPlace(ReduceOp op, Value y, Value scale,
     lead.pop_back();
   if (llvm::any_of(lead,
                    [&](Axis dim) { return !descends(expertAxis(from), dim); }))
-    return unsupported(op, "this reduction of experts' values");
+    return notCovered(op, "this reduction of experts' values");
   Type f32 = b.getF32Type();
   int64_t columns = cast<RankedTensorType>(y.getType()).getDimSize(1);
   Value many = constantIndex(1, loc);
@@ -613,7 +613,7 @@ LogicalResult Lowering::combineByPlace(ReduceOp op, Value y, Value scale,
         llvm::to_vector(llvm::seq<int64_t>(0, lead.size())),
         llvm::to_vector(llvm::seq<int64_t>(lead.size(), want.getRank()))};
     if (lead.empty())
-      return unsupported(op, "a sum of all experts' values");
+      return notCovered(op, "a sum of all experts' values");
     sum = tensor::ExpandShapeOp::create(b, loc, want, sum, groups,
                                         sizesOf(dims, loc));
   }

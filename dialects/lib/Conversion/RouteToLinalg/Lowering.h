@@ -11,6 +11,7 @@
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Dialect/Route/IR/RowChoice.h"
+#include "route/Notice.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
@@ -171,7 +172,6 @@ private:
   Value constantIndex(int64_t value, Location loc);
   /// The integer of a constant, or nothing.
   std::optional<int64_t> constantOf(Value route);
-  LogicalResult unsupported(Operation *op, const llvm::Twine &what);
 
   //===--- Ops -----------------------------------------------------------===//
   LogicalResult lower(Operation *op);

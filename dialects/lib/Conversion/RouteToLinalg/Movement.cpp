@@ -175,7 +175,7 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
   if (!item) {
     Value result = giveDown(source, fromDims, toDims, loc);
     if (!result && !(result = gatherTo(source, fromDims, toDims, loc)))
-      return unsupported(op, "this broadcast");
+      return notCovered(op, "this broadcast");
     set(op.getResult(), result);
     return success();
   }
@@ -196,11 +196,11 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
       while (!wide.empty() && descends(rows.candidates, wide.back()))
         wide.pop_back();
       if (wide.size() == fromDims.size())
-        return unsupported(op, "this broadcast to a plan");
+        return notCovered(op, "this broadcast to a plan");
       wide.push_back(rows.candidates);
       source = giveDown(source, fromDims, wide, loc);
       if (!source)
-        return unsupported(op, "axes whose sizes differ from parent to parent");
+        return notCovered(op, "axes whose sizes differ from parent to parent");
       fromDims = wide;
     }
     auto type = tensorType(to);
@@ -215,14 +215,14 @@ LogicalResult Lowering::lowerBroadcast(BroadcastOp op) {
     }
     Value result = takeAt(source, rows.indices, loc);
     if (result.getType() != type)
-      return unsupported(op, "this broadcast to a plan");
+      return notCovered(op, "this broadcast to a plan");
     set(op.getResult(), result);
     return success();
   }
 
   Value result = giveDown(source, fromDims, toDims, loc);
   if (!result)
-    return unsupported(op, "axes whose sizes differ from parent to parent");
+    return notCovered(op, "axes whose sizes differ from parent to parent");
   set(op.getResult(), result);
   return success();
 }
@@ -284,7 +284,7 @@ LogicalResult Lowering::lowerPick(PickOp op) {
   if (isa<TextType>(to.getElementType()))
     return pickText(op, source, position);
   if (!isa<IntegerType, FloatType>(element(to.getElementType())))
-    return unsupported(op, "picking elements of this type");
+    return notCovered(op, "picking elements of this type");
   if (Value slice = pickConstant(op, source)) {
     set(op.getResult(), slice);
     return success();
@@ -534,7 +534,7 @@ LogicalResult Lowering::lowerRowNumbers(IotaOp op) {
   Type type = element(to.getElementType());
   Location loc = op.getLoc();
   if (item || to.getAxes().size() != 1)
-    return unsupported(op, "the position along a plan");
+    return notCovered(op, "the position along a plan");
   SmallVector<Axis> dims = dimsOf(to);
   Value zero = arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, 0)),
         one = arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, 1));

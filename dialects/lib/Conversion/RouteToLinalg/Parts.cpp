@@ -39,7 +39,7 @@ LogicalResult Lowering::lowerPart(ChooseOp op, Plan rows) {
           return !llvm::is_contained(dims, dim);
         })) {
       if (!(mask = gatherTo(mask, dimsOf(type), dims, loc)))
-        return unsupported(op, "a mask over these axes");
+        return notCovered(op, "a mask over these axes");
       type = type.withAxes(ArrayRef(rows.candidates));
     }
     operands.push_back({mask, type});
@@ -154,7 +154,7 @@ LogicalResult Lowering::lowerFill(ReduceOp op) {
         });
   }
   if (from.getElementType() != to.getElementType())
-    return unsupported(op, "a sum of these elements");
+    return notCovered(op, "a sum of these elements");
   set(op.getResult(), held);
   return success();
 }

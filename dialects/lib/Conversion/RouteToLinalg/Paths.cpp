@@ -60,10 +60,10 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
   auto nodes = dyn_cast<RefType>(
       cast<ArrayType>(op.getTable().front().getType()).getElementType());
   if (op.getTable().size() != 2 || !nodes)
-    return unsupported(op, "a path over ends of this type");
+    return notCovered(op, "a path over ends of this type");
   Axis node = nodes.getAxis();
   if (!sourceAxis(node) || !size(node, loc))
-    return unsupported(op, "a path over nodes whose number is not known");
+    return notCovered(op, "a path over nodes whose number is not known");
   ChoiceSpace space = choiceSpace(rows, loc);
   IntOps ops{b, loc};
   auto over = [&](Value route) -> std::optional<Mapped> {
@@ -94,12 +94,12 @@ LogicalResult Lowering::lowerPath(ChooseOp op, Plan rows) {
   };
   if (!add(op.getKeys(), keys) || !add(op.getTable(), ends) ||
       !add(op.getEnds(), starts))
-    return unsupported(op, "a path over these axes");
+    return notCovered(op, "a path over these axes");
   Relation relation = relate(rows, space, loc);
   if (op.getMask()) {
     std::optional<Mapped> mask = over(op.getMask());
     if (!mask)
-      return unsupported(op, "a mask over these axes");
+      return notCovered(op, "a mask over these axes");
     relation.masks.push_back(*mask);
   }
   SmallVector<OpFoldResult> items = sizesOf(space.batch, loc), padded(items);

@@ -247,7 +247,7 @@ LogicalResult Lowering::contractByPlace(ContractOp op) {
                                            here)};
         });
     if (!known)
-      return unsupported(op, "a product over these axes");
+      return notCovered(op, "a product over these axes");
     set(op.getResult(), made.front());
     return success();
   }
@@ -283,7 +283,7 @@ LogicalResult Lowering::contractByPlace(ContractOp op) {
         return next;
       });
   if (!known)
-    return unsupported(op, "a product over these axes");
+    return notCovered(op, "a product over these axes");
   set(op.getResult(), result);
   return success();
 }
@@ -302,7 +302,7 @@ LogicalResult Lowering::contractExactly(ContractOp op) {
   for (Value side : {lhs, rhs})
     if (!isa<FloatType>(
             cast<RankedTensorType>(side.getType()).getElementType()))
-      return unsupported(op, "exact products of these elements");
+      return notCovered(op, "exact products of these elements");
   Value products =
       map(all, b.getF32Type(),
           {Operand{lhs, cast<ArrayType>(op.getLhs().getType())},
@@ -324,8 +324,8 @@ LogicalResult Lowering::lowerContract(ContractOp op) {
   SmallVector<Axis> over(op.getOver().getAsRange<Axis>()), dims = dimsOf(type);
   bool meets = !meetingsOf(op, tables).empty();
   if (!item && op.getExact())
-    return meets ? unsupported(op, "exact products of axes that meet within "
-                                   "another")
+    return meets ? notCovered(op, "exact products of axes that meet within "
+                                  "another")
                  : contractExactly(op);
   bool ofPlans =
       llvm::any_of(llvm::concat<const Axis>(left.getAxes(), right.getAxes()),

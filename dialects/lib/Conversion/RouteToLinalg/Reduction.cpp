@@ -195,7 +195,7 @@ LogicalResult Lowering::countChosen(ReduceOp op, Value source) {
   Plan &rows = plan(op.getPlan());
   if (op.getKind() != ReduceKind::count || item || kept.size() != 1 ||
       kept.front() != rows.candidates)
-    return unsupported(op, "this reduction to what was chosen");
+    return notCovered(op, "this reduction to what was chosen");
   if (cast<RankedTensorType>(rows.indices.getType()).getRank() == 1)
     return reduceByPlace(op, source);
   Value none = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
@@ -408,7 +408,7 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     source = maskedRows(op, source);
   }
   if (!splitParents(source, dims, kept, loc))
-    return unsupported(
+    return notCovered(
         op, "reductions to parents with different numbers of children");
   unsigned reduced = 0;
   source = reducedLast(source, dims, kept, reduced, loc);
@@ -423,7 +423,7 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
   if (kind == ReduceKind::mean ||
       (kind == ReduceKind::sum && isa<FloatType>(type))) {
     if (kind == ReduceKind::mean && !isa<FloatType>(resultType))
-      return unsupported(op, "a mean of this type");
+      return notCovered(op, "a mean of this type");
     set(op.getResult(), sumOrMean(op, source));
     return success();
   }
@@ -431,7 +431,8 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     if (op.getPlan() || reduced != 1 ||
         ShapedType::isDynamic(sourceType.getShape().back()) ||
         (!item && !kept.empty()))
-      return unsupported(op, stringifyReduceKind(kind));
+      return notCovered(op,
+                        "'" + stringifyReduceKind(kind) + "' over these axes");
     Value best = bestPosition(source, kind == ReduceKind::argmin, loc);
     if (!resultType.isInteger(32))
       best =
@@ -443,9 +444,10 @@ LogicalResult Lowering::lowerReduce(ReduceOp op) {
     return success();
   }
   if (kind == ReduceKind::mode)
-    return unsupported(op, stringifyReduceKind(kind));
+    return notCovered(op,
+                      "'" + stringifyReduceKind(kind) + "' over these axes");
   if (kind == ReduceKind::count && !type.isInteger(1))
-    return unsupported(op, "counts of what is no truth");
+    return notCovered(op, "counts of what is no truth");
   set(op.getResult(), combineLast(op, source));
   return success();
 }

@@ -33,15 +33,15 @@ Value Lowering::zeroPastCount(Value tensor, ArrayType type, Location loc) {
 LogicalResult Lowering::lowerEmit(EmitOp op) {
   auto type = dyn_cast<ArrayType>(op.getValue().getType());
   if (!type)
-    return unsupported(op, "an emitted plan");
+    return notCovered(op, "an emitted plan");
   if (op->getBlock() != &func.getBody().front())
-    return unsupported(op, "emitting from a loop or a condition");
+    return notCovered(op, "emitting from a loop or a condition");
   Value value = get(op.getValue());
   if (!value)
     return failure();
   if (!emitted.insert({op.getNameAttr(), {value, type, op.getUnitAttr()}})
            .second)
-    return unsupported(op, "emitting '" + op.getName() + "' twice");
+    return op.emitOpError("emits '") << op.getName() << "' a second time";
   return success();
 }
 

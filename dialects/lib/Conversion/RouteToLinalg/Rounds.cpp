@@ -157,7 +157,7 @@ LogicalResult Lowering::RowByRow::prepare() {
       return inner.getUnder() ? WalkResult::interrupt() : WalkResult::advance();
     });
     if (nested.wasInterrupted())
-      return l.unsupported(op, "budgets within a key or an end");
+      return notCovered(op, "budgets within a key or an end");
   }
   order = rows;
   if (asTheyLie) {
@@ -170,7 +170,7 @@ LogicalResult Lowering::RowByRow::prepare() {
                            l.dimsOf(cast<ArrayType>(op.getMask().getType())),
                            space, loc);
       if (!mask)
-        return l.unsupported(op, "a mask over these axes");
+        return notCovered(op, "a mask over these axes");
       candidates.masks.push_back(*mask);
     }
   } else if (!greedy) {

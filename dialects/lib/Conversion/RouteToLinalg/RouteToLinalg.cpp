@@ -21,7 +21,7 @@ using namespace route::lowering;
 
 LogicalResult Lowering::run(StringRef name) {
   if (!func.getBody().hasOneBlock())
-    return func.emitError("@") << func.getSymName() << " has no single block";
+    return func.emitOpError("has no single block");
   if (failed(buildSignature(name)) ||
       failed(lowerBlock(func.getBody().front())))
     return failure();
@@ -90,13 +90,12 @@ LogicalResult Lowering::lowerNow(Operation *op) {
       .Case([&](LookupOp op) { return lowerLookup(op); })
       .Case([&](StoreOp op) { return lowerStore(op); })
       .Case([&](FindOp op) { return lowerFind(op); })
-      .Case([&](RingOp op) { return unsupported(op, "a hash ring"); })
+      .Case([&](RingOp op) { return notCovered(op, "a hash ring"); })
       .Case([&](JoinOp op) { return lowerJoin(op); })
       .Case([&](SubsetOp op) { return lowerSubset(op); })
       .Case([&](IsEmptyOp op) { return lowerIsEmpty(op); })
-      .Default([&](Operation *op) {
-        return unsupported(op, "'" + op->getName().getStringRef() + "'");
-      });
+      .Default(
+          [&](Operation *op) { return op->emitOpError("has no tensor form"); });
 }
 
 /// What the words of a table mean hangs on the types of its keys and values,
@@ -142,12 +141,6 @@ struct ConvertRouteToLinalg
     for (FuncOp func :
          llvm::make_early_inc_range(getOperation().getOps<FuncOp>())) {
       std::string name = func.getSymName().str();
-      if (func.getKind() == FuncKind::steps) {
-        func.emitError("'") << name
-                            << "' calls the host while it runs, which "
-                               "compiled code cannot do yet";
-        return signalPassFailure();
-      }
       // The converted function takes the name over.
       if (failed(SymbolTable(getOperation())
                      .rename(func, StringAttr::get(&getContext(),

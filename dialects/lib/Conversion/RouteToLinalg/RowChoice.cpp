@@ -56,17 +56,16 @@ LogicalResult Lowering::RowChoice::countCandidates() {
     return axis != rows.candidates && in.descends(rows.candidates, axis);
   });
   if (nested && (batch.empty() || !in.descends(rows.candidates, batch.back())))
-    return in.unsupported(op, "this order of item axes");
+    return notCovered(op, "this order of item axes");
   candidates = in.staticSize(rows.candidates);
   if (nested && !ShapedType::isDynamic(candidates))
     candidates /= in.staticSize(batch.back());
   if (ShapedType::isDynamic(candidates))
-    return in.unsupported(op,
-                          "candidates on an axis whose size the call decides");
+    return notCovered(op, "candidates on an axis whose size the call decides");
   if (op.getKind() == ChoiceKind::count)
     fixed = in.constantOf(op.getCount());
   if (fixed && *fixed <= 0)
-    return in.unsupported(op, "a choice of nothing");
+    return notCovered(op, "a choice of nothing");
   rows.rank = std::min(fixed.value_or(candidates), candidates);
   return success();
 }

@@ -91,7 +91,7 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
   Type type = cast<RankedTensorType>(source.getType()).getElementType(),
        resultType = element(to.getElementType());
   if (!isa<IntegerType, FloatType>(type))
-    return unsupported(op, "a reduction of these elements");
+    return notCovered(op, "a reduction of these elements");
   if (kind == ReduceKind::mode)
     return reduceMode(op, source);
   auto filled = [&](ArrayRef<OpFoldResult> shape, TypedAttr value) -> Value {
@@ -116,7 +116,7 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
     Type held = resultType.isF64() || type.isF64() ? Type(b.getF64Type())
                                                    : Type(b.getF32Type());
     if (mean && !isa<FloatType>(resultType))
-      return unsupported(op, "a mean of this type");
+      return notCovered(op, "a mean of this type");
     SmallVector<OpFoldResult> partShape(shape);
     partShape.push_back(b.getIndexAttr(inOrder ? 1 : 32));
     made = scatter(
@@ -149,7 +149,7 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
                          carried[1], at)};
         });
     if (made.empty())
-      return unsupported(op, "this reduction");
+      return notCovered(op, "this reduction");
     set(op.getResult(),
         lastOfTree(made[0], made[1], mean, kept, resultType, loc));
     return success();
@@ -160,8 +160,8 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
       if (!to.hasAxis(axis))
         reduced.push_back(axis);
     if (reduced.size() != 1 || kindOf(reduced.front()) == AxisKind::plan)
-      return unsupported(op, "'" + stringifyReduceKind(kind) +
-                                 "' along other than one axis of positions");
+      return notCovered(op, "'" + stringifyReduceKind(kind) +
+                                "' along other than one axis of positions");
     SmallVector<Axis> dims = dimsOf(from);
     unsigned along = llvm::find(dims, reduced.front()) - dims.begin();
     bool least = kind == ReduceKind::argmin;
@@ -209,7 +209,7 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
         });
   }
   if (made.empty())
-    return unsupported(op, "this reduction");
+    return notCovered(op, "this reduction");
   set(op.getResult(), made.front());
   return success();
 }

@@ -38,7 +38,7 @@ static void onlyWhere(OpBuilder &b, Location loc, Value condition) {
   b.setInsertionPoint(branch.thenBlock()->getTerminator());
 }
 
-/// What `value` is read from; what it is made of otherwise is unsupported.
+/// What `value` is read from; what it is made of otherwise is not covered.
 FailureOr<Lowering::Collection> Lowering::collectionOf(Value value,
                                                        Operation *user) {
   Collection found;
@@ -67,14 +67,14 @@ FailureOr<Lowering::Collection> Lowering::collectionOf(Value value,
           read ? tables.lookupSymbolIn<StateOp>(module, read.getSymbol())
                : StateOp();
       state && !isa<SetType>(cast<ArrayType>(state.getType()).getElementType()))
-    return state.emitError()
+    return emitNotice(state.getLoc(), Notice::needsBound)
            << "a library keeps '" << state.getSymName()
            << "' in a piece of memory of fixed size, and a list has no bound: "
               "make it a 'set … max 64k'";
   auto table = read ? keyed.find(b.getStringAttr(nameOf(read.getSymbol())))
                     : keyed.end();
   if (table == keyed.end())
-    return unsupported(user, "lists and sets that are computed");
+    return notCovered(user, "lists and sets that are computed");
   bool changes = func.walk([&](SetOp set) {
                        return set.getSymbol() == read.getSymbol()
                                   ? WalkResult::interrupt()
@@ -83,7 +83,7 @@ FailureOr<Lowering::Collection> Lowering::collectionOf(Value value,
                      .wasInterrupted();
   if (changes &&
       (read->getBlock() != user->getBlock() || changesBetween(read, user)))
-    return unsupported(user, "a set as it was before it changed");
+    return notCovered(user, "a set as it was before it changed");
   found.table = &table->second;
   found.member = memberTypeOf(cast<ArrayType>(read.getType()).getElementType());
   return found;
@@ -100,7 +100,7 @@ Value Lowering::elementAt(Operation *op, Value route, ArrayRef<Axis> dims,
       placesOf(b, op->getLoc(), dimsOf(cast<ArrayType>(route.getType())), dims,
                at, there);
   if (!places) {
-    (void)unsupported(op, "a collection over these axes");
+    (void)notCovered(op, "a collection over these axes");
     return {};
   }
   return tensor::ExtractOp::create(b, op->getLoc(), tensor, *places);
@@ -126,7 +126,7 @@ Lowering::membersAt(Operation *op, const Collection &collection,
     if (!pick) {
       auto place = placeOf(b, loc, dim, dims, at);
       if (!place) {
-        (void)unsupported(op, "a collection over these axes");
+        (void)notCovered(op, "a collection over these axes");
         return std::nullopt;
       }
       which.push_back(place->position);
@@ -338,7 +338,7 @@ LogicalResult Lowering::lowerFind(FindOp op) {
       auto compare = dyn_cast<CompareOp>(user);
       if (!compare || compare.getKind() != CompareKind::ge ||
           constantOf(compare.getRhs()) != 0)
-        return unsupported(op, "the order of a set");
+        return notCovered(op, "the order of a set");
     }
   Type type = cast<ArrayType>(op.getElement().getType()).getElementType();
   return askCollections(
@@ -421,7 +421,7 @@ LogicalResult Lowering::becomes(SetOp op, Value value, const Table &table,
   if (own && llvm::any_of(from->picks, [](PickOp pick) {
         return !cast<ArrayType>(pick.getPosition().getType()).isScalar();
       }))
-    return unsupported(op, "sets that become one another");
+    return notCovered(op, "sets that become one another");
   auto members = membersAt(op, *from, table.over, position);
   if (!members)
     return failure();

@@ -212,11 +212,6 @@ std::optional<int64_t> Lowering::constantOf(Value route) {
   return std::nullopt;
 }
 
-LogicalResult Lowering::unsupported(Operation *op, const Twine &what) {
-  return op->emitError() << "compiled code does not cover " << what
-                         << " yet; the interpreter does";
-}
-
 bool Lowering::isProduct(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op || !expertAxis(value.getType()))

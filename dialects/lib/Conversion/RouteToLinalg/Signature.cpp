@@ -352,10 +352,10 @@ LogicalResult Lowering::Signature::addRead(const Read &read) {
   if (bound && llvm::any_of(type.getAxes(), [&](Axis axis) {
         return ShapedType::isDynamic(in.staticSize(axis));
       }))
-    return in.unsupported(
-        target, column ? "columns of a pool whose size the call decides"
-                       : "parameters and state over an axis whose size "
-                         "the call decides");
+    return notCovered(target,
+                      column ? "columns of a pool whose size the call decides"
+                             : "parameters and state over an axis whose size "
+                               "the call decides");
   if (isa<ParamOp>(target))
     addArray("param", name, type);
   else if (bound)

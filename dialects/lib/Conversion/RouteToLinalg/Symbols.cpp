@@ -25,7 +25,7 @@ LogicalResult Lowering::lowerGet(GetOp op) {
     RankedTensorType tensor = tensorType(type);
     auto dense = dyn_cast<DenseElementsAttr>(*column.getValue());
     if (!dense)
-      return unsupported(op, "constant columns of this type");
+      return notCovered(op, "constant columns of this type");
     if (auto integers = dyn_cast<DenseIntElementsAttr>(dense);
         integers && integers.getElementType() != tensor.getElementType())
       dense = integers.mapValues(
@@ -33,7 +33,7 @@ LogicalResult Lowering::lowerGet(GetOp op) {
             return element.sextOrTrunc(tensor.getElementTypeBitWidth());
           });
     if (dense.getType() != tensor)
-      return unsupported(op, "constant columns of this shape");
+      return notCovered(op, "constant columns of this shape");
     set(op.getResult(), arith::ConstantOp::create(b, op.getLoc(), dense));
     return success();
   }
@@ -69,7 +69,7 @@ std::pair<Value, Value> Lowering::givenOf(Value source) {
 LogicalResult Lowering::lowerKnown(KnownOp op) {
   Value known = givenOf(op.getOperand()).second;
   if (!known)
-    return unsupported(op, "unknown values from here");
+    return notCovered(op, "unknown values from here");
   auto type = cast<ArrayType>(op.getType());
   set(op.getResult(),
       map(dimsOf(type), type.getElementType(), Operand{known, type},
@@ -87,7 +87,7 @@ LogicalResult Lowering::lowerKnown(KnownOp op) {
 LogicalResult Lowering::lowerBound(BoundOp op) {
   auto [value, known] = givenOf(op.getOperand());
   if (!value || !known)
-    return unsupported(op, "unknown values from here");
+    return notCovered(op, "unknown values from here");
   auto type = cast<ArrayType>(op.getType());
   Type to = element(type.getElementType());
   if (isa<signal::TextType>(to)) {

@@ -51,7 +51,7 @@ ArrayType lowering::tableType(Operation *state, StringRef name,
 
 static LogicalResult unbounded(Operation *state, StringRef name,
                                StringRef example) {
-  return state->emitError()
+  return emitNotice(state->getLoc(), Notice::needsBound)
          << "a library keeps '" << name
          << "' in a piece of memory of fixed size, so it needs a bound: '"
          << example << "'";
@@ -103,8 +103,8 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
     type = cast<ArrayType>(cast<ColumnOp>(target).getType());
   for (Axis axis : type.getAxes())
     if (ShapedType::isDynamic(staticSize(axis))) {
-      (void)unsupported(target, "parameters and state over an axis whose size "
-                                "the call decides");
+      (void)notCovered(target, "parameters and state over an axis whose size "
+                               "the call decides");
       return nullptr;
     }
   auto sizeOf = [&](Axis axis) { return staticSize(axis); };
@@ -132,7 +132,7 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
         return nullptr;
   }
   if (table.keys == 0) {
-    (void)unsupported(target, "keys of this type");
+    (void)notCovered(target, "keys of this type");
     return nullptr;
   }
   // Two factors of at most 2^29 fit beside what a table adds to them.
@@ -141,7 +141,7 @@ Lowering::Table *Lowering::planTable(SymbolRefAttr symbol, Operation *user) {
   if (fits)
     table.words = route_table_words(table.capacity, table.keys, table.values);
   if (!fits || llvm::MulOverflow(table.words, count, all) || all > mostWords) {
-    (void)unsupported(target, "state of more than 4 GiB");
+    (void)notCovered(target, "state of more than 4 GiB");
     return nullptr;
   }
   if (!module.lookupSymbol(tableAxis(name.getValue()))) {
@@ -165,7 +165,7 @@ LogicalResult Lowering::countKeyWords(Operation *user, Value key,
   auto type = cast<ArrayType>(key.getType());
   int64_t count = keyWords(type.getElementType());
   if (count == 0)
-    return unsupported(user, "keys of this type");
+    return notCovered(user, "keys of this type");
   for (Axis axis : type.getAxes()) {
     if (items && items.hasAxis(axis))
       continue;
@@ -173,7 +173,7 @@ LogicalResult Lowering::countKeyWords(Operation *user, Value key,
       count *= ShapedType::isDynamic(staticSize(dim)) ? 0 : staticSize(dim);
   }
   if (count <= 0 || count > 1024)
-    return unsupported(user, "keys of so many parts");
+    return notCovered(user, "keys of so many parts");
   words += count;
   return success();
 }
@@ -314,7 +314,7 @@ LogicalResult Lowering::lowerLookup(LookupOp op) {
        type = cast<ArrayType>(op.getType());
   Type made = element(type.getElementType());
   if (!isa<IntegerType, FloatType>(made))
-    return unsupported(op, "cells of this type");
+    return notCovered(op, "cells of this type");
   Value initial;
   if (!state.getInit().empty()) {
     Block &body = state.getInit().front();

@@ -50,7 +50,7 @@ LogicalResult Lowering::lowerTextFn(TextFnOp first) {
   Location loc = first.getLoc();
   SmallVector<TextFnOp> group = textGroup(first);
   if (group.empty() || group.front() != first)
-    return unsupported(first, "a text function of computed texts");
+    return notCovered(first, "a text function of computed texts");
   for (TextFnOp op : group)
     for (Value operand : op.getOperands())
       if (!values.contains(operand) && failed(lower(operand.getDefiningOp())))
@@ -64,7 +64,7 @@ LogicalResult Lowering::lowerTextFn(TextFnOp first) {
     bool vector = have.size() == dims.size() + 1;
     if (ArrayRef(have).take_front(dims.size()) != ArrayRef(dims) ||
         (have != dims && !vector))
-      return unsupported(op, "a text function of this shape");
+      return notCovered(op, "a text function of this shape");
     state.push_back(empty(have, type.getElementType(), op.getLoc()));
   }
   // One loop a dimension, the results carried inwards.
@@ -100,7 +100,7 @@ LogicalResult Lowering::lowerTextFn(TextFnOp first) {
     Type want = element(cast<ArrayType>(op.getType()).getElementType());
     auto features = dyn_cast<RankedTensorType>(answer->getType());
     if ((features ? features.getElementType() : answer->getType()) != want)
-      return unsupported(op, "a text function with this result");
+      return notCovered(op, "a text function with this result");
     if (!features) {
       target =
           tensor::InsertOp::create(b, op.getLoc(), *answer, target, positions);
@@ -152,7 +152,7 @@ LogicalResult Lowering::lowerTextConstant(Operation *op, Attribute value,
     parts.push_back(signal::ConstantOp::create(b, loc, text));
   if (size == static_cast<int64_t>(parts.size()) || dims.empty()) {
     if (parts.size() != 1 && dims.empty())
-      return unsupported(op, "this constant");
+      return notCovered(op, "this constant");
     // Put in one by one: tensor.from_elements would fold to a table of strings,
     // and there are no globals of these.
     RankedTensorType whole = tensorType(type);
@@ -171,7 +171,7 @@ LogicalResult Lowering::lowerTextConstant(Operation *op, Attribute value,
     return success();
   }
   if (parts.size() != 1)
-    return unsupported(op, "constants of this shape");
+    return notCovered(op, "constants of this shape");
   set(op->getResult(0),
       map(dims, type.getElementType(), {}, loc,
           [&](OpBuilder &, Location, ValueRange) { return parts.front(); }));

@@ -5,6 +5,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Signal/IR/Signal.h"
+#include "route/Notice.h"
 
 using namespace mlir;
 using namespace route;
@@ -114,7 +115,7 @@ const QuestionEmitter::Scan *QuestionEmitter::getScan(Operation *op,
   std::optional<text::Scanner> scanner =
       text::buildScanner(asked, limits, error);
   if (!scanner) {
-    op->emitOpError(error);
+    emitNotice(op->getLoc(), Notice::patternTooLarge) << error;
     return nullptr;
   }
   entry = std::make_unique<Scan>();
@@ -229,7 +230,7 @@ LLVM::LLVMFuncOp QuestionEmitter::getCount(Operation *op, Attribute pattern) {
   auto finder =
       text::buildFinder(toPattern(cast<PatternAttr>(pattern)), limits, error);
   if (!finder)
-    return op->emitOpError(error), nullptr;
+    return emitNotice(op->getLoc(), Notice::patternTooLarge) << error, nullptr;
   return function = addFinder("route_count", *finder);
 }
 
@@ -244,7 +245,7 @@ LLVM::LLVMFuncOp QuestionEmitter::getDensity(Operation *op,
   std::string error;
   auto finder = text::buildKeywordFinder(keywords, limits, error);
   if (!finder)
-    return op->emitOpError(error), nullptr;
+    return emitNotice(op->getLoc(), Notice::patternTooLarge) << error, nullptr;
   return function = addFinder("route_density", *finder);
 }
 

@@ -4,6 +4,7 @@
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
+#include "route/Notice.h"
 
 // Some of these are for the pass's dependentDialects.
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -61,13 +62,13 @@ private:
     FailureOr<TilePlan> plan = planTiles(getOperation(), op, options, problem);
     if (failed(plan)) {
       if (!problem.empty()) {
-        op->emitError(problem);
+        emitNotice(op.getLoc(), Notice::badTuning) << problem;
         return signalPassFailure();
       }
       if (WgmmaTiles::isCandidate(op, splits) &&
           told.insert(op.getLoc()).second)
-        op->emitWarning("this product does not run on tensor cores: ")
-            << reasonOf(op);
+        emitNotice(op.getLoc(), Notice::notOnTensorCores)
+            << "this product does not run on tensor cores: " << reasonOf(op);
       return;
     }
     ++numMatmuls;

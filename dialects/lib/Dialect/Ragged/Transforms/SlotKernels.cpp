@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "route/Notice.h"
 
 using namespace mlir;
 
@@ -465,7 +466,7 @@ void SlotKernel::writeColumns(Value first, ArrayRef<Value> totals) {
 LogicalResult lowerToKernels(SlotMatmulOp op, bool early) {
   int64_t ranks = op.getCombined() ? op.getRanks() : 1;
   if (ranks > 32)
-    return op.emitOpError("combines ") << ranks << " slots, at most 32";
+    return notCovered(op, "combining more than 32 choices on a GPU");
   Shares shares;
   shares.ranks = ranks;
   shares.ofLane = 2;
@@ -477,9 +478,8 @@ LogicalResult lowerToKernels(SlotMatmulOp op, bool early) {
     shares.ofLane = few ? 1 : 2;
     shares.columns = std::max<int64_t>(1, 32 * shares.ofLane / op.getParts());
     if (kSlotColumns % op.getParts() != 0)
-      return op.emitOpError("has ")
-             << op.getParts() << " interleaved parts, which " << kSlotColumns
-             << " columns do not share evenly";
+      return notCovered(op, Twine(op.getParts()) +
+                                " interleaved parts of a product on a GPU");
     shares.splits = 8;
     while (32 * ranks * shares.splits > 1024)
       shares.splits /= 2;

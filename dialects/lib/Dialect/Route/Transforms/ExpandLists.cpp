@@ -4,6 +4,7 @@
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
+#include "route/Notice.h"
 
 namespace route {
 #define GEN_PASS_DEF_ROUTEEXPANDLISTS
@@ -67,11 +68,6 @@ private:
     return axis;
   }
 
-  LogicalResult unsupported(Operation *op, const Twine &what) {
-    return op->emitError() << "compiled code does not cover " << what
-                           << " yet; the interpreter does";
-  }
-
   LogicalResult expandColumn(ColumnOp column) {
     auto owner = cast<AxisOp>(column->getParentOp());
     auto type = cast<ArrayType>(column.getType());
@@ -85,9 +81,9 @@ private:
     });
     if (!reads.empty()) {
       if (mayBeUnknown(type))
-        return unsupported(column, "lists that may be unknown");
+        return notCovered(column, "lists that may be unknown");
       if (type.getAxes().size() != 1 || column.getFallback())
-        return unsupported(column, "lists with axes or defaults");
+        return notCovered(column, "lists with axes or defaults");
       AxisOp axis = makeAxis(owner, column.getSymName(), type);
       auto along = FlatSymbolRefAttr::get(axis.getSymNameAttr());
       auto flat = ArrayType::get(memberTypeOf(type.getElementType()), {along});
@@ -113,9 +109,9 @@ private:
   LogicalResult expandSignal(SignalOp signal) {
     auto type = cast<ArrayType>(signal.getType());
     if (mayBeUnknown(type))
-      return unsupported(signal, "lists that may be unknown");
+      return notCovered(signal, "lists that may be unknown");
     if (type.getAxes().size() > 1)
-      return unsupported(signal, "lists with axes");
+      return notCovered(signal, "lists with axes");
     AxisOp axis = makeAxis(lastAxis(), signal.getSymName(), type);
     auto flat = ArrayType::get(memberTypeOf(type.getElementType()),
                                {FlatSymbolRefAttr::get(axis.getSymNameAttr())});
@@ -142,9 +138,9 @@ private:
         continue;
       auto type = cast<ArrayType>(argument.getType());
       if (mayBeUnknown(type))
-        return unsupported(func, "lists that may be unknown");
+        return notCovered(func, "lists that may be unknown");
       if (type.getAxes().size() > 1)
-        return unsupported(func, "lists with axes");
+        return notCovered(func, "lists with axes");
       auto given = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
                                                      "route.name");
       AxisOp axis =
@@ -267,6 +263,13 @@ private:
 
 struct ExpandLists : route::impl::RouteExpandListsBase<ExpandLists> {
   void runOnOperation() override {
+    // This pass is the first on the way down; none knows of waiting.
+    for (auto func : getOperation().getOps<FuncOp>())
+      if (func.getKind() == FuncKind::steps) {
+        (void)notCovered(func, "a route that calls the host: '" +
+                                   func.getSymName() + "'");
+        return signalPassFailure();
+      }
     if (failed(Expander(getOperation()).run()))
       signalPassFailure();
   }

@@ -3,6 +3,7 @@
 #include "RangeExpander.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
+#include "route/Notice.h"
 
 namespace route {
 #define GEN_PASS_DEF_ROUTEEXPANDRANGES
@@ -418,13 +419,11 @@ namespace {
 struct ExpandRanges : route::impl::RouteExpandRangesBase<ExpandRanges> {
   void runOnOperation() override {
     for (auto func : getOperation().getOps<FuncOp>()) {
-      if (func.getKind() == FuncKind::steps) {
-        func.emitError("'") << func.getSymName()
-                            << "' calls the host while it runs, which compiled "
-                               "code cannot do yet";
+      if (!func.getBody().hasOneBlock()) {
+        func.emitOpError("has no single block");
         return signalPassFailure();
       }
-      if (!func.getBody().hasOneBlock() || failed(expand(func.getBody())))
+      if (failed(expand(func.getBody())))
         return signalPassFailure();
     }
     for (auto budget : getOperation().getOps<BudgetOp>())

@@ -1,6 +1,7 @@
 // Ops on arrays that may be unknown, by the ends of their operands.
 #include "RangeExpander.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
+#include "route/Notice.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -115,9 +116,7 @@ FailureOr<Ends> OpEnds::compute(Operation *op) {
             SubsetOp, InsertOp, RemoveOp, DrawOp, EmitOp>(
           [&](auto known) { return ends(known); })
       .Default([](Operation *other) -> FailureOr<Ends> {
-        other->emitError() << "'" << other->getName()
-                           << "' on values that may be unknown is not compiled";
-        return failure();
+        return notCovered(other, "this on values that may be unknown");
       });
 }
 

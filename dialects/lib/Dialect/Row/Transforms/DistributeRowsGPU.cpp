@@ -3,6 +3,7 @@
 #include "WarpEmitter.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
+#include "route/Notice.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -152,9 +153,9 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
                           atomic)))
     return failure();
   if (emitter.sharedBytes * (block / 32) > kMaxSharedBytes)
-    return program.emitError("the rows of ")
-           << block / 32 << " items need " << emitter.sharedBytes * (block / 32)
-           << " bytes of shared memory, a block has " << kMaxSharedBytes;
+    return notCovered(program, "rows that need " +
+                                   Twine(emitter.sharedBytes * (block / 32)) +
+                                   " bytes of a GPU's shared memory");
 
   Value items = memref::DimOp::create(b, buffers[any], 0);
   Value grid =

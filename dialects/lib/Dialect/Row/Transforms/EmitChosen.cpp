@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "route/Notice.h"
 
 using namespace mlir;
 
@@ -31,7 +32,7 @@ LogicalResult Emitter::emitContains(ContainsOp op) {
   RowValue indices = row(op.getIndices());
   auto type = cast<RankedTensorType>(op.getResult().getType());
   if (type.isDynamicDim(type.getRank() - 1))
-    return op.emitError("membership among an unknown number of candidates");
+    return notCovered(op, "membership among an unknown number of candidates");
   Values sizes(ArrayRef<Value>(indices.sizes).drop_back());
   Values batch = sizes;
   sizes.push_back(index(type.getShape().back()));
@@ -80,7 +81,7 @@ LogicalResult Emitter::emitTally(TallyOp op) {
   RowValue indices = row(op.getIndices());
   auto type = cast<RankedTensorType>(op.getResult().getType());
   if (!type.hasStaticShape())
-    return op.emitError("counts of an unknown number of candidates");
+    return notCovered(op, "counts of an unknown number of candidates");
   Value n = index(type.getShape().back());
   RowValue result = allocate(type, n);
   Type i32 = b.getI32Type();
