@@ -221,6 +221,13 @@ void testEntries() {
   refuse("entry without a name", [](E &e) { e.entries[0].name = nullptr; });
   refuse("two entries are named 'gate'",
          [](E &e) { e.entries[2].name = "gate"; });
+  refuse("two inputs of entry 'gate' are named", [](E &e) {
+    e.inputs.push_back(e.inputs[0]);
+    e.entries[0].inputs = e.inputs.data();
+    e.entries[0].num_inputs = e.inputs.size();
+  });
+  refuse("two outputs of entry 'gate' are named",
+         [](E &e) { e.outputs[1].name = e.outputs[0].name; });
   refuse("unknown kind 9", [](E &e) { e.entries[0].kind = 9; });
   refuse("item axis 88", [](E &e) { e.entries[0].item_axis = 88; });
   refuse("inputs, at most 512", [](E &e) { e.entries[0].num_inputs = 513; });

@@ -59,6 +59,13 @@ LogicalResult route::writeOutputs(ModuleOp module, const OutputOptions &options,
     return failure();
   if (!options.libraryPath.empty())
     why = writeLibrary(*objects, options.libraryPath);
+  // A library that nothing can load is no library.
+  if (!options.libraryPath.empty() && why.empty())
+    if (std::string objection = whyNotLoadable(*objects, options.libraryPath);
+        !objection.empty()) {
+      llvm::sys::fs::remove(options.libraryPath);
+      return module.emitError("the library does not load: ") << objection;
+    }
   if (!why.empty() || options.headerPath.empty())
     return success();
   std::error_code error;

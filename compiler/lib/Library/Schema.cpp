@@ -5,6 +5,7 @@
 #include "route/Dialect/Route/IR/Spelling.h"
 #include "route/Library/Element.h"
 #include "route/Notice.h"
+#include "route/route_limits.h"
 #include "route/route_module.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -52,6 +53,11 @@ public:
     for (func::FuncOp entry : getEntries(module))
       if (failed(addEntry(entry)))
         return failure();
+    if (schema.axes.size() > ROUTE_MAX_AXES) {
+      Operation *first = symbols.lookup(schema.axes[ROUTE_MAX_AXES].name);
+      return notCovered(first ? first : module,
+                        "more than " + Twine(int(ROUTE_MAX_AXES)) + " axes");
+    }
     for (auto function : module.getOps<func::FuncOp>())
       if (auto axis = function->getAttrOfType<StringAttr>(kDerivedAttr))
         if (int32_t row = schema.findAxis(axis.getValue()); row >= 0)
@@ -81,6 +87,13 @@ private:
     if (parents.size() == 1) // a product has no member's members
       row.parent = schema.findAxis(parents.front().getValue());
     schema.axes.push_back(std::move(row));
+  }
+
+  LogicalResult checkRank(Operation *at, ArrayRef<uint32_t> axes) {
+    if (axes.size() <= ROUTE_MAX_RANK)
+      return success();
+    return notCovered(at, "arrays of more than " + Twine(int(ROUTE_MAX_RANK)) +
+                              " axes in what a library takes or gives");
   }
 
   FailureOr<TypeSchema> typeOf(Operation *at, Type type, StringRef unit = {}) {
@@ -188,6 +201,14 @@ private:
     return {};
   }
 
+  /// What declares the value that an entry calls `name`, or the entry itself.
+  Operation *declarationOf(func::FuncOp entry, StringRef name) {
+    if (ColumnOp column = columnOf(name))
+      return column;
+    Operation *symbol = symbols.lookup(name);
+    return isa_and_nonnull<SignalOp, ParamOp, StateOp>(symbol) ? symbol : entry;
+  }
+
   StringRef unitOf(StringRef name) {
     if (ColumnOp column = columnOf(name))
       return column.getUnit().value_or("");
@@ -246,6 +267,8 @@ private:
                            ? ROUTE_LAYOUT_PANELS_F32
                            : ROUTE_LAYOUT_PANELS_BF16;
         }
+        if (failed(checkRank(param, row.axes)))
+          return failure();
         schema.params.push_back(std::move(row));
       } else if (role != "param" && schema.findState(name) < 0) {
         auto state = symbols.lookup<StateOp>(name);
@@ -259,6 +282,9 @@ private:
             {name.str(), state ? state.getFrom().value_or("").str() : "", *type,
              axesOf(array.getAxes()), *initial,
              meaning ? uint32_t(meaning.getInt()) : 0});
+        if (failed(checkRank(declarationOf(entry, name),
+                             schema.states.back().axes)))
+          return failure();
       }
     }
     return success();
@@ -278,6 +304,8 @@ private:
       row.name = column.getSymName().str();
       row.type = *type;
       row.axes = axesOf(array.getAxes());
+      if (failed(checkRank(column, row.axes)))
+        return failure();
       if (column.getKind() == ColumnKind::constant) {
         row.kind = ROUTE_ATTRIBUTE_CONST;
         row.values = dyn_cast<DenseElementsAttr>(*column.getValue());
@@ -378,7 +406,8 @@ private:
         auto array = cast<ArrayType>(
             entry.getArgAttrOfType<TypeAttr>(i, "route.type").getValue());
         FailureOr<TypeSchema> type =
-            typeOf(entry, array.getElementType(), unitOf(entry, i));
+            typeOf(declarationOf(entry, name), array.getElementType(),
+                   unitOf(entry, i));
         if (failed(type))
           return failure();
         port.type = *type;
@@ -391,6 +420,8 @@ private:
         port.subject = schema.findAxis(of.getValue());
         schema.axes[port.subject].ragged = true;
       }
+      if (failed(checkRank(declarationOf(entry, name), port.axes)))
+        return failure();
       if (role != "output")
         paths.push_back(name);
       (role == "output" ? row.outputs : row.inputs).push_back(std::move(port));
@@ -422,7 +453,13 @@ private:
       ids.role = ROUTE_ROLE_ID;
       row.inputs.push_back(std::move(ids));
     }
+    if (row.inputs.size() + row.outputs.size() > ROUTE_MAX_PORTS)
+      return notCovered(entry, "more than " + Twine(int(ROUTE_MAX_PORTS)) +
+                                   " inputs and outputs of an entry");
     schema.entries.push_back(std::move(row));
+    if (schema.entries.size() > ROUTE_MAX_ENTRIES)
+      return notCovered(entry, "more than " + Twine(int(ROUTE_MAX_ENTRIES)) +
+                                   " entries");
     return success();
   }
 

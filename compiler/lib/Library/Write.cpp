@@ -1,5 +1,6 @@
 // Writes a library's objects as a shared object, an archive or one object.
 #include "route/Library/Library.h"
+#include "route/route.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Object/ArchiveWriter.h"
@@ -93,4 +94,24 @@ std::string route::writeLibrary(llvm::ArrayRef<ObjectFile> objects,
     return link(objects, path, extension == ".o");
   return "cannot tell what to write from '" + path.str() +
          "': expected a name ending in .so, .a or .o";
+}
+
+std::string route::whyNotLoadable(llvm::ArrayRef<ObjectFile> objects,
+                                  llvm::StringRef path) {
+  llvm::SmallString<128> linked(path);
+  if (llvm::sys::path::extension(path) != ".so") {
+    if (llvm::sys::fs::createTemporaryFile("routec", "so", linked) ||
+        !link(objects, linked, /*relocatable=*/false).empty())
+      return "";
+  }
+  auto cleanup = llvm::make_scope_exit([&] {
+    if (linked != path)
+      llvm::sys::fs::remove(linked);
+  });
+  route_module *module = nullptr;
+  route_error error = {};
+  route_status status = route_module_load(linked.c_str(), &module, &error);
+  route_module_release(module);
+  // What this machine's processor lacks another has.
+  return status == ROUTE_OK || status == ROUTE_ERROR_CPU ? "" : error.message;
 }

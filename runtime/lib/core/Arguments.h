@@ -12,8 +12,8 @@ namespace route {
 /// A call's arguments as an entry function takes them. Lives on the stack;
 /// nothing of it is read before it is written.
 struct Arguments {
-  int64_t sizes[maxAxes];
-  route_buffer buffers[maxPorts]; // inputs, then outputs
+  int64_t sizes[ROUTE_MAX_AXES];
+  route_buffer buffers[ROUTE_MAX_PORTS]; // inputs, then outputs
   bool onDevice;
 };
 

@@ -91,7 +91,7 @@ private:
   using Status = route_status;
 
   Status checkTable(const void *data, uint64_t count, const char *what,
-                    uint64_t limit = maxTable) {
+                    uint64_t limit = ROUTE_MAX_TABLE) {
     if (count > limit)
       return WRONG("descriptor lists %llu %s, at most %llu are allowed",
                    static_cast<unsigned long long>(count), what,
@@ -126,6 +126,9 @@ private:
                    bool input);
   Status checkStateList(const route_entry_desc &entry, const uint32_t *list,
                         uint64_t count, const char *what);
+  Status checkPortNames(const route_entry_desc &entry,
+                        const route_port_desc *ports, uint64_t count,
+                        const char *what);
   Status checkEntry(const route_entry_desc &entry);
   Status checkEntryNames();
   Status checkDeviceCode();
@@ -161,7 +164,7 @@ route_status Checker::checkType(const route_type_desc &type,
 
 route_status Checker::checkAxisList(const uint32_t *axes, uint64_t count,
                                     const char *owner) {
-  CHECK(checkTable(axes, count, "axes of an array", maxRank));
+  CHECK(checkTable(axes, count, "axes of an array", ROUTE_MAX_RANK));
   for (uint32_t axis : table(axes, count))
     if (axis >= module.num_axes)
       return WRONG("'%.100s' is over axis %u, the module has %llu", owner, axis,
@@ -170,7 +173,7 @@ route_status Checker::checkAxisList(const uint32_t *axes, uint64_t count,
 }
 
 route_status Checker::checkAxes() {
-  CHECK(checkTable(module.axes, module.num_axes, "axes", maxAxes));
+  CHECK(checkTable(module.axes, module.num_axes, "axes", ROUTE_MAX_AXES));
   for (const route_axis_desc &axis : table(module.axes, module.num_axes)) {
     CHECK(checkName(axis.name, "axis"));
     if (axis.size < -1 || axis.max_size < -1)
@@ -392,11 +395,23 @@ route_status Checker::checkStateList(const route_entry_desc &entry,
   return ROUTE_OK;
 }
 
+/// Hosts give and find values by name.
+route_status Checker::checkPortNames(const route_entry_desc &entry,
+                                     const route_port_desc *ports,
+                                     uint64_t count, const char *what) {
+  for (uint64_t i = 1; i < count; ++i)
+    for (uint64_t j = 0; j < i; ++j)
+      if (strcmp(ports[i].name, ports[j].name) == 0)
+        return WRONG("two %s of entry '%.100s' are named '%.100s'", what,
+                     entry.name, ports[i].name);
+  return ROUTE_OK;
+}
+
 route_status Checker::checkEntry(const route_entry_desc &entry) {
   CHECK(checkName(entry.name, "entry"));
-  CHECK(checkTable(entry.inputs, entry.num_inputs, "inputs", maxPorts));
+  CHECK(checkTable(entry.inputs, entry.num_inputs, "inputs", ROUTE_MAX_PORTS));
   CHECK(checkTable(entry.outputs, entry.num_outputs, "outputs",
-                   maxPorts - entry.num_inputs));
+                   ROUTE_MAX_PORTS - entry.num_inputs));
   if (!validIndex(entry.item_axis, module.num_axes))
     return WRONG("entry '%.100s' has item axis %d", entry.name,
                  entry.item_axis);
@@ -404,6 +419,8 @@ route_status Checker::checkEntry(const route_entry_desc &entry) {
     CHECK(checkPort(entry, port, true));
   for (const route_port_desc &port : table(entry.outputs, entry.num_outputs))
     CHECK(checkPort(entry, port, false));
+  CHECK(checkPortNames(entry, entry.inputs, entry.num_inputs, "inputs"));
+  CHECK(checkPortNames(entry, entry.outputs, entry.num_outputs, "outputs"));
   if (entry.kind < ROUTE_ENTRY_ROUTER || entry.kind > ROUTE_ENTRY_EVENT)
     return WRONG("entry '%.100s' has unknown kind %u", entry.name, entry.kind);
   CHECK(checkStateList(entry, entry.reads, entry.num_reads, "state reads"));
@@ -460,7 +477,8 @@ route_status Checker::run() {
   // Counts first: later checks follow indices from table to table.
   CHECK(checkTable(module.states, module.num_states, "state cells"));
   CHECK(checkTable(module.params, module.num_params, "parameters"));
-  CHECK(checkTable(module.entries, module.num_entries, "entries", 4096));
+  CHECK(checkTable(module.entries, module.num_entries, "entries",
+                   ROUTE_MAX_ENTRIES));
   CHECK(checkAxes());
   CHECK(checkEnums());
   CHECK(checkPools());

@@ -5,14 +5,9 @@
 #define ROUTE_LIB_CORE_CHECKMODULE_H
 
 #include "Support.h"
+#include "route/route_limits.h"
 
 namespace route {
-
-/// What a call keeps on its stack bounds what a module may have.
-inline constexpr uint64_t maxAxes = 512;
-inline constexpr uint64_t maxPorts = 512; // inputs and outputs of one entry
-inline constexpr uint64_t maxRank = 16;
-inline constexpr uint64_t maxTable = 1 << 20;
 
 /// ROUTE_OK, or what is wrong with the descriptor: NOT_A_MODULE, ABI_VERSION or
 /// DESCRIPTOR.

@@ -308,7 +308,7 @@ route_status RecordReader::readLine(std::string_view text, uint64_t item) {
   // The deepest a record can mean anything: a list of the highest rank.
   Json record;
   std::string message;
-  if (!parseJson(text, maxRank + 1, record, message))
+  if (!parseJson(text, ROUTE_MAX_RANK + 1, record, message))
     return wrong("%s", message.c_str());
   if (record.kind != Json::Kind::Object)
     return wrong("the record is not an object");

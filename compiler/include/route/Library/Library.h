@@ -66,6 +66,12 @@ std::string emitHeader(const Schema &schema, const LibraryOptions &options);
 std::string writeLibrary(llvm::ArrayRef<ObjectFile> objects,
                          llvm::StringRef path);
 
+/// What the runtime objects to in a library of these objects, which were
+/// written as `path`; empty where it takes them. Needs a linker for what is no
+/// .so, and says nothing without.
+std::string whyNotLoadable(llvm::ArrayRef<ObjectFile> objects,
+                           llvm::StringRef path);
+
 } // namespace route
 
 #endif
