@@ -121,7 +121,7 @@ postfix
   | '(' arguments ')'
   | '[' indexArg (',' indexArg)* ','? ']' ;
 arguments : (argument (',' argument)* ','?)? ;
-argument : (columnName ':')? expr ('over' arith)? ('of' arith)? ('per' arith)? ;
+argument : (columnName ':')? expr ('over' arith)? ('of' cond)? ('per' arith)? ;
 indexArg : (columnName ':')? expr ('as' ID)? ;
 
 form : literal | ifForm | caseForm | chooseForm | forForm | callForm | parForm | returnForm ;

@@ -368,6 +368,11 @@ ExprPtr Builder::call(ExprPtr callee, P::ArgumentsContext &ctx) {
         keyword = word;
         continue;
       }
+      if (auto *within = dynamic_cast<P::CondContext *>(child)) {
+        if (once(node->of != nullptr, keyword))
+          node->of = cond(within);
+        continue;
+      }
       auto *value = dynamic_cast<P::ArithContext *>(child);
       if (!value)
         continue;
@@ -375,10 +380,6 @@ ExprPtr Builder::call(ExprPtr callee, P::ArgumentsContext &ctx) {
       case P::OVER:
         if (once(!node->over.empty(), keyword))
           node->over = list(value);
-        break;
-      case P::OF:
-        if (once(node->of != nullptr, keyword))
-          node->of = arith(value);
         break;
       case P::PER:
         if (once(!node->per.empty(), keyword))
@@ -395,8 +396,11 @@ std::vector<Arg> Builder::plainArguments(P::ArgumentsContext *ctx) {
   if (!ctx)
     return result;
   for (P::ArgumentContext *arg : ctx->argument()) {
+    antlr4::ParserRuleContext *clause = arg->cond();
     if (!arg->arith().empty())
-      diags.report(diag::unexpectedToken, range(arg->arith(0)),
+      clause = arg->arith(0);
+    if (clause)
+      diags.report(diag::unexpectedToken, range(clause),
                    "a reduction clause stands in a call only");
     result.push_back({name(arg->columnName()), expr(arg->expr())});
   }

@@ -184,19 +184,7 @@ bool Failure::reportNextWord() const {
                      next.found());
     return true;
   }
-  // `choose first { whn x -> y`: the brace is right, the word behind it is not.
-  if (!isAt(P::LBRACE))
-    return false;
-  static const std::vector<std::string> begins = {"when", "rule", "otherwise"};
-  Place next = place.next();
-  auto near = nearestName(next.word(), begins);
-  if (!near || llvm::StringRef(next.word()).edit_distance(*near) > 1)
-    return false;
-  diags
-      .report(diag::unexpectedToken, next.range(),
-              "expected a rule" + next.after() + ", found " + next.found())
-      .suggest(next.word(), begins);
-  return true;
+  return false;
 }
 
 /// Places with words of their own.
@@ -285,7 +273,7 @@ void SyntaxErrors::report(antlr4::Parser *parser, size_t found,
                           bool setIsValid) {
   size_t at = failedAt = portion.original(found);
   Place place(sources, list, chunk, at);
-  if (reportMisspeltWord(place))
+  if (reportSlip(sources, list, chunk, at, diags))
     return;
   Expected expected(parser, setIsValid);
   Failure failure{diags, list, place, expected,
@@ -312,38 +300,6 @@ bool SyntaxErrors::inLoopHead(size_t at) const {
     if (kind == P::FOR)
       return true;
     if (opensBracket(kind) || kind == P::RBRACE || kind == P::CHOOSE)
-      return false;
-  }
-  return false;
-}
-
-bool SyntaxErrors::reportMisspeltWord(const Place &place) {
-  // `choose 2 of experts whre x > 3 by s`: two operands side by side before the
-  // failure, on its line, the second one nearly a word of the language.
-  const auto &tokens = list.tokens;
-  for (size_t i = std::min(place.index() + 1, chunk.last);
-       i-- > chunk.first + 1;) {
-    bool suspicious = tokens[i].kind == P::ID && !tokens[i].lineStart &&
-                      endsOperand(tokens[i - 1].kind) && i + 1 < chunk.last &&
-                      !tokens[i + 1].lineStart &&
-                      (i == place.index() || isWord(tokens[i + 1].kind) ||
-                       tokens[i + 1].kind == P::NUMBER);
-    if (suspicious) {
-      std::string text = sources.text(list.range(tokens[i])).str();
-      auto near = nearestName(text, clauseWords());
-      // Names stand next to each other for other reasons too: be strict.
-      if (near && text.size() > 2 &&
-          llvm::StringRef(text).edit_distance(*near) <=
-              std::max<size_t>(1, text.size() / 3)) {
-        diags
-            .report(diag::unexpectedToken, list.range(tokens[i]),
-                    "unexpected '" + text + "'" +
-                        Place(sources, list, chunk, i).after())
-            .help("did you mean '" + *near + "'?");
-        return true;
-      }
-    }
-    if (tokens[i].lineStart)
       return false;
   }
   return false;

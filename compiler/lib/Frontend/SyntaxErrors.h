@@ -67,6 +67,11 @@ private:
   size_t at;
 };
 
+/// Reports the slip that made parsing fail at a token, where one is to be seen
+/// on its line.
+bool reportSlip(const SourceManager &sources, const TokenList &list,
+                Chunk chunk, size_t at, DiagnosticEngine &diags);
+
 /// Reports something at the top level that begins no declaration.
 void reportStray(const Place &place, DiagnosticEngine &diags);
 
@@ -88,7 +93,6 @@ public:
 private:
   void report(antlr4::Parser *parser, size_t found, bool setIsValid);
   bool inLoopHead(size_t at) const;
-  bool reportMisspeltWord(const Place &place);
 
   const SourceManager &sources;
   const TokenList &list;

@@ -1,7 +1,9 @@
 // Axes and their columns.
 // Declares axes as symbols of the module: sizes (and `-D axis=N`), parents,
 // members, columns, copies with primes, and axes known only by their size.
+#include "Collections.h"
 #include "Elaborator.h"
+#include "Parts.h"
 #include "Unsigned.h"
 #include "route/Dialect/Route/IR/Spelling.h"
 #include "llvm/ADT/StringExtras.h"
@@ -311,13 +313,13 @@ static std::string wholeNumbers(mlir::IntegerType type) {
 /// A row by its name, `east` or `zones.east`; a position, where rows have none.
 mlir::Attribute Elaborator::refConstant(const Expr &expr, RefType type) {
   AxisInfo *axis = e.axisOf(type.getAxis());
-  auto *name = dyn_cast<NameExpr>(&expr);
+  std::string name = rowSpelling(expr);
   auto *member = dyn_cast<MemberExpr>(&expr);
   auto *base =
       member ? dyn_cast<NameExpr>(ignoreParens(member->base.get())) : nullptr;
   AxisInfo *of = base ? axisNamed(base->name, /*report=*/false) : nullptr;
-  if (!axis->labels.empty() && (name || of == axis)) {
-    const Name &row = name ? name->name : member->member;
+  if (!axis->labels.empty() && (!name.empty() || of == axis)) {
+    Name row = of ? member->member : Name{name, expr.range};
     auto found = llvm::find(axis->labels, row.text);
     if (found != axis->labels.end())
       return e.builder.getI64IntegerAttr(found - axis->labels.begin());
@@ -380,7 +382,8 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
     if (!value)
       return {};
     if (unit != type.unit &&
-        !(unit.isNone() && (type.unit.counts() || *value == 0))) {
+        !(unit.isNone() &&
+          (type.unit.counts() || *value == 0 || !std::isfinite(*value)))) {
       error(diag::unitMismatch, expr.range,
             "expected " + type.unit.str() + ", found " + unit.str());
       return {};
@@ -441,9 +444,7 @@ void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl,
   TypeInfo type =
       resolveType(*decl.type, axis.name + "." + decl.name.text + ".enum");
   if (type.kind != TypeInfo::Kind::Array) {
-    if (type.kind != TypeInfo::Kind::None)
-      error(diag::wrongKind, decl.type->range,
-            "a column holds elements or arrays of them");
+    notElements(*decl.type, type, "a column holds elements or arrays of them");
     return;
   }
   ColumnInfo column;
@@ -462,7 +463,8 @@ void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl,
       stale = e.builder.getI64IntegerAttr(*ns);
   if (decl.fallback)
     fallback = constantAttr(*decl.fallback, type);
-  else if (decl.init && kind != ColumnKind::constant)
+  else if (decl.init && kind != ColumnKind::constant &&
+           !startsEmpty(*decl.init, type))
     fallback = constantAttr(*decl.init, type);
   // A live value that may go stale without a fallback may be unknown.
   type.optional |= kind == ColumnKind::live && decl.stale && !decl.fallback;

@@ -1,6 +1,7 @@
 // Lists, sets and membership.
 // `in` asks a plan, a list, a set or a range; `subset` compares two collections
 // or the bits of two whole numbers; handlers put members into sets of state.
+#include "Collections.h"
 #include "Elaborator.h"
 #include "Parts.h"
 #include "Unsigned.h"
@@ -9,6 +10,12 @@
 using namespace route;
 using namespace route::sema;
 using namespace route::ast;
+
+bool route::sema::startsEmpty(const Expr &written, const TypeInfo &type) {
+  auto *list = dyn_cast<ListExpr>(ignoreParens(&written));
+  return list && list->entries.empty() &&
+         isa_and_nonnull<route::SetType>(type.element);
+}
 
 /// An element as a member of type `member`: labels by name, refs of parts as
 /// rows of the whole, numbers in the member's type.
@@ -89,8 +96,21 @@ Value Elaborator::inList(const ast::BinaryExpr &expr, const ListExpr &list) {
 }
 
 Value Elaborator::evalIn(const ast::BinaryExpr &expr) {
-  if (auto *list = dyn_cast<ListExpr>(ignoreParens(expr.rhs.get())))
+  const Expr *among = ignoreParens(expr.rhs.get());
+  if (auto *list = dyn_cast<ListExpr>(among))
     return inList(expr, *list);
+  // `in (a, b)` and `in { 1, 2 }`, as other languages have them.
+  auto *braces = dyn_cast<SetExpr>(among);
+  if (isa<TupleExpr>(among) ||
+      (braces && llvm::any_of(braces->elements, [](const ExprPtr &element) {
+         return isa<NumberExpr, StringExpr>(element.get());
+       }))) {
+    StringRef inner = sources.text(among->range).drop_front().drop_back();
+    error(diag::typeMismatch, among->range,
+          "'in' asks a plan, a list, a set or a range")
+        .help("a list stands in square brackets: [" + inner.trim() + "]");
+    return Value();
+  }
   // `code in 400..428`
   auto *range = dyn_cast<ast::BinaryExpr>(ignoreParens(expr.rhs.get()));
   if (range && range->op == ast::BinaryOp::Range) {

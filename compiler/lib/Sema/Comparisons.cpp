@@ -13,6 +13,16 @@ using namespace route::ast;
 /// The label that a plain name is beside `like`; an error value when it is
 /// none.
 Value Elaborator::labelOf(const Expr &expr, const Value &like) {
+  if (like.is(Kind::Row) || like.is(Kind::Member)) {
+    std::string label = rowSpelling(expr);
+    auto found = llvm::find(like.axis->labels, label);
+    if (found == like.axis->labels.end())
+      return Value();
+    Value member = Value::ofAxis(Kind::Member, like.axis);
+    member.number = found - like.axis->labels.begin();
+    member.text = label;
+    return member;
+  }
   auto *name = dyn_cast<NameExpr>(ignoreParens(&expr));
   if (!name) {
     // `none` beside an enumeration that has it as a label.
@@ -24,15 +34,6 @@ Value Elaborator::labelOf(const Expr &expr, const Value &like) {
         labels.back() == "none")
       return Value::array(e.constantInt(element, int64_t(labels.size()) - 1));
     return Value();
-  }
-  if (like.is(Kind::Row) || like.is(Kind::Member)) {
-    auto found = llvm::find(like.axis->labels, name->name.text);
-    if (found == like.axis->labels.end())
-      return Value();
-    Value member = Value::ofAxis(Kind::Member, like.axis);
-    member.number = found - like.axis->labels.begin();
-    member.text = name->name.text;
-    return member;
   }
   if (!like.is(Kind::Array))
     return Value();
@@ -62,7 +63,7 @@ Value Elaborator::labelOf(const Expr &expr, const Value &like) {
 bool Elaborator::isFree(const Expr &side) {
   auto *name = dyn_cast<NameExpr>(ignoreParens(&side));
   return name && name->name.text != "this" && name->name.text != "now" &&
-         name->name.text != "inf" &&
+         name->name.text != "inf" && name->name.text != "nan" &&
          lookup(name->name, /*quiet=*/true).isError();
 }
 

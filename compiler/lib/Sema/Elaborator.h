@@ -82,6 +82,8 @@ private:
   Value resolve(Scope::Entry &entry, Scope &scope, SourceRange use);
   /// The value of a name, or an error. `quiet` gives an error value unreported.
   bool explainName(const ast::Name &name, DiagnosticBuilder &message);
+  static bool explainFunction(const ast::Name &name, StringRef argument,
+                              DiagnosticBuilder &message);
   Value lookup(const ast::Name &name, bool quiet = false);
   AxisInfo *axisNamed(const ast::Name &name, bool report = true);
   AxisInfo *axisOfPath(llvm::ArrayRef<ast::Name> path);
@@ -136,6 +138,16 @@ private:
   // Types.cpp
   TypeInfo resolveType(const ast::TypeExpr &type, StringRef hint = "");
   mlir::Type elementNamed(StringRef name, Unit &unit, double &scale);
+  TypeInfo resolveNamed(const ast::NamedType &named);
+  TypeInfo resolveUnit(const ast::UnitType &written);
+  TypeInfo resolveEnum(const ast::EnumType &coded, StringRef hint);
+  TypeInfo resolveRef(const ast::RefType &ref);
+  TypeInfo resolveCollection(const ast::TypeExpr &written,
+                             const ast::TypeExpr &of,
+                             const ast::Expr *capacity);
+  /// Says that a type is none of elements over axes, unless that is reported.
+  Value notElements(const ast::TypeExpr &written, const TypeInfo &type,
+                    StringRef what);
   bool resolveDims(const std::vector<ast::Dim> &dims, TypeInfo &type);
   bool resolveDim(const ast::Dim &dim, TypeInfo &type);
   mlir::Type storageType(const TypeInfo &type) {
@@ -150,6 +162,10 @@ private:
   Value evalNumber(const ast::NumberExpr &expr);
   Value evalName(const ast::NameExpr &expr);
   Value evalMember(const ast::MemberExpr &expr);
+  Value memberOfRun(const ast::Name &member, SourceRange range);
+  Value memberOfPlan(const Value &plan, const ast::Name &member);
+  Value memberOfRow(const Value &row, const ast::MemberExpr &expr);
+  Value memberOfArray(const Value &array, const ast::MemberExpr &expr);
   // Indexing.cpp
   Value evalIndex(const ast::IndexExpr &expr);
   Value rowAt(AxisInfo *plan, const ast::Expr &which);
@@ -179,7 +195,8 @@ private:
                      SourceRange range);
 
   // Operators.cpp
-  std::string unitBehind(SourceRange number);
+  std::string missingUnit(const Value &value, SourceRange number,
+                          const Unit &wanted);
   Value evalUnary(const ast::UnaryExpr &expr);
   Value evalBinary(const ast::BinaryExpr &expr);
   Value arithmetic(ast::BinaryOp op, const Value &lhs, const Value &rhs,
@@ -738,6 +755,8 @@ private:
   Value keptLoop(const ast::ForExpr &expr);
 
   // StateWrites.cpp
+  DiagnosticBuilder changedDeciding(StringRef state, SourceRange range);
+  bool writesColumn(const ast::Name &name);
   bool writeState(Storage &storage, Value value, SourceRange range);
   bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
                 SourceRange range);

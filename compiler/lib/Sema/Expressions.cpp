@@ -196,20 +196,29 @@ Value Elaborator::use(Value value, SourceRange range) {
 Value Elaborator::evalName(const NameExpr &expr) {
   if (expr.name.text == "this" && cx.candidate)
     return Value::ofAxis(Kind::Row, cx.candidate);
+  if (expr.name.text == "chosen" && cx.chosen)
+    return Value::ofAxis(Kind::Plan, cx.chosen, cx.chosen->plan);
+  // What is declared hides the words of the language.
+  auto word = [&](StringRef name) {
+    return expr.name.text == name && !cx.scope->lookup(name).first &&
+           (!cx.candidate || !columnOf(*cx.candidate, name)) &&
+           llvm::none_of(itemAxes, [&](const AxisInfo *item) {
+             return item->findColumn(name);
+           });
+  };
   // The order of the list, or that of declaration.
-  if (expr.name.text == "order" && cx.candidate &&
-      !cx.scope->lookup("order").first && !columnOf(*cx.candidate, "order"))
+  if (cx.candidate && word("order"))
     return Value::array(cx.candidateOrder
                             ? cx.candidateOrder
                             : e.iota(cx.candidate, /*asRef=*/false));
-  if (expr.name.text == "chosen" && cx.chosen)
-    return Value::ofAxis(Kind::Plan, cx.chosen, cx.chosen->plan);
-  if (expr.name.text == "now" && !cx.scope->lookup("now").first)
+  if (word("now"))
     return Value::array(
         NowOp::create(e.builder, e.loc, route::ArrayType::get(e.f64())),
         Unit::of(Unit::Time));
-  if (expr.name.text == "inf" && !cx.scope->lookup("inf").first)
+  if (word("inf"))
     return Value::literal(std::numeric_limits<double>::infinity(), false);
+  if (word("nan"))
+    return Value::literal(std::numeric_limits<double>::quiet_NaN(), false);
   return use(lookup(expr.name), expr.range);
 }
 
@@ -324,23 +333,135 @@ Value Elaborator::force(const Value &value) {
   return inContext(std::move(next), [&] { return eval(*value.lazy->expr); });
 }
 
+/// `run.chosen`, `run.failed`: rows that a run knows.
+Value Elaborator::memberOfRun(const Name &member, SourceRange range) {
+  if (member.text == "kept")
+    return fail(diag::callMisplaced, range,
+                "'run.kept' is what a loop of 'on feedback' runs over");
+  if (member.text != "failed" && member.text != "chosen")
+    return unknownName(member, "part of a run", {"failed", "chosen", "kept"});
+  Value rows = Value::ofKind(Kind::RunSet);
+  rows.text = member.text;
+  return rows;
+}
+
+/// Along a plan: its parts, and the columns of what it chose.
+Value Elaborator::memberOfPlan(const Value &plan, const Name &member) {
+  if (const Value *part = plan.part(member.text))
+    return *part;
+  if (member.text == "rank")
+    return Value::array(RankOp::create(
+        e.builder, e.loc, e.arrayType(e.i64(), {plan.axis}), plan.axis->plan));
+  AxisInfo *chosen = plan.axis->candidates();
+  while (chosen->isPlan()) // rows of a plan have the columns of its own
+    chosen = chosen->candidates();
+  if (const ColumnInfo *column = chosen->findColumn(member.text)) {
+    Value value = loadColumn(*chosen, *column);
+    return Value::array(e.gather(value.ir, plan.axis), value.unit);
+  }
+  std::vector<std::string> names = {"rank"};
+  if (plan.names)
+    names.insert(names.end(), plan.names->begin(), plan.names->end());
+  for (const ColumnInfo &column : chosen->columns)
+    names.push_back(column.name);
+  return unknownName(member, "column", names);
+}
+
+/// A column of a row or an axis, what its pool declares, a row of a pool.
+Value Elaborator::memberOfRow(const Value &row, const MemberExpr &expr) {
+  const std::string &name = expr.member.text;
+  if (auto column = columnOf(*row.axis, name)) {
+    Value value = *column;
+    mlir::Value position =
+        row.is(Kind::Member) ? asArray(row, expr.range) : row.ir;
+    if (position && e.typeOf(value.ir).hasAxis(row.axis->symbol))
+      value.ir = e.pick(value.ir, row.axis, position);
+    else if (position) // of a factor of a product
+      value.ir = e.pick(e.broadcastTo(value.ir, row.axis), row.axis, position);
+    return gatherIfAlong(value);
+  }
+  std::vector<std::string> names;
+  columnNames(*row.axis, names);
+  if (PoolInfo *pool = row.axis->pool) {
+    auto &entries = pool->scope->entries;
+    if (auto found = entries.find(name); found != entries.end()) {
+      Value value = resolve(found->second, *pool->scope, expr.member.range);
+      if (!row.is(Kind::Row) || !row.ir)
+        return use(value, expr.range);
+      Context next = cx;
+      next.frames.push_back({row.axis, nullptr, row.ir, 0});
+      return inContext(std::move(next), [&] { return use(value, expr.range); });
+    }
+    auto &labels = row.axis->labels;
+    if (auto found = llvm::find(labels, name); found != labels.end()) {
+      Value member = Value::ofAxis(Kind::Member, row.axis);
+      member.number = found - labels.begin();
+      member.text = name;
+      return member;
+    }
+    if (llvm::any_of(pool->bodies(), [&](const auto &body) {
+          return body->name.text == name;
+        })) {
+      error(diag::callMisplaced, expr.member.range,
+            "'" + name + "' is a body of '" + row.axis->name +
+                "', which the host runs")
+          .help("call it, as a statement of a route: let a = call m." + name +
+                "(r) timeout 30 s");
+      return Value();
+    }
+    for (auto &[known, entry] : entries)
+      names.push_back(known);
+  }
+  return unknownName(expr.member, "column of '" + row.axis->name + "'", names);
+}
+
+/// `h.gate`: the position of an axis with members; of a ref, a column of the
+/// row that it names.
+Value Elaborator::memberOfArray(const Value &array, const MemberExpr &expr) {
+  const std::string &name = expr.member.text;
+  AxisInfo *found = nullptr;
+  int64_t position = -1;
+  std::vector<std::string> names;
+  for (AxisInfo *axis : e.axesOf(array.ir)) {
+    names.insert(names.end(), axis->labels.begin(), axis->labels.end());
+    auto label = llvm::find(axis->labels, name);
+    if (label == axis->labels.end())
+      continue;
+    if (found)
+      return fail(diag::wrongKind, expr.member.range,
+                  "'" + name + "' is a member of both '" + found->name +
+                      "' and '" + axis->name + "'");
+    found = axis;
+    position = label - axis->labels.begin();
+  }
+  if (auto ref = dyn_cast<RefType>(e.valueTypeOf(array.ir)); ref && !found) {
+    AxisInfo *axis = e.axisOf(ref.getAxis());
+    if (auto column = columnOf(*axis, name))
+      return gatherIfAlong(
+          Value::array(e.typeOf(column->ir).hasAxis(axis->symbol)
+                           ? e.pick(column->ir, axis, array.ir)
+                           : column->ir,
+                       column->unit));
+    columnNames(*axis, names);
+  }
+  if (found)
+    return Value::array(
+        e.pick(array.ir, found, e.constantInt(e.i64(), position)), array.unit);
+  auto message = error(diag::unknownName, expr.member.range,
+                       "unknown member '" + name + "'");
+  if (!explainFunction(expr.member, sources.text(expr.base->range), message))
+    message.suggest(name, names);
+  return Value();
+}
+
 Value Elaborator::evalMember(const MemberExpr &expr) {
   // `host` and `run` are no values; only calls of them mean something.
   StringRef baseName = plainName(expr.base.get());
   if (baseName == "host" && !cx.scope->lookup("host").first)
     return fail(diag::wrongKind, expr.range,
                 "the host is called in a signal or with 'call'");
-  if (baseName == "run" && !cx.scope->lookup("run").first) {
-    if (expr.member.text == "kept")
-      return fail(diag::callMisplaced, expr.range,
-                  "'run.kept' is what a loop of 'on feedback' runs over");
-    if (expr.member.text != "failed" && expr.member.text != "chosen")
-      return unknownName(expr.member, "part of a run",
-                         {"failed", "chosen", "kept"});
-    Value rows = Value::ofKind(Kind::RunSet);
-    rows.text = expr.member.text;
-    return rows;
-  }
+  if (baseName == "run" && !cx.scope->lookup("run").first)
+    return memberOfRun(expr.member, expr.range);
   Value base = eval(*expr.base);
   const std::string &name = expr.member.text;
   switch (base.kind) {
@@ -365,115 +486,16 @@ Value Elaborator::evalMember(const MemberExpr &expr) {
     if (const Value *part = base.part(name))
       return *part;
     return unknownName(expr.member, "field", *base.names);
-  case Kind::Plan: {
-    if (const Value *part = base.part(name))
-      return *part;
-    if (name == "rank")
-      return Value::array(RankOp::create(e.builder, e.loc,
-                                         e.arrayType(e.i64(), {base.axis}),
-                                         base.axis->plan));
-    AxisInfo *chosen = base.axis->candidates();
-    while (chosen->isPlan()) // rows of a plan have the columns of its own
-      chosen = chosen->candidates();
-    if (const ColumnInfo *column = chosen->findColumn(name)) {
-      Value value = loadColumn(*chosen, *column);
-      return Value::array(e.gather(value.ir, base.axis), value.unit);
-    }
-    std::vector<std::string> names = {"rank"};
-    if (base.names)
-      names.insert(names.end(), base.names->begin(), base.names->end());
-    for (const ColumnInfo &column : chosen->columns)
-      names.push_back(column.name);
-    return unknownName(expr.member, "column", names);
-  }
+  case Kind::Plan:
+    return memberOfPlan(base, expr.member);
   case Kind::Row:
   case Kind::Axis:
-  case Kind::Member: {
-    if (auto column = columnOf(*base.axis, name)) {
-      Value value = *column;
-      mlir::Value position =
-          base.is(Kind::Member) ? asArray(base, expr.range) : base.ir;
-      if (position && e.typeOf(value.ir).hasAxis(base.axis->symbol))
-        value.ir = e.pick(value.ir, base.axis, position);
-      else if (position) // of a factor of a product
-        value.ir =
-            e.pick(e.broadcastTo(value.ir, base.axis), base.axis, position);
-      return gatherIfAlong(value);
-    }
-    if (base.axis->pool) {
-      auto &entries = base.axis->pool->scope->entries;
-      if (auto found = entries.find(name); found != entries.end()) {
-        Value value =
-            resolve(found->second, *base.axis->pool->scope, expr.member.range);
-        if (!base.is(Kind::Row) || !base.ir)
-          return use(value, expr.range);
-        Context next = cx;
-        next.frames.push_back({base.axis, nullptr, base.ir, 0});
-        return inContext(std::move(next),
-                         [&] { return use(value, expr.range); });
-      }
-      auto &labels = base.axis->labels;
-      if (auto found = llvm::find(labels, name); found != labels.end()) {
-        Value member = Value::ofAxis(Kind::Member, base.axis);
-        member.number = found - labels.begin();
-        member.text = name;
-        return member;
-      }
-    }
-    std::vector<std::string> names;
-    columnNames(*base.axis, names);
-    if (base.axis->pool &&
-        llvm::any_of(base.axis->pool->bodies(), [&](const auto &body) {
-          return body->name.text == name;
-        })) {
-      error(diag::callMisplaced, expr.member.range,
-            "'" + name + "' is a body of '" + base.axis->name +
-                "', which the host runs")
-          .help("call it, as a statement of a route: let a = call m." + name +
-                "(r) timeout 30 s");
-      return Value();
-    }
-    if (base.axis->pool)
-      for (auto &[known, entry] : base.axis->pool->scope->entries)
-        names.push_back(known);
-    return unknownName(expr.member, "column of '" + base.axis->name + "'",
-                       names);
-  }
+  case Kind::Member:
+    return memberOfRow(base, expr);
   case Kind::Lazy:
     return lazily(expr);
-  case Kind::Array: {
-    // `h.gate`: the position of an axis with members.
-    AxisInfo *found = nullptr;
-    int64_t position = -1;
-    std::vector<std::string> names;
-    for (AxisInfo *axis : e.axesOf(base.ir)) {
-      names.insert(names.end(), axis->labels.begin(), axis->labels.end());
-      auto label = llvm::find(axis->labels, name);
-      if (label == axis->labels.end())
-        continue;
-      if (found)
-        return fail(diag::wrongKind, expr.member.range,
-                    "'" + name + "' is a member of both '" + found->name +
-                        "' and '" + axis->name + "'");
-      found = axis;
-      position = label - axis->labels.begin();
-    }
-    // A ref: a column of the row it names.
-    if (auto ref = dyn_cast<RefType>(e.valueTypeOf(base.ir)); ref && !found) {
-      AxisInfo *axis = e.axisOf(ref.getAxis());
-      if (auto column = columnOf(*axis, name))
-        return gatherIfAlong(
-            Value::array(e.typeOf(column->ir).hasAxis(axis->symbol)
-                             ? e.pick(column->ir, axis, base.ir)
-                             : column->ir,
-                         column->unit));
-      columnNames(*axis, names);
-    }
-    if (!found)
-      return unknownName(expr.member, "member", names);
-    return Value::array(
-        e.pick(base.ir, found, e.constantInt(e.i64(), position)), base.unit);
-  }
+  case Kind::Array:
+    return memberOfArray(base, expr);
   default:
     return fail(diag::wrongKind, expr.range,
                 describe(base) + " has no members");

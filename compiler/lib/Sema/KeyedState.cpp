@@ -215,10 +215,7 @@ Value Elaborator::readKeyed(Storage &storage, const IndexExpr &expr,
 bool Elaborator::writeKeyed(Storage &storage, const IndexExpr &target,
                             Value value, SourceRange range) {
   if (!cx.handler) {
-    error(diag::stateOutsideHandler, range,
-          "state '" + storage.name + "' changes only in handlers")
-        .note(
-            "deciding reads a snapshot and is pure, so that decisions replay");
+    changedDeciding(storage.name, range);
     return false;
   }
   llvm::SmallVector<mlir::Value> keys;
@@ -312,10 +309,7 @@ Elaborator::placed(route::ArrayType type, Unit unit, mlir::Value before,
 bool Elaborator::writeElement(Storage &storage, const IndexExpr &target,
                               Value value, SourceRange range) {
   if (!cx.handler) {
-    error(diag::stateOutsideHandler, range,
-          "state '" + storage.name + "' changes only in handlers")
-        .note(
-            "deciding reads a snapshot and is pure, so that decisions replay");
+    changedDeciding(storage.name, range);
     return false;
   }
   std::vector<std::pair<AxisInfo *, mlir::Value>> at;

@@ -68,6 +68,23 @@ bool Elaborator::loopDomain(const ForExpr &expr, LoopRounds &rounds) {
     }
     return true;
   }
+  if (domain.is(Kind::Plan)) {
+    auto message =
+        error(diag::wrongKind, expr.domain->range,
+              "a loop runs a number of times or over a pool, found " +
+                  describe(domain));
+    std::string rows = domain.axis->candidates()->name;
+    if (cx.handler)
+      message
+          .note("a handler is about all items at once, and each has rows of "
+                "its own")
+          .help("write sums over the plan, as in n += count(" +
+                sources.text(expr.domain->range) + " per " + rows + ")");
+    else
+      message.help("loop over the pool, and ask inside: row in " +
+                   sources.text(expr.domain->range));
+    return false;
+  }
   mlir::Value count = asArray(domain, expr.domain->range, e.i64());
   if (!count)
     return false;

@@ -119,15 +119,43 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
   return value;
 }
 
+/// Tells how the language writes `x.contains("a")`, `len(x)` and the like;
+/// false where it has nothing of the kind.
+bool Elaborator::explainFunction(const Name &name, StringRef argument,
+                                 DiagnosticBuilder &message) {
+  std::string of = argument.size() > 40 ? "x" : argument.str();
+  static const struct {
+    std::vector<StringRef> names;
+    const char *help;
+  } others[] = {
+      // What others call a choice.
+      {{"topk", "top_k", "argmax", "argmin"},
+       "rows are chosen: choose 2 of models by score, the largest first; 'by "
+       "score up' takes the smallest first"},
+      {{"len", "length", "size", "strlen"},
+       "the length of a text is bytes(x), chars(x), words(x) or lines(x); of "
+       "rows it is count(x)"},
+      {{"avg", "average"}, "it is called 'mean'"},
+      {{"match", "matches", "like", "search"},
+       "a text is searched by regex(x, r\"…\") and contains(x, \"…\")"},
+      {{"null", "nil", "None", "undefined"},
+       "no row is 'none'; a value that is not known is 'unknown', and known(x) "
+       "asks"}};
+  for (const auto &[names, help] : others)
+    if (llvm::is_contained(names, name.text)) {
+      message.help(help);
+      return true;
+    }
+  if (of.empty() || !isBuiltin(name.text))
+    return false;
+  message.help("'" + name.text + "' is a function: " + name.text + "(" + of +
+               ", …)");
+  return true;
+}
+
 /// Tells of a name that means something elsewhere; false where it does not.
 bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
   bool known = false;
-  // What others call a choice.
-  if (llvm::is_contained({"topk", "top_k", "argmax", "argmin"}, name.text)) {
-    message.help("rows are chosen: choose 2 of models by score, the largest "
-                 "first; 'by score up' takes the smallest first");
-    return true;
-  }
   for (PoolInfo &pool : pools) {
     AxisInfo &axis = *pool.axis;
     bool row = llvm::is_contained(axis.labels, name.text);
@@ -151,7 +179,7 @@ bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
                    "' is a name only beside a value of its type");
       known = true;
     }
-  return known;
+  return known || explainFunction(name, "", message);
 }
 
 Value Elaborator::lookup(const Name &name, bool quiet) {
@@ -197,7 +225,7 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     columnNames(*cx.candidate, names);
   llvm::append_range(names, builtinNames());
-  llvm::append_range(names, std::vector<std::string>{"now", "inf"});
+  llvm::append_range(names, std::vector<std::string>{"now", "inf", "nan"});
   auto message =
       error(diag::unknownName, name.range, "unknown name '" + name.text + "'");
   if (!explainName(name, message))

@@ -68,7 +68,8 @@ bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left,
               " and " + r.unit.str())
         .label(left, l.unit.str())
         .label(right, r.unit.str())
-        .help(unitBehind(l.unit.isNone() ? left : right));
+        .help(l.unit.isNone() ? missingUnit(l, left, r.unit)
+                              : missingUnit(r, right, l.unit));
     return false;
   }
   if (!unify(a, b)) {
@@ -115,9 +116,11 @@ static Value fold(ast::BinaryOp op, const Value &a, const Value &b) {
   }
 }
 
-/// Help for `30 seconds`: a word that stands behind a number as if it were its
-/// unit. Nothing where there is none.
-std::string Elaborator::unitBehind(SourceRange number) {
+/// Help for `now + 30` and `now + 30 seconds`: the number with its unit, for
+/// which a word may stand behind it. Nothing where another unit is meant.
+std::string Elaborator::missingUnit(const Value &value, SourceRange number,
+                                    const Unit &wanted) {
+  StringRef written = sources.text(number).trim();
   LineColumn at = sources.lineColumn(number.file, number.end);
   StringRef line = sources.lineText(number.file, at.line);
   uint32_t behind = number.end - sources.lineStart(number.file, at.line);
@@ -133,9 +136,13 @@ std::string Elaborator::unitBehind(SourceRange number) {
       {"B", {"byte", "bytes", "b"}}};
   for (auto &[unit, words] : units)
     if (llvm::is_contained(words, word))
-      return ("'" + word + "' is no unit: write " +
-              sources.text(number).trim() + " " + unit)
-          .str();
+      return ("'" + word + "' is no unit: write " + written + " " + unit).str();
+  bool plain = value.is(Kind::Number) && value.unit.isNone() &&
+               !written.empty() && llvm::isDigit(written.front());
+  if (plain && wanted == Unit::of(Unit::Time))
+    return ("a number alone is no time: write " + written + " s").str();
+  if (plain && wanted == Unit::of(Unit::Money))
+    return ("a number alone is no money: write $" + written).str();
   return "";
 }
 
@@ -157,7 +164,8 @@ Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs,
         error(diag::unitMismatch, range,
               what + " needs one unit on both sides, found " + a.unit.str() +
                   " and " + b.unit.str())
-            .help(unitBehind(a.unit.isNone() ? left : right));
+            .help(a.unit.isNone() ? missingUnit(a, left, b.unit)
+                                  : missingUnit(b, right, a.unit));
         return Value();
       }
     }

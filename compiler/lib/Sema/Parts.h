@@ -1,4 +1,4 @@
-// The parts of a row of a pool of pools, as values.
+// The parts of a row of a pool of pools, as values and by name.
 #ifndef ROUTE_LIB_SEMA_PARTS_H
 #define ROUTE_LIB_SEMA_PARTS_H
 
@@ -13,6 +13,10 @@ inline Value partOfRow(const Value &value, const AxisInfo *candidate) {
               candidate != value.axis && candidate->descendsFrom(value.axis);
   return part ? Value::ofAxis(Value::Kind::Row, value.axis) : value;
 }
+
+/// The name that an expression spells for a row of a pool of pools, as nameRows
+/// gives it: `small*high`, `skip(small)`, `small`; empty where it spells none.
+std::string rowSpelling(const ast::Expr &expr);
 
 } // namespace route::sema
 

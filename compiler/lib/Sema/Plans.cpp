@@ -84,8 +84,11 @@ Value Elaborator::asPlan(const Value &value, SourceRange range) {
   default:
     break;
   }
-  return fail(diag::wrongKind, range,
-              "expected rows of a pool, found " + describe(value));
+  auto message = error(diag::wrongKind, range,
+                       "expected rows of a pool, found " + describe(value));
+  if (value.is(Kind::Builtin) && value.text == "reject")
+    message.help("a refusal has a code: reject(429)");
+  return Value();
 }
 
 /// Whether each item has a row.

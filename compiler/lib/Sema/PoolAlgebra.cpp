@@ -1,5 +1,6 @@
 // Pools made of other pools: parts, factors, names, columns and refs.
 #include "Elaborator.h"
+#include "Parts.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace route;
@@ -222,6 +223,23 @@ void Elaborator::nameRows(AxisInfo &axis) {
     if (!distinct.insert(name).second)
       return;
   axis.labels = std::move(names);
+}
+
+std::string route::sema::rowSpelling(const Expr &expr) {
+  const Expr *plain = ignoreParens(&expr);
+  if (auto *name = dyn_cast<NameExpr>(plain))
+    return name->name.text;
+  if (auto *product = dyn_cast<ast::BinaryExpr>(plain);
+      product && product->op == ast::BinaryOp::Mul) {
+    std::string left = rowSpelling(*product->lhs),
+                right = rowSpelling(*product->rhs);
+    return left.empty() || right.empty() ? "" : left + "*" + right;
+  }
+  if (auto *call = dyn_cast<CallExpr>(plain);
+      call && call->calleeName() == "skip" && call->args.size() == 1)
+    if (std::string of = rowSpelling(*call->args[0].value); !of.empty())
+      return "skip(" + of + ")";
+  return "";
 }
 
 AxisInfo *Elaborator::productOf(llvm::ArrayRef<AxisInfo *> factors,

@@ -46,12 +46,13 @@ Value Elaborator::elseChain(Value plan, const Expr &otherwise,
 /// What stands after `->` of a rule or after `else`.
 Value Elaborator::ruleTarget(const Expr &target) {
   const Expr *plain = ignoreParens(&target);
-  if (auto *name = dyn_cast<NameExpr>(plain); name && cx.resultPool) {
+  if (cx.resultPool) {
     Value member =
-        labelOf(*name, Value::ofAxis(Kind::Row, cx.resultPool->axis));
+        labelOf(*plain, Value::ofAxis(Kind::Row, cx.resultPool->axis));
     if (!member.isError())
       return planOfMember(member.axis, member, target.range);
-    if (lookup(name->name, /*quiet=*/true).isError()) {
+    auto *name = dyn_cast<NameExpr>(plain);
+    if (name && lookup(name->name, /*quiet=*/true).isError()) {
       error(diag::unknownName, name->name.range,
             "pool '" + cx.resultPool->axis->name + "' has no row '" +
                 name->name.text + "'")
@@ -69,10 +70,13 @@ Value Elaborator::ruleTarget(const Expr &target) {
   };
   const AxisInfo *own =
       value.is(Kind::Member) || value.is(Kind::Row) ? value.axis : nullptr;
+  bool ref = false; // to a row, which may be that of any item
   if (value.is(Kind::Array))
-    if (auto ref = dyn_cast<route::RefType>(e.valueTypeOf(value.ir)))
-      own = e.axisOf(ref.getAxis());
-  if (algebra || isOfPart(own, false)) {
+    if (auto type = dyn_cast<route::RefType>(e.valueTypeOf(value.ir))) {
+      own = e.axisOf(type.getAxis());
+      ref = cx.resultPool && own == cx.resultPool->axis;
+    }
+  if (algebra || ref || isOfPart(own, false)) {
     Candidates from;
     if (algebra ? !evalCandidates(*plain, from)
                 : !candidatesFrom(value, target.range, from))

@@ -14,11 +14,41 @@ static mlir::IntegerAttr boundOf(route::ArrayType type,
              : mlir::IntegerAttr();
 }
 
+DiagnosticBuilder Elaborator::changedDeciding(StringRef state,
+                                              SourceRange range) {
+  DiagnosticBuilder message =
+      error(diag::stateOutsideHandler, range,
+            "state '" + state + "' changes only in handlers");
+  message.note(
+      "deciding reads a snapshot and is pure, so that decisions replay");
+  return message;
+}
+
+/// `cool = …`, where rows have a state column of that name; false where none
+/// has one.
+bool Elaborator::writesColumn(const Name &name) {
+  for (PoolInfo &pool : pools) {
+    const ColumnInfo *column = pool.axis->findColumn(name.text);
+    if (!column || column->kind != ColumnKind::state)
+      continue;
+    std::string help = "write it of a row: m." + name.text + " = …";
+    if (cx.handler)
+      error(diag::unknownName, name.range,
+            "which row's '" + name.text + "' is written is not clear")
+          .label(column->range, "a column of '" + pool.axis->name + "'")
+          .help(help);
+    else
+      changedDeciding(name.text, name.range)
+          .label(column->range, "declared here")
+          .help(help + ", in a handler such as on failure(m, code)");
+    return true;
+  }
+  return false;
+}
+
 bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   if (!cx.handler) {
-    error(diag::stateOutsideHandler, range,
-          "state '" + storage.name + "' changes only in handlers")
-        .note("deciding reads a snapshot and is pure, so that decisions replay")
+    changedDeciding(storage.name, range)
         .help("write on commit { " + storage.name + " = … }");
     return false;
   }
@@ -110,10 +140,7 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &given,
     return false;
   }
   if (!cx.handler) {
-    error(diag::stateOutsideHandler, range,
-          "state '" + column->name + "' changes only in handlers")
-        .note(
-            "deciding reads a snapshot and is pure, so that decisions replay");
+    changedDeciding(column->name, range);
     return false;
   }
   TypeInfo type;

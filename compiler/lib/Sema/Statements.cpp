@@ -174,7 +174,8 @@ static ast::BinaryOp operatorOf(AssignOp op) {
 bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
   auto [entry, scope] = cx.scope->lookup(name.text);
   if (!entry)
-    return !unknownName(name, "name", cx.scope->visibleNames()).isError();
+    return !writesColumn(name) &&
+           !unknownName(name, "name", cx.scope->visibleNames()).isError();
   if (!entry->variable.empty() && stepping())
     return assignVariable(*entry, name, value, range);
   if (!entry->pending && entry->value.is(Kind::Array) && cx.carried &&

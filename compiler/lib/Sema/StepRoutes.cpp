@@ -67,18 +67,27 @@ bool Elaborator::bindStepParams(RouteInstance &route, std::vector<Value> &args,
     return block.addArgument(type, locationOf(name.range));
   };
   for (const ColumnPtr &param : route.decl->params) {
-    if (!param->type) {
-      AxisInfo *item = itemOfSteps(param->name);
-      if (!item) {
-        error(diag::stepParameter, param->name.range,
-              "what '" + param->name.text + "' is, is not clear")
-            .note(itemAxes.empty()
-                      ? "a route runs for one item: declare an axis with "
-                        "columns, such as axis request { prompt: text }"
-                      : "there are several axes with columns: name it after "
-                        "one of them, or give it a type");
+    TypeInfo type;
+    if (param->type) {
+      type = resolveType(*param->type, param->name.text);
+      if (type.kind == TypeInfo::Kind::None)
         return false;
-      }
+    }
+    AxisInfo *item = param->type ? nullptr : itemOfSteps(param->name);
+    if (type.kind == TypeInfo::Kind::Row &&
+        llvm::is_contained(itemAxes, type.rowOf))
+      item = type.rowOf;
+    if (!item && !param->type) {
+      error(diag::stepParameter, param->name.range,
+            "what '" + param->name.text + "' is, is not clear")
+          .note(itemAxes.empty()
+                    ? "a route runs for one item: declare an axis with "
+                      "columns, such as axis request { prompt: text }"
+                    : "there are several axes with columns: name it after "
+                      "one of them, or give it a type");
+      return false;
+    }
+    if (item) {
       mlir::Value position =
           addArgument(e.arrayType(RefType::get(&context, item->symbol), {}),
                       param->name, "item");
@@ -86,9 +95,6 @@ bool Elaborator::bindStepParams(RouteInstance &route, std::vector<Value> &args,
       args.push_back(Value::ofAxis(Kind::Row, item));
       continue;
     }
-    TypeInfo type = resolveType(*param->type, param->name.text);
-    if (type.kind == TypeInfo::Kind::None)
-      return false;
     mlir::Type element =
         type.kind == TypeInfo::Kind::Row
             ? mlir::Type(RefType::get(&context, type.rowOf->symbol))

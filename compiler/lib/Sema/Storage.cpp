@@ -2,6 +2,7 @@
 // What a decision reads. Reads are narrowed by the frames of the bodies they
 // stand in: a parameter of an expert is gathered to the rows of the plan that
 // the expert runs along.
+#include "Collections.h"
 #include "Elaborator.h"
 #include "route/Dialect/Route/IR/Spelling.h"
 
@@ -171,6 +172,12 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
 /// one that it is as long as.
 mlir::Value Elaborator::initialValue(const Expr &written, const TypeInfo &type,
                                      StringRef name) {
+  if (isa_and_nonnull<SetType>(type.element) &&
+      isa<ListExpr>(ignoreParens(&written))) {
+    error(diag::wrongKind, written.range, "a set of state starts empty")
+        .help("a handler puts members in: " + name + " += x");
+    return {};
+  }
   Value init = convert(eval(written), type, written.range);
   if (init.isError())
     return {};
@@ -223,11 +230,8 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   } else {
     type = resolveType(*decl.type, path + ".enum");
   }
-  if (type.kind == TypeInfo::Kind::None)
-    return Value();
   if (type.kind != TypeInfo::Kind::Array)
-    return fail(diag::wrongKind, decl.type->range,
-                "state holds elements over axes");
+    return notElements(*decl.type, type, "state holds elements over axes");
   if (!storage.keyTypes.empty() && !enclosingPools(scope).empty())
     return fail(diag::wrongKind, decl.type->range,
                 "state with keys stands outside pools");
@@ -258,7 +262,7 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
       bound, unitAttr(type.unit));
   if (!storage.keyTypes.empty())
     setKeys(op, e.builder.getTypeArrayAttr(storage.keyTypes));
-  if (decl.init && !decl.source) {
+  if (decl.init && !decl.source && !startsEmpty(*decl.init, type)) {
     e.builder.setInsertionPointToStart(&op.getInit().emplaceBlock());
     mlir::Operation *saved = topOp;
     topOp = op;
@@ -301,11 +305,8 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   TypeInfo type;
   if (decl.type) {
     type = resolveType(*decl.type, decl.name.text + ".enum");
-    if (type.kind == TypeInfo::Kind::None)
-      return Value();
     if (type.kind != TypeInfo::Kind::Array)
-      return fail(diag::wrongKind, decl.type->range,
-                  "a signal holds elements over axes");
+      return notElements(*decl.type, type, "a signal holds elements over axes");
   }
   Storage &storage = storages.emplace_back();
   storage.kind = Storage::Kind::Signal;

@@ -2,6 +2,7 @@
 // A test of a router becomes its inputs and what is expected; a test with
 // statements becomes a function that yields a truth for each `expect`.
 #include "Elaborator.h"
+#include "Parts.h"
 
 using namespace route;
 using namespace route::sema;
@@ -264,7 +265,8 @@ void Elaborator::emitTest(const TestDecl &decl,
     return; // a route with errors of its own
   bool isSteps = steps && steps.getKind() == FuncKind::steps;
   TestOp::Properties test;
-  if (isSteps && isa<RecordExpr, NameExpr>(wanted)) {
+  std::string label = rowSpelling(*wanted);
+  if (isSteps && (isa<RecordExpr>(wanted) || !label.empty())) {
     mlir::DictionaryAttr values;
     if (!testValues(*router, steps, *wanted, values))
       return;
@@ -277,8 +279,7 @@ void Elaborator::emitTest(const TestDecl &decl,
     if (refusal.isError())
       return;
     test.setReject(e.builder.getI64IntegerAttr(int64_t(refusal.number)));
-  } else if (auto *name = dyn_cast<NameExpr>(wanted)) {
-    StringRef label = name->name.text;
+  } else if (!label.empty()) {
     bool known = false;
     std::vector<std::string> names;
     if (const ChooseExpr *rules = rulesOf(*router))
@@ -303,7 +304,7 @@ void Elaborator::emitTest(const TestDecl &decl,
       }
     }
     if (!known) {
-      unknownName(name->name, "row or rule", names);
+      unknownName({label, wanted->range}, "row or rule", names);
       return;
     }
   } else {

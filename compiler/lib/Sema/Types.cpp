@@ -5,6 +5,7 @@
 #include "Unsigned.h"
 #include "route/Dialect/Route/IR/Spelling.h"
 #include "llvm/ADT/StringSwitch.h"
+#include <cmath>
 
 using namespace route;
 using namespace route::sema;
@@ -150,63 +151,175 @@ static TypeInfo elementType(mlir::Type element, Unit unit = {}) {
   return type;
 }
 
+/// A type of the language, a unit, a row of a pool or an axis, or a route.
+TypeInfo Elaborator::resolveNamed(const NamedType &named) {
+  Unit unit;
+  double scale = 1;
+  if (named.path.size() == 1)
+    if (mlir::Type element = elementNamed(named.name().text, unit, scale))
+      return elementType(element, unit);
+  auto [entry, scope] = cx.scope->lookup(named.path.front().text);
+  if (!entry) {
+    std::vector<std::string> names = {
+        "f32",  "bf16", "f16",    "f64",    "i64",   "u64",  "u32",   "u8",
+        "bool", "text", "handle", "tokens", "money", "time", "ratio", "bytes"};
+    for (std::string &name : cx.scope->visibleNames())
+      names.push_back(std::move(name));
+    const Name &name = named.path.front();
+    auto message = error(diag::unknownName, name.range,
+                         "unknown type '" + name.text + "'");
+    if (!explainName(name, message))
+      message.suggest(name.text, names);
+    return noType();
+  }
+  Value value = resolve(*entry, *scope, named.range);
+  if (named.path.size() > 1 && value.is(Kind::Module))
+    if (auto found = value.scope->entries.find(named.path[1].text);
+        found != value.scope->entries.end())
+      value = resolve(found->second, *value.scope, named.range);
+  TypeInfo type;
+  if (value.is(Kind::Axis) || (value.is(Kind::Subset) && value.axis)) {
+    type.kind = TypeInfo::Kind::Row;
+    type.rowOf = value.axis;
+  } else if (value.is(Kind::Route)) {
+    type.kind = TypeInfo::Kind::Route;
+    type.route = value.route;
+  } else if (!value.isError()) {
+    error(diag::wrongKind, named.range,
+          "expected a type, found " + describe(value));
+  }
+  return type;
+}
+
+/// `$/tok`
+TypeInfo Elaborator::resolveUnit(const UnitType &written) {
+  double scale = 1, below = 1;
+  auto unit = unitFromWord(written.numerator.text, scale);
+  if (!unit) {
+    unknownName(written.numerator, "unit", {"$", "s", "tok", "B"});
+    return noType();
+  }
+  if (written.denominator) {
+    auto other = unitFromWord(written.denominator.text, below);
+    if (!other) {
+      unknownName(written.denominator, "unit", {"s", "tok", "B"});
+      return noType();
+    }
+    *unit = *unit / *other;
+  }
+  return elementType(e.f64(), *unit);
+}
+
+/// `enum { a, b }`, or `enum C`, the members of axis C.
+TypeInfo Elaborator::resolveEnum(const ast::EnumType &coded, StringRef hint) {
+  if (!coded.members.empty())
+    return elementType(enumFrom(coded, hint));
+  AxisInfo *axis = axisNamed(coded.name);
+  if (!axis)
+    return noType();
+  if (axis->labels.empty()) {
+    error(diag::wrongKind, coded.name.range,
+          "'" + coded.name.text + "' has no members")
+        .label(axis->range, "declared here")
+        .help("list them: axis " + coded.name.text + " { a, b }");
+    return noType();
+  }
+  mlir::Type &element = memberEnums[axis];
+  if (!element) {
+    element = makeEnum(axis->labels, axis->name, axis->range);
+    symbolOf(element)->setAttr("of_axis", e.builder.getUnitAttr());
+  }
+  return elementType(element);
+}
+
+/// `ref models`, and `ref models[token]`, one for each position.
+TypeInfo Elaborator::resolveRef(const ast::RefType &ref) {
+  auto *over = dyn_cast<ast::ArrayType>(ref.target.get());
+  const TypeExpr &written = over ? *over->element : *ref.target;
+  // A value between the brackets would be a key.
+  auto isKey = [&](const Dim &dim) {
+    if (dim.form != Dim::Form::Axis || dim.path.size() != 1)
+      return false;
+    auto [entry, scope] = cx.scope->lookup(dim.path.front().text);
+    if (!entry)
+      return llvm::any_of(itemAxes, [&](const AxisInfo *item) {
+        return item->findColumn(dim.path.front().text);
+      });
+    mlir::Block scratch; // for what a let would compute
+    mlir::OpBuilder::InsertionGuard guard(e.builder);
+    e.builder.setInsertionPointToEnd(&scratch);
+    Value value = resolve(*entry, *scope, dim.range);
+    scratch.dropAllReferences();
+    return !value.isError() && !value.is(Kind::Axis);
+  };
+  if (over && llvm::any_of(over->dims, isKey)) {
+    error(diag::wrongKind, ref.range, "state with keys holds no refs")
+        .help("keep a truth for each row: bool[…, " +
+              sources.text(written.range) + "]");
+    return noType();
+  }
+  // `h` is an axis here, where there is one, and no hour.
+  auto *named = dyn_cast<NamedType>(&written);
+  bool axis = named && named->path.size() == 1 &&
+              cx.scope->lookup(named->name().text).first;
+  TypeInfo target;
+  if (axis) {
+    target.rowOf = axisNamed(named->name());
+    target.kind = target.rowOf ? TypeInfo::Kind::Row : TypeInfo::Kind::None;
+  } else {
+    target = resolveType(written);
+  }
+  if (target.kind != TypeInfo::Kind::Row) {
+    if (target.kind != TypeInfo::Kind::None)
+      error(diag::wrongKind, ref.range, "a ref names a pool or an axis");
+    return noType();
+  }
+  TypeInfo type =
+      elementType(route::RefType::get(&context, target.rowOf->symbol));
+  return !over || resolveDims(over->dims, type) ? type : noType();
+}
+
+/// `[text]`, or `set u64 max 64k lru` with its capacity.
+TypeInfo Elaborator::resolveCollection(const TypeExpr &written,
+                                       const TypeExpr &of,
+                                       const Expr *capacity) {
+  TypeInfo inner = resolveType(of);
+  if (inner.kind == TypeInfo::Kind::Row)
+    inner = elementType(route::RefType::get(&context, inner.rowOf->symbol));
+  if (inner.kind != TypeInfo::Kind::Array)
+    return noType();
+  if (inner.optional) {
+    error(diag::typeMismatch, written.range,
+          "a member of a list or set is never unknown")
+        .help("leave it out of the list, or make the whole optional: '[u32]?'");
+    return noType();
+  }
+  mlir::Type member = isU64(inner.element)
+                          ? inner.element
+                          : irgen::Emitter::computingType(inner.element);
+  bool list = isa<ast::ListType>(written);
+  TypeInfo type =
+      elementType(list ? mlir::Type(route::ListType::get(&context, member))
+                       : mlir::Type(route::SetType::get(&context, member)));
+  if (capacity &&
+      !(type.bound = constantSize(*capacity, "the capacity of a set")))
+    return noType();
+  return type;
+}
+
 TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
-  if (auto *named = dyn_cast<NamedType>(&expr)) {
-    Unit unit;
-    double scale = 1;
-    if (named->path.size() == 1)
-      if (mlir::Type element = elementNamed(named->name().text, unit, scale))
-        return elementType(element, unit);
-    auto [entry, scope] = cx.scope->lookup(named->path.front().text);
-    if (!entry) {
-      std::vector<std::string> names = {"f32",   "bf16", "f16",    "f64",
-                                        "i64",   "u64",  "u32",    "u8",
-                                        "bool",  "text", "handle", "tokens",
-                                        "money", "time", "ratio",  "bytes"};
-      for (std::string &name : cx.scope->visibleNames())
-        names.push_back(std::move(name));
-      const Name &name = named->path.front();
-      auto message = error(diag::unknownName, name.range,
-                           "unknown type '" + name.text + "'");
-      if (!explainName(name, message))
-        message.suggest(name.text, names);
-      return noType();
-    }
-    Value value = resolve(*entry, *scope, named->range);
-    if (named->path.size() > 1 && value.is(Kind::Module))
-      if (auto found = value.scope->entries.find(named->path[1].text);
-          found != value.scope->entries.end())
-        value = resolve(found->second, *value.scope, named->range);
-    TypeInfo type;
-    if (value.is(Kind::Axis) || (value.is(Kind::Subset) && value.axis)) {
-      type.kind = TypeInfo::Kind::Row;
-      type.rowOf = value.axis;
-    } else if (value.is(Kind::Route)) {
-      type.kind = TypeInfo::Kind::Route;
-      type.route = value.route;
-    } else if (!value.isError()) {
-      error(diag::wrongKind, expr.range,
-            "expected a type, found " + describe(value));
-    }
-    return type;
-  }
-  if (auto *unitType = dyn_cast<UnitType>(&expr)) {
-    double scale = 1, below = 1;
-    auto unit = unitFromWord(unitType->numerator.text, scale);
-    if (!unit) {
-      unknownName(unitType->numerator, "unit", {"$", "s", "tok", "B"});
-      return noType();
-    }
-    if (unitType->denominator) {
-      auto other = unitFromWord(unitType->denominator.text, below);
-      if (!other) {
-        unknownName(unitType->denominator, "unit", {"s", "tok", "B"});
-        return noType();
-      }
-      *unit = *unit / *other;
-    }
-    return elementType(e.f64(), *unit);
-  }
+  if (auto *named = dyn_cast<NamedType>(&expr))
+    return resolveNamed(*named);
+  if (auto *unit = dyn_cast<UnitType>(&expr))
+    return resolveUnit(*unit);
+  if (auto *coded = dyn_cast<ast::EnumType>(&expr))
+    return resolveEnum(*coded, hint);
+  if (auto *ref = dyn_cast<ast::RefType>(&expr))
+    return resolveRef(*ref);
+  if (auto *list = dyn_cast<ast::ListType>(&expr))
+    return resolveCollection(expr, *list->element, nullptr);
+  if (auto *set = dyn_cast<ast::SetType>(&expr))
+    return resolveCollection(expr, *set->element, set->capacity.get());
   if (auto *array = dyn_cast<ast::ArrayType>(&expr)) {
     TypeInfo type = resolveType(*array->element, hint);
     if (type.kind == TypeInfo::Kind::Row)
@@ -218,71 +331,6 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
       return noType();
     }
     return resolveDims(array->dims, type) ? type : noType();
-  }
-  if (auto *coded = dyn_cast<ast::EnumType>(&expr)) {
-    if (coded->members.empty()) { // `enum C`: the members of axis C
-      AxisInfo *axis = axisNamed(coded->name);
-      if (!axis)
-        return noType();
-      if (axis->labels.empty()) {
-        error(diag::wrongKind, coded->name.range,
-              "'" + coded->name.text + "' has no members")
-            .label(axis->range, "declared here")
-            .help("list them: axis " + coded->name.text + " { a, b }");
-        return noType();
-      }
-      mlir::Type &element = memberEnums[axis];
-      if (!element) {
-        element = makeEnum(axis->labels, axis->name, axis->range);
-        symbolOf(element)->setAttr("of_axis", e.builder.getUnitAttr());
-      }
-      return elementType(element);
-    }
-    mlir::Type element = enumFrom(*coded, hint);
-    return elementType(element);
-  }
-  if (auto *ref = dyn_cast<ast::RefType>(&expr)) {
-    if (auto *over = dyn_cast<ast::ArrayType>(ref->target.get())) {
-      error(diag::wrongKind, expr.range, "a ref has no axes and no keys")
-          .note("a state of the whole file holds one ref, and a state column "
-                "of a pool one for each row")
-          .help("keep a truth for each row: bool[…, " +
-                sources.text(over->element->range) + "]");
-      return noType();
-    }
-    TypeInfo target = resolveType(*ref->target);
-    if (target.kind == TypeInfo::Kind::Row)
-      return elementType(route::RefType::get(&context, target.rowOf->symbol));
-    if (target.kind != TypeInfo::Kind::None)
-      error(diag::wrongKind, expr.range, "a ref names a pool or an axis");
-    return noType();
-  }
-  if (isa<ast::ListType, ast::SetType>(&expr)) {
-    auto *list = dyn_cast<ast::ListType>(&expr);
-    TypeInfo inner =
-        resolveType(list ? *list->element : *cast<ast::SetType>(expr).element);
-    if (inner.kind == TypeInfo::Kind::Row)
-      inner = elementType(route::RefType::get(&context, inner.rowOf->symbol));
-    if (inner.kind != TypeInfo::Kind::Array)
-      return noType();
-    if (inner.optional) {
-      error(diag::typeMismatch, expr.range,
-            "a member of a list or set is never unknown")
-          .help(
-              "leave it out of the list, or make the whole optional: '[u32]?'");
-      return noType();
-    }
-    mlir::Type member = isU64(inner.element)
-                            ? inner.element
-                            : irgen::Emitter::computingType(inner.element);
-    TypeInfo type =
-        elementType(list ? mlir::Type(route::ListType::get(&context, member))
-                         : mlir::Type(route::SetType::get(&context, member)));
-    if (!list)
-      if (const ExprPtr &most = cast<ast::SetType>(expr).capacity)
-        if (!(type.bound = constantSize(*most, "the capacity of a set")))
-          return noType();
-    return type;
   }
   if (auto *optional = dyn_cast<OptionalType>(&expr)) {
     TypeInfo type = resolveType(*optional->element, hint);
@@ -307,6 +355,17 @@ TypeInfo Elaborator::resolveType(const TypeExpr &expr, StringRef hint) {
   for (const TypePtr &element : cast<TupleType>(expr).elements)
     type.elements.push_back(resolveType(*element, hint));
   return type;
+}
+
+Value Elaborator::notElements(const TypeExpr &written, const TypeInfo &type,
+                              StringRef what) {
+  if (type.kind == TypeInfo::Kind::None)
+    return Value();
+  auto message = error(diag::wrongKind, written.range, what);
+  if (type.kind == TypeInfo::Kind::Row)
+    message.help("what names one of its rows is a 'ref " +
+                 sources.text(written.range) + "'");
+  return Value();
 }
 
 Value Elaborator::convert(Value value, const TypeInfo &type,
@@ -334,7 +393,8 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
   mlir::Type target = getValueType(type.element);
   if (value.is(Kind::Number) && value.unit.isNone() && type.unit.counts())
     value.unit = type.unit;
-  if (value.is(Kind::Number) && value.number == 0)
+  if (value.is(Kind::Number) &&
+      (value.number == 0 || !std::isfinite(value.number)))
     value.unit = type.unit;
   Unit unit = value.unit;
   mlir::Value ir = asArray(value, range, target);
