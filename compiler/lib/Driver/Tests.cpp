@@ -96,7 +96,12 @@ static LogicalResult bindCells(Interpreter &interpreter, TestOp test,
     array->buffer->set(i, given ? elementOf(given, type.getElementType())
                                 : elements[i]);
   }
-  return interpreter.bindInput(name, *array);
+  if (failed(interpreter.bindInput(name, *array)))
+    return failure();
+  if (auto pushed =
+          test.getInputs().getAs<IntegerAttr>((name + "@pushed").str()))
+    interpreter.machine().pushedNs[name] = pushed.getInt();
+  return success();
 }
 
 /// State outside pools: the value everywhere.
@@ -119,7 +124,7 @@ static LogicalResult bindValue(Interpreter &interpreter, TestOp test,
     return bindCells(interpreter, test, name, rows);
   if (auto state = module.lookupSymbol<StateOp>(name))
     return bindState(interpreter, state, value);
-  if (name == "now") // done before
+  if (name == "now" || name.ends_with("@pushed")) // with the columns
     return success();
   route::ArrayType type = typeOfInput(module, name);
   if (!type)

@@ -542,52 +542,10 @@ private:
   /// Moves the builder to where symbols of the module go.
   void atModuleLevel();
 
-  // Tests.cpp
+  // Tests.cpp, TestInputs.cpp, StepTests.cpp
+  class InlineTest;
   void emitTest(const ast::TestDecl &decl,
                 const std::vector<const ast::RouteDecl *> &routers);
-  void emitExpectations(const ast::TestDecl &decl);
-  using TestCells =
-      std::map<std::string, llvm::SmallVector<mlir::NamedAttribute>>;
-  bool syntaxFailed() const;
-  bool testCell(const ast::TestDecl::Input &input, TestCells &cells);
-  bool testElement(const ast::TestDecl::Input &input);
-  bool testSetup(const ast::TestDecl &decl, mlir::FlatSymbolRefAttr &setup);
-  // TestInputs.cpp
-  /// How many positions an axis has in a test, each parent's after the other,
-  /// and which input said so.
-  struct TestSize {
-    llvm::SmallVector<int64_t> counts;
-    SourceRange range;
-    std::string name;
-  };
-  using TestSizes = llvm::MapVector<AxisInfo *, TestSize>;
-  mlir::Attribute testElementOf(const ast::Expr &expr, const TypeInfo &type,
-                                bool match, const ColumnInfo *column);
-  mlir::Attribute
-  testArray(const ast::Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
-            StringRef name, TestSizes &sizes,
-            llvm::function_ref<mlir::Attribute(const ast::Expr &)> leaf);
-  bool testInput(const ast::TestDecl::Input &input,
-                 llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs,
-                 TestSizes &sizes);
-  // StepTests.cpp
-  struct AnsweredCall;
-  bool testAnswers(const ast::TestDecl::Input &input,
-                   llvm::SmallVectorImpl<mlir::Attribute> &answers);
-  bool answeredBody(const ast::Expr &callee, StringRef base, StringRef name,
-                    AnsweredCall &call, std::vector<std::string> &names);
-  bool isAskedOfHost(const ast::Name &name);
-  TypeInfo answeredType(const AnsweredCall &call, StringRef name);
-  bool answeredRow(const ast::CallExpr &written, StringRef name,
-                   AnsweredCall &call);
-  mlir::Attribute answeredFields(const ast::RecordExpr &record,
-                                 const TypeInfo &type);
-  mlir::Attribute answeredFailure(const ast::Expr &written);
-  mlir::Attribute testAnswer(const AnsweredCall &call, const ast::Expr &written,
-                             bool any);
-  mlir::Attribute testConstant(const ast::Expr &expr, const TypeInfo &type);
-  bool testValues(const ast::RouteDecl &route, route::FuncOp func,
-                  const ast::Expr &wanted, mlir::DictionaryAttr &values);
 
   // Budgets.cpp
   bool elaborateBudget(const ast::BudgetDecl &decl, AxisInfo *pool);

@@ -1,15 +1,15 @@
 // What the host answers in inline tests.
 // `chat(small) = { text: 7 }`, `chat(large) = failed(500)`, `host.search() =
 // timeout`, or a list of these, one a call; and what a run must give.
-#include "Elaborator.h"
+#include "InlineTest.h"
 
 using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
 /// A constant of a field; a handle is a number.
-mlir::Attribute Elaborator::testConstant(const Expr &expr,
-                                         const TypeInfo &type) {
+mlir::Attribute Elaborator::InlineTest::constantOf(const Expr &expr,
+                                                   const TypeInfo &type) {
   auto *number = dyn_cast<NumberExpr>(&expr);
   auto ref = type.kind == TypeInfo::Kind::Array
                  ? dyn_cast<RefType>(getValueType(type.element))
@@ -17,16 +17,16 @@ mlir::Attribute Elaborator::testConstant(const Expr &expr,
   if (ref && number && number->integral)
     return e.builder.getI64IntegerAttr(int64_t(number->value()));
   if (type.kind != TypeInfo::Kind::Array || !type.axes.empty()) {
-    error(diag::wrongKind, expr.range,
-          "a test gives single values: this field has axes")
+    s.error(diag::wrongKind, expr.range,
+            "a test gives single values: this field has axes")
         .note("route-interp --host gives answers of every kind");
     return {};
   }
-  return constantAttr(expr, type);
+  return s.constantAttr(expr, type);
 }
 
 /// A call of the host that a test answers.
-struct Elaborator::AnsweredCall {
+struct Elaborator::InlineTest::AnsweredCall {
   const BodyDecl *body = nullptr; // null: of `host`
   PoolInfo *owner = nullptr;      // whose body it is
   std::string name;               // `models.chat`, `host.search`
@@ -36,18 +36,18 @@ struct Elaborator::AnsweredCall {
 
 /// Finds the body that `chat(small)` or `models.chat(small)` names; none where
 /// no pool has it. False after an error.
-bool Elaborator::answeredBody(const Expr &callee, StringRef base,
-                              StringRef name, AnsweredCall &call,
-                              std::vector<std::string> &names) {
-  for (PoolInfo &pool : pools)
+bool Elaborator::InlineTest::answeredBody(const Expr &callee, StringRef base,
+                                          StringRef name, AnsweredCall &call,
+                                          std::vector<std::string> &names) {
+  for (PoolInfo &pool : s.pools)
     for (const auto &known : pool.bodies()) {
       names.push_back(known->name.text);
       if (known->name.text != name ||
           (!base.empty() && base != pool.axis->name))
         continue;
       if (call.body) {
-        error(diag::wrongKind, callee.range,
-              "several pools have a body '" + name + "'")
+        s.error(diag::wrongKind, callee.range,
+                "several pools have a body '" + name + "'")
             .help("say which: " + call.owner->axis->name + "." + name + "(…)");
         return false;
       }
@@ -58,56 +58,57 @@ bool Elaborator::answeredBody(const Expr &callee, StringRef base,
 }
 
 /// Whether a route or a signal asks `host.name`.
-bool Elaborator::isAskedOfHost(const Name &name) {
+bool Elaborator::InlineTest::isAskedOfHost(const Name &name) {
   std::vector<std::string> names;
-  module->walk([&](AskOp op) {
+  s.module->walk([&](AskOp op) {
     if (!op.getPool())
       names.push_back(op.getName().str());
   });
-  for (auto signal : module->getOps<SignalOp>())
+  for (auto signal : s.module->getOps<SignalOp>())
     if (signal.getHost())
       names.push_back(signal.getHost()->str());
   if (llvm::is_contained(names, name.text))
     return true;
   if (!diags
            .hasErrors()) // else the route that asks it may be one that has them
-    error(diag::unknownName, name.range,
-          "nothing here asks 'host." + name.text + "'")
+    s.error(diag::unknownName, name.range,
+            "nothing here asks 'host." + name.text + "'")
         .suggest(name.text, names);
   return false;
 }
 
 /// The type of what a call is answered: that which its body declares or, of
 /// `host`, the call in the route says.
-TypeInfo Elaborator::answeredType(const AnsweredCall &call, StringRef name) {
+TypeInfo Elaborator::InlineTest::answeredType(const AnsweredCall &call,
+                                              StringRef name) {
   const TypeExpr *result = call.body ? call.body->result.get() : nullptr;
   if (!call.body)
-    for (auto &[written, known] : answerTypes)
-      if (hostTypes[written] == name)
+    for (auto &[written, known] : s.answerTypes)
+      if (s.hostTypes[written] == name)
         result = written;
   if (!result) {
     TypeInfo none;
     none.kind = TypeInfo::Kind::Record;
     return none;
   }
-  if (!answerTypes.count(result)) {
-    Context inside = cx;
-    inside.scope = call.owner ? call.owner->scope : cx.scope;
-    answerTypes[result] = inContext(std::move(inside),
-                                    [&] { return resolveType(*result, name); });
+  if (!s.answerTypes.count(result)) {
+    Context inside = s.cx;
+    inside.scope = call.owner ? call.owner->scope : s.cx.scope;
+    s.answerTypes[result] = s.inContext(
+        std::move(inside), [&] { return s.resolveType(*result, name); });
   }
-  return answerTypes[result];
+  return s.answerTypes[result];
 }
 
 /// The row of `chat(small)`, by its label or its number.
-bool Elaborator::answeredRow(const CallExpr &written, StringRef name,
-                             AnsweredCall &call) {
+bool Elaborator::InlineTest::answeredRow(const CallExpr &written,
+                                         StringRef name, AnsweredCall &call) {
   if (written.args.empty())
     return true;
   if (!call.body || written.args.size() != 1) {
-    error(diag::argumentMismatch, written.range,
-          "an answer is for one row, or for all: " + name + "(row) or " + name +
-              "()");
+    s.error(diag::argumentMismatch, written.range,
+            "an answer is for one row, or for all: " + name + "(row) or " +
+                name + "()");
     return false;
   }
   const Expr &row = *written.args[0].value;
@@ -117,8 +118,9 @@ bool Elaborator::answeredRow(const CallExpr &written, StringRef name,
   if (number && number->integral) {
     call.row = std::to_string(int64_t(number->value()));
   } else if (!llvm::is_contained(labels, call.row)) {
-    error(diag::unknownName, row.range,
-          "unknown row '" + call.row + "' of '" + call.owner->axis->name + "'")
+    s.error(diag::unknownName, row.range,
+            "unknown row '" + call.row + "' of '" + call.owner->axis->name +
+                "'")
         .suggest(call.row, labels);
     return false;
   }
@@ -126,11 +128,11 @@ bool Elaborator::answeredRow(const CallExpr &written, StringRef name,
 }
 
 /// `{ text: 7 }`: every field of the answer; null after an error.
-mlir::Attribute Elaborator::answeredFields(const RecordExpr &record,
-                                           const TypeInfo &type) {
+mlir::Attribute Elaborator::InlineTest::answeredFields(const RecordExpr &record,
+                                                       const TypeInfo &type) {
   for (const Arg &field : record.fields)
     if (!llvm::is_contained(type.names, field.name.text)) {
-      unknownName(field.name, "field of the answer", type.names);
+      s.unknownName(field.name, "field of the answer", type.names);
       return {};
     }
   llvm::SmallVector<mlir::NamedAttribute> fields;
@@ -140,11 +142,11 @@ mlir::Attribute Elaborator::answeredFields(const RecordExpr &record,
       if (field.name.text == name)
         given = field.value.get();
     if (!given) {
-      error(diag::missingField, record.range,
-            "this answer gives no '" + name + "'");
+      s.error(diag::missingField, record.range,
+              "this answer gives no '" + name + "'");
       return {};
     }
-    mlir::Attribute value = testConstant(*given, element);
+    mlir::Attribute value = constantOf(*given, element);
     if (!value)
       return {};
     fields.push_back(e.builder.getNamedAttr(name, value));
@@ -153,21 +155,22 @@ mlir::Attribute Elaborator::answeredFields(const RecordExpr &record,
 }
 
 /// `failed(500)`: the code; null after an error.
-mlir::Attribute Elaborator::answeredFailure(const Expr &written) {
-  auto code = evalConstant(written);
+mlir::Attribute Elaborator::InlineTest::answeredFailure(const Expr &written) {
+  auto code = s.evalConstant(written);
   if (!code)
     return {};
   if (*code < 1 || *code > 999 || *code != int(*code)) {
-    error(diag::badSize, written.range,
-          "a code of failure is a whole number from 1 to 999");
+    s.error(diag::badSize, written.range,
+            "a code of failure is a whole number from 1 to 999");
     return {};
   }
   return e.builder.getI64IntegerAttr(int64_t(*code));
 }
 
 /// One answer; null after an error. `any`: to every call there is.
-mlir::Attribute Elaborator::testAnswer(const AnsweredCall &call,
-                                       const Expr &written, bool any) {
+mlir::Attribute Elaborator::InlineTest::answerOf(const AnsweredCall &call,
+                                                 const Expr &written,
+                                                 bool any) {
   mlir::NamedAttrList entries;
   entries.append("call", e.builder.getStringAttr(call.name));
   if (!call.row.empty())
@@ -175,6 +178,15 @@ mlir::Attribute Elaborator::testAnswer(const AnsweredCall &call,
   if (any)
     entries.append("any", e.builder.getUnitAttr());
   const Expr *plain = ignoreParens(&written);
+  // `{ … } at 20 s`: so long after its call.
+  if (auto *at = dyn_cast<ast::BinaryExpr>(plain);
+      at && at->op == ast::BinaryOp::At) {
+    auto after = s.nanoseconds(*at->rhs);
+    if (!after)
+      return {};
+    entries.append("ms", e.builder.getF64FloatAttr(double(*after) / 1e6));
+    plain = ignoreParens(at->lhs.get());
+  }
   auto *failed = dyn_cast<CallExpr>(plain);
   auto *record = dyn_cast<RecordExpr>(plain);
   StringRef word = plainName(plain);
@@ -189,18 +201,17 @@ mlir::Attribute Elaborator::testAnswer(const AnsweredCall &call,
     word = "return";
     value = answeredFields(*record, call.type);
   } else {
-    error(diag::wrongKind, plain->range,
-          "expected what the host answers: { field: value }, failed(code), "
-          "timeout, gone, or a list of these");
+    s.error(diag::wrongKind, plain->range,
+            "expected what the host answers: { field: value }, failed(code), "
+            "timeout, gone, or a list of these");
   }
   if (!value)
     return {};
   entries.append(word, value);
-  return entries.getDictionary(&context);
+  return entries.getDictionary(&s.context);
 }
 
-bool Elaborator::testAnswers(const TestDecl::Input &input,
-                             llvm::SmallVectorImpl<mlir::Attribute> &answers) {
+bool Elaborator::InlineTest::giveAnswers(const TestDecl::Input &input) {
   // `chat(small)`, `models.chat(small)`, `host.search()`.
   const Expr *callee = ignoreParens(input.call->callee.get());
   auto *member = dyn_cast<MemberExpr>(callee);
@@ -212,7 +223,7 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
   if (!answeredBody(*callee, base, name, call, names))
     return false;
   if (!call.body && base != "host") {
-    unknownName(written, "body of a pool", names);
+    s.unknownName(written, "body of a pool", names);
     return false;
   }
   if (!call.body && !isAskedOfHost(written))
@@ -225,7 +236,7 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
           .str();
   const Expr *given = ignoreParens(input.value.get());
   auto add = [&](const Expr &answer, bool any) {
-    mlir::Attribute made = testAnswer(call, answer, any);
+    mlir::Attribute made = answerOf(call, answer, any);
     if (made)
       answers.push_back(made);
     return bool(made);
@@ -240,8 +251,9 @@ bool Elaborator::testAnswers(const TestDecl::Input &input,
 }
 
 /// What a run must give: `{ text: 7 }`, or the row whose answer it gives.
-bool Elaborator::testValues(const RouteDecl &decl, FuncOp func,
-                            const Expr &wanted, mlir::DictionaryAttr &values) {
+bool Elaborator::InlineTest::expectValues(const RouteDecl &decl, FuncOp func,
+                                          const Expr &wanted,
+                                          mlir::DictionaryAttr &values) {
   llvm::SmallVector<mlir::NamedAttribute> expected;
   auto add = [&](const Name &field, const Expr &value) {
     std::string full = decl.name.text + "." + field.text;
@@ -257,13 +269,13 @@ bool Elaborator::testValues(const RouteDecl &decl, FuncOp func,
       type.element =
           cast<route::ArrayType>(func.getResultTypes()[i]).getElementType();
       if (auto number = dyn_cast<NumberExpr>(ignoreParens(&value)))
-        type.unit = evalNumber(*number).unit;
-      mlir::Attribute attr = testConstant(value, type);
+        type.unit = s.evalNumber(*number).unit;
+      mlir::Attribute attr = constantOf(value, type);
       if (attr)
         expected.push_back(e.builder.getNamedAttr(full, attr));
       return bool(attr);
     }
-    unknownName(field, "result", names);
+    s.unknownName(field, "result", names);
     return false;
   };
   if (auto *record = dyn_cast<RecordExpr>(&wanted)) {

@@ -1,7 +1,7 @@
 // The columns and signals that an inline test gives.
 // A list gives one value a position, of the axes below the item, of which a
 // test has one; a single value is that of every position.
-#include "Elaborator.h"
+#include "InlineTest.h"
 #include "route/Dialect/Route/IR/Spelling.h"
 
 using namespace route;
@@ -48,13 +48,14 @@ static std::optional<int64_t> knownCount(mlir::ModuleOp module,
 }
 
 /// One element: a list or set where it is one, or a constant.
-mlir::Attribute Elaborator::testElementOf(const Expr &expr,
-                                          const TypeInfo &type, bool match,
-                                          const ColumnInfo *column) {
+mlir::Attribute Elaborator::InlineTest::elementOf(const Expr &expr,
+                                                  const TypeInfo &type,
+                                                  bool match,
+                                                  const ColumnInfo *column) {
   const Expr &plain = *ignoreParens(&expr);
   if (isa<UnknownExpr>(plain) && column && !isa<RangeType>(type.element)) {
-    error(diag::typeMismatch, plain.range,
-          "column '" + column->name + "' is always known")
+    s.error(diag::typeMismatch, plain.range,
+            "column '" + column->name + "' is always known")
         .label(column->range, "declared here");
     return {};
   }
@@ -65,25 +66,24 @@ mlir::Attribute Elaborator::testElementOf(const Expr &expr,
   auto *list = dyn_cast<ListExpr>(&plain);
   mlir::Type member = memberTypeOf(getValueType(type.element));
   if (list && !member) {
-    error(diag::typeMismatch, plain.range,
-          "expected a constant of type " + spellElement(type.element) +
-              ", found a list");
+    s.error(diag::typeMismatch, plain.range,
+            "expected a constant of type " + spellElement(type.element) +
+                ", found a list");
     return {};
   }
   if (!list)
-    return constantAttr(plain, type);
+    return s.constantAttr(plain, type);
   TypeInfo each = type;
   each.element = member;
   llvm::SmallVector<mlir::Attribute> members;
   for (const Arg &entry : list->entries) {
-    mlir::Attribute value =
-        isa<UnknownExpr>(ignoreParens(entry.value.get()))
-            ? mlir::Attribute()
-            : testElementOf(*entry.value, each, false, nullptr);
+    mlir::Attribute value = isa<UnknownExpr>(ignoreParens(entry.value.get()))
+                                ? mlir::Attribute()
+                                : elementOf(*entry.value, each, false, nullptr);
     if (!value) {
       if (isa<UnknownExpr>(ignoreParens(entry.value.get())))
-        error(diag::typeMismatch, entry.value->range,
-              "members of a list are always known");
+        s.error(diag::typeMismatch, entry.value->range,
+                "members of a list are always known");
       return {};
     }
     members.push_back(value);
@@ -94,10 +94,9 @@ mlir::Attribute Elaborator::testElementOf(const Expr &expr,
 /// A value over `axes`: a single one for all positions, or the values of all in
 /// row-major order as an array. What lists say of sizes goes to `sizes` and
 /// must agree with what is there.
-mlir::Attribute
-Elaborator::testArray(const Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
-                      StringRef name, TestSizes &sizes,
-                      llvm::function_ref<mlir::Attribute(const Expr &)> leaf) {
+mlir::Attribute Elaborator::InlineTest::arrayOf(
+    const Expr &expr, llvm::ArrayRef<AxisInfo *> axes, StringRef name,
+    llvm::function_ref<mlir::Attribute(const Expr &)> leaf) {
   const Expr *plain = ignoreParens(&expr);
   if (axes.empty() || !isa<ListExpr>(plain)) {
     mlir::Attribute one = leaf(*plain);
@@ -110,12 +109,12 @@ Elaborator::testArray(const Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
   for (auto [level, axis] : llvm::enumerate(axes)) {
     llvm::SmallVector<const Expr *> below;
     llvm::SmallVector<int64_t> counts;
-    std::optional<int64_t> known = knownCount(*module, *axis);
+    std::optional<int64_t> known = knownCount(*s.module, *axis);
     for (const Expr *part : parts) {
       auto *list = dyn_cast<ListExpr>(part);
       if (!list) {
-        error(diag::typeMismatch, part->range,
-              "expected a list: '" + name + "' is over '" + axis->name + "'")
+        s.error(diag::typeMismatch, part->range,
+                "expected a list: '" + name + "' is over '" + axis->name + "'")
             .label(axis->range, "declared here");
         return {};
       }
@@ -123,9 +122,9 @@ Elaborator::testArray(const Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
       if (!known && axis->parents.empty() && !counts.empty())
         known = counts.front();
       if (known && count != *known) {
-        error(diag::badSize, part->range,
-              "a list of " + llvm::Twine(count) + " for '" + name +
-                  "', where '" + axis->name + "' has " + llvm::Twine(*known))
+        s.error(diag::badSize, part->range,
+                "a list of " + llvm::Twine(count) + " for '" + name +
+                    "', where '" + axis->name + "' has " + llvm::Twine(*known))
             .label(axis->range, "declared here");
         return {};
       }
@@ -139,12 +138,12 @@ Elaborator::testArray(const Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
       if (counts.empty()) // of nothing
         counts.push_back(0);
       auto [said, fresh] = sizes.try_emplace(
-          axis, TestSize{counts, SourceRange(expr.range), name.str()});
+          axis, Size{counts, SourceRange(expr.range), name.str()});
       if (!fresh && said->second.counts != counts) {
         for (auto [i, count] : llvm::enumerate(counts))
           if (i >= said->second.counts.size() ||
               count != said->second.counts[i]) {
-            auto message = error(
+            auto message = s.error(
                 diag::badSize, parts[i]->range,
                 "'" + name + "' has " + llvm::Twine(count) + " of '" +
                     axis->name + "' here, and '" + said->second.name + "' " +
@@ -154,9 +153,9 @@ Elaborator::testArray(const Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
             message.label(said->second.range, "given here");
             return {};
           }
-        error(diag::badSize, expr.range,
-              "'" + name + "' has other lists over '" + axis->name +
-                  "' than '" + said->second.name + "'")
+        s.error(diag::badSize, expr.range,
+                "'" + name + "' has other lists over '" + axis->name +
+                    "' than '" + said->second.name + "'")
             .label(said->second.range, "given here");
         return {};
       }
@@ -174,9 +173,7 @@ Elaborator::testArray(const Expr &expr, llvm::ArrayRef<AxisInfo *> axes,
 }
 
 /// One input of a test as an attribute, with the name that it binds.
-bool Elaborator::testInput(const TestDecl::Input &input,
-                           llvm::SmallVectorImpl<mlir::NamedAttribute> &inputs,
-                           TestSizes &sizes) {
+bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
   TypeInfo type;
   type.kind = TypeInfo::Kind::Array;
   std::string name;
@@ -185,11 +182,11 @@ bool Elaborator::testInput(const TestDecl::Input &input,
   llvm::SmallVector<AxisInfo *> axes;
   std::vector<std::string> names;
   if (input.isSignal) {
-    auto found = root->entries.find(input.name.text);
-    Value value = found == root->entries.end()
+    auto found = s.root->entries.find(input.name.text);
+    Value value = found == s.root->entries.end()
                       ? Value()
-                      : resolve(found->second, *root, input.name.range);
-    if (input.name.text == "now" && found == root->entries.end()) {
+                      : s.resolve(found->second, *s.root, input.name.range);
+    if (input.name.text == "now" && found == s.root->entries.end()) {
       name = "now";
       type.element = e.f64();
       type.unit = Unit::of(Unit::Time);
@@ -197,8 +194,8 @@ bool Elaborator::testInput(const TestDecl::Input &input,
     bool state =
         value.is(Kind::Storage) && value.storage->kind == Storage::Kind::State;
     if (state && !value.storage->keyTypes.empty()) {
-      error(diag::wrongKind, input.name.range,
-            "state with keys is given for a key")
+      s.error(diag::wrongKind, input.name.range,
+              "state with keys is given for a key")
           .label(value.storage->range, "declared here")
           .help("write the key: " + input.name.text + "[…] = …");
       return false;
@@ -214,7 +211,7 @@ bool Elaborator::testInput(const TestDecl::Input &input,
           axes.push_back(e.axisOf(axis));
     }
   } else {
-    for (AxisInfo *axis : itemAxes) {
+    for (AxisInfo *axis : s.itemAxes) {
       for (const ColumnInfo &column : axis->columns)
         names.push_back(column.name);
       if (const ColumnInfo *column = axis->findColumn(input.name.text)) {
@@ -227,22 +224,23 @@ bool Elaborator::testInput(const TestDecl::Input &input,
     }
   }
   if (name.empty()) {
-    if (auto failed = root->entries.find(input.name.text);
-        input.isSignal && diags.hasErrors() && failed != root->entries.end() &&
-        !failed->second.pending && failed->second.value.isError())
+    if (auto failed = s.root->entries.find(input.name.text);
+        input.isSignal && diags.hasErrors() &&
+        failed != s.root->entries.end() && !failed->second.pending &&
+        failed->second.value.isError())
       return false; // its declaration has told why
-    auto message =
-        error(diag::unknownName, input.name.range,
-              llvm::Twine("unknown ") + (input.isSignal ? "signal" : "column") +
-                  " '" + input.name.text + "'");
+    auto message = s.error(diag::unknownName, input.name.range,
+                           llvm::Twine("unknown ") +
+                               (input.isSignal ? "signal" : "column") + " '" +
+                               input.name.text + "'");
     // The sign says which of the two is meant.
-    bool column = llvm::any_of(itemAxes, [&](AxisInfo *axis) {
+    bool column = llvm::any_of(s.itemAxes, [&](AxisInfo *axis) {
       return axis->findColumn(input.name.text);
     });
-    auto other = root->entries.find(input.name.text);
+    auto other = s.root->entries.find(input.name.text);
     if (input.isSignal) {
       names = {"now"};
-      for (auto &[known, entry] : root->entries)
+      for (auto &[known, entry] : s.root->entries)
         if (isSignalEntry(entry) ||
             (entry.pending && isa<StateDecl>(entry.pending)) ||
             (entry.value.is(Kind::Storage) &&
@@ -252,7 +250,7 @@ bool Elaborator::testInput(const TestDecl::Input &input,
     if (input.isSignal && column)
       message.note("'" + input.name.text +
                    "' is a column, which is given with ':'");
-    else if (!input.isSignal && other != root->entries.end() &&
+    else if (!input.isSignal && other != s.root->entries.end() &&
              isSignalEntry(other->second))
       message.note("'" + input.name.text +
                    "' is a signal, which is given with '='");
@@ -260,18 +258,16 @@ bool Elaborator::testInput(const TestDecl::Input &input,
       message.suggest(input.name.text, names);
     return false;
   }
-  mlir::Attribute value =
-      testArray(*input.value, writtenAxes(axes), input.name.text, sizes,
-                [&](const Expr &leaf) {
-                  return testElementOf(leaf, type, match, given);
-                });
+  mlir::Attribute value = arrayOf(
+      *input.value, writtenAxes(axes), input.name.text,
+      [&](const Expr &leaf) { return elementOf(leaf, type, match, given); });
   if (!value)
     return false;
   if (llvm::any_of(inputs, [&](mlir::NamedAttribute known) {
         return known.getName() == name;
       })) {
-    error(diag::duplicateName, input.name.range,
-          "'" + input.name.text + "' is given twice");
+    s.error(diag::duplicateName, input.name.range,
+            "'" + input.name.text + "' is given twice");
     return false;
   }
   inputs.push_back(e.builder.getNamedAttr(name, value));

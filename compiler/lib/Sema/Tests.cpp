@@ -1,7 +1,7 @@
 // Inline tests.
 // A test of a router becomes its inputs and what is expected; a test with
 // statements becomes a function that yields a truth for each `expect`.
-#include "Elaborator.h"
+#include "InlineTest.h"
 #include "Parts.h"
 
 using namespace route;
@@ -29,16 +29,47 @@ static bool isComparison(ast::BinaryOp op) {
 }
 
 /// Whether a declaration could not be read.
-bool Elaborator::syntaxFailed() const {
+bool Elaborator::InlineTest::syntaxFailed() const {
   return llvm::any_of(diags.diagnostics(), [](const Diagnostic &told) {
     return told.severity == Severity::Error &&
            unsigned(told.code) < unsigned(diag::unknownName);
   });
 }
 
+/// `p95 = 2 s at 5 s`: notes when a live column was pushed, which all of its
+/// rows are at once, and leaves the value. Without a time it is the test's.
+bool Elaborator::InlineTest::pushedAt(const TestDecl::Input &input,
+                                      const ColumnInfo &column,
+                                      const AxisInfo &pool,
+                                      const Expr *&value) {
+  auto *at = dyn_cast<ast::BinaryExpr>(value);
+  if (!at || at->op != ast::BinaryOp::At)
+    return true;
+  if (column.kind != ColumnKind::live) {
+    s.error(diag::wrongKind, at->rhs->range,
+            "column '" + column.name + "' is no live one, which has a time")
+        .label(column.range, "declared here");
+    return false;
+  }
+  auto time = s.nanoseconds(*at->rhs);
+  if (!time)
+    return false;
+  auto [known, fresh] = pushes.try_emplace(
+      pool.symbol.getValue().str() + "." + column.name, *time, at->rhs->range);
+  if (!fresh && known->second.first != *time) {
+    s.error(diag::duplicateName, at->rhs->range,
+            "'" + column.name + "' is pushed at another time")
+        .label(known->second.second, "first here")
+        .note("a push is of all rows of a column");
+    return false;
+  }
+  value = ignoreParens(at->lhs.get());
+  return true;
+}
+
 /// `small.cool = …`, `models.small.cool = …`, or `models.cool = …` for all
 /// rows: what a test gives for a live or state column.
-bool Elaborator::testCell(const TestDecl::Input &input, TestCells &cells) {
+bool Elaborator::InlineTest::giveCell(const TestDecl::Input &input) {
   const auto &member = cast<MemberExpr>(*input.cell);
   const Name &wanted = member.member;
   auto *path = dyn_cast<MemberExpr>(member.base.get());
@@ -48,7 +79,7 @@ bool Elaborator::testCell(const TestDecl::Input &input, TestCells &cells) {
   std::vector<AxisInfo *> owners;
   std::vector<std::string> names;
   bool all = false;
-  for (PoolInfo &pool : pools) {
+  for (PoolInfo &pool : s.pools) {
     AxisInfo &axis = *pool.axis;
     bool whole = poolName.empty() && axis.name == base;
     if (!poolName.empty() && axis.name != poolName)
@@ -63,16 +94,16 @@ bool Elaborator::testCell(const TestDecl::Input &input, TestCells &cells) {
   }
   if (owners.empty()) {
     if (!syntaxFailed()) // or its pool may be one that could not be read
-      unknownName(row, "row", names);
+      s.unknownName(row, "row", names);
     return false;
   }
   if (owners.size() > 1) // the one that has such a column
     llvm::erase_if(
         owners, [&](AxisInfo *axis) { return !axis->findColumn(wanted.text); });
   if (owners.size() > 1) {
-    error(diag::wrongKind, input.cell->range,
-          "several pools have a row '" + row.text + "' and a column '" +
-              wanted.text + "'")
+    s.error(diag::wrongKind, input.cell->range,
+            "several pools have a row '" + row.text + "' and a column '" +
+                wanted.text + "'")
         .help("say which: " + owners[0]->name + "." + row.text + "." +
               wanted.text);
     return false;
@@ -82,78 +113,79 @@ bool Elaborator::testCell(const TestDecl::Input &input, TestCells &cells) {
   if (!column) {
     names.clear();
     if (!owners.empty())
-      columnNames(*owners[0], names);
+      s.columnNames(*owners[0], names);
     // What a pool with errors has cannot be said.
-    auto pool = owners.empty() ? root->entries.end()
-                               : root->entries.find(owners[0]->name);
-    if (pool == root->entries.end() || pool->second.pending ||
+    auto pool = owners.empty() ? s.root->entries.end()
+                               : s.root->entries.find(owners[0]->name);
+    if (pool == s.root->entries.end() || pool->second.pending ||
         !pool->second.value.isError())
-      unknownName(wanted, "column", names);
+      s.unknownName(wanted, "column", names);
     return false;
   }
   if (column->kind != ColumnKind::live && column->kind != ColumnKind::state) {
-    error(diag::wrongKind, wanted.range,
-          "column '" + column->name + "' is constant")
+    s.error(diag::wrongKind, wanted.range,
+            "column '" + column->name + "' is constant")
         .label(column->range, "declared here")
         .note("a test gives live and state columns");
     return false;
   }
+  const Expr *given = ignoreParens(input.value.get());
+  if (!pushedAt(input, *column, *owners[0], given))
+    return false;
   TypeInfo type;
   type.kind = TypeInfo::Kind::Array;
   type.element = column->type.getElementType();
   type.unit = column->unit;
-  if (isa<UnknownExpr>(ignoreParens(input.value.get())) &&
-      !isa<RangeType>(type.element)) {
-    error(diag::typeMismatch, input.value->range,
-          "column '" + column->name + "' is always known")
+  if (isa<UnknownExpr>(given) && !isa<RangeType>(type.element)) {
+    s.error(diag::typeMismatch, given->range,
+            "column '" + column->name + "' is always known")
         .label(column->range, "declared here");
     return false;
   }
-  mlir::Attribute value = constantAttr(*input.value, type);
+  mlir::Attribute value = s.constantAttr(*given, type);
   if (!value)
     return false;
-  auto &given = cells[owners[0]->symbol.getValue().str() + "." + column->name];
+  auto &rows = cells[owners[0]->symbol.getValue().str() + "." + column->name];
   for (const std::string &label : owners[0]->labels) {
     if (!all && label != row.text)
       continue;
-    if (llvm::any_of(given, [&](mlir::NamedAttribute known) {
+    if (llvm::any_of(rows, [&](mlir::NamedAttribute known) {
           return known.getName() == label;
         })) {
-      error(diag::duplicateName, input.cell->range,
-            "'" + column->name + "' of '" + label + "' is given twice");
+      s.error(diag::duplicateName, input.cell->range,
+              "'" + column->name + "' of '" + label + "' is given twice");
       return false;
     }
-    given.push_back(e.builder.getNamedAttr(label, value));
+    rows.push_back(e.builder.getNamedAttr(label, value));
   }
   return true;
 }
 
 /// `used[tenant] = 9`: written as a handler would.
-bool Elaborator::testElement(const TestDecl::Input &input) {
+bool Elaborator::InlineTest::giveElement(const TestDecl::Input &input) {
   const auto &index = cast<IndexExpr>(*input.cell);
-  Value value = eval(*input.value);
+  Value value = s.eval(*input.value);
   if (value.isError())
     return false;
-  if (Storage *storage = keyedNamed(*index.base))
-    return writeKeyed(*storage, index, value, input.value->range);
+  if (Storage *storage = s.keyedNamed(*index.base))
+    return s.writeKeyed(*storage, index, value, input.value->range);
   Value base;
   if (auto *name = dyn_cast<NameExpr>(ignoreParens(index.base.get()))) {
-    base = lookup(name->name);
+    base = s.lookup(name->name);
     if (base.isError())
       return false;
   }
   if (base.is(Kind::Storage) && base.storage->kind == Storage::Kind::State)
-    return writeElement(*base.storage, index, value, input.value->range);
-  error(diag::wrongKind, input.cell->range,
-        "a test gives elements of state that is declared outside pools")
+    return s.writeElement(*base.storage, index, value, input.value->range);
+  s.error(diag::wrongKind, input.cell->range,
+          "a test gives elements of state that is declared outside pools")
       .help("columns of rows are given as 'row.column = value'");
   return false;
 }
 
 /// The handler that writes the elements of state which a test gives, where it
 /// gives any: it knows the test's item.
-bool Elaborator::testSetup(const TestDecl &decl,
-                           mlir::FlatSymbolRefAttr &setup) {
+bool Elaborator::InlineTest::emitSetup() {
   auto gives = [](const TestDecl::Input &input) {
     return llvm::isa_and_nonnull<IndexExpr>(input.cell.get());
   };
@@ -161,37 +193,38 @@ bool Elaborator::testSetup(const TestDecl &decl,
     return true;
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   auto func =
-      FuncOp::create(e.builder, e.loc, freshSymbol("test.given"),
+      FuncOp::create(e.builder, e.loc, s.freshSymbol("test.given"),
                      FuncKind::handler, e.builder.getFunctionType({}, {}));
   func.setEventAttr(e.builder.getStringAttr("test"));
   mlir::Block &block = func.getBody().emplaceBlock();
   e.builder.setInsertionPointToStart(&block);
-  topOp = func;
-  planLets.clear();
+  s.topOp = func;
+  s.planLets.clear();
   Context next;
-  next.scope = std::make_shared<Scope>(root);
+  next.scope = std::make_shared<Scope>(s.root);
   next.handler = true;
   llvm::SmallVector<mlir::Attribute> argAttrs;
-  for (AxisInfo *item : itemAxes) {
-    argAttrs.push_back(portAttrs(item->name, "item"));
-    next.frames.push_back(Frame{
-        item, nullptr,
-        block.addArgument(
-            route::ArrayType::get(RefType::get(&context, item->symbol)), e.loc),
-        0});
+  for (AxisInfo *item : s.itemAxes) {
+    argAttrs.push_back(s.portAttrs(item->name, "item"));
+    next.frames.push_back(
+        Frame{item, nullptr,
+              block.addArgument(
+                  route::ArrayType::get(RefType::get(&s.context, item->symbol)),
+                  e.loc),
+              0});
   }
-  bool good = inContext(std::move(next), [&] {
+  bool good = s.inContext(std::move(next), [&] {
     bool all = true;
     for (const TestDecl::Input &input : decl.inputs)
       if (gives(input))
-        all &= testElement(input);
+        all &= giveElement(input);
     return all;
   });
   route::ReturnOp::create(e.builder, e.loc, mlir::ValueRange());
   func.setFunctionType(e.builder.getFunctionType(block.getArgumentTypes(), {}));
   if (!argAttrs.empty())
     func.setArgAttrsAttr(e.builder.getArrayAttr(argAttrs));
-  topOp = nullptr;
+  s.topOp = nullptr;
   if (good)
     setup = mlir::FlatSymbolRefAttr::get(func.getSymNameAttr());
   else
@@ -211,127 +244,151 @@ void Elaborator::emitTest(const TestDecl &decl,
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   e.builder.setInsertionPointToEnd(module->getBody());
   e.loc = locationOf(decl.range);
+  InlineTest test(*this, decl);
   if (decl.body)
-    return emitExpectations(decl);
-  const RouteDecl *router = nullptr;
+    test.emitExpectations();
+  else
+    test.emit(routers);
+}
+
+/// The router or step route that the test names, or the one that there is; null
+/// after an error.
+const RouteDecl *Elaborator::InlineTest::routeUnderTest(
+    const std::vector<const RouteDecl *> &routers) {
   for (const RouteDecl *known : routers)
     if (decl.router ? known->name.text == decl.router.text
                     : routers.size() == 1)
-      router = known;
-  if (!router) {
-    // A router with errors of its own has told them.
-    std::vector<std::string> names;
-    for (const auto &tree : parsed)
-      for (const DeclPtr &each : tree->decls)
-        if (auto *known = dyn_cast<RouteDecl>(each.get());
-            known && known->isRouter)
-          names.push_back(known->name.text);
-    bool failed = decl.router ? llvm::is_contained(names, decl.router.text)
-                              : names.size() != routers.size();
-    // So has one that does not parse, and may not be there.
-    failed |= syntaxFailed();
-    if (failed && diags.hasErrors())
-      return;
-    if (!decl.router)
-      error(diag::argumentMismatch, decl.range,
+      return known;
+  // A router with errors of its own has told them.
+  std::vector<std::string> names;
+  for (const auto &tree : s.parsed)
+    for (const DeclPtr &each : tree->decls)
+      if (auto *known = dyn_cast<RouteDecl>(each.get());
+          known && known->isRouter)
+        names.push_back(known->name.text);
+  bool failed = decl.router ? llvm::is_contained(names, decl.router.text)
+                            : names.size() != routers.size();
+  // So has one that does not parse, and may not be there.
+  failed |= syntaxFailed();
+  if (failed && diags.hasErrors())
+    return nullptr;
+  if (!decl.router)
+    s.error(diag::argumentMismatch, decl.range,
             "which router this tests is not clear")
-          .help("name it: test \"…\" of pick { … }");
-    else
-      unknownName(decl.router, "router", names);
-    return;
+        .help("name it: test \"…\" of pick { … }");
+  else
+    s.unknownName(decl.router, "router", names);
+  return nullptr;
+}
+
+/// A row of the router's result, or one of its rules.
+bool Elaborator::InlineTest::expectName(const RouteDecl &router,
+                                        StringRef label,
+                                        TestOp::Properties &test) {
+  bool known = false;
+  std::vector<std::string> names;
+  if (const ChooseExpr *rules = rulesOf(router))
+    for (auto [i, rule] : llvm::enumerate(rules->rules)) {
+      if (rule->name)
+        names.push_back(rule->name.text);
+      if (rule->name.text == label) {
+        test.setRule(e.builder.getI64IntegerAttr(int64_t(i)));
+        known = true;
+      }
+    }
+  auto pool = router.result ? s.resolveType(*router.result) : TypeInfo();
+  if (router.result && pool.kind == TypeInfo::Kind::None && diags.hasErrors())
+    return false; // a pool with errors of its own
+  if (pool.kind == TypeInfo::Kind::Row) {
+    llvm::append_range(names, pool.rowOf->labels);
+    if (!known && llvm::is_contained(pool.rowOf->labels, label)) {
+      test.setRow(e.builder.getStringAttr(label));
+      known = true;
+    }
   }
-  llvm::SmallVector<mlir::NamedAttribute> inputs;
-  llvm::SmallVector<mlir::Attribute> answers;
-  TestCells cells;
-  TestSizes sizes;
+  if (!known)
+    s.unknownName({label.str(), ignoreParens(decl.expected.get())->range},
+                  "row or rule", names);
+  return known;
+}
+
+/// What stands behind `->`; false after an error.
+bool Elaborator::InlineTest::expect(const RouteDecl &router,
+                                    TestOp::Properties &test) {
+  const Expr *wanted = ignoreParens(decl.expected.get());
+  auto steps = s.module->lookupSymbol<FuncOp>(router.name.text);
+  if (!steps && diags.hasErrors() && s.isStepRoute(router, *s.root))
+    return false; // a route with errors of its own
+  bool isSteps = steps && steps.getKind() == FuncKind::steps;
+  if (isSteps)
+    test.setHost(e.builder.getArrayAttr(answers));
+  std::string label = rowSpelling(*wanted);
+  if (isSteps && (isa<RecordExpr>(wanted) || !label.empty())) {
+    mlir::DictionaryAttr values;
+    if (!expectValues(router, steps, *wanted, values))
+      return false;
+    test.setValues(values);
+    return true;
+  }
+  if (isa<NoneExpr>(wanted) && !isSteps) {
+    test.setNone(e.builder.getUnitAttr());
+    return true;
+  }
+  if (auto *call = dyn_cast<CallExpr>(wanted);
+      call && call->calleeName() == "reject") {
+    Value refusal = s.eval(*call);
+    test.setReject(e.builder.getI64IntegerAttr(int64_t(refusal.number)));
+    return !refusal.isError();
+  }
+  if (!label.empty())
+    return expectName(router, label, test);
+  s.error(diag::wrongKind, decl.expected->range,
+          isSteps ? "a test of a route that calls the host expects the fields "
+                    "that it returns, or reject(code)"
+                  : "a test expects a row, a rule, 'none' or reject(code)");
+  return false;
+}
+
+void Elaborator::InlineTest::emit(
+    const std::vector<const RouteDecl *> &routers) {
+  const RouteDecl *router = routeUnderTest(routers);
+  if (!router)
+    return;
   bool good = true;
   for (const TestDecl::Input &input : decl.inputs)
     if (!llvm::isa_and_nonnull<IndexExpr>(input.cell.get()))
-      good &= input.call   ? testAnswers(input, answers)
-              : input.cell ? testCell(input, cells)
-                           : testInput(input, inputs, sizes);
-  mlir::FlatSymbolRefAttr setup;
-  if (!testSetup(decl, setup) || !good)
+      good &= input.call   ? giveAnswers(input)
+              : input.cell ? giveCell(input)
+                           : giveInput(input);
+  if (!emitSetup() || !good)
     return;
   for (auto &[name, rows] : cells)
     inputs.push_back(
         e.builder.getNamedAttr(name, e.builder.getDictionaryAttr(rows)));
+  for (auto &[name, time] : pushes)
+    inputs.push_back(e.builder.getNamedAttr(
+        name + "@pushed", e.builder.getI64IntegerAttr(time.first)));
   for (auto &[axis, said] : sizes)
     inputs.push_back(e.builder.getNamedAttr(
         axis->symbol.getValue(), e.builder.getDenseI64ArrayAttr(said.counts)));
-  const Expr *wanted = ignoreParens(decl.expected.get());
-  auto steps = module->lookupSymbol<FuncOp>(router->name.text);
-  if (!steps && diags.hasErrors() && isStepRoute(*router, *root))
-    return; // a route with errors of its own
-  bool isSteps = steps && steps.getKind() == FuncKind::steps;
   TestOp::Properties test;
-  std::string label = rowSpelling(*wanted);
-  if (isSteps && (isa<RecordExpr>(wanted) || !label.empty())) {
-    mlir::DictionaryAttr values;
-    if (!testValues(*router, steps, *wanted, values))
-      return;
-    test.setValues(values);
-  } else if (isa<NoneExpr>(wanted) && !isSteps) {
-    test.setNone(e.builder.getUnitAttr());
-  } else if (auto *call = dyn_cast<CallExpr>(wanted);
-             call && call->calleeName() == "reject") {
-    Value refusal = eval(*call);
-    if (refusal.isError())
-      return;
-    test.setReject(e.builder.getI64IntegerAttr(int64_t(refusal.number)));
-  } else if (!label.empty()) {
-    bool known = false;
-    std::vector<std::string> names;
-    if (const ChooseExpr *rules = rulesOf(*router))
-      for (size_t i = 0; i < rules->rules.size(); ++i) {
-        if (rules->rules[i]->name)
-          names.push_back(rules->rules[i]->name.text);
-        if (rules->rules[i]->name.text == label) {
-          test.setRule(e.builder.getI64IntegerAttr(int64_t(i)));
-          known = true;
-        }
-      }
-    auto pool = router->result ? resolveType(*router->result) : TypeInfo();
-    if (router->result && pool.kind == TypeInfo::Kind::None &&
-        diags.hasErrors())
-      return; // a pool with errors of its own
-    if (pool.kind == TypeInfo::Kind::Row) {
-      names.insert(names.end(), pool.rowOf->labels.begin(),
-                   pool.rowOf->labels.end());
-      if (!known && llvm::is_contained(pool.rowOf->labels, label)) {
-        test.setRow(e.builder.getStringAttr(label));
-        known = true;
-      }
-    }
-    if (!known) {
-      unknownName({label, wanted->range}, "row or rule", names);
-      return;
-    }
-  } else {
-    error(diag::wrongKind, decl.expected->range,
-          isSteps ? "a test of a route that calls the host expects the fields "
-                    "that it returns, or reject(code)"
-                  : "a test expects a row, a rule, 'none' or reject(code)");
+  if (!expect(*router, test))
     return;
-  }
   test.setName(e.builder.getStringAttr(decl.name ? decl.name->value : ""));
-  test.setFunction(mlir::FlatSymbolRefAttr::get(&context, router->name.text));
+  test.setFunction(mlir::FlatSymbolRefAttr::get(&s.context, router->name.text));
   test.setInputs(e.builder.getDictionaryAttr(inputs));
   test.setSetup(setup);
-  if (isSteps)
-    test.setHost(e.builder.getArrayAttr(answers));
   createTest(e.builder, e.loc, test);
 }
 
-/// A test with statements: a function with one truth an `expect`.
-void Elaborator::emitExpectations(const TestDecl &decl) {
-  std::string symbol = freshSymbol("test");
+void Elaborator::InlineTest::emitExpectations() {
+  std::string symbol = s.freshSymbol("test");
   auto func = FuncOp::create(e.builder, e.loc, symbol, FuncKind::route,
                              e.builder.getFunctionType({}, {}));
   mlir::Block &block = func.getBody().emplaceBlock();
   e.builder.setInsertionPointToStart(&block);
-  topOp = func;
-  planLets.clear();
+  s.topOp = func;
+  s.planLets.clear();
   // What is expected, each followed by the values that it compares.
   llvm::SmallVector<mlir::Value> truths;
   llvm::SmallVector<mlir::Attribute> said;
@@ -343,23 +400,23 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
          e.builder.getNamedAttr("route.line",
                                 e.builder.getI64IntegerAttr(place.getLine()))});
   };
-  Context next = cx;
-  next.scope = std::make_shared<Scope>(root);
-  bool good = inContext(std::move(next), [&] {
+  Context next = s.cx;
+  next.scope = std::make_shared<Scope>(s.root);
+  bool good = s.inContext(std::move(next), [&] {
     for (const StmtPtr &stmt : decl.body->stmts) {
       auto *expect = dyn_cast<ExpectStmt>(stmt.get());
       if (!expect) {
-        if (!executeStmt(*stmt))
+        if (!s.executeStmt(*stmt))
           return false;
         continue;
       }
-      mlir::Value truth = evalTruth(*expect->cond);
+      mlir::Value truth = s.evalTruth(*expect->cond);
       if (!truth)
         return false;
-      std::string text = sources.text(expect->cond->range).str();
+      std::string text = s.sources.text(expect->cond->range).str();
       truths.push_back(truth);
       said.push_back(
-          described("expect", text, locationOf(expect->cond->range)));
+          described("expect", text, s.locationOf(expect->cond->range)));
       // What it compares, for when it fails.
       auto *compared =
           dyn_cast<ast::BinaryExpr>(ignoreParens(expect->cond.get()));
@@ -370,21 +427,21 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
                 ignoreParens(side)))
           continue;                          // says itself what it is
         bool silent = diags.setSilent(true); // a label is no value alone
-        Value value = eval(*side);
+        Value value = s.eval(*side);
         mlir::Value ir = value.is(Kind::Array) ? value.ir : mlir::Value();
         diags.setSilent(silent);
         if (!ir)
           continue;
         truths.push_back(ir);
-        said.push_back(described("side", sources.text(side->range).str(),
-                                 locationOf(side->range)));
+        said.push_back(described("side", s.sources.text(side->range).str(),
+                                 s.locationOf(side->range)));
       }
     }
     return true;
   });
-  topOp = nullptr;
+  s.topOp = nullptr;
   if (good && truths.empty()) {
-    error(diag::argumentMismatch, decl.range, "this test expects nothing");
+    s.error(diag::argumentMismatch, decl.range, "this test expects nothing");
     good = false;
   }
   if (!good) {
@@ -395,7 +452,7 @@ void Elaborator::emitExpectations(const TestDecl &decl) {
   func.setFunctionType(
       e.builder.getFunctionType({}, mlir::ValueRange(truths).getTypes()));
   func.setResAttrsAttr(e.builder.getArrayAttr(said));
-  e.builder.setInsertionPointToEnd(module->getBody());
+  e.builder.setInsertionPointToEnd(s.module->getBody());
   TestOp::Properties test;
   test.setName(e.builder.getStringAttr(decl.name ? decl.name->value : ""));
   test.setFunction(mlir::FlatSymbolRefAttr::get(func.getSymNameAttr()));

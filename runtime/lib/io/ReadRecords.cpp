@@ -51,6 +51,11 @@ private:
     const route_axis_desc &axis = module.axes[port.axes[0]];
     return (axis.flags & ROUTE_AXIS_RAGGED) && axis.parent == entry.item_axis;
   }
+  /// A column of the item that an event is about, given for the whole batch.
+  bool ofEventItem(const route_port_desc &port) const {
+    return entry.kind == ROUTE_ENTRY_EVENT && port.num_axes &&
+           module.axes[port.axes[0]].size < 0;
+  }
   bool fromLines(const route_port_desc &port) const {
     return port.role != ROUTE_ROLE_OFFSETS &&
            (entry.item_axis < 0 || overItems(port) || overRagged(port));
@@ -199,9 +204,15 @@ route_status RecordReader::readArray(size_t index, const Json &json,
     value.known.push_back(1);
   if (axis == port.num_axes)
     return readLeaf(index, json);
-  if (json.kind != Json::Kind::Array)
-    return wrong("'%.100s' is not a list over axis '%.60s'", port.name,
-                 module.axes[port.axes[axis]].name);
+  if (json.kind != Json::Kind::Array) {
+    if (axis != 0 || !ofEventItem(port))
+      return wrong("'%.100s' is not a list over axis '%.60s'", port.name,
+                   module.axes[port.axes[axis]].name);
+    // The item's own value, where it is alone in the batch.
+    if (route_status status = setSize(port, port.axes[0], 1))
+      return status;
+    return readArray(index, json, 1);
+  }
   if (route_status status =
           setSize(port, port.axes[axis], json.elements.size()))
     return status;
