@@ -2,7 +2,7 @@
 // The least that a row reserves, from its constants and from what conditions
 // say of the items, against the most that the limit may be. Tokens and bytes
 // that a caller gives are never below zero: calls are checked for it.
-#include "Elaborator.h"
+#include "Budgets.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cmath>
@@ -222,22 +222,23 @@ Interval Bounds::evaluate(mlir::Value value) {
 }
 
 /// The signal or column of the items that a plain name is, or null.
-mlir::SymbolRefAttr Elaborator::itemSymbol(const Expr &expr, Unit &unit) {
+mlir::SymbolRefAttr Elaborator::Budgets::itemSymbol(const Expr &expr,
+                                                    Unit &unit) {
   auto *name = dyn_cast<NameExpr>(ignoreParens(&expr));
-  if (!name || (cx.candidate && cx.candidate->findColumn(name->name.text)))
+  if (!name || (s.cx.candidate && s.cx.candidate->findColumn(name->name.text)))
     return {};
-  auto [entry, scope] = cx.scope->lookup(name->name.text);
+  auto [entry, scope] = s.cx.scope->lookup(name->name.text);
   if (entry) {
     if (entry->pending && !isa<SignalDecl>(entry->pending))
       return {};
-    Value value = resolve(*entry, *scope, name->name.range);
+    Value value = s.resolve(*entry, *scope, name->name.range);
     bool plain = value.is(Kind::Storage) && !value.storage->threshold &&
                  value.storage->kind == Storage::Kind::Signal;
     if (plain)
       unit = value.storage->unit;
     return plain ? value.storage->symbol : mlir::SymbolRefAttr();
   }
-  for (AxisInfo *axis : itemAxes)
+  for (AxisInfo *axis : s.itemAxes)
     if (const ColumnInfo *column = axis->findColumn(name->name.text)) {
       unit = column->unit;
       return column->symbol;
@@ -247,7 +248,7 @@ mlir::SymbolRefAttr Elaborator::itemSymbol(const Expr &expr, Unit &unit) {
 
 /// Adds what a condition that holds says of signals and columns: comparisons
 /// with constants, joined by `and`.
-void Elaborator::addFacts(const Expr &condition, BudgetFacts &facts) {
+void Elaborator::Budgets::addFacts(const Expr &condition, BudgetFacts &facts) {
   auto *binary = dyn_cast<ast::BinaryExpr>(ignoreParens(&condition));
   if (!binary)
     return;
@@ -268,7 +269,7 @@ void Elaborator::addFacts(const Expr &condition, BudgetFacts &facts) {
     mlir::SymbolRefAttr symbol = itemSymbol(side, unit);
     if (!symbol || !isa<NumberExpr>(ignoreParens(&other)))
       continue;
-    Value bound = eval(other);
+    Value bound = s.eval(other);
     if (!bound.is(Kind::Number) ||
         (bound.unit != unit && !(bound.unit.isNone() && unit.counts())))
       continue;
@@ -288,19 +289,20 @@ void Elaborator::addFacts(const Expr &condition, BudgetFacts &facts) {
 
 /// The most that every budget of `under` leaves below the least that the row
 /// reserves; nothing where all may have room.
-std::optional<Elaborator::Shortage>
-Elaborator::shortageOf(llvm::ArrayRef<mlir::Attribute> under, AxisInfo *pool,
-                       int64_t row, const BudgetFacts &facts) {
+std::optional<Elaborator::Budgets::Shortage>
+Elaborator::Budgets::shortageOf(llvm::ArrayRef<mlir::Attribute> under,
+                                AxisInfo *pool, int64_t row,
+                                const BudgetFacts &facts) {
   for (mlir::Attribute name : under) {
-    auto op = module->lookupSymbol<BudgetOp>(
+    auto op = s.module->lookupSymbol<BudgetOp>(
         mlir::cast<mlir::FlatSymbolRefAttr>(name).getAttr());
     const BudgetDecl *decl = nullptr;
-    for (auto &[known, symbol] : budgets)
-      if (symbol == name)
-        decl = known;
+    for (auto &[each, budget] : known)
+      if (budget.symbol == name)
+        decl = each;
     if (!op || !decl || op.getPool() != pool->symbol.getValue())
       continue;
-    Bounds bounds(*module, pool, row, facts);
+    Bounds bounds(*s.module, pool, row, facts);
     auto yielded = [](mlir::Region &region) {
       return region.front().getTerminator()->getOperand(0);
     };
@@ -314,9 +316,9 @@ Elaborator::shortageOf(llvm::ArrayRef<mlir::Attribute> under, AxisInfo *pool,
 
 /// Reports members that a choice can never take under its budgets, given what
 /// conditions say; `rows` are those that it may take.
-bool Elaborator::proveBudgets(llvm::ArrayRef<mlir::Attribute> under,
-                              AxisInfo *pool, llvm::ArrayRef<int64_t> rows,
-                              const BudgetFacts &facts, SourceRange place) {
+bool Elaborator::Budgets::prove(llvm::ArrayRef<mlir::Attribute> under,
+                                AxisInfo *pool, llvm::ArrayRef<int64_t> rows,
+                                const BudgetFacts &facts, SourceRange place) {
   if (under.empty() || rows.empty() || !pool->pool || !pool->pool->decl)
     return true;
   const PoolDecl &decl = *pool->pool->decl;
@@ -331,22 +333,22 @@ bool Elaborator::proveBudgets(llvm::ArrayRef<mlir::Attribute> under,
   if (first->row >= int64_t(decl.members.size()) ||
       pool->labels.size() != decl.members.size())
     return true;
-  const Unit unit = budgetUnits[first->budget];
+  const Unit unit = known[first->budget].unit;
   const Name &name = decl.members[first->row]->name;
   const Name &budget = first->budget->name;
-  auto message = error(diag::infeasibleBudget, name.range,
-                       "'" + name.text + "' " +
-                           (unit == Unit::of(Unit::Money) ? "costs" : "takes") +
-                           " at least " + quantity(first->least, unit) +
-                           " a call, but budget '" + budget.text + "' allows " +
-                           quantity(first->most, unit));
+  auto message = s.error(
+      diag::infeasibleBudget, name.range,
+      "'" + name.text + "' " +
+          (unit == Unit::of(Unit::Money) ? "costs" : "takes") + " at least " +
+          quantity(first->least, unit) + " a call, but budget '" + budget.text +
+          "' allows " + quantity(first->most, unit));
   std::string why;
   for (auto &[symbol, fact] : facts) {
     if (fact.lo == -inf || !fact.range)
       continue;
     why += (why.empty() ? "at least " : ", at least ") +
            quantity(fact.lo, fact.unit) + " of '" + fact.name + "', by '" +
-           sources.text(fact.range.file)
+           s.sources.text(fact.range.file)
                .substr(fact.range.begin, fact.range.end - fact.range.begin)
                .str() +
            "'";
@@ -364,7 +366,7 @@ bool Elaborator::proveBudgets(llvm::ArrayRef<mlir::Attribute> under,
 }
 
 /// All rows of a pool that lists its members.
-std::vector<int64_t> Elaborator::allRows(const AxisInfo &pool) {
+std::vector<int64_t> Elaborator::Budgets::allRows(const AxisInfo &pool) {
   std::vector<int64_t> rows;
   for (int64_t row = 0; row < int64_t(pool.labels.size()); ++row)
     rows.push_back(row);

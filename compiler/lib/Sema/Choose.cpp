@@ -1,41 +1,11 @@
 // The one form of choice: its parts become a route.choose over a plan axis.
 // The weight is elaborated over the rows that were chosen.
+#include "Budgets.h"
 #include "Elaborator.h"
 
 using namespace route;
 using namespace route::sema;
 using namespace route::ast;
-
-/// A budget that binds a choice in several ways is one budget.
-void Elaborator::addBudgets(llvm::SmallVectorImpl<mlir::Attribute> &under,
-                            llvm::ArrayRef<mlir::Attribute> more) {
-  for (mlir::Attribute budget : more)
-    if (!llvm::is_contained(under, budget))
-      under.push_back(budget);
-}
-
-bool Elaborator::budgetsFrom(const std::vector<ExprPtr> &exprs,
-                             llvm::SmallVectorImpl<mlir::Attribute> &symbols,
-                             SourceRange call) {
-  for (const ExprPtr &expr : exprs) {
-    auto *name = dyn_cast<NameExpr>(ignoreParens(expr.get()));
-    if (!name) {
-      error(diag::wrongKind, expr->range, "expected the name of a budget");
-      return false;
-    }
-    auto symbol = budgetSymbol(name->name, call);
-    if (!symbol)
-      return false;
-    if (llvm::is_contained(symbols, symbol)) {
-      error(diag::duplicateName, expr->range,
-            "budget '" + name->name.text + "' stands twice behind 'under'")
-          .note("it would be reserved twice for one choice");
-      return false;
-    }
-    symbols.push_back(symbol);
-  }
-  return true;
-}
 
 /// Whether a walk over `expr` meets the name `chosen`.
 static bool mentionsChosen(const Expr *expr);
@@ -321,13 +291,14 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     choice.keys.push_back(from.order);
     choice.up.push_back(true);
   }
-  if (!checkChoiceAxes(expr, *axis, choice) ||
-      !inContext(inside, [&] { return budgetsFrom(expr.under, choice.under); }))
+  if (!checkChoiceAxes(expr, *axis, choice) || !inContext(inside, [&] {
+        return budgets->under(expr.under, choice.under);
+      }))
     return Value();
   // A choice under rules is masked and bound as they are.
   if (cx.resultPool && from.axis == cx.resultPool->axis) {
     choice.mask = andMask(choice.mask, cx.ruleMask);
-    addBudgets(choice.under, cx.ruleUnder);
+    Budgets::add(choice.under, cx.ruleUnder);
   }
 
   // A choice for the rows of a plan has something over those rows.
@@ -344,11 +315,11 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
     BudgetFacts facts = cx.facts;
     inContext(inside, [&] {
       if (expr.where)
-        addFacts(*expr.where, facts);
+        budgets->addFacts(*expr.where, facts);
       return true;
     });
-    if (!proveBudgets(choice.under, from.axis, allRows(*from.axis), facts,
-                      expr.range))
+    if (!budgets->prove(choice.under, from.axis, Budgets::allRows(*from.axis),
+                        facts, expr.range))
       return Value();
   }
 

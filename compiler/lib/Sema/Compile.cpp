@@ -1,6 +1,7 @@
 // The whole of a file.
 // Loads the prelude and the file, elaborates every declaration so that one run
 // shows all errors, emits the entry points and verifies the module.
+#include "Budgets.h"
 #include "Elaborator.h"
 #include "Walk.h"
 #include "mlir/IR/Dominance.h"
@@ -18,7 +19,9 @@ Elaborator::Elaborator(SourceManager &sources, DiagnosticEngine &diags,
                        mlir::MLIRContext &context,
                        const CompileOptions &options)
     : sources(sources), diags(diags), context(context), options(options),
-      e(context) {}
+      e(context), budgets(std::make_unique<Budgets>(*this)) {}
+
+Elaborator::~Elaborator() = default;
 
 /// The library's `prelude.route`, whose names need no import.
 ScopePtr Elaborator::loadPrelude() {
@@ -97,39 +100,12 @@ void Elaborator::checkUnused(const ast::Module &tree) {
           inlineRoute(*value.route, std::vector<Value>(route->params.size()),
                       route->name.range);
     } else if (auto *budget = dyn_cast<BudgetDecl>(decl.get())) {
-      checkBudget(*budget);
+      budgets->check(*budget);
     }
   }
   topOp = nullptr;
   handlers.clear();
   module = std::move(checked);
-}
-
-/// A budget that no choice is under counts rows of no pool yet. It is right
-/// where it would be for one of them.
-void Elaborator::checkBudget(const BudgetDecl &decl) {
-  if (budgets.count(&decl) || brokenBudgets.count(&decl))
-    return;
-  std::vector<AxisInfo *> all;
-  for (PoolInfo &pool : pools)
-    all.push_back(pool.axis);
-  if (all.empty())
-    return;
-  auto fits = [&](AxisInfo *pool, bool quiet) {
-    Context fresh;
-    fresh.scope = root;
-    fresh.candidate = pool;
-    mlir::OpBuilder::InsertionGuard guard(e.builder);
-    bool silent = diags.setSilent(quiet);
-    bool good = inContext(std::move(fresh),
-                          [&] { return elaborateBudget(decl, pool); });
-    diags.setSilent(silent);
-    return good;
-  };
-  if (llvm::any_of(all, [&](AxisInfo *pool) { return fits(pool, true); }))
-    return;
-  AxisInfo *likely = poolOfEvents();
-  fits(likely ? likely : all.front(), false);
 }
 
 /// Columns of items that nothing reads are no inputs of a library: said where

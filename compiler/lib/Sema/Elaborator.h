@@ -37,6 +37,7 @@ class Elaborator {
 public:
   Elaborator(SourceManager &sources, DiagnosticEngine &diags,
              mlir::MLIRContext &context, const CompileOptions &options);
+  ~Elaborator();
 
   mlir::OwningOpRef<mlir::ModuleOp> run(FileId file);
 
@@ -64,7 +65,6 @@ private:
   // Compile.cpp
   ScopePtr loadPrelude();
   void checkUnused(const ast::Module &tree);
-  void checkBudget(const ast::BudgetDecl &decl);
   void checkUnread();
   void checkGeneric(const ast::RouteDecl &decl, mlir::Block &block);
   void checkUncalled(const ast::Module &tree);
@@ -358,16 +358,8 @@ private:
                         AxisInfo *axis, Context region);
   Value finishPlan(AxisInfo *axis, mlir::Value plan,
                    const ast::ChooseExpr &expr);
-  /// The budget of that name; `call` is the call that it binds, if it is one.
-  mlir::FlatSymbolRefAttr budgetSymbol(const ast::Name &name,
-                                       SourceRange call = {});
-  static void addBudgets(llvm::SmallVectorImpl<mlir::Attribute> &under,
-                         llvm::ArrayRef<mlir::Attribute> more);
   void lintCount(const ast::Expr &count, double number, const AxisList &per,
                  const Candidates &from);
-  bool budgetsFrom(const std::vector<ast::ExprPtr> &exprs,
-                   llvm::SmallVectorImpl<mlir::Attribute> &symbols,
-                   SourceRange call = {});
 
   // Keys.cpp
   bool evalKeys(const ast::Expr &expr, llvm::SmallVectorImpl<mlir::Value> &keys,
@@ -547,39 +539,7 @@ private:
   void emitTest(const ast::TestDecl &decl,
                 const std::vector<const ast::RouteDecl *> &routers);
 
-  // Budgets.cpp
-  bool elaborateBudget(const ast::BudgetDecl &decl, AxisInfo *pool);
-  bool budgetRegion(
-      mlir::Region &region,
-      llvm::function_ref<bool(llvm::SmallVectorImpl<mlir::Value> &)> body);
-  struct BudgetWindow;
-  bool budgetWindow(const ast::BudgetDecl &decl, BudgetWindow &found);
-  bool budgetZone(const ast::StringExpr &text, BudgetWindow &window);
-  bool budgetLength(const ast::Expr &written, BudgetWindow &window);
-  bool budgetWarning(const ast::Expr &written, BudgetWindow &window);
-  bool budgetAmount(const ast::Expr &expr, mlir::Region &region, Value &value);
-  bool budgetKeys(const ast::BudgetDecl &decl, mlir::Region &region);
-  bool isTrusted(const ast::BudgetDecl &decl, const ast::Expr &key);
-  bool checkAmounts(const ast::BudgetDecl &decl, const Value &reserve,
-                    const Value &limit, const Unit &unit);
-  // BudgetProofs.cpp
-  struct Shortage { // a row that a budget can never have room for
-    const ast::BudgetDecl *budget;
-    double least, most;
-    int64_t row = -1;
-  };
-  mlir::SymbolRefAttr itemSymbol(const ast::Expr &expr, Unit &unit);
-  void addFacts(const ast::Expr &condition, BudgetFacts &facts);
-  std::optional<Shortage> shortageOf(llvm::ArrayRef<mlir::Attribute> under,
-                                     AxisInfo *pool, int64_t row,
-                                     const BudgetFacts &facts);
-  bool proveBudgets(llvm::ArrayRef<mlir::Attribute> under, AxisInfo *pool,
-                    llvm::ArrayRef<int64_t> rows, const BudgetFacts &facts,
-                    SourceRange place);
-  static std::vector<int64_t> allRows(const AxisInfo &pool);
-  std::vector<std::pair<std::string, TypeInfo>> usageFields(AxisInfo *pool);
-  bool chargeRegion(route::BudgetOp op, const ast::BudgetDecl &decl,
-                    AxisInfo *pool, Unit unit);
+  class Budgets; // what is declared by 'budget'
 
   // Statements.cpp, Loops.cpp
   bool executeStmt(const ast::Stmt &stmt);
@@ -732,6 +692,7 @@ private:
                       StringRef role, Scope &scope);
   Value feedbackValue(ModuleHandler &handler, const ast::ColumnDecl &param);
   Value rewardValue(ModuleHandler &handler, const ast::ColumnDecl &param);
+  std::vector<std::pair<std::string, TypeInfo>> usageFields(AxisInfo *pool);
   Value usageValue(ModuleHandler &handler, StringRef name);
   mlir::Value isDue(StringRef handler, int64_t every);
   AxisInfo *poolOfEvents(const ast::OnDecl *decl = nullptr);
@@ -776,6 +737,7 @@ private:
   mlir::MLIRContext &context;
   const CompileOptions &options;
   irgen::Emitter e;
+  std::unique_ptr<Budgets> budgets;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   Context cx;
   unsigned depth = 0;
@@ -814,10 +776,6 @@ private:
   std::map<std::string, AxisInfo *> prototypeAxes;
   std::vector<const ast::ColumnDecl *> noteColumns;
   std::map<std::string, TypeInfo> noteTypes;
-  std::map<const ast::BudgetDecl *, mlir::FlatSymbolRefAttr> budgets;
-  std::map<const ast::BudgetDecl *, AxisInfo *> budgetPools;
-  std::map<const ast::BudgetDecl *, Unit> budgetUnits;
-  std::set<const ast::BudgetDecl *> brokenBudgets;
   /// What one `keep` of the file stores, and where: its shape, without arrays,
   /// and the types of its arrays.
   std::optional<Value> keptLike;

@@ -176,6 +176,15 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
   };
   if (base.is(Kind::Number) || llvm::all_of(expr.args, spreads))
     return spread(base, expr);
+  if (base.is(Kind::Plan)) {
+    std::string plan = sources.text(expr.base->range).str();
+    error(diag::wrongKind, expr.range,
+          "rows of a plan have numbers in a run, which is of one item")
+        .note("here each item has rows of its own")
+        .help("write a value over the rows: max(" + plan + ".rank over " +
+              plan + ")");
+    return Value();
+  }
   mlir::Value ir = asArray(base, expr.range);
   if (!ir)
     return Value();

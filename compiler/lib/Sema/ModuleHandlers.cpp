@@ -289,6 +289,51 @@ Value Elaborator::rewardValue(ModuleHandler &handler, const ColumnDecl &param) {
   return Value::array(handlerArgument(handler, e.f32(), name, "reward"));
 }
 
+/// What was used: the single values that the answers of all bodies have.
+std::vector<std::pair<std::string, TypeInfo>>
+Elaborator::usageFields(AxisInfo *pool) {
+  std::vector<std::pair<const BodyDecl *, ScopePtr>> bodies;
+  auto add = [&](const PoolInfo *of) {
+    if (of)
+      for (const auto &body : of->bodies())
+        bodies.push_back({body.get(), of->scope});
+  };
+  add(pool->pool);
+  if (pool->pool)
+    for (const PoolInfo::Part &part : pool->pool->parts)
+      if (!part.skipped)
+        add(part.axis->pool);
+  std::vector<std::pair<std::string, TypeInfo>> fields;
+  if (bodies.empty())
+    return fields;
+  auto fieldOf = [&](const std::pair<const BodyDecl *, ScopePtr> &body,
+                     StringRef name) -> std::optional<TypeInfo> {
+    if (!body.first->result)
+      return std::nullopt;
+    TypeInfo type = answerType(*body.first->result, body.second, "");
+    for (size_t i = 0; i < type.elements.size() && i < type.names.size(); ++i)
+      if (type.names[i] == name &&
+          type.elements[i].kind == TypeInfo::Kind::Array &&
+          type.elements[i].axes.empty())
+        return type.elements[i];
+    return std::nullopt;
+  };
+  if (!bodies.front().first->result)
+    return fields;
+  TypeInfo first =
+      answerType(*bodies.front().first->result, bodies.front().second, "");
+  for (const std::string &name : first.names) {
+    auto field = fieldOf(bodies.front(), name);
+    if (field && llvm::all_of(bodies, [&](const auto &body) {
+          auto other = fieldOf(body, name);
+          return other && other->element == field->element &&
+                 other->unit == field->unit;
+        }))
+      fields.push_back({name, *field});
+  }
+  return fields;
+}
+
 /// What was used, field by field.
 Value Elaborator::usageValue(ModuleHandler &handler, StringRef name) {
   Value value = Value::group(Kind::Record, {}, {});

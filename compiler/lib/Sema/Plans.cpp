@@ -1,4 +1,5 @@
 // Plans as values: made, joined, and the first of several that has rows.
+#include "Budgets.h"
 #include "Elaborator.h"
 
 using namespace route;
@@ -42,8 +43,8 @@ Value Elaborator::makePlan(AxisInfo *axis, mlir::Value plan, Value weight) {
 
 Value Elaborator::planOfMember(AxisInfo *pool, const Value &member,
                                SourceRange range) {
-  if (!proveBudgets(cx.ruleUnder, pool, {int64_t(member.number)}, cx.facts,
-                    range))
+  if (!budgets->prove(cx.ruleUnder, pool, {int64_t(member.number)}, cx.facts,
+                      range))
     return Value();
   mlir::Value position = e.iota(pool, true);
   mlir::Value mask =

@@ -1,6 +1,7 @@
 // Routes and routers.
 // Routes are expanded where they are called, with fresh plans; those at the top
 // of the file are also entry points, functions of the module.
+#include "Budgets.h"
 #include "Elaborator.h"
 
 using namespace route;
@@ -148,9 +149,9 @@ Value Elaborator::inlineRoute(RouteInstance &route,
       masked.candidate = cx.resultPool->axis;
       llvm::SmallVector<mlir::Attribute> under;
       if (!inContext(std::move(masked),
-                     [&] { return budgetsFrom(decl.under, under); }))
+                     [&] { return budgets->under(decl.under, under); }))
         return Value();
-      addBudgets(cx.ruleUnder, under);
+      Budgets::add(cx.ruleUnder, under);
     }
     Value value;
     if (decl.value)

@@ -1,6 +1,7 @@
 // Rules: conditions with what they choose, in order or by a key.
 // `else` and refusals are here too. A rule whose candidates are all absent does
 // not fire.
+#include "Budgets.h"
 #include "Elaborator.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -264,14 +265,14 @@ bool Elaborator::surroundRules(RuleChoice &rules) {
     rules.around.ruleMask = andMask(cx.ruleMask, mask);
     rules.around.ruleWhere = expr.where->range;
     inContext(masked, [&] {
-      addFacts(*expr.where, rules.around.facts);
+      budgets->addFacts(*expr.where, rules.around.facts);
       return true;
     });
   }
   llvm::SmallVector<mlir::Attribute> under;
-  if (!inContext(masked, [&] { return budgetsFrom(expr.under, under); }))
+  if (!inContext(masked, [&] { return budgets->under(expr.under, under); }))
     return false;
-  addBudgets(rules.around.ruleUnder, under);
+  Budgets::add(rules.around.ruleUnder, under);
   return true;
 }
 
@@ -343,7 +344,7 @@ Elaborator::askRule(RuleChoice &rules, size_t place, mlir::Value here) {
     target = with->value.get();
   Context firing = rules.around;
   if (rule.cond)
-    addFacts(*rule.cond, firing.facts);
+    budgets->addFacts(*rule.cond, firing.facts);
   // A rule that does not fire reserves nothing.
   if (rules.isChain() && rules.reserves(rule))
     firing.ruleMask =

@@ -1,6 +1,7 @@
 // Calls of the host.
 // `call m.chat(r) timeout 30 s` and `par 8 { … } need 5`: the places where a
 // step route waits, and what their results mean.
+#include "Budgets.h"
 #include "Elaborator.h"
 #include "route/Dialect/Route/IR/Spelling.h"
 
@@ -328,10 +329,10 @@ Value Elaborator::evalAsk(const CallOutExpr &expr, AxisInfo *lanes,
       inside.candidate = pool->axis;
       llvm::SmallVector<mlir::Attribute> own;
       if (!inContext(std::move(inside), [&] {
-            return budgetsFrom(around->decl->under, own, expr.range);
+            return budgets->under(around->decl->under, own, expr.range);
           }))
         return Value();
-      addBudgets(under, own);
+      Budgets::add(under, own);
     }
   e.loc = locationOf(expr.range);
   mlir::Value position =
