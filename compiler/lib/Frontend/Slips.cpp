@@ -26,10 +26,11 @@ public:
   }
 
   bool report() const {
-    if (misspeltWord() || noRule() || ruleEnds() || ternary())
+    if (misspeltWord() || noRule() || ruleEnds() || ternary() || resultType())
       return true;
     for (size_t i = first; i < last; ++i)
-      if (equals(i) || countWithoutOf(i) || bareReject(i))
+      if (equals(i) || countWithoutOf(i) || bareReject(i) || orderBy(i) ||
+          infixWord(i) || otherStatement(i))
         return true;
     return false;
   }
@@ -222,6 +223,75 @@ private:
         kindOnLine(i + 1) != P::NUMBER)
       return false;
     expected("'('", i + 1).help("write: reject(" + text(i + 1) + ")");
+    return true;
+  }
+
+  /// `router pick(request): models`
+  bool resultType() const {
+    bool route =
+        kind(chunk.first) == P::ROUTE || kind(chunk.first) == P::ROUTER;
+    if (!route || kind(at) != P::COLON || kind(at - 1) != P::RPAREN)
+      return false;
+    for (size_t i = chunk.first; i < at; ++i)
+      if (kind(i) == P::LBRACE || kind(i) == P::ASSIGN)
+        return false;
+    unexpected(at).help("what it gives stands behind '->'");
+    return true;
+  }
+
+  /// `order by price`
+  bool orderBy(size_t i) const {
+    if (kind(i) != P::ID || kindOnLine(i + 1) != P::BY ||
+        !llvm::is_contained({"order", "ordered", "sort", "sorted"}, text(i)))
+      return false;
+    unexpected(i).help("leave it out: 'by' alone gives the key");
+    return true;
+  }
+
+  /// `tier is pro`, `prompt matches r"x"`: two operands side by side, the
+  /// second one an operator elsewhere.
+  bool infixWord(size_t i) const {
+    if (kind(i) != P::ID || tokens[i].lineStart || i == chunk.first ||
+        !endsOperand(kind(i - 1)) ||
+        !(isWord(kindOnLine(i + 1)) ||
+          llvm::is_contained({P::NUMBER, P::STRING, P::GROUP_PAREN, P::LPAREN},
+                             kindOnLine(i + 1))))
+      return false;
+    static const struct {
+      std::vector<llvm::StringRef> words;
+      const char *help;
+    } operators[] = {
+        {{"is", "equals", "eq"}, "values are compared with '=='"},
+        {{"isnt", "ne", "neq"}, "values are compared with '!='"},
+        {{"matches", "match", "like"},
+         "a text is searched by regex(x, r\"…\")"},
+        {{"contains", "includes", "has"},
+         "a text is searched by contains(x, \"…\"), a list asked by 'in'"},
+        {{"between"}, "a range is asked by 'in': n in 3..5"}};
+    std::string word = text(i);
+    for (const auto &[words, help] : operators)
+      if (llvm::is_contained(words, word)) {
+        unexpected(i).help(help);
+        return true;
+      }
+    return false;
+  }
+
+  /// `while c { … }` and `try { … }` in a body.
+  bool otherStatement(size_t i) const {
+    if (kind(i) != P::ID || i == chunk.first ||
+        !llvm::is_contained({P::ROUTE, P::ROUTER, P::ON}, kind(chunk.first)) ||
+        !(tokens[i].lineStart || kind(i - 1) == P::LBRACE ||
+          endsOperand(kind(i - 1))))
+      return false;
+    std::string word = text(i);
+    if (word == "while" && kindOnLine(i + 1) != 0)
+      unexpected(i).help("a loop has a bound: for t in 1..3 { … }");
+    else if (word == "try" && kind(i + 1) == P::LBRACE)
+      unexpected(i).help(
+          "what a call gave is asked: case a { ok -> …  failed(c) -> … }");
+    else
+      return false;
     return true;
   }
 

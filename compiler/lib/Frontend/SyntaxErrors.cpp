@@ -113,10 +113,13 @@ void route::reportStray(const Place &place, DiagnosticEngine &diags) {
                      next.found());
     return;
   }
-  diags
-      .report(diag::expectedDeclaration, place.range(),
-              "expected a declaration, found " + place.found())
-      .suggest(word, declarationWords());
+  auto message = diags.report(diag::expectedDeclaration, place.range(),
+                              "expected a declaration, found " + place.found());
+  if (llvm::is_contained({"def", "fn", "func", "fun", "function"}, word))
+    message.help("a function is written: let f(x) = …, and what the library "
+                 "offers: route f(x) { … }");
+  else
+    message.suggest(word, declarationWords());
 }
 
 namespace {

@@ -424,8 +424,17 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
       message.help("labels stand without quotes: " + text->value);
     return {};
   }
-  error(diag::typeMismatch, expr.range,
-        "expected a constant of type " + spellElement(element));
+  auto message =
+      error(diag::typeMismatch, expr.range,
+            "expected a constant of type " + spellElement(element));
+  if (auto *name = dyn_cast<NameExpr>(&expr); name && isa<TextType>(element))
+    message.help("a text stands in quotes: \"" + name->name.text + "\"");
+  if (memberTypeOf(element))
+    message
+        .note("lists and sets come from callers and are kept in state; no "
+              "column has one by itself")
+        .help("for what is known of rows, name it in an axis: axis tag { a, b "
+              "}, and a column bool[tag] with [true, false]");
   return {};
 }
 

@@ -23,7 +23,7 @@ mlir::FlatSymbolRefAttr Elaborator::Budgets::named(const Name &name,
           names.push_back(known);
     if (!entry)
       s.unknownName(name, "budget", names);
-    else
+    else if (entry->pending || !entry->value.isError()) // else it was told
       s.error(diag::wrongKind, name.range, "'" + name.text + "' is no budget");
     return {};
   }

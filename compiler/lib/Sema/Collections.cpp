@@ -153,10 +153,16 @@ Value Elaborator::evalIn(const ast::BinaryExpr &expr) {
   if (!set)
     return Value();
   mlir::Type member = memberTypeOf(e.elementOf(set));
-  if (!member)
-    return fail(diag::typeMismatch, expr.rhs->range,
-                "'in' asks a plan, a list, a set or a range, found " +
-                    describe(rhs));
+  if (!member) {
+    auto message = error(diag::typeMismatch, expr.rhs->range,
+                         "'in' asks a plan, a list, a set or a range, found " +
+                             describe(rhs));
+    if (isa<TextType>(e.valueTypeOf(set)))
+      message.help("a text is searched by contains(" +
+                   sources.text(expr.rhs->range) + ", " +
+                   sources.text(expr.lhs->range) + ")");
+    return Value();
+  }
   mlir::Value element = memberFrom(*expr.lhs, member);
   if (!element)
     return Value();

@@ -72,9 +72,18 @@ Value Elaborator::comparand(const Expr &written, const Value &a) {
   if (Value label = labelOf(written, a); !label.isError())
     return label;
   auto *name = dyn_cast<NameExpr>(ignoreParens(&written));
+  auto *text = dyn_cast<StringExpr>(ignoreParens(&written));
   auto coded = a.is(Kind::Array)
                    ? dyn_cast<route::EnumType>(e.valueTypeOf(a.ir))
                    : route::EnumType();
+  if (coded && text) {
+    auto &known = enumLabels[mlir::TypeAttr::get(coded)];
+    auto message = error(diag::typeMismatch, written.range,
+                         "expected a label: " + llvm::join(known, ", "));
+    if (llvm::is_contained(known, text->value))
+      message.help("labels stand without quotes: " + text->value);
+    return Value();
+  }
   if (!name || !coded || !isFree(written))
     return eval(written);
   const std::vector<std::string> &labels =

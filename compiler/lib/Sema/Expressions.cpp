@@ -277,6 +277,11 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range,
     if (cx.candidate && value.function->decl->params.size() == 1)
       return asArray(use(value, range), range, like);
     return needsCall(*value.function->decl, range), mlir::Value();
+  case Kind::Builtin:
+    error(diag::wrongKind, range,
+          "expected a value, found the function '" + value.text + "'")
+        .help("call it: " + value.text + "(…)");
+    return {};
   default:
     break;
   }
@@ -411,8 +416,15 @@ Value Elaborator::memberOfRow(const Value &row, const MemberExpr &expr) {
     }
     for (auto &[known, entry] : entries)
       names.push_back(known);
+    if (row.is(Kind::Axis))
+      llvm::append_range(names, labels);
   }
-  return unknownName(expr.member, "column of '" + row.axis->name + "'", names);
+  bool rows = row.is(Kind::Axis) && !row.axis->labels.empty();
+  error(diag::unknownName, expr.member.range,
+        "'" + row.axis->name + "' has no column '" + name +
+            (rows ? "', and no such row" : "'"))
+      .suggest(name, names);
+  return Value();
 }
 
 /// `h.gate`: the position of an axis with members; of a ref, a column of the

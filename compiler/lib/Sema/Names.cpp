@@ -179,6 +179,10 @@ bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
                    "' is a name only beside a value of its type");
       known = true;
     }
+  if (llvm::is_contained({"now", "inf", "nan"}, name.text)) {
+    message.help("'" + name.text + "' is a value, written without brackets");
+    known = true;
+  }
   return known || explainFunction(name, "", message);
 }
 

@@ -143,6 +143,8 @@ std::string Elaborator::missingUnit(const Value &value, SourceRange number,
     return ("a number alone is no time: write " + written + " s").str();
   if (plain && wanted == Unit::of(Unit::Money))
     return ("a number alone is no money: write $" + written).str();
+  if (plain && wanted == Unit::of(Unit::Money) / Unit::of(Unit::Token))
+    return ("a number alone is no price: write $" + written + "/Mtok").str();
   return "";
 }
 
