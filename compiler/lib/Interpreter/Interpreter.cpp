@@ -123,8 +123,12 @@ static Array collected(ArrayType type, const Array &value) {
   FailureOr<Array> made = Array::create(type.getElementType(), result.axes);
   for (int64_t i = 0; succeeded(made) && i < count; ++i) {
     std::vector<Element> given, members;
+    if (listed && !toRange(elements[i]).known) {
+      made->buffer->set(i, unknownOf(type.getElementType()));
+      continue;
+    }
     if (listed)
-      given = elements[i].asList();
+      given = toRange(elements[i]).lo.asList();
     else
       given.assign(elements.begin() + i * width,
                    elements.begin() + (i + 1) * width);

@@ -113,6 +113,7 @@ private:
   LogicalResult bindStates();
   FailureOr<Array> fresh(ColumnOp column, const Array &values,
                          const double *pushed);
+  LogicalResult bindWhetherKnown(size_t port);
   LogicalResult bindSymbols(size_t firstPort);
   FailureOr<Array> allocate(ArrayType type);
   LogicalResult bindUnread();
@@ -354,12 +355,45 @@ Executor::Call::storeState(uint32_t index, const llvm::StringMap<Array> &writes,
   return success();
 }
 
+/// Binds lists of which an entry asks only whether there are any: those that
+/// there are have no members here.
+LogicalResult Executor::Call::bindWhetherKnown(size_t port) {
+  const PortSchema &row = entry.inputs[port];
+  std::string name = StringRef(row.name).drop_back(strlen(".known")).str();
+  if (llvm::any_of(entry.inputs,
+                   [&](const PortSchema &other) { return other.name == name; }))
+    return success(); // read with the members
+  if (!row.axes.empty())
+    name = schema.axes[row.axes.front()].name + "." + name;
+  Operation *target = lookupDotted(machine, name);
+  auto column = dyn_cast_or_null<ColumnOp>(target);
+  auto signal = dyn_cast_or_null<SignalOp>(target);
+  if (!column && !signal)
+    return emitError(module.getLoc(), "'")
+           << name << "' is no signal and no column";
+  auto type = cast<ArrayType>(column ? column.getType() : signal.getType());
+  auto lists = allocate(type);
+  if (failed(lists))
+    return failure();
+  auto *known = static_cast<const uint8_t *>(call.inputs[port].data);
+  Type element = type.getElementType();
+  for (int64_t i = 0, count = lists->size(); i < count; ++i)
+    lists->buffer->set(i, known[i] ? knownRange(zeroOf(getValueType(element)))
+                                   : unknownOf(element));
+  return interpreter.bindInput(name, *lists);
+}
+
 /// Binds the inputs from `firstPort` on: columns and signals by their names.
 LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
   for (size_t i = firstPort; i < entry.inputs.size(); ++i) {
     const PortSchema &port = entry.inputs[i];
     if (port.role != ROUTE_ROLE_DATA && port.role != ROUTE_ROLE_HOST)
       continue;
+    if (StringRef(port.name).ends_with(".known")) {
+      if (failed(bindWhetherKnown(i)))
+        return failure();
+      continue;
+    }
     // A column goes by its own name there, where that says which it is.
     std::string name = port.name;
     Operation *target = lookupDotted(machine, name);
@@ -374,14 +408,7 @@ LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
         schema.axes[port.axes.front()].parent >= 0) {
       name = schema.axes[schema.axes[port.axes.front()].parent].name + "." +
              port.name;
-      auto column = dyn_cast_or_null<ColumnOp>(lookupDotted(machine, name));
-      auto type = column ? dyn_cast<ArrayType>(column.getType()) : ArrayType();
-      if (type && memberTypeOf(type.getElementType())) {
-        auto lists = decodeLists(i, type);
-        if (failed(lists) || failed(interpreter.bindInput(name, *lists)))
-          return failure();
-        continue;
-      }
+      target = lookupDotted(machine, name);
     }
     ArrayType type;
     if (auto signal = dyn_cast_or_null<SignalOp>(target))
@@ -394,8 +421,11 @@ LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
     SmallVector<AxisRef> axes;
     for (int64_t size : shapeOf(port.axes))
       axes.push_back(makeAxis(nullptr, size));
-    auto array = decode(port.type, type.getElementType(), axes,
-                        shapeOf(port.axes), call.inputs[i], port.knownAxes);
+    auto array =
+        memberTypeOf(type.getElementType())
+            ? decodeLists(i, type)
+            : decode(port.type, type.getElementType(), axes, shapeOf(port.axes),
+                     call.inputs[i], port.knownAxes);
     if (failed(array) || failed(interpreter.bindInput(name, *array)))
       return failure();
   }
@@ -469,6 +499,11 @@ FailureOr<Array> Executor::Call::decodeLists(size_t port, ArrayType type) {
   auto lists = allocate(type);
   if (failed(lists))
     return failure();
+  const uint8_t *known = nullptr;
+  for (auto [i, input] : llvm::enumerate(entry.inputs))
+    if (input.name == row.name + ".known")
+      known = static_cast<const uint8_t *>(call.inputs[i].data);
+  bool ranged = isRangeType(type.getElementType());
   const int32_t *offsets = nullptr;
   for (auto [i, input] : llvm::enumerate(entry.inputs))
     if (input.role == ROUTE_ROLE_OFFSETS &&
@@ -481,15 +516,19 @@ FailureOr<Array> Executor::Call::decodeLists(size_t port, ArrayType type) {
     std::vector<Element> members;
     for (; at < end; ++at) {
       Element member = readBuffer(row.type.element, data, at);
-      bool known = isa<SetType>(type.getElementType()) &&
+      bool twice = isa<SetType>(getValueType(type.getElementType())) &&
                    llvm::any_of(members, [&](const Element &other) {
                      return equalElements(other, member);
                    });
-      if (!known)
+      if (!twice)
         members.push_back(std::move(member));
     }
-    lists->buffer->set(
-        i, std::make_shared<const std::vector<Element>>(std::move(members)));
+    Element list =
+        std::make_shared<const std::vector<Element>>(std::move(members));
+    lists->buffer->set(i, !ranged ? std::move(list)
+                          : known && !known[i]
+                              ? unknownOf(type.getElementType())
+                              : knownRange(std::move(list)));
   }
   return lists;
 }
@@ -514,6 +553,7 @@ FailureOr<SmallVector<RuntimeValue>> Executor::Call::arguments(FuncOp func,
     }
     auto type = cast<ArrayType>(argument.getType());
     if (memberTypeOf(type.getElementType())) {
+      port += isRangeType(type.getElementType()); // whether there is one
       auto lists = decodeLists(port++, type);
       if (failed(lists))
         return failure();

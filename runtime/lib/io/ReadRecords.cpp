@@ -81,6 +81,22 @@ private:
     return false;
   }
 
+  /// The name of the lists of which a port says whether there are any, as
+  /// `tags.known` does; empty of others.
+  static std::string_view listKnownBy(const route_port_desc &port) {
+    std::string_view name = port.name;
+    return port.type.element == ROUTE_BOOL && name.ends_with(".known")
+               ? name.substr(0, name.size() - 6)
+               : std::string_view();
+  }
+  /// Whether a record may give null for the lists of a port.
+  bool mayLack(const route_port_desc &port) const {
+    for (const route_port_desc &each : table(entry.inputs, entry.num_inputs))
+      if (listKnownBy(each) == port.name)
+        return true;
+    return false;
+  }
+
   route_status readLists(size_t index, const Json *json);
   route_status readLine(std::string_view text, uint64_t item);
   route_status readPort(size_t index, const Json *json, uint64_t item);
@@ -122,7 +138,7 @@ bool RecordReader::takenElsewhere(std::string_view name) const {
   for (const route_entry_desc &other :
        table(module.entries, module.num_entries))
     for (const route_port_desc &port : table(other.inputs, other.num_inputs))
-      if (name == port.name && fromLines(port))
+      if (name == port.name && listKnownBy(port).empty() && fromLines(port))
         return true;
   return false;
 }
@@ -131,7 +147,8 @@ bool RecordReader::takenElsewhere(std::string_view name) const {
 std::string RecordReader::hint(std::string_view name) const {
   std::vector<const char *> names;
   for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
-    names.push_back(fromLines(port) ? port.name : nullptr);
+    names.push_back(fromLines(port) && listKnownBy(port).empty() ? port.name
+                                                                 : nullptr);
   return namesLike(name, names);
 }
 
@@ -233,7 +250,8 @@ route_status RecordReader::readLists(size_t index, const Json *json) {
     return status;
   std::vector<int64_t> ends = {0};
   for (const Json &list : json->elements) {
-    if (list.kind != Json::Kind::Array)
+    bool none = list.kind == Json::Kind::Null && mayLack(port);
+    if (!none && list.kind != Json::Kind::Array)
       return wrong("'%.100s' is not a list of lists over axis '%.60s'",
                    port.name, axis.name);
     for (const Json &element : list.elements)
@@ -274,6 +292,24 @@ route_status RecordReader::fillMembers(size_t index) {
 route_status RecordReader::readPort(size_t index, const Json *json,
                                     uint64_t item) {
   const route_port_desc &port = entry.inputs[index];
+  bool none = !json || json->kind == Json::Kind::Null;
+  if (!listKnownBy(port).empty()) {
+    bool each = entry.item_axis < 0 && port.num_axes && !none;
+    if (!each)
+      *inputs.values[index].grow(1) = !none;
+    for (size_t i = 0; each && i < json->elements.size(); ++i)
+      *inputs.values[index].grow(1) =
+          json->elements[i].kind != Json::Kind::Null;
+    return ROUTE_OK;
+  }
+  // Where there is no list it has no members.
+  static const Json empty = [] {
+    Json list;
+    list.kind = Json::Kind::Array;
+    return list;
+  }();
+  if (none && mayLack(port))
+    json = &empty;
   if (isListed(port))
     return readLists(index, json);
   size_t firstAxis = overItems(port) ? 1 : 0;
@@ -326,11 +362,18 @@ route_status RecordReader::readLine(std::string_view text, uint64_t item) {
   std::vector<const Json *> found(entry.num_inputs, nullptr);
   for (size_t key = 0; key < record.keys.size(); ++key) {
     const std::string &name = record.keys[key];
-    size_t index = 0;
-    while (index < entry.num_inputs && !(name == entry.inputs[index].name &&
-                                         fromLines(entry.inputs[index])))
-      ++index;
-    if (index == entry.num_inputs) {
+    bool taken = false;
+    for (size_t i = 0; i < entry.num_inputs; ++i) {
+      const route_port_desc &port = entry.inputs[i];
+      std::string_view list = listKnownBy(port);
+      if (!fromLines(port) || name != (list.empty() ? port.name : list))
+        continue;
+      if (found[i])
+        return wrong("'%.100s' is given twice", name.c_str());
+      found[i] = &record.elements[key];
+      taken = true;
+    }
+    if (!taken) {
       // What another entry takes belongs to the spec, if not to this entry.
       if (options.allowExtra || takenElsewhere(name))
         continue;
@@ -338,9 +381,6 @@ route_status RecordReader::readLine(std::string_view text, uint64_t item) {
                    "nothing reads",
                    name.c_str(), hint(name).c_str());
     }
-    if (found[index])
-      return wrong("'%.100s' is given twice", entry.inputs[index].name);
-    found[index] = &record.elements[key];
   }
   raggedCounts.assign(module.num_axes, -1);
   // What is left out last: what is given tells how many members there are.

@@ -3,10 +3,12 @@
 
 // CHECK: route.axis @request
 // CHECK-NEXT: @n
+// CHECK-NEXT: route.column @seen.known <input> : !route.array<i1 [@request]>
 // CHECK-NEXT: }
 route.axis @request <index> {
   route.column @n <input> : !route.array<i64 [@request]>
   route.column @tags <input> : !route.array<!route.list<i64> [@request]>
+  route.column @seen <input> : !route.array<!route.range<!route.list<i64>> [@request]>
 }
 // CHECK-NEXT: route.axis @tags <index> in [@request] {
 // CHECK-NEXT: route.column @tags <input> : !route.array<i64 [@tags]>
@@ -55,4 +57,24 @@ route.func @order <route> () -> (!route.array<i64 [@request]>, !route.array<i1 [
   %f = route.find %n in %tags : <i64 [@request]>, <!route.list<i64> [@request]>
   %s = route.subset %tags in %tags : <!route.list<i64> [@request]>, <!route.list<i64> [@request]>
   route.return %f, %s : !route.array<i64 [@request]>, !route.array<i1 [@request]>
+}
+
+// Of a list that there may be none of, its members and whether there is one: what is in none is unknown.
+// CHECK-LABEL: route.func @maybe
+// CHECK: %[[MEMBERS:.*]] = route.get @seen::@seen : <i64 [@seen]>
+// CHECK: %[[KNOWN:.*]] = route.get @request::@seen.known : <i1 [@request]>
+// CHECK: %[[LIST:.*]] = route.collect %[[MEMBERS]]
+// CHECK: %[[MAYBE:.*]] = route.select %[[KNOWN]], %[[LIST]], %{{.*}} : <i1 [@request]>, <!route.list<i64> [@request]>, <!route.range<!route.list<i64>>>
+// CHECK: %[[ANY:.*]] = route.reduce <any>
+// CHECK: %[[IN:.*]] = route.select %[[KNOWN]], %[[ANY]], %{{.*}} : <i1 [@request]>, <i1 [@request]>, <!route.range<i1>>
+// CHECK: %[[IS:.*]] = route.known %[[MAYBE]]
+// CHECK: route.return %[[IN]], %[[IS]]
+route.func @maybe <route> () -> (!route.array<!route.range<i1> [@request]>, !route.array<i1 [@request]>) {
+  %n = route.get @request::@n : <i64 [@request]>
+  %seen = route.get @request::@seen : <!route.range<!route.list<i64>> [@request]>
+  %f = route.find %n in %seen : <i64 [@request]>, <!route.range<!route.list<i64>> [@request]>
+  %z = route.constant 0 : i64 as <i64>
+  %in = route.compare <ge> %f, %z : <!route.range<i64> [@request]>, <i64>
+  %is = route.known %seen : <!route.range<!route.list<i64>> [@request]> -> <i1 [@request]>
+  route.return %in, %is : !route.array<!route.range<i1> [@request]>, !route.array<i1 [@request]>
 }

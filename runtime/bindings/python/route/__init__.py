@@ -215,6 +215,22 @@ class Library:
             raise ValueError(f"state cell '{name}' has shape {shape}, found {made.shape}")
         return made
 
+    def _find_none(self, entry, inputs):
+        """Says of lists that there may be none of which there are, where `NAME.known` does not; none has no members."""
+        ports = {entry.inputs[i].name.decode(): entry.inputs[i] for i in range(entry.num_inputs)}
+        for name, port in ports.items():
+            lists = name.removesuffix(".known")
+            if lists == name or name in inputs or lists not in inputs:
+                continue
+            value = inputs.pop(lists)
+            if not port.num_axes:
+                inputs[name], value = value is not None, [] if value is None else value
+            elif isinstance(value, (list, tuple)) and all(item is None or isinstance(item, (list, tuple)) for item in value):
+                inputs[name] = [item is not None for item in value]
+                value = [item or [] for item in value]
+            if lists in ports:  # an entry may ask only whether there are any
+                inputs[lists] = value
+
     def _split_lists(self, entry, inputs):
         """Lists of lists over ragged axes as one list and its offsets, where these are not given."""
         for i in range(entry.num_inputs):
@@ -271,6 +287,7 @@ class Library:
         index = self._entries[name]
         entry = self._desc.entries[index]
         runtime = self._runtime
+        self._find_none(entry, inputs)
         self._split_lists(entry, inputs)
         arguments = (_abi.Argument * max(1, entry.num_inputs))()
         kept, key, like = [], [name, self._workers], None

@@ -1,6 +1,8 @@
 // route-expand-lists: lists and sets that the caller gives become axes.
 // Each is nested in the axis of what the list belongs to. Whether something is
 // in one is a reduction then; what else is asked collects the members again.
+// Beside the members of lists that there may be none of, `NAME.known` says of
+// which there is one.
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
@@ -19,12 +21,20 @@ static bool isCollection(Type type) {
   return array && isa<ListType, SetType>(getValueType(array.getElementType()));
 }
 
-/// Whether there may be none: then nobody could say so of its members.
+/// Whether there may be none.
 static bool mayBeUnknown(Type type) {
   return isa<RangeType>(cast<ArrayType>(type).getElementType());
 }
 
+static std::string knownName(StringRef list) { return (list + ".known").str(); }
+
 namespace {
+/// What takes the place of a list: its members, and whether there is one, which
+/// is null where there always is.
+struct Parts {
+  Value members, known;
+};
+
 class Expander {
 public:
   Expander(ModuleOp module) : module(module), b(module.getContext()) {}
@@ -80,36 +90,52 @@ private:
         reads.push_back(get);
     });
     if (!reads.empty()) {
-      if (mayBeUnknown(type))
-        return notCovered(column, "lists that may be unknown");
       if (type.getAxes().size() != 1 || column.getFallback())
         return notCovered(column, "lists with axes or defaults");
       AxisOp axis = makeAxis(owner, column.getSymName(), type);
       auto along = FlatSymbolRefAttr::get(axis.getSymNameAttr());
       auto flat = ArrayType::get(memberTypeOf(type.getElementType()), {along});
       b.setInsertionPointToStart(&axis.getColumns().front());
-      ColumnOp::create(b, column.getLoc(), column.getSymName(),
-                       ColumnKind::input, flat, Attribute(), Attribute(),
-                       IntegerAttr(), column.getUnitAttr(),
-                       column.getTrusted());
-      auto symbol =
-          SymbolRefAttr::get(axis.getSymNameAttr(),
-                             {FlatSymbolRefAttr::get(column.getSymNameAttr())});
-      for (GetOp read : reads) {
-        b.setInsertionPoint(read);
-        Value members = GetOp::create(b, read.getLoc(), flat, symbol);
-        replaceUses(read, members);
-        read.erase();
-      }
+      SymbolRefAttr members =
+          addColumn(axis, column, column.getSymName(), flat);
+      ArrayType truths = type.withElement(b.getI1Type());
+      SymbolRefAttr known;
+      b.setInsertionPoint(column);
+      if (mayBeUnknown(type))
+        known =
+            addColumn(owner, column, knownName(column.getSymName()), truths);
+      for (GetOp read : reads)
+        replaceRead(read, members, flat, known, truths);
     }
     column.erase();
     return success();
   }
 
+  /// A column like `column` where the builder stands, in `axis`.
+  SymbolRefAttr addColumn(AxisOp axis, ColumnOp column, StringRef name,
+                          ArrayType type) {
+    ColumnOp::create(b, column.getLoc(), name, ColumnKind::input, type,
+                     Attribute(), Attribute(), IntegerAttr(),
+                     isTruth(type.getElementType()) ? StringAttr()
+                                                    : column.getUnitAttr(),
+                     column.getTrusted());
+    return SymbolRefAttr::get(axis.getSymNameAttr(),
+                              {FlatSymbolRefAttr::get(b.getContext(), name)});
+  }
+
+  /// Reads the parts where `read` reads the list.
+  void replaceRead(GetOp read, SymbolRefAttr members, ArrayType flat,
+                   SymbolRefAttr known, ArrayType truths) {
+    b.setInsertionPoint(read);
+    Parts parts = {GetOp::create(b, read.getLoc(), flat, members), Value()};
+    if (known)
+      parts.known = GetOp::create(b, read.getLoc(), truths, known);
+    replaceUses(read, parts);
+    read.erase();
+  }
+
   LogicalResult expandSignal(SignalOp signal) {
     auto type = cast<ArrayType>(signal.getType());
-    if (mayBeUnknown(type))
-      return notCovered(signal, "lists that may be unknown");
     if (type.getAxes().size() > 1)
       return notCovered(signal, "lists with axes");
     AxisOp axis = makeAxis(lastAxis(), signal.getSymName(), type);
@@ -122,11 +148,18 @@ private:
       if (get.getSymbol() == symbol)
         reads.push_back(get);
     });
-    for (GetOp read : reads) {
-      b.setInsertionPoint(read);
-      replaceUses(read, GetOp::create(b, read.getLoc(), flat, symbol));
-      read.erase();
+    ArrayType truths = type.withElement(b.getI1Type());
+    SymbolRefAttr known;
+    if (mayBeUnknown(type)) {
+      b.setInsertionPoint(signal);
+      auto flag = cast<SignalOp>(b.clone(*signal));
+      flag.setSymName(knownName(signal.getSymName()));
+      flag.setType(truths);
+      known = FlatSymbolRefAttr::get(flag.getSymNameAttr());
+      tables.invalidateSymbolTable(module);
     }
+    for (GetOp read : reads)
+      replaceRead(read, symbol, flat, known, truths);
     return success();
   }
 
@@ -137,22 +170,29 @@ private:
       if (!isCollection(argument.getType()))
         continue;
       auto type = cast<ArrayType>(argument.getType());
-      if (mayBeUnknown(type))
-        return notCovered(func, "lists that may be unknown");
       if (type.getAxes().size() > 1)
         return notCovered(func, "lists with axes");
       auto given = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
                                                      "route.name");
-      AxisOp axis =
-          makeAxis(lastAxis(), given ? given.getValue() : "list", type);
+      std::string name = given ? given.str() : "list" + std::to_string(i);
+      AxisOp axis = makeAxis(lastAxis(), name, type);
       auto flat =
           ArrayType::get(memberTypeOf(type.getElementType()),
                          {FlatSymbolRefAttr::get(axis.getSymNameAttr())});
+      Parts parts;
+      if (mayBeUnknown(type)) {
+        (void)func.insertArgument(
+            i, type.withElement(b.getI1Type()),
+            b.getDictionaryAttr(
+                b.getNamedAttr("route.name", b.getStringAttr(knownName(name)))),
+            argument.getLoc());
+        parts.known = func.getArgument(i++);
+      }
       // The members take the argument's place in one that is put before it.
-      BlockArgument members =
-          func.getBody().front().insertArgument(i, flat, argument.getLoc());
-      replaceUses(argument, members);
-      func.getBody().front().eraseArgument(i + 1);
+      Block &body = func.getBody().front();
+      parts.members = body.insertArgument(i, flat, argument.getLoc());
+      replaceUses(argument, parts);
+      body.eraseArgument(i + 1);
       any = true;
     }
     if (any)
@@ -170,26 +210,43 @@ private:
     return last;
   }
 
-  /// Puts `members` in the place of `collection`.
-  void replaceUses(Value collection, Value members) {
+  /// `value` where `known` holds, unknown elsewhere, as `type`.
+  Value orUnknown(Value known, Value value, ArrayType type, Location loc) {
+    if (!known)
+      return value;
+    auto unknown =
+        UnknownOp::create(b, loc, ArrayType::get(type.getElementType()));
+    Value found = SelectOp::create(b, loc, known, value, unknown);
+    return found.getType() == type
+               ? found
+               : Value(BroadcastOp::create(b, loc, type, found, Value()));
+  }
+
+  /// Puts `parts` in the place of `collection`.
+  void replaceUses(Value collection, Parts parts) {
     Value collected;
-    Type type = collection.getType();
+    auto type = cast<ArrayType>(collection.getType());
     for (OpOperand &use : llvm::make_early_inc_range(collection.getUses())) {
       Operation *user = use.getOwner();
       auto find = dyn_cast<FindOp>(user);
-      if (find && use.getOperandNumber() == 1 && asksMembers(find, members)) {
+      if (find && use.getOperandNumber() == 1 &&
+          asksMembers(find, parts.members)) {
         for (Operation *asked :
              llvm::make_early_inc_range(find.getResult().getUsers()))
-          askMembers(find, cast<CompareOp>(asked), members);
+          askMembers(find, cast<CompareOp>(asked), parts);
         find.erase();
         continue;
       }
       if (!collected) {
-        if (auto argument = dyn_cast<BlockArgument>(members))
+        if (auto argument = dyn_cast<BlockArgument>(parts.members))
           b.setInsertionPointToStart(argument.getOwner());
         else
-          b.setInsertionPointAfter(members.getDefiningOp());
-        collected = CollectOp::create(b, collection.getLoc(), type, members);
+          b.setInsertionPoint(collection.getDefiningOp());
+        Location loc = collection.getLoc();
+        collected = CollectOp::create(
+            b, loc, type.withElement(getValueType(type.getElementType())),
+            parts.members);
+        collected = orUnknown(parts.known, collected, type, loc);
       }
       use.set(collected);
     }
@@ -227,11 +284,11 @@ private:
   }
 
   /// `find(..) >= 0`: whether any member is the element.
-  void askMembers(FindOp find, CompareOp compare, Value members) {
+  void askMembers(FindOp find, CompareOp compare, Parts parts) {
     auto type = cast<ArrayType>(compare.getType()),
          element = cast<ArrayType>(find.getElement().getType());
     FlatSymbolRefAttr along =
-        cast<ArrayType>(members.getType()).getAxes().front();
+        cast<ArrayType>(parts.members.getType()).getAxes().front();
     // The element for each member: what belongs to the item goes to its list.
     SmallVector<FlatSymbolRefAttr> axes;
     bool moved = false;
@@ -250,9 +307,11 @@ private:
           b, loc, ArrayType::get(element.getElementType(), axes), wanted,
           Value());
     }
-    Value same = CompareOp::create(b, loc, CompareKind::eq, members, wanted);
-    Value any = ReduceOp::create(b, loc, type, ReduceKind::any, same, Value());
-    compare.replaceAllUsesWith(any);
+    Value same =
+        CompareOp::create(b, loc, CompareKind::eq, parts.members, wanted);
+    Value any = ReduceOp::create(b, loc, type.withElement(b.getI1Type()),
+                                 ReduceKind::any, same, Value());
+    compare.replaceAllUsesWith(orUnknown(parts.known, any, type, loc));
     compare.erase();
   }
 

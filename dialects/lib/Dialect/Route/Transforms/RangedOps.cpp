@@ -38,6 +38,10 @@ private:
                           in.get(op.getRhs()));
   }
   FailureOr<Ends> ends(SelectOp op) {
+    // Where there is nothing to choose from, no value is.
+    if (Ends c = in.get(op.getCondition());
+        c.isPoint() && op.getIfFalse().getDefiningOp<UnknownOp>())
+      return ranges.orEverything(c.lo, in.get(op.getIfTrue()));
     return ranges.select(in.get(op.getCondition()), in.get(op.getIfTrue()),
                          in.get(op.getIfFalse()));
   }

@@ -72,6 +72,8 @@ static Attribute nothingOf(Builder &b, Type element) {
     return b.getStringAttr("");
   if (hasInterval(element))
     return b.getZeroAttr(element);
+  if (isa<ListType, SetType>(element))
+    return b.getArrayAttr({});
   return b.getI64IntegerAttr(isa<RefType>(element) ? -1 : 0);
 }
 
