@@ -35,6 +35,50 @@ func.func @weights(%x: tensor<?x8xf32>, %i0: tensor<?x4xi32>, %w0: tensor<?x4xf3
 
 // -----
 
+// A number or zero, widened, too; another number in its place stays wide.
+// CHECK-LABEL: func @zeroed
+// CHECK: row.program {{.*}} outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x4xi32>, tensor<?x4xbf16>, tensor<?x4xf32>)
+// CHECK: %[[NARROW:.*]] = arith.truncf %{{.*}} : f32 to bf16
+// CHECK: %[[ZERO:.*]] = arith.constant 0.000000e+00 : bf16
+// CHECK: %[[EITHER:.*]] = arith.select %{{.*}}, %[[NARROW]], %[[ZERO]] : bf16
+// CHECK: linalg.yield %[[EITHER]] : bf16
+// CHECK: arith.select {{.*}} : f32
+#row = affine_map<(d0) -> (d0)>
+func.func @zeroed(%x: tensor<?x8xf32>, %i0: tensor<?x4xi32>, %w0: tensor<?x4xf32>)
+    -> (tensor<?x4xi32>, tensor<?x4xf32>, tensor<?x4xf32>) {
+  %r:3 = row.program ins(%x : tensor<?x8xf32>) outs(%i0, %w0, %w0 : tensor<?x4xi32>, tensor<?x4xf32>, tensor<?x4xf32>) {
+  ^bb0(%row: tensor<8xf32>):
+    %i, %n = row.choose by(%row : tensor<8xf32>) : tensor<4xi32>, tensor<i32>
+    %t = row.take %row[%i] : tensor<8xf32>, tensor<4xi32> -> tensor<4xf32>
+    %e = tensor.empty() : tensor<4xf32>
+    %c0 = arith.constant 0 : i32
+    %zero = arith.constant 0.0 : f32
+    %one = arith.constant 1.0 : f32
+    %w = linalg.generic {indexing_maps = [#row, #row, #row], iterator_types = ["parallel"]}
+        ins(%t, %i : tensor<4xf32>, tensor<4xi32>) outs(%e : tensor<4xf32>) {
+    ^bb0(%in: f32, %place: i32, %out: f32):
+      %a = arith.truncf %in : f32 to bf16
+      %b = arith.extf %a : bf16 to f32
+      %c = arith.cmpi sge, %place, %c0 : i32
+      %s = arith.select %c, %b, %zero : f32
+      linalg.yield %s : f32
+    } -> tensor<4xf32>
+    %v = linalg.generic {indexing_maps = [#row, #row, #row], iterator_types = ["parallel"]}
+        ins(%t, %i : tensor<4xf32>, tensor<4xi32>) outs(%e : tensor<4xf32>) {
+    ^bb0(%in: f32, %place: i32, %out: f32):
+      %a = arith.truncf %in : f32 to bf16
+      %b = arith.extf %a : bf16 to f32
+      %c = arith.cmpi sge, %place, %c0 : i32
+      %s = arith.select %c, %b, %one : f32
+      linalg.yield %s : f32
+    } -> tensor<4xf32>
+    row.yield %i, %w, %v : tensor<4xi32>, tensor<4xf32>, tensor<4xf32>
+  } -> tensor<?x4xi32>, tensor<?x4xf32>, tensor<?x4xf32>
+  return %r#0, %r#1, %r#2 : tensor<?x4xi32>, tensor<?x4xf32>, tensor<?x4xf32>
+}
+
+// -----
+
 // A value that the program itself reads wide stays wide, and so does one that is widened in the middle.
 // CHECK-LABEL: func @read
 // CHECK: row.program {{.*}} outs(%{{.*}} : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x4xi32>)

@@ -28,16 +28,14 @@
 // CHECK: nvvm.setmaxregister increase 232
 // Tiles of few tokens cost few columns.
 // CHECK: scf.index_switch
-// CHECK: nvvm.wgmma.mma_async {{.*}}n = 16, {{.*}}<zero>{{.*}}A[<bf16>, <one>, <row>], B[<bf16>, <one>, <col>]
-// CHECK: nvvm.wgmma.mma_async {{.*}} n = 16, {{.*}}<zero>
-// CHECK: nvvm.wgmma.mma_async {{.*}} n = 16, {{.*}} D[<f32>, <one>]
+// CHECK: nvvm.wgmma.mma_async {{.*}}n = 64, {{.*}}<zero>{{.*}}A[<bf16>, <one>, <row>], B[<bf16>, <one>, <col>]
+// CHECK: nvvm.wgmma.mma_async {{.*}} n = 64, {{.*}}<zero>
+// CHECK: nvvm.wgmma.mma_async {{.*}} n = 64, {{.*}} D[<f32>, <one>]
 // The epilogue by a power of two and a reciprocal, through shared memory, to 16 bytes a thread.
 // CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
 // CHECK: nvvm.rcp.approx.ftz.f
 // CHECK: nvvm.stmatrix
 // CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<1>
-// CHECK: n = 32
-// CHECK: n = 64
 // CHECK: n = 96
 // CHECK: n = 128
 // CHECK: n = 160

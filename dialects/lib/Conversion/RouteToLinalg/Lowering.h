@@ -608,6 +608,8 @@ private:
   /// product with an epilogue.
   llvm::DenseMap<Value, Sorted> matrices;
   llvm::DenseSet<Value> unfused;
+  /// Columns of plans that are zero where there is no row.
+  llvm::DenseSet<Value> zeroed;
   /// The plan each plan axis stands for at this point of the conversion.
   llvm::StringMap<Plan> plans;
   llvm::StringMap<Grouping> groupings;

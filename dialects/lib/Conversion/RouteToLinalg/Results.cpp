@@ -149,7 +149,8 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
     Value tensor = get(value);
     if (!tensor)
       return failure();
-    if (!type.isScalar() && plans.contains(type.getAxes().front().getValue()))
+    if (!type.isScalar() && !zeroed.contains(value) &&
+        plans.contains(type.getAxes().front().getValue()))
       tensor = zeroPastCount(tensor, type, loc);
     SmallVector<NamedAttribute> extra = {
         b.getNamedAttr("route.type", TypeAttr::get(type))};

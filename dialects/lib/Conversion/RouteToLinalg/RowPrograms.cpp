@@ -117,12 +117,18 @@ LogicalResult Lowering::lowerRowBody(RowProgram &program, Block *body) {
 LogicalResult Lowering::leaveRows(RowProgram &program,
                                   const llvm::StringMap<Plan> &before) {
   auto yield = cast<YieldOp>(program.op.getBody().front().getTerminator());
+  auto isColumnOfNew = [&](ArrayType type) {
+    return !type.isScalar() &&
+           plans.contains(type.getAxes().front().getValue()) &&
+           !before.contains(type.getAxes().front().getValue());
+  };
   auto leavePlan = [&](const Plan &rows) {
     SmallVector<Axis> dims = dimsOf(ArrayRef<Axis>(rows.axis));
     program.leave(rows.indices, dims);
     program.leave(rows.counts, ArrayRef(dims).drop_back());
   };
-  for (Value value : yield.getOperands()) {
+  for (auto [value, outer] :
+       llvm::zip_equal(yield.getOperands(), program.op.getResults())) {
     if (isa<PlanType>(value.getType())) {
       leavePlan(plan(value));
       continue;
@@ -130,7 +136,14 @@ LogicalResult Lowering::leaveRows(RowProgram &program,
     Value tensor = get(value);
     if (!tensor)
       return failure();
-    program.leave(tensor, dimsOf(cast<ArrayType>(value.getType())));
+    auto type = cast<ArrayType>(value.getType());
+    // Zero where there is no row already here, whether the column leaves the
+    // entry or not: entries with the same program can share its code.
+    if (isColumnOfNew(type)) {
+      tensor = zeroPastCount(tensor, type, program.op.getLoc());
+      zeroed.insert(outer);
+    }
+    program.leave(tensor, dimsOf(type));
   }
   auto yielded = [&](Axis plan) {
     return llvm::any_of(yield.getOperandTypes(), [&](Type type) {

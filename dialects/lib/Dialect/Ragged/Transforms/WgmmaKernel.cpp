@@ -297,8 +297,9 @@ void Emitter::consumer() {
     // products of a warpgroup would run one by one.
     SmallVector<int64_t> widths, cases;
     // Where K is shared out, products take little of the time; many rows fill
-    // all tiles but one.
-    SmallVector<int64_t> some{16, 32, 64, 96, 128, 192};
+    // all tiles but one. Tiles of fewer than 64 rows wait for their weights
+    // anyway, and each width is a fifth of the time that a kernel compiles.
+    SmallVector<int64_t> some{64, 96, 128, 192};
     if (tiles.splits > 1)
       some =
           tiles.cluster ? SmallVector<int64_t>{16, 64} : SmallVector<int64_t>{};

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -44,10 +45,30 @@ private:
         generic.payloadUsesValueFromOperand(generic.getDpsInitOperand(0)) ||
         !isa<RankedTensorType>(program.getOutputs()[i].getType()))
       return nullptr;
-    return generic.getBody()
-        ->getTerminator()
-        ->getOperand(0)
-        .getDefiningOp<arith::ExtFOp>();
+    Operation *yield = generic.getBody()->getTerminator();
+    if (auto select = yield->getOperand(0).getDefiningOp<arith::SelectOp>())
+      widenLast(select);
+    return yield->getOperand(0).getDefiningOp<arith::ExtFOp>();
+  }
+
+  /// A widened number, or else zero, is a number or zero, widened.
+  void widenLast(arith::SelectOp select) {
+    auto widening = select.getTrueValue().getDefiningOp<arith::ExtFOp>();
+    if (!widening || !select->hasOneUse() ||
+        !matchPattern(select.getFalseValue(), m_PosZeroFloat()))
+      return;
+    OpBuilder b(select);
+    Value narrow = widening.getIn(),
+          zero = arith::ConstantOp::create(b, select.getLoc(),
+                                           b.getZeroAttr(narrow.getType()));
+    Value either = arith::SelectOp::create(b, select.getLoc(),
+                                           select.getCondition(), narrow, zero);
+    Value wide =
+        arith::ExtFOp::create(b, select.getLoc(), select.getType(), either);
+    select.replaceAllUsesWith(wide);
+    select.erase();
+    if (widening->use_empty())
+      widening.erase();
   }
 
   ProgramOp narrow(ProgramOp program, unsigned i, arith::ExtFOp widening) {
