@@ -190,6 +190,7 @@ struct Elaborator::ModuleHandler {
   mlir::Block &block;
   llvm::SmallVector<mlir::Attribute> argAttrs;
   const ColumnDecl *reward = nullptr; // the name that stands for it
+  AxisInfo *pool = nullptr;           // of the row that the event is about
 };
 
 static const Event *eventNamed(StringRef name) {
@@ -334,11 +335,11 @@ Elaborator::usageFields(AxisInfo *pool) {
   return fields;
 }
 
-/// What was used, field by field.
+/// What was used, field by field: the name behind that of the row.
 Value Elaborator::usageValue(ModuleHandler &handler, StringRef name) {
   Value value = Value::group(Kind::Record, {}, {});
   value.names = std::make_shared<std::vector<std::string>>();
-  for (const auto &[field, type] : usageFields(poolOfEvents(&handler.decl))) {
+  for (const auto &[field, type] : usageFields(handler.pool)) {
     value.parts->push_back(Value::array(
         handlerArgument(handler, storageType(type), (name + "." + field).str(),
                         "usage." + field, type.unit),
@@ -358,19 +359,15 @@ bool Elaborator::bindEventParam(ModuleHandler &handler, const ColumnDecl &param,
           "the type of '" + name + "' is known: it is the " + role);
     return false;
   }
-  if (scope.entries.count(name.str())) {
-    error(diag::duplicateName, param.range, "'" + name + "' is declared twice");
-    return false;
-  }
   Value value;
   if (role == "value") {
     value = feedbackValue(handler, param);
   } else if (role == "row") {
-    if (AxisInfo *pool = rowOfEvent(handler.decl, param))
+    if ((handler.pool = rowOfEvent(handler.decl, param)))
       value = Value::ofAxis(
-          Kind::Row, pool,
-          handlerArgument(handler, RefType::get(&context, pool->symbol), name,
-                          role));
+          Kind::Row, handler.pool,
+          handlerArgument(handler, RefType::get(&context, handler.pool->symbol),
+                          name, role));
   } else if (role == "code") {
     value = Value::array(handlerArgument(handler, e.i64(), name, role));
   } else if (role == "reward") {
