@@ -36,6 +36,7 @@ void Builder::addDeclarations(P::DeclarationContext &ctx,
   else if (auto *d = ctx.notesDecl()) {
     auto notes = make<NotesDecl>(d);
     notes->columns = columns(d->columnBraces());
+    checkDistinct(notes->columns);
     out.push_back(std::move(notes));
   } else if (auto *d = ctx.requireDecl())
     out.push_back(require(*d));
@@ -191,7 +192,7 @@ DeclPtr Builder::route(P::RouteDeclContext &ctx) {
   node->name = name(ctx.ID());
   if (P::AxisParametersContext *list = ctx.axisParameters())
     node->axisParams = names(list->ID());
-  node->params = parameters(ctx.parameters());
+  node->params = parameters(ctx.parameters(), node->axisParams);
   node->result = type(ctx.type());
   node->under = budgets(ctx.budgets());
   if (ctx.braces())
@@ -273,6 +274,7 @@ DeclPtr Builder::handler(P::OnDeclContext &ctx) {
     param->type = type(value->type());
     node->params.push_back(std::move(param));
   }
+  checkDistinct(node->params);
   node->every = arith(ctx.arith());
   node->body = block(ctx.braces());
   return node;
@@ -350,6 +352,9 @@ std::vector<ColumnPtr> Builder::columns(P::ColumnBracesContext *ctx) {
   return result;
 }
 
-std::vector<ColumnPtr> Builder::parameters(P::ParametersContext *ctx) {
-  return columns(ctx->columns(), /*shareTypes=*/false);
+std::vector<ColumnPtr> Builder::parameters(P::ParametersContext *ctx,
+                                           const std::vector<Name> &before) {
+  std::vector<ColumnPtr> result = columns(ctx->columns(), /*shareTypes=*/false);
+  checkDistinct(result, before);
+  return result;
 }

@@ -253,6 +253,10 @@ ExprPtr Builder::loop(P::ForFormContext &ctx) {
           node->carry.push_back({name(each->ID()), expr(each->expr())});
     }
   }
+  std::vector<Name> bound = node->binders;
+  for (const auto &[carried, value] : node->carry)
+    bound.push_back(carried);
+  checkDistinct(bound);
   node->body = block(ctx.braces());
   return node;
 }

@@ -50,6 +50,7 @@ TypePtr Builder::baseType(P::BaseTypeContext &ctx) {
   if (ctx.columnBraces()) {
     auto result = make<RecordType>(&ctx);
     result->fields = columns(ctx.columnBraces());
+    checkDistinct(result->fields);
     for (const ColumnPtr &field : result->fields)
       if (!field->type)
         diags.report(diag::expectedType, field->name.range,

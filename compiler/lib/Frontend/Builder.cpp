@@ -2,6 +2,7 @@
 // The small parts of the tree builder that the others share.
 #include "Builder.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/ConvertUTF.h"
 
 using namespace route;
@@ -56,6 +57,26 @@ bool Builder::once(bool taken, antlr4::tree::ParseTree *keyword,
   if (!note.empty())
     message.note(note);
   return false;
+}
+
+void Builder::checkDistinct(llvm::ArrayRef<Name> names) {
+  llvm::StringMap<SourceRange> known;
+  for (const Name &name : names) {
+    auto [first, fresh] = known.try_emplace(name.text, name.range);
+    if (!fresh && name)
+      diags
+          .report(diag::duplicateName, name.range,
+                  "'" + name.text + "' is declared twice")
+          .label(first->second, "the first one");
+  }
+}
+
+void Builder::checkDistinct(const std::vector<ColumnPtr> &columns,
+                            const std::vector<Name> &before) {
+  std::vector<Name> names = before;
+  for (const ColumnPtr &column : columns)
+    names.push_back(column->name);
+  checkDistinct(names);
 }
 
 bool Builder::tooDeep(antlr4::ParserRuleContext *ctx) {

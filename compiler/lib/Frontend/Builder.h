@@ -41,6 +41,10 @@ private:
   /// Reports a second clause when `taken`; the clause is named by its keyword.
   bool once(bool taken, antlr4::tree::ParseTree *keyword,
             llvm::StringRef note = "");
+  /// Reports what stands twice among names that are declared side by side.
+  void checkDistinct(llvm::ArrayRef<ast::Name> names);
+  void checkDistinct(const std::vector<ast::ColumnPtr> &columns,
+                     const std::vector<ast::Name> &before = {});
 
   template <typename NodeT>
   std::unique_ptr<NodeT> make(antlr4::ParserRuleContext *ctx) {
@@ -71,7 +75,9 @@ private:
   /// A column without type gets that of the next one: `wi, wh : f32[code]`.
   std::vector<ast::ColumnPtr> columns(P::ColumnsContext *ctx, bool shareTypes);
   std::vector<ast::ColumnPtr> columns(P::ColumnBracesContext *ctx);
-  std::vector<ast::ColumnPtr> parameters(P::ParametersContext *ctx);
+  std::vector<ast::ColumnPtr>
+  parameters(P::ParametersContext *ctx,
+             const std::vector<ast::Name> &before = {});
   std::unique_ptr<ast::RuleDecl> rule(P::RuleDeclContext &ctx);
 
   // Types (BuildTypes.cpp).

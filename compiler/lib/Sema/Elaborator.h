@@ -494,6 +494,8 @@ private:
   Value execute(const ast::BlockStmt &block, ReturnSlot &slot);
   void emitEntry(RouteInstance &route, SourceRange range);
   using NamedUnit = std::pair<std::string, Unit>;
+  Value itemParam(const ast::RouteDecl &decl, AxisInfo *item,
+                  llvm::ArrayRef<Value> before);
   bool bindEntryParams(RouteInstance &route, std::vector<Value> &args,
                        mlir::Block &block, std::vector<NamedUnit> &names);
   bool givesRows(const Result &result);

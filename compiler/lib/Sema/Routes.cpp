@@ -121,7 +121,7 @@ Value Elaborator::inlineRoute(RouteInstance &route,
         return frame.axis == arg.axis && frame.position;
       });
       if ((arg.is(Kind::Row) || arg.is(Kind::Axis)) && !arg.ir &&
-          !arg.axis->pool && !one)
+          !arg.axis->pool && !one && !e.has(cx.items, arg.axis))
         cx.items.push_back(arg.axis);
       // An item that steps have changed: its columns are those of the record.
       if (arg.is(Kind::Record) && !param.type)
@@ -262,6 +262,24 @@ bool Elaborator::isEntry(const RouteInstance &route) {
   return true;
 }
 
+/// The item of a call is one parameter: a second one would be the same item.
+Value Elaborator::itemParam(const RouteDecl &decl, AxisInfo *item,
+                            llvm::ArrayRef<Value> before) {
+  const ColumnDecl &param = *decl.params[before.size()];
+  for (auto [i, arg] : llvm::enumerate(before))
+    if (arg.is(Kind::Row) && arg.axis == item && !arg.ir &&
+        decl.params[i]->name.text != param.name.text) { // told already
+      error(diag::duplicateName, param.name.range,
+            "'" + param.name.text + "' is the same item as '" +
+                decl.params[i]->name.text + "'")
+          .label(decl.params[i]->name.range,
+                 "this is the '" + item->name + "' of the call")
+          .note("an entry is asked about one item at a time");
+      return Value();
+    }
+  return Value::ofAxis(Kind::Row, item);
+}
+
 bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
                                  mlir::Block &block,
                                  std::vector<NamedUnit> &names) {
@@ -281,7 +299,9 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
         return false;
       if (type.kind == TypeInfo::Kind::Row && type.rowOf && !type.rowOf->pool &&
           !type.rowOf->columns.empty()) {
-        args.push_back(Value::ofAxis(Kind::Row, type.rowOf));
+        args.push_back(itemParam(*route.decl, type.rowOf, args));
+        if (args.back().isError())
+          return false;
         continue;
       }
       if (type.kind != TypeInfo::Kind::Array) {
@@ -292,7 +312,7 @@ bool Elaborator::bindEntryParams(RouteInstance &route, std::vector<Value> &args,
       }
       addArgument(e.arrayType(storageType(type), type.axes), type.unit);
     } else if (value.is(Kind::Axis)) {
-      args.push_back(Value::ofAxis(Kind::Row, value.axis));
+      args.push_back(itemParam(*route.decl, value.axis, args));
     } else if (!value.is(Kind::Storage) ||
                value.storage->kind != Storage::Kind::Signal) {
       if (!value.isError())

@@ -88,11 +88,13 @@ bool Elaborator::bindStepParams(RouteInstance &route, std::vector<Value> &args,
       return false;
     }
     if (item) {
+      args.push_back(itemParam(*route.decl, item, args));
+      if (args.back().isError())
+        return false;
       mlir::Value position =
           addArgument(e.arrayType(RefType::get(&context, item->symbol), {}),
                       param->name, "item");
       cx.frames.push_back(Frame{item, nullptr, position, 0});
-      args.push_back(Value::ofAxis(Kind::Row, item));
       continue;
     }
     mlir::Type element =

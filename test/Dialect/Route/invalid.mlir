@@ -615,3 +615,9 @@ route.budget @b of @m window "call" unit "tok" reserve {
   %l = route.constant 1.0 : f64 as !route.array<f64>
   route.yield %l : !route.array<f64>
 }
+
+// -----
+route.axis @token <index> {}
+route.axis @experts <pool> size(4) {}
+// expected-error @+1 {{descends from @token twice}}
+route.axis @p <plan> in [@token, @token, @experts] {}

@@ -64,6 +64,10 @@ LogicalResult AxisOp::verify() {
   if (!several && getParentAxes().size() > 1)
     return emitOpError("has ") << getParentAxes().size()
                                << " parents; only plans and pools have several";
+  llvm::SmallPtrSet<Attribute, 4> seen;
+  for (FlatSymbolRefAttr parent : getParentAxes())
+    if (!seen.insert(parent).second)
+      return emitOpError("descends from ") << parent << " twice";
   ArrayAttr parts = getParts(*this);
   bool axes = parts && llvm::all_of(parts, [](Attribute part) {
                 return isa<FlatSymbolRefAttr>(part);

@@ -22,7 +22,7 @@ def Route_AxisOp : Route_Op<"axis", [Symbol, SymbolTable, SingleBlock, NoTermina
 
     Constraints: (C1) a plan has at least one parent and no size; (C2) a copy has
     an original; (C3) labels, if any, are as many as the size and distinct; (C4)
-    parents exist and do not form a cycle; (C5) size is positive and, under a
+    parents exist, are distinct and do not form a cycle; (C5) size is positive and, under a
     parent of static size, a multiple of it.
 
     Example:
