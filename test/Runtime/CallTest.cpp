@@ -27,6 +27,8 @@ void testGate() {
   CHECK_EQUAL(std::string(route_context_variant(plain, top2::Gate)),
               "portable");
   route_context_retain(plain);
+  route_context_retain(nullptr); // as releasing it, nothing
+  route_module_retain(nullptr);
   route_context_release(plain);
   GateCall call(3);
   CHECK_OK(route_forward(plain, top2::Gate, &call.call, &error));

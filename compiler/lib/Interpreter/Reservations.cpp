@@ -7,6 +7,17 @@ using namespace mlir;
 using namespace route;
 using namespace route::interp;
 
+/// Where a call is on the axis `name`: its row or one of its items; -1
+/// elsewhere.
+static int64_t placeOf(const CallSite &site, StringAttr name) {
+  if (name == site.pool)
+    return site.row;
+  for (auto [item, place] : site.items)
+    if (name == item)
+      return place;
+  return -1;
+}
+
 /// The elements that `region` yields, at the row and items of `site`.
 static LogicalResult evaluate(Machine &machine, BudgetOp budget, Region &region,
                               const CallSite &site,
@@ -21,10 +32,7 @@ static LogicalResult evaluate(Machine &machine, BudgetOp budget, Region &region,
       return budget.emitError("yields a plan");
     SmallVector<int64_t> position;
     for (const AxisRef &axis : array->axes) {
-      int64_t at = axis->name == site.pool ? site.row : -1;
-      for (auto [item, place] : site.items)
-        if (axis->name == item)
-          at = place;
+      int64_t at = placeOf(site, axis->name);
       if (at < 0 || at >= axis->size)
         return budget.emitError("is about axis '")
                << axis->label() << "', which a call does not know";
@@ -119,9 +127,10 @@ LogicalResult Reservations::charge(Machine &machine, Ledger &run,
                                    const llvm::StringMap<Array> &usage,
                                    std::vector<std::string> &alarms,
                                    std::vector<std::string> &overrun) {
-  for (Reservation &reservation : all) {
+  std::vector<Reservation> ended = all;
+  release(machine, run);
+  for (Reservation &reservation : ended) {
     BudgetOp budget = reservation.budget;
-    ledgerOf(reservation.window, machine, run).release(reservation.number);
     if (reservation.window.kind == Window::Kind::Held ||
         reservation.window.kind == Window::Kind::Call)
       continue; // the call has ended, and with it what it held
@@ -137,11 +146,12 @@ LogicalResult Reservations::charge(Machine &machine, Ledger &run,
       for (; first + fields < region.getNumArguments(); ++first) {
         Type type = cast<ArrayType>(region.getArgument(first).getType())
                         .getElementType();
-        int64_t at = 0;
-        for (auto [item, place] : site.items)
-          if (auto ref = dyn_cast<RefType>(type);
-              ref && ref.getAxis().getAttr() == item)
-            at = place;
+        auto item = dyn_cast<RefType>(type);
+        int64_t at = item ? placeOf(site, item.getAxis().getAttr()) : -1;
+        if (at < 0 && !region.getArgument(first).use_empty())
+          return budget.emitError("charges by axis '")
+                 << (item ? item.getAxis().getValue() : "")
+                 << "', which a call does not know";
         args.push_back(Array::scalar(type, at));
       }
       for (size_t i = 0; i < fields; ++i) {
@@ -180,6 +190,5 @@ LogicalResult Reservations::charge(Machine &machine, Ledger &run,
     if (most && spent > *most)
       overrun.push_back(budget.getSymName().str());
   }
-  all.clear();
   return success();
 }

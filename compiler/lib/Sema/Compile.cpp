@@ -314,6 +314,12 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
       error(diag::unreadColumn, storage.range,
             "nothing reads parameter '" + storage.name + "'")
           .note("the compiled library takes no tensor for it");
+    else if (name && entries && storage.kind == Storage::Kind::State &&
+             storage.range && symbols.lookup<StateOp>(name) &&
+             mlir::SymbolTable::symbolKnownUseEmpty(name, *module))
+      error(diag::unreadColumn, storage.range,
+            "nothing reads or writes state '" + storage.name + "'")
+          .note("it is no cell of the compiled library");
   return std::move(module);
 }
 

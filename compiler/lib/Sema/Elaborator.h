@@ -174,6 +174,7 @@ private:
   mlir::Value positionOf(const Value &array, const ast::IndexArg &arg,
                          AxisInfo *&along);
   mlir::Value isPosition(mlir::Value position, const AxisInfo &axis);
+  bool mayLieIn(mlir::Value position, const AxisInfo &axis, SourceRange range);
   // Expressions.cpp
   Value evalIf(const ast::IfExpr &expr);
   Value evalCase(const ast::CaseExpr &expr);
@@ -555,6 +556,7 @@ private:
   Value evalFor(const ast::ForExpr &expr);
   struct LoopRounds;
   bool loopDomain(const ast::ForExpr &expr, LoopRounds &rounds);
+  bool mayRun(double rounds, SourceRange range);
   bool loopOrder(const ast::ForExpr &expr, LoopRounds &rounds);
   bool emitRound(const ast::ForExpr &expr, const Scope &scope,
                  llvm::ArrayRef<mlir::Type> types);

@@ -22,6 +22,24 @@ mlir::Value Elaborator::isPosition(mlir::Value position, const AxisInfo &axis) {
       e.compare(CompareKind::lt, position, size));
 }
 
+/// False after an error: a constant that is no position of `axis` is a mistake.
+bool Elaborator::mayLieIn(mlir::Value position, const AxisInfo &axis,
+                          SourceRange range) {
+  auto constant = position.getDefiningOp<ConstantOp>();
+  auto number = constant ? dyn_cast<mlir::IntegerAttr>(constant.getValue())
+                         : mlir::IntegerAttr();
+  if (!number || axis.size < 0)
+    return true;
+  int64_t at = number.getValue().sextOrTrunc(64).getSExtValue();
+  if (at >= 0 && at < axis.size)
+    return true;
+  error(diag::badSize, range,
+        "axis '" + axis.name + "' has no position " + llvm::Twine(at))
+      .label(axis.range,
+             "the positions are 0 to " + std::to_string(axis.size - 1));
+  return false;
+}
+
 /// `p[0]`: a row of the plan of one item.
 Value Elaborator::rowAt(AxisInfo *plan, const Expr &which) {
   mlir::Value place = evalArray(which, e.i64());
@@ -141,6 +159,8 @@ mlir::Value Elaborator::positionOf(const Value &array, const IndexArg &arg,
   }
   if (isa<mlir::FloatType>(element))
     return e.cast(position, e.i64());
+  if (isNumber(element) && !mayLieIn(position, *along, arg.value->range))
+    return {};
   if (isTruth(element) ||
       (!isNumber(element) && !isa<RefType, route::EnumType>(element))) {
     error(diag::typeMismatch, arg.value->range,

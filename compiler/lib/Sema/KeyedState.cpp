@@ -335,6 +335,8 @@ bool Elaborator::writeElement(Storage &storage, const IndexExpr &target,
             "say along which axis of '" + storage.name + "' this is");
       return false;
     }
+    if (!mayLieIn(position, *along, arg.value->range))
+      return false;
     at.push_back({along, position});
   }
   mlir::Value next =

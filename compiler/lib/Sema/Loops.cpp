@@ -34,6 +34,14 @@ struct Elaborator::LoopRounds {
   int64_t first = 0;           // where the numbers begin
 };
 
+/// A loop runs as often as an axis may be long. False after an error.
+bool Elaborator::mayRun(double rounds, SourceRange range) {
+  if (rounds <= double(int64_t(1) << 40))
+    return true;
+  error(diag::badSize, range, "a loop runs at most 2^40 times");
+  return false;
+}
+
 /// The domain: a range, a number, a pool, or the pool in a row.
 bool Elaborator::loopDomain(const ForExpr &expr, LoopRounds &rounds) {
   auto *range = dyn_cast<ast::BinaryExpr>(ignoreParens(expr.domain.get()));
@@ -51,6 +59,8 @@ bool Elaborator::loopDomain(const ForExpr &expr, LoopRounds &rounds) {
           .note("neither end is beyond 2^53");
       return false;
     }
+    if (!mayRun(*to - *from + 1, range->range))
+      return false;
     rounds.first = int64_t(*from);
     rounds.count = e.constantInt(e.i64(), int64_t(*to) - rounds.first + 1);
     return true;
@@ -85,6 +95,8 @@ bool Elaborator::loopDomain(const ForExpr &expr, LoopRounds &rounds) {
                    sources.text(expr.domain->range));
     return false;
   }
+  if (domain.is(Kind::Number) && !mayRun(domain.number, expr.domain->range))
+    return false;
   mlir::Value count = asArray(domain, expr.domain->range, e.i64());
   if (!count)
     return false;

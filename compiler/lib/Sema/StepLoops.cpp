@@ -114,6 +114,8 @@ bool Elaborator::stepDomain(const ForExpr &expr, StepRounds &rounds) {
     return false;
   }
   if (!plan.is(Kind::Plan)) {
+    if (plan.is(Kind::Number) && !mayRun(plan.number, domain->range))
+      return false;
     rounds.bound = roundNumber(*domain);
     return bool(rounds.bound);
   }

@@ -250,6 +250,13 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   if (decl.capacity)
     if (auto keys = constantSize(*decl.capacity, "the capacity of state"))
       bound = e.builder.getI64IntegerAttr(*keys);
+  if (decl.capacity && storage.keyTypes.empty()) {
+    error(diag::wrongKind, decl.capacity->range,
+          "state '" + decl.name.text + "' has no keys to bound")
+        .help("'max' says how many keys state like n[user] has, and behind "
+              "'set u64' how many members");
+    return Value();
+  }
   if (!storage.keyTypes.empty() && decl.source)
     return fail(diag::wrongKind, decl.source->range,
                 "state with keys starts as one value, not as a tensor");

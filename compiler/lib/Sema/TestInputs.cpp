@@ -3,6 +3,7 @@
 // test has one; a single value is that of every position.
 #include "InlineTest.h"
 #include "route/Dialect/Route/IR/Spelling.h"
+#include <cmath>
 
 using namespace route;
 using namespace route::sema;
@@ -263,6 +264,12 @@ bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
       [&](const Expr &leaf) { return elementOf(leaf, type, match, given); });
   if (!value)
     return false;
+  if (auto seconds = dyn_cast<mlir::FloatAttr>(value);
+      name == "now" && !(std::fabs(seconds.getValueAsDouble()) <= 9e9)) {
+    error(diag::badSize, input.value->range,
+          "a time lies within 285 years of 0");
+    return false;
+  }
   if (llvm::any_of(inputs, [&](mlir::NamedAttribute known) {
         return known.getName() == name;
       })) {

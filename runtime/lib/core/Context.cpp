@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <new>
 #include <string>
+#include <string_view>
 
 using namespace route;
 
@@ -70,6 +72,26 @@ route_status route::deriveSizes(const route_module_desc &module,
   return ROUTE_OK;
 }
 
+/// By cell: the one of times that goes with it by its name, NAME.pushed; -1.
+static std::vector<int32_t> pushTimesOf(const route_module_desc &module) {
+  std::map<std::string_view, int32_t> byName;
+  for (uint64_t i = 0; i < module.num_states; ++i)
+    byName.emplace(module.states[i].name, static_cast<int32_t>(i));
+  std::vector<int32_t> result;
+  for (const route_state_desc &cell : table(module.states, module.num_states)) {
+    auto found = byName.find(std::string(cell.name) + ".pushed");
+    bool fits = found != byName.end();
+    if (fits) {
+      const route_state_desc &times = module.states[found->second];
+      fits = times.type.element == ROUTE_F64 &&
+             std::equal(cell.axes, cell.axes + cell.num_axes, times.axes,
+                        times.axes + times.num_axes);
+    }
+    result.push_back(fits ? found->second : -1);
+  }
+  return result;
+}
+
 static route_status build(route_context &context,
                           const route_context_options &options,
                           route_error *error) {
@@ -115,6 +137,7 @@ static route_status build(route_context &context,
   if (route_status status =
           context.state.initialise(module, context.checkpoint, error))
     return status;
+  context.pushTimes = pushTimesOf(module);
   if (options.flags & ROUTE_CONTEXT_ALLOW_EXTRA)
     return ROUTE_OK;
   return context.checkpoint.checkAllUsed(error);
@@ -147,7 +170,8 @@ route_context_create(route_module *module, const route_context_options *options,
 }
 
 extern "C" void route_context_retain(route_context *context) {
-  context->references.fetch_add(1, std::memory_order_relaxed);
+  if (context)
+    context->references.fetch_add(1, std::memory_order_relaxed);
 }
 
 extern "C" void route_context_release(route_context *context) {
@@ -217,16 +241,6 @@ extern "C" route_status route_state_write(route_context *context,
   return ROUTE_OK;
 }
 
-/// The cell that says when each value of the live cell `state` was pushed.
-static uint32_t pushedCell(const route_context *context, uint32_t state) {
-  const route_module_desc &module = context->desc();
-  std::string name = std::string(module.states[state].name) + ".pushed";
-  uint32_t found = 0;
-  while (found < module.num_states && module.states[found].name != name)
-    ++found;
-  return found;
-}
-
 extern "C" route_status route_state_push(route_context *context, uint32_t state,
                                          const void *data, uint64_t size,
                                          const uint8_t *known, int64_t now,
@@ -235,13 +249,12 @@ extern "C" route_status route_state_push(route_context *context, uint32_t state,
     return status;
   const route_state_desc &cell = context->desc().states[state];
   uint64_t count = size / route_element_size(cell.type.element);
-  uint32_t pushed = pushedCell(context, state);
-  bool dated = pushed < context->desc().num_states &&
-               context->state.size(pushed) == count * sizeof(double);
+  int32_t pushed = context->pushTimes[state];
+  bool dated = pushed >= 0;
   if (known && !dated)
     return fail(error, ROUTE_ERROR_NO_STATE,
                 "state cell '%.100s' always knows its values", cell.name);
-  const uint32_t writes[] = {state, pushed};
+  const uint32_t writes[] = {state, static_cast<uint32_t>(pushed)};
   State::Update update(context->state, std::span(writes).first(dated ? 2 : 1));
   if (size)
     memcpy(update.addresses()[state], data, size);

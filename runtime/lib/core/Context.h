@@ -45,6 +45,8 @@ struct route_context {
   route::Checkpoint checkpoint; // keeps the files mapped
   route::Params params;
   route::State state;
+  /// By cell, of a live one: that which says when each value was pushed; -1.
+  std::vector<int32_t> pushTimes;
   std::unique_ptr<route::Device> device; ///< null without ROUTE_CONTEXT_CUDA
   std::vector<route::EntryInfo> entries;
   route_execute_fn execute = nullptr;

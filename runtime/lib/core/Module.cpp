@@ -66,7 +66,8 @@ extern "C" route_status route_module_link(const route_module_desc *descriptor,
 }
 
 extern "C" void route_module_retain(route_module *module) {
-  module->references.fetch_add(1, std::memory_order_relaxed);
+  if (module)
+    module->references.fetch_add(1, std::memory_order_relaxed);
 }
 
 extern "C" void route_module_release(route_module *module) {

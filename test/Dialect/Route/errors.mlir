@@ -149,6 +149,34 @@ route.budget @few of @models window "call" reserve {
 route.test "one" of @pick {} expect row "small"
 
 // -----
+route.func @pick <route> () {
+  route.return
+}
+// expected-error @+1 {{expects one of a row, a rule, a refusal, none, truths and values, found 0}}
+route.test "nothing" of @pick {} expect
+
+// -----
+route.func @pick <route> () {
+  route.return
+}
+// expected-error @+1 {{expects one of a row, a rule, a refusal, none, truths and values, found 2}}
+route.test "two" of @pick {} expect row "small" reject 503
+
+// -----
+route.func @pick <route> () {
+  route.return
+}
+// expected-error @+1 {{expects values of a function that asks no host}}
+route.test "values" of @pick {} expect values {text = "a"}
+
+// -----
+route.func @pick <route> () {
+  route.return
+}
+// expected-error @+1 {{is set up by @pick, which is no handler}}
+route.test "given" of @pick {} after @pick expect none
+
+// -----
 
 route.axis @token <index> {}
 route.func @f <route> () {
