@@ -266,8 +266,8 @@ bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
     return false;
   if (auto seconds = dyn_cast<mlir::FloatAttr>(value);
       name == "now" && !(std::fabs(seconds.getValueAsDouble()) <= 9e9)) {
-    error(diag::badSize, input.value->range,
-          "a time lies within 285 years of 0");
+    s.error(diag::badSize, input.value->range,
+            "a time lies within 285 years of 0");
     return false;
   }
   if (llvm::any_of(inputs, [&](mlir::NamedAttribute known) {
