@@ -424,9 +424,8 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
       message.help("labels stand without quotes: " + text->value);
     return {};
   }
-  auto message =
-      error(diag::typeMismatch, expr.range,
-            "expected a constant of type " + spellElement(element));
+  auto message = error(diag::typeMismatch, expr.range,
+                       "expected a constant of type " + spellElement(element));
   if (auto *name = dyn_cast<NameExpr>(&expr); name && isa<TextType>(element))
     message.help("a text stands in quotes: \"" + name->name.text + "\"");
   if (memberTypeOf(element))

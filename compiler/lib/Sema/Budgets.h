@@ -1,5 +1,5 @@
-// The budgets of a file, each counted for the pool that choices under it take
-// from: elaborated at their first use, and what can be proved of them.
+// The budgets of a file, each counted for the pool that choices draw on.
+// They are elaborated at their first use, with what can be proved of them.
 #ifndef ROUTE_LIB_SEMA_BUDGETS_H
 #define ROUTE_LIB_SEMA_BUDGETS_H
 
