@@ -187,19 +187,25 @@ static LogicalResult setUp(Interpreter &interpreter, TestOp test) {
   return interpreter.emit(*test.getSetup(), "", items);
 }
 
-/// Columns that the caller may leave out read as their default.
+/// Columns that the caller may leave out read as their default; of an axis
+/// without members there is nothing to give.
 static LogicalResult bindDefaults(Interpreter &interpreter, TestOp test) {
   ModuleOp module = test->getParentOfType<ModuleOp>();
   DictionaryAttr given = test.getInputs();
-  for (auto axis : module.getOps<AxisOp>())
+  for (auto axis : module.getOps<AxisOp>()) {
+    auto counts = given.getAs<DenseI64ArrayAttr>(axis.getSymName());
+    bool none = counts && llvm::all_of(counts.asArrayRef(),
+                                       [](int64_t count) { return !count; });
     for (auto column : axis.getColumns().getOps<ColumnOp>()) {
       std::string name = (axis.getSymName() + "." + column.getSymName()).str();
       if (given.contains(name) || column.getKind() != ColumnKind::input)
         continue;
-      if (column.getFallbackAttr() &&
-          failed(bindValue(interpreter, test, name, column.getFallbackAttr())))
+      Attribute value = none ? ArrayAttr::get(module.getContext(), {})
+                             : column.getFallbackAttr();
+      if (value && failed(bindValue(interpreter, test, name, value)))
         return failure();
     }
+  }
   return success();
 }
 

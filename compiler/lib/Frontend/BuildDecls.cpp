@@ -284,9 +284,19 @@ DeclPtr Builder::test(P::TestDeclContext &ctx) {
   auto node = make<TestDecl>(&ctx);
   node->name = string(ctx.STRING());
   node->router = name(ctx.ID());
+  bool given =
+      llvm::any_of(ctx.braces()->braceItem(), [](P::BraceItemContext *item) {
+        return item->columnName() != nullptr;
+      });
   if (ctx.ARROW()) {
     node->inputs = inputs(*ctx.braces());
     node->expected = expr(ctx.expr());
+  } else if (given) {
+    diags
+        .report(diag::unexpectedToken, range(&ctx),
+                "this test does not say what it expects")
+        .help("write it behind the braces: { … } -> row");
+    node->body = make<BlockStmt>(ctx.braces());
   } else {
     node->body = block(ctx.braces());
   }
