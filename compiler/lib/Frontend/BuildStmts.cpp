@@ -54,7 +54,11 @@ void Builder::checkUnused(const BlockStmt &block) {
       continue;
     auto message =
         diags.report(diag::unusedValue, value->range, "this value is not used");
-    if (auto *word = llvm::dyn_cast<NameExpr>(value))
+    auto *word = llvm::dyn_cast<NameExpr>(value);
+    if (word &&
+        llvm::is_contained({"var", "val", "auto", "mut"}, word->name.text))
+      message.help("a name is bound by 'let'");
+    else if (word)
       message.suggest(word->name.str(), clauseWords());
     else if (binary && binary->op == BinaryOp::Eq)
       message.help("an assignment is written with '='");

@@ -29,8 +29,8 @@ public:
     if (misspeltWord() || noRule() || ruleEnds() || ternary() || resultType())
       return true;
     for (size_t i = first; i < last; ++i)
-      if (equals(i) || countWithoutOf(i) || bareReject(i) || orderBy(i) ||
-          infixWord(i) || otherStatement(i))
+      if (equals(i) || countWithoutOf(i) || topCount(i) || bareReject(i) ||
+          orderBy(i) || strayComma(i) || infixWord(i) || otherStatement(i))
         return true;
     return false;
   }
@@ -214,6 +214,29 @@ private:
         instead ? kindOnLine(i + 3) == P::ID ? text(i + 3) : "…" : text(i + 2);
     expected("'of'", i + 2)
         .help("write: choose " + text(i + 1) + " of " + from);
+    return true;
+  }
+
+  /// `choose top 2 of models`
+  bool topCount(size_t i) const {
+    if (kind(i) != P::CHOOSE || kindOnLine(i + 1) != P::ID ||
+        text(i + 1) != "top" || kindOnLine(i + 2) != P::NUMBER)
+      return false;
+    unexpected(i + 1).help("leave it out: the largest come first");
+    return true;
+  }
+
+  /// `mean(x, over token)`, `x ** 2`
+  bool strayComma(size_t i) const {
+    if (kind(i) == P::COMMA &&
+        llvm::is_contained({P::OVER, P::OF, P::PER}, kind(i + 1))) {
+      unexpected(i).help("leave it out: sum(x over token)");
+      return true;
+    }
+    if (kind(i) != P::STAR || kindOnLine(i + 1) != P::STAR ||
+        !tokens[i + 1].glued)
+      return false;
+    unexpected(i + 1).help("a power is written x ^ 2");
     return true;
   }
 

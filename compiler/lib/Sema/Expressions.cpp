@@ -277,6 +277,11 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range,
     if (cx.candidate && value.function->decl->params.size() == 1)
       return asArray(use(value, range), range, like);
     return needsCall(*value.function->decl, range), mlir::Value();
+  case Kind::Plan:
+    error(diag::wrongKind, range, "expected a value, found " + describe(value))
+        .help("values over its rows are p.weight and the columns of what was "
+              "chosen; combine(p, y) sums weighted rows");
+    return {};
   case Kind::Builtin:
     error(diag::wrongKind, range,
           "expected a value, found the function '" + value.text + "'")

@@ -181,9 +181,12 @@ Value Elaborator::evalFor(const ForExpr &expr) {
     return keptLoop(expr);
   if (expr.binders.size() > 1)
     return severalNames(expr);
-  if (expr.carry.empty() && !cx.handler)
-    return fail(diag::idleValue, expr.range,
-                "this loop carries nothing: nothing comes of it");
+  if (expr.carry.empty() && !cx.handler) {
+    error(diag::idleValue, expr.range,
+          "this loop carries nothing: nothing comes of it")
+        .help("say what its rounds change: for … carry (y = x) { y = … }");
+    return Value();
+  }
   LoopRounds rounds;
   if (!loopDomain(expr, rounds) || (expr.key && !loopOrder(expr, rounds)))
     return Value();

@@ -136,6 +136,10 @@ bool Elaborator::explainFunction(const Name &name, StringRef argument,
        "the length of a text is bytes(x), chars(x), words(x) or lines(x); of "
        "rows it is count(x)"},
       {{"avg", "average"}, "it is called 'mean'"},
+      {{"matmul", "mm", "dot", "einsum", "linear"},
+       "x @ w multiplies and sums over the axis that both have"},
+      {{"T", "transpose", "reshape", "view", "permute", "shape"},
+       "axes go by their names: nothing is transposed or reshaped"},
       {{"match", "matches", "like", "search"},
        "a text is searched by regex(x, r\"…\") and contains(x, \"…\")"},
       {{"null", "nil", "None", "undefined"},
@@ -149,7 +153,7 @@ bool Elaborator::explainFunction(const Name &name, StringRef argument,
   if (of.empty() || !isBuiltin(name.text))
     return false;
   message.help("'" + name.text + "' is a function: " + name.text + "(" + of +
-               ", …)");
+               (isReductionName(name.text) ? " over …)" : " …)"));
   return true;
 }
 
@@ -304,8 +308,13 @@ AxisInfo *Elaborator::axisFrom(const Expr &expr) {
       break;
     }
   }
-  error(diag::wrongKind, expr.range,
-        "expected the name of an axis, a pool or a plan");
+  auto message = error(diag::wrongKind, expr.range,
+                       "expected the name of an axis, a pool or a plan");
+  if (auto *size = dyn_cast<NumberExpr>(plain); size && size->integral)
+    message.help("declare the axis: axis inner = " +
+                 sources.text(plain->range));
+  else if (isa<CallExpr, ChooseExpr>(plain))
+    message.help("name it first: let p = …");
   return nullptr;
 }
 

@@ -298,10 +298,13 @@ bool Elaborator::keptAxes(Reduction &r) {
     if (axes.size() != 1 && open.size() == 1) {
       r.over.push_back(open.front());
     } else if (axes.size() != 1) {
-      error(diag::missingAxis, r.expr.range,
-            "say what '" + r.name +
-                "' goes over: " + describe(Value::array(r.value, r.unit)) +
-                (axes.empty() ? " has no axis" : " has several axes"));
+      auto message =
+          error(diag::missingAxis, r.expr.range,
+                "say what '" + r.name +
+                    "' goes over: " + describe(Value::array(r.value, r.unit)) +
+                    (axes.empty() ? " has no axis" : " has several axes"));
+      if (!axes.empty())
+        message.help("write: " + r.name + "(… over " + axes.back()->name + ")");
       return false;
     }
     if (r.over.empty())
@@ -446,11 +449,15 @@ Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {
     return fail(diag::wrongKind, expr.callee->range,
                 "'" + name + "' is not a reduction: it takes no 'over'");
   size_t arity = r.form == Form::Cosine ? 2 : 1;
-  if (expr.args.size() != arity)
-    return fail(diag::argumentMismatch, expr.range,
-                "'" + name + "' reduces " + llvm::Twine(arity) + " value" +
-                    (arity == 1 ? "" : "s") + ", found " +
-                    llvm::Twine(expr.args.size()));
+  if (expr.args.size() != arity) {
+    auto message = error(diag::argumentMismatch, expr.range,
+                         "'" + name + "' reduces " + llvm::Twine(arity) +
+                             " value" + (arity == 1 ? "" : "s") + ", found " +
+                             llvm::Twine(expr.args.size()));
+    if (expr.args.size() > arity && expr.over.empty())
+      message.help("the axes follow 'over': " + name + "(x over token)");
+    return Value();
+  }
   if (!axesFrom(expr.over, r.over) || !axesFrom(expr.per, r.per))
     return Value();
   if (auto number = countedRows(r))

@@ -168,7 +168,21 @@ TypeInfo Elaborator::resolveNamed(const NamedType &named) {
     const Name &name = named.path.front();
     auto message = error(diag::unknownName, name.range,
                          "unknown type '" + name.text + "'");
-    if (!explainName(name, message))
+    StringRef ours = llvm::StringSwitch<StringRef>(name.text)
+                         .Cases({"float", "float32", "single"}, "f32")
+                         .Cases({"double", "float64"}, "f64")
+                         .Cases({"half", "float16"}, "f16")
+                         .Case("bfloat16", "bf16")
+                         .Cases({"string", "str", "String"}, "text")
+                         .Cases({"boolean", "Bool"}, "bool")
+                         .Cases({"integer", "int64", "long"}, "i64")
+                         .Case("int32", "i32")
+                         .Case("uint64", "u64")
+                         .Cases({"uint32", "uint"}, "u32")
+                         .Default("");
+    if (!ours.empty())
+      message.help("it is called '" + ours + "'");
+    else if (!explainName(name, message))
       message.suggest(name.text, names);
     return noType();
   }
