@@ -382,6 +382,7 @@ private:
   Value takeAt(Value table, Value indices, Location loc);
   Value pickConstant(PickOp op, Value source);
   LogicalResult pickText(PickOp op, Value source, Value position);
+  LogicalResult pickRow(PickOp op, Value source, Value position);
   // Reduction.cpp
   LogicalResult lowerReduce(ReduceOp op);
   LogicalResult countChosen(ReduceOp op, Value source);

@@ -281,6 +281,9 @@ LogicalResult Lowering::lowerPick(PickOp op) {
   Value source = get(op.getOperand()), position = get(op.getPosition());
   if (!source || !position)
     return failure();
+  if (kindOf(op.getAlongAttr()) == AxisKind::plan &&
+      isa<RefType>(positionType.getElementType()))
+    return pickRow(op, source, position);
   if (isa<TextType>(to.getElementType()))
     return pickText(op, source, position);
   if (!isa<IntegerType, FloatType>(element(to.getElementType())))
@@ -340,6 +343,67 @@ LogicalResult Lowering::lowerPick(PickOp op) {
       tensor::CollapseShapeOp::create(b, loc, tensorType(to),
                                       takeAt(table, single, loc), groups)
           .getResult());
+  return success();
+}
+
+/// The elements of a plan's rows that refs name by their places in its index;
+/// zero, no text or no row where they name none.
+LogicalResult Lowering::pickRow(PickOp op, Value source, Value position) {
+  Location loc = op.getLoc();
+  auto to = cast<ArrayType>(op.getType());
+  SmallVector<Axis> dims = dimsOf(to),
+                    from = dimsOf(cast<ArrayType>(op.getOperand().getType())),
+                    which = dimsOf(cast<ArrayType>(op.getPosition().getType())),
+                    along = dimsOf(ArrayRef<Axis>(op.getAlongAttr()));
+  Type type = element(to.getElementType());
+  Value none;
+  if (isa<TextType>(to.getElementType()))
+    none = signal::ConstantOp::create(b, loc, "");
+  else if (isa<IntegerType, FloatType>(type))
+    none = arith::ConstantOp::create(
+        b, loc,
+        isa<RefType>(to.getElementType())
+            ? cast<TypedAttr>(b.getIntegerAttr(type, -1))
+            : b.getZeroAttr(type));
+  else
+    return unsupported(op, "picking elements of this type");
+  auto placeOn = [&](ArrayRef<Axis> own, ValueRange at) {
+    return llvm::map_to_vector(own, [&](Axis dim) -> Value {
+      return at[llvm::find(dims, dim) - dims.begin()];
+    });
+  };
+  set(op.getResult(),
+      forEachPosition(
+          dims, empty(dims, to.getElementType(), loc), loc,
+          [&](ValueRange at, ValueRange made) -> SmallVector<Value> {
+            Value row =
+                tensor::ExtractOp::create(b, loc, position, placeOn(which, at));
+            Value there = arith::CmpIOp::create(
+                b, loc, arith::CmpIPredicate::sge, row,
+                arith::ConstantOp::create(b, loc,
+                                          b.getIntegerAttr(row.getType(), 0)));
+            Value value =
+                when(there, none, loc, [&]() -> SmallVector<Value> {
+                  Value rest =
+                      arith::IndexCastOp::create(b, loc, b.getIndexType(), row);
+                  SmallVector<Value> places(along.size());
+                  for (size_t d = along.size(); d-- > 0;) {
+                    Value extent = sizeValue(along[d], loc);
+                    places[d] = arith::RemUIOp::create(b, loc, rest, extent);
+                    rest = arith::DivUIOp::create(b, loc, rest, extent);
+                  }
+                  return {tensor::ExtractOp::create(
+                      b, loc, source,
+                      llvm::map_to_vector(from, [&](Axis dim) -> Value {
+                        auto *own = llvm::find(along, dim);
+                        return own != along.end()
+                                   ? places[own - along.begin()]
+                                   : at[llvm::find(dims, dim) - dims.begin()];
+                      }))};
+                }).front();
+            return {tensor::InsertOp::create(b, loc, value, made.front(), at)};
+          })
+          .front());
   return success();
 }
 

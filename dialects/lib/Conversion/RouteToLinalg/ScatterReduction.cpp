@@ -159,11 +159,11 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
     for (Axis axis : from.getAxes())
       if (!to.hasAxis(axis))
         reduced.push_back(axis);
-    if (reduced.size() != 1 || kindOf(reduced.front()) == AxisKind::plan)
+    if (reduced.size() != 1)
       return notCovered(op, "'" + stringifyReduceKind(kind) +
-                                "' along other than one axis of positions");
-    SmallVector<Axis> dims = dimsOf(from);
-    unsigned along = llvm::find(dims, reduced.front()) - dims.begin();
+                                "' along other than one axis");
+    // The place of a row of a plan is that in its index, as in its refs.
+    SmallVector<Axis> dims = dimsOf(from), along = dimsOf(reduced);
     bool least = kind == ReduceKind::argmin;
     made = scatter(
         op, source,
@@ -178,8 +178,11 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
                                         b.getIntegerAttr(resultType, 0)));
           Value better =
               arith::OrIOp::create(b, loc, none, beats(b, loc, x, y, least));
-          Value position =
-              arith::IndexCastOp::create(b, loc, resultType, origin[along]);
+          SmallVector<Value> places;
+          for (Axis dim : along)
+            places.push_back(origin[llvm::find(dims, dim) - dims.begin()]);
+          Value position = arith::IndexCastOp::create(
+              b, loc, resultType, linear(along, places, loc));
           return {
               insert(arith::SelectOp::create(b, loc, better, position, best),
                      held[0], at),
