@@ -539,7 +539,7 @@ private:
   bool fillsBase(ReduceOp op);
   LogicalResult lowerFill(ReduceOp op);
   bool gathersExperts(Value value);
-  // ExpertRows.cpp
+  // ExpertRows.cpp, CombinedRows.cpp
   Grouping *grouping(const Plan &plan, const GroupKey &key, Location loc);
   Value groupPositions(const Plan &plan, const GroupKey &key, Location loc);
   Value sortRows(Value matrix, const Grouping &group, int64_t slots,

@@ -366,7 +366,7 @@ LogicalResult Lowering::pickRow(PickOp op, Value source, Value position) {
             ? cast<TypedAttr>(b.getIntegerAttr(type, -1))
             : b.getZeroAttr(type));
   else
-    return unsupported(op, "picking elements of this type");
+    return notCovered(op, "picking elements of this type");
   auto placeOn = [&](ArrayRef<Axis> own, ValueRange at) {
     return llvm::map_to_vector(own, [&](Axis dim) -> Value {
       return at[llvm::find(dims, dim) - dims.begin()];
