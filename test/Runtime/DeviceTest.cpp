@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
 
 namespace {
@@ -72,8 +73,9 @@ int32_t gateOnDevice(const route_invocation *call) {
 
 const route_kernel_desc kernels[] = {
     {"small", 0, 1, 0, 0}, {"large", 65536, 0, ROUTE_KERNEL_WAITS, 0}};
-const route_device_code_desc code = {"sm_90a", "ptx",   3, "cubin",
-                                     5,        kernels, 2};
+const route_device_binary refused[] = {{"cubin", 5}};
+const route_device_code_desc code = {"sm_90a", "ptx",   3, refused,
+                                     1,        kernels, 2};
 
 /// top2 with code for GPUs and a parameter of 2 x 64 numbers in 4 bits, a pair
 /// of tensors for each row.
@@ -313,6 +315,36 @@ void testSharedCode() {
   checkNothingHeld();
 }
 
+/// Each kernel comes out of the binary that has it.
+void testBinaries() {
+  const route_device_binary taken[] = {{"only large", 10}, {"only small", 10}};
+  route_device_code_desc own = code;
+  own.binaries = taken;
+  own.num_binaries = 2;
+  Fixture f;
+  f.desc.device_code = &own;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  CHECK_EQUAL(*modules, 2);
+  *numLaunches = 0;
+  DeviceCall call;
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(*numLaunches, 2);
+  CHECK(strcmp(launches[0].kernel, "large") == 0);
+  CHECK(strcmp(launches[1].kernel, "small") == 0);
+  route_context_release(f.context);
+  f.context = nullptr;
+  checkNothingHeld();
+
+  own.num_binaries = 1;
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE, "small failed");
+  checkNothingHeld();
+  const route_device_binary empty[] = {{nullptr, 10}};
+  own.binaries = empty;
+  route_module *module = nullptr;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "lacks a binary");
+}
+
 void testContextWithout() {
   Fixture f;
   f.options.flags = 0;
@@ -390,6 +422,7 @@ int main(int argc, char **argv) {
   testCall();
   testGivenOnGpu();
   testSharedCode();
+  testBinaries();
   testContextWithout();
   testFailures();
   checkNothingHeld();

@@ -318,11 +318,13 @@ private:
                        u32(kernel.blocksPerProcessor),
                        u32(kernel.waits ? ROUTE_KERNEL_WAITS : 0), u32(0)});
     });
-    return hidden(
-        structOf({text(kCudaArchitecture), bytes(device.code.ptx, true),
-                  u64(device.code.ptx.size()), bytes(device.code.cubin, false),
-                  u64(device.code.cubin.size()), kernels,
-                  u64(device.code.kernels.size())}));
+    auto cubins = table(device.code.cubins, [&](const std::string &cubin) {
+      return structOf({bytes(cubin, false), u64(cubin.size())});
+    });
+    return hidden(structOf(
+        {text(kCudaArchitecture), bytes(device.code.ptx, true),
+         u64(device.code.ptx.size()), cubins, u64(device.code.cubins.size()),
+         kernels, u64(device.code.kernels.size())}));
   }
 
   /// The workspace that suffices for every variant.

@@ -1,10 +1,11 @@
-// route-ptx: LLVM IR of kernels becomes PTX.
+// route-ptx: LLVM IR of kernels becomes PTX, and machine code by ptxas.
 // routec runs it as a child: an instruction that the back end cannot select
 // ends this process, not routec. Kernels are compiled by themselves, several at
-// once.
+// once, each to the end: ptxas starts on one while LLVM is at the next.
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -13,7 +14,9 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Program.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/Threading.h"
@@ -37,6 +40,12 @@ static cl::opt<std::string> features("features", cl::init("+ptx86"),
 static cl::opt<unsigned> jobs("j", cl::init(0),
                               cl::desc("kernels compiled at once (by default "
                                        "one a processor)"));
+
+static cl::opt<std::string>
+    ptxas("ptxas", cl::desc("the program that makes machine code of PTX"));
+static cl::opt<std::string>
+    binaries("binaries", cl::desc("with --ptxas: machine code goes to files of "
+                                  "this name with .0, .1, ... behind it"));
 
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "route-ptx: " << message << '\n';
@@ -161,6 +170,39 @@ static void compile(llvm::Module &module, std::string &ptx,
   ptx = bytes.str();
 }
 
+/// Makes machine code of PTX, by way of files named after `binary`; gives what
+/// went wrong.
+static std::string assemble(llvm::StringRef ptx, const std::string &binary) {
+  std::string source = binary + ".ptx", messages = binary + ".txt";
+  llvm::scope_exit remove([&] {
+    llvm::sys::fs::remove(source);
+    llvm::sys::fs::remove(messages);
+  });
+  {
+    std::error_code failure;
+    llvm::raw_fd_ostream file(source, failure);
+    if (failure)
+      return "cannot write '" + source + "': " + failure.message();
+    file << ptx;
+  }
+  std::string target = "-arch=" + architecture;
+  llvm::StringRef command[] = {ptxas, target, source, "-o", binary};
+  std::optional<llvm::StringRef> redirects[] = {
+      llvm::StringRef(), llvm::StringRef(messages), llvm::StringRef(messages)};
+  std::string failure;
+  int code = llvm::sys::ExecuteAndWait(ptxas, command, std::nullopt, redirects,
+                                       /*SecondsToWait=*/0, 0, &failure);
+  if (code == 0)
+    return {};
+  std::string result =
+      "ptxas failed: " +
+      (failure.empty() ? "exit code " + std::to_string(code) : failure);
+  if (auto said = llvm::MemoryBuffer::getFile(messages))
+    if (llvm::StringRef text = (*said)->getBuffer().trim(); !text.empty())
+      result += ": " + text.take_front(2000).str();
+  return result;
+}
+
 /// Compiles a group, out of a module that is read anew: a context belongs to
 /// one thread.
 static void compile(Group &group, llvm::MemoryBufferRef ir) {
@@ -194,6 +236,8 @@ int main(int argc, char **argv) {
   LLVMInitializeNVPTXTarget();
   LLVMInitializeNVPTXTargetMC();
   LLVMInitializeNVPTXAsmPrinter();
+  if (ptxas.empty() != binaries.empty())
+    return fail("--ptxas and --binaries belong together");
   llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> ir =
       llvm::MemoryBuffer::getFileOrSTDIN(input);
   if (!ir)
@@ -220,8 +264,13 @@ int main(int argc, char **argv) {
   });
   std::atomic<size_t> next = 0;
   auto work = [&] {
-    for (size_t i = next++; i < order.size(); i = next++)
-      compile(*order[i], **ir);
+    for (size_t i = next++; i < order.size(); i = next++) {
+      Group &group = *order[i];
+      compile(group, **ir);
+      if (group.error.empty() && !ptxas.empty())
+        group.error = assemble(
+            group.ptx, binaries + "." + std::to_string(&group - groups.data()));
+    }
   };
   unsigned count = llvm::hardware_concurrency(jobs).compute_thread_count();
   std::vector<std::thread> others;

@@ -49,7 +49,7 @@ extern "C" {
 
 /* Changes with any change to a struct in this file, except that fields may be
  * added at the end of route_module_desc, route_env and route_invocation. */
-#define ROUTE_MODULE_ABI_VERSION 2u
+#define ROUTE_MODULE_ABI_VERSION 3u
 #define ROUTE_MODULE_MAGIC 0x54554f52u /* "ROUT" in a little-endian word */
 #define ROUTE_MODULE_SYMBOL "route_module_v1"
 
@@ -329,14 +329,21 @@ typedef struct route_kernel_desc {
   uint32_t reserved; /* 0 */
 } route_kernel_desc;
 
-/* Code for one kind of device. The runtime loads `binary` where the device
- * takes it, else `assembly`, which the driver compiles. */
+/* Machine code of some kernels: a cubin. */
+typedef struct route_device_binary {
+  const void *data;
+  uint64_t size;
+} route_device_binary;
+
+/* Code for one kind of device. The runtime loads `binaries` where the device
+ * takes them, each kernel is in one of them; else `assembly`, which has all and
+ * which the driver compiles. */
 typedef struct route_device_code_desc {
   const char *architecture; /* "sm_90a" */
   const char *assembly;     /* PTX; ends with NUL, which size does not count */
   uint64_t assembly_size;
-  const void *binary; /* cubin, or null */
-  uint64_t binary_size;
+  const route_device_binary *binaries;
+  uint64_t num_binaries; /* 0: there is assembly alone */
   const route_kernel_desc *kernels; /* by number */
   uint64_t num_kernels;
 } route_device_code_desc;
@@ -543,6 +550,7 @@ ROUTE_LAYOUT_CHECK(sizeof(route_reject_desc) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_port_desc) == 80);
 ROUTE_LAYOUT_CHECK(sizeof(route_buffer) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 24);
+ROUTE_LAYOUT_CHECK(sizeof(route_device_binary) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_tensor_map_request) == 128);
 ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 24);

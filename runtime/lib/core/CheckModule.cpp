@@ -458,8 +458,11 @@ route_status Checker::checkDeviceCode() {
   if (!code->assembly || code->assembly[code->assembly_size] != 0)
     return WRONG("the code for '%.100s' lacks its assembly",
                  code->architecture);
-  if (code->binary_size && !code->binary)
-    return WRONG("the code for '%.100s' lacks its binary", code->architecture);
+  CHECK(checkTable(code->binaries, code->num_binaries, "binaries"));
+  for (const route_device_binary &binary :
+       table(code->binaries, code->num_binaries))
+    if (!binary.data || !binary.size)
+      return WRONG("the code for '%.100s' lacks a binary", code->architecture);
   CHECK(checkTable(code->kernels, code->num_kernels, "kernels"));
   for (const route_kernel_desc &kernel :
        table(code->kernels, code->num_kernels))

@@ -51,7 +51,7 @@ public:
   Code(const Code &) = delete;
   Code &operator=(const Code &) = delete;
   ~Code() {
-    if (handle)
+    for (void *handle : handles)
       driver.ModuleUnload(handle);
   }
 
@@ -60,11 +60,14 @@ public:
 
 private:
   route_status load(route_error *error);
+  /// Loads a binary or assembly as one more of `handles`.
+  Result loadImage(const void *image);
+  Result findFunction(const char *name, void *&function) const;
 
   const Driver &driver;
   void *context;
   const route_device_code_desc &desc; ///< stays while a device has the code
-  void *handle = nullptr;
+  std::vector<void *> handles;        ///< of what was loaded
 };
 
 route_status Device::Code::find(const Driver &driver, void *context,
@@ -90,19 +93,37 @@ route_status Device::Code::find(const Driver &driver, void *context,
   return ROUTE_OK;
 }
 
+Result Device::Code::loadImage(const void *image) {
+  void *handle;
+  Result result = driver.ModuleLoadData(&handle, image);
+  if (result == kSuccess)
+    handles.push_back(handle);
+  return result;
+}
+
+Result Device::Code::findFunction(const char *name, void *&function) const {
+  Result result = kNotFound;
+  for (void *handle : handles)
+    if ((result = driver.ModuleGetFunction(&function, handle, name)) !=
+        kNotFound)
+      break;
+  return result;
+}
+
 route_status Device::Code::load(route_error *error) {
   Result result = kNoBinary;
-  if (desc.binary_size)
-    result = driver.ModuleLoadData(&handle, desc.binary);
-  // The driver compiles the assembly where the binary is not for this GPU.
+  for (const route_device_binary &binary :
+       table(desc.binaries, desc.num_binaries))
+    if ((result = loadImage(binary.data)) != kSuccess)
+      break;
+  // The driver compiles the assembly where binaries are not for this GPU. All
+  // are for the same, so it is the first that is refused.
   if (result == kNoBinary || result == kInvalidImage)
-    result = driver.ModuleLoadData(&handle, desc.assembly);
-  if (result != kSuccess) {
-    handle = nullptr;
+    result = loadImage(desc.assembly);
+  if (result != kSuccess)
     return fail(error, ROUTE_ERROR_DEVICE,
                 "the GPU does not take the module's code for %.50s: %s",
                 desc.architecture, driver.nameOf(result));
-  }
   int processors;
   if ((result = driver.CtxGetDevice(&gpu)) ||
       (result = driver.DeviceGetAttribute(&processors, kMultiprocessors, gpu)))
@@ -110,7 +131,7 @@ route_status Device::Code::load(route_error *error) {
   for (const route_kernel_desc &kernel :
        table(desc.kernels, desc.num_kernels)) {
     void *function;
-    if ((result = driver.ModuleGetFunction(&function, handle, kernel.name)))
+    if ((result = findFunction(kernel.name, function)))
       return failed(driver, kernel.name, result, error);
     if (kernel.shared_bytes && (result = driver.FuncSetAttribute(
                                     function, kMaxDynamicShared,

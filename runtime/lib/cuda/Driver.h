@@ -18,7 +18,8 @@ enum : Result {
   kSuccess = 0,
   kInvalidValue = 1,
   kInvalidImage = 200,
-  kNoBinary = 209
+  kNoBinary = 209,
+  kNotFound = 500
 };
 
 /// CUlaunchAttribute.

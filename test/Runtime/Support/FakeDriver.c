@@ -98,6 +98,9 @@ int cuModuleUnload(void *module) {
 }
 int cuModuleGetFunction(void **function, void *module, const char *name) {
   *function = (void *)name;
+  if (module && memcmp(module, "only ", 5) == 0 &&
+      strcmp((const char *)module + 5, name) != 0)
+    return 500;
   return module == 0 ? 1 : fails("cuModuleGetFunction");
 }
 int cuFuncSetAttribute(void *function, int attribute, int value) {

@@ -1,5 +1,5 @@
 // Kernels in the LLVM dialect become PTX and machine code.
-// PTX is made in a child process, machine code by ptxas.
+// Both are made by a child process, route-ptx, which runs ptxas.
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -25,29 +25,33 @@ using namespace mlir;
 using namespace route;
 
 namespace {
-/// Files that exist while a compilation runs.
+/// A folder that exists while a compilation runs.
 class Scratch {
 public:
-  ~Scratch() {
-    for (const std::string &file : files)
-      llvm::sys::fs::remove(file);
+  Scratch() {
+    if (llvm::sys::fs::createUniqueDirectory("routec", folder))
+      folder.clear();
   }
-  /// A new file of that ending; empty on failure.
-  std::string make(StringRef ending) {
-    llvm::SmallString<128> path;
-    if (llvm::sys::fs::createTemporaryFile("routec", ending, path))
-      return {};
-    return files.emplace_back(path.str());
+  ~Scratch() {
+    if (exists())
+      llvm::sys::fs::remove_directories(folder);
+  }
+  bool exists() const { return !folder.empty(); }
+  /// The path of a file in it.
+  std::string file(const Twine &name) const {
+    llvm::SmallString<128> path(folder);
+    llvm::sys::path::append(path, name);
+    return path.str().str();
   }
 
 private:
-  std::vector<std::string> files;
+  llvm::SmallString<128> folder;
 };
 
 /// Runs a program; gives what went wrong, empty on success.
 std::string run(StringRef program, ArrayRef<StringRef> arguments,
-                Scratch &scratch) {
-  std::string messages = scratch.make("txt");
+                const Scratch &scratch) {
+  std::string messages = scratch.file("messages.txt");
   SmallVector<StringRef> all{program};
   llvm::append_range(all, arguments);
   std::optional<StringRef> redirects[] = {StringRef(), StringRef(messages),
@@ -129,9 +133,10 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
     return fail("the kernels do not translate to LLVM IR");
 
   Scratch scratch;
-  std::string bitcode = scratch.make("bc"), ptx = scratch.make("ptx");
-  if (bitcode.empty() || ptx.empty())
-    return fail("cannot write a temporary file");
+  if (!scratch.exists())
+    return fail("cannot make a temporary folder");
+  std::string bitcode = scratch.file("kernels.bc"),
+              ptx = scratch.file("kernels.ptx");
   {
     std::error_code error;
     llvm::raw_fd_ostream out(bitcode, error);
@@ -142,30 +147,28 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
   std::string generator = findCodeGenerator();
   if (generator.empty())
     return fail("route-ptx is neither beside this program nor on the path");
-  std::string architecture = ("--arch=" + kCudaArchitecture).str();
-  if (std::string error =
-          run(generator, {bitcode, "-o", ptx, architecture}, scratch);
-      !error.empty())
+  std::string architecture = ("--arch=" + kCudaArchitecture).str(),
+              ptxas = findPtxas(), toAssemble = "--ptxas=" + ptxas,
+              binaries = scratch.file("kernels.cubin"),
+              toBinaries = "--binaries=" + binaries;
+  SmallVector<StringRef> arguments{bitcode, "-o", ptx, architecture};
+  if (!ptxas.empty())
+    arguments.append({toAssemble, toBinaries});
+  if (std::string error = run(generator, arguments, scratch); !error.empty())
     return fail("code generation failed: " + error);
   auto text = llvm::MemoryBuffer::getFile(ptx);
   if (!text || (*text)->getBuffer().empty())
     return fail("code generation wrote nothing");
   code.ptx = (*text)->getBuffer().str();
-
-  std::string ptxas = findPtxas();
-  if (ptxas.empty())
-    return code;
-  std::string cubin = scratch.make("cubin");
-  architecture = ("-arch=" + kCudaArchitecture).str();
-  if (std::string error =
-          run(ptxas, {architecture, "--split-compile=0", ptx, "-o", cubin},
-              scratch);
-      !error.empty())
-    return fail("ptxas failed: " + error);
-  auto binary = llvm::MemoryBuffer::getFile(cubin, /*IsText=*/false,
-                                            /*RequiresNullTerminator=*/false);
-  if (!binary)
+  for (size_t i = 0; !ptxas.empty(); ++i) {
+    auto binary =
+        llvm::MemoryBuffer::getFile(binaries + "." + Twine(i), /*IsText=*/false,
+                                    /*RequiresNullTerminator=*/false);
+    if (!binary)
+      break;
+    code.cubins.push_back((*binary)->getBuffer().str());
+  }
+  if (!ptxas.empty() && code.cubins.empty())
     return fail("ptxas wrote nothing");
-  code.cubin = (*binary)->getBuffer().str();
   return code;
 }

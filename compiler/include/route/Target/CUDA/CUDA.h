@@ -30,7 +30,7 @@ struct DeviceKernel {
 /// Device code of a library.
 struct DeviceCode {
   std::string ptx;                   ///< never empty
-  std::string cubin;                 ///< empty where there is no ptxas
+  std::vector<std::string> cubins;   ///< none where there is no ptxas
   std::vector<DeviceKernel> kernels; ///< by number
 };
 
