@@ -9,17 +9,20 @@ usage() { sed -n '2,6s/^# //p' "$0"; exit 2; }
 [ $# -ge 1 ] || usage
 
 make_folder() {
-  local root folder build=${BUILD:-}
+  local root folder each build=${BUILD:-}
   root=$(cd "$(dirname "$0")/.." && pwd)
   build=${build:-$root/build}
   mkdir -p "$1"
   folder=$(cd "$1" && pwd)
   local device=$root/test/Target/CUDA/Device example=$root/examples/03-torch-layers
-  python3 "$device/make_layers.py" "$build/bin/routec" "$root/stdlib" "$folder/small"
-  python3 "$device/make_routers.py" "$build/bin/routec" "$folder/routers"
+  # At the same time, as far as there are processors.
+  local jobs=() job
+  python3 "$device/make_layers.py" "$build/bin/routec" "$root/stdlib" "$folder/small" & jobs+=($!)
+  python3 "$device/make_routers.py" "$build/bin/routec" "$folder/routers" & jobs+=($!)
   for each in layers gates passes; do
-    python3 "$root/test/Perf/CUDA/$each.py" make "$build/bin/routec" "$folder/$each"
+    python3 "$root/test/Perf/CUDA/$each.py" make "$build/bin/routec" "$folder/$each" & jobs+=($!)
   done
+  for job in "${jobs[@]}"; do wait "$job"; done
   mkdir -p "$folder/models" "$folder/scripts" "$folder/example"
   for model in qwen3 mixtral; do
     "$build/bin/routec" --target=cpu,cuda --cpu=v3 "$example/$model.route" -o "$folder/models/$model.so"

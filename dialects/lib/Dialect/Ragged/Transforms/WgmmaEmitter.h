@@ -167,6 +167,12 @@ private:
   void gatherRows(const Tile &tile, ValueRange places, Value inner,
                   Value stage);
   void consumer();
+  /// Whether the second warpgroup that multiplies starts when the first
+  /// has kLag steps along K.
+  bool lags() {
+    return tiles.splits == 1 && tiles.depthOf(op.getInner()) > kLag;
+  }
+  static constexpr int64_t kLag = 1, kLagBarrier = 4;
   Values path(int64_t width, Value stage, Value parity, const Tile &tile,
               Value following);
   void epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile);
@@ -197,6 +203,7 @@ private:
   Value rows64, rows16, perm, itemStart, offsets, out, outStart;
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
   Value tileCount, firstStep, depth;
+  Value leads;       ///< whether this warpgroup lets the other one start
   Value share, step; ///< of a cluster's block: of K, and rows of a tile
 };
 } // namespace route::ragged::wgmma

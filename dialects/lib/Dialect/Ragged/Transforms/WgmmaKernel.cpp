@@ -288,10 +288,20 @@ void Emitter::consumer() {
   NVVM::SetMaxRegisterOp::create(b, 232, NVVM::SetMaxRegisterAction::increase);
   if (tiles.cluster)
     waitForKernels();
+  // The second warpgroup starts behind the first, and stays there: it
+  // multiplies while the first is at its results, and the other way round.
+  if (lags())
+    when(both(cmp(Predicate::eq, warpgroup, num(2)), isLess(block, tileCount)),
+         [&] {
+           NVVM::BarrierOp::create(b, TypeRange(), num(kLagBarrier), num(256),
+                                   NVVM::BarrierReductionAttr(), Value());
+         });
   Values start{num(0), num(0)};
   llvm::append_range(start, tileAt(block).values());
   loop(block, tileCount, blocks, start, [&](Value t, ValueRange v) -> Values {
     Tile tile = Tile::of(v.drop_front(2));
+    leads = both(cmp(Predicate::eq, t, block),
+                 cmp(Predicate::eq, warpgroup, num(1)));
     Value following = add(t, blocks);
     // The narrowest of a few widths that holds the rows; uniform, or the
     // products of a warpgroup would run one by one.
@@ -416,11 +426,15 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
     Values carried{s, p, stage};
     llvm::append_range(carried, start);
     Values end = loop(
-        num(1), steps, num(1), carried, [&](Value, ValueRange v) -> Values {
+        num(1), steps, num(1), carried, [&](Value k, ValueRange v) -> Values {
           wait(fullBarrier(v[0]), v[1]);
           Values sum = multiply(Values(v.drop_front(3)), v[0], false);
           NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
           release(v[2]);
+          if (lags())
+            when(both(leads, cmp(Predicate::eq, k, num(kLag))), [&] {
+              NVVM::BarrierArriveOp::create(b, num(kLagBarrier), num(256));
+            });
           auto [s, p] = next(v[0], v[1]);
           Values result{s, p, v[0]};
           llvm::append_range(result, sum);
