@@ -194,7 +194,7 @@ private:
 
   /// The column that goes by `axis.column`, or null.
   ColumnOp columnOf(StringRef name) {
-    auto [axis, column] = name.split('.');
+    auto [axis, column] = name.rsplit('.');
     if (auto op = symbols.lookup<AxisOp>(axis); op && !column.empty())
       return dyn_cast_or_null<ColumnOp>(
           SymbolTable::lookupSymbolIn(op, column));
@@ -365,7 +365,7 @@ private:
       PortSchema port;
       // A column goes by its own name: items are records of columns.
       port.name = name.str();
-      if (auto [axis, column] = name.split('.');
+      if (auto [axis, column] = name.rsplit('.');
           role == "input" && !column.empty() && symbols.lookup<AxisOp>(axis))
         port.name = column.str();
       SmallVector<FlatSymbolRefAttr> axes =

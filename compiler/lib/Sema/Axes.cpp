@@ -183,11 +183,8 @@ Value Elaborator::elaborateAxis(const AxisDecl &decl, Scope &scope) {
              !(size = constantSize(*decl.size, "the size of an axis"))) {
     return Value();
   }
-  std::string path = pathOf(scope);
-  AxisInfo *axis =
-      makeAxis(decl.name.text,
-               path.empty() ? decl.name.text : path + "." + decl.name.text,
-               AxisKind::index, decl.name.range);
+  AxisInfo *axis = makeAxis(decl.name.text, symbolIn(scope, decl.name.text),
+                            AxisKind::index, decl.name.range);
   if (parent)
     axis->parents.push_back(parent);
   for (const Name &member : decl.members) {
@@ -449,8 +446,9 @@ void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl,
           "column '" + decl.name.text + "' needs a type");
     return;
   }
-  TypeInfo type =
-      resolveType(*decl.type, axis.name + "." + decl.name.text + ".enum");
+  TypeInfo type = resolveType(
+      *decl.type,
+      (axis.symbol.getValue() + "." + decl.name.text + ".enum").str());
   if (type.kind != TypeInfo::Kind::Array) {
     notElements(*decl.type, type, "a column holds elements or arrays of them");
     return;

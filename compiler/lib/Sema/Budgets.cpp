@@ -291,7 +291,9 @@ bool Elaborator::Budgets::elaborate(const BudgetDecl &decl, AxisInfo *pool) {
   }
   s.atModuleLevel();
   e.loc = s.locationOf(decl.name.range);
-  auto symbol = s.freshSymbol(decl.name.text);
+  ScopePtr own = s.scopeOf(decl.range.file);
+  std::string symbol = s.freshSymbol(own ? s.symbolIn(*own, decl.name.text)
+                                         : decl.name.text);
   Window found;
   if (!readWindow(decl, found))
     return false;

@@ -200,8 +200,9 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   prelude = loadPrelude();
   size_t own = parsed.size(); // imports come behind it
   mainFile = file;
-  root = loadModule(file);
+  root = loaded[sources.name(file).str()] = loadModule(file);
   cx.scope = root;
+  nameModules();
   const ast::Module &tree = *parsed[own];
   auto force = [&](const Name &name) {
     if (auto found = root->entries.find(name.text);
@@ -270,7 +271,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   checkUncalled(tree);
   for (const DeclPtr &decl : tree.decls)
     if (auto *on = dyn_cast<OnDecl>(decl.get()))
-      emitModuleHandler(*on, root);
+      emitModuleHandler(*on);
   emitImportedHandlers(tree);
   for (const DeclPtr &decl : tree.decls)
     if (auto *test = dyn_cast<TestDecl>(decl.get()))

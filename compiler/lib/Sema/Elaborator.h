@@ -71,6 +71,8 @@ private:
 
   // Modules.cpp
   ScopePtr loadModule(FileId file);
+  ScopePtr scopeOf(FileId file) const;
+  void nameModules();
   void declareAll(const ast::Module &module, Scope &scope);
   void declare(const ast::Decl &decl, Scope &scope);
   bool bindName(Scope &scope, const ast::Name &name, Scope::Entry entry);
@@ -125,6 +127,8 @@ private:
                       SourceRange range);
   std::vector<AxisInfo *> enclosingPools(const Scope &scope);
   std::string pathOf(const Scope &scope);
+  /// What the library calls a name that is declared in `scope`.
+  std::string symbolIn(const Scope &scope, StringRef name);
   RouteInstance *instantiate(const ast::Expr &expr, StringRef path,
                              std::vector<AxisInfo *> pools);
   RouteInstance *makeInstance(const ast::RouteDecl &decl, ScopePtr scope,
@@ -684,8 +688,7 @@ private:
                 SourceRange range);
   // ModuleHandlers.cpp
   struct ModuleHandler;
-  void emitModuleHandler(const ast::OnDecl &decl, const ScopePtr &scope,
-                         StringRef module = "");
+  void emitModuleHandler(const ast::OnDecl &decl);
   void emitImportedHandlers(const ast::Module &own);
   bool checkEvent(const ast::OnDecl &decl);
   bool hasBrokenPool();
@@ -755,7 +758,7 @@ private:
   std::map<std::pair<AxisInfo *, unsigned>, AxisInfo *> copies;
   std::map<std::string, unsigned> usedSymbols;
   std::vector<std::unique_ptr<ast::Module>> parsed;
-  std::map<std::string, ScopePtr> loaded; // by file name
+  std::map<std::string, ScopePtr> loaded; // by file name, in that order
   std::vector<std::string> loading;       // for cycles
   ScopePtr prelude, root;
   FileId mainFile; // the one that is compiled, whose scope is `root`

@@ -163,8 +163,11 @@ void Elaborator::emitHandlers(FuncOp entry,
     e.builder.setInsertionPointToEnd(module->getBody());
     e.loc = locationOf(decl.range);
     std::string name = entry.getSymName().str();
-    if (handler.router->decl->name.text != name)
-      name += "." + handler.router->decl->name.text;
+    std::string router = handler.router->decl->name.text;
+    if (ScopePtr own = scopeOf(handler.router->decl->range.file))
+      router = symbolIn(*own, router);
+    if (router != name)
+      name += "." + router;
     auto func =
         FuncOp::create(e.builder, e.loc, freshSymbol(name + ".commit"),
                        FuncKind::handler, e.builder.getFunctionType({}, {}));

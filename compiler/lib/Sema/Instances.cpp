@@ -69,10 +69,8 @@ RouteInstance *Elaborator::instantiate(const Expr &expr, StringRef path,
 }
 
 Value Elaborator::elaborateUse(const UseDecl &decl, Scope &scope) {
-  std::string path = pathOf(scope);
-  path = path.empty() ? decl.name.text : path + "." + decl.name.text;
-  RouteInstance *instance =
-      instantiate(*decl.value, path, enclosingPools(scope));
+  RouteInstance *instance = instantiate(
+      *decl.value, symbolIn(scope, decl.name.text), enclosingPools(scope));
   if (!instance)
     return Value();
   Value value = Value::ofKind(Kind::Route);

@@ -3,7 +3,6 @@
 #include "Walk.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/Path.h"
 
 using namespace route;
 using namespace route::sema;
@@ -89,12 +88,14 @@ AxisInfo *Elaborator::poolOfEvents(const OnDecl *decl) {
                          : nullptr;
       if (!result || result->path.size() != 1)
         continue;
-      auto known = root->entries.find(result->name().text);
-      if (known == root->entries.end() || !known->second.value.is(Kind::Axis))
+      const Name &name = result->name();
+      auto [entry, scope] = route.scope->lookup(name.text);
+      Value known = entry ? resolve(*entry, *scope, name.range) : Value();
+      if (!known.is(Kind::Axis))
         continue;
-      if (found && found != known->second.value.axis)
+      if (found && found != known.axis)
         return nullptr;
-      found = known->second.value.axis;
+      found = known.axis;
     }
     return found;
   }
@@ -138,8 +139,7 @@ AxisInfo *Elaborator::rowOfEvent(const OnDecl &decl, const ColumnDecl &param) {
 }
 
 /// The handlers of the modules that the file imports, directly or not, belong
-/// to its library, and so do the pools and the state that they change. They go
-/// by the name of their file: `fleet.on.failure`.
+/// to its library, and so do the pools and the state that they change.
 void Elaborator::emitImportedHandlers(const ast::Module &own) {
   for (const auto &tree : parsed) {
     auto first = llvm::find_if(tree->decls, [](const DeclPtr &decl) {
@@ -147,8 +147,7 @@ void Elaborator::emitImportedHandlers(const ast::Module &own) {
     });
     if (tree.get() == &own || first == tree->decls.end())
       continue;
-    StringRef file = sources.name((*first)->range.file);
-    ScopePtr scope = loaded[file.str()];
+    ScopePtr scope = scopeOf((*first)->range.file);
     if (!scope)
       continue; // an error, which has been told
     for (const DeclPtr &decl : tree->decls) {
@@ -161,10 +160,14 @@ void Elaborator::emitImportedHandlers(const ast::Module &own) {
           found != scope->entries.end())
         resolve(found->second, *scope, name.range);
     }
-    std::string module = llvm::sys::path::stem(file).str();
-    for (const DeclPtr &decl : tree->decls)
-      if (auto *on = dyn_cast<OnDecl>(decl.get()))
-        emitModuleHandler(*on, scope, module);
+    Context inside; // what a handler names is of its own file
+    inside.scope = scope;
+    inContext(std::move(inside), [&] {
+      for (const DeclPtr &decl : tree->decls)
+        if (auto *on = dyn_cast<OnDecl>(decl.get()))
+          emitModuleHandler(*on);
+      return true;
+    });
   }
 }
 
@@ -235,12 +238,16 @@ bool Elaborator::hasBrokenPool() {
   if (!diags.hasErrors())
     return false;
   for (const auto &tree : parsed)
-    for (const DeclPtr &each : tree->decls)
-      if (auto *pool = dyn_cast<PoolDecl>(each.get()))
-        if (auto found = root->entries.find(pool->name.text);
-            found != root->entries.end() && !found->second.pending &&
-            found->second.value.isError())
-          return true;
+    for (const DeclPtr &each : tree->decls) {
+      auto *pool = dyn_cast<PoolDecl>(each.get());
+      ScopePtr scope = pool ? scopeOf(pool->range.file) : nullptr;
+      if (!scope)
+        continue;
+      if (auto found = scope->entries.find(pool->name.text);
+          found != scope->entries.end() && !found->second.pending &&
+          found->second.value.isError())
+        return true;
+    }
   return false;
 }
 
@@ -381,9 +388,9 @@ bool Elaborator::bindEventParam(ModuleHandler &handler, const ColumnDecl &param,
   return true;
 }
 
-/// `on failure(m, code) { … }` beside the routes of a policy.
-void Elaborator::emitModuleHandler(const OnDecl &decl, const ScopePtr &scope,
-                                   StringRef owner) {
+/// `on failure(m, code) { … }` beside the routes of a policy, of the file whose
+/// names are at hand.
+void Elaborator::emitModuleHandler(const OnDecl &decl) {
   if (!checkEvent(decl) || (!decl.params.empty() && hasBrokenPool()))
     return;
   const Event *event = eventNamed(decl.event.text);
@@ -400,8 +407,8 @@ void Elaborator::emitModuleHandler(const OnDecl &decl, const ScopePtr &scope,
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   e.builder.setInsertionPointToEnd(module->getBody());
   e.loc = locationOf(decl.range);
-  std::string symbol = freshSymbol(
-      (owner + (owner.empty() ? "" : ".") + "on." + decl.event.text).str());
+  std::string symbol =
+      freshSymbol(symbolIn(*cx.scope, "on." + decl.event.text));
   auto func = FuncOp::create(e.builder, e.loc, symbol, FuncKind::handler,
                              e.builder.getFunctionType({}, {}));
   func.setEventAttr(e.builder.getStringAttr(decl.event.text));
@@ -411,7 +418,7 @@ void Elaborator::emitModuleHandler(const OnDecl &decl, const ScopePtr &scope,
   planLets.clear();
   ModuleHandler handler{decl, block, {}};
   Context next;
-  next.scope = std::make_shared<Scope>(scope);
+  next.scope = std::make_shared<Scope>(cx.scope);
   next.handler = true;
   if (every)
     next.writeMask = isDue(symbol, *every);

@@ -91,6 +91,80 @@ ScopePtr Elaborator::loadModule(FileId file) {
   return scope;
 }
 
+/// The names of a file that has been read, or null.
+ScopePtr Elaborator::scopeOf(FileId file) const {
+  auto found = loaded.find(sources.name(file).str());
+  return found == loaded.end() ? nullptr : found->second;
+}
+
+/// The parts of a module's path below the folder where it was looked for,
+/// `lib` and `fleet`.
+static std::vector<std::string>
+partsOfModule(StringRef file, llvm::ArrayRef<std::string> folders) {
+  for (StringRef folder : folders) {
+    llvm::SmallString<256> plain(folder);
+    llvm::sys::path::remove_dots(plain, /*remove_dot_dot=*/true);
+    StringRef below = file;
+    if (!plain.empty() && below.consume_front(plain) &&
+        below.consume_front("/")) {
+      file = below;
+      break;
+    }
+  }
+  std::vector<std::string> parts;
+  for (StringRef folder : llvm::make_range(
+           llvm::sys::path::begin(llvm::sys::path::parent_path(file)),
+           llvm::sys::path::end(llvm::sys::path::parent_path(file))))
+    parts.push_back(folder.str());
+  parts.push_back(llvm::sys::path::stem(file).str());
+  return parts;
+}
+
+/// What a module declares goes by the module's name in the library,
+/// `fleet.total`, so that no name hangs on the order of imports and of uses.
+/// That name is its file's, `fleet`, or as much of the path as tells it from
+/// other modules and from what the file being compiled declares: `lib.fleet`.
+void Elaborator::nameModules() {
+  struct Named {
+    Scope &scope;
+    std::vector<std::string> parts;
+    size_t taken = 1;
+    std::string name() const {
+      return llvm::join(llvm::ArrayRef(parts).take_back(taken), ".");
+    }
+  };
+  std::vector<std::string> folders = {
+      llvm::sys::path::parent_path(sources.name(mainFile)).str()};
+  llvm::append_range(folders, options.importPaths);
+  std::vector<Named> modules;
+  for (auto &[file, scope] : loaded)
+    if (scope != root && scope != prelude)
+      modules.push_back({*scope, partsOfModule(file, folders)});
+  auto isDeclared = [&](const std::string &name) {
+    auto found = root->entries.find(name);
+    return found != root->entries.end() && found->second.pending;
+  };
+  for (bool longer = true; longer;) {
+    longer = false;
+    std::map<std::string, unsigned> known;
+    for (const Named &module : modules)
+      ++known[module.name()];
+    for (Named &module : modules)
+      if ((known[module.name()] > 1 || isDeclared(module.name())) &&
+          module.taken < module.parts.size()) {
+        ++module.taken;
+        longer = true;
+      }
+  }
+  std::set<std::string> known; // of one path below several folders
+  for (const Named &module : modules) {
+    std::string name = module.name();
+    for (unsigned i = 1; isDeclared(name) || !known.insert(name).second; ++i)
+      name = module.name() + "_" + std::to_string(i);
+    module.scope.path = name;
+  }
+}
+
 std::optional<FileId> Elaborator::findModule(const ImportDecl &decl) {
   std::string relative;
   if (decl.file) {

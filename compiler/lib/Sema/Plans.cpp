@@ -14,11 +14,10 @@ mlir::Value Elaborator::andMask(mlir::Value a, mlir::Value b) {
 
 AxisInfo *Elaborator::planAxis(AxisList per, AxisInfo *candidates,
                                SourceRange range) {
-  std::string base = cx.scope ? pathOf(*cx.scope) : "";
   StringRef wanted =
       cx.planName.empty() ? StringRef("p") : StringRef(cx.planName);
   AxisInfo *axis =
-      makeAxis(wanted, base.empty() ? wanted.str() : base + "." + wanted.str(),
+      makeAxis(wanted, cx.scope ? symbolIn(*cx.scope, wanted) : wanted.str(),
                AxisKind::plan, range);
   axis->parents.assign(per.begin(), per.end());
   axis->parents.push_back(candidates);

@@ -22,8 +22,7 @@ Value Elaborator::elaboratePool(const PoolDecl &decl, Scope &scope) {
     return fail(diag::duplicateName, decl.name.range,
                 "a pool cannot be called '" + decl.name.text +
                     "', which is a type of the language");
-  std::string path = pathOf(scope);
-  path = path.empty() ? decl.name.text : path + "." + decl.name.text;
+  std::string path = symbolIn(scope, decl.name.text);
   if (decl.value && (isAlgebra(*decl.value) || isPoolName(*decl.value)))
     return elaborateAlgebra(decl, scope, path);
   AxisInfo *axis =
@@ -244,7 +243,8 @@ bool Elaborator::elaborateColumns(PoolInfo &pool) {
       return false;
     }
     TypeInfo type = resolveType(
-        *attribute->type, axis.name + "." + attribute->name.text + ".enum");
+        *attribute->type,
+        (axis.symbol.getValue() + "." + attribute->name.text + ".enum").str());
     if (type.kind == TypeInfo::Kind::None)
       return false;
     std::vector<const Expr *> values;

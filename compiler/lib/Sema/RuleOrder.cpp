@@ -66,7 +66,7 @@ static std::optional<std::vector<double>> columnOfRules(
 bool Elaborator::rankRules(const ChooseExpr &expr, llvm::ArrayRef<size_t> rules,
                            llvm::ArrayRef<mlir::Value> confidences,
                            RankedRules &ranked) {
-  AxisInfo *axis = ranked.axis = makeAxis("rules", pathOf(*cx.scope) + ".rules",
+  AxisInfo *axis = ranked.axis = makeAxis("rules", symbolIn(*cx.scope, "rules"),
                                           AxisKind::pool, expr.range);
   axis->size = rules.size();
   llvm::SmallVector<std::string> labels = ruleLabels(expr);
@@ -133,7 +133,7 @@ mlir::Value Elaborator::stackRules(AxisInfo *axis,
 mlir::Value Elaborator::bestRule(const RankedRules &ranked, mlir::Value fires,
                                  SourceRange range) {
   AxisInfo *winner =
-      makeAxis("rule", pathOf(*cx.scope) + ".rule", AxisKind::plan, range);
+      makeAxis("rule", symbolIn(*cx.scope, "rule"), AxisKind::plan, range);
   winner->parents.assign(cx.items.begin(), cx.items.end());
   winner->parents.push_back(ranked.axis);
   emitAxis(*winner);

@@ -418,12 +418,10 @@ Value Elaborator::evalPar(const ParExpr &expr) {
     if (!call)
       return fail(diag::callMisplaced, expr.body->range,
                   "'par' holds lets and, last, one call");
-    std::string base = pathOf(*cx.scope);
     StringRef wanted =
         cx.planName.empty() ? StringRef("par") : StringRef(cx.planName);
-    AxisInfo *lanes = makeAxis(
-        wanted, base.empty() ? wanted.str() : base + "." + wanted.str(),
-        AxisKind::index, expr.range);
+    AxisInfo *lanes = makeAxis(wanted, symbolIn(*cx.scope, wanted),
+                               AxisKind::index, expr.range);
     lanes->size = *need;
     AxisOp op = emitAxis(*lanes);
     if (cx.steps->learning)

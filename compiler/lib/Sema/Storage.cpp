@@ -31,7 +31,8 @@ std::vector<AxisInfo *> Elaborator::enclosingPools(const Scope &scope) {
   return result;
 }
 
-static std::string joined(StringRef path, StringRef name) {
+std::string Elaborator::symbolIn(const Scope &scope, StringRef name) {
+  std::string path = pathOf(scope);
   return path.empty() ? name.str() : (path + "." + name).str();
 }
 
@@ -110,7 +111,7 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   if (!decl.type)
     return fail(diag::missingType, decl.name.range,
                 "parameter '" + decl.name.text + "' needs a type");
-  std::string path = joined(pathOf(scope), decl.name.text);
+  std::string path = symbolIn(scope, decl.name.text);
   TypeInfo type = resolveType(*decl.type, path);
   if (type.kind == TypeInfo::Kind::None)
     return Value();
@@ -215,7 +216,7 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   if (!decl.type)
     return fail(diag::missingType, decl.name.range,
                 "state '" + decl.name.text + "' needs a type");
-  std::string path = joined(pathOf(scope), decl.name.text);
+  std::string path = symbolIn(scope, decl.name.text);
   Storage &storage = storages.emplace_back();
   TypeInfo type;
   auto *array = dyn_cast<ast::ArrayType>(decl.type.get());
@@ -311,7 +312,7 @@ Value Elaborator::thresholdLabel(const Value &label, const Value &score,
 Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   TypeInfo type;
   if (decl.type) {
-    type = resolveType(*decl.type, decl.name.text + ".enum");
+    type = resolveType(*decl.type, symbolIn(scope, decl.name.text) + ".enum");
     if (type.kind != TypeInfo::Kind::Array)
       return notElements(*decl.type, type, "a signal holds elements over axes");
   }
@@ -326,7 +327,7 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
     storage.threshold = at->rhs.get();
     source = ignoreParens(at->lhs.get());
   }
-  std::string symbol = freshSymbol(joined(pathOf(scope), decl.name.text));
+  std::string symbol = freshSymbol(symbolIn(scope, decl.name.text));
   storage.symbol = mlir::FlatSymbolRefAttr::get(&context, symbol);
   Value value = Value::ofKind(Kind::Storage);
   value.storage = &storage;
@@ -529,12 +530,12 @@ Value Elaborator::elaborate(const Decl &decl, Scope &scope) {
   case ast::Kind::RouteDecl: {
     auto &route = cast<RouteDecl>(decl);
     Value value = Value::ofKind(Kind::Route);
-    std::string path = pathOf(scope);
     // The one body of a pool adds nothing to the names of its parameters.
     bool body = scope.pool && !route.isRouter;
-    value.route = makeInstance(route, scope.shared_from_this(),
-                               body ? path : joined(path, route.name.text),
-                               enclosingPools(scope));
+    value.route =
+        makeInstance(route, scope.shared_from_this(),
+                     body ? pathOf(scope) : symbolIn(scope, route.name.text),
+                     enclosingPools(scope));
     return value;
   }
   default:

@@ -240,7 +240,7 @@ TypeInfo Elaborator::resolveEnum(const ast::EnumType &coded, StringRef hint) {
   }
   mlir::Type &element = memberEnums[axis];
   if (!element) {
-    element = makeEnum(axis->labels, axis->name, axis->range);
+    element = makeEnum(axis->labels, axis->symbol.getValue(), axis->range);
     symbolOf(element)->setAttr("of_axis", e.builder.getUnitAttr());
   }
   return elementType(element);
