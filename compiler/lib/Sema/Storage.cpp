@@ -341,6 +341,16 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
     if (!decl.type)
       return fail(diag::missingType, decl.name.range,
                   "signal '" + decl.name.text + "' needs a type or a value");
+    if (decl.fallback && !type.optional) {
+      std::string written = sources.text(decl.type->range).str();
+      error(diag::typeMismatch, decl.fallback->range,
+            "signal '" + decl.name.text +
+                "' is never unknown, so that its "
+                "'else' is of no use")
+          .label(decl.type->range, "a value that the caller must give")
+          .help("let it be left out: " + written + "?");
+      return Value();
+    }
     storage.type = e.arrayType(storageType(type), type.axes);
     storage.unit = type.unit;
     storage.inputName = decl.name.text;
