@@ -40,7 +40,8 @@ private:
   void element(const route_type_desc &type, const route_port_desc *port,
                int64_t rows, Style style, char *target,
                std::deque<std::string> *texts);
-  void planPadding(const route_entry_desc &entry, Values &values);
+  void planPadding(const route_entry_desc &entry,
+                   const std::vector<int64_t> &sizes, Values &values);
 
   const route_module_desc &module;
   std::mt19937_64 random;

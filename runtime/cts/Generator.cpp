@@ -151,7 +151,8 @@ void Generator::element(const route_type_desc &type,
 
 /// Makes index and count of plans handed back agree: rows past the count are
 /// -1.
-void Generator::planPadding(const route_entry_desc &entry, Values &values) {
+void Generator::planPadding(const route_entry_desc &entry,
+                            const std::vector<int64_t> &sizes, Values &values) {
   for (size_t i = 0; i < entry.num_inputs; ++i) {
     const route_port_desc &count = entry.inputs[i];
     if (count.role != ROUTE_ROLE_PLAN_COUNT)
@@ -164,8 +165,9 @@ void Generator::planPadding(const route_entry_desc &entry, Values &values) {
       uint64_t most = static_cast<uint64_t>(rows.shape.back());
       auto *row = reinterpret_cast<int32_t *>(rows.bytes());
       auto *used = reinterpret_cast<int32_t *>(counts.bytes());
+      bool none = sizes[static_cast<size_t>(index.type.rows_of)] == 0;
       for (uint64_t item = 0; item < counts.size / 4; ++item) {
-        used[item] = static_cast<int32_t>(below(most + 1));
+        used[item] = none ? 0 : static_cast<int32_t>(below(most + 1));
         for (uint64_t r = static_cast<uint64_t>(used[item]); r < most; ++r)
           row[item * most + r] = -1;
       }
@@ -218,7 +220,7 @@ Values Generator::inputs(const route_entry_desc &entry,
       for (uint64_t k = 0; k < known; ++k)
         value.known.push_back(below(4) != 0);
   }
-  planPadding(entry, values);
+  planPadding(entry, sizes, values);
   return values;
 }
 

@@ -129,6 +129,9 @@ route_status route::checkValues(const route_module_desc &module,
   } else if (type.rows_of >= 0) {
     const route_axis_desc &axis = module.axes[type.rows_of];
     high = sizes[type.rows_of] >= 0 ? sizes[type.rows_of] : axis.max_size;
+    // No tensor carries the places of a plan: they follow from the sizes.
+    if (sizes[type.rows_of] < 0 && axis.derived_size)
+      high = axis.derived_size(sizes);
     if (high < 0)
       high = INT32_MAX;
     if (port.role == ROUTE_ROLE_PLAN_INDEX)

@@ -551,6 +551,10 @@ void Lowering::Signature::bindGiven() {
       Plan &rows = in.plans[type.getAxis().getValue()];
       rows.indices = tensor;
       rows.counts = in.arguments.lookup("input:" + what + ".count");
+      if (ShapedType::isDynamic(rows.rank)) // as wide as what is handed back
+        rows.extent = tensor::DimOp::create(
+            b, func.getLoc(), tensor,
+            cast<RankedTensorType>(tensor.getType()).getRank() - 1);
       continue;
     }
     auto type = cast<ArrayType>(argument.getType());
