@@ -327,6 +327,9 @@ void EntryChecker::checkItems(route_context *context, Values &inputs,
   if (entry.item_axis < 0 || sizes[entry.item_axis] < 2)
     return;
   auto axis = static_cast<uint32_t>(entry.item_axis);
+  if (int32_t above = desc.axes[axis].parent;
+      above >= 0 && desc.axes[above].derived_size)
+    return; // one item would be no whole parent's
   auto overItems = [&](const route_port_desc &port) {
     return port.num_axes && port.axes[0] == axis;
   };

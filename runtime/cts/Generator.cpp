@@ -51,6 +51,14 @@ std::vector<int64_t> Generator::sizes(const route_entry_desc &entry,
         sizes[i] = module.axes[i].derived_size(sizes.data());
   };
   derive();
+  for (uint64_t i = 0; i < module.num_axes; ++i) // whole parents' members
+    if (int32_t parent = module.axes[i].parent;
+        parent >= 0 && module.axes[i].size < 0 && !module.axes[i].derived_size)
+      while (module.axes[parent].derived_size &&
+             module.axes[parent].derived_size(sizes.data()) == -2 &&
+             sizes[i] > 0)
+        --sizes[i];
+  derive();
   for (auto open = std::find_if(sizes.begin(), sizes.end(), isOpen);
        open != sizes.end();
        open = std::find_if(sizes.begin(), sizes.end(), isOpen)) {

@@ -265,7 +265,7 @@ private:
                          value(level + 1) + "\n";
       std::string end =
           c.pick({std::string("choose 1 of best per " + levels[level] + " by " +
-                              value(level + 1) + " up"),
+                              value(level + 1, 3) + " up"),
                   "choose " + count + " of experts per " + levels[level + 1] +
                       " where " + levels[level + 1] + " in best by " +
                       key(level + 1)});

@@ -117,7 +117,9 @@ typedef struct route_axis_desc {
   int64_t size;     /* >= 0: static; -1: known only at the call */
   int64_t max_size; /* bound of a dynamic size; -1: none */
   /* For a dynamic axis no input has to carry: its size from axes that inputs
-   * carry and that stand before it in the table; null: taken from tensors. */
+   * carry and that stand before it in the table; -1 where these do not tell,
+   * -2 where its members are no multiple of what each has; null: taken from
+   * tensors. */
   int64_t (*derived_size)(const int64_t *axis_sizes);
   const char *const *members; /* `size` names in index order, or null */
   int32_t parent;             /* axis index or -1 */

@@ -50,8 +50,20 @@ route_status route::deriveSizes(const route_module_desc &module,
                                 bool allKnown, route_error *error) {
   for (uint32_t index : axes) {
     const route_axis_desc &axis = module.axes[index];
+    if (sizes[index] >= 0 && axis.parent >= 0) {
+      // Whether or not an entry takes the parent: its members are followed.
+      const route_axis_desc &parent = module.axes[axis.parent];
+      if (parent.derived_size && parent.derived_size(sizes) == -2)
+        return fail(error, ROUTE_ERROR_TENSOR_SHAPE,
+                    "axis '%.100s' has size %lld, no multiple of what each "
+                    "member of '%.100s' has",
+                    axis.name, static_cast<long long>(sizes[index]),
+                    parent.name);
+    }
     if (axis.derived_size) {
       int64_t size = axis.derived_size(sizes);
+      if (size == -2)
+        continue; // refused at its members below
       if (sizes[index] >= 0 && size >= 0 && sizes[index] != size)
         return fail(error, ROUTE_ERROR_TENSOR_SHAPE,
                     "axis '%.100s' has size %lld, expected %lld", axis.name,

@@ -83,11 +83,17 @@ void Lowering::sizeFromParent(Axis axis, Location loc) {
   if (sizes.contains(op.getSymName())) {
     if (above.getSize() || sizes.contains(above.getSymName()))
       return;
-    Value parents = arith::DivUIOp::create(
-        b, loc, sizes.lookup(op.getSymName()),
-        constantIndex(std::max<int64_t>(each.getInt(), 1), loc));
+    Value members = sizes.lookup(op.getSymName()),
+          many = constantIndex(std::max<int64_t>(each.getInt(), 1), loc),
+          parents = arith::DivUIOp::create(b, loc, members, many);
     sizes[above.getSymName()] = parents;
-    derivedSizes.push_back({above.getSymName().str(), parents});
+    // A host that gives members of no whole number of parents is told so.
+    Value whole = arith::CmpIOp::create(
+        b, loc, arith::CmpIPredicate::eq,
+        arith::RemUIOp::create(b, loc, members, many), constantIndex(0, loc));
+    derivedSizes.push_back({above.getSymName().str(),
+                            arith::SelectOp::create(b, loc, whole, parents,
+                                                    constantIndex(-2, loc))});
     sizeFromParent(parent, loc);
     return;
   }
