@@ -371,6 +371,9 @@ private:
                 llvm::SmallVectorImpl<bool> &up);
   bool evalKeyArms(const ast::CaseExpr &expr,
                    llvm::SmallVectorImpl<mlir::Value> &keys);
+  bool writtenKeys(const ast::Expr &expr,
+                   llvm::SmallVectorImpl<mlir::Value> &keys,
+                   llvm::SmallVectorImpl<bool> &up);
   bool checkedKey(mlir::Value &key, SourceRange range);
 
   // ChoiceForms.cpp

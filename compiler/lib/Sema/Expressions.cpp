@@ -2,6 +2,7 @@
 // The dispatcher, literals, names and members, and what it takes to
 // use a thing as an array.
 #include "Elaborator.h"
+#include "Unsigned.h"
 #include <limits>
 
 using namespace route;
@@ -9,7 +10,8 @@ using namespace route::sema;
 using namespace route::ast;
 
 Value Elaborator::eval(const Expr &expr) {
-  if (++depth > 2000) {
+  // Within the usual 8 MB of stack: a level takes some 4 KB.
+  if (++depth > 1500) {
     --depth;
     return fail(diag::recursion, expr.range,
                 "expressions nest too deeply here");
@@ -121,8 +123,11 @@ Value Elaborator::evalNumber(const NumberExpr &expr) {
                   "unknown unit '" + expr.per + "'");
     unit = unit / *below;
   }
-  return Value::literal(
+  Value number = Value::literal(
       value, expr.integral && unit.isNone() && expr.unit != "%", unit);
+  if (auto whole = wholeNumber(expr); whole && *whole > uint64_t(1) << 53)
+    number.digits = *whole;
+  return number;
 }
 
 Value Elaborator::returnInside(SourceRange range) {
@@ -236,6 +241,14 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range,
       element = value.integral ? e.i64() : e.f32();
     else if (isa<mlir::IntegerType>(element) && !value.integral)
       element = e.f32();
+    if (value.digits && element.isInteger(64)) {
+      bool natural = like ? isU64(like) : *value.digits > INT64_MAX;
+      if (natural ? *value.digits >= 0 : *value.digits <= INT64_MAX) {
+        mlir::Value bits = e.constantInt(e.i64(), int64_t(*value.digits));
+        return natural ? e.cast(bits, e.builder.getIntegerType(64, false))
+                       : bits;
+      }
+    }
     return e.constant(element, value.number);
   }
   case Kind::Text:

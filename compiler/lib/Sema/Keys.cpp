@@ -9,10 +9,23 @@ using namespace route::ast;
 bool Elaborator::evalKeys(const Expr &expr,
                           llvm::SmallVectorImpl<mlir::Value> &keys,
                           llvm::SmallVectorImpl<bool> &up) {
+  size_t first = keys.size();
+  if (!writtenKeys(expr, keys, up))
+    return false;
+  for (mlir::Value &key : llvm::drop_begin(keys, first))
+    if (isU64(e.elementOf(key)))
+      key = ordered(e, key);
+  return true;
+}
+
+/// The keys as they are written, u64 among them.
+bool Elaborator::writtenKeys(const Expr &expr,
+                             llvm::SmallVectorImpl<mlir::Value> &keys,
+                             llvm::SmallVectorImpl<bool> &up) {
   const Expr *plain = &expr;
   if (auto *tuple = dyn_cast<TupleExpr>(ignoreParens(plain))) {
     for (const ExprPtr &element : tuple->elements)
-      if (!evalKeys(*element, keys, up))
+      if (!writtenKeys(*element, keys, up))
         return false;
     return true;
   }
@@ -23,7 +36,7 @@ bool Elaborator::evalKeys(const Expr &expr,
     plain = unary->operand.get();
     if (auto *tuple = dyn_cast<TupleExpr>(ignoreParens(plain))) {
       for (const ExprPtr &element : tuple->elements)
-        if (!evalKeys(*element, keys, up))
+        if (!writtenKeys(*element, keys, up))
           return false;
       for (size_t i = up.size() - tuple->elements.size(); i < up.size(); ++i)
         up[i] = !up[i];
@@ -58,7 +71,8 @@ bool Elaborator::checkedKey(mlir::Value &key, SourceRange range) {
           "a key is a number, found " + describe(Value::array(key)));
     return false;
   }
-  key = isU64(element) ? ordered(e, key) : e.computing(key);
+  if (!isU64(element))
+    key = e.computing(key);
   return true;
 }
 
@@ -81,11 +95,14 @@ bool Elaborator::evalKeyArms(const CaseExpr &expr,
     llvm::SmallVector<mlir::Value> parts;
     llvm::SmallVector<bool> up;
     mlir::Value condition = last ? mlir::Value() : evalTruth(*arm.test);
-    if ((!last && !condition) || !evalKeys(*arm.value, parts, up))
+    if ((!last && !condition) || !writtenKeys(*arm.value, parts, up))
       return false;
     for (auto [part, rising] : llvm::zip(parts, up))
       if (rising)
-        part = reversed(e, part);
+        part = isU64(e.elementOf(part))
+                   ? e.cast(reversed(e, e.cast(part, e.i64())),
+                            e.valueTypeOf(part))
+                   : reversed(e, part);
     have = true;
     if (last) {
       keys.assign(parts.begin(), parts.end());
@@ -93,9 +110,9 @@ bool Elaborator::evalKeyArms(const CaseExpr &expr,
     }
     size_t count = std::max(parts.size(), keys.size());
     while (parts.size() < count)
-      parts.push_back(e.constant(e.f64(), 0));
+      parts.push_back(e.constant(e.valueTypeOf(keys[parts.size()]), 0));
     while (keys.size() < count)
-      keys.push_back(e.constant(e.f64(), 0));
+      keys.push_back(e.constant(e.valueTypeOf(parts[keys.size()]), 0));
     for (size_t i = 0; i < count; ++i) {
       // Keys of different types meet in f64.
       if (e.valueTypeOf(parts[i]) != e.valueTypeOf(keys[i])) {

@@ -96,9 +96,35 @@ bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left,
   return true;
 }
 
+/// Sums and products of whole numbers where a double lacks digits; nothing for
+/// what no integer type holds.
+static std::optional<Value> foldWhole(ast::BinaryOp op, const Value &a,
+                                      const Value &b) {
+  auto whole = [](const Value &value) -> std::optional<__int128> {
+    if (value.digits || !value.integral || std::fabs(value.number) > 0x1p53)
+      return value.digits;
+    return __int128(value.number);
+  };
+  std::optional<__int128> x = whole(a), y = whole(b), result = 0;
+  bool beyond =
+      !x || !y ||
+      (op == ast::BinaryOp::Add   ? __builtin_add_overflow(*x, *y, &*result)
+       : op == ast::BinaryOp::Sub ? __builtin_sub_overflow(*x, *y, &*result)
+       : op == ast::BinaryOp::Mul ? __builtin_mul_overflow(*x, *y, &*result)
+                                  : true);
+  if (beyond || *result > UINT64_MAX || *result < INT64_MIN)
+    return std::nullopt;
+  Value value = Value::literal(double(*result), /*integral=*/true);
+  value.digits = result;
+  return value;
+}
+
 /// The folded value of an operation on constants.
 static Value fold(ast::BinaryOp op, const Value &a, const Value &b) {
   bool integral = a.integral && b.integral;
+  if (a.digits || b.digits)
+    if (std::optional<Value> exact = foldWhole(op, a, b))
+      return *exact;
   switch (op) {
   case ast::BinaryOp::Add:
     return Value::literal(a.number + b.number, integral, a.unit);
@@ -259,8 +285,12 @@ Value Elaborator::evalUnary(const UnaryExpr &expr) {
   }
   if (expr.op == ast::UnaryOp::Plus)
     return value;
-  if (value.is(Kind::Number))
-    return Value::literal(-value.number, value.integral, value.unit);
+  if (value.is(Kind::Number)) {
+    value.number = -value.number;
+    if (value.digits)
+      value.digits = -*value.digits;
+    return value;
+  }
   mlir::Value ir = asArray(value, expr.operand->range, e.f32());
   if (!ir)
     return Value();

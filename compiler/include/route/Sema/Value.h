@@ -10,6 +10,7 @@
 #include "llvm/ADT/StringMap.h"
 #include <map>
 #include <memory>
+#include <optional>
 
 namespace route::sema {
 
@@ -100,6 +101,8 @@ struct Value {
   Unit unit;
   double number = 0;
   bool integral = false;
+  /// Of a whole number beyond 2^53: all its digits, which a double lacks.
+  std::optional<__int128> digits;
   std::string text;
   AxisInfo *axis = nullptr;
   std::shared_ptr<std::vector<Value>> parts;
