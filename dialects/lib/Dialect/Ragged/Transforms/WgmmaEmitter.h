@@ -167,8 +167,8 @@ private:
   void gatherRows(const Tile &tile, ValueRange places, Value inner,
                   Value stage);
   void consumer();
-  /// Whether the second warpgroup that multiplies starts when the first
-  /// has kLag steps along K.
+  /// Whether the second warpgroup that multiplies waits until the first has
+  /// begun kLag steps along K.
   bool lags() {
     return tiles.splits == 1 && tiles.depthOf(op.getInner()) > kLag;
   }
@@ -204,6 +204,7 @@ private:
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
   Value tileCount, firstStep, depth;
   Value leads;       ///< whether this warpgroup lets the other one start
+  Value lagStep;     ///< kLag
   Value share, step; ///< of a cluster's block: of K, and rows of a tile
 };
 } // namespace route::ragged::wgmma

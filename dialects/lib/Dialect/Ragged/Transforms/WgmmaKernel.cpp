@@ -290,6 +290,8 @@ void Emitter::consumer() {
     waitForKernels();
   // The second warpgroup starts behind the first, and stays there: it
   // multiplies while the first is at its results, and the other way round.
+  // A number that LLVM does not know: else it peels off the steps up to there.
+  lagStep = uniform(num(kLag));
   if (lags())
     when(both(cmp(Predicate::eq, warpgroup, num(2)), isLess(block, tileCount)),
          [&] {
@@ -432,7 +434,7 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
           NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
           release(v[2]);
           if (lags())
-            when(both(leads, cmp(Predicate::eq, k, num(kLag))), [&] {
+            when(both(leads, cmp(Predicate::eq, k, lagStep)), [&] {
               NVVM::BarrierArriveOp::create(b, num(kLagBarrier), num(256));
             });
           auto [s, p] = next(v[0], v[1]);
