@@ -192,12 +192,15 @@ private:
         axes, [](Attribute axis) { return cast<FlatSymbolRefAttr>(axis); });
   }
 
-  /// The column that goes by `axis.column`, or null.
+  /// The column that goes by `axis.column`, or null. Either may have dots: axes
+  /// of modules, and what says whether a list is known.
   ColumnOp columnOf(StringRef name) {
-    auto [axis, column] = name.rsplit('.');
-    if (auto op = symbols.lookup<AxisOp>(axis); op && !column.empty())
-      return dyn_cast_or_null<ColumnOp>(
-          SymbolTable::lookupSymbolIn(op, column));
+    for (size_t dot = name.find('.'); dot != StringRef::npos;
+         dot = name.find('.', dot + 1))
+      if (auto axis = symbols.lookup<AxisOp>(name.take_front(dot)))
+        if (auto column = dyn_cast_or_null<ColumnOp>(
+                SymbolTable::lookupSymbolIn(axis, name.drop_front(dot + 1))))
+          return column;
     return {};
   }
 
@@ -365,9 +368,8 @@ private:
       PortSchema port;
       // A column goes by its own name: items are records of columns.
       port.name = name.str();
-      if (auto [axis, column] = name.rsplit('.');
-          role == "input" && !column.empty() && symbols.lookup<AxisOp>(axis))
-        port.name = column.str();
+      if (ColumnOp column = columnOf(name); column && role == "input")
+        port.name = column.getSymName().str();
       SmallVector<FlatSymbolRefAttr> axes =
           axisNames(entry.getArgAttrOfType<ArrayAttr>(i, kAxesAttr));
       auto buffer = cast<MemRefType>(entry.getArgument(i).getType());

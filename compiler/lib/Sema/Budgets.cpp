@@ -292,8 +292,8 @@ bool Elaborator::Budgets::elaborate(const BudgetDecl &decl, AxisInfo *pool) {
   s.atModuleLevel();
   e.loc = s.locationOf(decl.name.range);
   ScopePtr own = s.scopeOf(decl.range.file);
-  std::string symbol = s.freshSymbol(own ? s.symbolIn(*own, decl.name.text)
-                                         : decl.name.text);
+  std::string symbol =
+      s.freshSymbol(own ? s.symbolIn(*own, decl.name.text) : decl.name.text);
   Window found;
   if (!readWindow(decl, found))
     return false;

@@ -1,5 +1,5 @@
-// Between the runtime's buffers and the interpreter's arrays: state, and a
-// call. The fuzzer's oracle (test/Fuzz/Interpreter.cpp) does the same by names.
+// Between the runtime's buffers and the interpreter's arrays: state, and calls.
+// The fuzzer's oracle (test/Fuzz/Interpreter.cpp) does the same by names.
 #include "Call.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Interpreter/Buffers.h"

@@ -345,7 +345,7 @@ typedef struct route_device_code_desc {
   const char *assembly;     /* PTX; ends with NUL, which size does not count */
   uint64_t assembly_size;
   const route_device_binary *binaries;
-  uint64_t num_binaries; /* 0: there is assembly alone */
+  uint64_t num_binaries;            /* 0: there is assembly alone */
   const route_kernel_desc *kernels; /* by number */
   uint64_t num_kernels;
 } route_device_code_desc;
