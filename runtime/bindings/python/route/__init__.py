@@ -20,12 +20,12 @@ import ctypes as c
 import ctypes.util
 import decimal
 import difflib
-import math
 import os
 
 from . import _abi, _dlpack, _values
+from ._values import Known
 
-__all__ = ["Library", "RouteError", "dollars", "load"]
+__all__ = ["Known", "Library", "RouteError", "dollars", "load"]
 
 
 class RouteError(Exception):
@@ -132,6 +132,7 @@ class Library:
 
         Inputs go by name, as keywords or in the mapping `inputs`, which takes any name: {"p.count": ..., "id": ...}.
         seed and id draw the numbers of random(); now: the time in nanoseconds since 1970, as time.time_ns() gives it. Money is in picodollars: dollars(0.01).
+        None is unknown; arrays have no None: Known(array, known), or a NumPy masked array.
         A list that each item has its own of, or a column of a nested axis, is a list of lists; its offsets follow.
 
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
@@ -173,13 +174,14 @@ class Library:
         self._check(self._runtime.route_state_write, self._context, index, _values.address(made.buffer), size)
 
     def push(self, column, value, now, known=None):
-        """Gives a live column new values, as of now, in ns; known says which of them there are."""
+        """Gives a live column new values, as of now, in ns; known, of the same shape, says which of them there are."""
         index = self._cell(column)
         made = self._make_cell(index, column, value)
         size = self._runtime.route_state_size(self._context, index)
-        flags = None if known is None else bytes(bool(each) for each in known)
-        if flags is not None and len(flags) != math.prod(made.shape):
-            raise ValueError(f"'{column}' has {math.prod(made.shape)} values, known says {len(flags)}")
+        try:
+            flags = None if known is None else bytes(_values.known_bytes(known, made.shape))
+        except (TypeError, ValueError) as problem:
+            raise type(problem)(f"'{column}': {problem}") from None
         self._check(self._runtime.route_state_push, self._context, index, _values.address(made.buffer), size, flags,
                     now)
 

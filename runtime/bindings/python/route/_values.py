@@ -19,6 +19,18 @@ except ImportError:  # everything works without it, on lists
     numpy = None
 
 
+class Known:
+    """Values for an input that may be unknown, and which of them there are.
+
+    values: as for any input; None among them is unknown as ever. known: lists of bools, or an array of them, one for each
+    value (or for each index of the port's leading `known_axes` axes); on a GPU where the values are there. A value that
+    is not known may be anything.
+    """
+
+    def __init__(self, values, known):
+        self.values, self.known = values, known
+
+
 class Made:
     """One argument: its tensors and whatever keeps their memory alive."""
 
@@ -33,7 +45,11 @@ class Made:
             self.argument.tensor = c.pointer(borrowed.tensor)
         else:
             self.argument.tensor = self._tensor(port.type.element, self.shape, buffer)
-        if known is not None:
+        if known is not None and _dlpack.is_foreign(known):
+            borrowed = _dlpack.Borrowed(known)
+            self.keep.append(borrowed)
+            self.argument.known = c.pointer(borrowed.tensor)
+        elif known is not None:
             self.argument.known = self._tensor(1, self.shape[: port.known_axes], known)
 
     def _tensor(self, element, shape, buffer):
@@ -119,18 +135,50 @@ def borrow(runtime, port, value):
     return None
 
 
+def known_bytes(known, shape):
+    """One byte each, 0 or 1, of truth values in lists or an array of exactly this shape."""
+    flat = bytearray()
+
+    def walk(item, axis):
+        item = item.tolist() if hasattr(item, "tolist") else item
+        listed = isinstance(item, (list, tuple))
+        if listed != (axis < len(shape)) or (listed and len(item) != shape[axis]):
+            found = f"{len(item)} on axis {axis}" if listed else f"rank {axis}"
+            raise ValueError(f"has values of shape {tuple(shape)}, known has {found}")
+        if listed:
+            for part in item:
+                walk(part, axis + 1)
+        elif item in (0, 1):
+            flat.append(int(item))
+        else:
+            raise TypeError(f"known is of truth values, found {item!r}")
+
+    walk(known, 0)
+    return flat
+
+
+def unmasked(port, value):
+    """A NumPy masked array as Known: the mask says of each number what is said here of all that lie in one."""
+    known = ~numpy.ma.getmaskarray(value)
+    inner = tuple(range(port.known_axes, known.ndim))
+    if not (known.all(axis=inner) == known.any(axis=inner)).all():
+        raise ValueError("has a value of which the mask covers a part")
+    return Known(numpy.ma.getdata(value), known.all(axis=inner))
+
+
 def make_input(runtime, port, value, members):
     """A Made for an input; `members` maps names of its enum or axis, or is None."""
     unknown = bool(port.type.flags & _abi.MAY_BE_UNKNOWN)
-    known = None
-    if isinstance(value, tuple) and len(value) == 2 and unknown and not isinstance(value[0], (int, float, str)):
-        value, known = value  # (values, known)
+    masked = numpy is not None and isinstance(value, numpy.ma.MaskedArray) and numpy.ma.is_masked(value)
+    if not unknown and (masked or isinstance(value, Known)):
+        raise TypeError("says what is known where nothing may be unknown")
+    if masked:
+        value = unmasked(port, value)
+    if isinstance(value, Known):
+        return make_known(runtime, port, make_input(runtime, port, value.values, members), value.known)
     made = borrow(runtime, port, value)
     if made is not None:
-        if known is None:
-            return made
-        bits = (c.c_uint8 * max(1, len(known)))(*(int(bool(item)) for item in known))
-        return Made(runtime, port, made.shape, made.buffer, bits)
+        return made
 
     rank, element = port.num_axes, port.type.element
     shape = shape_of(value, rank)
@@ -179,6 +227,18 @@ def make_input(runtime, port, value, members):
     made = Made(runtime, port, shape, buffer, bits)
     made.keep += keep
     return made
+
+
+def make_known(runtime, port, made, known):
+    """`made` with these truth values; what it has as unknown itself stays so."""
+    if not _dlpack.is_foreign(known) or not _dlpack.on_gpu(known):
+        flat = known_bytes(known, made.shape[: port.known_axes])
+        if made.known is not None:
+            flat = bytes(a & b for a, b in zip(flat, made.known))
+        known = (c.c_uint8 * max(1, len(flat)))(*flat)
+    result = Made(runtime, port, made.shape, made.buffer, known)
+    result.keep += made.keep
+    return result
 
 
 def member(item, members):
