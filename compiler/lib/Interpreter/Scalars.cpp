@@ -323,6 +323,15 @@ static int64_t toInteger(Type type, double value) {
              : static_cast<int64_t>(value);
 }
 
+/// `value` as the float type `to`, of at most 32 bits, rounded once.
+static float rounded(Type to, llvm::APFloat value) {
+  auto nearest = llvm::APFloat::rmNearestTiesToEven;
+  bool losesInfo;
+  value.convert(cast<FloatType>(to).getFloatSemantics(), nearest, &losesInfo);
+  value.convert(llvm::APFloat::IEEEsingle(), nearest, &losesInfo);
+  return value.convertToFloat();
+}
+
 Element route::interp::applyCast(Type from, Type to, const Element &value) {
   Storage source = storageOf(from), target = storageOf(to);
   if (source == Storage::Other || target == Storage::Other)
@@ -347,11 +356,12 @@ Element route::interp::applyCast(Type from, Type to, const Element &value) {
     return source == Storage::Float ? static_cast<double>(value.asFloat())
                                     : value.asDouble();
   }
-  if (source == Storage::Int)
-    return roundTo(to, fromUnsigned ? static_cast<float>(
-                                          static_cast<uint64_t>(value.asInt()))
-                                    : static_cast<float>(value.asInt()));
-  return roundTo(to, source == Storage::Double
-                         ? static_cast<float>(value.asDouble())
-                         : value.asFloat());
+  if (source == Storage::Float)
+    return roundTo(to, value.asFloat());
+  if (source == Storage::Double)
+    return rounded(to, llvm::APFloat(value.asDouble()));
+  llvm::APFloat whole(llvm::APFloat::IEEEquad()); // holds every one
+  whole.convertFromAPInt(llvm::APInt(64, static_cast<uint64_t>(value.asInt())),
+                         !fromUnsigned, llvm::APFloat::rmNearestTiesToEven);
+  return rounded(to, whole);
 }

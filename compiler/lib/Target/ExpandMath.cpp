@@ -102,24 +102,82 @@ struct ExpandUnary : OpRewritePattern<row::UnaryOp> {
   bool avx512;
 };
 
-/// f32 to bf16 by integer arithmetic.
+/// An f64 as f32, rounded to odd: to the neighbour nearer 0, with its last bit
+/// set where that is inexact. A narrower type then rounds it as the f64.
+Value roundedToOdd(ImplicitLocOpBuilder &b, Value x) {
+  IROps ops(b, x.getType());
+  Type narrow = ops.typed(b.getF32Type());
+  IROps small(b, narrow);
+  Value near = arith::TruncFOp::create(b, narrow, x);
+  Value back = arith::ExtFOp::create(b, x.getType(), near);
+  Value bits = small.bits(near);
+  Value beyond =
+      ops.lt(math::AbsFOp::create(b, x), math::AbsFOp::create(b, back));
+  Value inside = small.selectInt(beyond, small.isub(bits, small.i(1)), bits);
+  Value inexact = arith::CmpFOp::create(b, arith::CmpFPredicate::ONE, back, x);
+  return small.fromBits(
+      small.selectInt(inexact, small.bitOr(inside, small.i(1)), bits));
+}
+
+/// f32 to bf16 by integer arithmetic; f64 to bf16 and f16, for which there are
+/// no instructions, through f32.
 struct ExpandTruncation : OpRewritePattern<arith::TruncFOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &r) const override {
     Type type = op.getType(), from = op.getIn().getType();
-    if (!getElementTypeOrSelf(type).isBF16() ||
-        !getElementTypeOrSelf(from).isF32() ||
+    Type to = getElementTypeOrSelf(type);
+    bool wide = getElementTypeOrSelf(from).isF64();
+    if (!(to.isBF16() || (to.isF16() && wide)) ||
+        !(wide || getElementTypeOrSelf(from).isF32()) ||
         (isa<ShapedType>(type) && !isa<VectorType>(type)))
-      return r.notifyMatchFailure(op, "not from f32 to bf16");
+      return r.notifyMatchFailure(op, "has an instruction");
     if (op.getRoundingmode().value_or(arith::RoundingMode::to_nearest_even) !=
         arith::RoundingMode::to_nearest_even)
       return r.notifyMatchFailure(op, "another rounding mode");
     ImplicitLocOpBuilder b(op.getLoc(), r);
+    if (wide) {
+      r.replaceOpWithNewOp<arith::TruncFOp>(op, type,
+                                            roundedToOdd(b, op.getIn()));
+      return success();
+    }
     IROps ops(b, from);
-    Value wide = num::bf16Bits(ops, Value(op.getIn()));
-    Value bits = arith::TruncIOp::create(b, ops.typed(b.getI16Type()), wide);
+    Value word = num::bf16Bits(ops, Value(op.getIn()));
+    Value bits = arith::TruncIOp::create(b, ops.typed(b.getI16Type()), word);
     r.replaceOpWithNewOp<arith::BitcastOp>(op, type, bits);
+    return success();
+  }
+};
+
+/// A whole number to bf16, through a float that holds it. An i64 that f64 does
+/// not hold gives way to one that it does, between the same two halfway points
+/// of bf16: its last 12 bits are 0 or the middle of what they can be.
+template <typename Op> struct ExpandWholeToBF16 : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &r) const override {
+    Type type = op.getType();
+    Value x = op.getIn();
+    unsigned width = getElementTypeOrSelf(x.getType()).getIntOrFloatBitWidth();
+    if (!getElementTypeOrSelf(type).isBF16() || (width > 53 && width != 64) ||
+        (isa<ShapedType>(type) && !isa<VectorType>(type)))
+      return r.notifyMatchFailure(op, "not from what there is to bf16");
+    ImplicitLocOpBuilder b(op.getLoc(), r);
+    Type exact = IROps(b, type).typed(width <= 24 ? Type(b.getF32Type())
+                                                  : Type(b.getF64Type()));
+    if (width == 64) {
+      IROps ops(b, exact);
+      constexpr bool isSigned = std::is_same_v<Op, arith::SIToFPOp>;
+      int64_t limit = int64_t(1) << 53;
+      Value held =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::ule,
+                                isSigned ? ops.iadd(x, ops.i(limit)) : x,
+                                ops.i(isSigned ? 2 * limit : limit));
+      Value none = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                         ops.bitAnd(x, ops.i(0xfff)), ops.i(0));
+      Value last = ops.selectInt(none, ops.i(0), ops.i(0x800));
+      x = ops.selectInt(held, x, ops.bitOr(ops.bitAnd(x, ops.i(~0xfff)), last));
+    }
+    r.replaceOpWithNewOp<arith::TruncFOp>(op, type, Op::create(b, exact, x));
     return success();
   }
 };
@@ -227,7 +285,8 @@ void populateExpandMathPatterns(RewritePatternSet &patterns, bool avx512) {
                  }},
       avx512);
   patterns.add<ExpandUnary>(c, avx512);
-  patterns.add<ExpandTruncation, ExpandRemainder>(c);
+  patterns.add<ExpandTruncation, ExpandWholeToBF16<arith::SIToFPOp>,
+               ExpandWholeToBF16<arith::UIToFPOp>, ExpandRemainder>(c);
 }
 
 } // namespace route

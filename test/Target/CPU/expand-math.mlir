@@ -64,3 +64,32 @@ func.func @others(%t: tensor<4xf32>) -> tensor<4xf32> {
   %0 = math.exp %t : tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// f64 to bf16 and f16 is f32 rounded to odd, then as from f32: nothing calls a library.
+// CHECK-LABEL: func @halves
+// CHECK: %[[NEAR:.*]] = arith.truncf %{{.*}} : vector<4xf64> to vector<4xf32>
+// CHECK: %[[BACK:.*]] = arith.extf %[[NEAR]]
+// CHECK: arith.cmpf one, %[[BACK]]
+// CHECK: arith.truncf %{{.*}} : vector<4xf32> to vector<4xf16>
+// CHECK-NOT: arith.truncf {{.*}} to bf16
+// CHECK: arith.trunci %{{.*}} : i32 to i16
+func.func @halves(%x: vector<4xf64>, %y: f64) -> (vector<4xf16>, bf16) {
+  %0 = arith.truncf %x : vector<4xf64> to vector<4xf16>
+  %1 = arith.truncf %y : f64 to bf16
+  return %0, %1 : vector<4xf16>, bf16
+}
+
+// Whole numbers to bf16: by way of a float that holds them.
+// CHECK-LABEL: func @whole
+// CHECK: arith.sitofp %{{.*}} : i16 to f32
+// CHECK: arith.uitofp %{{.*}} : i32 to f64
+// CHECK: arith.cmpi ule
+// CHECK: arith.sitofp %{{.*}} : vector<4xi64> to vector<4xf64>
+// CHECK-NOT: {{truncf|itofp}} {{.*}} to {{.*}}bf16
+// CHECK: return
+func.func @whole(%x: i16, %y: i32, %z: vector<4xi64>) -> (bf16, bf16, vector<4xbf16>) {
+  %0 = arith.sitofp %x : i16 to bf16
+  %1 = arith.uitofp %y : i32 to bf16
+  %2 = arith.sitofp %z : vector<4xi64> to vector<4xbf16>
+  return %0, %1, %2 : bf16, bf16, vector<4xbf16>
+}

@@ -238,10 +238,13 @@ Value Lowering::toWord(Value element, Type type, Location loc) {
 
 /// The word of an element in a key: +0 for -0, which is equal to it.
 Value Lowering::toKeyWord(Value element, Type type, Location loc) {
-  if (isa<FloatType>(element.getType()))
-    element = arith::AddFOp::create(
-        b, loc, element,
-        arith::ConstantOp::create(b, loc, b.getZeroAttr(element.getType())));
+  if (isa<FloatType>(element.getType())) {
+    Value zero =
+        arith::ConstantOp::create(b, loc, b.getZeroAttr(element.getType()));
+    Value isZero =
+        arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, element, zero);
+    element = arith::SelectOp::create(b, loc, isZero, zero, element);
+  }
   return toWord(element, type, loc);
 }
 
