@@ -428,25 +428,27 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
     return fail(diag::typeMismatch, range,
                 "expected " + spellElement(target) + ", found " +
                     spellElement(from));
-  // What a narrower type cannot hold becomes the nearest that it can.
-  auto wide = dyn_cast<mlir::IntegerType>(from),
-       narrow = dyn_cast<mlir::IntegerType>(target);
-  if (wide && narrow && narrow.getWidth() < wide.getWidth()) {
-    int64_t end =
-        (int64_t(1) << (narrow.getWidth() - !narrow.isUnsigned())) - 1;
-    if (isU64(wide))
+  // What a type cannot hold becomes the nearest that it can; between i64 and
+  // u64 the bits stay.
+  auto given = dyn_cast<mlir::IntegerType>(from),
+       kept = dyn_cast<mlir::IntegerType>(target);
+  if (given && kept && (given.getWidth() < 64 || kept.getWidth() < 64)) {
+    unsigned bits = kept.getWidth() - !kept.isUnsigned();
+    bool above = bits < given.getWidth() - !given.isUnsigned(),
+         below = !given.isUnsigned() && (above || kept.isUnsigned());
+    int64_t most = above ? (int64_t(1) << bits) - 1 : 0;
+    if (above && isU64(given))
       ir = flipSign(
-          e, e.binary(BinaryKind::min, ordered(e, ir),
-                      e.constantInt(
-                          e.i64(), end + std::numeric_limits<int64_t>::min())));
-    if (wide.isUnsigned()) // arithmetic is signed
-      ir = e.cast(ir, e.i64());
-    mlir::Type type = e.valueTypeOf(ir);
-    unsigned bits = narrow.getWidth() - (narrow.isUnsigned() ? 0 : 1);
-    int64_t most = (int64_t(1) << bits) - 1,
-            least = narrow.isUnsigned() ? 0 : -most - 1;
-    ir = e.binary(BinaryKind::max, ir, e.constantInt(type, least));
-    ir = e.binary(BinaryKind::min, ir, e.constantInt(type, most));
+          e,
+          e.binary(BinaryKind::min, ordered(e, ir),
+                   e.constantInt(e.i64(),
+                                 most + std::numeric_limits<int64_t>::min())));
+    else if (above)
+      ir = e.binary(BinaryKind::min, e.cast(ir, e.i64()),
+                    e.constantInt(e.i64(), most));
+    if (below)
+      ir = e.binary(BinaryKind::max, e.cast(ir, e.i64()),
+                    e.constantInt(e.i64(), kept.isUnsigned() ? 0 : -most - 1));
   }
   ir = e.cast(ir, target);
   return Value::array(ir, type.unit);
