@@ -248,6 +248,14 @@ static Value integerPower(OpBuilder &b, Location loc, Value x, Value y) {
                                  inverse, result);
 }
 
+/// Whether `value` is ordered as an unsigned number. A u64 is as the i64 of its
+/// bits; who makes the operations knows.
+static bool isUnsignedOrder(Value value) {
+  auto type =
+      dyn_cast<IntegerType>(cast<ArrayType>(value.getType()).getElementType());
+  return type && type.isUnsigned() && type.getWidth() < 64;
+}
+
 static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
   Location loc = op.getLoc();
   bool integer = isa<IntegerType>(x.getType());
@@ -265,9 +273,13 @@ static Value binaryOf(OpBuilder &b, BinaryOp op, Value x, Value y) {
   case BinaryKind::mul:
     return ROUTE_PICK(arith::MulFOp, arith::MulIOp);
   case BinaryKind::min:
-    return ROUTE_PICK(arith::MinimumFOp, arith::MinSIOp);
+    return isUnsignedOrder(op.getLhs())
+               ? Value(arith::MinUIOp::create(b, loc, x, y))
+               : ROUTE_PICK(arith::MinimumFOp, arith::MinSIOp);
   case BinaryKind::max:
-    return ROUTE_PICK(arith::MaximumFOp, arith::MaxSIOp);
+    return isUnsignedOrder(op.getLhs())
+               ? Value(arith::MaxUIOp::create(b, loc, x, y))
+               : ROUTE_PICK(arith::MaximumFOp, arith::MaxSIOp);
 #undef ROUTE_PICK
   case BinaryKind::div:
     return integer ? divideIntegers(b, loc, op.getKind(), x, y)
@@ -305,6 +317,10 @@ static Value compareOf(OpBuilder &b, CompareOp op, Value x, Value y) {
       arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne,
       arith::CmpIPredicate::slt, arith::CmpIPredicate::sle,
       arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge};
+  static constexpr arith::CmpIPredicate naturals[] = {
+      arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne,
+      arith::CmpIPredicate::ult, arith::CmpIPredicate::ule,
+      arith::CmpIPredicate::ugt, arith::CmpIPredicate::uge};
   auto kind = static_cast<unsigned>(op.getKind());
   if (isa<signal::TextType>(x.getType())) {
     Value same = signal::EqualOp::create(b, op.getLoc(), b.getI1Type(), x, y);
@@ -317,7 +333,9 @@ static Value compareOf(OpBuilder &b, CompareOp op, Value x, Value y) {
   if (isa<FloatType>(x.getType()))
     return arith::CmpFOp::create(b, op.getLoc(), floats[kind], x, y);
   if (isa<IntegerType>(x.getType()))
-    return arith::CmpIOp::create(b, op.getLoc(), integers[kind], x, y);
+    return arith::CmpIOp::create(
+        b, op.getLoc(),
+        (isUnsignedOrder(op.getLhs()) ? naturals : integers)[kind], x, y);
   return nullptr;
 }
 
