@@ -236,6 +236,14 @@ static diag::Code codeOf(Notice kind) {
   llvm_unreachable("a kind without a code");
 }
 
+/// Reports an error that no spec should cause.
+static void reportDefect(DiagnosticEngine &diags, SourceRange at,
+                         llvm::Twine what) {
+  diags.report(diag::internal, at, what.str())
+      .note("this is a defect of the compiler; please report it with this "
+            "file");
+}
+
 mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
                                            Compilation &c, diag::Code others) {
   SourceRange word = wordAt(c.sources, diagnostic.getLocation());
@@ -252,11 +260,8 @@ mlir::LogicalResult route::reportPassError(mlir::Diagnostic &diagnostic,
   }
   // After an error MLIR goes on about what that one left.
   if (!c.diags.hasErrors())
-    c.diags
-        .report(diag::internal, word,
-                "the compiler failed here: " + diagnostic.str())
-        .note("this is a defect of the compiler; please report it with this "
-              "file");
+    reportDefect(c.diags, word,
+                 "the compiler failed here: " + diagnostic.str());
   return mlir::success();
 }
 
@@ -426,8 +431,9 @@ int route::runDriver(int argc, char **argv) {
     if ((wanted || phase.name != "ast") &&
         (!phase.run(compilation) || diags.hasErrors())) {
       if (!diags.hasErrors())
-        diags.report(diag::internal, {},
-                     "phase '" + phase.name + "' failed without a reason");
+        reportDefect(diags, {},
+                     "the compiler failed in phase '" + phase.name +
+                         "' and did not say why");
       return 1;
     }
     if (phase.name == "route") {

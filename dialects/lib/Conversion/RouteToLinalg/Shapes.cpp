@@ -233,7 +233,12 @@ Value Lowering::get(Value route) {
   if (Value tensor = values.lookup(route))
     return tensor;
   // Expert values and what only they use are computed on demand.
-  if (!expertAxis(route.getType()))
-    return {};
-  return inSlots(route);
+  if (expertAxis(route.getType()))
+    return inSlots(route);
+  // Whoever asked fails without a word of its own.
+  if (Operation *op = route.getDefiningOp(); op && isOfCollections(op))
+    (void)notCovered(op, "a list or a set as a result");
+  else
+    emitError(route.getLoc(), "this value has no tensor");
+  return {};
 }
