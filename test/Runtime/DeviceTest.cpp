@@ -318,9 +318,12 @@ void testSharedCode() {
 /// Each kernel comes out of the binary that has it.
 void testBinaries() {
   const route_device_binary taken[] = {{"only large", 10}, {"only small", 10}};
+  route_kernel_desc placed[] = {kernels[0], kernels[1]};
+  placed[0].binary = 1;
   route_device_code_desc own = code;
   own.binaries = taken;
   own.num_binaries = 2;
+  own.kernels = placed;
   Fixture f;
   f.desc.device_code = &own;
   REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
@@ -335,12 +338,17 @@ void testBinaries() {
   f.context = nullptr;
   checkNothingHeld();
 
-  own.num_binaries = 1;
+  placed[0].binary = 0;
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE, "small failed");
   checkNothingHeld();
-  const route_device_binary empty[] = {{nullptr, 10}};
-  own.binaries = empty;
+  placed[0].binary = 2;
   route_module *module = nullptr;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "'small' is in none of 2 binaries");
+  placed[0].binary = 1;
+  const route_device_binary empty[] = {{nullptr, 10}};
+  own.num_binaries = 1;
+  own.binaries = empty;
   CHECK_STATUS(route_module_link(&f.desc, &module, &error),
                ROUTE_ERROR_DESCRIPTOR, "lacks a binary");
 }

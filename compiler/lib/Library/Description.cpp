@@ -316,7 +316,8 @@ private:
     auto kernels = table(device.code.kernels, [&](const DeviceKernel &kernel) {
       return structOf({text(kernel.name), u32(kernel.sharedBytes),
                        u32(kernel.blocksPerProcessor),
-                       u32(kernel.waits ? ROUTE_KERNEL_WAITS : 0), u32(0)});
+                       u32(kernel.waits ? ROUTE_KERNEL_WAITS : 0),
+                       u32(kernel.binary)});
     });
     auto cubins = table(device.code.cubins, [&](const std::string &cubin) {
       return structOf({bytes(cubin, false), u64(cubin.size())});

@@ -327,8 +327,8 @@ typedef struct route_kernel_desc {
   /* Blocks that a multiprocessor holds, where blocks share out the work: a
    * launch gets no more of them than the device holds. 0: any number. */
   uint32_t blocks_per_processor;
-  uint32_t flags;    /* enum route_kernel_flags, or-ed */
-  uint32_t reserved; /* 0 */
+  uint32_t flags;  /* enum route_kernel_flags, or-ed */
+  uint32_t binary; /* which has it, where there are any */
 } route_kernel_desc;
 
 /* Machine code of some kernels: a cubin. */
@@ -338,7 +338,7 @@ typedef struct route_device_binary {
 } route_device_binary;
 
 /* Code for one kind of device. The runtime loads `binaries` where the device
- * takes them, each kernel is in one of them; else `assembly`, which has all and
+ * takes them; else `assembly`, which has all and
  * which the driver compiles. */
 typedef struct route_device_code_desc {
   const char *architecture; /* "sm_90a" */

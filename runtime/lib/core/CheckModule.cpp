@@ -465,8 +465,12 @@ route_status Checker::checkDeviceCode() {
       return WRONG("the code for '%.100s' lacks a binary", code->architecture);
   CHECK(checkTable(code->kernels, code->num_kernels, "kernels"));
   for (const route_kernel_desc &kernel :
-       table(code->kernels, code->num_kernels))
+       table(code->kernels, code->num_kernels)) {
     CHECK(checkName(kernel.name, "kernel"));
+    if (code->num_binaries && kernel.binary >= code->num_binaries)
+      return WRONG("kernel '%.100s' is in none of %llu binaries", kernel.name,
+                   static_cast<unsigned long long>(code->num_binaries));
+  }
   return ROUTE_OK;
 }
 

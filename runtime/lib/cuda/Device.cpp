@@ -62,7 +62,6 @@ private:
   route_status load(route_error *error);
   /// Loads a binary or assembly as one more of `handles`.
   Result loadImage(const void *image);
-  Result findFunction(const char *name, void *&function) const;
 
   const Driver &driver;
   void *context;
@@ -101,15 +100,6 @@ Result Device::Code::loadImage(const void *image) {
   return result;
 }
 
-Result Device::Code::findFunction(const char *name, void *&function) const {
-  Result result = kNotFound;
-  for (void *handle : handles)
-    if ((result = driver.ModuleGetFunction(&function, handle, name)) !=
-        kNotFound)
-      break;
-  return result;
-}
-
 route_status Device::Code::load(route_error *error) {
   Result result = kNoBinary;
   for (const route_device_binary &binary :
@@ -131,7 +121,8 @@ route_status Device::Code::load(route_error *error) {
   for (const route_kernel_desc &kernel :
        table(desc.kernels, desc.num_kernels)) {
     void *function;
-    if ((result = findFunction(kernel.name, function)))
+    void *handle = handles[handles.size() > 1 ? kernel.binary : 0];
+    if ((result = driver.ModuleGetFunction(&function, handle, kernel.name)))
       return failed(driver, kernel.name, result, error);
     if (kernel.shared_bytes && (result = driver.FuncSetAttribute(
                                     function, kMaxDynamicShared,

@@ -18,8 +18,7 @@ enum : Result {
   kSuccess = 0,
   kInvalidValue = 1,
   kInvalidImage = 200,
-  kNoBinary = 209,
-  kNotFound = 500
+  kNoBinary = 209
 };
 
 /// CUlaunchAttribute.

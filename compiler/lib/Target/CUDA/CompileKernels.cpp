@@ -14,6 +14,7 @@
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -98,6 +99,32 @@ std::string route::findPtxas() {
   return {};
 }
 
+/// Finds which binary has which kernel; gives what went wrong.
+static std::string findKernels(DeviceCode &code) {
+  llvm::StringMap<uint32_t> places;
+  for (auto [i, cubin] : llvm::enumerate(code.cubins)) {
+    auto object = llvm::object::ObjectFile::createELFObjectFile(
+        llvm::MemoryBufferRef(cubin, "cubin"));
+    if (!object)
+      return "what ptxas wrote is no ELF file: " +
+             llvm::toString(object.takeError());
+    for (const llvm::object::SymbolRef &symbol : (*object)->symbols()) {
+      llvm::Expected<llvm::StringRef> name = symbol.getName();
+      if (!name)
+        return "what ptxas wrote has a symbol without a name: " +
+               llvm::toString(name.takeError());
+      places.try_emplace(*name, i);
+    }
+  }
+  for (DeviceKernel &kernel : code.kernels) {
+    auto place = places.find(kernel.name);
+    if (place == places.end())
+      return "no binary of ptxas has kernel '" + kernel.name + "'";
+    kernel.binary = place->second;
+  }
+  return {};
+}
+
 FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
   gpu::GPUModuleOp kernels = findKernelModule(module);
   if (!kernels)
@@ -115,7 +142,8 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
     };
     code.kernels.push_back(
         {function.getSymName().str(), number(kSharedBytesAttr),
-         number(kBlocksPerProcessorAttr), function->hasAttr(kWaitsAttr)});
+         number(kBlocksPerProcessorAttr), function->hasAttr(kWaitsAttr),
+         /*binary=*/0});
     // LLVM IR knows nothing of these.
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
       function.removeArgAttr(i, kTensorMapAttr);
@@ -168,7 +196,8 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
       break;
     code.cubins.push_back((*binary)->getBuffer().str());
   }
-  if (!ptxas.empty() && code.cubins.empty())
-    return fail("ptxas wrote nothing");
+  if (!ptxas.empty())
+    if (std::string error = findKernels(code); !error.empty())
+      return fail(error);
   return code;
 }

@@ -25,6 +25,7 @@ struct DeviceKernel {
   uint32_t sharedBytes = 0;        ///< of dynamic shared memory
   uint32_t blocksPerProcessor = 0; ///< 0: any number of blocks
   bool waits = false;              ///< by itself, for earlier kernels
+  uint32_t binary = 0;             ///< which has it, where there are any
 };
 
 /// Device code of a library.
