@@ -41,7 +41,8 @@ Runs a compiled .route library on files, or a .route file without compiling it.
                          (1 to 16384)
   -o FILE                the same as --outputs
   --threads N            share loops among N threads (1)
-  --seed N, --id N       what random draws are keyed by (0, 0)
+  --seed N               what random draws are keyed by (0)
+  --id N                 the id of the first item, for the trace (0)
   --now NS               the time the call sees, in ns since 1970 (0)
   --allow-extra          skip columns and tensors that nothing reads
   --interpret            run a .route file by its definition, without compiling
