@@ -399,12 +399,12 @@ typedef struct route_change {
 } route_change;
 
 /* What an event changes, so that no more is copied than that. `count` is -1
- * when the entry is called and stays so where it does not say. Otherwise `list`
- * has the first of all changes; where there are more than `capacity`, or -1,
- * all cells of the entry's `writes` count as changed. */
+ * when the entry is called and stays so where it does not say. Otherwise the
+ * first of all changes are in the `capacity` of route_change that follow in
+ * memory; where there are more, or -1, all cells of the entry's `writes` count
+ * as changed. */
 typedef struct route_changes {
   int64_t count, capacity;
-  route_change list[];
 } route_changes;
 
 /* What an entry may know of its surroundings. */

@@ -12,6 +12,11 @@
 
 using namespace route;
 
+/// The list that follows the head of changes.
+static const route_change *listOf(const route_changes &changes) {
+  return reinterpret_cast<const route_change *>(&changes + 1);
+}
+
 State::Snapshot::Snapshot(State &state) : state(state) {
   for (;;) {
     side = state.published.load();
@@ -40,9 +45,10 @@ State::Update::Update(State &state, std::span<const uint32_t> writes)
   // What the last one listed lies in the published copy.
   route_changes &changes = *state.changes;
   for (int64_t i = 0; state.listed && i < changes.count; ++i) {
-    const char *start = static_cast<const char *>(changes.list[i].start);
+    const route_change &change = listOf(changes)[i];
+    const char *start = static_cast<const char *>(change.start);
     memcpy(mine.memory.get() + (start - theirs.memory.get()), start,
-           changes.list[i].size);
+           change.size);
   }
   state.listed = false;
   changes.count = -1;
@@ -59,8 +65,8 @@ bool State::Update::lists() const {
     return false;
   auto from = reinterpret_cast<uintptr_t>(state.sides[side].memory.get());
   for (int64_t i = 0; i < changes.count; ++i) {
-    auto start = reinterpret_cast<uintptr_t>(changes.list[i].start);
-    uint64_t size = changes.list[i].size;
+    auto start = reinterpret_cast<uintptr_t>(listOf(changes)[i].start);
+    uint64_t size = listOf(changes)[i].size;
     if (start < from || size > state.bytes || start - from > state.bytes - size)
       return false;
   }

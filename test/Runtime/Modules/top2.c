@@ -147,7 +147,8 @@ static const route_variant_desc gate_variants[] = {
 
 static void note(route_changes *changes, const void *start, uint64_t size) {
   if (changes && changes->count++ < changes->capacity)
-    changes->list[changes->count - 1] = (route_change){start, size};
+    ((route_change *)(changes + 1))[changes->count - 1] =
+        (route_change){start, size};
 }
 
 /* Lists what it changes where the first row is even, changes of which one is
