@@ -87,8 +87,13 @@ void JsonDescriber::type(const route_type_desc &type, const uint32_t *axes,
     string("enum", module.enums[type.enumeration].name);
   if (type.rows_of >= 0)
     string("rows_of", module.axes[type.rows_of].name);
-  if (type.unit)
+  // Values are written as records have them: money in dollars.
+  if (isMoney(type)) {
+    string("unit", type.unit + 1);
+    string("memory_unit", type.unit);
+  } else if (type.unit) {
     string("unit", type.unit);
+  }
 }
 
 void JsonDescriber::attribute(const route_attribute_desc &item) {
