@@ -104,7 +104,8 @@ static LogicalResult bindCells(Interpreter &interpreter, TestOp test,
   return success();
 }
 
-/// State outside pools: the value everywhere.
+/// State outside pools: the value everywhere. A list is the array of the one
+/// value that it is.
 static LogicalResult bindState(Interpreter &interpreter, StateOp state,
                                Attribute value) {
   auto type = cast<route::ArrayType>(state.getType());
@@ -112,6 +113,8 @@ static LogicalResult bindState(Interpreter &interpreter, StateOp state,
   if (failed(array) ||
       failed(array = Array::create(type.getElementType(), array->axes)))
     return failure();
+  if (auto one = dyn_cast<ArrayAttr>(value))
+    value = one[0];
   for (int64_t i = 0; i < array->buffer->size(); ++i)
     array->buffer->set(i, elementOf(value, type.getElementType()));
   return interpreter.bindInput(state.getSymName(), *array);

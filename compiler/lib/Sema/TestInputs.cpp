@@ -76,6 +76,7 @@ mlir::Attribute Elaborator::InlineTest::elementOf(const Expr &expr,
     return s.constantAttr(plain, type);
   TypeInfo each = type;
   each.element = member;
+  each.bound.reset();
   llvm::SmallVector<mlir::Attribute> members;
   for (const Arg &entry : list->entries) {
     mlir::Attribute value = isa<UnknownExpr>(ignoreParens(entry.value.get()))
@@ -87,7 +88,15 @@ mlir::Attribute Elaborator::InlineTest::elementOf(const Expr &expr,
                 "members of a list are always known");
       return {};
     }
-    members.push_back(value);
+    if (!isa<route::SetType>(getValueType(type.element)) ||
+        !llvm::is_contained(members, value))
+      members.push_back(value);
+  }
+  if (type.bound && int64_t(members.size()) > *type.bound) {
+    s.error(diag::badSize, plain.range,
+            "a set of at most " + llvm::Twine(*type.bound) +
+                " members, found " + llvm::Twine(members.size()));
+    return {};
   }
   return e.builder.getArrayAttr(members);
 }
@@ -206,6 +215,7 @@ bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
       name = value.storage->symbol.getLeafReference().str();
       type.element = value.storage->type.getElementType();
       type.unit = value.storage->unit;
+      type.bound = value.storage->bound;
       match = value.storage->threshold;
       if (!state)
         for (mlir::FlatSymbolRefAttr axis : value.storage->type.getAxes())
