@@ -238,12 +238,11 @@ mlir::SymbolRefAttr Elaborator::Budgets::itemSymbol(const Expr &expr,
       unit = value.storage->unit;
     return plain ? value.storage->symbol : mlir::SymbolRefAttr();
   }
-  for (AxisInfo *axis : s.itemAxes)
-    if (const ColumnInfo *column = axis->findColumn(name->name.text)) {
-      unit = column->unit;
-      return column->symbol;
-    }
-  return {};
+  auto [axis, column] = s.itemColumn(name->name);
+  if (!column)
+    return {};
+  unit = column->unit;
+  return column->symbol;
 }
 
 /// Adds what a condition that holds says of signals and columns: comparisons

@@ -224,18 +224,16 @@ bool Elaborator::Budgets::isTrusted(const BudgetDecl &decl, const Expr &key) {
   auto *name = dyn_cast<NameExpr>(ignoreParens(&key));
   if (!name)
     return true;
-  for (AxisInfo *axis : s.itemAxes)
-    if (const ColumnInfo *column = axis->findColumn(name->name.text);
-        column && !column->trusted) {
-      s.error(diag::untrustedKey, key.range,
-              "budget '" + decl.name.text + "' keys on '" + column->name +
-                  "', which is not trusted")
-          .label(column->range, "given by the caller")
-          .help("declare it 'trusted " + column->name +
-                "' if the service vouches for it");
-      return false;
-    }
-  return true;
+  auto [axis, column] = s.itemColumn(name->name);
+  if (!column || column->trusted)
+    return true;
+  s.error(diag::untrustedKey, key.range,
+          "budget '" + decl.name.text + "' keys on '" + column->name +
+              "', which is not trusted")
+      .label(column->range, "given by the caller")
+      .help("declare it 'trusted " + column->name +
+            "' if the service vouches for it");
+  return false;
 }
 
 bool Elaborator::Budgets::keys(const BudgetDecl &decl, mlir::Region &region) {

@@ -182,13 +182,21 @@ void Elaborator::checkUncalled(const ast::Module &tree) {
         unknownName(name, "axis or signal", inputs);
         break;
       }
-      error(diag::uncalledRoute, route->name.range,
-            "the library has no '" + route->name.text +
-                "', and nothing calls it")
+      auto message = error(diag::uncalledRoute, route->name.range,
+                           "the library has no '" + route->name.text +
+                               "', and nothing calls it");
+      message
           .label(name.range, declared ? "no signal and no axis with columns"
                                       : "nothing of this name is declared")
           .note("the parameters of an entry are signals, axes with columns, "
                 "or have types");
+      for (auto &[module, entry] : root->entries)
+        if (!declared && entry.value.is(Kind::Module) &&
+            entry.value.text.empty() &&
+            entry.value.scope->entries.count(name.text))
+          message.help("module '" + module +
+                       "' declares it: list it in an import, { " + name.text +
+                       " }");
       break;
     }
   }
@@ -204,15 +212,32 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   cx.scope = root;
   nameModules();
   const ast::Module &tree = *parsed[own];
+  auto namesItems = [&](const Name &name) {
+    auto found = root->entries.find(name.text);
+    if (found == root->entries.end() || !found->second.value.scope)
+      return false;
+    auto &declared = found->second.value.scope->entries;
+    auto linked = declared.find(found->second.value.text);
+    auto *axis = linked == declared.end()
+                     ? nullptr
+                     : dyn_cast_or_null<AxisDecl>(linked->second.pending);
+    return axis && !axis->columns.empty();
+  };
   auto force = [&](const Name &name) {
     if (auto found = root->entries.find(name.text);
         found != root->entries.end())
       resolve(found->second, *root, name.range);
   };
-  // Axes first: columns of items are names everywhere.
+  // Axes first, also those that the file imports by name: columns of items are
+  // names everywhere, and routes may take the items that there are.
   for (const DeclPtr &decl : tree.decls)
     if (auto *axis = dyn_cast<AxisDecl>(decl.get()))
       force(axis->name);
+    else if (auto *import = dyn_cast<ImportDecl>(decl.get()))
+      for (const ImportDecl::Item &item : import->items)
+        if (const Name &name = item.alias ? item.alias : item.name;
+            namesItems(name))
+          force(name);
   for (const DeclPtr &decl : tree.decls)
     if (auto *notes = dyn_cast<NotesDecl>(decl.get()))
       for (const ColumnPtr &column : notes->columns) {

@@ -87,6 +87,14 @@ private:
   static bool explainFunction(const ast::Name &name, StringRef argument,
                               DiagnosticBuilder &message);
   Value lookup(const ast::Name &name, bool quiet = false);
+  /// A column of items by its name alone, with its axis; null where there is
+  /// none.
+  struct ItemColumn {
+    AxisInfo *axis = nullptr;
+    const ColumnInfo *column = nullptr;
+    explicit operator bool() const { return column; }
+  };
+  ItemColumn itemColumn(const ast::Name &name);
   AxisInfo *axisNamed(const ast::Name &name, bool report = true);
   AxisInfo *axisOfPath(llvm::ArrayRef<ast::Name> path);
   AxisInfo *axisFrom(const ast::Expr &expr);

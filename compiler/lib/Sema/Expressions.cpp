@@ -207,9 +207,7 @@ Value Elaborator::evalName(const NameExpr &expr) {
   auto word = [&](StringRef name) {
     return expr.name.text == name && !cx.scope->lookup(name).first &&
            (!cx.candidate || !columnOf(*cx.candidate, name)) &&
-           llvm::none_of(itemAxes, [&](const AxisInfo *item) {
-             return item->findColumn(name);
-           });
+           !itemColumn(expr.name);
   };
   // The order of the list, or that of declaration.
   if (cx.candidate && word("order"))

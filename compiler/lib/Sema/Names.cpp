@@ -190,6 +190,41 @@ bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
   return known || explainFunction(name, "", message);
 }
 
+/// Columns of the file that asks come before those of others. An axis that
+/// nothing has named yet is elaborated for its column.
+Elaborator::ItemColumn Elaborator::itemColumn(const Name &name) {
+  auto find = [&](bool own) -> ItemColumn {
+    for (AxisInfo *axis : itemAxes)
+      if (!own || axis->range.file == name.range.file)
+        if (const ColumnInfo *column = axis->findColumn(name.text))
+          return {axis, column};
+    for (const auto &tree : parsed) {
+      if (own && tree->file != name.range.file)
+        continue;
+      for (const DeclPtr &decl : tree->decls) {
+        auto *axis = dyn_cast<AxisDecl>(decl.get());
+        if (!axis || llvm::none_of(axis->columns, [&](const ColumnPtr &column) {
+              return column->name.text == name.text;
+            }))
+          continue;
+        ScopePtr scope = scopeOf(tree->file);
+        auto found = scope->entries.find(axis->name.text);
+        if (found == scope->entries.end() || found->second.pending != axis ||
+            found->second.busy)
+          continue;
+        Value value = resolve(found->second, *scope, name.range);
+        if (!value.is(Kind::Axis))
+          continue;
+        if (const ColumnInfo *column = value.axis->findColumn(name.text))
+          return {value.axis, column};
+      }
+    }
+    return {};
+  };
+  ItemColumn own = find(/*own=*/true);
+  return own ? own : find(/*own=*/false);
+}
+
 Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     if (auto column = columnOf(*cx.candidate, name.text))
@@ -209,9 +244,8 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
         return value;
     }
   }
-  for (AxisInfo *axis : itemAxes)
-    if (const ColumnInfo *column = axis->findColumn(name.text))
-      return loadColumn(*axis, *column);
+  if (auto [axis, column] = itemColumn(name); column)
+    return loadColumn(*axis, *column);
   if (isBuiltin(name.text)) {
     Value value = Value::ofKind(Kind::Builtin);
     value.text = name.text;

@@ -256,9 +256,7 @@ TypeInfo Elaborator::resolveRef(const ast::RefType &ref) {
       return false;
     auto [entry, scope] = cx.scope->lookup(dim.path.front().text);
     if (!entry)
-      return llvm::any_of(itemAxes, [&](const AxisInfo *item) {
-        return item->findColumn(dim.path.front().text);
-      });
+      return bool(itemColumn(dim.path.front()));
     mlir::Block scratch; // for what a let would compute
     mlir::OpBuilder::InsertionGuard guard(e.builder);
     e.builder.setInsertionPointToEnd(&scratch);
