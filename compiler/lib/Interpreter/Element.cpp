@@ -2,6 +2,7 @@
 #include "route/Interpreter/Element.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "route/Dialect/Route/IR/RouteDialect.h"
+#include "route/Text/Tables.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
@@ -110,7 +111,19 @@ Element route::interp::interval(Element lo, Element hi) {
       Range{std::move(lo), std::move(hi), known});
 }
 
+/// Whether `words` are the digest of `text`: all that saved state has of it.
+static bool isDigestOf(const Element &words, const Element &text) {
+  int64_t digest[2];
+  route_text_digest(text.asText().bytes_begin(), text.asText().size(), digest);
+  const std::vector<Element> &found = words.asList();
+  return found.size() == 2 && found[0].asInt() == digest[0] &&
+         found[1].asInt() == digest[1];
+}
+
 bool route::interp::equalElements(const Element &lhs, const Element &rhs) {
+  bool leftIsText = std::holds_alternative<std::string>(lhs);
+  if (leftIsText != std::holds_alternative<std::string>(rhs))
+    return leftIsText ? isDigestOf(rhs, lhs) : isDigestOf(lhs, rhs);
   if (lhs.index() != rhs.index())
     return false;
   if (const auto *value = std::get_if<float>(&lhs))

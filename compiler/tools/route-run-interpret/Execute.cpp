@@ -188,8 +188,9 @@ LogicalResult Executor::Call::bindTable(uint32_t index, Operation *target,
   if (!executor.sets.contains(row.name)) {
     auto sets = machine.allocate(typeOfState(target).getElementType(), axes,
                                  target->getLoc());
-    if (failed(sets) || failed(readSets(*sets, words, data, target->getLoc())))
+    if (failed(sets))
       return failure();
+    readSets(*sets, words, data);
     executor.sets[row.name] = *sets;
   }
   machine.cells[row.name] = executor.sets[row.name];

@@ -18,6 +18,9 @@ static void addKey(SmallVectorImpl<int64_t> &words, const Element &element) {
     int64_t digest[2];
     route_text_digest(text.bytes_begin(), text.size(), digest);
     words.append(digest, digest + 2);
+  } else if (!element.asList().empty()) { // a digest that was read
+    for (const Element &word : element.asList())
+      words.push_back(word.asInt());
   } else if (const float *number = std::get_if<float>(&element)) {
     float value = std::isnan(*number) ? NAN : *number;
     uint32_t bits;
@@ -135,26 +138,25 @@ void route::writeSets(const Array &sets, int64_t words, int64_t *data) {
   }
 }
 
-LogicalResult route::readSets(Array &sets, int64_t words, const int64_t *data,
-                              Location loc) {
+void route::readSets(Array &sets, int64_t words, const int64_t *data) {
   Type member = memberTypeOf(sets.elementType);
+  // Of a text the two words of its digest are all that is known, and enough to
+  // look for it.
+  int64_t keys = isa<TextType>(member) ? 2 : 1;
   int64_t count = sets.size();
   for (int64_t i = 0; i < count; ++i, data += words) {
     std::vector<Element> members;
-    if (isa<TextType>(member)) {
-      if (std::any_of(data, data + words, [](int64_t word) { return word; }))
-        return emitError(loc, "a set of texts was saved by a library, which "
-                              "keeps digests of them: the interpreter cannot "
-                              "go on from there");
-    } else {
-      int64_t capacity = capacityOf(words, 1, 0), at = 0, left = capacity;
-      for (int64_t entry = 0;
-           left-- &&
-           (entry = route_table_next(data, capacity, 1, 0, entry, &at));)
+    int64_t capacity = capacityOf(words, keys, 0), at = 0, left = capacity;
+    for (int64_t entry = 0;
+         left-- &&
+         (entry = route_table_next(data, capacity, keys, 0, entry, &at));) {
+      if (keys == 1)
         members.push_back(elementFrom(member, data + at));
+      else
+        members.push_back(std::make_shared<const std::vector<Element>>(
+            std::vector<Element>{data[at], data[at + 1]}));
     }
     sets.buffer->set(
         i, std::make_shared<const std::vector<Element>>(std::move(members)));
   }
-  return success();
 }

@@ -17,10 +17,9 @@ mlir::FailureOr<interp::KeyedState> readTable(interp::Machine &machine,
                                               const int64_t *data);
 
 /// The same of sets of state, a table of `words` words for each position.
-/// Sets of texts cannot be read: a table has digests alone.
+/// What is read of a text is its digest, the list of two words.
 void writeSets(const interp::Array &sets, int64_t words, int64_t *data);
-mlir::LogicalResult readSets(interp::Array &sets, int64_t words,
-                             const int64_t *data, mlir::Location loc);
+void readSets(interp::Array &sets, int64_t words, const int64_t *data);
 
 } // namespace route
 

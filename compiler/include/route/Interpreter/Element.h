@@ -18,6 +18,7 @@ struct Range;
 
 /// One element. float: f32 and narrower floats, whose values f32 holds exactly.
 /// int64_t: i1, integers, enum, ref, handle. Lists and sets keep their order.
+/// Of a text in a set that was saved there is the digest, a list of two words.
 struct Element : std::variant<int64_t, float, double, std::string,
                               std::shared_ptr<const std::vector<Element>>,
                               std::shared_ptr<const Range>> {
