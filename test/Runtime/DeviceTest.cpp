@@ -289,6 +289,44 @@ void testGivenOnGpu() {
                "is on a GPU, and the context is made without");
 }
 
+/// What a call is given lies on the context's GPU: inputs, outputs and known
+/// bytes. Which that is only the context knows.
+void testOtherGpu() {
+  Fixture f;
+  std::vector<route_port_desc> inputs(
+      f.entries[0].inputs, f.entries[0].inputs + f.entries[0].num_inputs);
+  inputs[0].type.flags |= ROUTE_TYPE_MAY_BE_UNKNOWN;
+  inputs[0].known_axes = 1;
+  f.entries[0].inputs = inputs.data();
+  DeviceCall call;
+  alignas(16) uint8_t bytes[3] = {1, 1, 1};
+  const int64_t shape[] = {3};
+  route_tensor known = call.x.tensor;
+  known.data = bytes;
+  known.dtype = route_element_dtype(ROUTE_BOOL);
+  known.ndim = 1;
+  known.shape = const_cast<int64_t *>(shape);
+  call.inputs[0].known = &known;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  *numLaunches = 0;
+  struct {
+    route_tensor &tensor;
+    const char *what;
+  } const each[] = {{call.x.tensor, "input 'x'"},
+                    {known, "input 'x'"},
+                    {call.status.tensor, "output 'p.status'"}};
+  for (auto &[tensor, what] : each) {
+    tensor.device.device_id = 1;
+    CHECK_STATUS(
+        route_decide(f.context, top2::Gate, &call.call, &error),
+        ROUTE_ERROR_TENSOR_DEVICE,
+        (std::string(what) + " is on GPU 1, the context on GPU 0").c_str());
+    tensor.device.device_id = 0;
+  }
+  CHECK_EQUAL(*numLaunches, 0);
+}
+
 /// A library's code is loaded once for a device, however many contexts there
 /// are.
 void testSharedCode() {
@@ -429,6 +467,7 @@ int main(int argc, char **argv) {
     return finish("device");
   testCall();
   testGivenOnGpu();
+  testOtherGpu();
   testSharedCode();
   testBinaries();
   testContextWithout();

@@ -18,6 +18,12 @@ struct Named {
 
 constexpr int32_t deviceCpu = 1, deviceCuda = 2, deviceCudaHost = 3;
 
+/// Where the tensors of a call are: all on the CPU, or all on one GPU.
+struct Place {
+  int gpu;            ///< that of the context, or -1: it has none
+  int32_t device = 0; ///< that of the first tensor; 0 before it
+};
+
 } // namespace
 
 #define FAIL(CODE, FORMAT, ...)                                                \
@@ -67,7 +73,7 @@ int64_t route::contiguousElements(const route_tensor &tensor,
 
 /// Checks what every tensor must be, and gives its first element.
 static route_status checkPlacement(Named named, const route_tensor &tensor,
-                                   uint64_t elementSize, int32_t &device,
+                                   uint64_t elementSize, Place &place,
                                    void *&data, route_error *error) {
   int64_t count = contiguousElements(tensor, elementSize);
   if (count < 0)
@@ -75,12 +81,17 @@ static route_status checkPlacement(Named named, const route_tensor &tensor,
   int32_t kind = tensor.device.device_type;
   if (kind == deviceCudaHost)
     kind = deviceCpu;
-  if (device == 0)
-    device = kind;
-  if (kind != device || (kind != deviceCpu && kind != deviceCuda))
+  if (place.device == 0)
+    place.device = kind;
+  if (kind != place.device || (kind != deviceCpu && kind != deviceCuda))
     return FAIL(ROUTE_ERROR_TENSOR_DEVICE, "is on device type %d, expected %d",
                 tensor.device.device_type,
-                device == deviceCuda ? deviceCuda : deviceCpu);
+                place.device == deviceCuda ? deviceCuda : deviceCpu);
+  if (kind == deviceCuda && place.gpu >= 0 &&
+      tensor.device.device_id != place.gpu)
+    return FAIL(ROUTE_ERROR_TENSOR_DEVICE,
+                "is on GPU %d, the context on GPU %d", tensor.device.device_id,
+                place.gpu);
   if (count && !tensor.data)
     return FAIL(ROUTE_ERROR_TENSOR_MISSING, "has elements but no data");
   data = static_cast<char *>(tensor.data) + tensor.byte_offset;
@@ -97,8 +108,7 @@ static route_status checkPlacement(Named named, const route_tensor &tensor,
 
 static route_status checkTensor(const route_module_desc &module, Named named,
                                 const route_tensor &tensor, int64_t *sizes,
-                                int32_t &device, void *&data,
-                                route_error *error) {
+                                Place &place, void *&data, route_error *error) {
   const route_port_desc &port = named.port;
   if (!fitsType(tensor, port.type.element))
     return FAIL(ROUTE_ERROR_TENSOR_TYPE,
@@ -126,13 +136,13 @@ static route_status checkTensor(const route_module_desc &module, Named named,
                   expected < 0 ? " or more" : "");
     expected = size;
   }
-  return checkPlacement(named, tensor, elementSize(port.type.element), device,
+  return checkPlacement(named, tensor, elementSize(port.type.element), place,
                         data, error);
 }
 
 /// Checks the known bytes that came with a tensor.
 static route_status checkKnown(Named named, const route_tensor &known,
-                               const int64_t *sizes, int32_t &device,
+                               const int64_t *sizes, Place &place,
                                uint8_t *&data, route_error *error) {
   const route_port_desc &port = named.port;
   if (!mayBeUnknown(port))
@@ -148,7 +158,7 @@ static route_status checkKnown(Named named, const route_tensor &known,
                 port.known_axes);
   void *first = nullptr;
   if (route_status status =
-          checkPlacement(named, known, 1, device, first, error))
+          checkPlacement(named, known, 1, place, first, error))
     return status;
   data = static_cast<uint8_t *>(first);
   return ROUTE_OK;
@@ -180,13 +190,13 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
 
   memcpy(arguments.sizes, info.baseSizes.data(),
          info.baseSizes.size() * sizeof(int64_t));
-  int32_t device = 0;
+  Place place = {context.device ? context.device->gpu() : -1};
   auto check = [&](Named named, const route_argument &argument,
                    route_buffer &buffer) {
     buffer = {nullptr, nullptr};
     if (argument.tensor)
       return checkTensor(module, named, *argument.tensor, arguments.sizes,
-                         device, buffer.data, error);
+                         place, buffer.data, error);
     if (named.side[0] == 'o' ? partial : mayBeAbsent(named.port))
       return ROUTE_OK;
     return FAIL(ROUTE_ERROR_TENSOR_MISSING, "%s",
@@ -214,15 +224,15 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
     if (const route_tensor *known = call.inputs[i].known)
       if (route_status status =
               checkKnown({entry.inputs[i], "input"}, *known, arguments.sizes,
-                         device, arguments.buffers[i].known, error))
+                         place, arguments.buffers[i].known, error))
         return status;
   for (uint64_t i = 0; outputsGiven && i < entry.num_outputs; ++i)
     if (const route_tensor *known = call.outputs[i].known)
       if (route_status status =
               checkKnown({entry.outputs[i], "output"}, *known, arguments.sizes,
-                         device, outputs[i].known, error))
+                         place, outputs[i].known, error))
         return status;
-  arguments.onDevice = device == deviceCuda;
+  arguments.onDevice = place.device == deviceCuda;
   return ROUTE_OK;
 }
 

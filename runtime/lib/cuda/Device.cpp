@@ -186,6 +186,8 @@ Device::~Device() {
     driver.DevicePrimaryCtxRelease(ordinal);
 }
 
+int Device::gpu() const { return code->gpu; }
+
 route_status Device::readBack(const HostParam &param, void *memory,
                               route_error *error) const {
   Current current(driver, context);

@@ -29,6 +29,9 @@ public:
   /// Addresses in the device's memory, by parameter.
   const void *const *params() const { return parameters.data(); }
 
+  /// The GPU's number, as tensors name it.
+  int gpu() const;
+
   /// Copies the bytes of a parameter that the host has on the device to
   /// `memory`. Errors: DEVICE.
   route_status readBack(const HostParam &param, void *memory,
