@@ -174,14 +174,22 @@ class Library:
         self._check(self._runtime.route_state_write, self._context, index, _values.address(made.buffer), size)
 
     def push(self, column, value, now, known=None):
-        """Gives a live column new values, as of now, in ns; known, of the same shape, says which of them there are."""
+        """Gives a live column new values, as of now, in ns.
+
+        Where the column may be unknown (`live queue: u32?`) or go stale, None and Known say which there are none of, and
+        so does known, truth values of the same shape.
+        """
         index = self._cell(column)
-        made = self._make_cell(index, column, value)
+        made = self._make_cell(index, column, value, f"{column}.pushed" in self._states)
         size = self._runtime.route_state_size(self._context, index)
         try:
-            flags = None if known is None else bytes(_values.known_bytes(known, made.shape))
+            if known is not None:
+                known = bytes(_values.known_bytes(known, made.shape))
+                if made.known is not None:
+                    known = bytes(a & b for a, b in zip(known, made.known))
         except (TypeError, ValueError) as problem:
             raise type(problem)(f"'{column}': {problem}") from None
+        flags = known if known is not None or made.known is None else bytes(made.known)
         self._check(self._runtime.route_state_push, self._context, index, _values.address(made.buffer), size, flags,
                     now)
 
@@ -208,10 +216,16 @@ class Library:
                            + f" There are {', '.join(self._states) or 'none'}")
         return self._states[name]
 
-    def _make_cell(self, index, name, value):
+    def _make_cell(self, index, name, value, optional=False):
         """The value as the cell has it in memory; of no other shape, for the runtime is given the cell's size."""
         port = self._state_port(index)
-        made = _values.make_input(self._runtime, port, value, None)
+        if optional:
+            port.type.flags |= _abi.MAY_BE_UNKNOWN
+            port.known_axes = port.num_axes
+        try:
+            made = _values.make_input(self._runtime, port, value, self._members_of(port.type))
+        except (TypeError, ValueError, OverflowError, BufferError) as problem:
+            raise type(problem)(f"'{name}': {problem}") from None
         shape = tuple(self._extent(port.axes[i]) for i in range(port.num_axes))
         if made.shape != shape:
             raise ValueError(f"state cell '{name}' has shape {shape}, found {made.shape}")

@@ -122,13 +122,13 @@ def borrow(runtime, port, value):
     if numpy is not None and hasattr(value, "__array_interface__"):
         found = numpy.asarray(value)
         if found.dtype != numpy.dtype(numpy_name or "void"):
-            raise TypeError(f"has type {found.dtype}, expected {name} ({numpy_name})")
+            raise TypeError(f"type {found.dtype}, expected {name} ({numpy_name})")
         found = found if found.flags.c_contiguous else numpy.array(found, order="C")
         return Made(runtime, port, found.shape, found)
     if isinstance(value, (array.array, memoryview)):
         view = memoryview(value)
         if view.format not in (code, "?" if name == "bool" else code):
-            raise TypeError(f"has format '{view.format}', expected {name} ('{code}')")
+            raise TypeError(f"format '{view.format}', expected {name} ('{code}')")
         return Made(runtime, port, view.shape, value)
     if _dlpack.is_foreign(value):
         return Made(runtime, port, value.shape, value)
@@ -144,7 +144,7 @@ def known_bytes(known, shape):
         listed = isinstance(item, (list, tuple))
         if listed != (axis < len(shape)) or (listed and len(item) != shape[axis]):
             found = f"{len(item)} on axis {axis}" if listed else f"rank {axis}"
-            raise ValueError(f"has values of shape {tuple(shape)}, known has {found}")
+            raise ValueError(f"known has {found}, the values have shape {tuple(shape)}")
         if listed:
             for part in item:
                 walk(part, axis + 1)
@@ -162,7 +162,7 @@ def unmasked(port, value):
     known = ~numpy.ma.getmaskarray(value)
     inner = tuple(range(port.known_axes, known.ndim))
     if not (known.all(axis=inner) == known.any(axis=inner)).all():
-        raise ValueError("has a value of which the mask covers a part")
+        raise ValueError("the mask covers a part of a value")
     return Known(numpy.ma.getdata(value), known.all(axis=inner))
 
 
@@ -171,7 +171,7 @@ def make_input(runtime, port, value, members):
     unknown = bool(port.type.flags & _abi.MAY_BE_UNKNOWN)
     masked = numpy is not None and isinstance(value, numpy.ma.MaskedArray) and numpy.ma.is_masked(value)
     if not unknown and (masked or isinstance(value, Known)):
-        raise TypeError("says what is known where nothing may be unknown")
+        raise TypeError("truth values of what is known, where nothing may be unknown")
     if masked:
         value = unmasked(port, value)
     if isinstance(value, Known):
@@ -187,7 +187,7 @@ def make_input(runtime, port, value, members):
     def walk(item, axis):
         if item is None:
             if not unknown or axis > port.known_axes:
-                raise TypeError("None where nothing may be unknown")
+                raise TypeError("None, and it is never unknown: its type is declared without '?'")
             count = math.prod(shape[axis:])
             known_bytes.extend(bytes(math.prod(shape[axis : port.known_axes])))
             flat.extend([None] * count)
