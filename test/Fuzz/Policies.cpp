@@ -327,6 +327,10 @@ private:
         {"quality - 0.5 * max(quality over chosen)",
          "abs(quality - 0.6) - sum(quality over chosen)",
          "(count(chosen) * quality, price up)",
+         "quality - 0.5 * sum(models.quality * (models.price == "
+         "models.price[models as models']) over models' of chosen)",
+         "(min(abs(models.quality - models.quality[models as models']) over "
+         "models' of (models' in chosen)), quality)",
          "quality * (if count(chosen) > 0 then 0.5 - price * max_out / "
          "$0.01 else 1)"});
   }
@@ -336,6 +340,9 @@ private:
            c.pick({std::string("sum(models.quality over chosen) >= 0.9"),
                    std::string("count(chosen) >= 2"),
                    std::string("max(models.quality over chosen) > 0.6"),
+                   std::string("sum(models.quality * models.quality[models as "
+                               "models'] over (models, models') of chosen) > "
+                               "0.8"),
                    "max(models.quality over chosen) > 0.8 or " + condition(1)});
   }
 

@@ -183,6 +183,13 @@ private:
     }
   }
 
+  /// What the pairs of a candidate with what was chosen add up to.
+  std::string pairs() {
+    std::string kind = c.pick({"sum", "max", "mean"});
+    return kind + "(" + parameter("near", "f32[experts, experts']") +
+           " over experts' of chosen)";
+  }
+
   std::string weight(const std::string &chosen) {
     std::string text;
     switch (c.below(6)) {
@@ -242,8 +249,8 @@ private:
              key() + weight("chosen");
     case 4:
       if (!contracts)
-        return "choose " + count() +
-               " of experts per token by s - 0.5 * sum(s over chosen)" +
+        return "choose " + count() + " of experts per token by s - 0.5 * " +
+               (c.chance(50) ? std::string("sum(s over chosen)") : pairs()) +
                weight("chosen");
       break;
     default:

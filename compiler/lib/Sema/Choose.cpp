@@ -29,6 +29,15 @@ static bool mentionsChosen(const Expr *expr) {
     return mentionsChosen(unary->operand.get());
   if (auto *paren = dyn_cast<ParenExpr>(expr))
     return mentionsChosen(paren->inner.get());
+  if (auto *index = dyn_cast<IndexExpr>(expr))
+    return mentionsChosen(index->base.get()) ||
+           llvm::any_of(index->args, [](const IndexArg &arg) {
+             return mentionsChosen(arg.value.get());
+           });
+  if (auto *list = dyn_cast<ListExpr>(expr))
+    return llvm::any_of(list->entries, [](const Arg &entry) {
+      return mentionsChosen(entry.value.get());
+    });
   if (auto *tuple = dyn_cast<TupleExpr>(expr))
     return mentionsChosen(tuple->elements);
   if (auto *member = dyn_cast<MemberExpr>(expr))

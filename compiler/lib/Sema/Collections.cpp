@@ -48,27 +48,6 @@ mlir::Value Elaborator::memberFrom(const Expr &expr, mlir::Type member) {
   return ir;
 }
 
-/// `group in open`: whether the plan has a row there.
-Value Elaborator::inPlan(const ast::BinaryExpr &expr, const Value &plan) {
-  AxisInfo *axis = plainName(ignoreParens(expr.lhs.get())) == "this"
-                       ? cx.candidate
-                       : axisFrom(*expr.lhs);
-  if (!axis)
-    return Value();
-  if (!plan.axis->descendsFrom(axis))
-    return fail(diag::missingAxis, expr.lhs->range,
-                "rows of this plan do not descend from '" + axis->name + "'");
-  // An item axis above the other adds nothing.
-  AxisList axes;
-  for (AxisInfo *item : plan.axis->items())
-    if (!axis->descendsFrom(item))
-      axes.push_back(item);
-  axes.push_back(axis);
-  mlir::Value member = MemberOp::create(
-      e.builder, e.loc, e.arrayType(e.i1(), axes), plan.axis->plan);
-  return gatherIfAlong(Value::array(member));
-}
-
 /// `tier in [free, pro]`, `n in [1, 2]`: equal to one of those written.
 Value Elaborator::inList(const ast::BinaryExpr &expr, const ListExpr &list) {
   Value value = partOfRow(eval(*expr.lhs), cx.candidate);

@@ -271,7 +271,11 @@ private:
   bool restrictReduction(Reduction &r);
   mlir::Value reduceAs(const Reduction &r);
   Value countRows(const Value &rows);
-  mlir::Value restrictionOf(const ast::Expr &expr);
+  mlir::Value restrictionOf(const ast::Expr &expr, const AxisList &over);
+  mlir::Value restrictToRows(const AxisInfo &plan, const AxisList &over);
+  mlir::Value restrictToMask(mlir::Value mask, AxisInfo *axis,
+                             const AxisList &over);
+  mlir::Value keptRows();
   mlir::Value ofChosen(mlir::Value value, mlir::Value mask,
                        const AxisList &over, const AxisList &kept,
                        const ast::CallExpr &expr);

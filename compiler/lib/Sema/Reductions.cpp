@@ -85,41 +85,6 @@ Value Elaborator::countRows(const Value &rows) {
   return Value::array(e.reduce(ReduceKind::count, mask, kept));
 }
 
-/// What `of` restricts a reduction to, as truths; null after an error.
-mlir::Value Elaborator::restrictionOf(const Expr &expr) {
-  if (plainName(&expr) == "kept" && cx.candidate &&
-      !cx.scope->lookup("kept").first) {
-    mlir::Value mask =
-        cx.keptMask ? cx.keptMask : e.constantInt(e.i1(), 1, {cx.candidate});
-    return e.isRange(mask) ? e.coalesce(mask, e.constantInt(e.i1(), 0)) : mask;
-  }
-  Value value = eval(expr);
-  if (value.is(Kind::Plan)) {
-    AxisInfo *rows = value.axis;
-    AxisList axes; // one above the candidates adds nothing
-    for (AxisInfo *item : rows->items())
-      if (!rows->candidates()->descendsFrom(item))
-        axes.push_back(item);
-    axes.push_back(rows->candidates());
-    return MemberOp::create(e.builder, e.loc, e.arrayType(e.i1(), axes),
-                            rows->plan);
-  }
-  if (value.is(Kind::Subset) && value.axis) {
-    const Value *mask = value.part("mask");
-    value = mask ? *mask : Value::array(e.constantInt(e.i1(), 1, {value.axis}));
-  }
-  mlir::Value truth = asArray(value, expr.range, e.i1());
-  if (truth && !isTruth(e.elementOf(truth))) {
-    error(diag::wrongKind, expr.range,
-          "'of' takes a plan, candidates or a condition, found " +
-              describe(value));
-    return {};
-  }
-  if (truth && e.isRange(truth))
-    truth = e.coalesce(truth, e.constantInt(e.i1(), 0));
-  return truth;
-}
-
 /// `value` along the rows of a choice of the positions on `over` that `mask`
 /// allows: no value of a type that has no nothing stands in for the others.
 mlir::Value Elaborator::ofChosen(mlir::Value value, mlir::Value mask,
@@ -341,10 +306,9 @@ bool Elaborator::keptAxes(Reduction &r) {
   return true;
 }
 
-/// `over token' of p`: only positions that the plan has rows for; `of c`: only
-/// those where a condition surely holds. Elsewhere nothing is added.
+/// Where `of` does not hold nothing is added.
 bool Elaborator::restrictReduction(Reduction &r) {
-  r.restriction = restrictionOf(*r.expr.of);
+  r.restriction = restrictionOf(*r.expr.of, r.over);
   if (!r.restriction)
     return false;
   mlir::Value both[] = {r.restriction, r.value};

@@ -362,7 +362,7 @@ bool Lowering::RowByRow::itemsStandAlone() {
     read.push_back(op.getMask());
   for (Operation *inner : each) {
     if (!isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, CoalesceOp,
-             BroadcastOp, ReduceOp, IotaOp, RankOp, MemberOp>(inner))
+             BroadcastOp, RenameOp, ReduceOp, IotaOp, RankOp, MemberOp>(inner))
       return false;
     llvm::append_range(read, inner->getResults());
     for (Value operand : inner->getOperands())
