@@ -24,6 +24,22 @@ Value Elaborator::labelOf(const Expr &expr, const Value &like) {
     return member;
   }
   auto *name = dyn_cast<NameExpr>(ignoreParens(&expr));
+  // `vendor.acme` beside an `enum vendor`.
+  if (auto *member = dyn_cast<MemberExpr>(ignoreParens(&expr));
+      member && like.is(Kind::Array)) {
+    auto *of = dyn_cast<NameExpr>(ignoreParens(member->base.get()));
+    mlir::Type element = e.valueTypeOf(like.ir);
+    AxisInfo *axis = of && isa<route::EnumType>(element)
+                         ? axisNamed(of->name, /*report=*/false)
+                         : nullptr;
+    auto known = axis ? memberEnums.find(axis) : memberEnums.end();
+    auto &labels = enumLabels[mlir::TypeAttr::get(element)];
+    auto found = llvm::find(labels, member->member.text);
+    return known != memberEnums.end() && known->second == element &&
+                   found != labels.end()
+               ? Value::array(e.constantInt(element, found - labels.begin()))
+               : Value();
+  }
   if (!name) {
     // `none` beside an enumeration that has it as a label.
     if (!isa<NoneExpr>(ignoreParens(&expr)) || !like.is(Kind::Array))

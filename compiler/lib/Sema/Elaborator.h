@@ -183,8 +183,18 @@ private:
   Value rowAt(AxisInfo *plan, const ast::Expr &which);
   Value spread(const Value &base, const ast::IndexExpr &expr);
   Value renameAxis(const Value &array, const ast::IndexArg &arg);
-  mlir::Value positionOf(const Value &array, const ast::IndexArg &arg,
-                         AxisInfo *&along);
+  struct Subscript {
+    AxisInfo *axis = nullptr;
+    mlir::Value position; // a number or a ref
+    bool all = false;     // every position of the axis: nothing is picked
+  };
+  bool spelledFreely(const ast::Expr &expr);
+  std::optional<Value> labelAmong(const ast::Expr &expr,
+                                  llvm::ArrayRef<AxisInfo *> axes,
+                                  AxisInfo *byOrder);
+  std::optional<Subscript>
+  subscript(const ast::IndexArg &arg, llvm::ArrayRef<AxisInfo *> axes,
+            AxisInfo *byOrder, const llvm::Twine &where, bool inOrder = true);
   mlir::Value isPosition(mlir::Value position, const AxisInfo &axis);
   bool mayLieIn(mlir::Value position, const AxisInfo &axis, SourceRange range);
   // Expressions.cpp
@@ -347,6 +357,7 @@ private:
   bool keyParts(const Value &key, SourceRange range,
                 llvm::SmallVectorImpl<mlir::Value> &parts);
   Storage *keyedNamed(const ast::Expr &expr);
+  Value keyAt(const ast::Expr &expr, mlir::Type type, bool tuple);
   bool keysOf(const Storage &storage, const ast::IndexExpr &expr,
               llvm::SmallVectorImpl<mlir::Value> &keys,
               std::vector<std::pair<AxisInfo *, mlir::Value>> &at);

@@ -403,6 +403,16 @@ Value Elaborator::memberOfRow(const Value &row, const MemberExpr &expr) {
   }
   std::vector<std::string> names;
   columnNames(*row.axis, names);
+  const auto &labels = row.axis->labels;
+  auto memberNamed = [&]() -> std::optional<Value> {
+    auto found = llvm::find(labels, name);
+    if (found == labels.end())
+      return std::nullopt;
+    Value member = Value::ofAxis(Kind::Member, row.axis);
+    member.number = found - labels.begin();
+    member.text = name;
+    return member;
+  };
   if (PoolInfo *pool = row.axis->pool) {
     auto &entries = pool->scope->entries;
     if (auto found = entries.find(name); found != entries.end()) {
@@ -413,13 +423,8 @@ Value Elaborator::memberOfRow(const Value &row, const MemberExpr &expr) {
       next.frames.push_back({row.axis, nullptr, row.ir, 0});
       return inContext(std::move(next), [&] { return use(value, expr.range); });
     }
-    auto &labels = row.axis->labels;
-    if (auto found = llvm::find(labels, name); found != labels.end()) {
-      Value member = Value::ofAxis(Kind::Member, row.axis);
-      member.number = found - labels.begin();
-      member.text = name;
-      return member;
-    }
+    if (auto label = memberNamed())
+      return *label;
     if (llvm::any_of(pool->bodies(), [&](const auto &body) {
           return body->name.text == name;
         })) {
@@ -432,9 +437,11 @@ Value Elaborator::memberOfRow(const Value &row, const MemberExpr &expr) {
     }
     for (auto &[known, entry] : entries)
       names.push_back(known);
-    if (row.is(Kind::Axis))
-      llvm::append_range(names, labels);
+  } else if (auto label = memberNamed()) {
+    return *label;
   }
+  if (row.is(Kind::Axis))
+    llvm::append_range(names, labels);
   bool rows = row.is(Kind::Axis) && !row.axis->labels.empty();
   error(diag::unknownName, expr.member.range,
         "'" + row.axis->name + "' has no column '" + name +

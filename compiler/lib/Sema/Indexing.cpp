@@ -1,5 +1,6 @@
 // Brackets: rows of plans, axes spread or renamed, and positions picked.
 #include "Elaborator.h"
+#include "Parts.h"
 
 using namespace route;
 using namespace route::sema;
@@ -116,58 +117,121 @@ Value Elaborator::renameAxis(const Value &array, const IndexArg &arg) {
   return Value::array(e.rename(array.ir, from, to), array.unit);
 }
 
-/// A position in `array`, and the axis that it is on: a row or ref knows its
-/// axis, `name: position` says it, other numbers go by order. Null after an
-/// error.
-mlir::Value Elaborator::positionOf(const Value &array, const IndexArg &arg,
-                                   AxisInfo *&along) {
-  if (arg.name && !(along = axisNamed(arg.name)))
-    return {};
-  Value index = eval(*arg.value);
-  if (index.isError())
-    return {};
-  if (!along && index.axis)
-    along = index.axis;
-  mlir::Value position = asArray(index, arg.value->range, e.i64());
-  if (!position)
-    return {};
-  mlir::Type element = e.valueTypeOf(position);
-  if (isa<route::EnumType>(element) ||
-      (isa<mlir::IntegerType>(element) && !isTruth(e.elementOf(position)))) {
-    position = e.cast(position, e.i64());
-    element = e.valueTypeOf(position);
+/// Whether no name of a row's spelling, `small` or `small*high`, means anything
+/// by itself.
+bool Elaborator::spelledFreely(const Expr &expr) {
+  const Expr *plain = ignoreParens(&expr);
+  if (auto *product = dyn_cast<ast::BinaryExpr>(plain))
+    return spelledFreely(*product->lhs) && spelledFreely(*product->rhs);
+  if (auto *call = dyn_cast<CallExpr>(plain))
+    return spelledFreely(*call->args[0].value);
+  auto *name = dyn_cast<NameExpr>(plain);
+  return name && (isFree(*plain) ||
+                  lookup(name->name, /*quiet=*/true).is(Kind::Builtin));
+}
+
+/// The row or member of `axes` that a subscript names, as in `seen[mini]`: a
+/// name that means something by itself names none. Of several axes that have
+/// it the one at this place is meant. Nothing where it is no label of theirs.
+std::optional<Value> Elaborator::labelAmong(const Expr &expr,
+                                            llvm::ArrayRef<AxisInfo *> axes,
+                                            AxisInfo *byOrder) {
+  std::string label = rowSpelling(expr);
+  AxisList owners;
+  std::vector<std::string> labels;
+  for (AxisInfo *axis : axes) {
+    if (llvm::is_contained(axis->labels, label))
+      owners.push_back(axis);
+    llvm::append_range(labels, axis->labels);
   }
-  if (auto ref = dyn_cast<RefType>(element); ref && !along)
-    along = e.axisOf(ref.getAxis());
-  // With as many positions as axes left a plain number goes by order.
-  AxisList axes = e.axesOf(array.ir);
-  if (!along && axes.size() == 1)
-    along = axes.front();
-  for (AxisInfo *axis : axes)
-    if (!along && axis->columns.empty() && !axis->pool && !axis->isPlan())
-      along = axis;
-  if (!along) {
-    error(diag::missingAxis, arg.value->range,
-          "say along which axis this picks");
-    return {};
+  if (label.empty() || labels.empty() || !spelledFreely(expr))
+    return std::nullopt;
+  if (owners.size() > 1 && e.has(owners, byOrder))
+    owners = {byOrder};
+  if (owners.size() > 1)
+    return fail(diag::missingAxis, expr.range,
+                "'" + owners[0]->name + "' and '" + owners[1]->name +
+                    "' have a '" + label + "': say which, " + owners[0]->name +
+                    ": " + label);
+  if (owners.size() == 1)
+    return labelOf(expr, Value::ofAxis(Kind::Row, owners.front()));
+  if (!nearestName(label, labels))
+    return std::nullopt;
+  return unknownName({label, expr.range}, axes.front()->pool ? "row" : "member",
+                     labels);
+}
+
+/// One subscript: a row or ref knows its axis, `name: position` says it, labels
+/// are those of one of `axes`, and numbers are along the axis at this place, if
+/// there is such a one, as labels of several axes are `inOrder`. Nothing after
+/// an error.
+std::optional<Elaborator::Subscript>
+Elaborator::subscript(const IndexArg &arg, llvm::ArrayRef<AxisInfo *> axes,
+                      AxisInfo *byOrder, const llvm::Twine &where,
+                      bool inOrder) {
+  Subscript at;
+  const SourceRange range = arg.value->range;
+  if (arg.name && !(at.axis = axisNamed(arg.name)))
+    return std::nullopt;
+  std::optional<Value> label =
+      labelAmong(*arg.value, at.axis ? llvm::ArrayRef(at.axis) : axes,
+                 inOrder ? byOrder : nullptr);
+  Value value = label ? *label : eval(*arg.value);
+  if (value.isError())
+    return std::nullopt;
+  // Whose rows these are, where they are rows.
+  AxisInfo *own =
+      value.is(Kind::Skipped) ? value.parts->front().axis : value.axis;
+  if (value.is(Kind::Array))
+    if (auto ref = dyn_cast<RefType>(e.valueTypeOf(value.ir)))
+      own = e.axisOf(ref.getAxis());
+  if (own && !at.axis) {
+    auto whole = llvm::find_if(axes, [&](AxisInfo *axis) {
+      return axis->pool && partOf(*axis->pool, own, value.is(Kind::Skipped));
+    });
+    at.axis = e.has(axes, own) || whole == axes.end() ? own : *whole;
   }
-  if (!e.typeOf(array.ir).hasAxis(along->symbol)) {
-    error(diag::missingAxis, arg.value->range,
-          "there is no axis '" + along->name + "' here: found " +
-              describe(array));
-    return {};
-  }
-  if (isa<mlir::FloatType>(element))
-    return e.cast(position, e.i64());
-  if (isNumber(element) && !mayLieIn(position, *along, arg.value->range))
-    return {};
-  if (isTruth(element) ||
+  if (!at.axis)
+    at.axis = byOrder;
+  at.all = (value.is(Kind::Row) || value.is(Kind::Axis)) && !value.ir &&
+           value.axis == at.axis;
+  at.position = own && at.axis && (own != at.axis || value.is(Kind::Skipped))
+                    ? refInto(value, at.axis, range)
+                    : asArray(value, range, e.i64());
+  if (!at.position)
+    return std::nullopt;
+  mlir::Type element = e.valueTypeOf(at.position);
+  // Rows are never numbered by fractions.
+  bool fraction = isa<mlir::FloatType>(element) && at.axis && at.axis->pool;
+  if (fraction || isTruth(element) ||
       (!isNumber(element) && !isa<RefType, route::EnumType>(element))) {
-    error(diag::typeMismatch, arg.value->range,
-          "expected a position, found " + describe(index));
-    return {};
+    auto message = error(diag::typeMismatch, range,
+                         "expected a position" +
+                             (at.axis ? " along '" + at.axis->name + "'" : "") +
+                             ", found " + describe(value));
+    auto *text = dyn_cast<StringExpr>(ignoreParens(arg.value.get()));
+    if (text && llvm::any_of(axes, [&](AxisInfo *axis) {
+          return llvm::is_contained(axis->labels, text->value);
+        }))
+      message.help("labels stand without quotes: " + text->value);
+    return std::nullopt;
   }
-  return position;
+  if (!at.axis) {
+    error(diag::missingAxis, range, "say along which axis " + where + " is");
+    return std::nullopt;
+  }
+  if (!e.has(axes, at.axis)) {
+    error(diag::missingAxis, range,
+          "there is no axis '" + at.axis->name + "' here: " + where +
+              " is over " + (axes.empty() ? "none" : describeAxes(axes)));
+    return std::nullopt;
+  }
+  if (isa<RefType>(element))
+    return at;
+  at.position = e.cast(at.position, e.i64());
+  if (!isa<mlir::FloatType>(element) && !mayLieIn(at.position, *at.axis, range))
+    return std::nullopt;
+  return at;
 }
 
 Value Elaborator::evalIndex(const IndexExpr &expr) {
@@ -215,7 +279,7 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
                isa_and_nonnull<StateOp>(mlir::SymbolTable::lookupSymbolIn(
                    *module, read.getSymbol()));
   mlir::Value inside;
-  for (const IndexArg &arg : expr.args) {
+  for (auto [i, arg] : llvm::enumerate(expr.args)) {
     if (arg.rename) {
       Value renamed = renameAxis(Value::array(ir, base.unit), arg);
       if (renamed.isError())
@@ -223,10 +287,20 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
       ir = renamed.ir;
       continue;
     }
-    AxisInfo *along = nullptr;
-    mlir::Value position = positionOf(Value::array(ir, base.unit), arg, along);
-    if (!position)
+    // By order a plain number goes, along the only axis or the first that is
+    // neither of items nor of rows.
+    AxisList axes = e.axesOf(ir);
+    auto plain = llvm::find_if(axes, [](AxisInfo *axis) {
+      return axis->columns.empty() && !axis->pool && !axis->isPlan();
+    });
+    AxisInfo *byOrder = axes.size() == 1      ? axes.front()
+                        : plain == axes.end() ? nullptr
+                                              : *plain;
+    auto at = subscript(arg, axes, byOrder, "this",
+                        expr.args.size() - i == axes.size());
+    if (!at)
       return Value();
+    auto [along, position, all] = *at;
     mlir::Type element = e.valueTypeOf(position);
     // At a position that may be unknown, so is the element.
     if (e.isRange(position) && !e.isRange(ir))

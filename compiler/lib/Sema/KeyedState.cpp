@@ -3,6 +3,7 @@
 // over the axes for each key. `n[user, m]` reads the cell of the key at hand,
 // handlers write it.
 #include "Elaborator.h"
+#include "Parts.h"
 
 using namespace route;
 using namespace route::sema;
@@ -114,6 +115,20 @@ mlir::Value Elaborator::knownKey(const Storage &storage,
   return known;
 }
 
+/// A key as it is written: labels by their names, where these mean nothing
+/// else.
+Value Elaborator::keyAt(const Expr &expr, mlir::Type type, bool tuple) {
+  if (tuple || !isa<route::EnumType, RefType>(type))
+    return eval(expr);
+  Value like = Value::array(e.constantInt(type, 0));
+  if (auto ref = dyn_cast<RefType>(type))
+    like = Value::ofAxis(Kind::Row, e.axisOf(ref.getAxis()));
+  if (rowSpelling(expr).empty() ? isa<StringExpr>(ignoreParens(&expr))
+                                : spelledFreely(expr))
+    return comparand(expr, like);
+  return eval(expr);
+}
+
 /// Sorts the subscripts of `n[sig, a]` into keys and positions along axes.
 bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
                         llvm::SmallVectorImpl<mlir::Value> &keys,
@@ -125,6 +140,9 @@ bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
     return false;
   }
   size_t axis = 0, key = 0;
+  AxisList left; // axes without a subscript
+  for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
+    left.push_back(e.axisOf(symbol));
   for (auto [i, size] : llvm::enumerate(storage.keyed)) {
     const IndexArg *arg = i < expr.args.size() ? &expr.args[i] : nullptr;
     if (size > 0) {
@@ -133,7 +151,7 @@ bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
               "'" + storage.name + "' needs its key here");
         return false;
       }
-      Value value = eval(*arg->value);
+      Value value = keyAt(*arg->value, storage.keyTypes[key], size > 1);
       if (value.isError())
         return false;
       size_t before = keys.size();
@@ -159,26 +177,12 @@ bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
     AxisInfo *along = e.axisOf(storage.type.getAxes()[axis++]);
     if (!arg)
       continue;
-    Value value = eval(*arg->value);
-    if (value.isError())
+    auto found = subscript(*arg, left, along, "'" + storage.name + "'");
+    if (!found)
       return false;
-    // All rows at once: nothing to pick.
-    if (value.is(Kind::Row) && !value.ir && value.axis == along)
-      continue;
-    bool rows =
-        value.axis || value.is(Kind::Skipped) ||
-        (value.is(Kind::Array) && isa<route::RefType>(e.valueTypeOf(value.ir)));
-    mlir::Value position = rows ? refInto(value, along, arg->value->range)
-                                : asArray(value, arg->value->range, e.i64());
-    if (!position)
-      return false;
-    if (!rows && !isa<mlir::IntegerType>(e.valueTypeOf(position))) {
-      error(diag::typeMismatch, arg->value->range,
-            "this is no position along '" + along->name + "': found " +
-                describe(value));
-      return false;
-    }
-    at.push_back({along, position});
+    llvm::erase(left, found->axis);
+    if (!found->all)
+      at.push_back({found->axis, found->position});
   }
   return true;
 }
@@ -313,31 +317,30 @@ bool Elaborator::writeElement(Storage &storage, const IndexExpr &target,
     return false;
   }
   std::vector<std::pair<AxisInfo *, mlir::Value>> at;
+  AxisList axes, left; // those without a subscript
+  for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
+    axes.push_back(e.axisOf(symbol));
+  left = axes;
+  if (target.args.size() > axes.size()) {
+    error(diag::argumentMismatch, target.range,
+          "'" + storage.name + "' takes " + llvm::Twine(axes.size()) +
+              " subscripts, found " + llvm::Twine(target.args.size()));
+    return false;
+  }
   for (auto [i, arg] : llvm::enumerate(target.args)) {
-    AxisInfo *along = nullptr;
-    if (arg.name && !(along = axisNamed(arg.name)))
-      return false;
-    Value index = eval(*arg.value);
-    if (index.isError())
-      return false;
-    if (!along && index.axis)
-      along = index.axis;
-    mlir::Value position = asArray(index, arg.value->range, e.i64());
-    if (!position)
-      return false;
-    if (auto ref = dyn_cast<route::RefType>(e.valueTypeOf(position));
-        ref && !along)
-      along = e.axisOf(ref.getAxis());
-    if (!along && target.args.size() == storage.type.getAxes().size())
-      along = e.axisOf(storage.type.getAxes()[i]);
-    if (!along || !storage.type.hasAxis(along->symbol) || arg.rename) {
-      error(diag::missingAxis, arg.value->range,
-            "say along which axis of '" + storage.name + "' this is");
+    if (arg.rename) {
+      error(diag::wrongKind, arg.value->range,
+            "an element is written at positions, not under another name");
       return false;
     }
-    if (!mayLieIn(position, *along, arg.value->range))
+    auto found = subscript(
+        arg, left, target.args.size() == axes.size() ? axes[i] : nullptr,
+        "'" + storage.name + "'");
+    if (!found)
       return false;
-    at.push_back({along, position});
+    llvm::erase(left, found->axis);
+    if (!found->all)
+      at.push_back({found->axis, found->position});
   }
   mlir::Value next =
       placed(storage.type, storage.unit, e.get(storage.symbol, storage.type),

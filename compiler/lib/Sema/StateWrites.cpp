@@ -128,8 +128,16 @@ bool Elaborator::writeRow(const MemberExpr &target, const Value &given,
     return false;
   }
   if (!isRow || !column) {
-    error(diag::notMutable, target.range,
-          "expected a state column of a row, found " + describe(row));
+    auto message =
+        error(diag::notMutable, target.range,
+              "expected a state column of a row, found " + describe(row));
+    AxisList axes = row.is(Kind::Array) ? e.axesOf(row.ir) : AxisList();
+    if (llvm::any_of(axes, [&](AxisInfo *axis) {
+          return llvm::is_contained(axis->labels, target.member.text);
+        }))
+      message.help("an element is written in brackets: " +
+                   sources.text(target.base->range) + "[" + target.member.text +
+                   "] = …");
     return false;
   }
   if (column->kind != ColumnKind::state) {
