@@ -84,7 +84,8 @@ mlir::Type Emitter::computingType(mlir::Type element) {
       floating && floating.getWidth() < 32)
     value = Float32Type::get(element.getContext());
   else if (auto integer = dyn_cast<IntegerType>(value);
-           integer && integer.getWidth() > 1)
+           integer && integer.getWidth() > 1 &&
+           !(integer.isUnsigned() && integer.getWidth() == 64))
     value = IntegerType::get(element.getContext(), 64);
   return ranged(isa<RangeType>(element), value);
 }
@@ -93,8 +94,13 @@ mlir::Value Emitter::computing(mlir::Value value) {
   return cast(value, computingType(elementOf(value)));
 }
 
+mlir::Value Emitter::bits(mlir::Value value) {
+  return valueTypeOf(value).isUnsignedInteger(64) ? cast(value, i64())
+                                                  : computing(value);
+}
+
 mlir::Value Emitter::unary(UnaryKind kind, mlir::Value value) {
-  return UnaryOp::create(builder, loc, kind, computing(value));
+  return UnaryOp::create(builder, loc, kind, bits(value));
 }
 
 mlir::Value Emitter::binary(BinaryKind kind, mlir::Value lhs, mlir::Value rhs) {

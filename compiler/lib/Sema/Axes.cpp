@@ -79,7 +79,7 @@ void Elaborator::overridden(const Name &name, const Expr *written,
             "' takes the place of this size");
 }
 
-std::optional<double> Elaborator::evalConstant(const Expr &expr, Unit *unit) {
+std::optional<Value> Elaborator::constantValue(const Expr &expr) {
   Value value = eval(expr);
   if (value.isError())
     return std::nullopt;
@@ -88,14 +88,21 @@ std::optional<double> Elaborator::evalConstant(const Expr &expr, Unit *unit) {
           "expected a constant, found " + describe(value));
     return std::nullopt;
   }
+  return value;
+}
+
+std::optional<double> Elaborator::evalConstant(const Expr &expr, Unit *unit) {
+  std::optional<Value> value = constantValue(expr);
+  if (!value)
+    return std::nullopt;
   if (unit)
-    *unit = value.unit;
-  else if (!value.unit.isNone()) {
+    *unit = value->unit;
+  else if (!value->unit.isNone()) {
     error(diag::unitMismatch, expr.range,
-          "expected a plain number, found a quantity in " + value.unit.str());
+          "expected a plain number, found a quantity in " + value->unit.str());
     return std::nullopt;
   }
-  return value.number;
+  return value->number;
 }
 
 std::optional<int64_t> Elaborator::constantSize(const Expr &expr,
@@ -273,40 +280,6 @@ std::optional<int64_t> Elaborator::nanoseconds(const Expr &expr) {
   return int64_t(ns + 0.5);
 }
 
-/// True for a value that an integer of the type can have.
-static bool holds(mlir::IntegerType type, double value) {
-  bool isUnsigned = type.isUnsigned();
-  double end = std::ldexp(1.0, int(type.getWidth()) - !isUnsigned);
-  return value >= (isUnsigned ? 0 : -end) && value < end &&
-         value == std::trunc(value);
-}
-
-std::optional<uint64_t> sema::wholeNumber(const NumberExpr &number) {
-  uint64_t value;
-  if (!number.integral || number.hasUnit() || number.mulDen != 1 ||
-      number.mulNum != 1 ||
-      StringRef(number.digits)
-          .getAsInteger(StringRef(number.digits).starts_with("0x") ? 0 : 10,
-                        value))
-    return std::nullopt;
-  return value;
-}
-
-/// "from 0 to 255".
-static std::string wholeNumbers(mlir::IntegerType type) {
-  unsigned width = type.getWidth();
-  bool isSigned = !type.isUnsigned();
-  auto text = [&](const llvm::APInt &end) {
-    return llvm::toString(end, 10, isSigned);
-  };
-  return "from " +
-         text(isSigned ? llvm::APInt::getSignedMinValue(width)
-                       : llvm::APInt::getMinValue(width)) +
-         " to " +
-         text(isSigned ? llvm::APInt::getSignedMaxValue(width)
-                       : llvm::APInt::getMaxValue(width));
-}
-
 /// A row by its name, `east` or `zones.east`; a position, where rows have none.
 mlir::Attribute Elaborator::refConstant(const Expr &expr, RefType type) {
   AxisInfo *axis = e.axisOf(type.getAxis());
@@ -368,38 +341,23 @@ mlir::Attribute Elaborator::constantAttr(const Expr &expr,
       return {};
     }
   } else if (isNumber(element)) {
-    auto *number = dyn_cast<NumberExpr>(ignoreParens(&expr));
-    if (auto bits =
-            number && element.isUnsignedInteger(64) && type.unit.isNone()
-                ? wholeNumber(*number)
-                : std::nullopt)
-      return e.builder.getIntegerAttr(element, int64_t(*bits));
-    Unit unit;
-    auto value = evalConstant(expr, &unit);
+    std::optional<Value> value = constantValue(expr);
     if (!value)
       return {};
-    if (unit != type.unit &&
-        !(unit.isNone() &&
-          (type.unit.counts() || *value == 0 || !std::isfinite(*value)))) {
+    const double number = value->number;
+    if (value->unit != type.unit &&
+        !(value->unit.isNone() &&
+          (type.unit.counts() || number == 0 || !std::isfinite(number)))) {
       error(diag::unitMismatch, expr.range,
-            "expected " + type.unit.str() + ", found " + unit.str());
+            "expected " + type.unit.str() + ", found " + value->unit.str());
       return {};
     }
-    if (*value < 0 && (type.unit == Unit::of(Unit::Token) ||
+    if (number < 0 && (type.unit == Unit::of(Unit::Token) ||
                        type.unit == Unit::of(Unit::Byte))) {
       error(diag::badSize, expr.range, "tokens and bytes are never below zero");
       return {};
     }
-    if (isa<mlir::FloatType>(element))
-      return e.builder.getFloatAttr(element, *value);
-    if (auto type = cast<mlir::IntegerType>(element); !holds(type, *value)) {
-      error(diag::typeMismatch, expr.range,
-            "expected a whole number " + wholeNumbers(type));
-      return {};
-    }
-    bool large = *value >= 0x1p63; // of u64
-    return e.builder.getIntegerAttr(element, large ? int64_t(uint64_t(*value))
-                                                   : int64_t(*value));
+    return heldNumber(*value, element, expr.range);
   }
   if (auto ref = dyn_cast<RefType>(element))
     return refConstant(*ignoreParens(&expr), ref);

@@ -145,39 +145,59 @@ Value Elaborator::callUnary(StringRef name, UnaryKind kind, const Value &arg,
     return arg;
   if (natural && kind == UnaryKind::sign)
     return Value::array(e.cast(
-        e.compare(CompareKind::ne, e.computing(ir), e.constantInt(e.i64(), 0)),
+        e.compare(CompareKind::ne, e.bits(ir), e.constantInt(e.i64(), 0)),
         e.i64()));
   if (whole && kind != UnaryKind::abs && kind != UnaryKind::sign)
     ir = e.cast(ir, e.f32());
   return Value::array(e.unary(kind, ir), keepsUnit(kind) ? arg.unit : Unit());
 }
 
-/// max, min or mod of `a` and `b`, which were made of `lhs` and `rhs`. Beside a
-/// u64 what is below zero counts as zero; divisors are at most 2^62.
-static mlir::Value naturalBinary(irgen::Emitter &e, BinaryKind kind,
-                                 const Value &lhs, const Value &rhs,
-                                 mlir::Value a, mlir::Value b) {
-  if ((!isU64(lhs) && !isU64(rhs)) || !isa<mlir::IntegerType>(e.valueTypeOf(a)))
-    return e.binary(kind, a, b);
-  mlir::Value zero = e.constantInt(e.i64(), 0);
-  if (kind != BinaryKind::mod) {
-    if (!isNatural(lhs))
-      a = e.binary(BinaryKind::max, a, zero);
-    if (!isNatural(rhs))
-      b = e.binary(BinaryKind::max, b, zero);
-    return disordered(e, e.binary(kind, ordered(e, a), ordered(e, b)));
-  }
-  if (!isU64(lhs))
-    return e.binary(kind, a, b);
-  // a is 2^63 more than what it is in the order of i64.
-  auto mod = [&](mlir::Value x) { return e.binary(BinaryKind::mod, x, b); };
-  auto plus = [&](mlir::Value x, mlir::Value y) {
-    return e.binary(BinaryKind::add, x, y);
+/// The remainder of two u64.
+static mlir::Value naturalRemainder(irgen::Emitter &e, mlir::Value a,
+                                    mlir::Value b) {
+  a = e.bits(a), b = e.bits(b);
+  auto binary = [&](BinaryKind kind, mlir::Value x, mlir::Value y) {
+    return e.binary(kind, x, y);
   };
-  mlir::Value most =
-      e.constantInt(e.i64(), std::numeric_limits<int64_t>::max());
-  mlir::Value half = mod(plus(mod(most), e.constantInt(e.i64(), 1)));
-  return mod(plus(mod(ordered(e, a)), half));
+  mlir::Value zero = e.constantInt(e.i64(), 0),
+              most = e.constantInt(e.i64(), INT64_MAX),
+              one = e.constantInt(e.i64(), 1);
+  auto unlessBelow = [&](mlir::Value x) { // x, or x - b where that is natural
+    return e.select(e.compare(CompareKind::ge, flipSign(e, x), flipSign(e, b)),
+                    binary(BinaryKind::sub, x, b), x);
+  };
+  // a is `a with the other sign bit` + 2^63; what is left of both is below 2b.
+  mlir::Value rest = binary(BinaryKind::mod, flipSign(e, a), b),
+              half = binary(BinaryKind::mod, most, b);
+  half = unlessBelow(binary(BinaryKind::add, half, one));
+  mlir::Value small = unlessBelow(binary(BinaryKind::add, rest, half));
+  // A divisor of 2^63 and more goes into it once or not at all.
+  return e.cast(
+      e.select(e.compare(CompareKind::lt, b, zero), unlessBelow(a), small),
+      e.builder.getIntegerType(64, false));
+}
+
+/// max, min or mod of `a` and `b`. Beside a u64 what is below zero counts as
+/// zero, but for what is divided.
+static mlir::Value binaryOf(irgen::Emitter &e, BinaryKind kind, mlir::Value a,
+                            mlir::Value b) {
+  if (!isU64(e.elementOf(a)) && !isU64(e.elementOf(b)))
+    return e.binary(kind, a, b);
+  if (kind == BinaryKind::mod && !isU64(e.elementOf(a))) {
+    // -n leaves r, and so n leaves b - r.
+    mlir::Value size = e.unary(UnaryKind::abs, a),
+                zero = e.constantInt(e.i64(), 0),
+                rest = e.bits(naturalRemainder(e, size, b)),
+                other = e.binary(BinaryKind::sub, e.bits(b), rest);
+    mlir::Value turned =
+        e.binary(BinaryKind::logical_and, e.compare(CompareKind::lt, a, zero),
+                 e.compare(CompareKind::ne, rest, zero));
+    return e.cast(e.select(turned, other, rest), e.valueTypeOf(b));
+  }
+  a = natural(e, a), b = natural(e, b);
+  if (kind == BinaryKind::mod)
+    return naturalRemainder(e, a, b);
+  return disordered(e, e.binary(kind, ordered(e, a), ordered(e, b)));
 }
 
 /// A random number: the first constant is the site; the rest are keys of the
@@ -278,7 +298,7 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
     auto kind = name == "max"   ? BinaryKind::max
                 : name == "min" ? BinaryKind::min
                                 : BinaryKind::mod;
-    return Value::array(naturalBinary(e, kind, args[0], args[1], a, b), unit);
+    return Value::array(binaryOf(e, kind, a, b), unit);
   }
   if (name == "clamp") {
     if (!expects(3))
@@ -295,9 +315,7 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
         return fail(diag::typeMismatch, expr.range,
                     "'clamp' takes numbers, found " + describe(args[0]));
       value = Value::array(
-          naturalBinary(e, i == 1 ? BinaryKind::max : BinaryKind::min, value,
-                        args[i], a, b),
-          unit);
+          binaryOf(e, i == 1 ? BinaryKind::max : BinaryKind::min, a, b), unit);
     }
     return value;
   }
@@ -334,13 +352,14 @@ Value Elaborator::callBuiltin(StringRef name, const CallExpr &expr) {
   if (name == "float" || name == "int") {
     if (!expects(1))
       return Value();
-    mlir::Value ir = asArray(args[0], expr.range, e.f32());
+    mlir::Type target = name == "int" ? e.i64() : e.f32();
+    mlir::Value ir = asArray(args[0], expr.range, target);
     if (!ir)
       return Value();
     if (!isNumber(e.elementOf(ir)) && !isTruth(e.elementOf(ir)))
       return fail(diag::typeMismatch, expr.range,
                   "'" + name + "' takes a number, found " + describe(args[0]));
-    return Value::array(e.cast(ir, name == "int" ? e.i64() : e.f32()));
+    return Value::array(e.cast(ir, target));
   }
   if (name == "random" || name == "gumbel" || name == "normal")
     return evalDraw(name, expr, args);

@@ -134,7 +134,7 @@ mlir::Value Elaborator::listedRows(const Expr &expr, StringRef what) {
   mlir::Value rows = evalArray(expr, e.i64());
   if (!rows)
     return {};
-  rows = e.computing(rows);
+  rows = e.bits(rows);
   if (!e.valueTypeOf(rows).isInteger(64) &&
       !isa<route::RefType>(e.valueTypeOf(rows))) {
     error(diag::typeMismatch, expr.range,

@@ -25,9 +25,6 @@ mlir::Value Elaborator::memberFrom(const Expr &expr, mlir::Type member) {
   if (isa<route::EnumType, route::RefType>(member))
     if (Value label = labelOf(expr, like); !label.isError())
       return asArray(label, expr.range);
-  auto *number = dyn_cast<NumberExpr>(ignoreParens(&expr));
-  if (auto bits = number && isU64(member) ? wholeNumber(*number) : std::nullopt)
-    return e.cast(e.constantInt(e.i64(), int64_t(*bits)), member);
   Value value = eval(expr);
   if (value.isError())
     return {};
@@ -174,7 +171,7 @@ Value Elaborator::evalSubset(const ast::BinaryExpr &expr) {
                 "whole numbers, found " +
                     describe(lhs) + " and " + describe(rhs));
   if (bits)
-    a = e.computing(a), b = e.computing(b);
+    a = e.bits(a), b = e.bits(b);
   mlir::Value both[] = {a, b};
   if (!e.align(both))
     return fail(diag::ambiguousDescent, expr.range,

@@ -121,18 +121,6 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
     return b;
   if ((a.is(Kind::Lazy) || b.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
     return lazily(expr);
-  // A number beside a u64 has all its digits.
-  auto exactly = [&](const Expr &written, Value &value) {
-    auto *number = dyn_cast<NumberExpr>(ignoreParens(&written));
-    if (auto bits = number ? wholeNumber(*number) : std::nullopt)
-      value = Value::array(
-          e.cast(e.constantInt(e.i64(), int64_t(*bits)),
-                 e.builder.getIntegerType(64, /*isSigned=*/false)));
-  };
-  if (isU64(a))
-    exactly(*second, b);
-  else if (isU64(b))
-    exactly(*first, a);
   if (swapped)
     std::swap(a, b);
   Value truth = compareValues(expr.op, a, b, expr.range, expr.lhs->range,
@@ -146,11 +134,12 @@ Value Elaborator::evalComparison(const ast::BinaryExpr &expr) {
   return truth;
 }
 
-/// Compares bits of u64, or one with an i64, which may be below all of them.
+/// Compares two u64, or one with an i64, which may be below all of them.
 static mlir::Value compareUnsigned(irgen::Emitter &e, CompareKind kind,
-                                   mlir::Value a, mlir::Value b, bool aNatural,
-                                   bool bNatural) {
+                                   mlir::Value a, mlir::Value b) {
   bool equality = kind == CompareKind::eq || kind == CompareKind::ne;
+  bool aNatural = isU64(e.elementOf(a)), bNatural = isU64(e.elementOf(b));
+  a = e.bits(a), b = e.bits(b);
   mlir::Value truth = equality ? e.compare(kind, a, b)
                                : e.compare(kind, ordered(e, a), ordered(e, b));
   if (aNatural && bNatural)
@@ -207,9 +196,8 @@ Value Elaborator::compareValues(ast::BinaryOp op, Value lhs, Value rhs,
   if (ordered && !isNumber(element) && !isa<route::EnumType>(element))
     return fail(diag::typeMismatch, range,
                 what + " orders numbers, found " + describe(Value::array(a)));
-  if ((isU64(lhs) || isU64(rhs)) && isa<mlir::IntegerType>(e.valueTypeOf(b)))
-    return Value::array(
-        compareUnsigned(e, kind, a, b, isNatural(lhs), isNatural(rhs)));
+  if (isU64(element) || isU64(e.elementOf(b)))
+    return Value::array(compareUnsigned(e, kind, a, b));
   return Value::array(e.compare(kind, a, b));
 }
 
@@ -232,8 +220,7 @@ Value Elaborator::selectValues(mlir::Value condition, const Value &a,
                         a.names ? *a.names : std::vector<std::string>());
   }
   mlir::Value x, y;
-  if (!prepare(a, b, range, range, x, y, nullptr, true, range,
-               "a choice between values"))
+  if (!chooseType(a, b, range, range, x, y, range, "a choice between values"))
     return Value();
   mlir::Value all[] = {condition, x, y};
   if (!e.align(all))

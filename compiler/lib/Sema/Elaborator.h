@@ -12,6 +12,7 @@
 #include "route/Sema/Compile.h"
 #include "route/Sema/Value.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/ProgramStack.h"
 #include <deque>
 #include <functional>
 #include <set>
@@ -208,6 +209,7 @@ private:
                       mlir::Type like = {});
   mlir::Value evalArray(const ast::Expr &expr, mlir::Type like = {});
   mlir::Value evalTruth(const ast::Expr &expr);
+  std::optional<Value> constantValue(const ast::Expr &expr);
   std::optional<double> evalConstant(const ast::Expr &expr,
                                      Unit *unit = nullptr);
   Value lazily(const ast::Expr &expr);
@@ -236,12 +238,30 @@ private:
   Value logic(ast::BinaryOp op, const std::vector<Value> &operands,
               SourceRange range);
   Value contract(const ast::BinaryExpr &expr, bool exact);
+  Value evalLogic(const ast::BinaryExpr &expr);
+  Value evalAt(const ast::BinaryExpr &expr);
   Value coalesceValues(const ast::BinaryExpr &expr);
   Value labelOf(const ast::Expr &expr, const Value &like);
-  bool unify(mlir::Value &lhs, mlir::Value &rhs);
   bool prepare(const Value &lhs, const Value &rhs, SourceRange left,
                SourceRange right, mlir::Value &a, mlir::Value &b, Unit *unit,
                bool sameUnit, SourceRange range, StringRef what);
+  bool chooseType(const Value &lhs, const Value &rhs, SourceRange left,
+                  SourceRange right, mlir::Value &a, mlir::Value &b,
+                  SourceRange range, StringRef what);
+
+  // Numbers.cpp
+  /// The two in one type, but for a u64 beside an i64: that takes what is done
+  /// with them. False where there is none.
+  bool meet(mlir::Value &lhs, mlir::Value &rhs);
+  /// The two in one type: u64 beside an i64, whose negative ones are zero.
+  bool unify(mlir::Value &lhs, mlir::Value &rhs);
+  /// A constant without unit as an element; an error where it cannot be one.
+  mlir::TypedAttr heldNumber(const Value &number, mlir::Type element,
+                             SourceRange range);
+  /// A constant in the type of what stands beside it, or its own.
+  mlir::Value numberArray(const Value &number, SourceRange range,
+                          mlir::Type like,
+                          llvm::ArrayRef<AxisInfo *> axes = {});
 
   // Calls.cpp, Builtins.cpp, Reductions.cpp
   Value evalCall(const ast::CallExpr &expr);
@@ -774,6 +794,9 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   Context cx;
   unsigned depth = 0;
+  /// Where the stack was when elaboration began, and how far it may grow.
+  uintptr_t stackBase = llvm::getStackPointer();
+  uintptr_t stackLimit = llvm::getDefaultStackSize() / 8 * 7;
   unsigned expansions = 0; // of lets, where they are used
 
   std::deque<AxisInfo> axes;

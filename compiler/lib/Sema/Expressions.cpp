@@ -10,8 +10,10 @@ using namespace route::sema;
 using namespace route::ast;
 
 Value Elaborator::eval(const Expr &expr) {
-  // Within the usual 8 MB of stack: a level takes some 4 KB.
-  if (++depth > 1500) {
+  // A level takes some 3 KB of stack, and more inside `case` and loops.
+  uintptr_t here = llvm::getStackPointer();
+  if (++depth > 2000 ||
+      (stackBase > here ? stackBase - here : here - stackBase) > stackLimit) {
     --depth;
     return fail(diag::recursion, expr.range,
                 "expressions nest too deeply here");
@@ -125,8 +127,8 @@ Value Elaborator::evalNumber(const NumberExpr &expr) {
   }
   Value number = Value::literal(
       value, expr.integral && unit.isNone() && expr.unit != "%", unit);
-  if (auto whole = wholeNumber(expr); whole && *whole > uint64_t(1) << 53)
-    number.digits = *whole;
+  if (auto whole = number.integral ? wholeNumber(expr) : std::nullopt)
+    number.magnitude = *whole;
   return number;
 }
 
@@ -139,9 +141,8 @@ Value Elaborator::returnInside(SourceRange range) {
 
 /// `[1, 2, 3]`: constants along the axis known by their number.
 Value Elaborator::evalList(const ListExpr &expr) {
-  llvm::SmallVector<double> values;
-  Unit unit;
-  bool integral = true;
+  std::vector<Value> values;
+  bool integral = true, large = false;
   for (const Arg &entry : expr.entries) {
     if (entry.name)
       return fail(diag::wrongKind, expr.range,
@@ -149,25 +150,30 @@ Value Elaborator::evalList(const ListExpr &expr) {
     Value value = eval(*entry.value);
     if (value.isError())
       return value;
-    if (!value.is(Kind::Number) || (!values.empty() && value.unit != unit))
+    if (!value.is(Kind::Number) ||
+        (!values.empty() && value.unit != values.front().unit))
       return fail(diag::notConstant, entry.value->range,
                   "a list holds constants of one unit, found " +
                       describe(value));
-    unit = value.unit;
     integral &= value.integral;
-    values.push_back(value.number);
+    large |= value.integral && !numberAttr(value, e.i64());
+    values.push_back(std::move(value));
   }
   if (values.empty())
     return fail(diag::wrongKind, expr.range,
                 "what an empty list would hold is not known here");
   AxisInfo *axis = sizedAxis(int64_t(values.size()), expr.range);
-  mlir::Type element = !unit.isNone() ? e.f64() : integral ? e.i64() : e.f32();
+  Unit unit = values.front().unit;
+  mlir::Type element = !unit.isNone() ? e.f64()
+                       : !integral    ? mlir::Type(e.f32())
+                       : large        ? e.builder.getIntegerType(64, false)
+                                      : e.i64();
   llvm::SmallVector<mlir::Attribute> entries;
-  for (double value : values)
-    entries.push_back(
-        integral && unit.isNone()
-            ? mlir::Attribute(e.builder.getI64IntegerAttr(int64_t(value)))
-            : mlir::Attribute(e.builder.getFloatAttr(element, value)));
+  for (auto [value, entry] : llvm::zip(values, expr.entries)) {
+    entries.push_back(heldNumber(value, element, entry.value->range));
+    if (!entries.back())
+      return Value();
+  }
   auto dense = mlir::DenseElementsAttr::get(
       mlir::RankedTensorType::get({axis->size}, element), entries);
   return Value::array(
@@ -230,25 +236,8 @@ mlir::Value Elaborator::asArray(const Value &value, SourceRange range,
   switch (value.kind) {
   case Kind::Error:
     return {};
-  case Kind::Number: {
-    mlir::Type element =
-        like ? irgen::Emitter::computingType(getValueType(like)) : mlir::Type();
-    if (!value.unit.isNone())
-      element = e.f64();
-    else if (!element || !isNumber(element))
-      element = value.integral ? e.i64() : e.f32();
-    else if (isa<mlir::IntegerType>(element) && !value.integral)
-      element = e.f32();
-    if (value.digits && element.isInteger(64)) {
-      bool natural = like ? isU64(like) : *value.digits > INT64_MAX;
-      if (natural ? *value.digits >= 0 : *value.digits <= INT64_MAX) {
-        mlir::Value bits = e.constantInt(e.i64(), int64_t(*value.digits));
-        return natural ? e.cast(bits, e.builder.getIntegerType(64, false))
-                       : bits;
-      }
-    }
-    return e.constant(element, value.number);
-  }
+  case Kind::Number:
+    return numberArray(value, range, like);
   case Kind::Text:
     return e.constantText(value.text);
   case Kind::Array:

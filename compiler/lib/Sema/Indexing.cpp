@@ -74,9 +74,8 @@ Value Elaborator::spread(const Value &base, const IndexExpr &expr) {
   }
   if (base.is(Kind::Number) &&
       llvm::none_of(axes, [](AxisInfo *axis) { return axis->isPlan(); })) {
-    mlir::Type element =
-        base.unit.isNone() ? base.integral ? e.i64() : e.f32() : e.f64();
-    return Value::array(e.constant(element, base.number, axes), base.unit);
+    mlir::Value ir = numberArray(base, expr.range, mlir::Type(), axes);
+    return ir ? Value::array(ir, base.unit) : Value();
   }
   mlir::Value ir = asArray(base, expr.range);
   if (!ir)
@@ -308,7 +307,7 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
           e.builder, e.loc,
           e.typeOf(ir).withElement(e.ranged(true, e.elementOf(ir))), ir);
     if (isa<mlir::IntegerType>(element))
-      position = e.computing(position);
+      position = e.bits(position);
     if (state && isNumber(element) && !e.isRange(ir))
       inside = andMask(inside, isPosition(position, *along));
     ir = e.pick(ir, along, position);

@@ -71,8 +71,7 @@ bool Elaborator::checkedKey(mlir::Value &key, SourceRange range) {
           "a key is a number, found " + describe(Value::array(key)));
     return false;
   }
-  if (!isU64(element))
-    key = e.computing(key);
+  key = e.computing(key);
   return true;
 }
 
@@ -109,13 +108,17 @@ bool Elaborator::evalKeyArms(const CaseExpr &expr,
       continue;
     }
     size_t count = std::max(parts.size(), keys.size());
+    // Parts that an arm lacks are the others' zeros.
     while (parts.size() < count)
       parts.push_back(e.constant(e.valueTypeOf(keys[parts.size()]), 0));
     while (keys.size() < count)
       keys.push_back(e.constant(e.valueTypeOf(parts[keys.size()]), 0));
     for (size_t i = 0; i < count; ++i) {
-      // Keys of different types meet in f64.
-      if (e.valueTypeOf(parts[i]) != e.valueTypeOf(keys[i])) {
+      // Keys of different types meet in f64, but for whole numbers.
+      if (isa<mlir::IntegerType>(e.valueTypeOf(parts[i])) &&
+          isa<mlir::IntegerType>(e.valueTypeOf(keys[i]))) {
+        unify(parts[i], keys[i]);
+      } else if (e.valueTypeOf(parts[i]) != e.valueTypeOf(keys[i])) {
         parts[i] = e.cast(parts[i], e.f64());
         keys[i] = e.cast(keys[i], e.f64());
       }

@@ -1,6 +1,6 @@
 // Arithmetic, comparison and logic.
 // Operands are brought to one element type and unit. Numbers in the text adapt;
-// between values i64 gives way to f32 and f32 to f64. Constants fold in f64.
+// between values i64 gives way to f32 and f32 to f64.
 #include "Elaborator.h"
 #include "Unsigned.h"
 #include "llvm/ADT/StringExtras.h"
@@ -9,33 +9,6 @@
 using namespace route;
 using namespace route::sema;
 using namespace route::ast;
-
-bool Elaborator::unify(mlir::Value &lhs, mlir::Value &rhs) {
-  mlir::Type floating[] = {irgen::Emitter::computingType(e.valueTypeOf(rhs)),
-                           irgen::Emitter::computingType(e.valueTypeOf(lhs))};
-  if (isa<mlir::FloatType>(floating[0]))
-    lhs = asFloat(e, lhs, floating[0]);
-  if (isa<mlir::FloatType>(floating[1]))
-    rhs = asFloat(e, rhs, floating[1]);
-  lhs = e.computing(lhs);
-  rhs = e.computing(rhs);
-  mlir::Type a = e.valueTypeOf(lhs), b = e.valueTypeOf(rhs);
-  if (a == b)
-    return true;
-  auto rank = [](mlir::Type type) {
-    if (type.isF64())
-      return 3;
-    if (isa<mlir::FloatType>(type))
-      return 2;
-    return type.isInteger(64) ? 1 : 0;
-  };
-  if (rank(a) == 0 || rank(b) == 0)
-    return false;
-  mlir::Type common = rank(a) > rank(b) ? a : b;
-  lhs = e.cast(lhs, common);
-  rhs = e.cast(rhs, common);
-  return true;
-}
 
 bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left,
                          SourceRange right, mlir::Value &a, mlir::Value &b,
@@ -72,7 +45,7 @@ bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left,
                               : missingUnit(r, right, l.unit));
     return false;
   }
-  if (!unify(a, b)) {
+  if (!meet(a, b)) {
     error(diag::typeMismatch, range,
           what + " takes values of one type, found " +
               describe(Value::array(a, l.unit)) + " and " +
@@ -96,50 +69,23 @@ bool Elaborator::prepare(const Value &lhs, const Value &rhs, SourceRange left,
   return true;
 }
 
-/// Sums and products of whole numbers where a double lacks digits; nothing for
-/// what no integer type holds.
-static std::optional<Value> foldWhole(ast::BinaryOp op, const Value &a,
-                                      const Value &b) {
-  auto whole = [](const Value &value) -> std::optional<__int128> {
-    if (value.digits || !value.integral || std::fabs(value.number) > 0x1p53)
-      return value.digits;
-    return __int128(value.number);
-  };
-  std::optional<__int128> x = whole(a), y = whole(b), result = 0;
-  bool beyond =
-      !x || !y ||
-      (op == ast::BinaryOp::Add   ? __builtin_add_overflow(*x, *y, &*result)
-       : op == ast::BinaryOp::Sub ? __builtin_sub_overflow(*x, *y, &*result)
-       : op == ast::BinaryOp::Mul ? __builtin_mul_overflow(*x, *y, &*result)
-                                  : true);
-  if (beyond || *result > UINT64_MAX || *result < INT64_MIN)
-    return std::nullopt;
-  Value value = Value::literal(double(*result), /*integral=*/true);
-  value.digits = result;
-  return value;
-}
-
-/// The folded value of an operation on constants.
-static Value fold(ast::BinaryOp op, const Value &a, const Value &b) {
-  bool integral = a.integral && b.integral;
-  if (a.digits || b.digits)
-    if (std::optional<Value> exact = foldWhole(op, a, b))
-      return *exact;
-  switch (op) {
-  case ast::BinaryOp::Add:
-    return Value::literal(a.number + b.number, integral, a.unit);
-  case ast::BinaryOp::Sub:
-    return Value::literal(a.number - b.number, integral, a.unit);
-  case ast::BinaryOp::Mul:
-    return Value::literal(a.number * b.number, integral, a.unit * b.unit);
-  case ast::BinaryOp::Div:
-    return Value::literal(a.number / b.number,
-                          integral && std::fmod(a.number, b.number) == 0,
-                          a.unit / b.unit);
-  default:
-    return Value::literal(std::pow(a.number, b.number),
-                          integral && b.number >= 0, a.unit);
-  }
+/// Operands that one is chosen of: their type is that of the result.
+bool Elaborator::chooseType(const Value &lhs, const Value &rhs,
+                            SourceRange left, SourceRange right, mlir::Value &a,
+                            mlir::Value &b, SourceRange range, StringRef what) {
+  if (!prepare(lhs, rhs, left, right, a, b, nullptr, /*sameUnit=*/true, range,
+               what))
+    return false;
+  if (e.valueTypeOf(a) == e.valueTypeOf(b))
+    return true;
+  for (auto [value, place] : {std::pair(&lhs, left), std::pair(&rhs, right)})
+    if (value->is(Kind::Number)) { // below zero, beside a u64
+      error(diag::typeMismatch, place,
+            "expected " + numbersOf(e.builder.getIntegerType(64, false)))
+          .help("int(…) of the other side makes both i64");
+      return false;
+    }
+  return unify(a, b);
 }
 
 /// Help for `now + 30` and `now + 30 seconds`: the number with its unit, for
@@ -210,6 +156,7 @@ Value Elaborator::arithmetic(ast::BinaryOp op, const Value &lhs,
   mlir::Value a, b;
   if (!prepare(lhs, rhs, left, right, a, b, nullptr, additive, range, what))
     return Value();
+  a = e.bits(a), b = e.bits(b);
   mlir::Type element = e.valueTypeOf(a);
   if (!isNumber(element)) {
     error(diag::typeMismatch, range,
@@ -287,8 +234,6 @@ Value Elaborator::evalUnary(const UnaryExpr &expr) {
     return value;
   if (value.is(Kind::Number)) {
     value.number = -value.number;
-    if (value.digits)
-      value.digits = -*value.digits;
     return value;
   }
   mlir::Value ir = asArray(value, expr.operand->range, e.f32());
@@ -369,10 +314,62 @@ Value Elaborator::coalesceValues(const BinaryExpr &expr) {
   if (rhs.isError())
     return rhs;
   mlir::Value a, b;
-  if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr, true,
-               expr.range, "'\?\?'"))
+  if (!chooseType(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, expr.range,
+                  "'\?\?'"))
     return Value();
   return Value::array(e.coalesce(a, b), lhs.unit);
+}
+
+/// A chain of `and` or `or`.
+Value Elaborator::evalLogic(const ast::BinaryExpr &expr) {
+  std::vector<const Expr *> written;
+  chainOf(expr, expr.op, written);
+  std::vector<Value> operands;
+  for (const Expr *operand : written) {
+    operands.push_back(eval(*operand));
+    if (operands.back().isError())
+      return Value();
+    if (operands.back().is(Kind::Lazy) && !cx.along && !cx.forceDense)
+      return lazily(expr);
+  }
+  return logic(expr.op, operands, expr.range);
+}
+
+/// `x at t`: a match from x on; `router(…) at rows`: as it was recorded.
+Value Elaborator::evalAt(const ast::BinaryExpr &expr) {
+  if (auto *call = dyn_cast<CallExpr>(ignoreParens(expr.lhs.get())))
+    if (auto *name = dyn_cast<NameExpr>(call->callee.get())) {
+      Value callee = lookup(name->name, /*quiet=*/true);
+      if (callee.is(Kind::Route))
+        if (callee.route->decl && callee.route->decl->isRouter)
+          return evalRecorded(expr, *callee.route);
+    }
+  Value lhs = eval(*expr.lhs), rhs = eval(*expr.rhs);
+  if (lhs.isError() || rhs.isError())
+    return Value();
+  if ((lhs.is(Kind::Lazy) || rhs.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
+    return lazily(expr);
+  if (lhs.is(Kind::Plan)) {
+    error(diag::wrongKind, expr.lhs->range,
+          "'at' replays what a router chose, found " + describe(lhs))
+        .help("call the router here, so that its weights can be worked out "
+              "for the recorded rows");
+    return Value();
+  }
+  if (lhs.is(Kind::Record) && lhs.part("label") && lhs.part("score")) {
+    // What is nearest, where it is near enough.
+    Value near = compareValues(ast::BinaryOp::Ge, *lhs.part("score"), rhs,
+                               expr.range, expr.lhs->range, expr.rhs->range);
+    return near.isError() ? near : withoutFar(*lhs.part("label"), near.ir);
+  }
+  mlir::Value a, b;
+  if (!chooseType(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, expr.range,
+                  "'at'"))
+    return Value();
+  Value truth = compareValues(ast::BinaryOp::Ge, lhs, rhs, expr.range,
+                              expr.lhs->range, expr.rhs->range);
+  return truth.isError() ? truth
+                         : Value::group(Kind::Match, {truth, Value::array(a)});
 }
 
 Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
@@ -402,60 +399,20 @@ Value Elaborator::evalBinary(const ast::BinaryExpr &expr) {
                 "a range stands after 'in' of a loop or in a case");
   case Op::Subset:
     return evalSubset(expr);
+  case Op::And:
+  case Op::Or:
+    return evalLogic(expr);
+  case Op::At:
+    return evalAt(expr);
   default:
     break;
   }
-  if (expr.op == Op::And || expr.op == Op::Or) {
-    std::vector<const Expr *> written;
-    chainOf(expr, expr.op, written);
-    std::vector<Value> operands;
-    for (const Expr *operand : written) {
-      operands.push_back(eval(*operand));
-      if (operands.back().isError())
-        return Value();
-      if (operands.back().is(Kind::Lazy) && !cx.along && !cx.forceDense)
-        return lazily(expr);
-    }
-    return logic(expr.op, operands, expr.range);
-  }
-  if (expr.op == Op::At)
-    if (auto *call = dyn_cast<CallExpr>(ignoreParens(expr.lhs.get())))
-      if (auto *name = dyn_cast<NameExpr>(call->callee.get())) {
-        Value callee = lookup(name->name, /*quiet=*/true);
-        if (callee.is(Kind::Route))
-          if (callee.route->decl && callee.route->decl->isRouter)
-            return evalRecorded(expr, *callee.route);
-      }
   Value lhs = eval(*expr.lhs);
   Value rhs = eval(*expr.rhs);
   if (lhs.isError() || rhs.isError())
     return Value();
-  if (lhs.is(Kind::Lazy) || rhs.is(Kind::Lazy)) {
-    if (!cx.along && !cx.forceDense)
-      return lazily(expr);
-  }
-  if (expr.op == Op::At && lhs.is(Kind::Plan)) {
-    error(diag::wrongKind, expr.lhs->range,
-          "'at' replays what a router chose, found " + describe(lhs))
-        .help("call the router here, so that its weights can be worked out "
-              "for the recorded rows");
-    return Value();
-  }
-  if (expr.op == Op::At && lhs.is(Kind::Record) && lhs.part("label") &&
-      lhs.part("score")) { // what is nearest, where it is near enough
-    Value near = compareValues(ast::BinaryOp::Ge, *lhs.part("score"), rhs,
-                               expr.range, expr.lhs->range, expr.rhs->range);
-    return near.isError() ? near : withoutFar(*lhs.part("label"), near.ir);
-  }
-  if (expr.op == Op::At) {
-    mlir::Value a, b;
-    if (!prepare(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, nullptr,
-                 true, expr.range, "'at'"))
-      return Value();
-    return Value::group(
-        Kind::Match,
-        {Value::array(e.compare(CompareKind::ge, a, b)), Value::array(a)});
-  }
+  if ((lhs.is(Kind::Lazy) || rhs.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
+    return lazily(expr);
   return arithmetic(expr.op, lhs, rhs, expr.range, expr.lhs->range,
                     expr.rhs->range);
 }

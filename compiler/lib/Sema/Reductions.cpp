@@ -193,7 +193,7 @@ bool Elaborator::evalOperands(Reduction &r) {
       if (r.plan)
         ir = e.broadcastTo(ir, r.plan);
       r.unit = r.operands.empty() ? value.unit : r.unit * value.unit;
-      r.natural = isU64(e.elementOf(ir));
+      r.natural = isU64(e.elementOf(ir)) && r.form == Form::Plain;
       bool orders =
           r.form == Form::Plain &&
           (r.kind == ReduceKind::min || r.kind == ReduceKind::max ||
@@ -204,7 +204,8 @@ bool Elaborator::evalOperands(Reduction &r) {
         ir = asFloat(e, ir, e.f64());
       else if (r.form != Form::Plain || r.kind == ReduceKind::mean)
         ir = asFloat(e, ir, e.f32());
-      r.operands.push_back(e.computing(ir));
+      r.operands.push_back(r.kind == ReduceKind::mode ? e.computing(ir)
+                                                      : e.bits(ir));
     }
     return true;
   });

@@ -306,9 +306,7 @@ TypeInfo Elaborator::resolveCollection(const TypeExpr &written,
         .help("leave it out of the list, or make the whole optional: '[u32]?'");
     return noType();
   }
-  mlir::Type member = isU64(inner.element)
-                          ? inner.element
-                          : irgen::Emitter::computingType(inner.element);
+  mlir::Type member = irgen::Emitter::computingType(inner.element);
   bool list = isa<ast::ListType>(written);
   TypeInfo type =
       elementType(list ? mlir::Type(route::ListType::get(&context, member))
@@ -409,7 +407,15 @@ Value Elaborator::convert(Value value, const TypeInfo &type,
       (value.number == 0 || !std::isfinite(value.number)))
     value.unit = type.unit;
   Unit unit = value.unit;
-  mlir::Value ir = asArray(value, range, target);
+  mlir::Value ir;
+  if (value.is(Kind::Number) && isNumber(target) && unit == type.unit) {
+    mlir::TypedAttr attr = heldNumber(value, target, range);
+    ir = attr ? ConstantOp::create(e.builder, e.loc,
+                                   route::ArrayType::get(target), attr)
+              : mlir::Value();
+  } else {
+    ir = asArray(value, range, target);
+  }
   if (!ir)
     return Value();
   if (unit != type.unit)

@@ -252,8 +252,8 @@ enum route_port_role {
   /* Input, i32 or i64 [parents + 1]: offsets of the ragged axis `subject`; its
    * one listed axis is the parent. */
   ROUTE_ROLE_OFFSETS = 1,
-  /* Input, u64 over the item axis: what random draws are keyed by. Where the
-   * host gives none, item i gets the call's id + i. */
+  /* Input, u64 over the item axis, where no other tells how many items there
+   * are: their ids, no part of draws. Not given, they are the call's id + i. */
   ROUTE_ROLE_ID = 2,
   /* Outputs of plan number `subject` of this entry, all rows of them written.
    * As inputs (an event that takes a plan), the same columns handed back. */

@@ -118,6 +118,21 @@ static bool readMoney(const Json &json, double &value) {
   }
 }
 
+/// The f32 that a half type is rounded from once: of two neighbours of a value
+/// between them the one whose last bit is set.
+static float roundedToOdd(double value) {
+  float single = static_cast<float>(value);
+  if (!std::isfinite(single) || static_cast<double>(single) == value)
+    return single;
+  uint32_t bits;
+  memcpy(&bits, &single, sizeof(bits));
+  if (std::fabs(static_cast<double>(single)) > std::fabs(value))
+    --bits;
+  bits |= 1;
+  memcpy(&single, &bits, sizeof(bits));
+  return single;
+}
+
 static bool readFloat(const Json &json, const route_type_desc &type,
                       char *target, std::string &expected) {
   uint32_t element = type.element;
@@ -142,7 +157,6 @@ static bool readFloat(const Json &json, const route_type_desc &type,
                      : "a number, \"inf\", \"-inf\" or \"nan\"";
     return false;
   }
-  // Half types round from f32, as everywhere in the language.
   float single = static_cast<float>(value);
   uint16_t half;
   switch (element) {
@@ -153,10 +167,10 @@ static bool readFloat(const Json &json, const route_type_desc &type,
     memcpy(target, &single, sizeof(single));
     return true;
   case ROUTE_BF16:
-    half = num::toBf16(single);
+    half = num::toBf16(roundedToOdd(value));
     break;
   default:
-    half = num::toF16(single);
+    half = num::toF16(roundedToOdd(value));
     break;
   }
   memcpy(target, &half, sizeof(half));

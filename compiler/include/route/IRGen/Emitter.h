@@ -67,8 +67,10 @@ public:
   /// Casts to `element`; a range stays one.
   mlir::Value cast(mlir::Value value, mlir::Type element);
   /// The value with its stored element type widened to one computed in: f32,
-  /// f64, i64 or i1 (others are kept).
+  /// f64, i64, u64 or i1 (others are kept).
   mlir::Value computing(mlir::Value value);
+  /// The same with the i64 of its bits for a u64: what sums and products take.
+  mlir::Value bits(mlir::Value value);
   static mlir::Type computingType(mlir::Type element);
 
   // Movement.

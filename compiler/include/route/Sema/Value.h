@@ -101,8 +101,9 @@ struct Value {
   Unit unit;
   double number = 0;
   bool integral = false;
-  /// Of a whole number beyond 2^53: all its digits, which a double lacks.
-  std::optional<__int128> digits;
+  /// Of a whole number: its size, where 64 bits hold it. A double lacks digits
+  /// beyond 2^53; the sign is that of `number`.
+  uint64_t magnitude = 0;
   std::string text;
   AxisInfo *axis = nullptr;
   std::shared_ptr<std::vector<Value>> parts;
@@ -139,6 +140,8 @@ struct Value {
     Value v;
     v.kind = Kind::Number, v.number = number, v.integral = integral,
     v.unit = unit;
+    if (integral && number > -0x1p64 && number < 0x1p64)
+      v.magnitude = uint64_t(number < 0 ? -number : number);
     return v;
   }
   static Value ofKind(Kind kind) {
