@@ -12,9 +12,11 @@ public:
   explicit Budgets(Elaborator &sema) : s(sema), e(sema.e) {}
 
   // Budgets.cpp
-  /// The budget of that name for the candidates at hand, null after an error;
-  /// `call` is the call that it binds, if it is one.
-  mlir::FlatSymbolRefAttr named(const ast::Name &name, SourceRange call = {});
+  /// The budget that `path`, `room` or `fleet.room`, names, for the candidates
+  /// at hand, null after an error; `call` is the call that it binds, if it is
+  /// one.
+  mlir::FlatSymbolRefAttr named(llvm::ArrayRef<ast::Name> path,
+                                SourceRange call = {});
   /// Those that an `under` lists, added to `symbols`.
   bool under(const std::vector<ast::ExprPtr> &exprs,
              llvm::SmallVectorImpl<mlir::Attribute> &symbols,
@@ -44,6 +46,8 @@ private:
     double least, most;
     int64_t row = -1;
   };
+  std::pair<const ast::BudgetDecl *, Scope *>
+  declared(llvm::ArrayRef<ast::Name> path);
   bool elaborate(const ast::BudgetDecl &decl, AxisInfo *pool);
   bool yieldIn(mlir::Region &region, llvm::function_ref<bool(Yielded &)> body);
   bool readWindow(const ast::BudgetDecl &decl, Window &found);
