@@ -275,6 +275,8 @@ private:
         schema.params.push_back(std::move(row));
       } else if (role != "param" && schema.findState(name) < 0) {
         auto state = symbols.lookup<StateOp>(name);
+        if (isa<TextType>(array.getElementType()))
+          return notCovered(declarationOf(entry, name), "state of texts");
         FailureOr<Attribute> initial =
             state ? initialOf(state) : initialOf(columnOf(name));
         if (failed(initial))
