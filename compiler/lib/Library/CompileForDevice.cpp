@@ -12,6 +12,47 @@
 using namespace mlir;
 using namespace route;
 
+/// Runs the passes that make kernels. What they refuse for want of a kernel is
+/// not told but put into `refusal`.
+static LogicalResult makeKernels(ModuleOp module, const LibraryOptions &options,
+                                 std::string &refusal) {
+  ScopedDiagnosticHandler handler(
+      module.getContext(), [&](Diagnostic &diagnostic) {
+        bool refuses = diagnostic.getSeverity() == DiagnosticSeverity::Error &&
+                       noticeOf(diagnostic) == Notice::notOnDevice;
+        if (refuses)
+          refusal = diagnostic.str();
+        return success(refuses);
+      });
+  PassManager kernels(module.getContext());
+  kernels.enableVerifier(false);
+  addKernelPasses(kernels, options.kernels);
+  return kernels.run(module);
+}
+
+/// Marks the entries for which there is no kernel, each tried by itself;
+/// failure where that is none.
+static LogicalResult markRefused(ModuleOp module,
+                                 const LibraryOptions &options) {
+  Builder b(module.getContext());
+  bool any = false;
+  // What else is to be said of an entry is said when all are compiled.
+  ScopedDiagnosticHandler silence(module.getContext(),
+                                  [](Diagnostic &) { return success(); });
+  for (func::FuncOp entry : getEntries(module)) {
+    OwningOpRef<ModuleOp> alone = module.clone();
+    for (func::FuncOp other : getEntries(*alone))
+      if (other.getSymName() != entry.getSymName())
+        other->setAttr(kNotOnDeviceAttr, b.getStringAttr("not tried"));
+    std::string refusal;
+    if (succeeded(makeKernels(*alone, options, refusal)) || refusal.empty())
+      continue;
+    entry->setAttr(kNotOnDeviceAttr, b.getStringAttr(refusal));
+    any = true;
+  }
+  return success(any);
+}
+
 FailureOr<DeviceLibrary>
 route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
   DeviceLibrary device;
@@ -19,11 +60,15 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
     attachTuning(module, options.tuning);
   if (options.tunable)
     module->setAttr(ragged::kTunableAttr, UnitAttr::get(module.getContext()));
-  PassManager kernels(module.getContext());
-  kernels.enableVerifier(false);
-  addKernelPasses(kernels, options.kernels);
-  if (failed(kernels.run(module)))
-    return failure();
+  OwningOpRef<ModuleOp> before = module.clone();
+  std::string refusal;
+  if (failed(makeKernels(module, options, refusal))) {
+    if (refusal.empty() || failed(markRefused(*before, options)))
+      return failure();
+    module.getBodyRegion().takeBody(before->getBodyRegion());
+    if (failed(makeKernels(module, options, refusal)))
+      return failure();
+  }
   if (!options.tuning.device.empty() && !module->hasAttr(ragged::kTunedAttr))
     emitNotice(module.getLoc(), Notice::staleTuning)
         << "no finding is about a product of this spec";

@@ -19,7 +19,8 @@ enum class Notice : unsigned {
   badTuning,        ///< a finding that names what a product does not have
   staleTuning,      ///< findings about no product; a warning
   notOnTensorCores, ///< a product that stays off tensor cores; a warning
-  notOnDevice,      ///< an entry without code for GPUs; a warning
+  notOnDevice,      ///< an entry without code for GPUs; a warning, or the
+                    ///< error of a pass, which the compilation turns into one
 };
 
 /// A diagnostic of a kind, whose words the caller adds.
@@ -49,6 +50,15 @@ inline mlir::LogicalResult notCovered(mlir::Operation *op,
   return emitNotice(op->getLoc(), Notice::notCovered)
          << "compiled code does not cover " << what
          << " yet; the interpreter does";
+}
+
+/// Refuses `op` on a GPU: its entry keeps its code for CPUs, and `why` is told.
+inline mlir::LogicalResult refuseOnDevice(mlir::Operation *op,
+                                          const llvm::Twine &why) {
+  mlir::InFlightDiagnostic diagnostic = mlir::emitError(op->getLoc());
+  diagnostic.getUnderlyingDiagnostic()->getMetadata().push_back(
+      mlir::DiagnosticArgument(static_cast<unsigned>(Notice::notOnDevice)));
+  return diagnostic << why;
 }
 
 } // namespace route

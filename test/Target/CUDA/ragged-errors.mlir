@@ -33,7 +33,7 @@ func.func @tensors(%c: tensor<6xi32>, %o: tensor<7xi32>) -> tensor<7xi32> {
 
 // -----
 func.func @ranks(%x: memref<?x64xf32>, %i: memref<?x33xi32>, %w: memref<64x32x64xf32>, %y: memref<?x32xf32>) {
-  // expected-error @+1 {{compiled code does not cover combining more than 32 choices on a GPU yet}}
+  // expected-error @+1 {{no kernel combines more than 32 choices}}
   ragged.slot_matmul rows(%x : memref<?x64xf32>) slots 33 idx(%i : memref<?x33xi32>) weights(%w : memref<64x32x64xf32>)
       combined outs(%y : memref<?x32xf32>) {
   ^bb0(%a: f32):
@@ -44,7 +44,7 @@ func.func @ranks(%x: memref<?x64xf32>, %i: memref<?x33xi32>, %w: memref<64x32x64
 
 // -----
 func.func @parts(%x: memref<?x64xf32>, %i: memref<?x2xi32>, %w: memref<8x64x96xf32>, %y: memref<?x32xf32>) {
-  // expected-error @+1 {{compiled code does not cover 3 interleaved parts of a product on a GPU yet}}
+  // expected-error @+1 {{no kernel multiplies 3 interleaved parts}}
   ragged.slot_matmul rows(%x : memref<?x64xf32>) slots 2 idx(%i : memref<?x2xi32>) weights(%w : memref<8x64x96xf32>)
       transposed interleaved 3 outs(%y : memref<?x32xf32>) {
   ^bb0(%a: f32, %b: f32, %c: f32):

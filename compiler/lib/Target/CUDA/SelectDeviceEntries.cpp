@@ -79,7 +79,8 @@ struct SelectDeviceEntries
     for (auto entry : getOperation().getOps<func::FuncOp>()) {
       if (!entry->hasAttr(kEntryAttr))
         continue;
-      std::string objection = objectionTo(entry);
+      auto given = entry->getAttrOfType<StringAttr>(kNotOnDeviceAttr);
+      std::string objection = given ? given.str() : objectionTo(entry);
       if (objection.empty()) {
         ++numSelected;
         continue;

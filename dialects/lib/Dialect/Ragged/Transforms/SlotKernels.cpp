@@ -466,7 +466,7 @@ void SlotKernel::writeColumns(Value first, ArrayRef<Value> totals) {
 LogicalResult lowerToKernels(SlotMatmulOp op, bool early) {
   int64_t ranks = op.getCombined() ? op.getRanks() : 1;
   if (ranks > 32)
-    return notCovered(op, "combining more than 32 choices on a GPU");
+    return refuseOnDevice(op, "no kernel combines more than 32 choices");
   Shares shares;
   shares.ranks = ranks;
   shares.ofLane = 2;
@@ -478,8 +478,8 @@ LogicalResult lowerToKernels(SlotMatmulOp op, bool early) {
     shares.ofLane = few ? 1 : 2;
     shares.columns = std::max<int64_t>(1, 32 * shares.ofLane / op.getParts());
     if (kSlotColumns % op.getParts() != 0)
-      return notCovered(op, Twine(op.getParts()) +
-                                " interleaved parts of a product on a GPU");
+      return refuseOnDevice(op, "no kernel multiplies " + Twine(op.getParts()) +
+                                    " interleaved parts");
     shares.splits = 8;
     while (32 * ranks * shares.splits > 1024)
       shares.splits /= 2;

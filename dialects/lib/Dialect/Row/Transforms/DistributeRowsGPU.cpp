@@ -153,9 +153,10 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
                           atomic)))
     return failure();
   if (emitter.sharedBytes * (block / 32) > kMaxSharedBytes)
-    return notCovered(program, "rows that need " +
-                                   Twine(emitter.sharedBytes * (block / 32)) +
-                                   " bytes of a GPU's shared memory");
+    return refuseOnDevice(
+        program, "its items need " + Twine(emitter.sharedBytes * (block / 32)) +
+                     " bytes of shared memory, and a block has " +
+                     Twine(kMaxSharedBytes));
 
   Value items = memref::DimOp::create(b, buffers[any], 0);
   Value grid =
