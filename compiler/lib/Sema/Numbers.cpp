@@ -39,7 +39,10 @@ std::optional<llvm::APInt> sema::wholeOf(const Value &number) {
 
 /// The constant of a whole number, which is less exact beyond 64 bits.
 static Value wholeValue(const llvm::APInt &whole) {
-  Value value = Value::literal(whole.signedRoundToDouble(), /*integral=*/true);
+  llvm::APFloat number(llvm::APFloat::IEEEdouble());
+  number.convertFromAPInt(whole, /*IsSigned=*/true,
+                          llvm::APFloat::rmNearestTiesToEven);
+  Value value = Value::literal(number.convertToDouble(), /*integral=*/true);
   llvm::APInt size = whole.abs();
   value.magnitude = size.isIntN(64) ? size.getZExtValue() : 0;
   return value;

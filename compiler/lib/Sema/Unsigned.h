@@ -1,6 +1,6 @@
-// Numbers in the text as elements, and what keeps u64 right beside arithmetic
-// on i64 of the same bits. Sums, products and equality need nothing; order,
-// size and what becomes a float look at the type first.
+// Numbers in the text as elements, and what keeps u64 right.
+// Arithmetic is on i64 of the same bits. Sums, products and equality need
+// nothing; order, size and what becomes a float look at the type first.
 #ifndef ROUTE_LIB_SEMA_UNSIGNED_H
 #define ROUTE_LIB_SEMA_UNSIGNED_H
 
