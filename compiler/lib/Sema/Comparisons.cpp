@@ -70,8 +70,6 @@ Value Elaborator::labelOf(const Expr &expr, const Value &like) {
   if (name->name.text == "timeout" && element.isInteger(64) &&
       lookup(name->name, /*quiet=*/true).isError())
     return Value::literal(408, true);
-  if (isa<TextType>(element) && lookup(name->name, /*quiet=*/true).isError())
-    return Value::array(e.constantText(name->name.text));
   return Value();
 }
 
@@ -98,6 +96,15 @@ Value Elaborator::comparand(const Expr &written, const Value &a) {
                          "expected a label: " + llvm::join(known, ", "));
     if (llvm::is_contained(known, text->value))
       message.help("labels stand without quotes: " + text->value);
+    return Value();
+  }
+  bool texts = a.is(Kind::Text) ||
+               (a.is(Kind::Array) && isa<TextType>(e.valueTypeOf(a.ir)));
+  if (name && texts && isFree(written)) {
+    error(diag::unknownName, name->name.range,
+          "unknown name '" + name->name.text + "'")
+        .suggest(name->name.text, namesInSight())
+        .help("a text stands in quotes: \"" + name->name.text + "\"");
     return Value();
   }
   if (!name || !coded || !isFree(written))
@@ -293,9 +300,7 @@ Value Elaborator::evalCase(const CaseExpr &expr) {
     } else if (!expr.subject) {
       condition = evalTruth(*arm.test);
     } else {
-      Value test = labelOf(*arm.test, subject);
-      if (test.isError())
-        test = eval(*arm.test);
+      Value test = comparand(*arm.test, subject);
       Value equal = test.isError()
                         ? Value()
                         : compareValues(ast::BinaryOp::Eq, subject, test,

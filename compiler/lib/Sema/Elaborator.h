@@ -74,6 +74,10 @@ private:
   ScopePtr loadModule(FileId file);
   ScopePtr scopeOf(FileId file) const;
   void nameModules();
+  // Placement.cpp
+  void checkPlaces(const ast::Module &module);
+  void misplaced(const ast::Decl &decl, llvm::StringRef why,
+                 llvm::StringRef note);
   void declareAll(const ast::Module &module, Scope &scope);
   void declare(const ast::Decl &decl, Scope &scope);
   bool bindName(Scope &scope, const ast::Name &name, Scope::Entry entry);
@@ -87,6 +91,7 @@ private:
   bool explainName(const ast::Name &name, DiagnosticBuilder &message);
   static bool explainFunction(const ast::Name &name, StringRef argument,
                               DiagnosticBuilder &message);
+  std::vector<std::string> namesInSight();
   Value lookup(const ast::Name &name, bool quiet = false);
   /// A column of items by its name alone, with its axis; null where there is
   /// none.
@@ -565,6 +570,9 @@ private:
   void addInnerAxes(PoolInfo &pool, Frame &frame);
   Value runPool(PoolInfo &pool, AxisInfo *plan, const std::vector<Value> &args,
                 SourceRange range);
+  Value runOnAll(
+      PoolInfo &pool, const std::vector<Value> &args, SourceRange range,
+      llvm::function_ref<Value(AxisInfo *, const std::vector<Value> &)> run);
   Value runGuarded(PoolInfo &pool, AxisInfo *plan,
                    const std::vector<Value> &args, SourceRange range);
   mlir::Value requirement(PoolInfo &pool, const ast::RequireDecl &decl,

@@ -225,6 +225,19 @@ Elaborator::ItemColumn Elaborator::itemColumn(const Name &name) {
   return own ? own : find(/*own=*/false);
 }
 
+/// What a plain name may mean here, for suggestions.
+std::vector<std::string> Elaborator::namesInSight() {
+  std::vector<std::string> names = cx.scope->visibleNames();
+  for (AxisInfo *axis : itemAxes)
+    for (const ColumnInfo &column : axis->columns)
+      names.push_back(column.name);
+  if (cx.candidate)
+    columnNames(*cx.candidate, names);
+  llvm::append_range(names, builtinNames());
+  llvm::append_range(names, std::vector<std::string>{"now", "inf", "nan"});
+  return names;
+}
+
 Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     if (auto column = columnOf(*cx.candidate, name.text))
@@ -260,14 +273,7 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
         .help("a choice is bound by it with 'under " + name.text + "'");
     return Value();
   }
-  std::vector<std::string> names = cx.scope->visibleNames();
-  for (AxisInfo *axis : itemAxes)
-    for (const ColumnInfo &column : axis->columns)
-      names.push_back(column.name);
-  if (cx.candidate)
-    columnNames(*cx.candidate, names);
-  llvm::append_range(names, builtinNames());
-  llvm::append_range(names, std::vector<std::string>{"now", "inf", "nan"});
+  std::vector<std::string> names = namesInSight();
   auto message =
       error(diag::unknownName, name.range, "unknown name '" + name.text + "'");
   if (!explainName(name, message))

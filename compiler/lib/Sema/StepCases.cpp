@@ -69,9 +69,7 @@ mlir::Value Elaborator::testCondition(const CaseArm &arm,
       return {};
     return e.binary(BinaryKind::logical_and, above.ir, below.ir);
   }
-  Value test = labelOf(*arm.test, subject);
-  if (test.isError())
-    test = eval(*arm.test);
+  Value test = comparand(*arm.test, subject);
   if (test.isError())
     return {};
   return compareValues(ast::BinaryOp::Eq, subject, test, arm.range, arm.range,
