@@ -159,6 +159,11 @@ mlir::Value Emitter::pick(mlir::Value value, AxisInfo *along,
   // Stored numbers of other widths are positions too.
   if (isa<IntegerType>(valueTypeOf(position)))
     position = cast(position, i64());
+  // At a position that may be unknown, so is the element.
+  if (isRange(position) && !isRange(value))
+    value = CastOp::create(
+        builder, loc, typeOf(value).withElement(ranged(true, elementOf(value))),
+        value);
   return PickOp::create(builder, loc, value, along->symbol, position);
 }
 

@@ -301,11 +301,6 @@ Value Elaborator::evalIndex(const IndexExpr &expr) {
       return Value();
     auto [along, position, all] = *at;
     mlir::Type element = e.valueTypeOf(position);
-    // At a position that may be unknown, so is the element.
-    if (e.isRange(position) && !e.isRange(ir))
-      ir = CastOp::create(
-          e.builder, e.loc,
-          e.typeOf(ir).withElement(e.ranged(true, e.elementOf(ir))), ir);
     if (isa<mlir::IntegerType>(element))
       position = e.bits(position);
     if (state && isNumber(element) && !e.isRange(ir))

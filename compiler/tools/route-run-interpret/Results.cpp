@@ -34,8 +34,8 @@ LogicalResult Executor::Call::encodeArray(const PortSchema &port,
     std::optional<Element> value = endOf(element, end == End::Upper, interval);
     if (end == End::Known)
       value = Element(int64_t(value.has_value()));
-    if (!value)
-      continue;
+    if (!value) // no row, where it would be one
+      value = zeroOf(stripRange(array.elementType));
     if (port.type.element != ROUTE_TEXT) {
       writeBuffer(port.type.element, data, place, *value);
       continue;

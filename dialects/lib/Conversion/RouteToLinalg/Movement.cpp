@@ -339,10 +339,21 @@ LogicalResult Lowering::lowerPick(PickOp op) {
   Value single = tensor::ExpandShapeOp::create(
       b, loc, RankedTensorType::get(extents, b.getI32Type()), places, groups,
       shape);
-  set(op.getResult(),
-      tensor::CollapseShapeOp::create(b, loc, tensorType(to),
-                                      takeAt(table, single, loc), groups)
-          .getResult());
+  Value taken = tensor::CollapseShapeOp::create(
+      b, loc, tensorType(to), takeAt(table, single, loc), groups);
+  // Outside there is nothing: zero, or no row.
+  if (isa<RefType>(to.getElementType()))
+    taken = map(
+        toDims, b.getI32Type(), {Operand{taken, to}, Operand{places, to}}, loc,
+        [](OpBuilder &inner, Location at, ValueRange args) -> Value {
+          Value none =
+              arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(-1));
+          Value outside = arith::CmpIOp::create(
+              inner, at, arith::CmpIPredicate::slt, args[1],
+              arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(0)));
+          return arith::SelectOp::create(inner, at, outside, none, args[0]);
+        });
+  set(op.getResult(), taken);
   return success();
 }
 
