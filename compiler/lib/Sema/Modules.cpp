@@ -73,6 +73,7 @@ void Elaborator::declare(const Decl &decl, Scope &scope) {
 }
 
 void Elaborator::declareAll(const ast::Module &module, Scope &scope) {
+  checkPlaces(module);
   for (const DeclPtr &decl : module.decls)
     declare(*decl, scope);
   // What could not be read has been told; its uses are no news.

@@ -144,12 +144,34 @@ mlir::Value Elaborator::requirement(PoolInfo &pool, const RequireDecl &decl,
   });
 }
 
+/// What `run` gives on a plan of all rows of the pool, over these rows.
+Value Elaborator::runOnAll(
+    PoolInfo &pool, const std::vector<Value> &args, SourceRange range,
+    llvm::function_ref<Value(AxisInfo *, const std::vector<Value> &)> run) {
+  AxisInfo *rows =
+      makeAxis(pool.axis->name, pool.axis->symbol.getValue().str() + ".all",
+               AxisKind::plan, range);
+  rows->parents = {pool.axis};
+  emitAxis(*rows);
+  rows->plan =
+      e.choose(ChoiceKind::all, rows, irgen::Emitter::Choice()).getResult();
+  std::vector<Value> moved;
+  for (const Value &arg : args)
+    moved.push_back(Value::array(e.broadcastTo(arg.ir, rows), arg.unit));
+  Value result = run(rows, moved);
+  return result.isError() ? result : backTo(result, rows, pool.axis, range);
+}
+
 /// Runs the bodies on the rows that keep what the pool requires.
 Value Elaborator::runGuarded(PoolInfo &pool, AxisInfo *plan,
                              const std::vector<Value> &args,
                              SourceRange range) {
-  if (!plan || pool.requirements.empty())
+  if (pool.requirements.empty())
     return runPool(pool, plan, args, range);
+  if (!plan)
+    return runOnAll(pool, args, range, [&](AxisInfo *rows, const auto &moved) {
+      return runGuarded(pool, rows, moved, range);
+    });
   mlir::Value mask;
   for (const RequireDecl *decl : pool.requirements) {
     mlir::Value holds = requirement(pool, *decl, plan);
@@ -177,20 +199,10 @@ Value Elaborator::runPool(PoolInfo &pool, AxisInfo *plan,
                           const std::vector<Value> &args, SourceRange range) {
   if (!pool.groups.empty() && plan)
     return runGroups(pool, plan, args, range);
-  if (!pool.groups.empty()) { // all rows, each on the body of its kind
-    AxisInfo *rows =
-        makeAxis(pool.axis->name, pool.axis->symbol.getValue().str() + ".all",
-                 AxisKind::plan, range);
-    rows->parents = {pool.axis};
-    emitAxis(*rows);
-    rows->plan =
-        e.choose(ChoiceKind::all, rows, irgen::Emitter::Choice()).getResult();
-    std::vector<Value> moved;
-    for (const Value &arg : args)
-      moved.push_back(Value::array(e.broadcastTo(arg.ir, rows), arg.unit));
-    Value result = runGroups(pool, rows, moved, range);
-    return result.isError() ? result : backTo(result, rows, pool.axis, range);
-  }
+  if (!pool.groups.empty()) // each row on the body of its kind
+    return runOnAll(pool, args, range, [&](AxisInfo *rows, const auto &moved) {
+      return runGroups(pool, rows, moved, range);
+    });
   if (!pool.body)
     return fail(diag::wrongKind, range,
                 "pool '" + pool.axis->name + "' has no body to run");

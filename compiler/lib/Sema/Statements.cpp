@@ -67,7 +67,14 @@ bool Elaborator::executeStmt(const Stmt &stmt) {
     const Decl &decl = *cast<DeclStmt>(stmt).decl;
     if (auto *let = dyn_cast<LetDecl>(&decl))
       return bindLet(*let);
-    return true; // declared when the route was
+    const RouteDecl *route = cx.route ? cx.route->decl : nullptr;
+    if (route && route->body &&
+        llvm::any_of(route->body->stmts,
+                     [&](const StmtPtr &own) { return own.get() == &stmt; }))
+      return true; // declared when the route was
+    misplaced(decl, "stands in the body of a route itself",
+              "not in a block, a loop or a function within it");
+    return false;
   }
   case ast::Kind::ReturnStmt: {
     auto &ret = cast<ReturnStmt>(stmt);
