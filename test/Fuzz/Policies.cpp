@@ -327,8 +327,8 @@ private:
         {"quality - 0.5 * max(quality over chosen)",
          "abs(quality - 0.6) - sum(quality over chosen)",
          "(count(chosen) * quality, price up)",
-         "quality - 0.5 * sum(models.quality * (models.price == "
-         "models.price[models as models']) over models' of chosen)",
+         "quality - 0.5 * sum(if models.price == models.price[models as "
+         "models'] then models.quality else 0.25 over models' of chosen)",
          "(min(abs(models.quality - models.quality[models as models']) over "
          "models' of (models' in chosen)), quality)",
          "quality * (if count(chosen) > 0 then 0.5 - price * max_out / "

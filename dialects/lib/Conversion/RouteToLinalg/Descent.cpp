@@ -4,6 +4,7 @@
 #include "Lowering.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 
 using namespace mlir;
 using namespace route;
@@ -264,8 +265,9 @@ Lowering::placesOf(OpBuilder &inner, Location loc, ArrayRef<Axis> from,
   return places;
 }
 
-/// `source` over `from`, at the positions of `to` that descend from it; zero
-/// where a plan has no row. Null where some axis is none of their ancestors.
+/// `source` over `from`, at the positions of `to` that descend from it; zero or
+/// no text where a plan has no row. Null where some axis is none of their
+/// ancestors.
 Value Lowering::gatherTo(Value source, ArrayRef<Axis> from, ArrayRef<Axis> to,
                          Location loc) {
   Type type = cast<RankedTensorType>(source.getType()).getElementType();
@@ -280,18 +282,18 @@ Value Lowering::gatherTo(Value source, ArrayRef<Axis> from, ArrayRef<Axis> to,
       [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
         Value there;
         auto places = placesOf(inner, at, from, to, here, there);
-        bool plain = isa<IntegerType, FloatType>(type);
-        if (!places || (there && !plain)) {
+        Value none;
+        if (isa<IntegerType, FloatType>(type))
+          none = arith::ConstantOp::create(inner, at, inner.getZeroAttr(type));
+        else if (isa<signal::TextType>(type))
+          none = signal::ConstantOp::create(inner, at, "");
+        if (!places || (there && !none)) {
           ok = false;
-          return plain ? Value(arith::ConstantOp::create(
-                             inner, at, inner.getZeroAttr(type)))
-                       : Value(tensor::ExtractOp::create(
-                             inner, at, source,
-                             SmallVector<Value>(from.size(), here.front())));
+          return none ? none
+                      : Value(tensor::ExtractOp::create(
+                            inner, at, source,
+                            SmallVector<Value>(from.size(), here.front())));
         }
-        Value none = there ? Value(arith::ConstantOp::create(
-                                 inner, at, inner.getZeroAttr(type)))
-                           : Value();
         return onlyIf(inner, at, there, none,
                       [&](OpBuilder &deep) -> SmallVector<Value> {
                         return {tensor::ExtractOp::create(deep, at, source,

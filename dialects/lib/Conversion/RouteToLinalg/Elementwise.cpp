@@ -35,6 +35,11 @@ Value Lowering::map(ArrayRef<Axis> dims, Type type, ArrayRef<Operand> operands,
 
 LogicalResult Lowering::lowerConstant(ConstantOp op) {
   auto type = cast<ArrayType>(op.getType());
+  if (llvm::any_of(type.getAxes(), [&](Axis axis) {
+        return kindOf(axis) == AxisKind::plan &&
+               !plans.contains(axis.getValue());
+      }))
+    return success(); // made where it is read
   if (isa<TextType>(type.getElementType()))
     return lowerTextConstant(op, op.getValue(), type);
   RankedTensorType tensor = tensorType(type);

@@ -232,6 +232,13 @@ bool Lowering::isProduct(Value value) {
 Value Lowering::get(Value route) {
   if (Value tensor = values.lookup(route))
     return tensor;
+  // A constant along the rows of a plan may stand before that was made.
+  if (auto constant = route.getDefiningOp<ConstantOp>())
+    if (succeeded(lowerConstant(constant)))
+      if (Value tensor = values.lookup(route)) {
+        values.erase(route); // made here, it may not reach other readers
+        return tensor;
+      }
   // Expert values and what only they use are computed on demand.
   if (expertAxis(route.getType()))
     return inSlots(route);
