@@ -230,6 +230,17 @@ static Element drawAt(const num::Draw &draw, DrawKind kind, int64_t position) {
   return int64_t(0);
 }
 
+/// Counts on `place` by a position along `axis`; of a row of a plan by its
+/// items and by what was chosen, so that it hangs on no other row.
+static void countPlace(uint64_t &place, const Axis &axis, int64_t position) {
+  if (!axis.isPlan()) {
+    place = place * axis.size + position;
+    return;
+  }
+  for (const Axis::Parent &parent : axis.parents)
+    countPlace(place, *parent.axis, (*parent.index)[position]);
+}
+
 static LogicalResult evalDraw(DrawOp op, Frame &frame) {
   ArrayType type = typeOf(op.getResult());
   SmallVector<RuntimeValue> sources;
@@ -256,8 +267,15 @@ static LogicalResult evalDraw(DrawOp op, Frame &frame) {
     num::Draw draw(frame.machine.options.seed, op.getSite());
     for (auto [key, value] : llvm::zip(keys, values))
       addKey(draw, value[p], key.elementType);
+    uint64_t place = 0;
+    int64_t inner = count, rest = p;
+    for (const AxisRef &axis : result->axes) {
+      inner /= axis->size;
+      countPlace(place, *axis, rest / inner);
+      rest %= inner;
+    }
     result->buffer->set(p, applyCast(plain, type.getElementType(),
-                                     drawAt(draw, op.getKind(), p)));
+                                     drawAt(draw, op.getKind(), place)));
   }
   frame.set(op.getResult(), std::move(*result));
   return success();

@@ -220,11 +220,15 @@ Value Elaborator::evalDraw(StringRef name, const CallExpr &expr,
     mlir::Value key = asArray(args[i], expr.args[i].value->range, e.i64());
     if (!key)
       return Value();
+    keys.push_back(key);
+  }
+  if (!e.align(keys))
+    return fail(diag::ambiguousDescent, expr.range,
+                "the keys of this draw have no one meeting place");
+  for (mlir::Value key : keys)
     for (AxisInfo *axis : e.axesOf(key))
       if (!e.has(axes, axis))
         axes.push_back(axis);
-    keys.push_back(key);
-  }
   if (site < 0)
     site = (int64_t(1) << 32) + drawSites++;
   auto kind = name == "gumbel"   ? DrawKind::gumbel

@@ -88,6 +88,11 @@ Value Elaborator::spread(const Value &base, const IndexExpr &expr) {
                         [&](AxisInfo *axis) { return axis->descendsFrom(of); }))
         keyed.push_back(of);
     axes.insert(axes.begin(), keyed.begin(), keyed.end());
+    mlir::OpBuilder::InsertionGuard guard(e.builder);
+    e.builder.setInsertionPoint(draw);
+    for (mlir::OpOperand &key : draw->getOpOperands())
+      for (AxisInfo *axis : axes)
+        key.set(e.gather(key.get(), axis));
     draw.getResult().setType(e.arrayType(e.elementOf(ir), axes));
     return base;
   }

@@ -160,12 +160,46 @@ private:
 };
 } // namespace
 
+/// Adds what a draw along `axis` is told apart by, positions and extents: of a
+/// row of a plan those of its items and of what was chosen, so that it hangs on
+/// no other row.
+bool Lowering::addPlaces(OpBuilder &inner, Location loc, Axis axis,
+                         ArrayRef<Axis> dims, ValueRange at,
+                         SmallVectorImpl<std::pair<Value, Value>> &places) {
+  auto plan = plans.find(axis.getValue());
+  if (plan == plans.end()) {
+    auto *dim = llvm::find(dims, axis);
+    if (dim != dims.end())
+      places.push_back({at[dim - dims.begin()], extentAt(inner, axis, loc)});
+    return dim != dims.end();
+  }
+  Plan &rows = plan->second;
+  SmallVector<Axis> rowDims = dimsOf(axis);
+  SmallVector<Value> row;
+  for (Axis own : rowDims) {
+    auto *dim = llvm::find(dims, own);
+    if (dim == dims.end())
+      return false;
+    row.push_back(at[dim - dims.begin()]);
+  }
+  for (Axis item : rows.per)
+    if (!addPlaces(inner, loc, item, rowDims, row, places))
+      return false;
+  Value chosen = tensor::ExtractOp::create(inner, loc, rows.indices, row);
+  Value none =
+      arith::ConstantOp::create(inner, loc, inner.getI32IntegerAttr(0));
+  Value position = arith::IndexCastOp::create(
+      inner, loc, inner.getIndexType(),
+      arith::MaxSIOp::create(inner, loc, chosen, none));
+  SmallVector<Axis> slots = dimsOf(rows.candidates);
+  return addPlaces(inner, loc, rows.candidates, slots,
+                   unflatten(inner, loc, position, slots), places);
+}
+
 LogicalResult Lowering::lowerDraw(DrawOp op) {
   auto type = cast<ArrayType>(op.getType());
   SmallVector<Axis> dims = dimsOf(type);
-  if (item || llvm::any_of(type.getAxes(), [&](Axis axis) {
-        return kindOf(axis) == AxisKind::plan;
-      }))
+  if (item)
     return notCovered(op, "draws for the rows of a plan");
   Type made = op.getKind() == DrawKind::bits ? Type(b.getI64Type())
                                              : Type(b.getF32Type());
@@ -184,11 +218,8 @@ LogicalResult Lowering::lowerDraw(DrawOp op) {
     operands.push_back({tensor, array});
     isUnsigned.push_back(array.getElementType().isUnsignedInteger());
   }
-  // Sizes are made outside the element's arithmetic.
-  SmallVector<Value> sizesOf;
-  for (Axis dim : dims)
-    sizesOf.push_back(sizeValue(dim, op.getLoc()));
   Value seed = arguments.lookup("seed");
+  bool told = true;
   set(op.getResult(),
       map(dims, type.getElementType(), operands, op.getLoc(),
           [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
@@ -199,10 +230,16 @@ LogicalResult Lowering::lowerDraw(DrawOp op) {
             for (auto [key, wide] : llvm::zip(args, isUnsigned))
               state = emit.mix(emit.mixed(state, emit.keyBits(key, wide)));
             Value position = arith::ConstantIndexOp::create(inner, at, 0);
-            for (auto [i, extent] : llvm::enumerate(sizesOf))
+            SmallVector<Value> here;
+            for (unsigned i = 0; i < dims.size(); ++i)
+              here.push_back(linalg::IndexOp::create(inner, at, i));
+            SmallVector<std::pair<Value, Value>> places;
+            for (Axis axis : type.getAxes())
+              told &= addPlaces(inner, at, axis, dims, here, places);
+            for (auto [place, extent] : places)
               position = arith::AddIOp::create(
                   inner, at, arith::MulIOp::create(inner, at, position, extent),
-                  linalg::IndexOp::create(inner, at, i));
+                  place);
             auto [low, high] =
                 emit.bits(state, arith::IndexCastOp::create(
                                      inner, at, inner.getI64Type(), position));
@@ -224,5 +261,5 @@ LogicalResult Lowering::lowerDraw(DrawOp op) {
                 arith::ShLIOp::create(inner, at, wide(high), emit.i64(32)),
                 wide(low));
           }));
-  return success();
+  return told ? success() : notCovered(op, "draws for the rows of a plan");
 }

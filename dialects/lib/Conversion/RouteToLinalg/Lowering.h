@@ -580,6 +580,9 @@ private:
   SmallVector<TextFnOp> textGroup(TextFnOp first);
   // Draws.cpp
   LogicalResult lowerDraw(DrawOp op);
+  bool addPlaces(OpBuilder &inner, Location loc, Axis axis, ArrayRef<Axis> dims,
+                 ValueRange at,
+                 SmallVectorImpl<std::pair<Value, Value>> &places);
   // Control.cpp
   /// Converts the ops of a region; what was made there is not known behind it.
   LogicalResult lowerRegion(mlir::Block &block,
