@@ -57,6 +57,9 @@ LogicalResult route::writeOutputs(ModuleOp module, const OutputOptions &options,
   FailureOr<Schema> schema = buildSchema(module);
   if (failed(schema))
     return failure();
+  if (std::string missing = findMissing(*objects); !missing.empty())
+    return module.emitError("the code uses '")
+           << missing << "', which a library cannot count on";
   if (!options.libraryPath.empty())
     why = writeLibrary(*objects, options.libraryPath);
   // A library that nothing can load is no library.

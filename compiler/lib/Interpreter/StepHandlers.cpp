@@ -69,7 +69,7 @@ LogicalResult StepRun::Impl::runHandlers(StringRef event, const HostCall *call,
                                                          &writes);
   llvm::SaveAndRestore<llvm::StringMap<KeyedState> *> keyedVisible(
       machine.keyedWrites, &keyedWrites);
-  auto restore = llvm::make_scope_exit([&] {
+  llvm::scope_exit restore([&] {
     for (auto &entry : saved)
       machine.inputs[entry.getKey()] = std::move(entry.second);
   });

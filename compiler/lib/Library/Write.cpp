@@ -3,7 +3,9 @@
 #include "route/route.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Object/ArchiveWriter.h"
+#include "llvm/Object/ObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
@@ -22,7 +24,7 @@ static std::string link(llvm::ArrayRef<ObjectFile> objects,
   if (!linker)
     return "no linker found: install lld-22, or write a .a instead";
   llvm::SmallVector<std::string> files;
-  auto cleanup = llvm::make_scope_exit([&] {
+  llvm::scope_exit cleanup([&] {
     for (const std::string &file : files)
       llvm::sys::fs::remove(file);
   });
@@ -85,6 +87,40 @@ static std::string archive(llvm::ArrayRef<ObjectFile> objects,
   return error ? llvm::toString(std::move(error)) : "";
 }
 
+std::string route::findMissing(llvm::ArrayRef<ObjectFile> objects) {
+  // What copies and fills memory code generators take to be there; functions
+  // that pack parameters allocate.
+  llvm::StringSet<> defined = {"memcpy", "memmove", "memset", "memcmp",
+                               "bcmp",   "malloc",  "free"};
+  std::vector<std::string> wanted;
+  for (const ObjectFile &object : objects) {
+    auto read = llvm::object::ObjectFile::createObjectFile(
+        {llvm::StringRef(object.bytes.data(), object.bytes.size()),
+         object.name});
+    if (!read) {
+      llvm::consumeError(read.takeError());
+      return object.name;
+    }
+    for (const llvm::object::SymbolRef &symbol : (*read)->symbols()) {
+      llvm::Expected<llvm::StringRef> name = symbol.getName();
+      llvm::Expected<uint32_t> flags = symbol.getFlags();
+      if (!name || !flags) {
+        llvm::consumeError(name.takeError());
+        llvm::consumeError(flags.takeError());
+        return object.name;
+      }
+      if (!(*flags & llvm::object::SymbolRef::SF_Undefined))
+        defined.insert(*name);
+      else if (!name->empty())
+        wanted.push_back(name->str());
+    }
+  }
+  for (const std::string &name : wanted)
+    if (!defined.contains(name))
+      return name;
+  return "";
+}
+
 std::string route::writeLibrary(llvm::ArrayRef<ObjectFile> objects,
                                 llvm::StringRef path) {
   llvm::StringRef extension = llvm::sys::path::extension(path);
@@ -104,7 +140,7 @@ std::string route::whyNotLoadable(llvm::ArrayRef<ObjectFile> objects,
         !link(objects, linked, /*relocatable=*/false).empty())
       return "";
   }
-  auto cleanup = llvm::make_scope_exit([&] {
+  llvm::scope_exit cleanup([&] {
     if (linked != path)
       llvm::sys::fs::remove(linked);
   });

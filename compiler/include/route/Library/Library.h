@@ -61,6 +61,10 @@ mlir::FailureOr<ObjectFile> emitDescription(mlir::MLIRContext &context,
 /// rows and enums, and inline wrappers with typed arguments.
 std::string emitHeader(const Schema &schema, const LibraryOptions &options);
 
+/// A symbol that objects use and that neither they have nor every C library,
+/// which a library of routes must not need; empty where there is none.
+std::string findMissing(llvm::ArrayRef<ObjectFile> objects);
+
 /// Writes objects as `path`, by its ending: .so, .a or .o. Gives an error text,
 /// empty on success.
 std::string writeLibrary(llvm::ArrayRef<ObjectFile> objects,
