@@ -71,8 +71,8 @@ void testTop() {
       "not one of a route module", [](E &e) { e.module.magic ^= 1; },
       ROUTE_ERROR_NOT_A_MODULE);
   refuse(
-      "ABI version 4, this runtime has 3",
-      [](E &e) { e.module.abi_version = 4; }, ROUTE_ERROR_ABI_VERSION);
+      "ABI version 5, this runtime has 4",
+      [](E &e) { e.module.abi_version = 5; }, ROUTE_ERROR_ABI_VERSION);
   refuse(
       "descriptor has 8 bytes", [](E &e) { e.module.struct_size = 8; },
       ROUTE_ERROR_ABI_VERSION);
@@ -255,10 +255,26 @@ void testEntries() {
   refuse("holds rows of axis 64", [](E &e) { e.outputs[0].type.rows_of = 64; });
   refuse("holds members as f32",
          [](E &e) { e.outputs[0].type.element = ROUTE_F32; });
-  for (uint32_t role : {ROUTE_ROLE_OFFSETS, ROUTE_ROLE_ID, ROUTE_ROLE_NOTE,
-                        ROUTE_ROLE_NEEDS, ROUTE_ROLE_PLAN_INDEX})
+  for (uint32_t role :
+       {ROUTE_ROLE_OFFSETS, ROUTE_ROLE_ID, ROUTE_ROLE_NOTE, ROUTE_ROLE_NEEDS,
+        ROUTE_ROLE_PLAN_INDEX, ROUTE_ROLE_KNOWN})
     refuse("'x' of entry 'gate' cannot have role",
            [&](E &e) { e.inputs[0].role = role; });
+  // What says where there are lists goes by their name.
+  refuse("'x.unknown' of entry 'gate' cannot have role 10", [](E &e) {
+    e.inputs[0] = {"x.unknown", {ROUTE_BOOL, 0, -1, -1, nullptr},
+                   nullptr,     0,
+                   nullptr,     0,
+                   0,           ROUTE_ROLE_KNOWN,
+                   -1,          0};
+  });
+  refuse("'x.known' of entry 'gate' cannot have role 10", [](E &e) {
+    e.inputs[0] = {"x.known", {ROUTE_BOOL, 0, -1, -1, nullptr},
+                   nullptr,   0,
+                   nullptr,   0,
+                   0,         ROUTE_ROLE_KNOWN,
+                   0,         0};
+  });
   refuse("cannot have role 9",
          [](E &e) { e.outputs[0].role = ROUTE_ROLE_HOST; });
   refuse("cannot have role 44", [](E &e) { e.outputs[0].role = 44; });
@@ -282,7 +298,7 @@ void testLoading(const std::string &folder) {
   CHECK_STATUS(
       route_module_load((folder + "/libroute-test-next_abi.so").c_str(),
                         &module, &error),
-      ROUTE_ERROR_ABI_VERSION, "module has ABI version 4");
+      ROUTE_ERROR_ABI_VERSION, "module has ABI version 5");
   CHECK(module == nullptr);
   REQUIRE_OK(route_module_load((folder + "/libroute-test-policy.so").c_str(),
                                &module, &error));

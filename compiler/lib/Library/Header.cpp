@@ -169,6 +169,9 @@ private:
     case ROUTE_ROLE_PLAN_COLUMN:
       out << ", a column of the plan";
       break;
+    case ROUTE_ROLE_KNOWN:
+      out << ", where there is a list";
+      break;
     }
     out << '\n';
   }

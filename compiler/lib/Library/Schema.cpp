@@ -340,6 +340,7 @@ private:
     row.symbol = row.name = entry.getSymName().str();
     row.kind = ROUTE_ENTRY_ROUTE;
     SmallVector<StringRef> paths; // of the inputs
+    SmallVector<StringRef> lists; // of each: those that it says there are
     for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
       if (entry.getArgAttr(i, "ragged.has_bf16_dot"))
         continue;
@@ -426,8 +427,10 @@ private:
       }
       if (failed(checkRank(declarationOf(entry, name), port.axes)))
         return failure();
-      if (role != "output")
+      if (role != "output") {
         paths.push_back(name);
+        lists.push_back(text(entry, i, kListsAttr));
+      }
       (role == "output" ? row.outputs : row.inputs).push_back(std::move(port));
     }
     // Columns of two axes may have one name: then both go by their paths.
@@ -437,6 +440,16 @@ private:
     for (auto [port, path] : llvm::zip(row.inputs, paths))
       if (llvm::count(names, port.name) > 1)
         port.name = path.str();
+    for (auto [port, list] : llvm::zip(row.inputs, lists)) {
+      if (list.empty())
+        continue;
+      port.role = ROUTE_ROLE_KNOWN;
+      auto members = llvm::find(paths, list);
+      if (members == paths.end())
+        continue; // the entry asks for none
+      port.subject = members - paths.begin();
+      port.name = row.inputs[port.subject].name + ".known";
+    }
     llvm::sort(row.reads);
     llvm::sort(row.writes);
     if (entry->hasAttr(kEventAttr))

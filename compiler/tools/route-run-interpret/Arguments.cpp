@@ -75,10 +75,9 @@ FailureOr<Array> Executor::Call::decode(const TypeSchema &type, Type element,
 /// there are have no members here.
 LogicalResult Executor::Call::bindWhetherKnown(size_t port) {
   const PortSchema &row = entry.inputs[port];
-  std::string name = StringRef(row.name).drop_back(strlen(".known")).str();
-  if (llvm::any_of(entry.inputs,
-                   [&](const PortSchema &other) { return other.name == name; }))
+  if (row.subject >= 0)
     return success(); // read with the members
+  std::string name = StringRef(row.name).drop_back(strlen(".known")).str();
   if (!row.axes.empty())
     name = schema.axes[row.axes.front()].name + "." + name;
   Operation *target = lookupDotted(machine, name);
@@ -103,13 +102,10 @@ LogicalResult Executor::Call::bindWhetherKnown(size_t port) {
 LogicalResult Executor::Call::bindSymbols(size_t firstPort) {
   for (size_t i = firstPort; i < entry.inputs.size(); ++i) {
     const PortSchema &port = entry.inputs[i];
+    if (port.role == ROUTE_ROLE_KNOWN && failed(bindWhetherKnown(i)))
+      return failure();
     if (port.role != ROUTE_ROLE_DATA && port.role != ROUTE_ROLE_HOST)
       continue;
-    if (StringRef(port.name).ends_with(".known")) {
-      if (failed(bindWhetherKnown(i)))
-        return failure();
-      continue;
-    }
     // A column goes by its own name there, where that says which it is.
     std::string name = port.name;
     Operation *target = lookupDotted(machine, name);
@@ -217,7 +213,8 @@ FailureOr<Array> Executor::Call::decodeLists(size_t port, ArrayType type) {
     return failure();
   const uint8_t *known = nullptr;
   for (auto [i, input] : llvm::enumerate(entry.inputs))
-    if (input.name == row.name + ".known")
+    if (input.role == ROUTE_ROLE_KNOWN &&
+        input.subject == static_cast<int32_t>(port))
       known = static_cast<const uint8_t *>(call.inputs[i].data);
   bool ranged = isRangeType(type.getElementType());
   const int32_t *offsets = nullptr;

@@ -48,8 +48,9 @@ extern "C" {
 #endif
 
 /* Changes with any change to a struct in this file, except that fields may be
- * added at the end of route_module_desc, route_env and route_invocation. */
-#define ROUTE_MODULE_ABI_VERSION 3u
+ * added at the end of route_module_desc, route_env and route_invocation, and
+ * with what a host has to know to give an input. */
+#define ROUTE_MODULE_ABI_VERSION 4u
 #define ROUTE_MODULE_MAGIC 0x54554f52u /* "ROUT" in a little-endian word */
 #define ROUTE_MODULE_SYMBOL "route_module_v1"
 
@@ -272,7 +273,11 @@ enum route_port_role {
   ROUTE_ROLE_NEEDS = 8,
   /* Input: a host call's result; `timeout_ns` says how long it is waited for.
    */
-  ROUTE_ROLE_HOST = 9
+  ROUTE_ROLE_HOST = 9,
+  /* Input, bool: at which positions there is a list, where there may be none.
+   * `subject` is the input that has the members of the lists, or -1 where the
+   * entry asks for none. Its name is the lists', with `.known` behind it. */
+  ROUTE_ROLE_KNOWN = 10
 };
 
 /* An input or an output of an entry. */

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 using namespace route;
 
@@ -355,6 +356,18 @@ route_status Checker::checkPort(const route_entry_desc &entry,
     return ROUTE_OK;
   case ROUTE_ROLE_HOST:
     return expect(input && port.timeout_ns >= 0);
+  case ROUTE_ROLE_KNOWN: {
+    std::string_view name = port.name;
+    bool named = name.ends_with(".known") && name.size() > 6;
+    bool members = port.subject < 0;
+    if (named && input && !members &&
+        static_cast<uint64_t>(port.subject) < entry.num_inputs) {
+      const char *lists = entry.inputs[port.subject].name;
+      members = lists && name.substr(0, name.size() - 6) == lists;
+    }
+    return expect(input && named && members && !unknown &&
+                  port.type.element == ROUTE_BOOL && port.num_axes <= 1);
+  }
   case ROUTE_ROLE_OFFSETS: {
     bool ragged = port.subject >= 0 &&
                   validIndex(port.subject, module.num_axes) &&

@@ -28,6 +28,8 @@ inline const char *roleName(uint32_t role) {
     return "needs";
   case ROUTE_ROLE_HOST:
     return "host call";
+  case ROUTE_ROLE_KNOWN:
+    return "known";
   }
   return nullptr;
 }

@@ -61,6 +61,14 @@ bool Session::readCalls(uint32_t entry, const std::vector<std::string> &files,
               readTensors(desc(), item, tensors, read, call->inputs, &error)))
         return false;
     }
+    for (uint64_t k = 0; recordFile && k < item.num_inputs; ++k)
+      if (!call->inputs.values[k].given &&
+          !recordsGive(desc(), item, item.inputs[k]))
+        return check(fail(
+            &error, ROUTE_ERROR_TENSOR_MISSING,
+            "input '%.100s' is missing: the records do not tell it; give it in "
+            "a .safetensors beside them",
+            item.inputs[k].name));
   }
   return true;
 }

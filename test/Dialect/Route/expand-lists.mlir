@@ -3,7 +3,7 @@
 
 // CHECK: route.axis @request
 // CHECK-NEXT: @n
-// CHECK-NEXT: route.column @seen.known <input> : !route.array<i1 [@request]>
+// CHECK-NEXT: route.column @seen.known <input> : !route.array<i1 [@request]> {route.lists = "seen.seen"}
 // CHECK-NEXT: }
 route.axis @request <index> {
   route.column @n <input> : !route.array<i64 [@request]>

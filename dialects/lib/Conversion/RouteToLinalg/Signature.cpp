@@ -299,6 +299,8 @@ LogicalResult Lowering::Signature::addGiven(unsigned i, Type given) {
   addArray("input", name, type);
   if (auto unit = func.getArgAttr(i, kUnitAttr))
     arrays[first].extra.push_back(b.getNamedAttr(kUnitAttr, unit));
+  if (auto lists = func.getArgAttr(i, kListsAttr))
+    arrays[first].extra.push_back(b.getNamedAttr(kListsAttr, lists));
   for (Axis axis : type.getAxes())
     if (planNumber.contains(axis.getValue()))
       markPlan(arrays.back(), axis, "column");
@@ -360,8 +362,11 @@ LogicalResult Lowering::Signature::addRead(const Read &read) {
     addArray("param", name, type);
   else if (bound)
     addArray("state", name, type);
-  else if (!column || column.getKind() == ColumnKind::input)
+  else if (!column || column.getKind() == ColumnKind::input) {
     addArray("input", name, type);
+    if (auto lists = target->getAttr(kListsAttr))
+      arrays.back().extra.push_back(b.getNamedAttr(kListsAttr, lists));
+  }
   return success();
 }
 

@@ -188,7 +188,7 @@ class Library:
                 if made.known is not None:
                     known = bytes(a & b for a, b in zip(known, made.known))
         except (TypeError, ValueError) as problem:
-            raise type(problem)(f"'{column}': {problem}") from None
+            raise _values.named(problem, f"'{column}'") from None
         flags = known if known is not None or made.known is None else bytes(made.known)
         self._check(self._runtime.route_state_push, self._context, index, _values.address(made.buffer), size, flags,
                     now)
@@ -225,48 +225,64 @@ class Library:
         try:
             made = _values.make_input(self._runtime, port, value, self._members_of(port.type))
         except (TypeError, ValueError, OverflowError, BufferError) as problem:
-            raise type(problem)(f"'{name}': {problem}") from None
+            raise _values.named(problem, f"'{name}'") from None
         shape = tuple(self._extent(port.axes[i]) for i in range(port.num_axes))
         if made.shape != shape:
             raise ValueError(f"state cell '{name}' has shape {shape}, found {made.shape}")
         return made
 
+    def _nest(self, entry, port):
+        """The axes that lists in lists lie along, from the outermost: (axis, name of its offsets). None: one list is all."""
+        offsets = {entry.inputs[i].subject: entry.inputs[i].name.decode() for i in range(entry.num_inputs)
+                   if entry.inputs[i].role == _abi.OFFSETS}
+        nest, axis = [], port.axes[0] if port.num_axes else -1
+        while axis in offsets and len(nest) < len(offsets):
+            nest.insert(0, (axis, offsets[axis]))
+            axis = self._desc.axes[axis].parent
+        return nest
+
     def _find_none(self, entry, inputs):
         """Says of lists that there may be none of which there are, where `NAME.known` does not; none has no members."""
-        ports = {entry.inputs[i].name.decode(): entry.inputs[i] for i in range(entry.num_inputs)}
-        for name, port in ports.items():
-            lists = name.removesuffix(".known")
-            if lists == name or name in inputs or lists not in inputs:
-                continue
-            value = inputs.pop(lists)
-            if not port.num_axes:
-                inputs[name], value = value is not None, [] if value is None else value
-            elif isinstance(value, (list, tuple)) and all(item is None or isinstance(item, (list, tuple)) for item in value):
-                inputs[name] = [item is not None for item in value]
-                value = [item or [] for item in value]
-            if lists in ports:  # an entry may ask only whether there are any
-                inputs[lists] = value
-
-    def _split_lists(self, entry, inputs):
-        """Lists of lists over ragged axes as one list and its offsets, where these are not given."""
         for i in range(entry.num_inputs):
             port = entry.inputs[i]
             name = port.name.decode()
-            if port.role != _abi.OFFSETS or name in inputs:
+            lists = name.removesuffix(".known")
+            if port.role != _abi.KNOWN or name in inputs or lists not in inputs:
                 continue
-            for k in range(entry.num_inputs):
-                column = entry.inputs[k]
-                value = inputs.get(column.name.decode())
-                if not column.num_axes or column.axes[0] != port.subject or column.role == _abi.OFFSETS:
-                    continue
+            depth = len(self._nest(entry, port)) + port.num_axes
+            try:
+                inputs[name], value = _values.split_none(inputs.pop(lists), depth)
+            except TypeError as problem:
+                raise TypeError(f"input '{lists}': {problem}") from None
+            if port.subject >= 0:  # an entry may ask only whether there are any
+                inputs[lists] = value
+
+    def _split_lists(self, entry, inputs):
+        """Lists in lists along nested axes as one list, and the offsets of these axes, where they are not given."""
+        given = set(inputs)
+        for i in range(entry.num_inputs):
+            port = entry.inputs[i]
+            name = port.name.decode()
+            nest = self._nest(entry, port)
+            # Within offsets that are given a list goes through all parents.
+            while any(offsets in given for _, offsets in nest[:-1]):
+                nest.pop(0)
+            if not nest or nest[-1][1] in given or port.role == _abi.OFFSETS:
+                continue
+            value = inputs.get(name)
+            for depth, (_, offsets) in enumerate(nest):
                 if not isinstance(value, (list, tuple)) or not all(isinstance(item, (list, tuple)) for item in value):
-                    continue
-                offsets = [0]
+                    if depth:
+                        raise TypeError(f"input '{name}': lists in lists, {len(nest) + 1} deep, are expected, found {depth + 1}")
+                    break
+                ends = [0]
                 for item in value:
-                    offsets.append(offsets[-1] + len(item))
-                if inputs.setdefault(name, offsets) != offsets:
-                    raise ValueError(f"input '{column.name.decode()}': lists of other lengths than those of another column")
-                inputs[column.name.decode()] = [part for item in value for part in item]
+                    ends.append(ends[-1] + len(item))
+                if inputs.setdefault(offsets, ends) != ends:
+                    raise ValueError(f"input '{name}': lists of other lengths than those of another column")
+                value = [part for item in value for part in item]
+            if value is not None:
+                inputs[name] = value
 
     def _extent(self, axis):
         item = self._desc.axes[axis]
@@ -316,7 +332,7 @@ class Library:
             try:
                 made = _values.make_input(runtime, port, value, self._members_of(port.type))
             except (TypeError, ValueError, OverflowError, BufferError) as problem:
-                raise type(problem)(f"input '{port.name.decode()}': {problem}") from None
+                raise _values.named(problem, f"input '{port.name.decode()}'") from None
             kept.append(made)
             key.append(made.shape)
             arguments[i] = made.argument

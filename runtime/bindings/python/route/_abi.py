@@ -107,11 +107,10 @@ SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, ParamDesc: 88, State: 80, Rejec
 for _struct, _size in SIZES.items():
     assert c.sizeof(_struct) == _size, _struct.__name__
 
-ABI_VERSION = 2
 MAY_BE_UNKNOWN = 1
 CONTEXT_ALLOW_EXTRA, CONTEXT_CUDA, CONTEXT_HOST_COPIES = 1, 2, 4
 ROUTER, ROUTE, EVENT = 1, 2, 3
-OFFSETS = 1
+OFFSETS, KNOWN = 1, 10
 PLAN_INDEX, PLAN_COUNT, PLAN_STATUS, PLAN_COLUMN = 3, 4, 5, 6
 
 # Element number -> name, array typecode (None: bytes made by hand), NumPy type.

@@ -135,6 +135,12 @@ def borrow(runtime, port, value):
     return None
 
 
+def named(problem, name):
+    """The same kind of error, whose words say which value it is about."""
+    kind = next(each for each in (TypeError, OverflowError, BufferError, ValueError) if isinstance(problem, each))
+    return kind(f"{name}: {problem}")
+
+
 def known_bytes(known, shape):
     """One byte each, 0 or 1, of truth values in lists or an array of exactly this shape."""
     flat = bytearray()
@@ -155,6 +161,16 @@ def known_bytes(known, shape):
 
     walk(known, 0)
     return flat
+
+
+def split_none(value, depth):
+    """Whether there is a list at each place of nested lists, and the lists with an empty one for None."""
+    if depth == 0:
+        return value is not None, [] if value is None else value
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"expected lists in lists or None, found {type(value).__name__}")
+    pairs = [split_none(item, depth - 1) for item in value]
+    return [known for known, _ in pairs], [part for _, part in pairs]
 
 
 def unmasked(port, value):
@@ -197,6 +213,8 @@ def make_input(runtime, port, value, members):
         if axis == rank:
             flat.append(item)
             return
+        if not isinstance(item, (list, tuple)):
+            raise TypeError(f"a list of rank {rank} is expected, found {item!r} in one of its lists")
         if len(item) != shape[axis]:
             raise TypeError(f"lists of {shape[axis]} and of {len(item)} on one axis")
         for part in item:
@@ -207,7 +225,7 @@ def make_input(runtime, port, value, members):
     if element == 14:
         texts = (_abi.Text * max(1, len(flat)))()
         for slot, item in zip(texts, flat):
-            data = b"" if item is None else item.encode() if isinstance(item, str) else bytes(item)
+            data = b"" if item is None else item.encode() if isinstance(item, str) else bytes(memoryview(item))
             held = c.create_string_buffer(data, max(1, len(data)))
             keep.append(held)
             slot.data, slot.size = c.addressof(held), len(data)

@@ -27,10 +27,16 @@ struct RecordLines {
   explicit RecordLines(std::string_view text);
 };
 
+/// Whether records can give an input: offsets follow from lists, and what lies
+/// along a product of axes comes from tensors.
+bool recordsGive(const route_module_desc &module, const route_entry_desc &entry,
+                 const route_port_desc &port);
+
 /// Reads `lines` as items of `entry` into `inputs` (made for its input ports).
-/// Inputs over the item axis, or over a ragged axis under it, come from the
-/// lines; others too where the entry has no item axis, and then there must be
-/// one line. Errors: RECORD, with the line's number.
+/// Each line has its own of inputs over the item axis and, as lists in lists,
+/// over axes nested in it. What is not of the items may stand in any line, and
+/// is the same in all that have it. An entry without an item axis takes one
+/// line. Errors: RECORD, with the line's number.
 route_status readRecords(const route_module_desc &module,
                          const route_entry_desc &entry,
                          std::span<const RecordLines::Line> lines,

@@ -28,6 +28,9 @@ inline constexpr llvm::StringLiteral kPartAttr = "route.part";
 inline constexpr llvm::StringLiteral kEntryAttr = "route.entry";
 /// On the offsets of an axis: the axis. Its one listed axis is the parent.
 inline constexpr llvm::StringLiteral kOfAttr = "route.of";
+/// On what says of which positions there is a list, a column, a signal or an
+/// argument: the name of the input that has the lists' members.
+inline constexpr llvm::StringLiteral kListsAttr = "route.lists";
 /// On a function of sizes: the axis whose size it gives, which no input has.
 inline constexpr llvm::StringLiteral kDerivedAttr = "route.derived";
 } // namespace route

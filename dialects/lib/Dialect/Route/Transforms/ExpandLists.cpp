@@ -28,6 +28,9 @@ static bool mayBeUnknown(Type type) {
 
 static std::string knownName(StringRef list) { return (list + ".known").str(); }
 
+/// On `NAME.known`: the name of the input that has the members.
+static constexpr StringLiteral kListsAttr = "route.lists";
+
 namespace {
 /// What takes the place of a list: its members, and whether there is one, which
 /// is null where there always is.
@@ -101,9 +104,13 @@ private:
       ArrayType truths = type.withElement(b.getI1Type());
       SymbolRefAttr known;
       b.setInsertionPoint(column);
-      if (mayBeUnknown(type))
+      if (mayBeUnknown(type)) {
         known =
             addColumn(owner, column, knownName(column.getSymName()), truths);
+        column->getPrevNode()->setAttr(
+            kListsAttr,
+            b.getStringAttr(axis.getSymName() + "." + column.getSymName()));
+      }
       for (GetOp read : reads)
         replaceRead(read, members, flat, known, truths);
     }
@@ -155,6 +162,7 @@ private:
       auto flag = cast<SignalOp>(b.clone(*signal));
       flag.setSymName(knownName(signal.getSymName()));
       flag.setType(truths);
+      flag->setAttr(kListsAttr, signal.getSymNameAttr());
       known = FlatSymbolRefAttr::get(flag.getSymNameAttr());
       tables.invalidateSymbolTable(module);
     }
@@ -184,7 +192,8 @@ private:
         (void)func.insertArgument(
             i, type.withElement(b.getI1Type()),
             b.getDictionaryAttr(
-                b.getNamedAttr("route.name", b.getStringAttr(knownName(name)))),
+                {b.getNamedAttr("route.name", b.getStringAttr(knownName(name))),
+                 b.getNamedAttr(kListsAttr, b.getStringAttr(name))}),
             argument.getLoc());
         parts.known = func.getArgument(i++);
       }
