@@ -124,7 +124,7 @@ static route_status checkTensor(const route_module_desc &module, Named named,
                 tensor.ndim);
   int64_t extra = port.role == ROUTE_ROLE_OFFSETS ? 1 : 0;
   for (uint64_t i = 0; i < port.num_axes; ++i) {
-    int64_t size = tensor.shape[i] - extra;
+    int64_t size = tensor.shape[i] < extra ? -1 : tensor.shape[i] - extra;
     int64_t &expected = sizes[port.axes[i]];
     if (size < 0 || (expected >= 0 && expected != size))
       return FAIL(ROUTE_ERROR_TENSOR_SHAPE,

@@ -5,6 +5,7 @@
 #include "route/io/Records.h"
 #include "route/io/Spelling.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace route;
@@ -99,9 +100,19 @@ route_status TensorReader::read(const route_port_desc &port, Value &value) {
   }
   if (!value.given || !(port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN))
     return ROUTE_OK;
-  uint64_t positions = 1;
-  for (size_t i = 0; i < port.known_axes && i < value.shape.size(); ++i)
-    positions *= static_cast<uint64_t>(value.shape[i]);
+  if (value.shape.size() != port.num_axes)
+    return ROUTE_OK; // the call says so
+  // A shape without elements may claim any number of positions.
+  uint64_t positions = 1, most = std::max(value.size, uint64_t(1) << 20);
+  for (size_t i = 0; i < port.known_axes; ++i)
+    if (!multiply(positions, static_cast<uint64_t>(value.shape[i]),
+                  positions) ||
+        positions > most)
+      return fail(error, ROUTE_ERROR_RECORD,
+                  "%.100s: tensor '%.100s' has shape %s: there are too many "
+                  "positions that may be unknown",
+                  options.label, port.name,
+                  ShapeText(value.shape.data(), value.shape.size()).text);
   value.known.assign(positions, 1);
   const FileTensor *known = take(std::string(port.name) + ".known");
   if (!known)
