@@ -605,6 +605,7 @@ private:
   // Statements.cpp, Loops.cpp
   bool executeStmt(const ast::Stmt &stmt);
   bool executeAssign(const ast::AssignStmt &stmt);
+  Value beforeWrite(const ast::Expr &target);
   std::optional<bool> assignSet(const ast::Expr &target,
                                 const ast::AssignStmt &stmt);
   bool executeIf(const ast::IfStmt &stmt);

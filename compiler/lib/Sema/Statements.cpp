@@ -265,8 +265,8 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
   if (stmt.op != AssignOp::Set) {
     auto *index = dyn_cast<IndexExpr>(target);
     Storage *keyed = index ? keyedNamed(*index->base) : nullptr;
-    Value before =
-        keyed ? readKeyed(*keyed, *index, /*written=*/true) : eval(*target);
+    Value before = keyed ? readKeyed(*keyed, *index, /*written=*/true)
+                         : beforeWrite(*target);
     value = arithmetic(operatorOf(stmt.op), before, value, stmt.range,
                        stmt.target->range, stmt.value->range);
     if (value.isError())
@@ -292,6 +292,20 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
   error(diag::notMutable, stmt.target->range,
         "expected a name, a column of a row, or an element of state");
   return false;
+}
+
+/// What `m.n += x` adds to. Nothing is written where it is unknown which row m
+/// is, so that what m is there makes nothing unknown.
+Value Elaborator::beforeWrite(const Expr &target) {
+  auto *member = dyn_cast<MemberExpr>(&target);
+  Value row = member ? eval(*member->base) : Value();
+  if (!row.is(Kind::Array) || !e.isRange(row.ir))
+    return eval(target);
+  mlir::Type ref = e.valueTypeOf(row.ir);
+  if (!isa<RefType>(ref))
+    return eval(target);
+  row.ir = e.coalesce(row.ir, e.constantInt(ref, -1));
+  return memberOfArray(row, *member);
 }
 
 /// `m.seen += x`, `seen -= x` and `seen = []` where the target is a set;
