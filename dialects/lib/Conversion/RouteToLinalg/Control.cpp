@@ -66,13 +66,17 @@ static Value carryOver(OpBuilder &b, Location loc, Value next, Value carried) {
       .getResult();
 }
 
-static Value ownCopy(OpBuilder &b, Location loc, Value value) {
-  Operation *def = value.getDefiningOp();
-  if (def && isa<DestinationStyleOpInterface, tensor::FromElementsOp>(def))
-    return value;
+static Value copyOf(OpBuilder &b, Location loc, Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return bufferization::AllocTensorOp::create(b, loc, type, ValueRange(),
                                               value);
+}
+
+static Value ownCopy(OpBuilder &b, Location loc, Value value) {
+  Operation *def = value.getDefiningOp();
+  return def && isa<DestinationStyleOpInterface, tensor::FromElementsOp>(def)
+             ? value
+             : copyOf(b, loc, value);
 }
 
 /// What the ops of `op` change besides its results: what their choices reserve
@@ -122,6 +126,15 @@ void Lowering::makeCurrent(const Changes &changes, ValueRange values) {
   }
 }
 
+/// Whether a loop is known to have one turn.
+static bool hasOneTurn(ForOp op, llvm::function_ref<int64_t(Axis)> sizeOf) {
+  if (op.getAxisAttr())
+    return sizeOf(op.getAxisAttr()) == 1;
+  auto count = op.getCount().getDefiningOp<ConstantOp>();
+  auto number = count ? dyn_cast<IntegerAttr>(count.getValue()) : IntegerAttr();
+  return number && number.getValue().isOne();
+}
+
 /// A loop is an scf.for; with `until` the turns after its end are empty.
 LogicalResult Lowering::lowerFor(ForOp op) {
   Location loc = op.getLoc();
@@ -145,13 +158,18 @@ LogicalResult Lowering::lowerFor(ForOp op) {
         b, loc, b.getIndexType(),
         tensor::ExtractOp::create(b, loc, count, ValueRange{}));
   }
+  bool single = hasOneTurn(op, [&](Axis axis) { return staticSize(axis); });
   SmallVector<Value> initial;
-  for (Value carried : op.getCarried()) {
+  for (auto [carried, argument] : llvm::zip(
+           op.getCarried(), op.getBody().front().getArguments().drop_front())) {
     Value tensor = get(carried);
     if (!tensor)
       return failure();
-    // A single turn is no loop any more: what it writes over is its own.
-    initial.push_back(ownCopy(b, loc, tensor));
+    // A single turn is no loop any more: what it writes over is its own, though
+    // others may read what it began as later. No more does the analysis of
+    // buffers copy what no turn reads.
+    initial.push_back(single || argument.use_empty() ? copyOf(b, loc, tensor)
+                                                     : ownCopy(b, loc, tensor));
   }
   llvm::append_range(initial, current(changes, loc));
   unsigned results = op.getNumResults();
