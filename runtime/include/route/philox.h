@@ -32,19 +32,21 @@ inline std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter,
 
 /// One draw site with its key values. Values enter in operand order: integers
 /// (also truths, enums, refs and handles) as 64-bit two's complement, f32 and
-/// f64 by their bits with -0 as +0, text by hashText, unknown values as 0.
+/// f64 by their bits with -0 as +0 and one NaN for all of them, text by
+/// hashText, unknown values as 0.
 class Draw {
 public:
   Draw(uint64_t seed, uint64_t site) : state(mix(seed)) { add(site); }
   void add(uint64_t value) { state = mix(state ^ value); }
   void add(float value) {
-    add(uint64_t(uint32_t(ScalarOps().bits(value + 0.0f))));
+    add(value != value ? uint64_t(0x7fc00000u)
+                       : uint64_t(uint32_t(ScalarOps().bits(value + 0.0f))));
   }
   void add(double value) {
     value += 0.0;
     uint64_t u;
     std::memcpy(&u, &value, sizeof u);
-    add(u);
+    add(value != value ? uint64_t(0x7ff8000000000000) : u);
   }
   /// FNV-1a over the bytes.
   static uint64_t hashText(const char *bytes, size_t length) {

@@ -63,11 +63,20 @@ public:
     key = arith::AddFOp::create(
         b, loc, key,
         arith::ConstantOp::create(b, loc, b.getFloatAttr(key.getType(), 0.0)));
+    // So do all NaN as one, whose bits differ between devices.
+    Value none =
+        arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, key, key);
+    auto bitsOf = [&](IntegerType bits, int64_t nan) -> Value {
+      Value plain = arith::BitcastOp::create(b, loc, bits, key);
+      return arith::SelectOp::create(
+          b, loc, none,
+          arith::ConstantOp::create(b, loc, b.getIntegerAttr(bits, nan)),
+          plain);
+    };
     if (key.getType().isF64())
-      return arith::BitcastOp::create(b, loc, b.getI64Type(), key);
-    return arith::ExtUIOp::create(
-        b, loc, b.getI64Type(),
-        arith::BitcastOp::create(b, loc, b.getI32Type(), key));
+      return bitsOf(b.getI64Type(), 0x7ff8000000000000);
+    return arith::ExtUIOp::create(b, loc, b.getI64Type(),
+                                  bitsOf(b.getI32Type(), 0x7fc00000));
   }
 
   /// The low and the high half of a product of 32-bit numbers.
