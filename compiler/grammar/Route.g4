@@ -13,7 +13,7 @@
 // Braces hold statements or entries and are told apart by where they stand.
 grammar Route;
 
-tokens { GROUP_PAREN, GROUP_BRACKET, GROUP_BRACE, PREFIX_PLUS, PREFIX_MINUS, LIST_COMMA, POLICY }
+tokens { GROUP_PAREN, GROUP_BRACKET, GROUP_BRACE, PREFIX_PLUS, PREFIX_MINUS, LIST_COMMA, PATH_DOT, POLICY }
 
 // ---- Declarations ---------------------------------------------------------
 
@@ -90,7 +90,8 @@ dim : NUMBER | path | 'dim' (NUMBER | ID ('=' arith)?) | openParen dim (',' dim)
 
 braces : openBrace braceItem* '}' ;
 literal : GROUP_BRACE braceItem* '}' ;
-braceItem : columnName ':' expr ','? | simple ','? | statement ;
+braceItem : columnName ':' expr ','? | columnPath ':' expr ','? | simple ','? | statement ;
+columnPath : ID (PATH_DOT columnName)+ ;
 body : simple | statement ;
 simple : expr (assignOp expr answer?)? ;
 statement

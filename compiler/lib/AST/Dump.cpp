@@ -332,6 +332,7 @@ public:
       dump(input.call.get(), "call");
       dump(input.cell.get(), "cell");
       dump(input.value.get(), input.call       ? "answer"
+                              : input.cell && !input.isSignal ? "column"
                               : input.cell     ? "given"
                               : input.isSignal ? "signal " + input.name.text
                                                : "field " + input.name.text);

@@ -190,8 +190,8 @@ static LogicalResult setUp(Interpreter &interpreter, TestOp test) {
   return interpreter.emit(*test.getSetup(), "", items);
 }
 
-/// Columns that the caller may leave out read as their default; of an axis
-/// without members there is nothing to give.
+/// Columns that the caller may leave out read as their default, lists and sets
+/// as empty ones; of an axis without members there is nothing to give.
 static LogicalResult bindDefaults(Interpreter &interpreter, TestOp test) {
   ModuleOp module = test->getParentOfType<ModuleOp>();
   DictionaryAttr given = test.getInputs();
@@ -203,8 +203,11 @@ static LogicalResult bindDefaults(Interpreter &interpreter, TestOp test) {
       std::string name = (axis.getSymName() + "." + column.getSymName()).str();
       if (given.contains(name) || column.getKind() != ColumnKind::input)
         continue;
-      Attribute value = none ? ArrayAttr::get(module.getContext(), {})
-                             : column.getFallbackAttr();
+      auto type = cast<route::ArrayType>(column.getType());
+      auto empty = ArrayAttr::get(module.getContext(), {});
+      Attribute value = none ? empty : column.getFallbackAttr();
+      if (!value && memberTypeOf(type.getElementType()))
+        value = ArrayAttr::get(module.getContext(), {empty}); // one of none
       if (value && failed(bindValue(interpreter, test, name, value)))
         return failure();
     }

@@ -286,7 +286,7 @@ DeclPtr Builder::test(P::TestDeclContext &ctx) {
   node->router = name(ctx.ID());
   bool given =
       llvm::any_of(ctx.braces()->braceItem(), [](P::BraceItemContext *item) {
-        return item->columnName() != nullptr;
+        return item->columnName() || item->columnPath();
       });
   if (ctx.ARROW()) {
     node->inputs = inputs(*ctx.braces());

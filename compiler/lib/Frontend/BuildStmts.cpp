@@ -14,11 +14,11 @@ std::unique_ptr<BlockStmt> Builder::block(antlr4::ParserRuleContext *ctx,
   if (tooDeep(ctx))
     return node;
   for (P::BraceItemContext *item : items) {
-    if (item->columnName())
+    if (item->columnName() || item->columnPath())
       diags
-          .report(diag::expectedStatement, range(item->columnName()),
+          .report(diag::expectedStatement, range(item->getStart()),
                   "expected a statement, found the field '" +
-                      text(item->columnName()->getStart()) + "'")
+                      text(item->getStart()) + "'")
           .note("a block holds statements; an assignment is written with '='");
     else if (item->simple())
       node->stmts.push_back(simple(*item->simple()));
@@ -266,6 +266,23 @@ std::vector<TestDecl::Input> Builder::inputs(P::BracesContext &ctx) {
                         nullptr, nullptr});
       continue;
     }
+    if (P::ColumnPathContext *path = item->columnPath()) {
+      auto start = make<NameExpr>(path);
+      start->name = name(path->ID());
+      start->range = start->name.range;
+      TestDecl::Input input;
+      input.cell = std::move(start);
+      for (P::ColumnNameContext *part : path->columnName()) {
+        auto member = make<MemberExpr>(path);
+        member->member = name(part);
+        member->range.end = member->member.range.end;
+        member->base = std::move(input.cell);
+        input.cell = std::move(member);
+      }
+      input.value = expr(item->expr());
+      result.push_back(std::move(input));
+      continue;
+    }
     P::SimpleContext *statement = item->simple();
     ExprPtr target =
         statement && statement->assignOp() ? expr(statement->expr(0)) : nullptr;
@@ -281,6 +298,7 @@ std::vector<TestDecl::Input> Builder::inputs(P::BracesContext &ctx) {
     if (llvm::isa_and_nonnull<MemberExpr, IndexExpr>(target.get()) &&
         statement->assignOp()->getStart()->getType() == P::ASSIGN) {
       TestDecl::Input input;
+      input.isSignal = true;
       input.cell = std::move(target);
       input.value = expr(statement->expr(1));
       result.push_back(std::move(input));

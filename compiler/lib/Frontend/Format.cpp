@@ -51,6 +51,7 @@ bool continues(uint16_t kind) {
   case P::LBRACKET:
   case P::LBRACE:
   case P::LIST_COMMA:
+  case P::PATH_DOT:
     return true;
   default:
     return kind >= P::COMMA && kind <= P::GE && kind != P::DOLLAR;
@@ -219,6 +220,7 @@ private:
     case P::LIST_COMMA:
     case P::COLON:
     case P::DOT:
+    case P::PATH_DOT:
     case P::RANGE:
     case P::QUESTION:
     case P::RPAREN:
@@ -233,6 +235,7 @@ private:
     }
     switch (last) {
     case P::DOT:
+    case P::PATH_DOT:
     case P::RANGE:
     case P::LPAREN:
     case P::GROUP_PAREN:

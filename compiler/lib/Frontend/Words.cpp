@@ -138,6 +138,7 @@ public:
         token.kind = settleSign(token);
     }
     joinBudgets();
+    joinPaths();
   }
 
 private:
@@ -226,6 +227,33 @@ private:
           break;
         tokens[j + 1].kind = P::LIST_COMMA;
         j += 2;
+      }
+    }
+  }
+
+  /// The dots of `request.k: 5` belong to the name of what a test gives.
+  void joinPaths() {
+    auto is = [&](size_t k, uint16_t kind) {
+      return k < tokens.size() && tokens[k].kind == kind;
+    };
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      if (!is(i, P::TEST) || !is(i + 1, P::STRING))
+        continue;
+      i += is(i + 2, P::OF) ? 4 : 2;
+      int depth = 0;
+      for (; i < tokens.size(); ++i) {
+        depth += opensBracket(tokens[i].kind);
+        depth -= closesBracket(tokens[i].kind);
+        if (depth < 1)
+          break;
+        if (depth > 1 || !is(i, P::ID) || is(i - 1, P::DOT))
+          continue;
+        size_t end = i + 1;
+        while (is(end, P::DOT) && (is(end + 1, P::ID) || is(end + 1, P::NONE)))
+          end += 2;
+        if (is(end, P::COLON))
+          for (; i + 1 < end; i += 2)
+            tokens[i + 1].kind = P::PATH_DOT;
       }
     }
   }

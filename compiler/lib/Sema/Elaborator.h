@@ -101,6 +101,13 @@ private:
     explicit operator bool() const { return column; }
   };
   ItemColumn itemColumn(const ast::Name &name);
+  /// What `jail` or `sig.jail`, a path through modules, declares; null where it
+  /// is no such path.
+  std::pair<Scope::Entry *, Scope *> entryAt(const ast::Expr &path);
+  /// The same as a value; an error value, unreported, for what is none before
+  /// it is used, such as a let.
+  Value declaredAt(const ast::Expr &path);
+  Storage *stateAt(const ast::Expr &path);
   AxisInfo *axisNamed(const ast::Name &name, bool report = true);
   AxisInfo *axisOfPath(llvm::ArrayRef<ast::Name> path);
   AxisInfo *axisFrom(const ast::Expr &expr);

@@ -38,6 +38,13 @@ private:
     SourceRange range;
     std::string name;
   };
+  struct Given;
+  bool give(const Given &given, const ast::Expr &written);
+  bool isSignalAt(const ast::Expr &path);
+  bool giveStorage(const Storage *storage, const ast::TestDecl::Input &input);
+  bool giveColumn(const AxisInfo &axis, const ColumnInfo &column,
+                  const ast::Name &written, const ast::Expr &value);
+  bool giveColumnAt(const ast::TestDecl::Input &input);
   bool giveInput(const ast::TestDecl::Input &input);
   mlir::Attribute elementOf(const ast::Expr &expr, const TypeInfo &type,
                             bool match, const ColumnInfo *column);

@@ -78,13 +78,10 @@ bool Elaborator::splitKeys(const ast::ArrayType &written, Storage &storage,
 
 /// The storage of state with keys that `expr` names, or null.
 Storage *Elaborator::keyedNamed(const Expr &expr) {
-  auto *name = dyn_cast<NameExpr>(ignoreParens(&expr));
-  if (!name)
-    return nullptr;
-  auto [entry, scope] = cx.scope->lookup(name->name.text);
+  auto [entry, scope] = entryAt(expr);
   if (!entry || (entry->pending && !isa<StateDecl>(entry->pending)))
     return nullptr;
-  Value value = resolve(*entry, *scope, name->name.range);
+  Value value = resolve(*entry, *scope, expr.range);
   return value.is(Kind::Storage) && !value.storage->keyTypes.empty()
              ? value.storage
              : nullptr;

@@ -238,6 +238,46 @@ std::vector<std::string> Elaborator::namesInSight() {
   return names;
 }
 
+std::pair<Scope::Entry *, Scope *> Elaborator::entryAt(const Expr &path) {
+  const Expr *plain = ignoreParens(&path);
+  std::pair<Scope::Entry *, Scope *> found;
+  auto in = [](Scope &scope,
+               const std::string &name) -> std::pair<Scope::Entry *, Scope *> {
+    auto entry = scope.entries.find(name);
+    if (entry == scope.entries.end())
+      return {};
+    return {&entry->second, &scope};
+  };
+  auto *member = dyn_cast<MemberExpr>(plain);
+  if (auto *name = dyn_cast<NameExpr>(plain))
+    found = cx.scope->lookup(name->name.text);
+  else if (Value base = member ? declaredAt(*member->base) : Value();
+           base.is(Kind::Module))
+    found = in(*base.scope, member->member.text);
+  // Names that an import lists are links.
+  while (found.first && !found.first->pending &&
+         found.first->value.is(Kind::Module) &&
+         !found.first->value.text.empty())
+    found = in(*found.first->value.scope, found.first->value.text);
+  return found;
+}
+
+Value Elaborator::declaredAt(const Expr &path) {
+  auto [entry, scope] = entryAt(path);
+  if (!entry ||
+      llvm::isa_and_nonnull<LetDecl, RouteDecl, BudgetDecl>(entry->pending))
+    return Value();
+  return resolve(*entry, *scope, path.range);
+}
+
+/// The state that a path names, or null.
+Storage *Elaborator::stateAt(const Expr &path) {
+  Value value = declaredAt(path);
+  return value.is(Kind::Storage) && value.storage->kind == Storage::Kind::State
+             ? value.storage
+             : nullptr;
+}
+
 Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     if (auto column = columnOf(*cx.candidate, name.text))

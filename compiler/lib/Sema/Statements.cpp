@@ -275,19 +275,19 @@ bool Elaborator::executeAssign(const AssignStmt &stmt) {
   if (auto *name = dyn_cast<NameExpr>(target))
     return assignName(name->name, value, stmt.value->range);
   if (auto *member = dyn_cast<MemberExpr>(target)) {
+    if (Storage *state = stateAt(*member)) // of a module
+      return writeState(*state, value, stmt.value->range);
     Value row = eval(*member->base);
     return !row.isError() && writeRow(*member, row, value, stmt.value->range);
   }
   if (auto *index = dyn_cast<IndexExpr>(target)) {
     if (Storage *storage = keyedNamed(*index->base))
       return writeKeyed(*storage, *index, value, stmt.value->range);
-    if (auto *name = dyn_cast<NameExpr>(ignoreParens(index->base.get()))) {
-      Value base = lookup(name->name);
-      if (base.isError())
-        return false;
-      if (base.is(Kind::Storage) && base.storage->kind == Storage::Kind::State)
-        return writeElement(*base.storage, *index, value, stmt.value->range);
-    }
+    if (Storage *storage = stateAt(*index->base))
+      return writeElement(*storage, *index, value, stmt.value->range);
+    auto *name = dyn_cast<NameExpr>(ignoreParens(index->base.get()));
+    if (name && lookup(name->name).isError())
+      return false;
   }
   error(diag::notMutable, stmt.target->range,
         "expected a name, a column of a row, or an element of state");
@@ -315,7 +315,12 @@ std::optional<bool> Elaborator::assignSet(const Expr &target,
   Value before, row;
   std::optional<int64_t> bound;
   Storage *state = nullptr;
-  if (auto *member = dyn_cast<MemberExpr>(&target)) {
+  if ((state = stateAt(target))) {
+    if (!isa<route::SetType>(state->type.getElementType()))
+      return std::nullopt;
+    bound = state->bound;
+    before = load(*state);
+  } else if (auto *member = dyn_cast<MemberExpr>(&target)) {
     row = eval(*member->base);
     const ColumnInfo *column =
         row.axis ? row.axis->findColumn(member->member.text) : nullptr;
@@ -323,16 +328,6 @@ std::optional<bool> Elaborator::assignSet(const Expr &target,
       return std::nullopt;
     bound = column->bound;
     before = eval(target);
-  } else if (auto *name = dyn_cast<NameExpr>(&target)) {
-    auto [entry, scope] = cx.scope->lookup(name->name.text);
-    Value value = entry ? resolve(*entry, *scope, name->name.range) : Value();
-    if (!value.is(Kind::Storage) ||
-        value.storage->kind != Storage::Kind::State ||
-        !isa<route::SetType>(value.storage->type.getElementType()))
-      return std::nullopt;
-    state = value.storage;
-    bound = state->bound;
-    before = load(*state);
   } else {
     return std::nullopt;
   }

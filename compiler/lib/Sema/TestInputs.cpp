@@ -182,111 +182,196 @@ mlir::Attribute Elaborator::InlineTest::arrayOf(
   return e.builder.getArrayAttr(values);
 }
 
-/// One input of a test as an attribute, with the name that it binds.
-bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
+/// What an input of a test is called, in the test and in the module.
+struct Elaborator::InlineTest::Given {
+  Name written;
+  std::string symbol;
   TypeInfo type;
-  type.kind = TypeInfo::Kind::Array;
-  std::string name;
-  bool match = false;
-  const ColumnInfo *given = nullptr;
-  llvm::SmallVector<AxisInfo *> axes;
-  std::vector<std::string> names;
-  if (input.isSignal) {
-    auto found = s.root->entries.find(input.name.text);
-    Value value = found == s.root->entries.end()
-                      ? Value()
-                      : s.resolve(found->second, *s.root, input.name.range);
-    if (input.name.text == "now" && found == s.root->entries.end()) {
-      name = "now";
-      type.element = e.f64();
-      type.unit = Unit::of(Unit::Time);
-    }
-    bool state =
-        value.is(Kind::Storage) && value.storage->kind == Storage::Kind::State;
-    if (state && !value.storage->keyTypes.empty()) {
-      s.error(diag::wrongKind, input.name.range,
-              "state with keys is given for a key")
-          .label(value.storage->range, "declared here")
-          .help("write the key: " + input.name.text + "[…] = …");
-      return false;
-    }
-    if (state || (value.is(Kind::Storage) &&
-                  value.storage->kind == Storage::Kind::Signal)) {
-      name = value.storage->symbol.getLeafReference().str();
-      type.element = value.storage->type.getElementType();
-      type.unit = value.storage->unit;
-      type.bound = value.storage->bound;
-      match = value.storage->threshold;
-      if (!state)
-        for (mlir::FlatSymbolRefAttr axis : value.storage->type.getAxes())
-          axes.push_back(e.axisOf(axis));
-    }
-  } else {
-    for (AxisInfo *axis : s.itemAxes) {
-      for (const ColumnInfo &column : axis->columns)
-        names.push_back(column.name);
-      if (const ColumnInfo *column = axis->findColumn(input.name.text)) {
-        name = axis->symbol.getValue().str() + "." + column->name;
-        type.element = column->type.getElementType();
-        type.unit = column->unit;
-        given = column;
-        axes.assign(column->axes.begin(), column->axes.end());
-      }
-    }
-  }
-  if (name.empty()) {
-    if (auto failed = s.root->entries.find(input.name.text);
-        input.isSignal && diags.hasErrors() &&
-        failed != s.root->entries.end() && !failed->second.pending &&
-        failed->second.value.isError())
-      return false; // its declaration has told why
-    auto message = s.error(diag::unknownName, input.name.range,
-                           llvm::Twine("unknown ") +
-                               (input.isSignal ? "signal" : "column") + " '" +
-                               input.name.text + "'");
-    // The sign says which of the two is meant.
-    bool column = llvm::any_of(s.itemAxes, [&](AxisInfo *axis) {
-      return axis->findColumn(input.name.text);
-    });
-    auto other = s.root->entries.find(input.name.text);
-    if (input.isSignal) {
-      names = {"now"};
-      for (auto &[known, entry] : s.root->entries)
-        if (isSignalEntry(entry) ||
-            (entry.pending && isa<StateDecl>(entry.pending)) ||
-            (entry.value.is(Kind::Storage) &&
-             entry.value.storage->kind == Storage::Kind::State))
-          names.push_back(known);
-    }
-    if (input.isSignal && column)
-      message.note("'" + input.name.text +
-                   "' is a column, which is given with ':'");
-    else if (!input.isSignal && other != s.root->entries.end() &&
-             isSignalEntry(other->second))
-      message.note("'" + input.name.text +
-                   "' is a signal, which is given with '='");
-    else
-      message.suggest(input.name.text, names);
-    return false;
-  }
-  mlir::Attribute value = arrayOf(
-      *input.value, writtenAxes(axes), input.name.text,
-      [&](const Expr &leaf) { return elementOf(leaf, type, match, given); });
+  llvm::SmallVector<AxisInfo *> axes; // that lists may be over
+  const ColumnInfo *column = nullptr;
+  bool match = false; // a signal that holds or not
+};
+
+/// Notes a value that the test gives.
+bool Elaborator::InlineTest::give(const Given &given, const Expr &written) {
+  mlir::Attribute value =
+      arrayOf(written, writtenAxes(given.axes), given.written.text,
+              [&](const Expr &leaf) {
+                return elementOf(leaf, given.type, given.match, given.column);
+              });
   if (!value)
     return false;
   if (auto seconds = dyn_cast<mlir::FloatAttr>(value);
-      name == "now" && !(std::fabs(seconds.getValueAsDouble()) <= 9e9)) {
-    s.error(diag::badSize, input.value->range,
-            "a time lies within 285 years of 0");
+      given.symbol == "now" &&
+      !(std::fabs(seconds.getValueAsDouble()) <= 9e9)) {
+    s.error(diag::badSize, written.range, "a time lies within 285 years of 0");
     return false;
   }
   if (llvm::any_of(inputs, [&](mlir::NamedAttribute known) {
-        return known.getName() == name;
+        return known.getName() == given.symbol;
       })) {
-    s.error(diag::duplicateName, input.name.range,
-            "'" + input.name.text + "' is given twice");
+    s.error(diag::duplicateName, given.written.range,
+            "'" + given.written.text + "' is given twice");
     return false;
   }
-  inputs.push_back(e.builder.getNamedAttr(name, value));
+  inputs.push_back(e.builder.getNamedAttr(given.symbol, value));
   return true;
+}
+
+/// `jail = 0.9`, `sig.jail = 0.9`: a signal or state, whole.
+bool Elaborator::InlineTest::giveStorage(const Storage *storage,
+                                         const TestDecl::Input &input) {
+  Given given;
+  given.written = input.name;
+  if (input.cell)
+    given.written = {s.sources.text(input.cell->range).str(),
+                     input.cell->range};
+  if (!storage->keyTypes.empty()) {
+    s.error(diag::wrongKind, given.written.range,
+            "state with keys is given for a key")
+        .label(storage->range, "declared here")
+        .help("write the key: " + given.written.text + "[…] = …");
+    return false;
+  }
+  given.symbol = storage->symbol.getLeafReference().str();
+  given.type.kind = TypeInfo::Kind::Array;
+  given.type.element = storage->type.getElementType();
+  given.type.unit = storage->unit;
+  given.type.bound = storage->bound;
+  given.match = storage->threshold;
+  if (storage->kind == Storage::Kind::Signal)
+    for (mlir::FlatSymbolRefAttr axis : storage->type.getAxes())
+      given.axes.push_back(e.axisOf(axis));
+  return give(given, *input.value);
+}
+
+bool Elaborator::InlineTest::giveColumn(const AxisInfo &axis,
+                                        const ColumnInfo &column,
+                                        const Name &written,
+                                        const Expr &value) {
+  Given given;
+  given.written = written;
+  given.symbol = axis.symbol.getValue().str() + "." + column.name;
+  given.type.kind = TypeInfo::Kind::Array;
+  given.type.element = column.type.getElementType();
+  given.type.unit = column.unit;
+  given.type.bound = column.bound;
+  given.column = &column;
+  given.axes.assign(column.axes.begin(), column.axes.end());
+  return give(given, value);
+}
+
+bool Elaborator::InlineTest::isSignalAt(const Expr &path) {
+  Value value = s.declaredAt(path);
+  return value.is(Kind::Storage) &&
+         value.storage->kind == Storage::Kind::Signal;
+}
+
+/// `request.k: 5`: a column by the path of its axis.
+bool Elaborator::InlineTest::giveColumnAt(const TestDecl::Input &input) {
+  const auto &path = cast<MemberExpr>(*input.cell);
+  std::string written = s.sources.text(path.range).str();
+  if (s.stateAt(path) || isSignalAt(path)) {
+    s.error(diag::wrongKind, path.range,
+            "'" + written + "' is no column of items")
+        .help("it is given with '=': " + written + " = …");
+    return false;
+  }
+  Value axis = s.declaredAt(*path.base);
+  if (!axis.is(Kind::Axis)) {
+    std::vector<std::string> names;
+    for (AxisInfo *item : s.itemAxes)
+      names.push_back(item->name);
+    if (auto *name = dyn_cast<NameExpr>(path.base.get());
+        !name || s.lookup(name->name, /*quiet=*/true).isError())
+      s.error(diag::unknownName, path.base->range,
+              "unknown axis '" + s.sources.text(path.base->range) + "'")
+          .suggest(s.sources.text(path.base->range), names);
+    else
+      s.error(diag::wrongKind, path.base->range,
+              "expected an axis with columns, found " + s.describe(axis));
+    return false;
+  }
+  const ColumnInfo *column = axis.axis->findColumn(path.member.text);
+  if (!column) {
+    std::vector<std::string> names;
+    s.columnNames(*axis.axis, names);
+    s.unknownName(path.member, "column", names);
+    return false;
+  }
+  if (axis.axis->pool) {
+    s.error(diag::wrongKind, path.range,
+            "'" + written + "' is no column of items")
+        .label(column->range, "a column of the pool '" + axis.axis->name + "'")
+        .help("live and state columns are given with '=': " + written + " = …");
+    return false;
+  }
+  return giveColumn(*axis.axis, *column, {written, path.range}, *input.value);
+}
+
+/// A column, signal or state by its name alone.
+bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
+  const Name &name = input.name;
+  auto entry = s.root->entries.find(name.text);
+  bool declared = entry != s.root->entries.end();
+  std::vector<std::string> names;
+  if (input.isSignal) {
+    Value value =
+        declared ? s.resolve(entry->second, *s.root, name.range) : Value();
+    if (value.is(Kind::Storage) &&
+        (value.storage->kind == Storage::Kind::State ||
+         value.storage->kind == Storage::Kind::Signal))
+      return giveStorage(value.storage, input);
+    if (name.text == "now" && !declared) {
+      Given now;
+      now.written = name;
+      now.symbol = "now";
+      now.type.kind = TypeInfo::Kind::Array;
+      now.type.element = e.f64();
+      now.type.unit = Unit::of(Unit::Time);
+      return give(now, *input.value);
+    }
+  } else if (auto [axis, column] = s.itemColumn(name); column) {
+    // Those of the file come first; of several there none is meant.
+    for (AxisInfo *other : s.itemAxes)
+      if (other != axis && other->findColumn(name.text) &&
+          (other->range.file == axis->range.file)) {
+        s.error(diag::wrongKind, name.range,
+                "'" + axis->name + "' and '" + other->name +
+                    "' have a column '" + name.text + "'")
+            .label(column->range, "declared here")
+            .label(other->findColumn(name.text)->range, "and here")
+            .help("say which: " + axis->name + "." + name.text + ": …");
+        return false;
+      }
+    return giveColumn(*axis, *column, name, *input.value);
+  }
+  if (input.isSignal && diags.hasErrors() && declared &&
+      !entry->second.pending && entry->second.value.isError())
+    return false; // its declaration has told why
+  auto message =
+      s.error(diag::unknownName, name.range,
+              llvm::Twine("unknown ") + (input.isSignal ? "signal" : "column") +
+                  " '" + name.text + "'");
+  if (input.isSignal) {
+    names = {"now"};
+    for (auto &[known, other] : s.root->entries)
+      if (isSignalEntry(other) ||
+          llvm::isa_and_nonnull<StateDecl>(other.pending) ||
+          (other.value.is(Kind::Storage) &&
+           other.value.storage->kind == Storage::Kind::State))
+        names.push_back(known);
+  } else {
+    for (AxisInfo *axis : s.itemAxes)
+      for (const ColumnInfo &column : axis->columns)
+        names.push_back(column.name);
+  }
+  // The sign says which of the two is meant.
+  if (input.isSignal && s.itemColumn(name))
+    message.note("'" + name.text + "' is a column, which is given with ':'");
+  else if (!input.isSignal && declared && isSignalEntry(entry->second))
+    message.note("'" + name.text + "' is a signal, which is given with '='");
+  else if (!s.explainName(name, message))
+    message.suggest(name.text, names);
+  return false;
 }

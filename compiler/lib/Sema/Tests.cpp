@@ -72,25 +72,39 @@ bool Elaborator::InlineTest::pushedAt(const TestDecl::Input &input,
 bool Elaborator::InlineTest::giveCell(const TestDecl::Input &input) {
   const auto &member = cast<MemberExpr>(*input.cell);
   const Name &wanted = member.member;
-  auto *path = dyn_cast<MemberExpr>(member.base.get());
-  StringRef base = plainName(member.base.get());
-  StringRef poolName = path ? plainName(path->base.get()) : StringRef();
-  Name row = path ? path->member : Name{base.str(), member.base->range};
+  const Expr &base = *ignoreParens(member.base.get());
+  auto *path = dyn_cast<MemberExpr>(&base);
+  Name row = path ? path->member
+                  : Name{plainName(member.base.get()).str(), base.range};
+  // A pool by its name or path; then a row of such a one, or a row alone, of
+  // the module that stands before it.
+  Value whole = s.declaredAt(base);
+  Value before = path ? s.declaredAt(*path->base) : Value();
   std::vector<AxisInfo *> owners;
   std::vector<std::string> names;
-  bool all = false;
+  bool all = whole.is(Kind::Axis) && whole.axis->pool;
+  if (before.is(Kind::Module))
+    for (auto &[name, entry] : before.scope->entries)
+      if (llvm::isa_and_nonnull<PoolDecl>(entry.pending))
+        s.resolve(entry, *before.scope, row.range); // for its rows
+  if (all)
+    owners.push_back(whole.axis);
   for (PoolInfo &pool : s.pools) {
     AxisInfo &axis = *pool.axis;
-    bool whole = poolName.empty() && axis.name == base;
-    if (!poolName.empty() && axis.name != poolName)
+    if (all || (before.is(Kind::Axis) && before.axis != &axis) ||
+        (before.is(Kind::Module) && s.scopeOf(axis.range.file) != before.scope))
       continue;
-    if (!whole && !llvm::is_contained(axis.labels, row.text)) {
-      names.insert(names.end(), axis.labels.begin(), axis.labels.end());
+    if (before.isError() && path && axis.name != plainName(path->base.get()))
+      continue;
+    if (llvm::is_contained(axis.labels, row.text)) {
+      owners.push_back(&axis);
+    } else if (!path && axis.name == row.text) { // declared in a route or pool
+      owners.push_back(&axis);
+      all = true;
+    } else {
+      llvm::append_range(names, axis.labels);
       names.push_back(axis.name);
-      continue;
     }
-    all |= whole;
-    owners.push_back(&axis);
   }
   if (owners.empty()) {
     if (!syntaxFailed()) // or its pool may be one that could not be read
@@ -169,14 +183,11 @@ bool Elaborator::InlineTest::giveElement(const TestDecl::Input &input) {
     return false;
   if (Storage *storage = s.keyedNamed(*index.base))
     return s.writeKeyed(*storage, index, value, input.value->range);
-  Value base;
-  if (auto *name = dyn_cast<NameExpr>(ignoreParens(index.base.get()))) {
-    base = s.lookup(name->name);
-    if (base.isError())
-      return false;
-  }
-  if (base.is(Kind::Storage) && base.storage->kind == Storage::Kind::State)
-    return s.writeElement(*base.storage, index, value, input.value->range);
+  if (Storage *state = s.stateAt(*index.base))
+    return s.writeElement(*state, index, value, input.value->range);
+  auto *name = dyn_cast<NameExpr>(ignoreParens(index.base.get()));
+  if (name && s.lookup(name->name).isError())
+    return false;
   s.error(diag::wrongKind, input.cell->range,
           "a test gives elements of state that is declared outside pools")
       .help("columns of rows are given as 'row.column = value'");
@@ -357,9 +368,12 @@ void Elaborator::InlineTest::emit(
   bool good = true;
   for (const TestDecl::Input &input : decl.inputs)
     if (!llvm::isa_and_nonnull<IndexExpr>(input.cell.get()))
-      good &= input.call   ? giveAnswers(input)
-              : input.cell ? giveCell(input)
-                           : giveInput(input);
+      good &= input.call        ? giveAnswers(input)
+              : !input.cell     ? giveInput(input)
+              : !input.isSignal ? giveColumnAt(input)
+              : s.stateAt(*input.cell) || isSignalAt(*input.cell)
+                  ? giveStorage(s.declaredAt(*input.cell).storage, input)
+                  : giveCell(input);
   if (!emitSetup() || !good)
     return;
   for (auto &[name, rows] : cells)
