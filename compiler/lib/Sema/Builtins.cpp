@@ -229,6 +229,7 @@ Value Elaborator::evalDraw(StringRef name, const CallExpr &expr,
     for (AxisInfo *axis : e.axesOf(key))
       if (!e.has(axes, axis))
         axes.push_back(axis);
+  draws = true;
   if (site < 0)
     site = (int64_t(1) << 32) + drawSites++;
   auto kind = name == "gumbel"   ? DrawKind::gumbel

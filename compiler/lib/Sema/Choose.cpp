@@ -211,6 +211,8 @@ bool Elaborator::emitChoiceRegion(const ChooseExpr &expr, ChooseOp op,
     if (!inContext(std::move(region),
                    [&] { return evalKeys(*expr.key, yielded, directions); }))
       return false;
+    for (mlir::Value key : llvm::drop_begin(yielded, until))
+      lintDraws(key, axis->items(), expr.key->range);
     op.setUp(directions);
   }
   if (until && strangeAxis(e, yielded.front(), axis->items())) {
@@ -261,6 +263,7 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
         inContext(inside, [&] { return evalTruth(*expr.where); });
     if (!more)
       return Value();
+    lintDraws(more, per, expr.where->range);
     choice.mask = andMask(choice.mask, more);
   }
   inside.keptMask = choice.mask;
@@ -292,6 +295,8 @@ Value Elaborator::evalChoose(const ChooseExpr &expr) {
              })) {
     return Value();
   }
+  for (mlir::Value key : choice.keys)
+    lintDraws(key, per, expr.key->range);
   // Without a key the earlier candidates are better.
   if (!expr.key && !choice.mask && !recorded && kind == ChoiceKind::count)
     choice.mask = e.constantInt(e.i1(), 1);

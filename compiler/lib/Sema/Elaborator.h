@@ -866,6 +866,9 @@ private:
   /// Where the metrics of the entry at hand are written, by their ops.
   llvm::DenseMap<mlir::Operation *, SourceRange> emits;
   unsigned drawSites = 0;
+  bool draws = false; // whether the file draws at all
+  void lintDraws(mlir::Value decided, llvm::ArrayRef<AxisInfo *> items,
+                 SourceRange range); // Draws.cpp
   std::vector<const ast::LetDecl *> expanding; // functions being expanded
   std::map<const ast::TypeExpr *, TypeInfo> answerTypes;  // of bodies, by text
   std::map<const ast::TypeExpr *, std::string> hostTypes; // who answers so

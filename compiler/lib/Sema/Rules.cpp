@@ -262,6 +262,7 @@ bool Elaborator::surroundRules(RuleChoice &rules) {
         inContext(masked, [&] { return evalTruth(*expr.where); });
     if (!mask || !overItems(mask, pool, expr.where->range, "the mask"))
       return false;
+    lintDraws(mask, cx.items, expr.where->range);
     rules.around.ruleMask = andMask(cx.ruleMask, mask);
     rules.around.ruleWhere = expr.where->range;
     inContext(masked, [&] {
@@ -296,6 +297,8 @@ bool Elaborator::holdRules(RuleChoice &rules) {
       }
       if (when && !overItems(when, nullptr, rule->cond->range, "the condition"))
         when = {};
+      if (when)
+        lintDraws(when, cx.items, rule->cond->range);
       if (when) {
         confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
                                            : e.cast(when, e.f32());
