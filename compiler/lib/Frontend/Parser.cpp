@@ -156,9 +156,13 @@ private:
   void lose(Chunk chunk, ast::Module &module) const {
     int depth = 0;
     bool expected = true; // behind the word that begins it, and behind commas
+    bool items = list.tokens[chunk.first].kind == RouteParser::AXIS;
     for (size_t i = chunk.first + 1; i < chunk.last; ++i) {
       const Token &token = list.tokens[i];
-      if (depth == 0 && expected && token.kind == RouteParser::ID)
+      // Columns of items are names everywhere.
+      bool column = items && depth == 1 && i + 1 < chunk.last &&
+                    list.tokens[i + 1].kind == RouteParser::COLON;
+      if (token.kind == RouteParser::ID && (column || (depth == 0 && expected)))
         module.lost.push_back(
             {sources.text(list.range(token)).str(), list.range(token)});
       expected = depth == 0 && token.kind == RouteParser::COMMA;

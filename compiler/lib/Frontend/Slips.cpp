@@ -30,7 +30,8 @@ public:
       return true;
     for (size_t i = first; i < last; ++i)
       if (equals(i) || countWithoutOf(i) || topCount(i) || bareReject(i) ||
-          orderBy(i) || strayComma(i) || infixWord(i) || otherStatement(i))
+          orderBy(i) || strayComma(i) || infixWord(i) || wordAsName(i) ||
+          notesWithoutBraces(i) || otherStatement(i))
         return true;
     return false;
   }
@@ -298,6 +299,31 @@ private:
         return true;
       }
     return false;
+  }
+
+  /// `where per == acme`: a word of clauses where an operand is compared.
+  bool wordAsName(size_t i) const {
+    static const uint16_t words[] = {P::AS,    P::ELSE, P::IN,   P::OF,
+                                     P::OVER,  P::PER,  P::THEN, P::UNDER,
+                                     P::WHERE, P::WITH};
+    if (!llvm::is_contained(words, kind(i)) || endsOperand(kind(i - 1)) ||
+        !llvm::is_contained({P::EQ, P::NE, P::LT, P::LE, P::GT, P::GE},
+                            kindOnLine(i + 1)))
+      return false;
+    unexpected(i).help("a name that is a word of the language stands in "
+                       "backticks: `" +
+                       text(i) + "`");
+    return true;
+  }
+
+  /// `by price with effort: high`
+  bool notesWithoutBraces(size_t i) const {
+    if (kind(i) != P::WITH || kindOnLine(i + 1) != P::ID ||
+        kindOnLine(i + 2) != P::COLON)
+      return false;
+    expected("'{'", i + 1)
+        .help("notes stand in braces: with { " + text(i + 1) + ": … }");
+    return true;
   }
 
   /// `while c { … }` and `try { … }` in a body.

@@ -175,6 +175,13 @@ private:
       return nextIsWord();
     }
   }
+  /// Does what stands before the next token go on there, or end on this line?
+  bool nextGoesOn() const {
+    static const uint16_t words[] = {
+        P::AND,       P::AS,   P::BY,  P::ELSE, P::IN,    P::OF,   P::OR,
+        P::OTHERWISE, P::OVER, P::PER, P::THEN, P::UNDER, P::WITH, P::WHERE};
+    return llvm::is_contained(words, next()) || nextOnNewLine();
+  }
   /// At the beginning of a statement, a row or a clause.
   bool atBoundary() const {
     uint16_t before = previous();
@@ -333,6 +340,10 @@ private:
     case P::STALE:
     case P::EVERY:
       return endsOperand(before) && nextBeginsOperand();
+    case P::BY:
+      if (!nextBeginsOperand() && after != P::LBRACKET && after != P::DOLLAR)
+        return false;
+      return endsOperand(before) || before == P::CHOOSE || !nextGoesOn();
     case P::FROM:
       return endsOperand(before) && after == P::STRING;
     case P::CARRY:

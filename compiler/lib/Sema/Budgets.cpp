@@ -361,10 +361,14 @@ bool Elaborator::Budgets::elaborate(const BudgetDecl &decl, AxisInfo *pool) {
     good = charge(op, decl, pool, unit);
   s.topOp = saved;
   if (good && unit != limit.unit && !adapts(limit, unit)) {
-    s.error(diag::unitMismatch, decl.limit->range,
-            "budget '" + decl.name.text + "' reserves in " + unit.str() +
-                " but its limit is in " + limit.unit.str())
-        .label(decl.reserve->range, unit.str());
+    auto message =
+        s.error(diag::unitMismatch, decl.limit->range,
+                "budget '" + decl.name.text + "' reserves in " + unit.str() +
+                    " but its limit is in " + limit.unit.str());
+    message.label(decl.reserve->range, unit.str());
+    if (std::string help = s.missingUnit(limit, decl.limit->range, unit);
+        !help.empty())
+      message.help(help);
     good = false;
   }
   if (!good) {

@@ -177,7 +177,10 @@ void Elaborator::checkUncalled(const ast::Module &tree) {
       const Name &name = param->name;
       if (param->type || llvm::is_contained(inputs, name.text))
         continue;
-      bool declared = root->lookup(name.text).first;
+      Scope::Entry *entry = root->lookup(name.text).first;
+      bool declared = entry;
+      if (declared && !entry->pending && entry->value.isError())
+        break; // its declaration has told why
       if (!declared && nearestName(name.text, inputs)) {
         unknownName(name, "axis or signal", inputs);
         break;

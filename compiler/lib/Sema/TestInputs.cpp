@@ -346,8 +346,8 @@ bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
       }
     return giveColumn(*axis, *column, name, *input.value);
   }
-  if (input.isSignal && diags.hasErrors() && declared &&
-      !entry->second.pending && entry->second.value.isError())
+  if (diags.hasErrors() && declared && !entry->second.pending &&
+      entry->second.value.isError())
     return false; // its declaration has told why
   auto message =
       s.error(diag::unknownName, name.range,

@@ -3,6 +3,7 @@
 // statements becomes a function that yields a truth for each `expect`.
 #include "InlineTest.h"
 #include "Parts.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace route;
 using namespace route::sema;
@@ -317,10 +318,17 @@ bool Elaborator::InlineTest::expectName(const RouteDecl &router,
       known = true;
     }
   }
-  if (!known)
-    s.unknownName({label.str(), ignoreParens(decl.expected.get())->range},
-                  "row or rule", names);
-  return known;
+  if (known)
+    return true;
+  auto message =
+      s.error(diag::unknownName, ignoreParens(decl.expected.get())->range,
+              "unknown row or rule '" + label + "'");
+  message.suggest(label, names);
+  constexpr size_t few = 12;
+  if (!nearestName(label, names) && !names.empty() && names.size() <= few)
+    message.note("'" + router.name.text + "' gives " + llvm::join(names, ", ") +
+                 ", or none");
+  return false;
 }
 
 /// What stands behind `->`; false after an error.
