@@ -90,8 +90,8 @@ static bool readScaled(std::string_view text, int power, double &value) {
       digits.remove_prefix(1);
     auto end = digits.data() + digits.size();
     auto parsed = std::from_chars(digits.data(), end, exponent);
-    if (parsed.ec != std::errc() || parsed.ptr != end ||
-        std::abs(exponent) > 100000)
+    if (parsed.ec != std::errc() || parsed.ptr != end || exponent < -100000 ||
+        exponent > 100000)
       return false;
   }
   std::string scaled(text.substr(0, mark));
