@@ -93,6 +93,16 @@ void testAxes() {
   refuse("'token' has a negative size", [](E &e) { e.axes[0].size = -2; });
   refuse("'token' has no such parent: 99", [](E &e) { e.axes[0].parent = 99; });
   refuse("'token' has no such parent: 0", [](E &e) { e.axes[0].parent = 0; });
+  refuse("'experts' is nested in itself", [](E &e) {
+    e.axes[1].parent = 5;
+    e.axes[5].parent = 2;
+    e.axes[2].parent = 1;
+  });
+  refuse("'experts' is nested in itself", [](E &e) {
+    e.axes[0].parent = 1; // above 'token' the climb never ends
+    e.axes[1].parent = 2;
+    e.axes[2].parent = 1;
+  });
   refuse("'token' has unknown flags 0x80", [](E &e) { e.axes[0].flags = 128; });
   refuse("ragged axis 'patch' has no parent",
          [](E &e) { e.axes[7].parent = -1; });

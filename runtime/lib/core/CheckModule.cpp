@@ -197,6 +197,14 @@ route_status Checker::checkAxes() {
                        axis.name));
     }
   }
+  // Whoever climbs from parent to parent comes to an end.
+  for (const route_axis_desc &axis : table(module.axes, module.num_axes)) {
+    uint64_t left = module.num_axes;
+    for (int32_t above = axis.parent; above >= 0 && left--;
+         above = module.axes[above].parent)
+      if (&module.axes[above] == &axis)
+        return WRONG("axis '%.100s' is nested in itself", axis.name);
+  }
   return ROUTE_OK;
 }
 
