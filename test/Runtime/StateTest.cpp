@@ -95,6 +95,23 @@ void testAdopt() {
         lost.end());
   CHECK_OK(route_context_adopt(other.context, old.context, nullptr, nullptr,
                                &error));
+  // Who is told of a loss may write both.
+  struct Both {
+    route_context *first, *second;
+    int calls;
+  } both = {old.context, other.context, 0};
+  route_adopt_fn writeBoth = [](void *host, const char *, const char *) {
+    Both &each = *static_cast<Both *>(host);
+    ++each.calls;
+    for (route_context *context : {each.first, each.second}) {
+      std::string cell(route_state_size(context, 0), '\0');
+      CHECK_OK(route_state_read(context, 0, cell.data(), cell.size(), &error));
+      CHECK_OK(route_state_write(context, 0, cell.data(), cell.size(), &error));
+    }
+  };
+  CHECK_OK(route_context_adopt(other.context, old.context, writeBoth, &both,
+                               &error));
+  CHECK(both.calls > 1);
   CHECK_STATUS(
       route_context_adopt(old.context, old.context, nullptr, nullptr, &error),
       ROUTE_ERROR_ARGUMENT, "two different contexts");

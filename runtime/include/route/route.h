@@ -333,7 +333,8 @@ typedef void (*route_adopt_fn)(void *host, const char *cell, const char *what);
  * members of an enumeration by theirs: those that stayed keep what they had,
  * new ones start as in a new context. `report` (may be null) is called for each
  * cell of which something does not go over: it is new or gone, holds another
- * type, or has rows that are new or gone. */
+ * type, or has rows that are new or gone; all when the state has gone over, and
+ * it may call both contexts. */
 ROUTE_API route_status route_context_adopt(route_context *next,
                                            route_context *previous,
                                            route_adopt_fn report, void *host,

@@ -11,6 +11,8 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 using namespace route;
 
@@ -286,9 +288,11 @@ extern "C" route_status route_context_adopt(route_context *next,
   if (!next || !previous || next == previous)
     return fail(error, ROUTE_ERROR_ARGUMENT,
                 "adopting needs two different contexts");
-  auto say = [&](const char *cell, const std::string &what) {
+  // Told when neither context is held any longer: a host may use both then.
+  std::vector<std::pair<const char *, std::string>> told;
+  auto say = [&](const char *cell, std::string what) {
     if (report && !what.empty())
-      report(host, cell, what.c_str());
+      told.emplace_back(cell, std::move(what));
   };
   const route_module_desc &to = next->desc(), &from = previous->desc();
   auto cells = [](const route_module_desc &desc) {
@@ -323,5 +327,7 @@ extern "C" route_status route_context_adopt(route_context *next,
   for (const route_state_desc &cell : cells(from))
     if (find(to, cell.name) == cells(to).end())
       say(cell.name, "it is gone");
+  for (const auto &[cell, what] : told)
+    report(host, cell, what.c_str());
   return ROUTE_OK;
 }
