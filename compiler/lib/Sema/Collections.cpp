@@ -12,9 +12,23 @@ using namespace route::sema;
 using namespace route::ast;
 
 bool route::sema::startsEmpty(const Expr &written, const TypeInfo &type) {
-  auto *list = dyn_cast<ListExpr>(ignoreParens(&written));
-  return list && list->entries.empty() &&
-         isa_and_nonnull<route::SetType>(type.element);
+  return isEmptyList(written) && isa_and_nonnull<route::SetType>(type.element);
+}
+
+bool route::sema::isEmptyList(const Expr &expr) {
+  auto *list = dyn_cast<ListExpr>(ignoreParens(&expr));
+  return list && list->entries.empty();
+}
+
+Value route::sema::emptyListLike(irgen::Emitter &e, const Value &other) {
+  mlir::Type element = other.is(Value::Kind::Array)
+                           ? getValueType(e.elementOf(other.ir))
+                           : mlir::Type();
+  if (!element || !memberTypeOf(element))
+    return Value();
+  return Value::array(ConstantOp::create(e.builder, e.loc,
+                                         route::ArrayType::get(element),
+                                         e.builder.getArrayAttr({})));
 }
 
 /// An element as a member of type `member`: labels by name, refs of parts as

@@ -1,6 +1,7 @@
 // Comparison, and choice between values.
 // Labels of enumerations and of pools are names only beside a value of their
 // type. `if` and `case` on values of items select; on scalars they branch.
+#include "Collections.h"
 #include "Elaborator.h"
 #include "Parts.h"
 #include "Unsigned.h"
@@ -241,7 +242,16 @@ Value Elaborator::evalIf(const IfExpr &expr) {
   mlir::Value condition = evalTruth(*expr.cond);
   if (!condition)
     return Value();
-  Value a = eval(*expr.thenValue), b = eval(*expr.elseValue);
+  // An empty list is one of what the other holds.
+  auto evalLike = [&](const Expr &written, const Value &other) {
+    Value empty = isEmptyList(written) ? emptyListLike(e, other) : Value();
+    return empty.isError() ? eval(written) : empty;
+  };
+  const bool first = isEmptyList(*expr.thenValue);
+  Value b = first ? eval(*expr.elseValue) : Value();
+  Value a = evalLike(*expr.thenValue, b);
+  if (!first)
+    b = evalLike(*expr.elseValue, a);
   if ((a.is(Kind::Lazy) || b.is(Kind::Lazy)) && !cx.along && !cx.forceDense)
     return lazily(expr);
   if (a.is(Kind::Plan) || b.is(Kind::Plan)) {
@@ -268,6 +278,7 @@ Value Elaborator::evalCase(const CaseExpr &expr) {
   // From the last arm upwards: each selects between its value and those below.
   Value result;
   bool have = false;
+  const Expr *empty = nullptr; // an empty list, of what earlier arms hold
   for (const CaseArm &arm : llvm::reverse(expr.arms)) {
     if (!arm.value || arm.form == CaseArm::Form::Ok ||
         arm.form == CaseArm::Form::Failed)
@@ -280,7 +291,8 @@ Value Elaborator::evalCase(const CaseExpr &expr) {
       if (have)
         return fail(diag::argumentMismatch, arm.range,
                     "'otherwise' must be the last arm");
-      result = eval(*arm.value);
+      empty = isEmptyList(*arm.value) ? arm.value.get() : nullptr;
+      result = empty ? Value() : eval(*arm.value);
       have = true;
       continue;
     }
@@ -309,6 +321,8 @@ Value Elaborator::evalCase(const CaseExpr &expr) {
     }
     if (!condition)
       return Value();
+    if (empty && isEmptyList(*arm.value))
+      continue;
     Value value;
     if (arm.form == CaseArm::Form::Known && arm.binder) {
       Context next = cx;
@@ -316,11 +330,20 @@ Value Elaborator::evalCase(const CaseExpr &expr) {
       next.scope->bind(arm.binder.text, subject, arm.binder.range);
       value = inContext(std::move(next), [&] { return eval(*arm.value); });
     } else {
-      value = eval(*arm.value);
+      if (isEmptyList(*arm.value))
+        value = emptyListLike(e, result);
+      if (value.isError())
+        value = eval(*arm.value);
     }
+    if (empty) {
+      result = emptyListLike(e, value);
+      if (result.isError())
+        result = eval(*empty);
+    }
+    empty = nullptr;
     result = selectValues(condition, value, result, arm.range);
     if (result.isError())
       return result;
   }
-  return result;
+  return empty ? eval(*empty) : result;
 }

@@ -1,6 +1,7 @@
 // Arithmetic, comparison and logic.
 // Operands are brought to one element type and unit. Numbers in the text adapt;
 // between values i64 gives way to f32 and f32 to f64.
+#include "Collections.h"
 #include "Elaborator.h"
 #include "Unsigned.h"
 #include "llvm/ADT/StringExtras.h"
@@ -310,7 +311,9 @@ Value Elaborator::coalesceValues(const BinaryExpr &expr) {
     return elseChain(lhs, *expr.rhs, expr.range);
   if (isa<ReturnExpr>(expr.rhs.get()))
     return returnInside(expr.rhs->range);
-  Value rhs = eval(*expr.rhs);
+  Value rhs = isEmptyList(*expr.rhs) ? emptyListLike(e, lhs) : Value();
+  if (rhs.isError())
+    rhs = eval(*expr.rhs);
   if (rhs.isError())
     return rhs;
   mlir::Value a, b;

@@ -111,25 +111,20 @@ LogicalResult Lowering::lowerListed(ChooseOp op, Plan rows) {
     return notCovered(op, "a table over these axes");
   llvm::append_range(want, along);
   rows.rank = along.empty() ? 1 : staticSize(along.front());
-  Value positions = map(
-      want, b.getI32Type(), Operand{table, type}, loc,
-      [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-        Type from = args[0].getType();
-        Value end = arith::ConstantOp::create(
-            inner, at, inner.getIntegerAttr(from, candidates));
-        Value inside = arith::CmpIOp::create(
-            inner, at, arith::CmpIPredicate::ult, args[0], end);
-        Value narrow = args[0];
-        if (from.getIntOrFloatBitWidth() > 32)
-          narrow =
-              arith::TruncIOp::create(inner, at, inner.getI32Type(), narrow);
-        else if (from.getIntOrFloatBitWidth() < 32)
-          narrow =
-              arith::ExtSIOp::create(inner, at, inner.getI32Type(), narrow);
-        Value none =
-            arith::ConstantOp::create(inner, at, inner.getI32IntegerAttr(-1));
-        return arith::SelectOp::create(inner, at, inside, narrow, none);
-      });
+  Value positions =
+      map(want, b.getI32Type(), Operand{table, type}, loc,
+          [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+            Value entry = wholeEntry(inner, at, args[0], type);
+            Value end = arith::ConstantOp::create(
+                inner, at, inner.getI64IntegerAttr(candidates));
+            Value inside = arith::CmpIOp::create(
+                inner, at, arith::CmpIPredicate::ult, entry, end);
+            Value narrow =
+                arith::TruncIOp::create(inner, at, inner.getI32Type(), entry);
+            Value none = arith::ConstantOp::create(inner, at,
+                                                   inner.getI32IntegerAttr(-1));
+            return arith::SelectOp::create(inner, at, inside, narrow, none);
+          });
   if (along.empty()) {
     // One row an item.
     auto flat = cast<RankedTensorType>(positions.getType());

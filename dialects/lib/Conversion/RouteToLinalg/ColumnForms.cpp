@@ -281,6 +281,18 @@ LogicalResult Lowering::firstPlanColumns(FirstPlanOp op) {
                    op.getResultColumns());
 }
 
+/// An entry of a table of whole numbers or rows as an i64: a narrow one may not
+/// hold how many rows there are.
+Value lowering::wholeEntry(OpBuilder &b, Location loc, Value entry,
+                        ArrayType table) {
+  Type i64 = b.getI64Type();
+  if (entry.getType() == i64)
+    return entry;
+  return table.getElementType().isUnsignedInteger()
+             ? Value(arith::ExtUIOp::create(b, loc, i64, entry))
+             : Value(arith::ExtSIOp::create(b, loc, i64, entry));
+}
+
 /// The rows that a table names: the places in the table are chosen in its
 /// order, then read.
 LogicalResult Lowering::lowerListedColumns(ChooseOp op, Plan rows) {
@@ -335,13 +347,7 @@ LogicalResult Lowering::lowerListedColumns(ChooseOp op, Plan rows) {
           place.push_back(above ? above->position : here.back());
         }
         Value entry = tensor::ExtractOp::create(inner, at, table, place);
-        Type held = entry.getType();
-        Value wide = held.isInteger(64) ? entry
-                     : type.getElementType().isUnsignedInteger()
-                         ? Value(arith::ExtUIOp::create(
-                               inner, at, inner.getI64Type(), entry))
-                         : Value(arith::ExtSIOp::create(
-                               inner, at, inner.getI64Type(), entry));
+        Value wide = wholeEntry(inner, at, entry, type);
         Value end = arith::IndexCastOp::create(inner, at, inner.getI64Type(),
                                                space.candidates);
         Value inside = arith::CmpIOp::create(

@@ -93,6 +93,9 @@ Value combineOf(OpBuilder &b, Location loc, ReduceKind kind, Value x, Value y);
 Value firstThatFires(OpBuilder &b, Location loc, ValueRange whens,
                      ValueRange counts);
 
+/// An entry of `table`, whole numbers or rows, as an i64.
+Value wholeEntry(OpBuilder &b, Location loc, Value entry, ArrayType table);
+
 /// `x` as `to`, exactly where that is wider: a truth is 0 or 1.
 Value widenTo(OpBuilder &b, Location loc, Value x, Type to);
 

@@ -3,6 +3,7 @@
 // in one is a reduction then; what else is asked collects the members again.
 // Beside the members of lists that there may be none of, `NAME.known` says of
 // which there is one.
+#include "AskBranches.h"
 #include "mlir/IR/SymbolTable.h"
 #include "route/Dialect/Route/IR/RouteCollectionOps.h"
 #include "route/Dialect/Route/Transforms/Passes.h"
@@ -338,7 +339,8 @@ struct ExpandLists : route::impl::RouteExpandListsBase<ExpandLists> {
                                    func.getSymName() + "'");
         return signalPassFailure();
       }
-    if (failed(Expander(getOperation()).run()))
+    if (failed(askBranches(getOperation())) ||
+        failed(Expander(getOperation()).run()))
       signalPassFailure();
   }
 };
