@@ -327,6 +327,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   mlir::DominanceInfo dominance(*module);
   mlir::eliminateCommonSubExpressions(rewriter, dominance, *module);
   eraseDead(*module);
+  reportFallbacks();
   // What is left of reads says which parameters are of no use.
   llvm::DenseSet<mlir::StringAttr> read;
   module->walk(

@@ -253,6 +253,10 @@ private:
   Value evalLogic(const ast::BinaryExpr &expr);
   Value evalAt(const ast::BinaryExpr &expr);
   Value coalesceValues(const ast::BinaryExpr &expr);
+  void reportFallbacks();
+  /// What stands before '??' outside functions, and whether it was ever one
+  /// that may be unknown.
+  llvm::MapVector<const ast::BinaryExpr *, bool> fallbacks;
   Value labelOf(const ast::Expr &expr, const Value &like);
   bool prepare(const Value &lhs, const Value &rhs, SourceRange left,
                SourceRange right, mlir::Value &a, mlir::Value &b, Unit *unit,

@@ -320,7 +320,18 @@ Value Elaborator::coalesceValues(const BinaryExpr &expr) {
   if (!chooseType(lhs, rhs, expr.lhs->range, expr.rhs->range, a, b, expr.range,
                   "'\?\?'"))
     return Value();
+  if (lhs.is(Kind::Array) && expanding.empty())
+    fallbacks[&expr] |= e.isRange(a);
   return Value::array(e.coalesce(a, b), lhs.unit);
+}
+
+/// `x ?? y` of an x that is never unknown, wherever the expression is used.
+void Elaborator::reportFallbacks() {
+  for (auto [expr, asked] : fallbacks)
+    if (!asked)
+      error(diag::idleFallback, expr->rhs->range,
+            "nothing reads this: what stands before '\?\?' is never unknown")
+          .label(expr->lhs->range, "always known");
 }
 
 /// A chain of `and` or `or`.
