@@ -54,10 +54,8 @@ Value Elaborator::callFunction(const FunctionInfo &function,
   }
   expanding.push_back(&decl);
   Value value = inContext(std::move(next), [&] {
-    Value result = eval(*decl.value);
-    if (decl.type && !result.isError())
-      result = convert(result, resolveType(*decl.type), decl.value->range);
-    return result;
+    return decl.type ? evalAs(*decl.value, resolveType(*decl.type))
+                     : eval(*decl.value);
   });
   expanding.pop_back();
   return value;
@@ -70,10 +68,8 @@ Value Elaborator::elaborateLet(const LetDecl &decl, Scope &scope) {
         FunctionInfo{&decl, scope.shared_from_this()});
     return value;
   }
-  Value value = eval(*decl.value);
-  if (decl.type && !value.isError())
-    value = convert(value, resolveType(*decl.type), decl.value->range);
-  return value;
+  return decl.type ? evalAs(*decl.value, resolveType(*decl.type))
+                   : eval(*decl.value);
 }
 
 Value Elaborator::evalCall(const CallExpr &expr) {

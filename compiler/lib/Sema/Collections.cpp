@@ -31,8 +31,32 @@ Value route::sema::emptyListLike(irgen::Emitter &e, const Value &other) {
                                          e.builder.getArrayAttr({})));
 }
 
+bool route::sema::isMemberType(mlir::Type from, mlir::Type to) {
+  auto given = dyn_cast<mlir::IntegerType>(from),
+       kept = dyn_cast<mlir::IntegerType>(to);
+  if (!kept)
+    return given || from.getIntOrFloatBitWidth() <= to.getIntOrFloatBitWidth();
+  return given && (given.isUnsigned() == kept.isUnsigned() ||
+                   (given.isUnsigned() && given.getWidth() < 64));
+}
+
+/// Where a number that is looked for among those of type `to` is one of them;
+/// null where it always is.
+static mlir::Value mayBeMember(irgen::Emitter &e, mlir::Value number,
+                               mlir::Type to) {
+  mlir::Type from = e.valueTypeOf(number);
+  if (!isNumber(from) || !isNumber(to) || isMemberType(from, to))
+    return {};
+  number = e.computing(number);
+  if (isa<mlir::IntegerType>(from)) // between i64 and u64
+    return e.compare(CompareKind::ge, e.bits(number),
+                     e.constantInt(e.i64(), 0));
+  return e.compare(CompareKind::eq,
+                   e.cast(e.cast(number, to), e.valueTypeOf(number)), number);
+}
+
 /// An element as a member of type `member`: labels by name, refs of parts as
-/// rows of the whole, numbers in the member's type.
+/// rows of the whole, numbers in the text in the member's type.
 mlir::Value Elaborator::memberFrom(const Expr &expr, mlir::Type member) {
   Value like = Value::array(e.constantInt(
       isa<route::EnumType, route::RefType>(member) ? member : e.i64(), 0));
@@ -44,13 +68,21 @@ mlir::Value Elaborator::memberFrom(const Expr &expr, mlir::Type member) {
     return {};
   if (auto ref = dyn_cast<route::RefType>(member))
     return refInto(value, e.axisOf(ref.getAxis()), expr.range);
-  mlir::Value ir = value.is(Kind::Text) ? e.constantText(value.text)
-                                        : asArray(value, expr.range, member);
+  mlir::Value ir;
+  if (value.is(Kind::Text)) {
+    ir = e.constantText(value.text);
+  } else if (value.is(Kind::Number) && isNumber(member)) {
+    if (mlir::TypedAttr attr = heldNumber(value, member, expr.range))
+      ir = ConstantOp::create(e.builder, e.loc, route::ArrayType::get(member),
+                              attr);
+  } else {
+    ir = asArray(value, expr.range, member);
+  }
   if (!ir)
     return {};
   mlir::Type element = e.valueTypeOf(ir);
-  if (isNumber(element) && isNumber(member))
-    return e.cast(ir, member);
+  if (isNumber(element) && isNumber(member)) // the caller casts it
+    return ir;
   if (element != member) {
     error(diag::typeMismatch, expr.range,
           "expected " + spellElement(member) + ", found " + describe(value));
@@ -156,14 +188,19 @@ Value Elaborator::evalIn(const ast::BinaryExpr &expr) {
   mlir::Value element = memberFrom(*expr.lhs, member);
   if (!element)
     return Value();
+  mlir::Value may = mayBeMember(e, element, member);
+  if (isNumber(member))
+    element = e.cast(element, member);
   mlir::Value both[] = {element, set};
   if (!e.align(both))
     return fail(diag::ambiguousDescent, expr.range,
                 "the element and the collection have no common items");
   mlir::Value place =
       FindOp::create(e.builder, e.loc, both[0], both[1]).getResult();
-  return Value::array(
-      e.compare(CompareKind::ge, place, e.constantInt(e.i64(), 0)));
+  mlir::Value found =
+      e.compare(CompareKind::ge, place, e.constantInt(e.i64(), 0));
+  return Value::array(may ? e.binary(BinaryKind::logical_and, found, may)
+                          : found);
 }
 
 Value Elaborator::evalSubset(const ast::BinaryExpr &expr) {
@@ -198,6 +235,23 @@ Value Elaborator::evalSubset(const ast::BinaryExpr &expr) {
       SubsetOp::create(e.builder, e.loc, both[0], both[1]).getResult());
 }
 
+/// A number as one of the member type of a set, or of a key; an error where it
+/// may be none.
+mlir::Value Elaborator::asMember(mlir::Value given, mlir::Type member,
+                                 SourceRange range, StringRef what) {
+  mlir::Type from = e.valueTypeOf(given);
+  if (!isNumber(from) || !isNumber(member))
+    return given;
+  // A sum of u64 is an i64 of the same bits, and right again as a u64.
+  bool sameBits = from.isInteger(64) && member.isInteger(64);
+  if (sameBits || isMemberType(from, member))
+    return e.cast(given, member);
+  error(diag::typeMismatch, range,
+        what + " is " + spellElement(member) + ", found " + spellElement(from))
+      .help("say which it becomes: let x: " + spellElement(member) + " = …");
+  return {};
+}
+
 /// `m.seen += x` and `-=` on a set: the set with or without the element; after
 /// `=` the set of those written.
 Value Elaborator::changedSet(const Value &before, const AssignStmt &stmt,
@@ -212,7 +266,8 @@ Value Elaborator::changedSet(const Value &before, const AssignStmt &stmt,
         e.builder.getArrayAttr({}));
     for (const Arg &entry : list.entries) {
       mlir::Value element = memberFrom(*entry.value, member);
-      if (!element)
+      if (!element || !(element = asMember(element, member, entry.value->range,
+                                           "a member of this set")))
         return Value();
       made = InsertOp::create(e.builder, e.loc, made, element, limit);
     }
@@ -223,7 +278,8 @@ Value Elaborator::changedSet(const Value &before, const AssignStmt &stmt,
     return fail(diag::typeMismatch, stmt.range,
                 "a set changes by '+=' and '-='");
   mlir::Value element = memberFrom(*stmt.value, member);
-  if (!element)
+  if (!element || !(element = asMember(element, member, stmt.value->range,
+                                       "a member of this set")))
     return Value();
   if (!adds)
     return Value::array(

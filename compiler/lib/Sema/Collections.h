@@ -17,6 +17,10 @@ Value emptyListLike(irgen::Emitter &e, const Value &other);
 /// `= []` of a set of state, which is what it starts as without it.
 bool startsEmpty(const ast::Expr &written, const TypeInfo &type);
 
+/// Whether a member or a key of number type `to` may be any number of type
+/// `from`: whole numbers round to floats, as where they are compared.
+bool isMemberType(mlir::Type from, mlir::Type to);
+
 } // namespace route::sema
 
 #endif

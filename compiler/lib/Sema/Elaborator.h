@@ -274,6 +274,9 @@ private:
   /// A constant without unit as an element; an error where it cannot be one.
   mlir::TypedAttr heldNumber(const Value &number, mlir::Type element,
                              SourceRange range);
+  /// What is written for a declared type, as one; numbers of a list as such.
+  Value evalAs(const ast::Expr &expr, const TypeInfo &type);
+  mlir::Type listElement; // of the list that is evaluated next
   /// A constant in the type of what stands beside it, or its own.
   mlir::Value numberArray(const Value &number, SourceRange range,
                           mlir::Type like,
@@ -384,6 +387,8 @@ private:
   Value inPlan(const ast::BinaryExpr &expr, const Value &plan);
   Value evalSubset(const ast::BinaryExpr &expr);
   mlir::Value memberFrom(const ast::Expr &expr, mlir::Type member);
+  mlir::Value asMember(mlir::Value given, mlir::Type member, SourceRange range,
+                       StringRef what);
   Value changedSet(const Value &before, const ast::AssignStmt &stmt,
                    std::optional<int64_t> bound);
 

@@ -141,6 +141,7 @@ Value Elaborator::returnInside(SourceRange range) {
 
 /// `[1, 2, 3]`: constants along the axis known by their number.
 Value Elaborator::evalList(const ListExpr &expr) {
+  mlir::Type wanted = std::exchange(listElement, mlir::Type());
   std::vector<Value> values;
   bool integral = true, large = false;
   for (const Arg &entry : expr.entries) {
@@ -164,10 +165,11 @@ Value Elaborator::evalList(const ListExpr &expr) {
                 "what an empty list would hold is not known here");
   AxisInfo *axis = sizedAxis(int64_t(values.size()), expr.range);
   Unit unit = values.front().unit;
-  mlir::Type element = !unit.isNone() ? e.f64()
-                       : !integral    ? mlir::Type(e.f32())
-                       : large        ? e.builder.getIntegerType(64, false)
-                                      : e.i64();
+  mlir::Type element = wanted && unit.isNone() && isNumber(wanted) ? wanted
+                       : !unit.isNone()                            ? e.f64()
+                       : !integral ? mlir::Type(e.f32())
+                       : large     ? e.builder.getIntegerType(64, false)
+                                   : e.i64();
   llvm::SmallVector<mlir::Attribute> entries;
   for (auto [value, entry] : llvm::zip(values, expr.entries)) {
     entries.push_back(heldNumber(value, element, entry.value->range));

@@ -30,7 +30,7 @@ bool Elaborator::keyParts(const Value &key, SourceRange range,
                 describe(part));
       return false;
     }
-    parts.push_back(e.computing(ir));
+    parts.push_back(ir);
   }
   return true;
 }
@@ -65,7 +65,8 @@ bool Elaborator::splitKeys(const ast::ArrayType &written, Storage &storage,
     }
     storage.keyed.push_back(int64_t(parts.size()));
     for (mlir::Value part : parts) {
-      storage.keyTypes.push_back(e.valueTypeOf(part));
+      storage.keyTypes.push_back(
+          irgen::Emitter::computingType(e.valueTypeOf(part)));
       for (AxisInfo *axis : e.axesOf(part))
         if (axis->kind == AxisKind::index && axis->columns.empty() &&
             !e.has(storage.keyAxes, axis))
@@ -152,13 +153,29 @@ bool Elaborator::keysOf(const Storage &storage, const IndexExpr &expr,
       if (value.isError())
         return false;
       size_t before = keys.size();
-      if (!keyParts(value, arg->value->range, keys))
+      llvm::SmallVector<Value, 4> written = partsOf(value);
+      bool fits = written.size() == size_t(size);
+      for (size_t k = 0; fits && k < written.size(); ++k) {
+        mlir::Type wanted = storage.keyTypes[key + k];
+        if (!written[k].is(Kind::Number) || !isNumber(wanted))
+          continue;
+        // A number in the text has all its digits.
+        mlir::TypedAttr attr =
+            heldNumber(written[k], wanted, arg->value->range);
+        if (!attr)
+          return false;
+        written[k] = Value::array(ConstantOp::create(
+            e.builder, e.loc, route::ArrayType::get(wanted), attr));
+      }
+      if (!keyParts(Value::group(Kind::Tuple, {written.begin(), written.end()}),
+                    arg->value->range, keys))
         return false;
-      bool fits = keys.size() - before == size_t(size);
+      std::string what = "a key of '" + storage.name + "'";
       for (size_t k = before; fits && k < keys.size(); ++k) {
         mlir::Type wanted = storage.keyTypes[key + k - before];
-        if (isNumber(e.elementOf(keys[k])) && isNumber(wanted))
-          keys[k] = e.cast(keys[k], wanted);
+        keys[k] = asMember(keys[k], wanted, arg->value->range, what);
+        if (!keys[k])
+          return false;
         fits = e.valueTypeOf(keys[k]) == wanted;
       }
       if (!fits) {

@@ -15,13 +15,11 @@ using namespace route::ast;
 
 std::optional<uint64_t> sema::wholeNumber(const NumberExpr &number) {
   uint64_t value;
-  double factor = number.mulNum;
   if (!number.integral || number.hasUnit() || number.mulDen != 1 ||
-      factor != double(uint64_t(factor)) ||
       StringRef(number.digits)
           .getAsInteger(StringRef(number.digits).starts_with("0x") ? 0 : 10,
                         value) ||
-      __builtin_mul_overflow(value, uint64_t(factor), &value))
+      __builtin_mul_overflow(value, number.mulNum, &value))
     return std::nullopt;
   return value;
 }
@@ -110,6 +108,14 @@ mlir::TypedAttr Elaborator::heldNumber(const Value &number, mlir::Type element,
   if (!attr)
     error(diag::typeMismatch, range, "expected " + numbersOf(element));
   return attr;
+}
+
+Value Elaborator::evalAs(const Expr &expr, const TypeInfo &type) {
+  if (type.kind == TypeInfo::Kind::Array && isa<ListExpr>(ignoreParens(&expr)))
+    listElement = getValueType(type.element);
+  Value value = eval(expr);
+  listElement = {};
+  return value.isError() ? value : convert(value, type, expr.range);
 }
 
 mlir::Value Elaborator::numberArray(const Value &number, SourceRange range,

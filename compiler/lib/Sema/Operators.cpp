@@ -80,7 +80,7 @@ bool Elaborator::chooseType(const Value &lhs, const Value &rhs,
   if (e.valueTypeOf(a) == e.valueTypeOf(b))
     return true;
   for (auto [value, place] : {std::pair(&lhs, left), std::pair(&rhs, right)})
-    if (value->is(Kind::Number)) { // below zero, beside a u64
+    if (value->is(Kind::Number) && value->number < 0) {
       error(diag::typeMismatch, place,
             "expected " + numbersOf(e.builder.getIntegerType(64, false)))
           .help("int(…) of the other side makes both i64");

@@ -179,7 +179,7 @@ mlir::Value Elaborator::initialValue(const Expr &written, const TypeInfo &type,
         .help("a handler puts members in: " + name + " += x");
     return {};
   }
-  Value init = convert(eval(written), type, written.range);
+  Value init = evalAs(written, type);
   if (init.isError())
     return {};
   for (AxisInfo *axis : e.axesOf(init.ir)) {
@@ -401,7 +401,10 @@ Value Elaborator::elaborateSignal(const SignalDecl &decl, Scope &scope) {
   } else {
     Context next = cx;
     next.planName = decl.name.text;
-    Value body = inContext(std::move(next), [&] { return eval(*source); });
+    bool list = decl.type && isa<ListExpr>(ignoreParens(source));
+    Value body = inContext(std::move(next), [&] {
+      return list ? evalAs(*source, type) : eval(*source);
+    });
     if (const Value *label =
             body.is(Kind::Record) ? body.part("label") : nullptr)
       body = thresholdLabel(*label, *body.part("score"), storage);
