@@ -3,6 +3,7 @@
 // leaves its items unless B says otherwise.
 #include "BuiltinNames.h"
 #include "Elaborator.h"
+#include "Likeness.h"
 #include "Unsigned.h"
 #include "llvm/ADT/StringSwitch.h"
 #include <cmath>
@@ -115,8 +116,7 @@ struct Elaborator::Reduction {
   bool natural = false;     // of u64
   bool countsAxis = false;  // `count(p per experts)`: the argument is the axis
   AxisInfo *plan = nullptr; // of which the rows are reduced
-  llvm::SmallVector<mlir::Value> operands;
-  mlir::Value value; // the operand, or the first of two
+  llvm::SmallVector<mlir::Value> operands; // of a cosine two
   Unit unit;
   AxisList axes, kept;     // of the operands; those that stay
   mlir::Value restriction; // what `of` says
@@ -214,33 +214,38 @@ bool Elaborator::evalOperands(Reduction &r) {
 /// Whether the reduction takes elements of this type; converts those that it
 /// takes as another.
 bool Elaborator::checkOperands(Reduction &r) {
-  r.value = r.operands[0];
+  mlir::Value &value = r.operands.front();
   if (r.form == Form::Cosine) {
     if (!unify(r.operands[0], r.operands[1]) ||
         !isNumber(e.elementOf(r.operands[0]))) {
       error(diag::typeMismatch, r.expr.range, "'cosine' takes numbers");
       return false;
     }
-    r.value = r.operands[0];
+    if (!e.align(r.operands)) {
+      error(diag::ambiguousDescent, r.expr.range,
+            "the two vectors have no common axis to meet on");
+      return false;
+    }
+    return true;
   }
   auto takes = [&](StringRef what) {
     error(diag::typeMismatch, r.expr.args[0].value->range,
           "'" + r.name + "' takes " + what + ", found " +
-              describe(Value::array(r.value, r.unit)));
+              describe(Value::array(value, r.unit)));
     return false;
   };
-  mlir::Type element = e.valueTypeOf(r.value);
+  mlir::Type element = e.valueTypeOf(value);
   if (r.form != Form::Plain) {
     if (!isNumber(element))
       return takes("numbers");
     if (isa<mlir::IntegerType>(element))
-      r.value = e.cast(r.value, e.f32());
+      value = e.cast(value, e.f32());
   } else if (r.kind != ReduceKind::mode) {
     const bool truths = r.ofTruths();
     if (truths && !r.countsAxis && !isTruth(element))
       return takes("conditions");
     if (!truths && isTruth(element)) // sums and means of truths count them
-      r.value = e.cast(r.value, r.kind == ReduceKind::mean ? e.f32() : e.i64());
+      value = e.cast(value, r.kind == ReduceKind::mean ? e.f32() : e.i64());
     else if (!truths && !isNumber(element))
       return takes("numbers");
   }
@@ -250,11 +255,11 @@ bool Elaborator::checkOperands(Reduction &r) {
 /// Works out which axes go, where that is not written, and which stay.
 bool Elaborator::keptAxes(Reduction &r) {
   AxisList &axes = r.axes;
-  axes = e.axesOf(r.value);
-  if (r.form == Form::Cosine)
-    for (AxisInfo *axis : e.axesOf(r.operands[1]))
+  for (mlir::Value operand : r.operands)
+    for (AxisInfo *axis : e.axesOf(operand))
       if (!e.has(axes, axis))
         axes.push_back(axis);
+  Value reduced = Value::array(r.operands.front(), r.unit);
   if (r.over.empty()) {
     // Items are never what a reduction without 'over' means.
     AxisList open;
@@ -266,8 +271,7 @@ bool Elaborator::keptAxes(Reduction &r) {
     } else if (axes.size() != 1) {
       auto message =
           error(diag::missingAxis, r.expr.range,
-                "say what '" + r.name +
-                    "' goes over: " + describe(Value::array(r.value, r.unit)) +
+                "say what '" + r.name + "' goes over: " + describe(reduced) +
                     (axes.empty() ? " has no axis" : " has several axes"));
       if (!axes.empty())
         message.help("write: " + r.name + "(… over " + axes.back()->name + ")");
@@ -284,8 +288,7 @@ bool Elaborator::keptAxes(Reduction &r) {
       error(diag::missingAxis,
             i < r.expr.over.size() ? r.expr.over[i]->range : r.expr.range,
             "there is no axis '" + r.over[i]->name + "' to reduce")
-          .label(r.expr.args[0].value->range,
-                 describe(Value::array(r.value, r.unit)));
+          .label(r.expr.args[0].value->range, describe(reduced));
       return false;
     }
   AxisList stays = r.per;
@@ -312,33 +315,37 @@ bool Elaborator::restrictReduction(Reduction &r) {
   r.restriction = restrictionOf(*r.expr.of, r.over);
   if (!r.restriction)
     return false;
-  mlir::Value both[] = {r.restriction, r.value};
-  if (!e.align(both)) {
+  llvm::SmallVector<mlir::Value> together = {r.restriction};
+  llvm::append_range(together, r.operands);
+  if (!e.align(together)) {
     error(diag::ambiguousDescent, r.expr.of->range,
           "this does not restrict the axes that are reduced");
     return false;
   }
-  r.restriction = both[0];
+  r.restriction = together.front();
   for (AxisInfo *axis : e.axesOf(r.restriction))
     if (!e.has(r.axes, axis) && !e.has(r.kept, axis))
       r.kept.push_back(axis);
-  if (r.kind == ReduceKind::mode) {
-    r.value = ofChosen(both[1], both[0], r.over, r.kept, r.expr);
-    return bool(r.value);
+  for (auto [operand, value] :
+       llvm::zip(r.operands, llvm::drop_begin(together))) {
+    if (r.kind == ReduceKind::mode) {
+      operand = ofChosen(value, r.restriction, r.over, r.kept, r.expr);
+      return bool(operand);
+    }
+    if (std::isinf(identityOf(r.name)) &&
+        isa<mlir::IntegerType>(e.valueTypeOf(value)))
+      value = e.cast(value, e.f64());
+    mlir::Value nothing =
+        r.ofTruths() ? e.constantInt(e.i1(), r.kind == ReduceKind::all)
+                     : e.constant(e.valueTypeOf(value), identityOf(r.name));
+    operand = e.select(r.restriction, value, nothing);
   }
-  if (std::isinf(identityOf(r.name)) &&
-      isa<mlir::IntegerType>(e.valueTypeOf(both[1])))
-    both[1] = e.cast(both[1], e.f64());
-  mlir::Value nothing =
-      r.ofTruths() ? e.constantInt(e.i1(), r.kind == ReduceKind::all)
-                   : e.constant(e.valueTypeOf(both[1]), identityOf(r.name));
-  r.value = e.select(r.restriction, both[1], nothing);
   return true;
 }
 
 /// The result of a form that is made of several reductions, or of one.
 mlir::Value Elaborator::reduceAs(const Reduction &r) {
-  mlir::Value value = r.value;
+  mlir::Value value = r.operands.front();
   const AxisList &kept = r.kept;
   auto sum = [&](mlir::Value terms) {
     return e.reduce(ReduceKind::sum, terms, kept);
@@ -346,18 +353,34 @@ mlir::Value Elaborator::reduceAs(const Reduction &r) {
   auto times = [&](mlir::Value a, mlir::Value b) {
     return e.binary(BinaryKind::mul, a, b);
   };
+  // The mean; of those that count where `of` has made the others zero.
+  auto mean = [&](mlir::Value x) {
+    if (!r.restriction)
+      return e.reduce(ReduceKind::mean, x, kept);
+    if (isa<mlir::IntegerType>(e.valueTypeOf(x)))
+      x = e.cast(x, e.f32());
+    mlir::Value number = sum(
+        e.broadcastTo(e.cast(r.restriction, e.valueTypeOf(x)), e.axesOf(x)));
+    return e.binary(BinaryKind::div, sum(x), number);
+  };
+  // Zero where `of` does not hold.
+  auto restricted = [&](mlir::Value x) {
+    return r.restriction
+               ? e.select(r.restriction, x, e.constant(e.valueTypeOf(x), 0))
+               : x;
+  };
   switch (r.form) {
   case Form::Softmax:
     return softmax(value, kept);
   case Form::Standardize: {
     // (x - mean) / sqrt(variance + 1e-5), the variance over all elements.
-    mlir::Value centred = e.binary(BinaryKind::sub, value,
-                                   e.reduce(ReduceKind::mean, value, kept));
-    mlir::Value variance =
-        e.reduce(ReduceKind::mean, times(centred, centred), kept);
+    mlir::Value centred =
+        restricted(e.binary(BinaryKind::sub, value, mean(value)));
+    mlir::Value variance = mean(times(centred, centred));
     mlir::Value floor = e.constant(e.valueTypeOf(value), 1e-5);
-    return times(centred, e.unary(UnaryKind::rsqrt,
-                                  e.binary(BinaryKind::add, variance, floor)));
+    return restricted(
+        times(centred, e.unary(UnaryKind::rsqrt,
+                               e.binary(BinaryKind::add, variance, floor))));
   }
   case Form::Entropy: {
     // -p ln p, and 0 where p is 0.
@@ -369,34 +392,17 @@ mlir::Value Elaborator::reduceAs(const Reduction &r) {
   }
   case Form::Norm:
     return e.unary(UnaryKind::sqrt, sum(times(value, value)));
-  case Form::Cosine: {
-    auto square = [&](mlir::Value x) {
-      AxisList left;
-      for (AxisInfo *axis : e.axesOf(x))
-        if (!e.has(r.over, axis))
-          left.push_back(axis);
-      return e.reduce(ReduceKind::sum, times(x, x), left);
-    };
-    mlir::Value dot = sum(times(r.operands[0], r.operands[1]));
-    mlir::Value first = square(r.operands[0]), second = square(r.operands[1]);
-    return e.binary(BinaryKind::div, dot,
-                    e.unary(UnaryKind::sqrt, times(first, second)));
-  }
+  case Form::Cosine:
+    return sema::cosine(e, r.operands[0], r.operands[1], r.over, kept);
   case Form::None:
   case Form::Plain:
     break;
   }
-  if (!r.restriction || r.kind != ReduceKind::mean) {
-    mlir::Value result = e.reduce(r.kind, value, kept);
-    bool ends = r.kind == ReduceKind::min || r.kind == ReduceKind::max;
-    return r.natural && ends && !r.restriction ? disordered(e, result) : result;
-  }
-  // The mean of those that count.
-  if (isa<mlir::IntegerType>(e.valueTypeOf(value)))
-    value = e.cast(value, e.f32());
-  mlir::Value number = sum(e.broadcastTo(
-      e.cast(r.restriction, e.valueTypeOf(value)), e.axesOf(value)));
-  return e.binary(BinaryKind::div, sum(value), number);
+  if (r.kind == ReduceKind::mean)
+    return mean(value);
+  mlir::Value result = e.reduce(r.kind, value, kept);
+  bool ends = r.kind == ReduceKind::min || r.kind == ReduceKind::max;
+  return r.natural && ends && !r.restriction ? disordered(e, result) : result;
 }
 
 Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {

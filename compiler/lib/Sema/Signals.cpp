@@ -2,6 +2,7 @@
 // `bands` cuts a score into labels. Prototypes are read from a safetensors file
 // when the spec is compiled: each tensor is a label, its rows the examples.
 #include "Elaborator.h"
+#include "Likeness.h"
 #include "route/io/SafeTensors.h"
 #include "llvm/Support/Path.h"
 
@@ -204,20 +205,55 @@ Value Elaborator::evalCosine(const CallExpr &expr) {
   return gatherIfAlong(Value::array(cosine(left, right, shared)));
 }
 
-/// The dot product over the root of the product of the squared lengths.
+/// Whether some axis is above both.
+static bool haveAncestor(const AxisInfo *a, const AxisInfo *b) {
+  if (a->parents.empty())
+    return b->descendsFrom(a);
+  return llvm::any_of(a->parents, [&](const AxisInfo *parent) {
+    return haveAncestor(parent, b);
+  });
+}
+
+mlir::Value sema::cosine(irgen::Emitter &e, mlir::Value a, mlir::Value b,
+                         llvm::ArrayRef<AxisInfo *> over,
+                         llvm::ArrayRef<AxisInfo *> kept) {
+  for (mlir::Value *side : {&a, &b})
+    if (isa<mlir::IntegerType>(e.valueTypeOf(*side)))
+      *side = e.cast(*side, e.f32());
+  mlir::Value product = e.binary(BinaryKind::mul, a, b);
+  auto squared = [&](mlir::Value x) {
+    AxisList axes = e.axesOf(x), left;
+    for (AxisInfo *axis : e.axesOf(product))
+      if (!e.has(axes, axis) && llvm::any_of(over, [&](const AxisInfo *gone) {
+            return haveAncestor(axis, gone);
+          }))
+        axes.push_back(axis);
+    x = e.broadcastTo(x, axes);
+    for (AxisInfo *axis : kept)
+      if (llvm::any_of(axes, [&](const AxisInfo *own) {
+            return own->descendsFrom(axis);
+          }))
+        left.push_back(axis);
+    return e.reduce(ReduceKind::sum, e.binary(BinaryKind::mul, x, x), left);
+  };
+  mlir::Value first = squared(a), second = squared(b),
+              lengths = e.unary(UnaryKind::sqrt,
+                                e.binary(BinaryKind::mul, first, second));
+  return e.binary(BinaryKind::div, e.reduce(ReduceKind::sum, product, kept),
+                  lengths);
+}
+
+/// The cosine over axes that both have; all others stay.
 mlir::Value Elaborator::cosine(mlir::Value a, mlir::Value b,
                                llvm::ArrayRef<AxisInfo *> over) {
-  auto sum = [&](mlir::Value x, mlir::Value y) {
-    mlir::Value product = e.binary(BinaryKind::mul, x, y);
-    AxisList kept;
-    for (AxisInfo *axis : e.axesOf(product))
-      if (!e.has(over, axis))
+  mlir::Value both[] = {a, b};
+  e.align(both);
+  AxisList kept;
+  for (mlir::Value side : both)
+    for (AxisInfo *axis : e.axesOf(side))
+      if (!e.has(over, axis) && !e.has(kept, axis))
         kept.push_back(axis);
-    return e.reduce(ReduceKind::sum, product, kept);
-  };
-  mlir::Value lengths =
-      e.unary(UnaryKind::sqrt, e.binary(BinaryKind::mul, sum(a, a), sum(b, b)));
-  return e.binary(BinaryKind::div, sum(a, b), lengths);
+  return sema::cosine(e, both[0], both[1], over, kept);
 }
 
 /// `nearest(e, answers)`: the row whose indexed vector is most like `e`.
