@@ -376,6 +376,23 @@ void testBinaries() {
   f.context = nullptr;
   checkNothingHeld();
 
+  // One of them is refused: all kernels come out of the assembly.
+  const route_device_binary some[] = {
+      {"only large", 10}, {"cubin", 5}, {"only small", 10}};
+  placed[0].binary = 2;
+  own.binaries = some;
+  own.num_binaries = 3;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  CHECK_EQUAL(*modules, 1);
+  *numLaunches = 0;
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(*numLaunches, 2);
+  route_context_release(f.context);
+  f.context = nullptr;
+  checkNothingHeld();
+  own.binaries = taken;
+  own.num_binaries = 2;
+
   placed[0].binary = 0;
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE, "small failed");
   checkNothingHeld();

@@ -50,10 +50,7 @@ public:
       : driver(driver), context(context), desc(desc) {}
   Code(const Code &) = delete;
   Code &operator=(const Code &) = delete;
-  ~Code() {
-    for (void *handle : handles)
-      driver.ModuleUnload(handle);
-  }
+  ~Code() { unload(); }
 
   int gpu = 0;
   std::vector<Kernel> kernels;
@@ -62,6 +59,7 @@ private:
   route_status load(route_error *error);
   /// Loads a binary or assembly as one more of `handles`.
   Result loadImage(const void *image);
+  void unload();
 
   const Driver &driver;
   void *context;
@@ -100,14 +98,23 @@ Result Device::Code::loadImage(const void *image) {
   return result;
 }
 
+void Device::Code::unload() {
+  for (void *handle : handles)
+    driver.ModuleUnload(handle);
+  handles.clear();
+}
+
 route_status Device::Code::load(route_error *error) {
   Result result = kNoBinary;
   for (const route_device_binary &binary :
        table(desc.binaries, desc.num_binaries))
     if ((result = loadImage(binary.data)) != kSuccess)
       break;
-  // The driver compiles the assembly where binaries are not for this GPU. All
-  // are for the same, so it is the first that is refused.
+  // The driver compiles the assembly, which has all kernels, where it refuses
+  // a binary: all are for the same GPU, but one alone may be damaged.
+  const bool fromBinaries = result == kSuccess;
+  if (!fromBinaries)
+    unload();
   if (result == kNoBinary || result == kInvalidImage)
     result = loadImage(desc.assembly);
   if (result != kSuccess)
@@ -121,7 +128,7 @@ route_status Device::Code::load(route_error *error) {
   for (const route_kernel_desc &kernel :
        table(desc.kernels, desc.num_kernels)) {
     void *function;
-    void *handle = handles[handles.size() > 1 ? kernel.binary : 0];
+    void *handle = handles[fromBinaries ? kernel.binary : 0];
     if ((result = driver.ModuleGetFunction(&function, handle, kernel.name)))
       return failed(driver, kernel.name, result, error);
     if (kernel.shared_bytes && (result = driver.FuncSetAttribute(
