@@ -2,6 +2,7 @@
 // Values that find mistakes: exact ties, the ends of ranges, what is no number,
 // empty axes and texts that are no UTF-8.
 #include "../lib/core/CheckModule.h"
+#include "../lib/core/Context.h"
 #include "../lib/core/Elements.h"
 #include "../lib/core/Params.h"
 #include "Conformance.h"
@@ -43,27 +44,14 @@ std::vector<int64_t> Generator::sizes(const route_entry_desc &entry,
     if ((module.axes[i].flags & ROUTE_AXIS_RAGGED) &&
         sizes[static_cast<size_t>(module.axes[i].parent)] == 0)
       sizes[i] = 0;
-  // Sizes that follow from others. A parent and its members may each follow
-  // from the other: there the parent, which stands first, is made up.
-  auto derive = [&] {
-    for (uint64_t i = 0; i < module.num_axes; ++i)
-      if (sizes[i] < 0)
-        sizes[i] = module.axes[i].derived_size(sizes.data());
-  };
-  derive();
-  for (uint64_t i = 0; i < module.num_axes; ++i) // whole parents' members
-    if (int32_t parent = module.axes[i].parent;
-        parent >= 0 && module.axes[i].size < 0 && !module.axes[i].derived_size)
-      while (module.axes[parent].derived_size &&
-             module.axes[parent].derived_size(sizes.data()) == -2 &&
-             sizes[i] > 0)
-        --sizes[i];
-  derive();
+  // A parent and its members may each follow from the other: there the parent,
+  // which stands first, is made up.
+  followSizes(module, sizes.data());
   for (auto open = std::find_if(sizes.begin(), sizes.end(), isOpen);
        open != sizes.end();
        open = std::find_if(sizes.begin(), sizes.end(), isOpen)) {
     *open = static_cast<int64_t>(below(static_cast<uint64_t>(most) + 1));
-    derive();
+    followSizes(module, sizes.data());
   }
   return sizes;
 }

@@ -106,6 +106,29 @@ void testSizes() {
   CHECK_STATUS(route_workspace_size(f.context, top2::Gate, sizes.data(), 1,
                                     &bytes, &error),
                ROUTE_ERROR_AXIS, "'token' has no size");
+
+  CHECK_STATUS(route_workspace_max(f.context, -1, 1, &bytes, &error),
+               ROUTE_ERROR_ARGUMENT, "largest below 0");
+  CHECK_STATUS(route_workspace_max(f.context, 1, 0, &bytes, &error),
+               ROUTE_ERROR_ARGUMENT, "workers below 1");
+  for (int64_t largest : {0, 9, 1 << 21}) {
+    uint64_t most = 0;
+    CHECK_OK(route_workspace_max(f.context, largest, 3, &bytes, &error));
+    for (uint32_t entry = 0; entry < desc.num_entries; ++entry) {
+      sizes.assign(desc.num_axes, -1);
+      for (uint64_t axis = 0; axis < desc.num_axes; ++axis)
+        if (desc.axes[axis].size < 0 && !desc.axes[axis].derived_size)
+          sizes[axis] = desc.axes[axis].max_size < 0
+                            ? largest
+                            : std::min(largest, desc.axes[axis].max_size);
+      uint64_t one;
+      CHECK_OK(route_complete_sizes(f.module, entry, sizes.data(), &error));
+      CHECK_OK(route_workspace_size(f.context, entry, sizes.data(), 3, &one,
+                                    &error));
+      most = std::max(most, one);
+    }
+    CHECK_EQUAL(bytes, most);
+  }
 }
 
 void testRagged() {

@@ -52,7 +52,7 @@ public:
   HeaderWriter(llvm::raw_ostream &out, const Schema &schema,
                const LibraryOptions &options)
       : out(out), schema(schema), prefix(prefixOf(options.name)),
-        name(options.name), identifiers{prefix + "_workspace_max"} {}
+        name(options.name) {}
 
   void write() {
     std::string guard = "ROUTEC_" + upper(prefix) + "_H";
@@ -66,7 +66,6 @@ public:
     writeStates();
     for (auto [i, entry] : llvm::enumerate(schema.entries))
       writeEntry(entry, i);
-    writeWorkspace();
     out << "#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* "
         << guard << " */\n";
   }
@@ -249,32 +248,6 @@ private:
             : decides                       ? "route_decide"
                                             : "route_forward")
         << "(context, " << number << ", &call, error);\n}\n\n";
-  }
-
-  /// What one thread allocates once, whatever it calls.
-  void writeWorkspace() {
-    size_t axes = std::max<size_t>(schema.axes.size(), 1);
-    out << "/* The bytes of workspace that a call of any entry needs at most, "
-           "where the\n   * axes whose sizes the host gives have `largest` "
-           "positions each, and `workers`\n   * share a loop. */\n"
-        << "static inline route_status " << prefix
-        << "_workspace_max(const route_context *context,\n"
-           "    int64_t largest, int64_t "
-           "workers, uint64_t *size,\n    route_error *error) {\n"
-           "  *size = 0;\n"
-           "  for (uint32_t entry = 0; entry < "
-        << schema.entries.size() << "; ++entry) {\n    int64_t sizes[" << axes
-        << "];\n    uint64_t one = 0;\n    for (int axis = 0; axis < " << axes
-        << "; ++axis)\n      sizes[axis] = largest;\n"
-           "    route_status status = route_complete_sizes(\n"
-           "        route_context_module(context), entry, "
-           "sizes, error);\n"
-           "    if (status == ROUTE_OK)\n"
-           "      status = route_workspace_size(context, entry, sizes, "
-           "workers, &one, error);\n"
-           "    if (status != ROUTE_OK)\n      return status;\n"
-           "    if (*size < one)\n      *size = one;\n  }\n"
-           "  return ROUTE_OK;\n}\n\n";
   }
 
   llvm::raw_ostream &out;

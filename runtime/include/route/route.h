@@ -284,6 +284,14 @@ ROUTE_API route_status route_workspace_size(const route_context *context,
                                             int64_t workers, uint64_t *size,
                                             route_error *error);
 
+/* Bytes of workspace that a call of any entry with so many workers needs at
+ * most: what a thread allocates once. Axes whose sizes the host gives have
+ * `largest` positions each, or as many as they may have; what follows from
+ * them, such as an expert's capacity, is as large as it is there. */
+ROUTE_API route_status route_workspace_max(const route_context *context,
+                                           int64_t largest, int64_t workers,
+                                           uint64_t *size, route_error *error);
+
 /* Runs a router or a route: one mechanism under two names that read well. */
 ROUTE_API route_status route_decide(route_context *context, uint32_t entry,
                                     const route_call *call, route_error *error);

@@ -262,3 +262,38 @@ extern "C" route_status route_workspace_size(const route_context *context,
   return workspaceBytes(*context, entry, axis_sizes, workers, own, *size,
                         error);
 }
+
+extern "C" route_status route_workspace_max(const route_context *context,
+                                            int64_t largest, int64_t workers,
+                                            uint64_t *size,
+                                            route_error *error) {
+  if (!context || !size || largest < 0 || workers < 1)
+    return fail(error, ROUTE_ERROR_ARGUMENT,
+                "context or size is null, largest below 0, or workers below 1");
+  const route_module_desc &desc = context->desc();
+  std::vector<int64_t> sizes;
+  auto most = [&](const route_axis_desc &axis) {
+    return axis.max_size < 0 ? largest : std::min(largest, axis.max_size);
+  };
+  for (const route_axis_desc &axis : table(desc.axes, desc.num_axes))
+    sizes.push_back(axis.size >= 0      ? axis.size
+                    : axis.derived_size ? -1
+                                        : most(axis));
+  followSizes(desc, sizes.data());
+  // A parent and its members, each of which follows from the other: the parent
+  // stands first.
+  for (uint64_t i = 0; i < desc.num_axes; ++i)
+    if (sizes[i] < 0) {
+      sizes[i] = most(desc.axes[i]);
+      followSizes(desc, sizes.data());
+    }
+  *size = 0;
+  for (uint32_t entry = 0; entry < context->entries.size(); ++entry) {
+    uint64_t one = 0;
+    if (route_status status = route_workspace_size(context, entry, sizes.data(),
+                                                   workers, &one, error))
+      return status;
+    *size = std::max(*size, one);
+  }
+  return ROUTE_OK;
+}

@@ -86,6 +86,25 @@ route_status route::deriveSizes(const route_module_desc &module,
   return ROUTE_OK;
 }
 
+void route::followSizes(const route_module_desc &module, int64_t *sizes) {
+  auto follow = [&](uint64_t i) {
+    if (sizes[i] < 0 && module.axes[i].derived_size)
+      sizes[i] = module.axes[i].derived_size(sizes);
+  };
+  for (uint64_t i = 0; i < module.num_axes; ++i)
+    follow(i);
+  for (uint64_t i = 0; i < module.num_axes; ++i) {
+    const route_axis_desc &axis = module.axes[i];
+    if (axis.parent < 0 || axis.size >= 0 || axis.derived_size)
+      continue;
+    auto derived = module.axes[axis.parent].derived_size;
+    while (derived && derived(sizes) == -2 && sizes[i] > 0)
+      --sizes[i];
+  }
+  for (uint64_t i = 0; i < module.num_axes; ++i)
+    follow(i);
+}
+
 /// By cell: the one of times that goes with it by its name, NAME.pushed; -1.
 static std::vector<int32_t> pushTimesOf(const route_module_desc &module) {
   std::map<std::string_view, int32_t> byName;

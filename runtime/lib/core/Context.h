@@ -30,6 +30,11 @@ route_status deriveSizes(const route_module_desc &module,
                          std::span<const uint32_t> axes, int64_t *sizes,
                          bool allKnown, route_error *error);
 
+/// Fills in, of all axes, the sizes that follow from those that are known.
+/// Members that no whole number of parents has become fewer. What follows from
+/// one another alone stays -1. No errors.
+void followSizes(const route_module_desc &module, int64_t *sizes);
+
 } // namespace route
 
 struct route_context {
