@@ -124,7 +124,7 @@ partsOfModule(StringRef file, llvm::ArrayRef<std::string> folders) {
 /// What a module declares goes by the module's name in the library,
 /// `fleet.total`, so that no name hangs on the order of imports and of uses.
 /// That name is its file's, `fleet`, or as much of the path as tells it from
-/// other modules and from what the file being compiled declares: `lib.fleet`.
+/// other modules and from what any file declares: `lib.fleet`.
 void Elaborator::nameModules() {
   struct Named {
     Scope &scope;
@@ -141,9 +141,19 @@ void Elaborator::nameModules() {
   for (auto &[file, scope] : loaded)
     if (scope != root && scope != prelude)
       modules.push_back({*scope, partsOfModule(file, folders)});
-  auto isDeclared = [&](const std::string &name) {
-    auto found = root->entries.find(name);
-    return found != root->entries.end() && found->second.pending;
+  // Below its name stand a pool's columns: `fleet.models` is taken where the
+  // main file has a pool `fleet`, or a module `fleet` has a pool `models`.
+  auto declares = [](const Scope &scope, StringRef path) {
+    auto found = scope.entries.find(path.split('.').first.str());
+    return found != scope.entries.end() && found->second.pending;
+  };
+  auto isDeclared = [&](StringRef name) {
+    return declares(*root, name) ||
+           llvm::any_of(modules, [&](const Named &other) {
+             StringRef below = name;
+             return below.consume_front(other.name() + ".") &&
+                    declares(other.scope, below);
+           });
   };
   for (bool longer = true; longer;) {
     longer = false;

@@ -621,3 +621,10 @@ route.axis @token <index> {}
 route.axis @experts <pool> size(4) {}
 // expected-error @+1 {{descends from @token twice}}
 route.axis @p <plan> in [@token, @token, @experts] {}
+
+// -----
+route.axis @a.m <pool> size(2) {
+  // expected-error @+1 {{and a state are both named 'a.m.won'}}
+  route.column @won <state> : !route.array<i64 [@a.m]>
+}
+route.state @a.m.won : !route.array<i64>

@@ -106,6 +106,15 @@ LogicalResult AxisOp::verifySymbolUses(SymbolTableCollection &tables) {
              << *getSize() << " positions, no multiple of the " << *op.getSize()
              << " of " << parent;
   }
+  // Storage goes by its name: two of one name would be one cell.
+  for (auto column : getColumns().getOps<ColumnOp>()) {
+    auto cell =
+        StringAttr::get(getContext(), getSymName() + "." + column.getSymName());
+    if (column.getKind() != ColumnKind::constant &&
+        tables.lookupNearestSymbolFrom<StateOp>((*this)->getParentOp(), cell))
+      return column.emitOpError("and a state are both named '")
+             << cell.getValue() << "'";
+  }
   // A cycle would make every question about descent run forever, so it is
   // looked for with a visited set and not with descendsFrom.
   SmallVector<AxisOp> work = {*this};

@@ -23,7 +23,8 @@ def Route_AxisOp : Route_Op<"axis", [Symbol, SymbolTable, SingleBlock, NoTermina
     Constraints: (C1) a plan has at least one parent and no size; (C2) a copy has
     an original; (C3) labels, if any, are as many as the size and distinct; (C4)
     parents exist, are distinct and do not form a cycle; (C5) size is positive and, under a
-    parent of static size, a multiple of it.
+    parent of static size, a multiple of it; (C6) a live or state column's name, the axis's before it,
+    is no state's.
 
     Example:
     ```mlir
