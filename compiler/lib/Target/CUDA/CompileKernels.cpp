@@ -59,7 +59,7 @@ std::string run(StringRef program, ArrayRef<StringRef> arguments,
                                           StringRef(messages)};
   std::string failure;
   int code = llvm::sys::ExecuteAndWait(program, all, std::nullopt, redirects,
-                                       /*SecondsToWait=*/120, 0, &failure);
+                                       /*SecondsToWait=*/1200, 0, &failure);
   if (code == 0)
     return {};
   std::string result =
