@@ -331,9 +331,9 @@ public:
     for (const TestDecl::Input &input : d.inputs) {
       dump(input.call.get(), "call");
       dump(input.cell.get(), "cell");
-      dump(input.value.get(), input.call       ? "answer"
+      dump(input.value.get(), input.call                      ? "answer"
                               : input.cell && !input.isSignal ? "column"
-                              : input.cell     ? "given"
+                              : input.cell                    ? "given"
                               : input.isSignal ? "signal " + input.name.text
                                                : "field " + input.name.text);
     }

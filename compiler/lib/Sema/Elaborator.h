@@ -877,7 +877,7 @@ private:
   unsigned drawSites = 0;
   bool draws = false; // whether the file draws at all
   void lintDraws(mlir::Value decided, llvm::ArrayRef<AxisInfo *> items,
-                 SourceRange range); // Draws.cpp
+                 SourceRange range);           // Draws.cpp
   std::vector<const ast::LetDecl *> expanding; // functions being expanded
   std::map<const ast::TypeExpr *, TypeInfo> answerTypes;  // of bodies, by text
   std::map<const ast::TypeExpr *, std::string> hostTypes; // who answers so

@@ -223,8 +223,8 @@ public:
     bool isSignal = false; // written with '=': sets a signal, not a column
     ExprPtr value;
     std::unique_ptr<CallExpr> call; // `chat(small) = …`: what the host answers
-    ExprPtr cell; // in place of a name: `small.cool = …`, a live or state column
-                  // of a row; `used[tenant] = …`, an element of state;
+    ExprPtr cell; // in place of a name: `small.cool = …`, a live or state
+                  // column of a row; `used[tenant] = …`, an element of state;
                   // `sig.jail = …`, `request.k: …`, by path
   };
   std::unique_ptr<StringExpr> name;

@@ -284,7 +284,7 @@ LogicalResult Lowering::firstPlanColumns(FirstPlanOp op) {
 /// An entry of a table of whole numbers or rows as an i64: a narrow one may not
 /// hold how many rows there are.
 Value lowering::wholeEntry(OpBuilder &b, Location loc, Value entry,
-                        ArrayType table) {
+                           ArrayType table) {
   Type i64 = b.getI64Type();
   if (entry.getType() == i64)
     return entry;
