@@ -56,7 +56,8 @@ mlir::Value Elaborator::softmax(mlir::Value value,
                   e.reduce(ReduceKind::sum, powers, kept));
 }
 
-/// What masked positions contribute: nothing.
+/// What masked positions contribute: nothing. Whole numbers have no infinity,
+/// there it is the least or the greatest of them.
 static double identityOf(StringRef name) {
   if (name == "max" || name == "softmax" || name == "argmax")
     return -std::numeric_limits<double>::infinity();
@@ -198,10 +199,8 @@ bool Elaborator::evalOperands(Reduction &r) {
           r.form == Form::Plain &&
           (r.kind == ReduceKind::min || r.kind == ReduceKind::max ||
            r.kind == ReduceKind::argmin || r.kind == ReduceKind::argmax);
-      if (r.natural && orders && !r.expr.of)
+      if (r.natural && orders)
         ir = ordered(e, ir);
-      else if (orders)
-        ir = asFloat(e, ir, e.f64());
       else if (r.form != Form::Plain || r.kind == ReduceKind::mean)
         ir = asFloat(e, ir, e.f32());
       r.operands.push_back(r.kind == ReduceKind::mode ? e.computing(ir)
@@ -332,15 +331,46 @@ bool Elaborator::restrictReduction(Reduction &r) {
       operand = ofChosen(value, r.restriction, r.over, r.kept, r.expr);
       return bool(operand);
     }
-    if (std::isinf(identityOf(r.name)) &&
-        isa<mlir::IntegerType>(e.valueTypeOf(value)))
-      value = e.cast(value, e.f64());
     mlir::Value nothing =
         r.ofTruths() ? e.constantInt(e.i1(), r.kind == ReduceKind::all)
                      : e.constant(e.valueTypeOf(value), identityOf(r.name));
     operand = e.select(r.restriction, value, nothing);
   }
   return true;
+}
+
+/// The place of the best of those that count, -1 where none does. Elsewhere
+/// `value` is `nothing`, which one that counts may also be, and NaN is worse.
+static mlir::Value restrictedPlace(irgen::Emitter &e, ReduceKind kind,
+                                   mlir::Value value, mlir::Value restriction,
+                                   double nothing, const AxisList &kept) {
+  mlir::Type type = e.valueTypeOf(value);
+  const bool greatest = kind == ReduceKind::argmax;
+  // Unknown counts as true: it may be so.
+  auto compare = [&](CompareKind how, mlir::Value a, mlir::Value b) {
+    mlir::Value truth = e.compare(how, a, b);
+    return e.isRange(truth) ? e.coalesce(truth, e.constantInt(e.i1(), 1))
+                            : truth;
+  };
+  auto level = [&](int which) {
+    return e.constant(type, greatest ? which : -which);
+  };
+  // Better than nothing, as good, NaN, left out.
+  mlir::Value counts = level(2);
+  if (isa<mlir::FloatType>(type))
+    counts = e.select(compare(CompareKind::eq, value, value), counts, level(1));
+  mlir::Value levels =
+      e.select(compare(greatest ? CompareKind::gt : CompareKind::lt, value,
+                       e.constant(type, nothing)),
+               level(3), e.select(restriction, counts, level(0)));
+  mlir::Value highest =
+      e.reduce(greatest ? ReduceKind::max : ReduceKind::min, levels, kept);
+  mlir::Value place = e.reduce(
+      kind,
+      e.select(e.compare(CompareKind::eq, highest, level(3)), value, levels),
+      kept);
+  return e.select(e.compare(CompareKind::eq, highest, level(0)),
+                  e.constantInt(e.valueTypeOf(place), -1), place);
 }
 
 /// The result of a form that is made of several reductions, or of one.
@@ -400,9 +430,13 @@ mlir::Value Elaborator::reduceAs(const Reduction &r) {
   }
   if (r.kind == ReduceKind::mean)
     return mean(value);
+  if (r.restriction &&
+      (r.kind == ReduceKind::argmax || r.kind == ReduceKind::argmin))
+    return restrictedPlace(e, r.kind, value, r.restriction, identityOf(r.name),
+                           kept);
   mlir::Value result = e.reduce(r.kind, value, kept);
   bool ends = r.kind == ReduceKind::min || r.kind == ReduceKind::max;
-  return r.natural && ends && !r.restriction ? disordered(e, result) : result;
+  return r.natural && ends ? disordered(e, result) : result;
 }
 
 Value Elaborator::evalReduction(StringRef name, const CallExpr &expr) {

@@ -217,10 +217,12 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
   return success();
 }
 
-/// The most frequent element, the first of those; a NaN equals nothing.
+/// The most frequent element, the first of those; a NaN equals nothing. Zero,
+/// of rows none, where there is no element.
 LogicalResult Lowering::reduceMode(ReduceOp op, Value source) {
   Location loc = op.getLoc();
-  SmallVector<Axis> dims = dimsOf(cast<ArrayType>(op.getOperand().getType())),
+  auto from = cast<ArrayType>(op.getOperand().getType());
+  SmallVector<Axis> dims = dimsOf(from),
                     kept = dimsOf(cast<ArrayType>(op.getType()));
   Type type = cast<RankedTensorType>(source.getType()).getElementType();
   auto filled = [&](TypedAttr value) -> Value {
@@ -243,7 +245,9 @@ LogicalResult Lowering::reduceMode(ReduceOp op, Value source) {
   SmallVector<Meeting> meetings = meetingsOf(op, tables);
   SmallVector<Value> made = forEachMeeting(
       meetings, {}, {}, dims,
-      {filled(cast<TypedAttr>(b.getZeroAttr(type))),
+      {filled(isa<RefType>(from.getElementType())
+                  ? cast<TypedAttr>(b.getIntegerAttr(type, -1))
+                  : cast<TypedAttr>(b.getZeroAttr(type))),
        filled(b.getI32IntegerAttr(0))},
       loc, [&](ValueRange at, ValueRange held) -> SmallVector<Value> {
         SmallVector<Value> outer(at), keptAt;
