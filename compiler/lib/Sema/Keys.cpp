@@ -75,13 +75,39 @@ bool Elaborator::checkedKey(mlir::Value &key, SourceRange range) {
   return true;
 }
 
+/// Types of one class meet without loss: u64, other whole numbers, and the
+/// rest.
+static int keyClass(mlir::Type element) {
+  return isU64(element) ? 0 : isa<mlir::IntegerType>(element) ? 1 : 2;
+}
+
 /// `case c -> (a up, b)  otherwise -> d`: tuples of keys by condition. The
 /// parts come out high first; an arm with fewer parts leaves the later ones
-/// equal.
+/// equal. Where all rows of a choice are in one arm each class of types at a
+/// place is a key of its own, in which the other arms leave them equal; where
+/// they may be in several they are compared across them, in f64.
 bool Elaborator::evalKeyArms(const CaseExpr &expr,
                              llvm::SmallVectorImpl<mlir::Value> &keys) {
+  bool apart = true;
+  auto differs = [&](AxisInfo *axis) { // between rows of one choice
+    return axis->kind == AxisKind::pool || axis->isPlan() ||
+           (cx.candidate &&
+            (cx.candidate == axis || cx.candidate->descendsFrom(axis)));
+  };
+  std::vector<mlir::Value> conditions(expr.arms.size());
+  for (auto [arm, condition] : llvm::zip(expr.arms, conditions)) {
+    if (arm.form != CaseArm::Form::Test || !arm.test)
+      continue;
+    condition = evalTruth(*arm.test);
+    if (!condition)
+      return false;
+    apart &=
+        !e.isRange(condition) && llvm::none_of(e.axesOf(condition), differs);
+  }
   bool have = false;
-  for (const CaseArm &arm : llvm::reverse(expr.arms)) {
+  std::vector<llvm::SmallVector<mlir::Value, 2>> places;
+  for (size_t a = expr.arms.size(); a-- > 0;) {
+    const CaseArm &arm = expr.arms[a];
     bool last = arm.form == CaseArm::Form::Otherwise;
     if (!arm.value || (!last && arm.form != CaseArm::Form::Test) ||
         last == have) {
@@ -93,8 +119,7 @@ bool Elaborator::evalKeyArms(const CaseExpr &expr,
     }
     llvm::SmallVector<mlir::Value> parts;
     llvm::SmallVector<bool> up;
-    mlir::Value condition = last ? mlir::Value() : evalTruth(*arm.test);
-    if ((!last && !condition) || !writtenKeys(*arm.value, parts, up))
+    if (!writtenKeys(*arm.value, parts, up))
       return false;
     for (auto [part, rising] : llvm::zip(parts, up))
       if (rising)
@@ -103,34 +128,42 @@ bool Elaborator::evalKeyArms(const CaseExpr &expr,
                             e.valueTypeOf(part))
                    : reversed(e, part);
     have = true;
-    if (last) {
-      keys.assign(parts.begin(), parts.end());
-      continue;
-    }
-    size_t count = std::max(parts.size(), keys.size());
-    // Parts that an arm lacks are the others' zeros.
-    while (parts.size() < count)
-      parts.push_back(e.constant(e.valueTypeOf(keys[parts.size()]), 0));
-    while (keys.size() < count)
-      keys.push_back(e.constant(e.valueTypeOf(parts[keys.size()]), 0));
-    for (size_t i = 0; i < count; ++i) {
-      // Keys of different types meet in f64, but for whole numbers.
-      if (isa<mlir::IntegerType>(e.valueTypeOf(parts[i])) &&
-          isa<mlir::IntegerType>(e.valueTypeOf(keys[i]))) {
-        unify(parts[i], keys[i]);
-      } else if (e.valueTypeOf(parts[i]) != e.valueTypeOf(keys[i])) {
-        parts[i] = e.cast(parts[i], e.f64());
-        keys[i] = e.cast(keys[i], e.f64());
+    places.resize(std::max(parts.size(), places.size()));
+    for (auto [i, place] : llvm::enumerate(places)) {
+      mlir::Value part = i < parts.size() ? parts[i] : mlir::Value();
+      if (last) {
+        place.push_back(part);
+        continue;
       }
-      mlir::Value all[] = {condition, parts[i], keys[i]};
-      if (!e.align(all)) {
-        error(diag::ambiguousDescent, arm.range,
-              "the condition and the keys have no common items");
-        return false;
+      auto *own = llvm::find_if(place, [&](mlir::Value key) {
+        return !part || !apart ||
+               keyClass(e.valueTypeOf(key)) == keyClass(e.valueTypeOf(part));
+      });
+      size_t at = own - place.begin();
+      if (at == place.size())
+        place.push_back(e.constant(e.valueTypeOf(part), 0));
+      for (auto [k, key] : llvm::enumerate(place)) {
+        mlir::Value mine =
+            part && k == at ? part : e.constant(e.valueTypeOf(key), 0);
+        if (isa<mlir::IntegerType>(e.valueTypeOf(mine)) &&
+            isa<mlir::IntegerType>(e.valueTypeOf(key))) {
+          unify(mine, key);
+        } else if (e.valueTypeOf(mine) != e.valueTypeOf(key)) {
+          mine = e.cast(mine, e.f64());
+          key = e.cast(key, e.f64());
+        }
+        mlir::Value all[] = {conditions[a], mine, key};
+        if (!e.align(all)) {
+          error(diag::ambiguousDescent, arm.range,
+                "the condition and the keys have no common items");
+          return false;
+        }
+        key = e.select(all[0], all[1], all[2]);
       }
-      keys[i] = e.select(all[0], all[1], all[2]);
     }
   }
+  for (const auto &place : places)
+    keys.append(place.begin(), place.end());
   if (!have)
     error(diag::argumentMismatch, expr.range, "a case needs arms");
   return have;
