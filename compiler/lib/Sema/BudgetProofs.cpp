@@ -238,7 +238,7 @@ mlir::SymbolRefAttr Elaborator::Budgets::itemSymbol(const Expr &expr,
       unit = value.storage->unit;
     return plain ? value.storage->symbol : mlir::SymbolRefAttr();
   }
-  auto [axis, column] = s.itemColumn(name->name);
+  const ColumnInfo *column = s.itemColumn(name->name).column;
   if (!column)
     return {};
   unit = column->unit;

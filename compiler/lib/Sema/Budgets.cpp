@@ -270,7 +270,7 @@ bool Elaborator::Budgets::isTrusted(const BudgetDecl &decl, const Expr &key) {
   auto *name = dyn_cast<NameExpr>(ignoreParens(&key));
   if (!name)
     return true;
-  auto [axis, column] = s.itemColumn(name->name);
+  const ColumnInfo *column = s.itemColumn(name->name).column;
   if (!column || column->trusted)
     return true;
   s.error(diag::untrustedKey, key.range,

@@ -94,12 +94,16 @@ private:
   std::vector<std::string> namesInSight();
   Value lookup(const ast::Name &name, bool quiet = false);
   /// A column of items by its name alone, with its axis; null where there is
-  /// none.
+  /// none. `twins` are the axes that have an equal claim to the name, where
+  /// there are several.
   struct ItemColumn {
     AxisInfo *axis = nullptr;
     const ColumnInfo *column = nullptr;
+    AxisList twins = {};
     explicit operator bool() const { return column; }
   };
+  ItemColumn columnOfPath(llvm::ArrayRef<ast::Name> path);
+  Value ambiguousColumn(const ast::Name &name, const ItemColumn &found);
   ItemColumn itemColumn(const ast::Name &name);
   /// What `jail` or `sig.jail`, a path through modules, declares; null where it
   /// is no such path.

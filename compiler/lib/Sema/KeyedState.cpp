@@ -40,7 +40,10 @@ bool Elaborator::splitKeys(const ast::ArrayType &written, Storage &storage,
                            std::vector<const Dim *> &axes) {
   bool good = true;
   for (const Dim &dim : written.dims) {
-    if (dim.form != Dim::Form::Axis || dim.path.size() != 1) {
+    ItemColumn column = dim.form == Dim::Form::Axis && dim.path.size() > 1
+                            ? columnOfPath(dim.path)
+                            : ItemColumn();
+    if (dim.form != Dim::Form::Axis || (dim.path.size() != 1 && !column)) {
       storage.keyed.push_back(0);
       axes.push_back(&dim);
       continue;
@@ -49,7 +52,8 @@ bool Elaborator::splitKeys(const ast::ArrayType &written, Storage &storage,
     mlir::Block scratch;
     mlir::OpBuilder::InsertionGuard guard(e.builder);
     e.builder.setInsertionPointToEnd(&scratch);
-    Value value = lookup(dim.path.front());
+    Value value = column ? loadColumn(*column.axis, *column.column)
+                         : lookup(dim.path.front());
     if (value.is(Kind::Axis)) {
       storage.keyed.push_back(0);
       axes.push_back(&dim);

@@ -190,39 +190,101 @@ bool Elaborator::explainName(const Name &name, DiagnosticBuilder &message) {
   return known || explainFunction(name, "", message);
 }
 
-/// Columns of the file that asks come before those of others. An axis that
-/// nothing has named yet is elaborated for its column.
+/// Axes of the parameters of the route that the name stands in come first, then
+/// those of its file, then those of modules. An axis that nothing has named yet
+/// is elaborated for its column.
 Elaborator::ItemColumn Elaborator::itemColumn(const Name &name) {
-  auto find = [&](bool own) -> ItemColumn {
-    for (AxisInfo *axis : itemAxes)
-      if (!own || axis->range.file == name.range.file)
-        if (const ColumnInfo *column = axis->findColumn(name.text))
-          return {axis, column};
-    for (const auto &tree : parsed) {
-      if (own && tree->file != name.range.file)
+  for (const auto &tree : parsed)
+    for (const DeclPtr &decl : tree->decls) {
+      auto *axis = dyn_cast<AxisDecl>(decl.get());
+      if (!axis || llvm::none_of(axis->columns, [&](const ColumnPtr &column) {
+            return column->name.text == name.text;
+          }))
         continue;
-      for (const DeclPtr &decl : tree->decls) {
-        auto *axis = dyn_cast<AxisDecl>(decl.get());
-        if (!axis || llvm::none_of(axis->columns, [&](const ColumnPtr &column) {
-              return column->name.text == name.text;
-            }))
-          continue;
-        ScopePtr scope = scopeOf(tree->file);
-        auto found = scope->entries.find(axis->name.text);
-        if (found == scope->entries.end() || found->second.pending != axis ||
-            found->second.busy)
-          continue;
-        Value value = resolve(found->second, *scope, name.range);
-        if (!value.is(Kind::Axis))
-          continue;
-        if (const ColumnInfo *column = value.axis->findColumn(name.text))
-          return {value.axis, column};
-      }
+      ScopePtr scope = scopeOf(tree->file);
+      auto found = scope->entries.find(axis->name.text);
+      if (found != scope->entries.end() && found->second.pending == axis &&
+          !found->second.busy)
+        resolve(found->second, *scope, name.range);
     }
-    return {};
+  AxisList params;
+  if (const RouteDecl *route = cx.route ? cx.route->decl : nullptr;
+      route && route->range.file == name.range.file &&
+      route->range.begin <= name.range.begin &&
+      name.range.end <= route->range.end)
+    for (const ColumnPtr &param : route->params)
+      if (auto [entry, scope] = cx.route->locals->lookup(param->name.text);
+          entry && (!entry->pending || isa<AxisDecl>(entry->pending)))
+        if (Value value = resolve(*entry, *scope, param->name.range);
+            value.is(Kind::Axis))
+          params.push_back(value.axis);
+  auto rank = [&](AxisInfo *axis) {
+    return e.has(params, axis)                   ? 0
+           : axis->range.file == name.range.file ? 1
+                                                 : 2;
   };
-  ItemColumn own = find(/*own=*/true);
-  return own ? own : find(/*own=*/false);
+  ItemColumn best;
+  for (AxisInfo *axis : itemAxes) {
+    const ColumnInfo *column = axis->findColumn(name.text);
+    if (!column || (best && rank(best.axis) < rank(axis)))
+      continue;
+    if (!best || rank(axis) < rank(best.axis))
+      best = {axis, column, {}};
+    best.twins.push_back(axis);
+  }
+  return best;
+}
+
+/// An error that names the paths by which each of the columns can be read.
+Value Elaborator::ambiguousColumn(const Name &name, const ItemColumn &found) {
+  auto message = error(diag::missingAxis, name.range,
+                       llvm::Twine(found.twins.size()) +
+                           " axes have a column '" + name.text + "'");
+  std::vector<std::string> paths;
+  ScopePtr scope = scopeOf(name.range.file);
+  for (AxisInfo *axis : found.twins) {
+    message.label(axis->findColumn(name.text)->range,
+                  "of '" + axis->name + "'");
+    std::string path = axis->name;
+    for (auto &[text, entry] : scope->entries) {
+      bool module = entry.value.is(Kind::Module);
+      Value value = entry.value;
+      if (module) {
+        auto &declared = value.scope->entries;
+        auto linked =
+            declared.find(value.text.empty() ? axis->name : value.text);
+        if (linked == declared.end())
+          continue;
+        module = value.text.empty();
+        value = linked->second.value;
+      }
+      if (value.is(Kind::Axis) && value.axis == axis)
+        path = module ? text + "." + axis->name : text;
+    }
+    paths.push_back(path + "." + name.text);
+  }
+  llvm::sort(paths); // in whatever order modules were read
+  message.help("say which: " + llvm::join(paths, ", "));
+  return Value();
+}
+
+/// `request.org`, or `fleet.request.org`: null where it is no column of items.
+Elaborator::ItemColumn Elaborator::columnOfPath(llvm::ArrayRef<Name> path) {
+  Value value = lookup(path.front(), /*quiet=*/true);
+  for (const Name &part : path.drop_front()) {
+    if (value.is(Kind::Axis) && !value.axis->pool &&
+        part.range == path.back().range)
+      if (const ColumnInfo *column = value.axis->findColumn(part.text))
+        return {value.axis, column, {value.axis}};
+    if (!value.is(Kind::Module))
+      return {};
+    auto found = value.scope->entries.find(part.text);
+    if (found == value.scope->entries.end())
+      return {};
+    Scope &scope = *value.scope;
+    value = resolve(found->second, scope, part.range);
+  }
+  return {};
 }
 
 /// What a plain name may mean here, for suggestions.
@@ -297,8 +359,10 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
         return value;
     }
   }
-  if (auto [axis, column] = itemColumn(name); column)
-    return loadColumn(*axis, *column);
+  if (ItemColumn found = itemColumn(name))
+    return found.twins.size() > 1 && !quiet
+               ? ambiguousColumn(name, found)
+               : loadColumn(*found.axis, *found.column);
   if (isBuiltin(name.text)) {
     Value value = Value::ofKind(Kind::Builtin);
     value.text = name.text;
