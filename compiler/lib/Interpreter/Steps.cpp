@@ -14,6 +14,9 @@ FailureOr<std::vector<Action>> StepRun::Impl::inRun(Body body) {
   std::swap(machine.computed, computed);
   llvm::SaveAndRestore<Ledger> pending(machine.pending, Ledger());
   llvm::SaveAndRestore<decltype(machine.items)> place(machine.items, items);
+  // Each run draws numbers of its own.
+  uint64_t seed = machine.options.seed + uint64_t(item);
+  llvm::SaveAndRestore<uint64_t> seeded(machine.options.seed, seed);
   std::optional<NeededSignal> needed;
   llvm::SaveAndRestore<std::optional<NeededSignal> *> need(machine.needed,
                                                            &needed);

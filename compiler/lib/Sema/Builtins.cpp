@@ -231,7 +231,7 @@ Value Elaborator::evalDraw(StringRef name, const CallExpr &expr,
         axes.push_back(axis);
   draws = true;
   if (site < 0)
-    site = (int64_t(1) << 32) + drawSites++;
+    site = firstFreeSite + drawPlace(cx.drawPath, expr.range);
   auto kind = name == "gumbel"   ? DrawKind::gumbel
               : name == "normal" ? DrawKind::normal
                                  : DrawKind::uniform;

@@ -38,6 +38,7 @@ Value Elaborator::callFunction(const FunctionInfo &function,
   Context next = cx;
   next.scope = std::make_shared<Scope>(function.scope);
   next.candidate = nullptr;
+  next.drawPath = drawPlace(cx.drawPath, range);
   for (size_t i = 0; i < args.size(); ++i) {
     Value arg = args[i];
     if (decl.params[i]->type) {

@@ -310,6 +310,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
   if (diags.hasErrors())
     return nullptr;
   checkUnread();
+  numberDraws();
   // What the checker lets through must verify; a user never sees the reason.
   mlir::ScopedDiagnosticHandler handler(
       &context, [&](mlir::Diagnostic &diagnostic) {

@@ -89,6 +89,7 @@ struct Context {
   StepRoute *steps = nullptr;       // the step route around
   StepReturn *stepReturn = nullptr; // what its `return` does
   std::string stepPath;             // the calls that led here, for keys
+  unsigned drawPath = 0;            // and for the sites of draws: of drawPlaces
   llvm::SmallVector<RouteInstance *, 2> stepRoutes; // with their budgets
   BudgetFacts facts; // what the rules around say of the items
   /// A router that is replayed: its choice lists the recorded rows.

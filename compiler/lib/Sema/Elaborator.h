@@ -198,6 +198,7 @@ private:
   // Indexing.cpp
   Value evalIndex(const ast::IndexExpr &expr);
   Value rowAt(AxisInfo *plan, const ast::Expr &which);
+  bool isDrawCall(const ast::Expr &expr);
   Value spread(const Value &base, const ast::IndexExpr &expr);
   Value renameAxis(const Value &array, const ast::IndexArg &arg);
   struct Subscript {
@@ -296,6 +297,21 @@ private:
   Value evalReject(const ast::CallExpr &expr);
   Value evalDraw(StringRef name, const ast::CallExpr &expr,
                  const std::vector<Value> &args);
+  // DrawSites.cpp
+  /// A call or a draw in the text: the place of the call around it (0 at the
+  /// top), and what tells instances apart that one call runs.
+  struct DrawPlace {
+    unsigned around = 0;
+    SourceRange range;
+    std::string instance;
+    bool operator<(const DrawPlace &other) const;
+  };
+  /// Sites below are those that the text numbers itself.
+  static constexpr int64_t firstFreeSite = int64_t(1) << 32;
+  unsigned drawPlace(unsigned around, SourceRange range,
+                     StringRef instance = "");
+  unsigned drawPathOf(const Scope &scope);
+  void numberDraws();
   // Signals.cpp
   Value evalBands(const ast::CallExpr &expr);
   Value bandConfidence(const ast::CallExpr &expr);
@@ -878,10 +894,10 @@ private:
   std::map<const ast::Decl *, PlanLet> planLets;
   /// Where the metrics of the entry at hand are written, by their ops.
   llvm::DenseMap<mlir::Operation *, SourceRange> emits;
-  unsigned drawSites = 0;
   bool draws = false; // whether the file draws at all
   void lintDraws(mlir::Value decided, llvm::ArrayRef<AxisInfo *> items,
                  SourceRange range);           // Draws.cpp
+  std::map<DrawPlace, unsigned> drawPlaces;    // numbered from 1
   std::vector<const ast::LetDecl *> expanding; // functions being expanded
   std::map<const ast::TypeExpr *, TypeInfo> answerTypes;  // of bodies, by text
   std::map<const ast::TypeExpr *, std::string> hostTypes; // who answers so

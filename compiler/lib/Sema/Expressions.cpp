@@ -332,7 +332,8 @@ mlir::Value Elaborator::evalTruth(const Expr &expr) {
 
 Value Elaborator::lazily(const Expr &expr) {
   Value value = Value::ofKind(Kind::Lazy);
-  value.lazy = std::make_shared<LazyExpr>(LazyExpr{&expr, cx.scope, cx.frames});
+  value.lazy = std::make_shared<LazyExpr>(
+      LazyExpr{&expr, cx.scope, cx.frames, cx.drawPath});
   return value;
 }
 
@@ -341,6 +342,7 @@ Value Elaborator::force(const Value &value) {
   Context next = cx;
   next.scope = value.lazy->scope;
   next.frames = value.lazy->frames;
+  next.drawPath = value.lazy->drawPath;
   next.forceDense = !cx.along;
   return inContext(std::move(next), [&] { return eval(*value.lazy->expr); });
 }

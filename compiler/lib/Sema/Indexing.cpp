@@ -60,7 +60,16 @@ Value Elaborator::rowAt(AxisInfo *plan, const Expr &which) {
   return row;
 }
 
-/// `1.0[token]`: the same everywhere along the axes. A draw gets axes likewise.
+/// Whether this is `random()` itself, and not a name or a function of a draw.
+bool Elaborator::isDrawCall(const Expr &expr) {
+  auto *call = dyn_cast<CallExpr>(ignoreParens(&expr));
+  StringRef name = call ? call->calleeName() : StringRef();
+  return llvm::is_contained({"random", "gumbel", "normal"}, name) &&
+         !cx.scope->lookup(name).first;
+}
+
+/// `1.0[token]`: the same everywhere along the axes. `random()[token]`: a draw
+/// for each.
 Value Elaborator::spread(const Value &base, const IndexExpr &expr) {
   AxisList axes;
   for (const IndexArg &arg : expr.args) {
@@ -80,7 +89,7 @@ Value Elaborator::spread(const Value &base, const IndexExpr &expr) {
   mlir::Value ir = asArray(base, expr.range);
   if (!ir)
     return Value();
-  if (auto draw = ir.getDefiningOp<DrawOp>(); draw && draw->use_empty()) {
+  if (auto draw = ir.getDefiningOp<DrawOp>(); draw && isDrawCall(*expr.base)) {
     // Keys that vary along no axis of the brackets keep theirs.
     AxisList keyed;
     for (AxisInfo *of : e.axesOf(ir))

@@ -86,6 +86,7 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
     Context next = cx;
     next.scope = scope.shared_from_this();
     next.candidate = nullptr;
+    next.drawPath = drawPathOf(scope);
     value = inContext(std::move(next), [&] {
       return narrowed ? eval(*named->value) : elaborateLet(*let, scope);
     });
@@ -109,6 +110,7 @@ Value Elaborator::resolve(Scope::Entry &entry, Scope &scope, SourceRange use) {
   }
   Context fresh;
   fresh.scope = scope.shared_from_this();
+  fresh.drawPath = drawPathOf(scope);
   mlir::OpBuilder::InsertionGuard guard(e.builder);
   bool silent = diags.setSilent(false); // it happens only once
   value = inContext(std::move(fresh), [&] { return elaborate(decl, scope); });

@@ -98,6 +98,7 @@ Value Elaborator::inlineRoute(RouteInstance &route,
   next.facts.clear();
   next.candidateOrder = {};
   next.keptMask = {};
+  next.drawPath = drawPlace(cx.drawPath, range, route.path);
   bool replayed = cx.recordedRoute == &route;
   next.recordedRoute = nullptr;
   if (!replayed)

@@ -129,11 +129,11 @@ bool Elaborator::emitStepBody(RouteInstance &route, StepRoute &steps) {
   topOp = steps.func;
   handlers.clear();
   steps.pending.clear();
-  drawSites = 0;
   std::vector<mlir::Attribute> argAttrs;
   Context next = cx;
   next.steps = &steps;
   next.stepPath = decl.name.text;
+  next.drawPath = drawPlace(0, decl.name.range, route.path);
   bool good = inContext(std::move(next), [&] {
     std::vector<Value> args;
     if (!bindStepParams(route, args, argAttrs))
@@ -292,6 +292,7 @@ Value Elaborator::inlineSteps(RouteInstance &route,
   next.stepRoutes.push_back(&route);
   next.stepPath =
       cx.stepPath + "/" + std::to_string(range.begin) + decl.name.text;
+  next.drawPath = drawPlace(cx.drawPath, range, route.path);
   StepReturn target;
   target.key = next.stepPath;
   next.stepReturn = &target;

@@ -66,6 +66,7 @@ struct LazyExpr {
   const ast::Expr *expr = nullptr;
   ScopePtr scope;
   std::vector<Frame> frames;
+  unsigned drawPath = 0;
 };
 
 struct Value {
