@@ -331,20 +331,10 @@ bool Elaborator::InlineTest::giveInput(const TestDecl::Input &input) {
       now.type.unit = Unit::of(Unit::Time);
       return give(now, *input.value);
     }
-  } else if (auto [axis, column] = s.itemColumn(name); column) {
-    // Those of the file come first; of several there none is meant.
-    for (AxisInfo *other : s.itemAxes)
-      if (other != axis && other->findColumn(name.text) &&
-          (other->range.file == axis->range.file)) {
-        s.error(diag::wrongKind, name.range,
-                "'" + axis->name + "' and '" + other->name +
-                    "' have a column '" + name.text + "'")
-            .label(column->range, "declared here")
-            .label(other->findColumn(name.text)->range, "and here")
-            .help("say which: " + axis->name + "." + name.text + ": …");
-        return false;
-      }
-    return giveColumn(*axis, *column, name, *input.value);
+  } else if (auto found = s.itemColumn(name)) {
+    if (found.twins.size() > 1)
+      return !s.ambiguousColumn(name, found).isError();
+    return giveColumn(*found.axis, *found.column, name, *input.value);
   }
   if (diags.hasErrors() && declared && !entry->second.pending &&
       entry->second.value.isError())
