@@ -320,8 +320,8 @@ void EntryChecker::checkMembers(Run &run) {
 }
 
 /// Items are decided independently: the first alone gives what it gave among
-/// all. Entries with inputs over axes inside the items, or around them, are
-/// left out.
+/// all. Outputs that the spec makes of other items too, and entries with inputs
+/// over axes inside the items or around them, are left out.
 void EntryChecker::checkItems(route_context *context, Values &inputs,
                               Run &whole) {
   if (entry.item_axis < 0 || sizes[entry.item_axis] < 2)
@@ -364,6 +364,11 @@ void EntryChecker::checkItems(route_context *context, Values &inputs,
     const route_port_desc &port = entry.outputs[i];
     if (!overItems(port) || port.type.element == ROUTE_TEXT)
       continue;
+    if (port.type.flags & ROUTE_TYPE_OTHER_ITEMS) {
+      report.together.insert(std::string(entry.name) + ": output '" +
+                             port.name + "'");
+      continue;
+    }
     expect(memcmp(alone.outputs[i].data(), whole.outputs[i].data(),
                   alone.outputs[i].size) == 0,
            std::string("output '") + port.name +

@@ -9,6 +9,7 @@
 #include "route/io/Values.h"
 
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,8 @@ struct Options {
 struct Report {
   std::vector<std::string> failures;
   uint64_t checks = 0; ///< made, failed or not
+  /// Outputs that hang on other items by the spec: "gate: output 'p'".
+  std::set<std::string> together;
 };
 
 /// Runs every check on every entry. Returns an error only where the module

@@ -64,6 +64,9 @@ int main(int argc, char **argv) {
   }
   for (const std::string &failure : report.failures)
     printf("failed: %s\n", failure.c_str());
+  for (const std::string &output : report.together)
+    printf("%s hangs on other items by the spec: not checked for one alone\n",
+           output.c_str());
   printf("%llu checks, %zu failed\n",
          static_cast<unsigned long long>(report.checks),
          report.failures.size());

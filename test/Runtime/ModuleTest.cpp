@@ -260,7 +260,7 @@ void testEntries() {
   refuse("is for device 7", [](E &e) { e.variants[0].device = 7; });
   refuse("input without a name", [](E &e) { e.inputs[0].name = nullptr; });
   refuse("known bytes over 1 axes", [](E &e) { e.inputs[0].known_axes = 1; });
-  refuse("unknown type flags 0x4", [](E &e) { e.inputs[0].type.flags = 4; });
+  refuse("unknown type flags 0x8", [](E &e) { e.inputs[0].type.flags = 8; });
   refuse("is of enum 3", [](E &e) { e.inputs[0].type.enumeration = 3; });
   refuse("holds rows of axis 64", [](E &e) { e.outputs[0].type.rows_of = 64; });
   refuse("holds members as f32",

@@ -419,6 +419,8 @@ private:
         port.initial = defaultOf(name);
         port.axes = axesOf(axes, buffer.getShape());
       }
+      if (entry.getArgAttr(i, kOtherItemsAttr))
+        port.type.flags |= ROUTE_TYPE_OTHER_ITEMS;
       if (role == "offsets") {
         auto of = entry.getArgAttrOfType<FlatSymbolRefAttr>(i, kOfAttr);
         port.role = ROUTE_ROLE_OFFSETS;

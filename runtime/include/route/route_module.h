@@ -89,7 +89,10 @@ enum route_type_flags {
   ROUTE_TYPE_MAY_BE_UNKNOWN = 1u,
   /* The names of the enumeration's members are JSON: lists that a note is one
    * of. Records hold them as they are. */
-  ROUTE_TYPE_JSON_MEMBERS = 2u
+  ROUTE_TYPE_JSON_MEMBERS = 2u,
+  /* Of an output: what it is for one item hangs on the others, which the spec
+   * reduces or chooses over. */
+  ROUTE_TYPE_OTHER_ITEMS = 4u
 };
 
 typedef struct route_type_desc {

@@ -146,8 +146,8 @@ route_status Checker::checkType(const route_type_desc &type,
                                 const char *owner) {
   if (!route_element_size(type.element))
     return WRONG("'%.100s' has unknown element type %u", owner, type.element);
-  if (type.flags &
-      ~uint32_t(ROUTE_TYPE_MAY_BE_UNKNOWN | ROUTE_TYPE_JSON_MEMBERS))
+  if (type.flags & ~uint32_t(ROUTE_TYPE_MAY_BE_UNKNOWN |
+                             ROUTE_TYPE_JSON_MEMBERS | ROUTE_TYPE_OTHER_ITEMS))
     return WRONG("'%.100s' has unknown type flags %#x", owner, type.flags);
   if (!validIndex(type.enumeration, module.num_enums))
     return WRONG("'%.100s' is of enum %d, the module has %llu", owner,

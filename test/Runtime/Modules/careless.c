@@ -1,6 +1,11 @@
 /* A module that breaks one promise of the contract.
- * FAULT chooses which; the conformance checks are to find it. */
+ * FAULT chooses which; the conformance checks are to find it. SAID are flags of
+ * the plan's weights. */
 #include "route/route_module.h"
+
+#ifndef SAID
+#define SAID 0
+#endif
 
 enum { ITEM, RANK, EXPERT };
 enum {
@@ -96,8 +101,16 @@ static const route_port_desc outputs[] = {
      0, 0},
     {"p.status", NUMBER(ROUTE_I32), item_rank, 1, 0, 0, 0,
      ROUTE_ROLE_PLAN_STATUS, 0, 0},
-    {"p.weight", NUMBER(ROUTE_F32), item_rank, 2, 0, 0, 0,
-     ROUTE_ROLE_PLAN_COLUMN, 0, 0},
+    {"p.weight",
+     {ROUTE_F32, SAID, -1, -1, 0},
+     item_rank,
+     2,
+     0,
+     0,
+     0,
+     ROUTE_ROLE_PLAN_COLUMN,
+     0,
+     0},
     {"colour",
      {ROUTE_I32, 0, 0, -1, 0},
      item_rank,

@@ -1,5 +1,6 @@
 // What leaves a converted entry: its results, its metrics and its new state.
 #include "Lowering.h"
+#include "OtherItems.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
@@ -114,6 +115,10 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
                                           planNumber.lookup(axis.getValue()))),
             b.getNamedAttr(kPartAttr, b.getStringAttr(part))};
   };
+  auto addOtherItems = [&](Value value, SmallVector<NamedAttribute> &attrs) {
+    if (hangsOnOtherItems(value))
+      attrs.push_back(b.getNamedAttr(kOtherItemsAttr, b.getUnitAttr()));
+  };
   for (auto [i, value] : llvm::enumerate(op.getOperands())) {
     auto given = func.getResultAttrOfType<StringAttr>(i, "route.name");
     std::string name =
@@ -134,6 +139,8 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
       auto given = func.getResultAttrOfType<FlatSymbolRefAttr>(i, kRowsAttr);
       auto index = planAttrs(type.getAxis(), "index"),
            count = planAttrs(type.getAxis(), "count");
+      addOtherItems(value, index);
+      addOtherItems(value, count);
       if (given)
         index.push_back(b.getNamedAttr(kRowsAttr, given));
       else if (auto found = placesNumber.find(type.getAxis().getValue());
@@ -154,6 +161,7 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
       tensor = zeroPastCount(tensor, type, loc);
     SmallVector<NamedAttribute> extra = {
         b.getNamedAttr("route.type", TypeAttr::get(type))};
+    addOtherItems(value, extra);
     for (Axis axis : type.getAxes())
       if (planNumber.contains(axis.getValue()))
         llvm::append_range(extra, planAttrs(axis, "column"));
@@ -163,9 +171,13 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
   }
   for (auto &[name, value] : derivedSizes)
     deriveSize(name, value);
+  llvm::StringMap<Value> noted;
+  func.walk([&](EmitOp emit) { noted[emit.getName()] = emit.getValue(); });
   for (auto &[name, metric] : emitted) {
     SmallVector<NamedAttribute> extra = {
         b.getNamedAttr("route.type", TypeAttr::get(metric.type))};
+    if (Value value = noted.lookup(name))
+      addOtherItems(value, extra);
     if (metric.unit)
       extra.push_back(b.getNamedAttr(kUnitAttr, metric.unit));
     output(metric.value, name, metric.type.getAxes(), extra);

@@ -24,6 +24,8 @@ inline constexpr llvm::StringLiteral kEventAttr = "route.event";
 /// (index, count, column).
 inline constexpr llvm::StringLiteral kPlanAttr = "route.plan";
 inline constexpr llvm::StringLiteral kPartAttr = "route.part";
+/// On an output over items: what it is for one hangs on the others.
+inline constexpr llvm::StringLiteral kOtherItemsAttr = "route.other_items";
 /// On a converted function: the route function it came from.
 inline constexpr llvm::StringLiteral kEntryAttr = "route.entry";
 /// On the offsets of an axis: the axis. Its one listed axis is the parent.
