@@ -91,6 +91,7 @@ void route::addKernelsToLLVMPasses(OpPassManager &pm) {
   kernels.addPass(createConvertVectorToLLVMPass());
   // Before the conversion of kernels, which would call a library of its own.
   kernels.addPass(createConvertMathToLLVMPass());
+  kernels.addPass(createRouteKeepIntrinsics());
   ConvertGpuOpsToNVVMOpsOptions nvvm;
   nvvm.hasRedux = true;
   kernels.addPass(createConvertGpuOpsToNVVMOps(nvvm));

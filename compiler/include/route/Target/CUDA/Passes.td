@@ -50,4 +50,16 @@ def RouteLowerLaunches : Pass<"route-lower-launches", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect"];
 }
 
+def RouteKeepIntrinsics : Pass<"route-keep-intrinsics"> {
+  let summary = "calls exact functions as LLVM's intrinsics by name";
+  let description = [{
+    `llvm.intr.sqrt`, `copysign`, `fabs`, `ceil`, `floor` and `roundeven` become
+    `llvm.call_intrinsic`: NVPTX has instructions for them that round as the
+    processor's do, and convert-gpu-to-nvvm, which expects a library's functions
+    in their place, does not accept them. Fast-math flags are ignored, as
+    route-expand-math does.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // ROUTE_TARGET_CUDA_PASSES_TD
