@@ -10,6 +10,17 @@
 
 using namespace route;
 
+/// The tensor that says where the texts of port `name` begin: NAME.offsets, or
+/// NAME.bytes.offsets where that is a port of its own, as beside the texts of
+/// lists.
+static std::string textOffsetsName(const Values &values,
+                                   const std::string &name) {
+  for (size_t i = 0; i < values.values.size(); ++i)
+    if (values.ports[i].name == name + ".offsets")
+      return name + ".bytes.offsets";
+  return name + ".offsets";
+}
+
 namespace {
 
 class TensorReader {
@@ -41,7 +52,8 @@ private:
 
 route_status TensorReader::readText(const route_port_desc &port, Value &value) {
   std::string name = port.name;
-  const FileTensor *offsets = take(name + ".offsets");
+  std::string offsetsName = textOffsetsName(inputs, name);
+  const FileTensor *offsets = take(offsetsName);
   const FileTensor *bytes = take(name + ".bytes");
   if (!offsets && !bytes)
     return ROUTE_OK;
@@ -52,8 +64,10 @@ route_status TensorReader::readText(const route_port_desc &port, Value &value) {
   if (!offsets || !bytes || offsets->element != ROUTE_I64 ||
       offsets->shape.size() != 1 || offsets->size < 8 ||
       bytes->element != ROUTE_U8)
-    return wrong("needs NAME.offsets of type I64, one more than there are "
-                 "texts, and NAME.bytes of type U8");
+    return fail(error, ROUTE_ERROR_RECORD,
+                "%.100s: text '%.100s' needs '%.120s' of type I64, one more "
+                "than there are texts, and '%.100s.bytes' of type U8",
+                options.label, port.name, offsetsName.c_str(), port.name);
   if (port.num_axes > 1)
     return wrong("is over more than one axis, which no file says");
   int64_t count = offsets->shape[0] - 1;
@@ -178,8 +192,8 @@ void route::writeTensors(const Values &outputs, SafeTensorsWriter &writer) {
       }
       const int64_t numOffsets[] = {static_cast<int64_t>(offsets.size())};
       const int64_t numBytes[] = {static_cast<int64_t>(bytes.size())};
-      writer.add(name + ".offsets", ROUTE_I64, numOffsets, offsets.data(),
-                 offsets.size() * 8);
+      writer.add(textOffsetsName(outputs, name), ROUTE_I64, numOffsets,
+                 offsets.data(), offsets.size() * 8);
       writer.add(name + ".bytes", ROUTE_U8, numBytes, bytes.data(),
                  bytes.size());
     }

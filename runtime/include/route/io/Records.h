@@ -50,8 +50,9 @@ void writeRecords(const route_module_desc &module,
                   const int64_t *axisSizes, std::string &text);
 
 /// Fills inputs from tensors by port name; NAME.known holds known bytes, and a
-/// text is NAME.offsets (i64, one more than there are texts) with NAME.bytes.
-/// Ports without a tensor stay as they are. Errors: RECORD.
+/// text is NAME.offsets (i64, one more than there are texts) with NAME.bytes;
+/// where NAME.offsets is an input of its own, NAME.bytes.offsets with it. Ports
+/// without a tensor stay as they are. Errors: RECORD.
 route_status readTensors(const route_module_desc &module,
                          const route_entry_desc &entry, const SafeTensors &file,
                          const ReadOptions &options, Values &inputs,
