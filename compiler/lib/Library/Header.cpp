@@ -169,7 +169,7 @@ private:
       out << ", a column of the plan";
       break;
     case ROUTE_ROLE_KNOWN:
-      out << ", where there is a list";
+      out << ", where there is a list; nowhere where it and the lists are null";
       break;
     }
     out << '\n';

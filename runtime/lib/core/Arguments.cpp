@@ -168,6 +168,51 @@ static bool mayBeAbsent(const route_port_desc &port) {
   return port.initial || mayBeUnknown(port) || port.role == ROUTE_ROLE_ID;
 }
 
+/// Calls `visit` with the place of each part of the lists that the input at
+/// `place` says where there are: itself, their members, and where those begin.
+template <typename Visit>
+static void visitLists(const route_entry_desc &entry, uint64_t place,
+                       Visit visit) {
+  visit(place);
+  int32_t members = entry.inputs[place].subject;
+  if (members < 0)
+    return; // the entry asks only whether there are any
+  visit(static_cast<uint64_t>(members));
+  if (!entry.inputs[members].num_axes)
+    return;
+  for (uint64_t i = 0; i < entry.num_inputs; ++i)
+    if (entry.inputs[i].role == ROUTE_ROLE_OFFSETS &&
+        entry.inputs[i].subject ==
+            static_cast<int32_t>(entry.inputs[members].axes[0]))
+      visit(i);
+}
+
+/// Whether the input at `place` is a part of lists that the call leaves out
+/// altogether, where there may be none. Then there is none: they have no
+/// members.
+static bool isOfListsLeftOut(const route_entry_desc &entry,
+                             const route_call &call, uint64_t place,
+                             int64_t *sizes) {
+  for (uint64_t i = 0; i < entry.num_inputs; ++i) {
+    if (entry.inputs[i].role != ROUTE_ROLE_KNOWN || call.inputs[i].tensor)
+      continue;
+    bool isPart = false, leftOut = true;
+    visitLists(entry, i, [&](uint64_t part) {
+      isPart |= part == place;
+      leftOut &= !call.inputs[part].tensor;
+    });
+    if (!isPart || !leftOut)
+      continue;
+    int32_t members = entry.inputs[i].subject;
+    if (members >= 0 && entry.inputs[members].num_axes) {
+      int64_t &size = sizes[entry.inputs[members].axes[0]];
+      size = size < 0 ? 0 : size;
+    }
+    return true;
+  }
+  return false;
+}
+
 route_status route::checkArguments(const route_context &context, uint32_t index,
                                    const route_call &call, bool partial,
                                    Arguments &arguments, route_error *error) {
@@ -191,13 +236,16 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
   memcpy(arguments.sizes, info.baseSizes.data(),
          info.baseSizes.size() * sizeof(int64_t));
   Place place = {context.device ? context.device->gpu() : -1};
-  auto check = [&](Named named, const route_argument &argument,
+  auto check = [&](Named named, const route_argument &argument, uint64_t i,
                    route_buffer &buffer) {
     buffer = {nullptr, nullptr};
     if (argument.tensor)
       return checkTensor(module, named, *argument.tensor, arguments.sizes,
                          place, buffer.data, error);
-    if (named.side[0] == 'o' ? partial : mayBeAbsent(named.port))
+    if (named.side[0] == 'o'
+            ? partial
+            : mayBeAbsent(named.port) ||
+                  isOfListsLeftOut(entry, call, i, arguments.sizes))
       return ROUTE_OK;
     return FAIL(ROUTE_ERROR_TENSOR_MISSING, "%s",
                 named.side[0] == 'o'
@@ -206,7 +254,7 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
   };
   for (uint64_t i = 0; i < entry.num_inputs; ++i)
     if (route_status status = check({entry.inputs[i], "input"}, call.inputs[i],
-                                    arguments.buffers[i]))
+                                    i, arguments.buffers[i]))
       return status;
   if (route_status status =
           deriveSizes(module, info.dynamicAxes, arguments.sizes, false, error))
@@ -214,7 +262,7 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
   route_buffer *outputs = arguments.buffers + entry.num_inputs;
   for (uint64_t i = 0; outputsGiven && i < entry.num_outputs; ++i)
     if (route_status status =
-            check({entry.outputs[i], "output"}, call.outputs[i], outputs[i]))
+            check({entry.outputs[i], "output"}, call.outputs[i], i, outputs[i]))
       return status;
   if (route_status status =
           deriveSizes(module, info.dynamicAxes, arguments.sizes, true, error))
@@ -243,7 +291,7 @@ static uint64_t scratchOf(uint64_t size) { return alignUp(size ? size : 1); }
 bool route::scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
                          uint64_t &bytes) {
   bytes = 0;
-  auto addPort = [&](const route_port_desc &port, bool data) {
+  auto addPort = [&](const route_port_desc &port, bool mayLack) {
     uint64_t count = 1, known = 1;
     for (uint64_t i = 0; i < port.num_axes; ++i) {
       uint64_t size = static_cast<uint64_t>(sizes[port.axes[i]]);
@@ -252,20 +300,28 @@ bool route::scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
       if (i < port.known_axes)
         known *= size;
     }
+    if (port.role == ROUTE_ROLE_OFFSETS && !add(count, 1, count))
+      return false;
     if (!multiply(count, route_element_size(port.type.element), count) ||
         count > INT64_MAX - 64 || known > INT64_MAX - 64)
       return false;
-    if (data && mayBeAbsent(port) && !add(bytes, scratchOf(count), bytes))
+    if (mayLack && !add(bytes, scratchOf(count), bytes))
       return false;
     return !mayBeUnknown(port) || add(bytes, scratchOf(known), bytes);
   };
   for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
-    if (!addPort(port, true))
+    if (!addPort(port, mayBeAbsent(port)))
       return false;
   for (const route_port_desc &port : table(entry.outputs, entry.num_outputs))
     if (!addPort(port, false))
       return false;
-  return true;
+  bool fits = true;
+  for (uint64_t i = 0; i < entry.num_inputs; ++i)
+    if (entry.inputs[i].role == ROUTE_ROLE_KNOWN)
+      visitLists(entry, i, [&](uint64_t part) {
+        fits = fits && addPort(entry.inputs[part], true);
+      });
+  return fits;
 }
 
 namespace {

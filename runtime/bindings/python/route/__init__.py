@@ -247,7 +247,10 @@ class Library:
             port = entry.inputs[i]
             name = port.name.decode()
             lists = name.removesuffix(".known")
-            if port.role != _abi.KNOWN or name in inputs or lists not in inputs:
+            if port.role != _abi.KNOWN or name in inputs:
+                continue
+            if inputs.get(lists) is None:  # left out: the runtime makes up that there is none
+                inputs.pop(lists, None)
                 continue
             depth = len(self._nest(entry, port)) + port.num_axes
             try:
