@@ -1,5 +1,6 @@
-// route-keep-intrinsics: exact functions stay LLVM's through the conversion of
-// kernels, which has a library's functions for some and refuses their names.
+// route-keep-intrinsics: exact functions stay LLVM's in kernels.
+// MLIR's conversion of kernels has a library's functions for some and refuses
+// the names of others.
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "route/Target/CUDA/Passes.h"
 
