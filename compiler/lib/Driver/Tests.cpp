@@ -162,10 +162,24 @@ static LogicalResult bindValue(Interpreter &interpreter, TestOp test,
   return interpreter.bindInput(name, *array);
 }
 
-/// The sizes that the lists of a test say, parents first.
+/// Whether a test has no position of that axis.
+static bool hasNone(Interpreter &interpreter, StringRef axis) {
+  auto known = interpreter.machine().axes.find(axis);
+  return known != interpreter.machine().axes.end() && !known->second->size;
+}
+
+/// The sizes that the lists of a test say, parents first; in what has no
+/// positions nothing lies, said or not.
 static LogicalResult bindSizes(Interpreter &interpreter, TestOp test) {
   for (auto axis : test->getParentOfType<ModuleOp>().getOps<AxisOp>()) {
     auto counts = test.getInputs().getAs<DenseI64ArrayAttr>(axis.getSymName());
+    bool items = !axis.getColumns().getOps<ColumnOp>().empty() &&
+                 axis.getParentAxes().size() == 1 && axis.getStaticSize() < 0 &&
+                 !axis.getLabels() && !axis.getOriginal();
+    if (!counts && items &&
+        hasNone(interpreter, axis.getParentAxes()[0].getValue()) &&
+        failed(interpreter.bindAxisPerParent(axis.getSymName(), {})))
+      return failure();
     if (!counts)
       continue;
     if (failed(axis.getParentAxes().empty()
@@ -191,14 +205,13 @@ static LogicalResult setUp(Interpreter &interpreter, TestOp test) {
 }
 
 /// Columns that the caller may leave out read as their default, lists and sets
-/// as empty ones; of an axis without members there is nothing to give.
+/// that must be known as empty ones; of an axis without members there is
+/// nothing to give.
 static LogicalResult bindDefaults(Interpreter &interpreter, TestOp test) {
   ModuleOp module = test->getParentOfType<ModuleOp>();
   DictionaryAttr given = test.getInputs();
   for (auto axis : module.getOps<AxisOp>()) {
-    auto counts = given.getAs<DenseI64ArrayAttr>(axis.getSymName());
-    bool none = counts && llvm::all_of(counts.asArrayRef(),
-                                       [](int64_t count) { return !count; });
+    bool none = hasNone(interpreter, axis.getSymName());
     for (auto column : axis.getColumns().getOps<ColumnOp>()) {
       std::string name = (axis.getSymName() + "." + column.getSymName()).str();
       if (given.contains(name) || column.getKind() != ColumnKind::input)
@@ -206,7 +219,8 @@ static LogicalResult bindDefaults(Interpreter &interpreter, TestOp test) {
       auto type = cast<route::ArrayType>(column.getType());
       auto empty = ArrayAttr::get(module.getContext(), {});
       Attribute value = none ? empty : column.getFallbackAttr();
-      if (!value && memberTypeOf(type.getElementType()))
+      if (!value && memberTypeOf(type.getElementType()) &&
+          !isRangeType(type.getElementType()))
         value = ArrayAttr::get(module.getContext(), {empty}); // one of none
       if (value && failed(bindValue(interpreter, test, name, value)))
         return failure();

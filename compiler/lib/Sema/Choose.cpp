@@ -159,14 +159,20 @@ bool Elaborator::checkChoiceAxes(const ChooseExpr &expr, const AxisInfo &plan,
                                  const irgen::Emitter::Choice &choice) {
   auto fits = [&](mlir::Value value, SourceRange range, StringRef what) {
     AxisInfo *used = strangeAxis(e, value, plan.parents);
-    if (used)
-      error(diag::choiceAxes, range,
-            what + " has axis '" + used->name +
-                "', which is neither an item nor a candidate")
-          .label(expr.range, "chosen per (" + describeAxes(plan.items()) +
-                                 ") from '" + plan.candidates()->name + "'")
-          .help("reduce it, or add it to 'per'");
-    return !used;
+    if (!used)
+      return true;
+    auto message = error(diag::choiceAxes, range,
+                         what + " has axis '" + used->name +
+                             "', which is neither an item nor a candidate");
+    message.label(expr.range, "chosen per (" + describeAxes(plan.items()) +
+                                  ") from '" + plan.candidates()->name + "'");
+    // What lies between a candidate and those that were chosen before it.
+    bool pairs = used->original && mentionsChosen(expr.key.get()) &&
+                 plan.candidates()->descendsFrom(used->original);
+    message.help(pairs ? "reduce it over those that are chosen: sum(… over " +
+                             used->name + " of chosen)"
+                       : "reduce it, or add it to 'per'");
+    return false;
   };
   for (mlir::Value key : choice.keys)
     if (!fits(key, expr.key ? expr.key->range : expr.range, "the key"))
@@ -211,7 +217,11 @@ bool Elaborator::emitChoiceRegion(const ChooseExpr &expr, ChooseOp op,
     if (!inContext(std::move(region),
                    [&] { return evalKeys(*expr.key, yielded, directions); }))
       return false;
-    for (mlir::Value key : llvm::drop_begin(yielded, until))
+    irgen::Emitter::Choice asked;
+    llvm::append_range(asked.keys, llvm::drop_begin(yielded, until));
+    if (!checkChoiceAxes(expr, *axis, asked))
+      return false;
+    for (mlir::Value key : asked.keys)
       lintDraws(key, axis->items(), expr.key->range);
     op.setUp(directions);
   }

@@ -112,6 +112,7 @@ private:
   /// it is used, such as a let.
   Value declaredAt(const ast::Expr &path);
   Storage *stateAt(const ast::Expr &path);
+  Storage *stateOfPool(StringRef name);
   AxisInfo *axisNamed(const ast::Name &name, bool report = true);
   AxisInfo *axisOfPath(llvm::ArrayRef<ast::Name> path);
   AxisInfo *axisFrom(const ast::Expr &expr);
@@ -774,6 +775,8 @@ private:
   // StateWrites.cpp
   DiagnosticBuilder changedDeciding(StringRef state, SourceRange range);
   bool writesColumn(const ast::Name &name);
+  using Positions = llvm::SmallVector<std::pair<AxisInfo *, mlir::Value>>;
+  std::optional<Positions> rowsAtHand(const AxisList &axes, SourceRange range);
   bool writeState(Storage &storage, Value value, SourceRange range);
   bool writeRow(const ast::MemberExpr &target, const Value &row, Value value,
                 SourceRange range);

@@ -338,6 +338,17 @@ bool Elaborator::writeElement(Storage &storage, const IndexExpr &target,
   AxisList axes, left; // those without a subscript
   for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
     axes.push_back(e.axisOf(symbol));
+  // Inside a pool it is an element of the router's own row.
+  AxisList pools;
+  llvm::copy_if(axes, std::back_inserter(pools),
+                [](AxisInfo *axis) { return axis->pool != nullptr; });
+  auto rows = rowsAtHand(pools, range);
+  if (!rows)
+    return false;
+  for (auto &row : *rows) {
+    llvm::erase(axes, row.first);
+    at.push_back(row);
+  }
   left = axes;
   if (target.args.size() > axes.size()) {
     error(diag::argumentMismatch, target.range,

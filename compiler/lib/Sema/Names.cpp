@@ -334,8 +334,39 @@ Value Elaborator::declaredAt(const Expr &path) {
   return resolve(*entry, *scope, path.range);
 }
 
+/// State that the rows of a pool around have, where nothing nearer has its
+/// name; or null. It is that of the row at hand.
+Storage *Elaborator::stateOfPool(StringRef name) {
+  for (Scope *scope = cx.scope.get(); scope; scope = scope->parent.get()) {
+    if (scope->entries.count(name.str()))
+      return nullptr;
+    const ColumnInfo *column =
+        scope->pool ? scope->pool->axis->findColumn(name) : nullptr;
+    if (!column || column->kind != ColumnKind::state)
+      continue;
+    readColumns.insert(scope->pool->axis->symbol.getValue().str() + "." +
+                       column->name);
+    for (Storage &known : storages)
+      if (known.kind == Storage::Kind::Column && known.symbol == column->symbol)
+        return &known;
+    Storage &storage = storages.emplace_back();
+    storage.kind = Storage::Kind::Column;
+    storage.name = column->name;
+    storage.symbol = column->symbol;
+    storage.type = column->type;
+    storage.unit = column->unit;
+    storage.bound = column->bound;
+    storage.range = column->range;
+    return &storage;
+  }
+  return nullptr;
+}
+
 /// The state that a path names, or null.
 Storage *Elaborator::stateAt(const Expr &path) {
+  if (auto *name = dyn_cast<NameExpr>(ignoreParens(&path)))
+    if (Storage *state = stateOfPool(name->name.text))
+      return state;
   Value value = declaredAt(path);
   return value.is(Kind::Storage) && value.storage->kind == Storage::Kind::State
              ? value.storage
@@ -346,6 +377,11 @@ Value Elaborator::lookup(const Name &name, bool quiet) {
   if (cx.candidate)
     if (auto column = columnOf(*cx.candidate, name.text))
       return *column;
+  if (Storage *state = stateOfPool(name.text)) {
+    Value value = Value::ofKind(Kind::Storage);
+    value.storage = state;
+    return value;
+  }
   auto [entry, scope] = cx.scope->lookup(name.text);
   // Only 'under' means a budget, so that a column may have its name.
   auto *budget = entry ? dyn_cast_or_null<BudgetDecl>(entry->pending) : nullptr;

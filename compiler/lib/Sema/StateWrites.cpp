@@ -46,6 +46,32 @@ bool Elaborator::writesColumn(const Name &name) {
   return false;
 }
 
+/// Of the pools among `axes` that the handler stands in: the row whose router
+/// it is, as a number; nothing, after an error, where these are several.
+std::optional<Elaborator::Positions>
+Elaborator::rowsAtHand(const AxisList &axes, SourceRange range) {
+  Positions rows;
+  for (const Frame &frame : cx.frames) {
+    if (!e.has(axes, frame.axis))
+      continue;
+    if (!frame.position) {
+      error(diag::handlerPlace, range,
+            "a handler that writes the row of '" + frame.axis->name +
+                "' at hand, of a router that runs for the rows of a plan")
+          .note("several of these rows may be one of '" + frame.axis->name +
+                "', and each would write it")
+          .help("move the handler to the router that chose them");
+      return std::nullopt;
+    }
+    mlir::Value row = e.cast(frame.position, e.i64());
+    if (frame.offset)
+      row =
+          e.binary(BinaryKind::add, row, e.constantInt(e.i64(), frame.offset));
+    rows.push_back({frame.axis, row});
+  }
+  return rows;
+}
+
 bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   if (!cx.handler) {
     changedDeciding(storage.name, range)
@@ -62,16 +88,9 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
   AxisList axes;
   for (mlir::FlatSymbolRefAttr symbol : storage.type.getAxes())
     axes.push_back(e.axisOf(symbol));
-  for (const Frame &frame : cx.frames)
-    if (e.has(axes, frame.axis) && !frame.position) {
-      error(diag::handlerPlace, range,
-            "a handler that writes the row of '" + frame.axis->name +
-                "' at hand, of a router that runs for the rows of a plan")
-          .note("several of these rows may be one of '" + frame.axis->name +
-                "', and each would write it")
-          .help("move the handler to the router that chose them");
-      return false;
-    }
+  auto rows = rowsAtHand(axes, range);
+  if (!rows)
+    return false;
   for (AxisInfo *axis : e.axesOf(value.ir))
     if (!e.has(axes, axis)) {
       error(diag::resultAxes, range,
@@ -82,15 +101,9 @@ bool Elaborator::writeState(Storage &storage, Value value, SourceRange range) {
     }
   // Inside a pool the router's own row is written.
   mlir::Value here = cx.writeMask;
-  for (const Frame &frame : cx.frames)
-    if (e.has(axes, frame.axis)) {
-      mlir::Value row = e.cast(frame.position, e.i64());
-      if (frame.offset)
-        row = e.binary(BinaryKind::add, row,
-                       e.constantInt(e.i64(), frame.offset));
-      here = andMask(here, e.compare(CompareKind::eq,
-                                     e.iota(frame.axis, /*asRef=*/false), row));
-    }
+  for (auto [axis, row] : *rows)
+    here = andMask(
+        here, e.compare(CompareKind::eq, e.iota(axis, /*asRef=*/false), row));
   mlir::Value next = e.broadcastTo(value.ir, axes);
   next = e.cast(next, storage.type.getElementType());
   if (here) // elsewhere the old value stays

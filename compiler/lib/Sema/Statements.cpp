@@ -179,6 +179,8 @@ static ast::BinaryOp operatorOf(AssignOp op) {
 
 /// Gives `name` a new value: a carried value of the loop, or state.
 bool Elaborator::assignName(const Name &name, Value value, SourceRange range) {
+  if (Storage *state = stateOfPool(name.text))
+    return writeState(*state, value, range);
   auto [entry, scope] = cx.scope->lookup(name.text);
   if (!entry)
     return !writesColumn(name) &&

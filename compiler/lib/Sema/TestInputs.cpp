@@ -145,7 +145,10 @@ mlir::Attribute Elaborator::InlineTest::arrayOf(
     if (axis->size < 0) {
       if (axis->parents.empty())
         counts.resize(std::min<size_t>(counts.size(), 1));
-      if (counts.empty()) // of nothing
+      // Of nothing: no count where each position of the axis before has one.
+      bool lies =
+          level > 0 && llvm::is_contained(axis->parents, axes[level - 1]);
+      if (counts.empty() && !lies)
         counts.push_back(0);
       auto [said, fresh] = sizes.try_emplace(
           axis, Size{counts, SourceRange(expr.range), name.str()});
