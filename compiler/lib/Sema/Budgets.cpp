@@ -10,69 +10,39 @@ using namespace route;
 using namespace route::sema;
 using namespace route::ast;
 
-/// The names of `fleet.room`; empty where `expr` is no path.
-static llvm::SmallVector<Name> pathFrom(const Expr &expr) {
-  const Expr *plain = ignoreParens(&expr);
-  if (auto *name = dyn_cast<NameExpr>(plain))
-    return {name->name};
-  llvm::SmallVector<Name> path;
-  if (auto *member = dyn_cast<MemberExpr>(plain)) {
-    path = pathFrom(*member->base);
-    if (!path.empty())
-      path.push_back(member->member);
-  }
-  return path;
-}
-
-static std::vector<std::string> namesOfBudgets(const Scope *scope,
-                                               bool visible) {
-  std::vector<std::string> names;
-  for (; scope; scope = visible ? scope->parent.get() : nullptr)
-    for (auto &[name, entry] : scope->entries)
-      if (dyn_cast_or_null<BudgetDecl>(entry.pending))
-        names.push_back(name);
-  return names;
-}
-
-/// What `path` declares, here or in an imported module, and where.
+/// What a choice is under, `room` or `fleet.room`, and where it is declared.
 std::pair<const BudgetDecl *, Scope *>
-Elaborator::Budgets::declared(llvm::ArrayRef<Name> path) {
-  auto isModule = [](const Scope::Entry *entry) {
-    return entry && !entry->pending && entry->value.is(Value::Kind::Module);
-  };
-  auto [entry, scope] = s.cx.scope->lookup(path.front().text);
-  bool visible = true; // by its name alone, not in a module that is named
-  while (isModule(entry)) {
-    StringRef listed = entry->value.text; // what a listed import stands for
-    if (listed.empty() && path.size() == 1)
-      break;
-    if (listed.empty()) {
-      path = path.drop_front();
-      listed = path.front().text;
-      visible = false;
-    }
-    scope = entry->value.scope.get();
-    auto found = scope->entries.find(listed.str());
-    entry = found == scope->entries.end() ? nullptr : &found->second;
+Elaborator::Budgets::declared(const Expr &path) {
+  auto [entry, scope] = s.entryAt(path);
+  auto *decl = entry ? dyn_cast_or_null<BudgetDecl>(entry->pending) : nullptr;
+  if (decl)
+    return {decl, scope};
+  auto *member = dyn_cast<MemberExpr>(&path);
+  const Name &name = member ? member->member : cast<NameExpr>(path).name;
+  if (entry) {
+    if (entry->pending || !entry->value.isError()) // else it was told
+      s.error(diag::wrongKind, name.range, "'" + name.text + "' is no budget");
+    return {};
   }
-  const Name &name = path.front();
-  auto *decl = entry && path.size() == 1
-                   ? dyn_cast_or_null<BudgetDecl>(entry->pending)
-                   : nullptr;
-  if (!entry)
-    s.unknownName(name, "budget",
-                  namesOfBudgets(visible ? s.cx.scope.get() : scope, visible));
-  else if (!decl && (entry->pending || !entry->value.isError()))
-    s.error(diag::wrongKind, name.range, "'" + name.text + "' is no budget");
-  return {decl, scope};
+  std::vector<std::string> names;
+  const Scope *at = s.cx.scope.get();
+  if (member)
+    at = s.declaredAt(*member->base).scope.get();
+  for (; at; at = member ? nullptr : at->parent.get())
+    for (auto &[known, other] : at->entries)
+      if (dyn_cast_or_null<BudgetDecl>(other.pending))
+        names.push_back(known);
+  s.unknownName(name, "budget", names);
+  return {};
 }
 
-mlir::FlatSymbolRefAttr Elaborator::Budgets::named(llvm::ArrayRef<Name> path,
+mlir::FlatSymbolRefAttr Elaborator::Budgets::named(const Expr &path,
                                                    SourceRange call) {
   auto [decl, scope] = declared(path);
   if (!decl)
     return {};
-  const Name &name = path.back();
+  auto *member = dyn_cast<MemberExpr>(&path);
+  const Name &name = member ? member->member : cast<NameExpr>(path).name;
   if (!s.cx.candidate || s.cx.candidate->isPlan()) {
     s.error(diag::badChoice, name.range, "a budget binds a choice from a pool");
     return {};
@@ -118,8 +88,8 @@ bool Elaborator::Budgets::under(const std::vector<ExprPtr> &exprs,
                                 llvm::SmallVectorImpl<mlir::Attribute> &symbols,
                                 SourceRange call) {
   for (const ExprPtr &expr : exprs) {
-    llvm::SmallVector<Name> path = pathFrom(*expr);
-    if (path.empty()) {
+    const Expr &path = *ignoreParens(expr.get());
+    if (!isa<NameExpr, MemberExpr>(path)) {
       s.error(diag::wrongKind, expr->range, "expected the name of a budget");
       return false;
     }
@@ -128,7 +98,8 @@ bool Elaborator::Budgets::under(const std::vector<ExprPtr> &exprs,
       return false;
     if (llvm::is_contained(symbols, symbol)) {
       s.error(diag::duplicateName, expr->range,
-              "budget '" + path.back().text + "' stands twice behind 'under'")
+              "budget '" + s.sources.text(path.range) +
+                  "' stands twice behind 'under'")
           .note("it would be reserved twice for one choice");
       return false;
     }

@@ -15,8 +15,7 @@ public:
   /// The budget that `path`, `room` or `fleet.room`, names, for the candidates
   /// at hand, null after an error; `call` is the call that it binds, if it is
   /// one.
-  mlir::FlatSymbolRefAttr named(llvm::ArrayRef<ast::Name> path,
-                                SourceRange call = {});
+  mlir::FlatSymbolRefAttr named(const ast::Expr &path, SourceRange call = {});
   /// Those that an `under` lists, added to `symbols`.
   bool under(const std::vector<ast::ExprPtr> &exprs,
              llvm::SmallVectorImpl<mlir::Attribute> &symbols,
@@ -46,8 +45,7 @@ private:
     double least, most;
     int64_t row = -1;
   };
-  std::pair<const ast::BudgetDecl *, Scope *>
-  declared(llvm::ArrayRef<ast::Name> path);
+  std::pair<const ast::BudgetDecl *, Scope *> declared(const ast::Expr &path);
   bool elaborate(const ast::BudgetDecl &decl, AxisInfo *pool);
   bool yieldIn(mlir::Region &region, llvm::function_ref<bool(Yielded &)> body);
   bool readWindow(const ast::BudgetDecl &decl, Window &found);
