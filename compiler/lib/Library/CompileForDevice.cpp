@@ -110,14 +110,13 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
   addKernelsToLLVMPasses(host);
   if (failed(host.run(module)))
     return failure();
-  FailureOr<DeviceCode> code = compileKernels(module);
-  if (failed(code))
+  KernelCompilation compilation;
+  if (failed(compilation.start(module)))
     return failure();
-  device.code = std::move(*code);
   findKernelModule(module)->erase();
   module->removeAttr(gpu::GPUDialect::getContainerModuleAttrName());
 
-  // The host's part is a few calls: any processor will do.
+  // The host's part meanwhile. It is a few calls: any processor will do.
   PassManager rest(module.getContext());
   rest.enableVerifier(false);
   addLowerToLLVMPasses(rest, IsaLevel::V3);
@@ -133,5 +132,9 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
     return failure();
   device.object.name = options.name + ".cuda.o";
   device.object.bytes.append(bytes.begin(), bytes.end());
+  FailureOr<DeviceCode> code = compilation.finish(module);
+  if (failed(code))
+    return failure();
+  device.code = std::move(*code);
   return device;
 }

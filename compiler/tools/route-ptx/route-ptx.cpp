@@ -1,7 +1,8 @@
 // route-ptx: LLVM IR of kernels becomes PTX, and machine code by ptxas.
 // routec runs it as a child: an instruction that the back end cannot select
 // ends this process, not routec. Kernels are compiled by themselves, several at
-// once, each to the end: ptxas starts on one while LLVM is at the next.
+// once, each to the end: ptxas starts on one while LLVM is at the next. Small
+// ones share a run of ptxas, whose start takes as long as one of them.
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
@@ -87,6 +88,15 @@ struct Group {
   llvm::SmallVector<unsigned> members;
   unsigned instructions = 0;
   std::string ptx, error;
+};
+
+/// Groups that ptxas makes one binary of, a large one or several small ones: up
+/// to some 0.1 s of work, a tenth of which is the start of ptxas.
+struct Batch {
+  static constexpr unsigned kMostInstructions = 2500; ///< of several
+  llvm::SmallVector<Group *> groups;
+  unsigned instructions = 0;
+  std::string error;
 };
 } // namespace
 
@@ -246,6 +256,42 @@ static llvm::StringRef withoutHead(llvm::StringRef ptx) {
   return ptx.substr(end + 1);
 }
 
+/// The batches of a module's groups, the largest first, so that none of them is
+/// left to the end.
+static std::vector<Batch> batchesOf(std::vector<Group> &groups) {
+  std::vector<Group *> order;
+  for (Group &group : groups)
+    order.push_back(&group);
+  llvm::sort(order, [](const Group *a, const Group *b) {
+    return std::pair(b->instructions, a) < std::pair(a->instructions, b);
+  });
+  std::vector<Batch> batches;
+  for (Group *group : order) {
+    if (batches.empty() || batches.back().instructions + group->instructions >
+                               Batch::kMostInstructions)
+      batches.emplace_back();
+    batches.back().groups.push_back(group);
+    batches.back().instructions += group->instructions;
+  }
+  return batches;
+}
+
+/// Compiles a batch; with ptxas, to a file.
+static void compile(Batch &batch, llvm::MemoryBufferRef ir,
+                    const std::string &binary) {
+  std::string text;
+  for (Group *group : batch.groups) {
+    compile(*group, ir);
+    batch.error = group->error;
+    if (!batch.error.empty())
+      return;
+    text +=
+        text.empty() ? llvm::StringRef(group->ptx) : withoutHead(group->ptx);
+  }
+  if (!ptxas.empty())
+    batch.error = assemble(text, binary);
+}
+
 int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv, "Routec's generator of PTX\n");
   LLVMInitializeNVPTXTargetInfo();
@@ -271,26 +317,15 @@ int main(int argc, char **argv) {
     groups = groupDefinitions(*module);
   }
 
-  // The largest first, so that none of them is left to the end.
-  std::vector<Group *> order;
-  for (Group &group : groups)
-    order.push_back(&group);
-  llvm::sort(order, [](const Group *a, const Group *b) {
-    return std::pair(b->instructions, a) < std::pair(a->instructions, b);
-  });
+  std::vector<Batch> batches = batchesOf(groups);
   std::atomic<size_t> next = 0;
   auto work = [&] {
-    for (size_t i = next++; i < order.size(); i = next++) {
-      Group &group = *order[i];
-      compile(group, **ir);
-      if (group.error.empty() && !ptxas.empty())
-        group.error = assemble(
-            group.ptx, binaries + "." + std::to_string(&group - groups.data()));
-    }
+    for (size_t i = next++; i < batches.size(); i = next++)
+      compile(batches[i], **ir, binaries + "." + std::to_string(i));
   };
   unsigned count = llvm::hardware_concurrency(jobs).compute_thread_count();
   std::vector<std::thread> others;
-  for (unsigned i = 1; i < std::min<size_t>(count, order.size()); ++i)
+  for (unsigned i = 1; i < std::min<size_t>(count, batches.size()); ++i)
     others.emplace_back(work);
   work();
   for (std::thread &other : others)
@@ -300,12 +335,12 @@ int main(int argc, char **argv) {
   llvm::ToolOutputFile file(output, failure, llvm::sys::fs::OF_None);
   if (failure)
     return fail("cannot write '" + output + "': " + failure.message());
-  for (const Group &group : groups) {
-    if (!group.error.empty())
-      return fail(group.error);
+  for (const Batch &batch : batches)
+    if (!batch.error.empty())
+      return fail(batch.error);
+  for (const Group &group : groups)
     file.os() << (&group == &groups.front() ? llvm::StringRef(group.ptx)
                                             : withoutHead(group.ptx));
-  }
   file.keep();
   return 0;
 }

@@ -49,26 +49,46 @@ private:
   llvm::SmallString<128> folder;
 };
 
-/// Runs a program; gives what went wrong, empty on success.
-std::string run(StringRef program, ArrayRef<StringRef> arguments,
-                const Scratch &scratch) {
-  std::string messages = scratch.file("messages.txt");
-  SmallVector<StringRef> all{program};
-  llvm::append_range(all, arguments);
-  std::optional<StringRef> redirects[] = {StringRef(), StringRef(messages),
-                                          StringRef(messages)};
-  std::string failure;
-  int code = llvm::sys::ExecuteAndWait(program, all, std::nullopt, redirects,
-                                       /*SecondsToWait=*/1200, 0, &failure);
-  if (code == 0)
-    return {};
-  std::string result =
-      failure.empty() ? "exit code " + std::to_string(code) : failure;
-  if (auto said = llvm::MemoryBuffer::getFile(messages))
-    if (StringRef text = (*said)->getBuffer().trim(); !text.empty())
-      result += ": " + text.take_front(2000).str();
-  return result;
-}
+/// A program that runs beside this one.
+class Child {
+public:
+  ~Child() {
+    if (process.Pid != llvm::sys::ProcessInfo::InvalidPid)
+      llvm::sys::Wait(process, /*SecondsToWait=*/std::nullopt);
+  }
+  /// Starts a program, whose messages go to a file; gives what went wrong.
+  std::string start(StringRef program, ArrayRef<StringRef> arguments,
+                    std::string file) {
+    messages = std::move(file);
+    SmallVector<StringRef> all{program};
+    llvm::append_range(all, arguments);
+    std::optional<StringRef> redirects[] = {StringRef(), StringRef(messages),
+                                            StringRef(messages)};
+    std::string failure;
+    process = llvm::sys::ExecuteNoWait(program, all, std::nullopt, redirects,
+                                       /*MemoryLimit=*/0, &failure);
+    return failure;
+  }
+  /// Waits for its end; gives what went wrong, empty on success.
+  std::string wait() {
+    std::string failure;
+    process = llvm::sys::Wait(process, /*SecondsToWait=*/1200, &failure);
+    int code = process.ReturnCode;
+    process = {};
+    if (code == 0)
+      return {};
+    std::string result =
+        failure.empty() ? "exit code " + std::to_string(code) : failure;
+    if (auto said = llvm::MemoryBuffer::getFile(messages))
+      if (StringRef text = (*said)->getBuffer().trim(); !text.empty())
+        result += ": " + text.take_front(2000).str();
+    return result;
+  }
+
+private:
+  llvm::sys::ProcessInfo process;
+  std::string messages;
+};
 
 /// route-ptx, beside this program or on the path.
 std::string findCodeGenerator() {
@@ -125,14 +145,77 @@ static std::string findKernels(DeviceCode &code) {
   return {};
 }
 
-FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
+struct KernelCompilation::State {
+  Scratch scratch; // outlives the child
+  Child child;
+  bool assembles = false;
+  DeviceCode code;
+
+  std::string ptx() const { return scratch.file("kernels.ptx"); }
+  std::string binaries() const { return scratch.file("kernels.cubin"); }
+  std::string start(const llvm::Module &ir);
+  std::string finish();
+};
+
+/// Starts route-ptx; gives what went wrong.
+std::string KernelCompilation::State::start(const llvm::Module &ir) {
+  if (!scratch.exists())
+    return "cannot make a temporary folder";
+  std::string bitcode = scratch.file("kernels.bc");
+  {
+    std::error_code error;
+    llvm::raw_fd_ostream out(bitcode, error);
+    if (error)
+      return "cannot write a temporary file: " + error.message();
+    llvm::WriteBitcodeToFile(ir, out);
+  }
+  std::string generator = findCodeGenerator();
+  if (generator.empty())
+    return "route-ptx is neither beside this program nor on the path";
+  std::string text = ptx(),
+              architecture = ("--arch=" + kCudaArchitecture).str(),
+              ptxas = findPtxas(), toAssemble = "--ptxas=" + ptxas,
+              toBinaries = "--binaries=" + binaries();
+  SmallVector<StringRef> arguments{bitcode, "-o", text, architecture};
+  assembles = !ptxas.empty();
+  if (assembles)
+    arguments.append({toAssemble, toBinaries});
+  std::string failure =
+      child.start(generator, arguments, scratch.file("messages.txt"));
+  return failure.empty() ? "" : "code generation failed: " + failure;
+}
+
+/// Waits for route-ptx and reads what it wrote; gives what went wrong.
+std::string KernelCompilation::State::finish() {
+  if (std::string failure = child.wait(); !failure.empty())
+    return "code generation failed: " + failure;
+  auto text = llvm::MemoryBuffer::getFile(ptx());
+  if (!text || (*text)->getBuffer().empty())
+    return "code generation wrote nothing";
+  code.ptx = (*text)->getBuffer().str();
+  if (!assembles)
+    return {};
+  for (size_t i = 0;; ++i) {
+    auto binary = llvm::MemoryBuffer::getFile(binaries() + "." + Twine(i),
+                                              /*IsText=*/false,
+                                              /*RequiresNullTerminator=*/false);
+    if (!binary)
+      return findKernels(code);
+    code.cubins.push_back((*binary)->getBuffer().str());
+  }
+}
+
+KernelCompilation::KernelCompilation() : state(std::make_unique<State>()) {}
+KernelCompilation::~KernelCompilation() = default;
+
+static LogicalResult fail(ModuleOp module, const Twine &what) {
+  return module.emitError("no code for the GPU: ") << what;
+}
+
+LogicalResult KernelCompilation::start(ModuleOp module) {
   gpu::GPUModuleOp kernels = findKernelModule(module);
   if (!kernels)
     return module.emitError("has no kernels");
-  auto fail = [&](const Twine &what) -> FailureOr<DeviceCode> {
-    return module.emitError("no code for the GPU: ") << what;
-  };
-  DeviceCode code;
   for (auto function : kernels.getOps<LLVM::LLVMFuncOp>()) {
     if (!function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
       continue;
@@ -140,7 +223,7 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
       auto attr = function->getAttrOfType<IntegerAttr>(name);
       return attr ? attr.getInt() : 0;
     };
-    code.kernels.push_back(
+    state->code.kernels.push_back(
         {function.getSymName().str(), number(kSharedBytesAttr),
          number(kBlocksPerProcessorAttr), function->hasAttr(kWaitsAttr),
          /*binary=*/0});
@@ -158,46 +241,13 @@ FailureOr<DeviceCode> route::compileKernels(ModuleOp module) {
   llvm::LLVMContext context;
   auto ir = translateModuleToLLVMIR(kernels, context, "kernels");
   if (!ir)
-    return fail("the kernels do not translate to LLVM IR");
+    return fail(module, "the kernels do not translate to LLVM IR");
+  std::string failure = state->start(*ir);
+  return failure.empty() ? success() : fail(module, failure);
+}
 
-  Scratch scratch;
-  if (!scratch.exists())
-    return fail("cannot make a temporary folder");
-  std::string bitcode = scratch.file("kernels.bc"),
-              ptx = scratch.file("kernels.ptx");
-  {
-    std::error_code error;
-    llvm::raw_fd_ostream out(bitcode, error);
-    if (error)
-      return fail("cannot write a temporary file: " + error.message());
-    llvm::WriteBitcodeToFile(*ir, out);
-  }
-  std::string generator = findCodeGenerator();
-  if (generator.empty())
-    return fail("route-ptx is neither beside this program nor on the path");
-  std::string architecture = ("--arch=" + kCudaArchitecture).str(),
-              ptxas = findPtxas(), toAssemble = "--ptxas=" + ptxas,
-              binaries = scratch.file("kernels.cubin"),
-              toBinaries = "--binaries=" + binaries;
-  SmallVector<StringRef> arguments{bitcode, "-o", ptx, architecture};
-  if (!ptxas.empty())
-    arguments.append({toAssemble, toBinaries});
-  if (std::string error = run(generator, arguments, scratch); !error.empty())
-    return fail("code generation failed: " + error);
-  auto text = llvm::MemoryBuffer::getFile(ptx);
-  if (!text || (*text)->getBuffer().empty())
-    return fail("code generation wrote nothing");
-  code.ptx = (*text)->getBuffer().str();
-  for (size_t i = 0; !ptxas.empty(); ++i) {
-    auto binary =
-        llvm::MemoryBuffer::getFile(binaries + "." + Twine(i), /*IsText=*/false,
-                                    /*RequiresNullTerminator=*/false);
-    if (!binary)
-      break;
-    code.cubins.push_back((*binary)->getBuffer().str());
-  }
-  if (!ptxas.empty())
-    if (std::string error = findKernels(code); !error.empty())
-      return fail(error);
-  return code;
+FailureOr<DeviceCode> KernelCompilation::finish(ModuleOp module) {
+  if (std::string failure = state->finish(); !failure.empty())
+    return fail(module, failure);
+  return std::move(state->code);
 }

@@ -7,6 +7,7 @@
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -66,11 +67,24 @@ void addKernelsToLLVMPasses(mlir::OpPassManager &pm);
 /// passes above.
 void registerKernelPipelines();
 
-/// Compiles the kernels of `module`, in the LLVM dialect, to PTX in a child
-/// process, so that a failure of code generation is an error and not the end of
-/// this one; then to machine code where a ptxas is found. Reports at the
-/// module.
-mlir::FailureOr<DeviceCode> compileKernels(mlir::ModuleOp module);
+/// Kernels that a child process compiles, so that a failure of code generation
+/// is an error and not the end of this one: to PTX, and to machine code where a
+/// ptxas is found.
+class KernelCompilation {
+public:
+  KernelCompilation();
+  /// Ends the child if it still runs.
+  ~KernelCompilation();
+  /// Starts with the kernels of `module`, in the LLVM dialect, which are not
+  /// needed any more afterwards. Reports at the module.
+  mlir::LogicalResult start(mlir::ModuleOp module);
+  /// Waits for the child. Reports at the module.
+  mlir::FailureOr<DeviceCode> finish(mlir::ModuleOp module);
+
+private:
+  struct State;
+  std::unique_ptr<State> state;
+};
 
 /// The ptxas to use: $ROUTE_PTXAS, else that of $CUDA_HOME or $PATH, else of
 /// /usr/local/cuda, else the one that utils/setup.sh put beside this program's
