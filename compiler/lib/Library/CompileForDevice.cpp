@@ -123,6 +123,7 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
   if (failed(rest.run(module)))
     return failure();
   TargetOptions target = TargetOptions::forLevel(IsaLevel::V3);
+  target.optLevel = 1;
   module.walk([&](Operation *op) {
     if (op->hasAttr("route.export"))
       target.exports.push_back(op->getAttrOfType<StringAttr>("sym_name").str());
