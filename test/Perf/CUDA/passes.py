@@ -51,7 +51,7 @@ PASSES = {  # the layer each is for
     "ragged-fuse-gather": "qwen3",
     "ragged-spread-gather": "qwen3",
     "ragged-split-epilogues": "qwen3",
-    "ragged-narrow-combine": "qwen3",
+    "ragged-narrow-results": "qwen3",
     "ragged-fuse-slots": "qwen3",
     "row-fuse-consumers": "qwen3",
     "convert-ragged-to-wgmma": "qwen3",

@@ -21,7 +21,7 @@ using namespace route;
 ArrayRef<OptionalPass> route::optionalKernelPasses() {
   static constexpr OptionalPass passes[] = {
       {"ragged-join-interleaved", true}, {"ragged-narrow-products", true},
-      {"ragged-narrow-combine", true},   {"ragged-fuse-slots", true},
+      {"ragged-narrow-results", true},   {"ragged-fuse-slots", true},
       {"ragged-split-epilogues", false}, {"row-fuse-consumers", true},
       {"ragged-fuse-gather", true},      {"convert-ragged-to-wgmma", true},
       {"ragged-fuse-router", true},      {"ragged-spread-gather", true},
@@ -55,7 +55,7 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(ragged::createRaggedGatePrecision({options.gatePrecision}));
   add(ragged::createRaggedJoinInterleaved());
   add(ragged::createRaggedNarrowProducts());
-  add(ragged::createRaggedNarrowCombine());
+  add(ragged::createRaggedNarrowResults());
   add(ragged::createRaggedFuseSlots());
   add(ragged::createRaggedSplitEpilogues());
   add(row::createRowFuseConsumers());

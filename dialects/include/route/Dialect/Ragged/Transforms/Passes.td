@@ -19,14 +19,19 @@ def RaggedPackWeights : Pass<"ragged-pack-weights"> {
   ];
 }
 
-def RaggedNarrowCombine : Pass<"ragged-narrow-combine"> {
-  let summary = "let combinations round their results themselves";
+def RaggedNarrowResults : Pass<"ragged-narrow-results"> {
+  let summary = "let combinations and products round their results themselves";
   let description = [{
     A `ragged.combine` to f32 whose one user rounds every element to a narrower
-    type gives that type itself: the same bits, and no f32 in memory.
+    type gives that type itself: the same bits, and no f32 in memory. So does a
+    `ragged.matmul`, also where its user does more with what it has rounded. A
+    product of at most `least-columns` columns keeps f32, a form of its own.
   }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
-  let statistics = [Statistic<"numNarrowed", "narrowed", "combinations that round">];
+  let options = [Option<"leastColumns", "least-columns", "int64_t", /*default=*/"512",
+                        "columns beyond which a product rounds">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"numNarrowed", "narrowed", "combinations and products that round">];
 }
 
 def RaggedJoinInterleaved : Pass<"ragged-join-interleaved"> {

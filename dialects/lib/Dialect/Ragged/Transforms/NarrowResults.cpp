@@ -1,0 +1,119 @@
+// ragged-narrow-results: combinations and products give the type their result
+// is rounded to.
+#include "route/Dialect/Ragged/IR/Ragged.h"
+#include "route/Dialect/Ragged/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+using namespace mlir;
+
+namespace route::ragged {
+#define GEN_PASS_DEF_RAGGEDNARROWRESULTS
+#include "route/Dialect/Ragged/Transforms/Passes.h.inc"
+
+namespace {
+/// Whether the op only rounds the elements of its one input.
+bool onlyRounds(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
+      op.getNumLoops() != op.getNumParallelLoops() ||
+      !llvm::all_of(op.getIndexingMapsArray(),
+                    [](AffineMap map) { return map.isIdentity(); }))
+    return false;
+  Block &body = *op.getBody();
+  auto rounded =
+      body.getTerminator()->getOperand(0).getDefiningOp<arith::TruncFOp>();
+  return rounded && rounded.getIn() == body.getArgument(0) &&
+         llvm::hasNItems(body, 2);
+}
+
+/// The type that all uses of an element round it to; null where one does not.
+Type roundedTo(Value element) {
+  Type type;
+  for (Operation *user : element.getUsers()) {
+    auto rounded = dyn_cast<arith::TruncFOp>(user);
+    if (!rounded || (type && rounded.getType() != type))
+      return {};
+    type = rounded.getType();
+  }
+  return type;
+}
+
+struct NarrowResults : impl::RaggedNarrowResultsBase<NarrowResults> {
+  using RaggedNarrowResultsBase::RaggedNarrowResultsBase;
+
+  void runOnOperation() override {
+    getOperation()->walk([&](linalg::GenericOp op) {
+      bool rounds = op->getNumResults() == 1 && onlyRounds(op);
+      for (OpOperand *input : op.getDpsInputOperands())
+        if (auto product = input->get().getDefiningOp<MatmulOp>())
+          if (narrowProduct(*input, product) && rounds)
+            return replace(op, product);
+      if (rounds)
+        narrowSum(op);
+    });
+  }
+
+private:
+  /// Lets a product round, and drops what its user would round.
+  bool narrowProduct(OpOperand &input, MatmulOp product) {
+    Value result = input.get();
+    auto from = cast<RankedTensorType>(result.getType());
+    BlockArgument element = cast<linalg::GenericOp>(input.getOwner())
+                                .getMatchingBlockArgument(&input);
+    Type narrow = roundedTo(element);
+    if (!narrow || !result.hasOneUse() || !from.getElementType().isF32() ||
+        product.getOutputs() <= leastColumns)
+      return false;
+    ImplicitLocOpBuilder b(product.getLoc(), product);
+    Operation *yield = product.getEpilogue().front().getTerminator();
+    Value init = tensor::EmptyOp::create(
+        b, tensor::getMixedSizes(b, b.getLoc(), product.getOut()), narrow);
+    product.getOutMutable().assign(init);
+    result.setType(from.clone(narrow));
+    b.setInsertionPoint(yield);
+    yield->setOperand(0,
+                      arith::TruncFOp::create(b, narrow, yield->getOperand(0)));
+    element.setType(narrow);
+    for (Operation *user : llvm::make_early_inc_range(element.getUsers())) {
+      user->getResult(0).replaceAllUsesWith(element);
+      user->erase();
+    }
+    ++numNarrowed;
+    return true;
+  }
+
+  /// Puts a product in the place of an op that copies what the product gives.
+  void replace(linalg::GenericOp copy, MatmulOp product) {
+    Value result = product->getResult(0);
+    if (product->getBlock() != copy->getBlock() ||
+        result.getType() != copy->getResult(0).getType())
+      return;
+    product->moveBefore(copy);
+    product.getOutMutable().assign(copy.getDpsInits()[0]);
+    copy->getResult(0).replaceAllUsesWith(result);
+    copy.erase();
+  }
+
+  void narrowSum(linalg::GenericOp op) {
+    auto sum = op.getDpsInputs()[0].getDefiningOp<CombineOp>();
+    if (!sum || !sum->hasOneUse())
+      return;
+    auto from = cast<RankedTensorType>(sum->getResult(0).getType());
+    auto to = cast<RankedTensorType>(op->getResult(0).getType());
+    if (!from.getElementType().isF32() || from.getShape() != to.getShape())
+      return;
+    OpBuilder b(op);
+    auto narrow =
+        CombineOp::create(b, sum.getLoc(), TypeRange(to), sum.getY(),
+                          sum.getInv(), sum.getScale(), op.getDpsInits()[0]);
+    op->getResult(0).replaceAllUsesWith(narrow->getResult(0));
+    op.erase();
+    sum.erase();
+    ++numNarrowed;
+  }
+};
+} // namespace
+} // namespace route::ragged
