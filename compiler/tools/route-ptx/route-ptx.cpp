@@ -48,6 +48,11 @@ static cl::opt<std::string>
     binaries("binaries", cl::desc("with --ptxas: machine code goes to files of "
                                   "this name with .0, .1, ... behind it"));
 
+// Some 0.1 s of work, a tenth of which is the start of ptxas.
+static cl::opt<unsigned>
+    batchSize("batch", cl::init(2500),
+              cl::desc("instructions of kernels that share a run of ptxas"));
+
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "route-ptx: " << message << '\n';
   return 1;
@@ -90,10 +95,8 @@ struct Group {
   std::string ptx, error;
 };
 
-/// Groups that ptxas makes one binary of, a large one or several small ones: up
-/// to some 0.1 s of work, a tenth of which is the start of ptxas.
+/// Groups that ptxas makes one binary of: a large one or several small ones.
 struct Batch {
-  static constexpr unsigned kMostInstructions = 2500; ///< of several
   llvm::SmallVector<Group *> groups;
   unsigned instructions = 0;
   std::string error;
@@ -267,8 +270,8 @@ static std::vector<Batch> batchesOf(std::vector<Group> &groups) {
   });
   std::vector<Batch> batches;
   for (Group *group : order) {
-    if (batches.empty() || batches.back().instructions + group->instructions >
-                               Batch::kMostInstructions)
+    if (batches.empty() ||
+        batches.back().instructions + group->instructions > batchSize)
       batches.emplace_back();
     batches.back().groups.push_back(group);
     batches.back().instructions += group->instructions;

@@ -43,47 +43,86 @@ struct ConvertRaggedToWgmma
             ops.push_back(op);
         });
     told.clear();
-    for (MatmulOp op : ops)
-      lower(op);
+    // Dense products last: they may share kernels of products over experts.
+    SmallVector<Planned> planned(ops.size());
+    for (bool dense : {false, true})
+      for (auto [i, op] : llvm::enumerate(ops))
+        if (!op.getOffsets() == dense && failed(plan(op, planned, planned[i])))
+          return signalPassFailure();
+    for (Planned &product : planned)
+      if (product.op)
+        lower(product);
   }
 
 private:
+  struct Planned {
+    MatmulOp op; ///< null where it is not for tensor cores
+    GatherOp gather;
+    TilePlan plan;
+  };
+
   static std::string reasonOf(MatmulOp op) {
     std::string reason = WgmmaTiles::objectionTo(op);
     return reason.empty() ? "its tiles do not fit shared memory and registers"
                           : reason;
   }
-  void lower(MatmulOp op) {
+  /// Which forms `op` gets, beside products that have theirs already.
+  LogicalResult plan(MatmulOp op, MutableArrayRef<Planned> others,
+                     Planned &result) {
     PlanOptions options;
     options.tokens = tokens;
     options.splits = splits;
     options.fewRows = fewRows;
+    auto share = [&](llvm::function_ref<void(WgmmaTiles &)> use) {
+      if (!getOperation()->hasAttr(kTunableAttr))
+        for (Planned &other : others)
+          if (other.op && !other.gather && canShareKernel(other.op, op))
+            for (ProductForm &form : other.plan.forms)
+              if (form.tiles)
+                use(*form.tiles);
+    };
+    share([&](WgmmaTiles &tiles) { options.offered.push_back(tiles); });
     std::string problem;
     FailureOr<TilePlan> plan = planTiles(getOperation(), op, options, problem);
     if (failed(plan)) {
       if (!problem.empty()) {
         emitNotice(op.getLoc(), Notice::badTuning) << problem;
-        return signalPassFailure();
+        return failure();
       }
       if (WgmmaTiles::isCandidate(op, splits) &&
           told.insert(op.getLoc()).second)
         emitNotice(op.getLoc(), Notice::notOnTensorCores)
             << "this product does not run on tensor cores: " << reasonOf(op);
-      return;
+      return success();
     }
+    result.op = op;
+    result.plan = std::move(*plan);
+    bool allHaveTiles = llvm::all_of(
+        llvm::concat<ProductForm>(result.plan.forms, result.plan.others),
+        [](const ProductForm &form) { return form.tiles.has_value(); });
+    if (op->hasAttr(kGathersAttr) && allHaveTiles)
+      result.gather = gatherOf(op);
+    for (const ProductForm &form : result.plan.forms)
+      if (form.tiles && form.tiles->alsoDense)
+        share([&](WgmmaTiles &tiles) {
+          tiles.alsoDense |= tiles.experts == form.tiles->experts &&
+                             tiles.tokens == form.tiles->tokens &&
+                             tiles.columns() == form.tiles->columns();
+        });
+    return success();
+  }
+
+  void lower(Planned &planned) {
+    auto [op, gather, plan] = planned;
     ++numMatmuls;
 
     ImplicitLocOpBuilder b(op.getLoc(), op);
     Value rows = memref::DimOp::create(b, op.getOut(), 0);
-    SmallVector<ProductForm> forms = std::move(plan->forms);
-    llvm::append_range(forms, plan->others);
+    SmallVector<ProductForm> forms = std::move(plan.forms);
+    llvm::append_range(forms, plan.others);
     SmallVector<FormLimit> limits;
     for (const ProductForm &form : forms)
       limits.push_back({form.name(), form.rows});
-    bool allHaveTiles = llvm::all_of(
-        forms, [](const ProductForm &form) { return form.tiles.has_value(); });
-    GatherOp gather =
-        op->hasAttr(kGathersAttr) && allHaveTiles ? gatherOf(op) : GatherOp();
     Choice choice(b, shapeOf(op.weightType(), op), limits, rows);
     bool keeps = false;
     for (auto [i, form] : llvm::enumerate(forms)) {
@@ -144,6 +183,9 @@ private:
       operands.append(2, matrix);
     if (op.getOffsets())
       operands.push_back(op.getOffsets());
+    else if (tiles.alsoDense)
+      operands.push_back(
+          memref::AllocOp::create(b, MemRefType::get({0}, b.getI32Type())));
     llvm::append_range(operands, op.getPerExpert());
     llvm::append_range(operands, op.getPerRow());
     operands.push_back(op.getOut());
@@ -153,7 +195,7 @@ private:
     auto tilesOf = [&](int64_t step, int64_t each) -> Value {
       Value tilesOfRows = arith::AddIOp::create(
           b, arith::CeilDivUIOp::create(b, rows, constant(step)),
-          constant(tiles.experts));
+          constant(op.getOffsets() ? tiles.experts : 1));
       return arith::MulIOp::create(b, tilesOfRows, constant(each));
     };
     if (clustered) {

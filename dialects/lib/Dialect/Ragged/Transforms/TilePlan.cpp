@@ -50,13 +50,21 @@ static std::optional<WgmmaTiles> tilesNamed(MatmulOp op, StringRef name,
   return *tiles;
 }
 
-/// What of the candidates fits.
-static SmallVector<WgmmaTiles> candidatesFor(MatmulOp op, int64_t splits) {
+/// What of the candidates fits, as it is offered where it is.
+static SmallVector<WgmmaTiles> candidatesFor(MatmulOp op,
+                                             const PlanOptions &options) {
   SmallVector<WgmmaTiles> found;
   for (StringRef name : {"64x128", "128x128", "160x128", "256x128", "64x256",
                          "80x256", "128x256", "160x256"})
-    if (auto tiles = tilesNamed(op, name, splits))
-      found.push_back(*tiles);
+    if (auto tiles = tilesNamed(op, name, options.splits)) {
+      const auto *same =
+          llvm::find_if(options.offered, [&](const WgmmaTiles &other) {
+            return other.tokens == tiles->tokens &&
+                   other.columns() == tiles->columns();
+          });
+      found.push_back(same == options.offered.end() ? *tiles : *same);
+      found.back().alsoDense = same != options.offered.end();
+    }
   return found;
 }
 
@@ -85,7 +93,8 @@ static double cost(const PlanOptions &options, MatmulOp op,
 }
 
 /// The one or two candidates, and the row between them, that are nearest the
-/// best at every number of rows; two only where that is worth a kernel.
+/// best at every number of rows. A kernel more has to be worth it, but one that
+/// there is already costs nothing.
 static SmallVector<ProductForm> byModel(MatmulOp op, const PlanOptions &options,
                                         ArrayRef<WgmmaTiles> candidates,
                                         int64_t few) {
@@ -107,8 +116,11 @@ static SmallVector<ProductForm> byModel(MatmulOp op, const PlanOptions &options,
   // By how much, on the mean of the ratios: sums up to the n-th number of rows.
   size_t first = 0, second = 0, at = 0;
   double least = 0;
+  SmallVector<double> prices;
+  for (const WgmmaTiles &tiles : candidates)
+    prices.push_back(tiles.alsoDense ? 0 : worth * double(rows.size()));
   for (size_t i = 0; i < candidates.size(); ++i) {
-    double total = 0;
+    double total = prices[i];
     for (double x : above[i])
       total += x;
     if (i == 0 || total < least) {
@@ -116,16 +128,14 @@ static SmallVector<ProductForm> byModel(MatmulOp op, const PlanOptions &options,
       first = second = i;
     }
   }
-  double alone = least;
   for (size_t i = 0; i < candidates.size(); ++i)
     for (size_t j = 0; j < candidates.size(); ++j) {
-      double total = 0;
+      double total = prices[i] + prices[j];
       for (double x : above[j])
         total += x;
       for (size_t n = 0; n + 1 < rows.size(); ++n) {
         total += above[i][n] - above[j][n];
-        if (i != j && total < least &&
-            total < alone - worth * double(rows.size())) {
+        if (i != j && total < least) {
           least = total;
           first = i;
           second = j;
@@ -154,7 +164,7 @@ FailureOr<TilePlan> planTiles(ModuleOp module, MatmulOp op,
   TilePlan plan;
   SmallVector<WgmmaTiles> candidates;
   if (!options.tokens && usual->splits == 1)
-    candidates = candidatesFor(op, options.splits);
+    candidates = candidatesFor(op, options);
   std::string shape = shapeOf(op.weightType(), op);
   auto findings = candidates.empty() ? std::nullopt : findTuning(module, shape);
   if (findings) {

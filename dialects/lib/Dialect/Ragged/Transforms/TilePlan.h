@@ -28,6 +28,8 @@ struct PlanOptions {
   int64_t splits;  ///< of K
   int64_t fewRows; ///< of the form for few rows; -1: by the number of experts
   Device device;
+  /// Of kernels of other products that this one can share.
+  llvm::SmallVector<WgmmaTiles> offered;
 };
 
 struct TilePlan {

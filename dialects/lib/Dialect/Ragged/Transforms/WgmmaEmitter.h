@@ -154,6 +154,7 @@ private:
   }
 
   void begin(StringRef stem);
+  Value offsetOf(Value expert);
   void prologue();
   Tile tileAt(Value t);
   void producer();
@@ -201,6 +202,7 @@ private:
   LLVM::LLVMFuncOp kernel;
   Values weights, perExpert, perRow;
   Value rows64, rows16, perm, itemStart, offsets, out, outStart;
+  Value numOffsets; ///< i64
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
   Value tileCount, firstStep, depth;
   Value leads;       ///< whether this warpgroup lets the other one start

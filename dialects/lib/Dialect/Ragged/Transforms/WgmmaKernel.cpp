@@ -32,22 +32,23 @@ void Emitter::begin(StringRef stem) {
     map(op.getTransposed()
             ? ArrayRef<int64_t>{1, tiles.depth, 64}
             : ArrayRef<int64_t>{1, tiles.columns(), tiles.depth});
-  Values buffers;
+  SmallVector<Type> buffers;
   if (gather) {
-    buffers.append({gather.getX(), gather.getPerm()});
+    buffers.append({gather.getX().getType(), gather.getPerm().getType()});
   } else {
     map({64, tiles.depth});
     map({16, tiles.depth});
   }
-  if (op.getOffsets())
-    buffers.push_back(op.getOffsets());
-  llvm::append_range(buffers, op.getPerExpert());
-  llvm::append_range(buffers, op.getPerRow());
-  buffers.push_back(op.getOut());
+  bool hasOffsets = op.getOffsets() || tiles.alsoDense;
+  if (hasOffsets)
+    buffers.push_back(MemRefType::get({tiles.experts + 1}, i32));
+  llvm::append_range(buffers, op.getPerExpert().getTypes());
+  llvm::append_range(buffers, op.getPerRow().getTypes());
+  buffers.push_back(op.getOut().getType());
   SmallVector<std::pair<unsigned, unsigned>> ranges;
-  for (Value v : buffers) {
+  for (Type each : buffers) {
     unsigned first = types.size();
-    auto type = cast<MemRefType>(v.getType());
+    auto type = cast<MemRefType>(each);
     types.append({pointer, pointer, i64});
     types.append(2 * type.getRank(), i64);
     ranges.push_back({first, types.size() - first});
@@ -75,20 +76,21 @@ void Emitter::begin(StringRef stem) {
     rows16 = entry.getArgument(next++);
   }
   Values made;
-  for (auto [v, range] : llvm::zip_equal(buffers, ranges)) {
+  for (auto [type, range] : llvm::zip_equal(buffers, ranges)) {
     Value packed = MemRefDescriptor::pack(
-        b, op.getLoc(), converter, cast<MemRefType>(v.getType()),
+        b, op.getLoc(), converter, cast<MemRefType>(type),
         entry.getArguments().slice(range.first, range.second));
-    made.push_back(UnrealizedConversionCastOp::create(b, v.getType(), packed)
-                       .getResult(0));
+    made.push_back(
+        UnrealizedConversionCastOp::create(b, type, packed).getResult(0));
   }
   ArrayRef<Value> rest(made);
   if (gather) {
     perm = rest[1];
     rest = rest.drop_front(2);
   }
-  if (op.getOffsets()) {
+  if (hasOffsets) {
     offsets = rest.front();
+    numOffsets = entry.getArgument(ranges[gather ? 2 : 0].first + 3);
     rest = rest.drop_front();
   }
   perExpert = Values(rest.take_front(op.getPerExpert().size()));
@@ -106,6 +108,30 @@ void Emitter::begin(StringRef stem) {
   outStart = startOf(out, ranges.back().first);
   if (gather)
     itemStart = startOf(made.front(), ranges.front().first);
+}
+
+/// The first row of an expert, or the end of the last one's.
+Value Emitter::offsetOf(Value expert) {
+  auto given = [&]() -> Value {
+    return memref::LoadOp::create(b, offsets, index(expert));
+  };
+  auto dense = [&]() -> Value {
+    Value rows =
+        arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
+    return select(cmp(Predicate::eq, expert, num(0)), num(0), rows);
+  };
+  if (!offsets)
+    return dense();
+  if (!tiles.alsoDense)
+    return given();
+  auto either = scf::IfOp::create(
+      b, i32, cmp(Predicate::eq, numOffsets, wide(0)), /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(either.thenBlock());
+  scf::YieldOp::create(b, dense());
+  b.setInsertionPointToStart(either.elseBlock());
+  scf::YieldOp::create(b, given());
+  return either.getResult(0);
 }
 
 /// Barriers, and the schedule: where each expert's tiles begin.
@@ -144,13 +170,6 @@ void Emitter::prologue() {
   // expert for each thread.
   int64_t experts = tiles.experts;
   constexpr int64_t threads = WgmmaTiles::kThreads;
-  auto offsetOf = [&](Value e) -> Value {
-    if (offsets)
-      return memref::LoadOp::create(b, offsets, index(e));
-    Value rows =
-        arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
-    return select(cmp(Predicate::eq, e, num(0)), num(0), rows);
-  };
   Value carried = num(0);
   for (int64_t first = 0; first < experts; first += threads) {
     Value e = add(thread, num(first));

@@ -21,6 +21,8 @@ struct WgmmaTiles {
   int64_t experts;
   int64_t splits; ///< shares of K whose sums are added up in their order
   bool cluster;   ///< shares have a block each, else come one after the other
+  /// Whether offsets may be a list of none: all rows are the first expert's.
+  bool alsoDense = false;
 
   static constexpr int64_t kWarpgroups = 2; ///< that multiply
   static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
@@ -90,10 +92,15 @@ inline constexpr llvm::StringLiteral kGathersAttr = "ragged.gathers";
 /// do without those rows; else null.
 GatherOp gatherOf(MatmulOp op);
 
+/// Whether the kernel of a product over experts could run a dense one as well,
+/// as its first expert.
+bool canShareKernel(MatmulOp grouped, MatmulOp dense);
+
 /// Emits the kernel of `op`. Its arguments: a tensor map for each weight, two
 /// of the rows (boxes of 64 and of 16 rows), then `op`'s other operands. With
 /// the gather that would make the rows, its items and where each row is from
-/// come instead of the rows' maps.
+/// come instead of the rows' maps. A dense product whose tiles are `alsoDense`
+/// has offsets all the same.
 mlir::LLVM::LLVMFuncOp emitWgmmaKernel(mlir::ModuleOp module, MatmulOp op,
                                        const WgmmaTiles &tiles,
                                        llvm::StringRef stem,

@@ -3,6 +3,8 @@
 #include "KernelBody.h"
 #include "WgmmaKernel.h"
 
+#include "mlir/IR/OperationSupport.h"
+
 using namespace mlir;
 using namespace route;
 using namespace route::ragged;
@@ -55,6 +57,29 @@ std::string WgmmaTiles::objectionTo(MatmulOp op) {
   if (!llvm::is_contained({16, 32}, out.getElementTypeBitWidth()))
     return "its results have neither 16 nor 32 bits";
   return "";
+}
+
+bool route::ragged::canShareKernel(MatmulOp grouped, MatmulOp dense) {
+  auto alike = [&](auto get) { return get(grouped) == get(dense); };
+  return grouped.getOffsets() && !dense.getOffsets() &&
+         grouped.getOffsets().getType() ==
+             MemRefType::get({grouped.getExperts() + 1},
+                             IntegerType::get(dense.getContext(), 32)) &&
+         alike([](MatmulOp op) { return op.getInner(); }) &&
+         alike([](MatmulOp op) { return op.getOutputs(); }) &&
+         alike([](MatmulOp op) { return op.getWeights().size(); }) &&
+         alike([](MatmulOp op) { return op.getParts(); }) &&
+         alike([](MatmulOp op) { return op.getTransposed(); }) &&
+         alike([](MatmulOp op) { return op.weightType().getElementType(); }) &&
+         alike([](MatmulOp op) { return op.getOut().getType(); }) &&
+         llvm::all_of(ArrayRef({grouped, dense}),
+                      [](MatmulOp op) {
+                        return op.getPerExpert().empty() &&
+                               op.getPerRow().empty();
+                      }) &&
+         OperationEquivalence::isRegionEquivalentTo(
+             &grouped.getEpilogue(), &dense.getEpilogue(),
+             OperationEquivalence::IgnoreLocations);
 }
 
 /// The stages that fit shared memory, at least two.
