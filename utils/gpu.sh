@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks and measures code for GPUs. Made where the project is built, run where a GPU and torch are, here or elsewhere:
 #   utils/gpu.sh make FOLDER         compiles what is run there; FOLDER then has all of it, this script too
-#   FOLDER/gpu.sh check              routers bit for bit, layers, torch tensors, the compute sanitizer where installed
+#   FOLDER/gpu.sh check              routers and state bit for bit, layers, torch tensors, the compute sanitizer where it is
 #   FOLDER/gpu.sh measure [PEERS]    layers, routers and whole models beside other implementations, gates in all
 #                                    precisions, passes; some ten minutes
 set -euo pipefail
@@ -29,7 +29,8 @@ make_folder() {
   done
   "$build/bin/routec" --target=cpu,cuda --cpu=v3 -Dexperts=16 -Dhidden=256 -Dinner=128 "$example/qwen3.route" \
     -o "$folder/models/tiny.so"
-  cp "$device"/{device,layers,routers}.py "$root/test/Examples/torch_layers.py" "$folder/scripts"
+  "$build/bin/routec" --target=cpu,cuda --cpu=v3 "$device/Inputs/state.route" -o "$folder/state.so"
+  cp "$device"/{device,layers,routers,state}.py "$root/test/Examples/torch_layers.py" "$folder/scripts"
   mkdir -p "$folder/measure"
   cp "$root"/test/Perf/CUDA/*.py "$folder/measure"
   cp "$example"/{layers,compare}.py "$folder/example"
@@ -43,6 +44,7 @@ export ROUTE_RUNTIME=$here/libroute_rt.so ROUTE_PYTHON=$here/example PYTHONPATH=
 case $1 in
 check)
   python3 "$here/scripts/routers.py" "$here/routers"
+  python3 "$here/scripts/state.py" "$here/state.so"
   python3 "$here/scripts/layers.py" "$here/small"
   python3 "$here/scripts/torch_layers.py" "$here/example" "$here/models/tiny.so" "$ROUTE_RUNTIME"
   if command -v compute-sanitizer > /dev/null; then

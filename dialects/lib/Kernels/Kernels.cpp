@@ -22,9 +22,11 @@ static std::pair<gpu::GPUModuleOp, std::string> placeFor(ModuleOp module,
                     b.getUnitAttr());
     kernels = gpu::GPUModuleOp::create(b, module.getLoc(), "kernels");
   }
-  std::string name;
+  // Names in PTX have no dots, which those of events have.
+  std::string plain = stem.str(), name;
+  llvm::replace(plain, '.', '_');
   for (unsigned i = 0; name.empty() || kernels.lookupSymbol(name); ++i)
-    name = (stem + "_" + Twine(i)).str();
+    name = plain + "_" + std::to_string(i);
   return {kernels, name};
 }
 

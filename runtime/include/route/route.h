@@ -13,7 +13,10 @@
  *
  * What a call costs: route_decide, route_forward, route_emit, their traces, and
  * route_state_read neither allocate nor lock nor do input or output; emit waits
- * for other emits and for the readers of the state before last.
+ * for other emits and for the readers of the state before last. Calls on a GPU
+ * neither allocate nor wait for it; those with state take a lock while they
+ * start their work. What an emit on the GPU has changed, those on the CPU who
+ * read or change it wait for, the first time.
  *
  * Errors: functions that can fail return a route_status and, where the caller
  * gives a route_error, fill it: short, lower case, names in quotes, what was
@@ -300,7 +303,11 @@ ROUTE_API route_status route_forward(route_context *context, uint32_t entry,
                                      route_error *error);
 
 /* Runs an event: its writes become visible to later calls at once, or not at
- * all where it fails. Events of one context take effect one after another. */
+ * all where it fails. Events of one context take effect one after another. With
+ * tensors on a GPU the event takes effect on the call's stream; later calls, on
+ * whatever stream and on the CPU, see it. Captured in a CUDA graph, it takes
+ * effect whenever the graph runs, and only the host can order that with calls
+ * outside of the graph. */
 ROUTE_API route_status route_emit(route_context *context, uint32_t entry,
                                   const route_call *call, route_error *error);
 
@@ -311,13 +318,15 @@ ROUTE_API route_status route_replay(route_context *context, const void *trace,
 
 /*===--- State ------------------------------------------------------------===*/
 
-/* Events published so far, and state writes. */
+/* Events published so far, and state writes; runs of graphs do not count. */
 ROUTE_API uint64_t route_context_epoch(const route_context *context);
 
 /* Bytes of a state cell, by its index; 0 where there is none. */
 ROUTE_API uint64_t route_state_size(const route_context *context,
                                     uint32_t state);
-/* Copies a cell out, as of one epoch. `size` must be route_state_size. */
+/* Copies a cell out, as of one epoch. `size` must be route_state_size. Waits for
+ * the events on the GPU that have changed it, but for those in graphs: the host
+ * has to. */
 ROUTE_API route_status route_state_read(route_context *context, uint32_t state,
                                         void *data, uint64_t size,
                                         route_error *error);
@@ -333,6 +342,11 @@ ROUTE_API route_status route_state_push(route_context *context, uint32_t state,
                                         const void *data, uint64_t size,
                                         const uint8_t *known, int64_t now,
                                         route_error *error);
+/* Brings the GPU's copy of the state up to date with what changed on the host,
+ * on `stream` (a CUstream; not one that is being captured), as calls on the GPU
+ * do by themselves: for graphs, whose runs read that copy as it is. */
+ROUTE_API route_status route_state_upload(route_context *context, void *stream,
+                                          route_error *error);
 /* What of a cell does not go over, in words that live as long as the call. */
 typedef void (*route_adopt_fn)(void *host, const char *cell, const char *what);
 

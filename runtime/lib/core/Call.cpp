@@ -156,13 +156,47 @@ static route_status checkCall(const route_context *context, uint32_t entry,
   return ROUTE_OK;
 }
 
+/// Whether the call's tensors are on a GPU: all are where one is, or checking
+/// them says so.
+static bool isOnDevice(const route_call &call) {
+  auto any = [](std::span<const route_argument> arguments) {
+    for (const route_argument &argument : arguments)
+      for (const route_tensor *tensor : {argument.tensor, argument.known})
+        if (tensor && static_cast<uint32_t>(tensor->device.device_type) ==
+                          ROUTE_DEVICE_CUDA)
+          return true;
+    return false;
+  };
+  return (call.inputs && any(table(call.inputs, call.num_inputs))) ||
+         (call.outputs && any(table(call.outputs, call.num_outputs)));
+}
+
+/// The GPU's copy of the state, where a call of the entry uses it.
+static DeviceState *deviceStateFor(const route_context &context, uint32_t entry,
+                                   const route_call &call) {
+  return context.entries[entry].cuda && isOnDevice(call)
+             ? context.deviceState.get()
+             : nullptr;
+}
+
 extern "C" route_status route_decide(route_context *context, uint32_t entry,
                                      const route_call *call,
                                      route_error *error) {
   if (route_status status = checkCall(context, entry, call, false, error))
     return status;
-  if (context->desc().entries[entry].num_reads == 0)
+  const route_entry_desc &desc = context->desc().entries[entry];
+  if (desc.num_reads == 0)
     return runCall(*context, entry, *call, {nullptr, 0}, error);
+  if (DeviceState *copy = deviceStateFor(*context, entry, *call)) {
+    DeviceState::Use use(*copy, call->stream);
+    if (route_status status = use.read(error))
+      return status;
+    return runCall(*context, entry, *call,
+                   {use.addresses(), context->state.epoch()}, error);
+  }
+  if (route_status status =
+          context->state.catchUp(table(desc.reads, desc.num_reads), error))
+    return status;
   State::Snapshot snapshot(context->state);
   return runCall(*context, entry, *call,
                  {snapshot.addresses(), snapshot.epoch()}, error);
@@ -179,7 +213,22 @@ extern "C" route_status route_emit(route_context *context, uint32_t entry,
   if (route_status status = checkCall(context, entry, call, true, error))
     return status;
   const route_entry_desc &desc = context->desc().entries[entry];
-  State::Update update(context->state, table(desc.writes, desc.num_writes));
+  std::span<const uint32_t> writes = table(desc.writes, desc.num_writes);
+  if (DeviceState *copy = deviceStateFor(*context, entry, *call)) {
+    State::Turn turn(context->state);
+    DeviceState::Use use(*copy, call->stream);
+    if (route_status status = use.change(writes, error))
+      return status;
+    if (route_status status =
+            runCall(*context, entry, *call,
+                    {use.addresses(), context->state.epoch()}, error))
+      return status;
+    return use.publish(error);
+  }
+  State::Update update(context->state, writes);
+  if (route_status status =
+          update.open(table(desc.reads, desc.num_reads), error))
+    return status;
   if (route_status status = runCall(
           *context, entry, *call,
           {update.addresses(), update.epoch(), update.changes()}, error))

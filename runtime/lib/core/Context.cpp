@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -170,6 +171,10 @@ static route_status build(route_context &context,
   if (route_status status =
           context.state.initialise(module, context.checkpoint, error))
     return status;
+  if (context.device)
+    if (route_status status = context.device->copyState(
+            module, context.state, context.deviceState, error))
+      return status;
   context.pushTimes = pushTimesOf(module);
   if (options.flags & ROUTE_CONTEXT_ALLOW_EXTRA)
     return ROUTE_OK;
@@ -225,7 +230,7 @@ extern "C" const char *route_context_variant(const route_context *context,
 }
 
 extern "C" uint64_t route_context_epoch(const route_context *context) {
-  return const_cast<route_context *>(context)->state.epoch();
+  return context->state.epoch();
 }
 
 extern "C" uint64_t route_state_size(const route_context *context,
@@ -256,6 +261,8 @@ extern "C" route_status route_state_read(route_context *context, uint32_t state,
                                          route_error *error) {
   if (route_status status = checkCell(context, state, data, size, error))
     return status;
+  if (route_status status = context->state.catchUp({&state, 1}, error))
+    return status;
   State::Snapshot snapshot(context->state);
   if (size)
     memcpy(data, snapshot.addresses()[state], size);
@@ -268,6 +275,8 @@ extern "C" route_status route_state_write(route_context *context,
   if (route_status status = checkCell(context, state, data, size, error))
     return status;
   State::Update update(context->state, {&state, 1});
+  if (route_status status = update.open({}, error))
+    return status;
   if (size)
     memcpy(update.addresses()[state], data, size);
   update.publish();
@@ -289,6 +298,8 @@ extern "C" route_status route_state_push(route_context *context, uint32_t state,
                 "state cell '%.100s' always knows its values", cell.name);
   const uint32_t writes[] = {state, static_cast<uint32_t>(pushed)};
   State::Update update(context->state, std::span(writes).first(dated ? 2 : 1));
+  if (route_status status = update.open({}, error))
+    return status;
   if (size)
     memcpy(update.addresses()[state], data, size);
   auto *times =
@@ -298,6 +309,24 @@ extern "C" route_status route_state_push(route_context *context, uint32_t state,
         known && !known[i] ? std::nan("") : static_cast<double>(now) / 1e9;
   update.publish();
   return ROUTE_OK;
+}
+
+extern "C" route_status route_state_upload(route_context *context, void *stream,
+                                           route_error *error) {
+  if (!context)
+    return fail(error, ROUTE_ERROR_ARGUMENT, "context is null");
+  if (!context->device)
+    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                "the context was made without ROUTE_CONTEXT_CUDA");
+  if (!context->deviceState)
+    return ROUTE_OK;
+  DeviceState::Use use(*context->deviceState, stream);
+  if (route_status status = use.read(error))
+    return status;
+  return use.isCaptured() ? fail(error, ROUTE_ERROR_DEVICE,
+                                 "state cannot be brought to the GPU on a "
+                                 "stream that is being captured")
+                          : ROUTE_OK;
 }
 
 extern "C" route_status route_context_adopt(route_context *next,
@@ -322,12 +351,16 @@ extern "C" route_status route_context_adopt(route_context *next,
         cells(desc).begin(), cells(desc).end(),
         [&](const auto &cell) { return strcmp(cell.name, name) == 0; });
   };
-  std::vector<uint32_t> targets;
-  for (uint32_t i = 0; i < to.num_states; ++i)
-    targets.push_back(i);
+  std::vector<uint32_t> sources(from.num_states), targets(to.num_states);
+  std::iota(sources.begin(), sources.end(), 0);
+  std::iota(targets.begin(), targets.end(), 0);
   {
+    if (route_status status = previous->state.catchUp(sources, error))
+      return status;
     State::Snapshot snapshot(previous->state);
     State::Update update(next->state, targets);
+    if (route_status status = update.open({}, error))
+      return status;
     for (uint32_t i : targets) {
       const char *name = to.states[i].name;
       auto source = find(from, name);

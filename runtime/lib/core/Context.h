@@ -4,6 +4,7 @@
 #define ROUTE_LIB_CORE_CONTEXT_H
 
 #include "../cuda/Device.h"
+#include "../cuda/DeviceState.h"
 #include "Module.h"
 #include "Params.h"
 #include "State.h"
@@ -53,6 +54,8 @@ struct route_context {
   /// By cell, of a live one: that which says when each value was pushed; -1.
   std::vector<int32_t> pushTimes;
   std::unique_ptr<route::Device> device; ///< null without ROUTE_CONTEXT_CUDA
+  /// Null where no entry for GPUs has state, too.
+  std::unique_ptr<route::DeviceState> deviceState;
   std::vector<route::EntryInfo> entries;
   route_execute_fn execute = nullptr;
   void *executeUser = nullptr;

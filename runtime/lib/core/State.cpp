@@ -5,9 +5,12 @@
 // side published and tries again. All four accesses are sequentially
 // consistent.
 #include "State.h"
+#include "../cuda/DeviceState.h"
 #include "CheckModule.h"
 
+#include <algorithm>
 #include <cstring>
+#include <new>
 #include <sched.h>
 
 using namespace route;
@@ -27,34 +30,79 @@ State::Snapshot::Snapshot(State &state) : state(state) {
   }
 }
 
-State::Update::Update(State &state, std::span<const uint32_t> writes)
-    : state(state), lock(state.mutex), writes(writes),
-      side(1 - state.published.load()) {
-  Side &mine = state.sides[side];
-  const Side &theirs = state.sides[1 - side];
+int State::prepare() {
+  int side = 1 - published.load();
+  Side &mine = sides[side];
+  const Side &theirs = sides[1 - side];
   while (mine.readers.load() != 0)
     sched_yield();
   // A cell is stale where the last published update, or an abandoned one, wrote
   // it: this copy lacks that value or holds one that never counted.
-  for (size_t i = 0; i < state.cells.size(); ++i) {
-    Cell &cell = state.cells[i];
+  for (size_t i = 0; i < cells.size(); ++i) {
+    Cell &cell = cells[i];
     if (cell.stale)
       memcpy(mine.pointers[i], theirs.pointers[i], cell.size);
     cell.stale = false;
   }
   // What the last one listed lies in the published copy.
-  route_changes &changes = *state.changes;
-  for (int64_t i = 0; state.listed && i < changes.count; ++i) {
-    const route_change &change = listOf(changes)[i];
+  for (int64_t i = 0; listed && i < changes->count; ++i) {
+    const route_change &change = listOf(*changes)[i];
     const char *start = static_cast<const char *>(change.start);
     memcpy(mine.memory.get() + (start - theirs.memory.get()), start,
            change.size);
   }
-  state.listed = false;
-  changes.count = -1;
+  listed = false;
+  changes->count = -1;
+  return side;
+}
+
+bool State::areBehind(std::span<const uint32_t> some) const {
+  return device && std::any_of(some.begin(), some.end(),
+                               [&](uint32_t cell) { return isBehind(cell); });
+}
+
+route_status State::catchUp(std::span<const uint32_t> reads,
+                            route_error *error) {
+  if (!areBehind(reads))
+    return ROUTE_OK;
+  Turn turn(*this);
+  return areBehind(reads) ? bringBack(error) : ROUTE_OK;
+}
+
+route_status State::bringBack(route_error *error) {
+  int side = prepare();
+  // Should it fail, this copy has who knows what of them.
+  for (uint32_t i = 0; i < cells.size(); ++i)
+    cells[i].stale = isBehind(i);
+  if (route_status status =
+          device->bringBack(sides[side].pointers.data(), error))
+    return status;
+  sides[side].epoch = epochs.load();
+  published.store(side);
+  for (uint32_t i = 0; i < cells.size(); ++i)
+    if (newer[i].load() == OnDevice)
+      newer[i].store(Nowhere);
+  return ROUTE_OK;
+}
+
+void State::changedOnDevice(std::span<const uint32_t> writes, bool always) {
+  for (uint32_t write : writes)
+    if (newer[write].load() != AlwaysOnDevice)
+      newer[write].store(always ? AlwaysOnDevice : OnDevice);
+  if (!always)
+    epochs.fetch_add(1);
+}
+
+route_status State::Update::open(std::span<const uint32_t> reads,
+                                 route_error *error) {
+  if (state.areBehind(reads) || state.areBehind(writes))
+    if (route_status status = state.bringBack(error))
+      return status;
+  side = state.prepare();
   // An update that is abandoned has changed who knows what.
   for (uint32_t write : writes)
     state.cells[write].stale = true;
+  return ROUTE_OK;
 }
 
 /// Whether the update under way has listed all that it changed, and nothing
@@ -78,11 +126,13 @@ void State::Update::publish() {
   if (state.listed)
     for (uint32_t write : writes)
       state.cells[write].stale = false;
-  state.sides[side].epoch = state.sides[1 - side].epoch + 1;
+  uint64_t epoch = state.epochs.load() + 1;
+  for (uint32_t write : writes)
+    state.lastChanges[write].store(epoch);
+  state.sides[side].epoch = epoch;
   state.published.store(side);
+  state.epochs.store(epoch);
 }
-
-uint64_t State::epoch() { return Snapshot(*this).epoch(); }
 
 route_status State::initialise(const route_module_desc &module,
                                Checkpoint &checkpoint, route_error *error) {
@@ -111,6 +161,10 @@ route_status State::initialise(const route_module_desc &module,
                 "out of memory for changes of state");
   changes->count = -1;
   changes->capacity = maxChanges;
+  lastChanges.reset(new (std::nothrow) std::atomic<uint64_t>[cells.size()]());
+  newer.reset(new (std::nothrow) std::atomic<Newer>[cells.size()]());
+  if (!lastChanges || !newer)
+    return fail(error, ROUTE_ERROR_MEMORY, "out of memory for state");
   std::vector<Slice> slices;
   for (uint64_t i = 0; i < cells.size(); ++i) {
     const route_state_desc &desc = module.states[i];

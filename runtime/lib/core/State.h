@@ -1,7 +1,9 @@
 // State cells that readers never wait for.
 // Two copies of all cells: readers use the published one, an event updates the
 // other and publishes it. A reader takes no lock and copies nothing; an event
-// waits for readers of the copy it is about to reuse.
+// waits for readers of the copy it is about to reuse. A GPU may have a copy too
+// (cuda/DeviceState.h), and newer values of some cells, which come here when
+// somebody asks for one of them.
 #ifndef ROUTE_LIB_CORE_STATE_H
 #define ROUTE_LIB_CORE_STATE_H
 
@@ -16,6 +18,8 @@
 
 namespace route {
 
+class DeviceState;
+
 class State {
 public:
   /// Allocates both copies and sets initial values. Errors: MEMORY, and those
@@ -26,6 +30,11 @@ public:
   /// Bytes of a cell.
   uint64_t size(uint32_t cell) const { return cells[cell].size; }
   uint64_t count() const { return cells.size(); }
+
+  /// Brings the copies up to date where a GPU has a newer value of one of
+  /// `reads`. To be called before a Snapshot that is for them. Waits for the
+  /// streams that made it. Errors: DEVICE.
+  route_status catchUp(std::span<const uint32_t> reads, route_error *error);
 
   /// Holds the published copy still while it lives.
   class Snapshot {
@@ -43,13 +52,28 @@ public:
     int side;
   };
 
-  /// One update: the cells of `writes` may be changed through addresses() and
-  /// are published by publish(); without it nothing happened. One at a time.
+  /// Keeps others from changing state while it lives.
+  class Turn {
+  public:
+    explicit Turn(State &state) : lock(state.mutex) {}
+    Turn(const Turn &) = delete;
+    Turn &operator=(const Turn &) = delete;
+
+  private:
+    std::lock_guard<std::mutex> lock;
+  };
+
+  /// One update: once it is open, the cells of `writes` may be changed through
+  /// addresses() and are published by publish(); without it nothing happened.
+  /// One at a time.
   class Update {
   public:
-    Update(State &state, std::span<const uint32_t> writes);
+    Update(State &state, std::span<const uint32_t> writes)
+        : state(state), turn(state), writes(writes) {}
     Update(const Update &) = delete;
     Update &operator=(const Update &) = delete;
+    /// Brings what it reads and writes up to date. Errors: as catchUp.
+    route_status open(std::span<const uint32_t> reads, route_error *error);
     void *const *addresses() const { return state.sides[side].pointers.data(); }
     /// Epoch of the values before the update.
     uint64_t epoch() const { return state.sides[1 - side].epoch; }
@@ -61,14 +85,29 @@ public:
     bool lists() const;
 
     State &state;
-    std::lock_guard<std::mutex> lock;
+    Turn turn;
     std::span<const uint32_t> writes;
-    int side;
+    int side = 0;
   };
 
-  uint64_t epoch();
+  /// Events published so far, on the host and on a GPU.
+  uint64_t epoch() const { return epochs.load(); }
+
+  /// For the GPU's copy. The epoch that last changed a cell on the host; it may
+  /// be one that is being published.
+  uint64_t lastChange(uint32_t cell) const { return lastChanges[cell].load(); }
+  /// Whether the GPU has a newer value of a cell, or may have one.
+  bool isBehind(uint32_t cell) const { return newer[cell].load() != Nowhere; }
+  /// From now on the GPU has newer values of `writes`, as one event's. Where a
+  /// graph makes them nobody says when: with `always` they are newer from then
+  /// on. Whoever calls has the turn.
+  void changedOnDevice(std::span<const uint32_t> writes, bool always);
+  void join(DeviceState &copy) { device = &copy; }
 
 private:
+  /// Where a cell has a newer value.
+  enum Newer : uint8_t { Nowhere, OnDevice, AlwaysOnDevice };
+
   /// Most changes that an update lists one by one.
   static constexpr int64_t maxChanges = 510;
 
@@ -88,11 +127,22 @@ private:
     std::vector<void *> pointers;
   };
 
+  /// Brings the copy that is not published up to date, and gives its number.
+  int prepare();
+  /// Whether a GPU has a newer value of one of the cells, or may have one.
+  bool areBehind(std::span<const uint32_t> some) const;
+  /// Copies what the GPU has newer values of, for one who has the turn.
+  route_status bringBack(route_error *error);
+
   Side sides[2];
   alignas(64) std::atomic<int> published{0};
   std::mutex mutex; ///< one update at a time
   std::vector<Cell> cells;
   uint64_t bytes = 0; ///< of one copy
+  std::atomic<uint64_t> epochs{0};
+  std::unique_ptr<std::atomic<uint64_t>[]> lastChanges; ///< by cell
+  std::unique_ptr<std::atomic<Newer>[]> newer;          ///< by cell
+  DeviceState *device = nullptr; ///< the GPU's copy; null without one
   /// Of the update under way, then what the published one has changed in
   /// memory of its side, beside stale cells; guarded by the mutex.
   std::unique_ptr<route_changes, Free> changes;

@@ -195,6 +195,12 @@ Device::~Device() {
 
 int Device::gpu() const { return code->gpu; }
 
+route_status Device::copyState(const route_module_desc &module, State &host,
+                               std::unique_ptr<DeviceState> &copy,
+                               route_error *error) {
+  return DeviceState::make(driver, context, module, host, copy, error);
+}
+
 route_status Device::readBack(const HostParam &param, void *memory,
                               route_error *error) const {
   Current current(driver, context);

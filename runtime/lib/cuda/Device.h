@@ -5,6 +5,7 @@
 #define ROUTE_LIB_CUDA_DEVICE_H
 
 #include "../core/Params.h"
+#include "DeviceState.h"
 #include "Driver.h"
 
 #include <memory>
@@ -22,6 +23,12 @@ public:
   static route_status open(const route_module_desc &module,
                            Checkpoint &checkpoint,
                            std::unique_ptr<Device> &device, route_error *error);
+  /// A copy of the state that the module's entries for GPUs have, joined to
+  /// `host`; null where they have none. It must not outlive the device. Errors:
+  /// MEMORY, DEVICE.
+  route_status copyState(const route_module_desc &module, State &host,
+                         std::unique_ptr<DeviceState> &copy,
+                         route_error *error);
   Device(const Device &) = delete;
   Device &operator=(const Device &) = delete;
   ~Device();

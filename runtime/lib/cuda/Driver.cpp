@@ -56,6 +56,20 @@ struct Found {
     find(driver.MemFree, "cuMemFree_v2");
     find(driver.MemcpyHtoD, "cuMemcpyHtoD_v2");
     find(driver.MemcpyDtoH, "cuMemcpyDtoH_v2");
+    find(driver.MemcpyHtoDAsync, "cuMemcpyHtoDAsync_v2");
+    find(driver.MemcpyDtoHAsync, "cuMemcpyDtoHAsync_v2");
+    find(driver.MemcpyDtoDAsync, "cuMemcpyDtoDAsync_v2");
+    find(driver.StreamCreate, "cuStreamCreate");
+    find(driver.StreamDestroy, "cuStreamDestroy_v2");
+    find(driver.StreamSynchronize, "cuStreamSynchronize");
+    find(driver.StreamGetId, "cuStreamGetId");
+    find(driver.StreamIsCapturing, "cuStreamIsCapturing");
+    find(driver.StreamWaitEvent, "cuStreamWaitEvent");
+    find(driver.EventCreate, "cuEventCreate");
+    find(driver.EventDestroy, "cuEventDestroy_v2");
+    find(driver.EventRecord, "cuEventRecord");
+    find(driver.ThreadExchangeStreamCaptureMode,
+         "cuThreadExchangeStreamCaptureMode");
     find(driver.GetErrorName, "cuGetErrorName");
     if (missing) {
       snprintf(why, sizeof(why), "libcuda.so.1 has no function %s", missing);

@@ -65,6 +65,19 @@ struct Driver {
   Result (*MemFree)(Address);
   Result (*MemcpyHtoD)(Address, const void *, size_t);
   Result (*MemcpyDtoH)(void *, Address, size_t);
+  Result (*MemcpyHtoDAsync)(Address, const void *, size_t, void *);
+  Result (*MemcpyDtoHAsync)(void *, Address, size_t, void *);
+  Result (*MemcpyDtoDAsync)(Address, Address, size_t, void *);
+  Result (*StreamCreate)(void **, unsigned);
+  Result (*StreamDestroy)(void *);
+  Result (*StreamSynchronize)(void *);
+  Result (*StreamGetId)(void *, unsigned long long *);
+  Result (*StreamIsCapturing)(void *, int *);
+  Result (*StreamWaitEvent)(void *, void *, unsigned);
+  Result (*EventCreate)(void **, unsigned);
+  Result (*EventDestroy)(void *);
+  Result (*EventRecord)(void *, void *);
+  Result (*ThreadExchangeStreamCaptureMode)(int *);
   Result (*GetErrorName)(Result, const char **);
 
   /// The name of an error, "unknown error" without one.
@@ -97,6 +110,22 @@ private:
   const Driver &driver;
   Result result = kSuccess;
   bool pushed = false;
+};
+
+/// Lets the thread do, while it lives, what would break a graph that another
+/// stream is captured for.
+class BesideCaptures {
+public:
+  explicit BesideCaptures(const Driver &driver) : driver(driver) {
+    driver.ThreadExchangeStreamCaptureMode(&mode);
+  }
+  BesideCaptures(const BesideCaptures &) = delete;
+  BesideCaptures &operator=(const BesideCaptures &) = delete;
+  ~BesideCaptures() { driver.ThreadExchangeStreamCaptureMode(&mode); }
+
+private:
+  const Driver &driver;
+  int mode = 2; ///< CU_STREAM_CAPTURE_MODE_RELAXED, then the thread's
 };
 
 /// Loads and initialises the driver, once a process. Errors: DRIVER.

@@ -1,15 +1,20 @@
 /* A stand-in for NVIDIA's driver, counting what is held; memory is the host's.
- * $FAKE_CUDA_FAIL names a function that fails, with $FAKE_CUDA_CODE or 719;
- * $FAKE_CUDA_MISSING=1 is the driver on a machine without a GPU. What is given
- * back without having been taken is an abort. A launch in a graph takes 10 us,
- * one of a kernel that $FAKE_CUDA_FAST names, with a comma behind it, 1 us. */
+ * $FAKE_CUDA_FAIL names a function that fails, with $FAKE_CUDA_CODE or 719,
+ * from the call on that comes after `fake_spared` others; $FAKE_CUDA_MISSING=1
+ * is the driver on a machine without a GPU. What is given back without having
+ * been taken is an abort. A launch in a graph takes 10 us, one of a kernel that
+ * $FAKE_CUDA_FAST names, with a comma behind it, 1 us. */
 #include <stdlib.h>
 #include <string.h>
+
+int fake_spared;
 
 static int fails(const char *name) {
   const char *which = getenv("FAKE_CUDA_FAIL");
   const char *code = getenv("FAKE_CUDA_CODE");
   if (!which || strcmp(which, name) != 0)
+    return 0;
+  if (fake_spared > 0 && fake_spared--)
     return 0;
   return code ? atoi(code) : 719;
 }
@@ -32,16 +37,41 @@ struct fake_map {
 struct fake_launch fake_launches[16];
 struct fake_map fake_map;
 int fake_num_launches;
+/* What streams are asked to do beside launches: "wait" for an event, "record"
+ * one, or copy so many bytes "to" the GPU, "back" or "within" it. */
+struct fake_step {
+  const char *what;
+  void *stream, *event;
+  size_t size;
+};
+struct fake_step fake_steps[256];
+_Atomic int fake_num_steps;
+/* The stream that a graph is captured from, of any; null: none. */
+void *fake_captured;
 /* What is held now, and what waits for a synchronisation. */
-int fake_allocations, fake_contexts, fake_pushed, fake_modules, fake_copies;
-static void *stack[8], *blocks[64];
+int fake_allocations, fake_contexts, fake_modules, fake_copies, fake_events,
+    fake_streams;
+_Thread_local int fake_pushed;
+static _Thread_local void *stack[8];
+static void *blocks[64], *primary[1];
 static double captured, now;
+
+static void *current(void) { return fake_pushed ? stack[fake_pushed - 1] : 0; }
+
+static int step(const char *what, void *stream, void *event, size_t size,
+                const char *name) {
+  struct fake_step made = {what, stream, event, size};
+  int failure = fails(name);
+  if (failure)
+    return failure;
+  fake_steps[fake_num_steps++ % 256] = made;
+  return current() ? 0 : 201;
+}
 
 static void take_back(int *held) {
   if (--*held < 0)
     abort();
 }
-static void *current(void) { return fake_pushed ? stack[fake_pushed - 1] : 0; }
 
 int cuInit(unsigned flags) {
   return flags || getenv("FAKE_CUDA_MISSING") ? 100 : fails("cuInit");
@@ -52,7 +82,7 @@ int cuDeviceGet(int *device, int ordinal) {
 }
 int cuDevicePrimaryCtxRetain(void **context, int device) {
   int failure = fails("cuDevicePrimaryCtxRetain");
-  *context = stack;
+  *context = primary;
   if (device || failure)
     return device ? 101 : failure;
   ++fake_contexts;
@@ -182,17 +212,43 @@ int cuDeviceGetName(char *name, int size, int device) {
 }
 int cuStreamCreate(void **stream, unsigned flags) {
   *stream = &now;
-  return fails("cuStreamCreate");
+  int failure = fails("cuStreamCreate");
+  fake_streams += !failure;
+  return failure;
 }
-int cuStreamDestroy_v2(void *stream) { return stream != &now; }
+int cuStreamDestroy_v2(void *stream) {
+  take_back(&fake_streams);
+  return stream != &now;
+}
+int cuStreamGetId(void *stream, unsigned long long *id) {
+  *id = (size_t)stream;
+  return fails("cuStreamGetId");
+}
+int cuStreamIsCapturing(void *stream, int *status) {
+  *status = fake_captured && stream == fake_captured;
+  return fails("cuStreamIsCapturing");
+}
+int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
+  return flags || !event ? 1
+                         : step("wait", stream, event, 0, "cuStreamWaitEvent");
+}
+int cuThreadExchangeStreamCaptureMode(int *mode) {
+  static _Thread_local int now_mode;
+  int old = now_mode;
+  now_mode = *mode;
+  *mode = old;
+  return 0;
+}
 int cuStreamSynchronize(void *stream) { return fails("cuStreamSynchronize"); }
 int cuStreamBeginCapture_v2(void *stream, int mode) {
   captured = 0;
+  fake_captured = stream;
   return fails("cuStreamBeginCapture");
 }
 int cuStreamEndCapture(void *stream, void **graph) {
   *graph = malloc(sizeof(double));
   *(double *)*graph = captured;
+  fake_captured = 0;
   return fails("cuStreamEndCapture");
 }
 int cuGraphInstantiateWithFlags(void **ready, void *graph,
@@ -214,16 +270,21 @@ int cuGraphDestroy(void *graph) {
   return 0;
 }
 int cuEventCreate(void **event, unsigned flags) {
+  int failure = fails("cuEventCreate");
+  if (failure)
+    return failure;
   *event = calloc(1, sizeof(double));
-  return fails("cuEventCreate");
+  __atomic_fetch_add(&fake_events, 1, __ATOMIC_SEQ_CST);
+  return 0;
 }
 int cuEventDestroy_v2(void *event) {
+  take_back(&fake_events);
   free(event);
   return 0;
 }
 int cuEventRecord(void *event, void *stream) {
   *(double *)event = now;
-  return fails("cuEventRecord");
+  return step("record", stream, event, 0, "cuEventRecord");
 }
 int cuEventSynchronize(void *event) { return fails("cuEventSynchronize"); }
 int cuEventElapsedTime(float *milliseconds, void *begin, void *end) {
@@ -260,6 +321,27 @@ int cuMemcpyHtoD_v2(unsigned long long to, const void *from, size_t size) {
 int cuMemcpyDtoH_v2(void *to, unsigned long long from, size_t size) {
   memcpy(to, (const void *)from, size);
   return fails("cuMemcpyDtoH");
+}
+int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t size,
+                         void *stream) {
+  int failure = step("to", stream, 0, size, "cuMemcpyHtoDAsync");
+  if (!failure)
+    memcpy((void *)to, from, size);
+  return failure;
+}
+int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t size,
+                         void *stream) {
+  int failure = step("back", stream, 0, size, "cuMemcpyDtoHAsync");
+  if (!failure)
+    memcpy(to, (const void *)from, size);
+  return failure;
+}
+int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from,
+                         size_t size, void *stream) {
+  int failure = step("within", stream, 0, size, "cuMemcpyDtoDAsync");
+  if (!failure)
+    memcpy((void *)to, (const void *)from, size);
+  return failure;
 }
 int cuGetErrorName(int result, const char **name) {
   *name = result == 719 ? "CUDA_ERROR_LAUNCH_FAILED" : "CUDA_ERROR_OTHER";

@@ -10,6 +10,7 @@
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
+#include "route/Dialect/Signal/IR/Signal.h"
 #include "route/Target/CUDA/Passes.h"
 
 namespace route {
@@ -48,11 +49,25 @@ static std::string objectionTo(Operation *op) {
   return ("'" + op->getName().getStringRef() + "' runs on the host").str();
 }
 
+/// Whether an argument is state with keys or a set: a table, whose words lie
+/// along an axis that has the state's name.
+static bool isTable(func::FuncOp entry, unsigned i) {
+  auto role = entry.getArgAttrOfType<StringAttr>(i, kRoleAttr);
+  if (!role || (role.getValue() != "state" && role.getValue() != "write"))
+    return false;
+  auto name = entry.getArgAttrOfType<StringAttr>(i, kNameAttr);
+  auto axes = entry.getArgAttrOfType<ArrayAttr>(i, kAxesAttr);
+  return name && axes && llvm::any_of(axes, [&](Attribute axis) {
+           auto symbol = dyn_cast<FlatSymbolRefAttr>(axis);
+           return symbol &&
+                  symbol.getValue() == (name.getValue() + ".table").str();
+         });
+}
+
 static std::string objectionTo(func::FuncOp entry) {
   for (unsigned i = 0; i < entry.getNumArguments(); ++i) {
-    auto role = entry.getArgAttrOfType<StringAttr>(i, kRoleAttr);
-    if (role && (role.getValue() == "state" || role.getValue() == "write"))
-      return "state lives on the host";
+    if (isTable(entry, i))
+      return "state with keys lives on the host";
     auto buffer = dyn_cast<MemRefType>(entry.getArgument(i).getType());
     if (buffer && !buffer.getElementType().isIntOrIndexOrFloat())
       return "text lives on the host";
@@ -79,6 +94,11 @@ struct SelectDeviceEntries
     for (auto entry : getOperation().getOps<func::FuncOp>()) {
       if (!entry->hasAttr(kEntryAttr))
         continue;
+      // Which elements an event changes interests the host's copies alone.
+      entry.walk([](Operation *op) {
+        if (isa<signal::ListChangesOp, signal::NoteChangeOp>(op))
+          op->erase();
+      });
       auto given = entry->getAttrOfType<StringAttr>(kNotOnDeviceAttr);
       std::string objection = given ? given.str() : objectionTo(entry);
       if (objection.empty()) {

@@ -136,12 +136,16 @@ class Library:
         A list that each item has its own of, or a column of a nested axis, is a list of lists; its offsets follow.
 
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
-        there. A call may be captured in a CUDA graph.
+        there. A call may be captured in a CUDA graph, whose runs read state as it is on the GPU then.
         """
         return self._call(entry, False, {"seed": seed, "id": id, "now": now}, inputs, named)
 
     def emit(self, event, inputs=None, /, *, seed=0, id=0, now=0, **named):
-        """Runs an event: its writes become visible to later calls. Inputs, seed, id and now are as for call()."""
+        """Runs an event: its writes become visible to later calls. Inputs, seed, id and now are as for call().
+
+        With tensors on a GPU it changes state there and returns; on the CPU, state() and calls that read what it has
+        changed wait for it.
+        """
         return self._call(event, True, {"seed": seed, "id": id, "now": now}, inputs, named)
 
     def members(self, axis):
@@ -192,6 +196,13 @@ class Library:
         flags = known if known is not None or made.known is None else bytes(made.known)
         self._check(self._runtime.route_state_push, self._context, index, _values.address(made.buffer), size, flags,
                     now)
+
+    def upload(self, stream=0):
+        """Brings state that was changed on the CPU to the GPU, on a stream, as torch.cuda.Stream.cuda_stream gives it.
+
+        Calls on the GPU do that by themselves; runs of a CUDA graph do not.
+        """
+        self._check(self._runtime.route_state_upload, self._context, stream)
 
     def adopt(self, previous):
         """Takes over the state of another library, an earlier version of this one.

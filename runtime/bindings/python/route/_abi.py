@@ -144,6 +144,7 @@ def declare(library):
         "route_state_read": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, P(Error)]),
         "route_state_push": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, c.c_void_p, c.c_int64, P(Error)]),
         "route_state_write": (c.c_int, [c.c_void_p, c.c_uint32, c.c_void_p, c.c_uint64, P(Error)]),
+        "route_state_upload": (c.c_int, [c.c_void_p, c.c_void_p, P(Error)]),
         "route_context_adopt": (c.c_int, [c.c_void_p, c.c_void_p, AdoptFn, c.c_void_p, P(Error)]),
         "route_threads_create": (c.c_int, [c.c_int64, P(c.c_void_p), P(Error)]),
         "route_threads_destroy": (None, [c.c_void_p]),
