@@ -253,7 +253,7 @@ CaseRun::compareOnce(route_module *module, cts::Generator &generator,
       found.push_back(nullptr);
       if (!other->covers(index, inputs))
         continue;
-      onDevice += options.cuda && found.size() == 2;
+      onDevice += options.cuda && found.size() == 2 && !event;
       found.back() = std::make_unique<Values>(entry.outputs, entry.num_outputs);
       if (!other->run(index, inputs, *found.back(), now, why))
         return why;

@@ -72,11 +72,9 @@ public:
   bool covers(uint32_t entry, const Values &inputs) override;
   bool run(uint32_t index, Values &inputs, Values &outputs, int64_t now,
            std::string &why) override;
-  bool state(uint32_t, std::string &, std::string &why) override {
-    return why = "entries with state have no code for GPUs", false;
-  }
 
 private:
+  bool runsThere(uint32_t entry, const Values &inputs) const;
   /// Tensors like those of `values`, on the GPU; false without memory.
   bool move(Room &room, Values &values, std::vector<route_tensor> &tensors,
             std::vector<route_argument> &arguments);
@@ -117,6 +115,8 @@ bool DeviceBackend::move(Room &room, Values &values,
 
 bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
                         int64_t now, std::string &why) {
+  if (!runsThere(index, inputs))
+    return ContextBackend::run(index, inputs, outputs, now, why);
   route_call call;
   if (!prepare(index, inputs, outputs, now, call, why))
     return false;
@@ -131,9 +131,8 @@ bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
   call.inputs = given.data();
   call.outputs = wanted.data();
   call.num_outputs = desc.entries[index].num_outputs;
-  route_error error = {};
-  if (route_decide(context, index, &call, &error))
-    return failed(why, error.message);
+  if (!this->call(index, call, why))
+    return false;
   if (cuda::Result result = gpu.driver->CtxSynchronize())
     return failed(why, gpu.driver->nameOf(result));
   auto back = [&](const route_tensor *from, void *to, uint64_t size) {
@@ -157,14 +156,23 @@ std::unique_ptr<Backend> route::fuzz::makeDevice(route_module *module,
   return made;
 }
 
-bool DeviceBackend::covers(uint32_t entry, const Values &inputs) {
-  // What a call leaves out cannot be made up there.
+bool DeviceBackend::runsThere(uint32_t entry, const Values &inputs) const {
+  // What a call leaves out cannot be made up there, and one that gives nothing
+  // is a call on the CPU.
   for (const Value &value : inputs.values)
     if (!value.given)
       return false;
   const route_entry_desc &what = desc.entries[entry];
+  if (what.num_inputs + what.num_outputs == 0)
+    return false;
   for (uint64_t i = 0; i < what.num_variants; ++i)
     if (what.variants[i].device == ROUTE_DEVICE_CUDA)
       return true;
   return false;
+}
+
+bool DeviceBackend::covers(uint32_t entry, const Values &inputs) {
+  // Events that run on the CPU alone change the state for those here.
+  return desc.entries[entry].kind == ROUTE_ENTRY_EVENT ||
+         runsThere(entry, inputs);
 }

@@ -56,26 +56,15 @@ bool ContextBackend::prepare(uint32_t index, Values &inputs, Values &outputs,
   return true;
 }
 
-namespace {
+bool ContextBackend::call(uint32_t index, const route_call &call,
+                          std::string &why) {
+  bool event = desc.entries[index].kind == ROUTE_ENTRY_EVENT;
+  route_error error = {};
+  return !(event ? route_emit : route_decide)(context, index, &call, &error) ||
+         failed(why, error.message);
+}
 
-class LibraryBackend : public ContextBackend {
-public:
-  explicit LibraryBackend(route_module *module)
-      : ContextBackend(module, "library: ") {}
-  bool run(uint32_t entry, Values &inputs, Values &outputs, int64_t now,
-           std::string &why) override;
-  bool state(uint32_t cell, std::string &bytes, std::string &why) override {
-    route_error error = {};
-    bytes.resize(route_state_size(context, cell));
-    return !route_state_read(context, cell, bytes.data(), bytes.size(),
-                             &error) ||
-           failed(why, error.message);
-  }
-};
-
-} // namespace
-
-bool LibraryBackend::run(uint32_t index, Values &inputs, Values &outputs,
+bool ContextBackend::run(uint32_t index, Values &inputs, Values &outputs,
                          int64_t now, std::string &why) {
   route_call call;
   if (!prepare(index, inputs, outputs, now, call, why))
@@ -87,16 +76,21 @@ bool LibraryBackend::run(uint32_t index, Values &inputs, Values &outputs,
   call.workspace = workspace.get();
   call.outputs = outputs.arguments();
   call.num_outputs = desc.entries[index].num_outputs;
-  bool event = desc.entries[index].kind == ROUTE_ENTRY_EVENT;
+  return this->call(index, call, why);
+}
+
+bool ContextBackend::state(uint32_t cell, std::string &bytes,
+                           std::string &why) {
   route_error error = {};
-  return !(event ? route_emit : route_decide)(context, index, &call, &error) ||
+  bytes.resize(route_state_size(context, cell));
+  return !route_state_read(context, cell, bytes.data(), bytes.size(), &error) ||
          failed(why, error.message);
 }
 
 std::unique_ptr<Backend>
 route::fuzz::makeLibrary(route_module *module, const Checkpoints &checkpoints,
                          std::string &why) {
-  auto made = std::make_unique<LibraryBackend>(module);
+  auto made = std::make_unique<ContextBackend>(module, "library: ");
   if (!made->open(checkpoints, 0, why))
     return nullptr;
   return made;
