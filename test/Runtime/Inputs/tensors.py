@@ -45,10 +45,10 @@ print(out["gate"].tolist(), [round(value, 3) for value in out["gate.weight"].tol
 # Lists give what they always gave.
 print(type(gate.gate(x=[[0.0] * 63 + [1.0]])["gate"]).__name__ != "Tensor", allocations.value)
 
-# On the GPU: the parameter is read where it lies, work goes to torch's stream, outputs are there too.
+# On the GPU: the parameter is read where it lies (state has two places there), work goes to torch's stream, outputs are there too.
 on_gpu = torch.make((8, 64), "float32", weight, "cuda")
 layer = route.load(library, tensors={"gate.w": on_gpu}, cuda=True, runtime=runtime)
-print("copies", allocations.value, "waits", torch.torch.synchronised)
+print("allocations", allocations.value, "waits", torch.torch.synchronised)
 out = layer.gate(x=torch.make((5, 64), "float32", inputs, "cuda"))
 print(out["gate"].device.type, num_launches.value > 0, {launches[i].stream for i in range(num_launches.value)} == {0x5EED})
 
@@ -69,3 +69,34 @@ print(both.gate(x=torch.make((5, 64), "float32", inputs))["gate"].tolist(),
 # A parameter is detached: it may require a gradient, as a module's do.
 w.requires_grad = True
 route.load(library, tensors={"gate.w": w}, runtime=runtime)
+
+
+# State: an event with tensors on the GPU works on its copy there, on torch's stream; who asks on the CPU gets it from there.
+class Step(c.Structure):
+    _fields_ = [("what", c.c_char_p), ("stream", c.c_void_p), ("event", c.c_void_p), ("size", c.c_size_t)]
+
+
+steps = (Step * 256).in_dll(driver, "fake_steps")
+num_steps = c.c_int.in_dll(driver, "fake_num_steps")
+
+
+def said(prefix, call):
+    num_steps.value = num_launches.value = 0
+    result = call()
+    done = " ".join(f"{each.what.decode()}{each.size or ''}{'' if each.stream == 0x5EED else '*'}"
+                    for each in steps[: num_steps.value])
+    print(f"{prefix}: {done}; {'launches' if num_launches.value else 'no launch'}")
+    return result
+
+
+moving = route.load(library, tensors={"gate.w": on_gpu}, cuda=True, runtime=runtime)
+x = torch.make((5, 64), "float32", inputs, "cuda")
+plan = said("decide", lambda: moving.moved(x=x))
+commit = {"moved": plan["moved"], "moved.count": plan["moved.count"]}
+said("emit", lambda: moving.emit("moved.commit", commit))
+said("state", lambda: moving.state("bias"))
+said("again", lambda: moving.state("bias"))
+said("set", lambda: moving.set_state("bias", [1.0] * 8))
+said("upload", lambda: moving.upload(0x5EED))
+said("decide", lambda: moving.moved(x=x))
+fails(lambda: gate.upload())
