@@ -59,3 +59,14 @@ func.func @unit_scale(%y: tensor<6x4xf32>, %i: tensor<3x2xi32>, %o: tensor<3x4xf
       outs(%o : tensor<3x4xf32>) -> tensor<3x4xf32>
   return %r : tensor<3x4xf32>
 }
+
+// CHECK-LABEL: func @unit_scale_at
+func.func @unit_scale_at(%y: tensor<6x4xf32>, %i: tensor<3x2xi32>, %o: tensor<9x4xf32>) -> tensor<9x4xf32> {
+  %one = arith.constant dense<1.0> : tensor<3x2xf32>
+  // CHECK: ragged.combine_at
+  // CHECK-NOT: scale
+  // CHECK: return
+  %r = ragged.combine_at ins(%y, %i, %i : tensor<6x4xf32>, tensor<3x2xi32>, tensor<3x2xi32>) scale(%one : tensor<3x2xf32>)
+      outs(%o : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %r : tensor<9x4xf32>
+}

@@ -35,3 +35,10 @@ func.func @strided(%a: memref<?x4xf32>, %w: memref<1x1x4x16xf32, strided<[128, 1
   }
   return
 }
+
+// -----
+func.func @narrow(%y: memref<6x4xf32>, %i: memref<3x2xi32>, %o: memref<9x4xbf16>) {
+  // expected-error @+1 {{sums in place on the CPU, and 'out' has no f32}}
+  ragged.combine_at ins(%y, %i, %i : memref<6x4xf32>, memref<3x2xi32>, memref<3x2xi32>) outs(%o : memref<9x4xbf16>)
+  return
+}

@@ -50,6 +50,22 @@ func.func @move(%x: memref<?x100xbf16>, %perm: memref<?xi32>, %a: memref<?x100xb
   return
 }
 
+// Slots' rows are added where they go, in the order of the slots: zeros first; pieces of 512 columns may run side by side.
+// CHECK-LABEL: func.func private @places_combine_at
+// CHECK-SAME: attributes {ragged.work}
+// CHECK: vector.store %{{.*}} : memref<?x100xf32>, vector<16xf32>
+// CHECK: arith.cmpi ult
+// CHECK: %[[TERM:.*]] = arith.mulf %{{.*}}, %{{.*}} : vector<16xf32>
+// CHECK: arith.addf %{{.*}}, %[[TERM]] : vector<16xf32>
+// CHECK-LABEL: func.func @places
+// CHECK: call @places_combine_at(%c0{{.*}}, %c1{{.*}}, {{.*}}) {ragged.parallel}
+func.func @places(%y: memref<?x100xf32>, %inv: memref<4x?xi32>, %at: memref<4x?xi32>, %w: memref<4x?xf32>,
+    %out: memref<?x100xf32>) {
+  ragged.combine_at ins(%y, %inv, %at : memref<?x100xf32>, memref<4x?xi32>, memref<4x?xi32>) scale(%w : memref<4x?xf32>)
+      outs(%out : memref<?x100xf32>)
+  return
+}
+
 // Four experts of two panels each, two weights: a panel of each weight in a tile.
 // The tile has a case for one row and one for every even number of rows.
 // CHECK-LABEL: func.func private @gated_matmul_tile(

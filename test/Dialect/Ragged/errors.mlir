@@ -106,6 +106,27 @@ func.func @combine_scale(%y: memref<6x4xf32>, %i: memref<3x2xi32>, %s: memref<3x
 }
 
 // -----
+func.func @place_width(%y: memref<6x4xf32>, %i: memref<3x2xi32>, %o: memref<9x5xf32>) {
+  // expected-error @+1 {{dimension 1 of 'out' is 5, expected 4 (width of 'y')}}
+  ragged.combine_at ins(%y, %i, %i : memref<6x4xf32>, memref<3x2xi32>, memref<3x2xi32>) outs(%o : memref<9x5xf32>)
+  return
+}
+
+// -----
+func.func @place_at(%y: memref<6x4xf32>, %i: memref<3x2xi32>, %a: memref<3x3xi32>, %o: memref<9x4xf32>) {
+  // expected-error @+1 {{dimension 1 of 'at' is 3, expected 2 (width of 'inv')}}
+  ragged.combine_at ins(%y, %i, %a : memref<6x4xf32>, memref<3x2xi32>, memref<3x3xi32>) outs(%o : memref<9x4xf32>)
+  return
+}
+
+// -----
+func.func @place_scale(%y: memref<6x4xf32>, %i: memref<3x2xi32>, %s: memref<4x2xf32>, %o: memref<9x4xf32>) {
+  // expected-error @+1 {{dimension 0 of 'scale' is 4, expected 3 (rows of 'inv')}}
+  ragged.combine_at ins(%y, %i, %i : memref<6x4xf32>, memref<3x2xi32>, memref<3x2xi32>) scale(%s : memref<4x2xf32>) outs(%o : memref<9x4xf32>)
+  return
+}
+
+// -----
 func.func @pack_dynamic(%w: memref<?x16x4xf32>, %p: memref<2x1x4x16xf32>) {
   // expected-error @+1 {{needs static shapes}}
   ragged.pack ins(%w : memref<?x16x4xf32>) outs(%p : memref<2x1x4x16xf32>)

@@ -36,6 +36,13 @@ func.func @move(%x: tensor<?x2048xbf16>, %perm: tensor<?xi32>, %a0: tensor<?x204
       scale(%w : tensor<?x8xf32>) outs(%out0 : tensor<?x2048xbf16>) -> tensor<?x2048xbf16>
   return %a, %out : tensor<?x2048xbf16>, tensor<?x2048xbf16>
 }
+// CHECK-LABEL: func.func @places
+func.func @places(%y: tensor<?x2048xf32>, %inv: tensor<8x?xi32>, %at: tensor<8x?xi32>, %w: tensor<8x?xf32>,
+    %out0: tensor<?x2048xf32>) -> tensor<?x2048xf32> {
+  %out = ragged.combine_at ins(%y, %inv, %at : tensor<?x2048xf32>, tensor<8x?xi32>, tensor<8x?xi32>)
+      scale(%w : tensor<8x?xf32>) outs(%out0 : tensor<?x2048xf32>) -> tensor<?x2048xf32>
+  return %out : tensor<?x2048xf32>
+}
 // CHECK-LABEL: func.func @pack
 func.func @pack(%w: tensor<64x100x33xbf16>, %p0: tensor<64x7x17x16x2xbf16>) -> tensor<64x7x17x16x2xbf16> {
   %p = ragged.pack ins(%w : tensor<64x100x33xbf16>)

@@ -119,3 +119,19 @@ func.func @wide(%x: tensor<?x64xbf16>, %w: tensor<1x128x64xbf16>, %few: tensor<?
   } -> tensor<?x1024xf32>
   return %1, %3 : tensor<?x128xbf16>, tensor<?x1024xf32>
 }
+
+// -----
+#id = affine_map<(d0, d1) -> (d0, d1)>
+// Sums where slots say, as well.
+// CHECK-LABEL: func.func @places
+// CHECK: %[[R:.*]] = ragged.combine_at ins(%arg0, %arg1, %arg2 : {{.*}}) outs(%arg4 : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+// CHECK: return %[[R]]
+func.func @places(%y: tensor<?x64xf32>, %inv: tensor<4x?xi32>, %at: tensor<4x?xi32>, %wide: tensor<?x64xf32>, %out: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %0 = ragged.combine_at ins(%y, %inv, %at : tensor<?x64xf32>, tensor<4x?xi32>, tensor<4x?xi32>) outs(%wide : tensor<?x64xf32>) -> tensor<?x64xf32>
+  %1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%0 : tensor<?x64xf32>) outs(%out : tensor<?x64xbf16>) {
+  ^bb0(%a: f32, %b: bf16):
+    %t = arith.truncf %a : f32 to bf16
+    linalg.yield %t : bf16
+  } -> tensor<?x64xbf16>
+  return %1 : tensor<?x64xbf16>
+}

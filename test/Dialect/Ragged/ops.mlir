@@ -42,6 +42,14 @@ func.func @layer(%x: tensor<?x64xbf16>, %idx: tensor<?x2xi32>, %n: tensor<?xi32>
   return %out : tensor<?x64xbf16>
 }
 
+// CHECK-LABEL: func @places
+func.func @places(%y: memref<?x64xf32>, %i: memref<4x?xi32>, %a: memref<4x?xi32>, %w: memref<4x?xf32>, %o: memref<?x64xf32>) {
+  // CHECK: ragged.combine_at ins(%{{.*}}, %{{.*}}, %{{.*}} : memref<?x64xf32>, memref<4x?xi32>, memref<4x?xi32>) scale(%{{.*}} : memref<4x?xf32>) outs(%{{.*}} : memref<?x64xf32>)
+  ragged.combine_at ins(%y, %i, %a : memref<?x64xf32>, memref<4x?xi32>, memref<4x?xi32>) scale(%w : memref<4x?xf32>)
+      outs(%o : memref<?x64xf32>)
+  return
+}
+
 // CHECK-LABEL: func @buffers
 func.func @buffers(%w: memref<3x20x33xbf16>, %p: memref<3x2x17x16x2xbf16>, %t: memref<3x33x20xbf16>,
     %a: memref<?x33xbf16, strided<[64, 1]>>, %o: memref<4xi32>, %s: memref<?xf32>, %y: memref<?x20xf32>) {

@@ -122,7 +122,7 @@ LogicalResult Lowering::lowerCombine(ReduceOp op) {
 }
 
 /// The sum of experts' rows where they descend from: row by row in the order of
-/// the plan, each times its scale.
+/// the plan, each times its scale. An item may have rows of several experts.
 LogicalResult Lowering::combineByPlace(ReduceOp op, Value y, Value scale,
                                        Value inv) {
   Location loc = op.getLoc();
@@ -147,90 +147,17 @@ LogicalResult Lowering::combineByPlace(ReduceOp op, Value y, Value scale,
     count *= fixed ? staticSize(dim) : 1;
   OpFoldResult rows =
       fixed ? OpFoldResult(b.getIndexAttr(count)) : OpFoldResult(many);
-  Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
-  Value sums =
-      linalg::FillOp::create(
-          b, loc, zero,
-          tensor::EmptyOp::create(
-              b, loc, ArrayRef<OpFoldResult>{rows, b.getIndexAttr(columns)},
-              f32)
-              .getResult())
-          .getResult(0);
+  Value lines = linesAbove(lead, slots, loc);
+  if (!lines)
+    return notCovered(op, "this reduction of experts' values");
+  if (scale)
+    scale = slotMatrix(scale, loc);
+  Value init = tensor::EmptyOp::create(
+      b, loc, ArrayRef<OpFoldResult>{rows, b.getIndexAttr(columns)}, f32);
   Value sum =
-      forEachPosition(
-          slots, sums, loc,
-          [&](ValueRange at, ValueRange held) -> SmallVector<Value> {
-            return when(
-                presentAt(b, loc, slots, at), held, loc,
-                [&]() -> SmallVector<Value> {
-                  Value there, line = constantIndex(0, loc),
-                               slot = constantIndex(0, loc);
-                  auto places = placesOf(b, loc, lead, slots, at, there);
-                  for (auto [dim, place] : llvm::zip(lead, *places))
-                    line = arith::AddIOp::create(
-                        b, loc,
-                        arith::MulIOp::create(b, loc, line,
-                                              sizeValue(dim, loc)),
-                        place);
-                  for (auto [dim, place] :
-                       llvm::zip(ArrayRef(slots).drop_back(), at))
-                    slot = arith::AddIOp::create(
-                        b, loc,
-                        arith::MulIOp::create(b, loc, slot,
-                                              sizeValue(dim, loc)),
-                        place);
-                  return when(there, held, loc, [&]() -> SmallVector<Value> {
-                    Value row = arith::IndexCastOp::create(
-                        b, loc, b.getIndexType(),
-                        tensor::ExtractOp::create(b, loc, inv,
-                                                  ValueRange{slot, at.back()}));
-                    Value factor = scale ? Value(tensor::ExtractOp::create(
-                                               b, loc, scale, at))
-                                         : Value();
-                    OpFoldResult one = b.getIndexAttr(1),
-                                 none = b.getIndexAttr(0),
-                                 width = b.getIndexAttr(columns);
-                    auto lineOf = [&](Value matrix, Value at) -> Value {
-                      Type element = cast<RankedTensorType>(matrix.getType())
-                                         .getElementType();
-                      return tensor::ExtractSliceOp::create(
-                          b, loc, RankedTensorType::get({columns}, element),
-                          matrix, ArrayRef<OpFoldResult>{at, none},
-                          ArrayRef<OpFoldResult>{one, width},
-                          ArrayRef<OpFoldResult>{one, one});
-                    };
-                    AffineMap same = b.getMultiDimIdentityMap(1);
-                    Value before = lineOf(held[0], line);
-                    Value after =
-                        linalg::GenericOp::create(
-                            b, loc, before.getType(), lineOf(y, row), before,
-                            ArrayRef<AffineMap>{same, same},
-                            utils::IteratorType::parallel,
-                            [&](OpBuilder &inner, Location at,
-                                ValueRange args) {
-                              Value term = args[0];
-                              if (term.getType() != f32)
-                                term =
-                                    arith::ExtFOp::create(inner, at, f32, term);
-                              if (factor)
-                                term = arith::MulFOp::create(inner, at, term,
-                                                             factor);
-                              linalg::YieldOp::create(
-                                  inner, at,
-                                  arith::AddFOp::create(inner, at, args[1],
-                                                        term)
-                                      .getResult());
-                            })
-                            .getResult(0);
-                    return {tensor::InsertSliceOp::create(
-                        b, loc, after, held[0],
-                        ArrayRef<OpFoldResult>{line, none},
-                        ArrayRef<OpFoldResult>{one, width},
-                        ArrayRef<OpFoldResult>{one, one})};
-                  });
-                });
-          })
-          .front();
+      ragged::CombineAtOp::create(b, loc, TypeRange(init.getType()), y, inv,
+                                  slotMatrix(lines, loc), scale, init)
+          ->getResult(0);
   auto want = tensorType(to);
   if (sum.getType() != want) {
     SmallVector<ReassociationIndices> groups = {

@@ -223,6 +223,34 @@ Value Lowering::unsortRows(Value matrix, const Grouping &group, ArrayType type,
                                        sizesOf(dims, loc));
 }
 
+/// The line of a matrix over `lead` that each of the slots descends from, -1
+/// where there is none; null where that is not told.
+Value Lowering::linesAbove(ArrayRef<Axis> lead, ArrayRef<Axis> slots,
+                           Location loc) {
+  bool told = true;
+  Value lines =
+      generate(sizesOf(slots, loc), b.getI32Type(), loc,
+               [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
+                 Value there = presentAt(inner, at, slots, here);
+                 Value line = constantAt(inner, 0, at);
+                 auto places = placesOf(inner, at, lead, slots, here, there);
+                 told = places.has_value();
+                 for (auto [i, dim] : llvm::enumerate(lead)) {
+                   if (!told)
+                     break;
+                   line =
+                       i ? Value(arith::AddIOp::create(
+                               inner, at,
+                               arith::MulIOp::create(inner, at, line,
+                                                     extentAt(inner, dim, at)),
+                               (*places)[i]))
+                         : (*places)[i];
+                 }
+                 return positionIf(inner, at, there, line);
+               });
+  return told ? lines : Value();
+}
+
 /// Items' rows where they are found by descent, one for each slot, sorted. Null
 /// where they are above the plan's rows in no such way.
 Value Lowering::rowsByPlace(Value source, ArrayType from, const Plan &rows,
@@ -237,20 +265,9 @@ Value Lowering::rowsByPlace(Value source, ArrayType from, const Plan &rows,
     return {};
   Value matrix = asMatrix(b, loc, source, lead.size());
   Type i32 = b.getI32Type();
-  Value itemOf = generate(
-      sizesOf(slots, loc), i32, loc,
-      [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
-        Value there = presentAt(inner, at, slots, here), line;
-        auto places = placesOf(inner, at, lead, slots, here, there);
-        for (auto [dim, place] : llvm::zip(lead, *places))
-          line = line ? Value(arith::AddIOp::create(
-                            inner, at,
-                            arith::MulIOp::create(inner, at, line,
-                                                  extentAt(inner, dim, at)),
-                            place))
-                      : place;
-        return positionIf(inner, at, there, line);
-      });
+  Value itemOf = linesAbove(lead, slots, loc);
+  if (!itemOf)
+    return {};
   itemOf = flattened(itemOf, 0, loc);
   OpFoldResult many = tensor::getMixedSize(b, loc, group.perm, 0);
   Value perm = generate(

@@ -555,6 +555,7 @@ private:
   Value inSlots(Value route);
   Value slotMatrix(Value tensor, Location loc);
   Value slotPlaces(const Plan &rows, Location loc);
+  Value linesAbove(ArrayRef<Axis> lead, ArrayRef<Axis> slots, Location loc);
   bool combines(ReduceOp op);
   LogicalResult lowerCombine(ReduceOp op);
   LogicalResult combineByPlace(ReduceOp op, Value y, Value scale, Value inv);

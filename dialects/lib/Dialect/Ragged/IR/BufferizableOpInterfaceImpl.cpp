@@ -65,8 +65,8 @@ template <typename... OpTys> void attach(MLIRContext *context) {
 
 void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, RaggedDialect *) {
-    attach<ChooseOp, CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp, PackOp,
-           MatmulOp, SlotMatmulOp>(context);
+    attach<ChooseOp, CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp,
+           CombineAtOp, PackOp, MatmulOp, SlotMatmulOp>(context);
   });
 }
 

@@ -54,11 +54,28 @@ LogicalResult CombineOp::verify() {
 
 void CombineOp::getEffects(Effects &effects) { addEffects(*this, effects); }
 
+LogicalResult CombineAtOp::verify() {
+  if (failed(verifyForm(*this)) ||
+      failed(verifyDim(*this, getOut(), "out", 1, dimOf(getY(), 1), // C3
+                       "width of 'y'")))
+    return failure();
+  for (auto [value, name] :
+       {std::pair(getAt(), "at"), std::pair(getScale(), "scale")}) // C1, C2
+    if (value && (failed(verifyDim(*this, value, name, 0, dimOf(getInv(), 0),
+                                   "rows of 'inv'")) ||
+                  failed(verifyDim(*this, value, name, 1, dimOf(getInv(), 1),
+                                   "width of 'inv'"))))
+      return failure();
+  return success();
+}
+
+void CombineAtOp::getEffects(Effects &effects) { addEffects(*this, effects); }
+
 namespace {
 /// A scale of ones changes nothing, bit for bit.
-struct DropUnitScale : OpRewritePattern<CombineOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(CombineOp op,
+template <typename Op> struct DropUnitScale : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op,
                                 PatternRewriter &rewriter) const override {
     SplatElementsAttr splat;
     if (!op.getScale() || !matchPattern(op.getScale(), m_Constant(&splat)) ||
@@ -72,7 +89,12 @@ struct DropUnitScale : OpRewritePattern<CombineOp> {
 
 void CombineOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                             MLIRContext *context) {
-  patterns.add<DropUnitScale>(context);
+  patterns.add<DropUnitScale<CombineOp>>(context);
+}
+
+void CombineAtOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                              MLIRContext *context) {
+  patterns.add<DropUnitScale<CombineAtOp>>(context);
 }
 
 LogicalResult PackOp::verify() {

@@ -11,12 +11,13 @@ namespace {
 /// The choice of one item, being emitted.
 class ItemChoice {
 public:
-  ItemChoice(Emit &e, ChooseOp op, WorkBody work) : e(e), op(op), work(work) {
+  ItemChoice(Emit &e, ChooseOp op, ValueRange operands)
+      : e(e), op(op), candidates(operands[0]) {
     unsigned next = 1;
     for (unsigned i = 0, n = op.getMaps().size(); i < n; ++i)
-      mapped.push_back(work.operands[next++]);
-    indices = work.operands[next++];
-    counts = work.operands[next];
+      mapped.push_back(operands[next++]);
+    indices = operands[next++];
+    counts = operands[next];
   }
 
   void emit(Value item);
@@ -73,9 +74,8 @@ private:
 
   Emit &e;
   ChooseOp op;
-  WorkBody work;
   SmallVector<Value> mapped, place;
-  Value indices, counts;
+  Value candidates, indices, counts;
 };
 
 } // namespace
@@ -208,7 +208,7 @@ void ItemChoice::emit(Value item) {
     item = arith::DivUIOp::create(e.b, e.loc, item, extent);
   }
   Value zero = e.index(0), capacity = e.dim(indices, items), rows = capacity;
-  Value begin = zero, end = work.operands[0];
+  Value begin = zero, end = candidates;
   unsigned next = op.getKeys().size() + op.getMasks().size();
   if (!op.getRange().empty()) {
     begin = e.toIndex(read(next++, {}));
@@ -258,6 +258,10 @@ void ItemChoice::emit(Value item) {
   e.store(e.toI32(size), counts, place);
 }
 
+void emitChoice(Emit &e, ChooseOp op, ValueRange operands, Value item) {
+  ItemChoice(e, op, operands).emit(item);
+}
+
 LogicalResult convert(ChooseOp op, RewriterBase &rewriter) {
   Emit at(rewriter, op.getLoc());
   Value items = at.index(1);
@@ -265,8 +269,8 @@ LogicalResult convert(ChooseOp op, RewriterBase &rewriter) {
   for (int64_t i = 0; i + 1 < type.getRank(); ++i)
     items = at.mul(items, at.dim(op.getIndices(), i));
   outlineWork(rewriter, op, items, [&](Emit &e, WorkBody work) {
-    ItemChoice choice(e, op, work);
-    e.loop(work.begin, work.end, 1, [&](Value item) { choice.emit(item); });
+    e.loop(work.begin, work.end, 1,
+           [&](Value item) { emitChoice(e, op, work.operands, item); });
   });
   return success();
 }

@@ -19,6 +19,11 @@ static void forColumns(Emit &e, Value width, ArrayRef<int64_t> steps,
   }
 }
 
+/// The smaller of two indices.
+static Value least(Emit &e, Value x, Value y) {
+  return e.select(e.cmp(arith::CmpIPredicate::ult, x, y), x, y);
+}
+
 LogicalResult convert(GatherOp op, RewriterBase &rewriter) {
   auto type = cast<MemRefType>(op.getX().getType());
   int64_t slots = op.getSlots();
@@ -128,9 +133,76 @@ LogicalResult convert(CombineOp op, RewriterBase &rewriter) {
   return success();
 }
 
-/// The smaller of two indices.
-static Value least(Emit &e, Value x, Value y) {
-  return e.select(e.cmp(arith::CmpIPredicate::ult, x, y), x, y);
+/// Columns of a piece of work: slots are gone through once for each.
+constexpr int64_t columnsAtOnce = 512;
+
+LogicalResult convert(CombineAtOp op, RewriterBase &rewriter) {
+  if (!cast<MemRefType>(op.getOut().getType()).getElementType().isF32())
+    return op.emitOpError("sums in place on the CPU, and 'out' has no f32");
+  bool scaled = static_cast<bool>(op.getScale());
+  Emit at(rewriter, op.getLoc());
+  Value pieces = arith::CeilDivUIOp::create(
+      rewriter, op.getLoc(), at.dim(op.getOut(), 1), at.index(columnsAtOnce));
+  outlineWork(rewriter, op, pieces, [&](Emit &e, WorkBody work) {
+    Value y = work.operands[0], inv = work.operands[1], to = work.operands[2],
+          scale = scaled ? work.operands[3] : Value(),
+          out = work.operands.back();
+    Type element = cast<MemRefType>(y.getType()).getElementType(),
+         f32 = e.b.getF32Type();
+    Value zero = e.index(0), rows = e.dim(out, 0), ranks = e.dim(inv, 1);
+    e.loop(work.begin, work.end, 1, [&](Value piece) {
+      Value first = e.mul(piece, columnsAtOnce),
+            width =
+                least(e, e.index(columnsAtOnce), e.sub(e.dim(out, 1), first));
+      e.loop(zero, rows, 1, [&](Value d) {
+        forColumns(e, width, {lanes, 1}, [&](Value h, int64_t step) {
+          Value at = e.add(first, h);
+          if (step == 1)
+            e.store(e.zero(f32), out, {d, at});
+          else
+            e.storeVector(e.zero(VectorType::get({lanes}, f32)), out, {d, at});
+        });
+      });
+      e.loop(zero, e.dim(inv, 0), 1, [&](Value n) {
+        e.loop(zero, ranks, 1, [&](Value k) {
+          Value row = e.load(inv, {n, k}), d = e.toIndex(e.load(to, {n, k}));
+          // Unsigned, so that negative places are out of range too.
+          Value valid = e.both(e.cmp(arith::CmpIPredicate::sge, row, e.i32(0)),
+                               e.cmp(arith::CmpIPredicate::ult, d, rows));
+          e.when(valid, [&] {
+            Value m = e.toIndex(row), factor;
+            if (scale)
+              factor = widen(e, e.load(scale, {n, k}), f32);
+            forColumns(e, width, {lanes, 1}, [&](Value h, int64_t step) {
+              Value at = e.add(first, h);
+              auto vector = [&](Type element) -> Type {
+                return step == 1 ? element : VectorType::get({lanes}, element);
+              };
+              auto load = [&](Value buffer, Type element, Value row) {
+                return step == 1
+                           ? e.load(buffer, {row, at})
+                           : e.loadVector(cast<VectorType>(vector(element)),
+                                          buffer, {row, at});
+              };
+              Value term = widen(e, load(y, element, m), vector(f32));
+              if (scale)
+                term = arith::MulFOp::create(
+                    e.b, e.loc, term,
+                    step == 1 ? factor
+                              : e.splat(cast<VectorType>(vector(f32)), factor));
+              Value sum =
+                  arith::AddFOp::create(e.b, e.loc, load(out, f32, d), term);
+              if (step == 1)
+                e.store(sum, out, {d, at});
+              else
+                e.storeVector(sum, out, {d, at});
+            });
+          });
+        });
+      });
+    });
+  });
+  return success();
 }
 
 static void emitPack(Emit &e, WorkBody work, bool transposed) {

@@ -48,7 +48,7 @@ struct ConvertRaggedToCPU : impl::ConvertRaggedToCPUBase<ConvertRaggedToCPU> {
     rewriter.setInsertionPoint(op);
     return TypeSwitch<Operation *, LogicalResult>(op)
         .Case<ChooseOp, CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp,
-              PackOp>(
+              CombineAtOp, PackOp>(
             [&](auto concrete) { return convert(concrete, rewriter); })
         .Case(
             [&](MatmulOp matmul) { return convert(matmul, rewriter, target); })

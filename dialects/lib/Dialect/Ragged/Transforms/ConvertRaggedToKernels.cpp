@@ -24,9 +24,8 @@ std::string kernelStem(Operation *op, StringRef what) {
 }
 
 Value chosenBy(KernelBody &k, Value idx, Value limit, Value flat,
-               int64_t slotsPerItem, int64_t experts) {
-  Value item = k.div(flat, k.index(slotsPerItem)),
-        rank = k.rem(flat, k.index(slotsPerItem));
+               Value slotsPerItem, int64_t experts) {
+  Value item = k.div(flat, slotsPerItem), rank = k.rem(flat, slotsPerItem);
   Value e = k.load(idx, {item, rank});
   Value valid = k.cmp(arith::CmpIPredicate::ult, e, k.number(experts));
   if (limit)
@@ -42,6 +41,13 @@ Value slotsOf(KernelBody &k, Value idx) {
 
 int64_t slotsPerItem(Value idx) {
   return cast<MemRefType>(idx.getType()).getDimSize(1);
+}
+
+Value slotsPerItem(KernelBody &k, Value idx) {
+  int64_t known = slotsPerItem(idx);
+  return ShapedType::isDynamic(known)
+             ? memref::DimOp::create(k.b, idx, 1).getResult()
+             : k.index(known);
 }
 
 bool rowsStartAt16Bytes(Value buffer) {
@@ -62,6 +68,8 @@ using Values = SmallVector<Value>;
 
 struct ConvertRaggedToKernels
     : impl::ConvertRaggedToKernelsBase<ConvertRaggedToKernels> {
+  using ConvertRaggedToKernelsBase::ConvertRaggedToKernelsBase;
+
   void runOnOperation() override {
     SmallVector<Operation *> ops;
     for (Operation &function : *getOperation().getBody())
@@ -88,8 +96,13 @@ struct ConvertRaggedToKernels
           llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)
               ? LogicalResult(op->emitOpError("is on tensors; bufferize first"))
               : TypeSwitch<Operation *, LogicalResult>(op)
-                    .Case<CountOp, OffsetsOp, PermuteOp, GatherOp, CombineOp,
-                          MatmulOp>([&](auto each) { return lower(each); })
+                    .Case<CountOp, OffsetsOp, PermuteOp, MatmulOp>(
+                        [&](auto each) { return lower(each); })
+                    .Case<GatherOp, CombineOp, CombineAtOp>(
+                        [&](auto each) { return lowerToKernels(each); })
+                    .Case([&](ChooseOp each) {
+                      return lowerToKernels(each, fewCandidates);
+                    })
                     .Case([&](SlotMatmulOp each) {
                       return lowerToKernels(each, early.contains(each));
                     })
@@ -113,24 +126,20 @@ private:
   LogicalResult lower(CountOp op);
   LogicalResult lower(OffsetsOp op);
   LogicalResult lower(PermuteOp op);
-  LogicalResult lower(GatherOp op) { return lowerToKernels(op); }
-  LogicalResult lower(CombineOp op) { return lowerToKernels(op); }
   LogicalResult lower(MatmulOp op);
 };
 
 /// A block for each expert counts its slots.
 LogicalResult ConvertRaggedToKernels::lower(CountOp op) {
   int64_t experts = cast<MemRefType>(op.getCounts().getType()).getDimSize(0);
-  int64_t K = slotsPerItem(op.getIdx());
-  if (ShapedType::isDynamic(experts) || ShapedType::isDynamic(K))
-    return op.emitOpError("has a kernel for static numbers of experts and "
-                          "choices only");
+  if (ShapedType::isDynamic(experts))
+    return op.emitOpError("has a kernel for static numbers of experts only");
   Values operands(op->getOperands());
   KernelBody k(getOperation(), op, kernelStem(op, "count"), operands, 256);
   Value limit = op.getLimit() ? k.argument(1) : Value();
   Value counts = k.argument(operands.size() - 1);
   Value e = k.blockId(), thread = k.thread();
-  Value slots = slotsOf(k, k.argument(0));
+  Value slots = slotsOf(k, k.argument(0)), K = slotsPerItem(k, k.argument(0));
   Value own = k.loop(
       thread, slots, k.index(k.block), k.number(0),
       [&](Value flat, ValueRange acc) -> Values {
@@ -202,9 +211,6 @@ LogicalResult ConvertRaggedToKernels::lower(OffsetsOp op) {
 LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
   int64_t experts =
       cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
-  int64_t K = slotsPerItem(op.getIdx());
-  if (ShapedType::isDynamic(K))
-    return op.emitOpError("has a kernel for static numbers of choices only");
   Values operands(op->getOperands());
   constexpr int32_t block = 1024, warps = block / 32;
   KernelBody k(getOperation(), op, kernelStem(op, "permute"), operands, block);
@@ -215,7 +221,7 @@ LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
   Value counts = k.shared({2, warps}, k.b.getI32Type());
   Value e = k.blockId(), thread = k.thread();
   Value lane = k.rem(thread, k.index(32)), warp = k.div(thread, k.index(32));
-  Value slots = slotsOf(k, idx);
+  Value slots = slotsOf(k, idx), K = slotsPerItem(k, idx);
   Value nobody = k.cmp(arith::CmpIPredicate::eq, e, k.index(experts));
   Value me = k.select(nobody, k.number(-1), k.toNumber(e));
   Value base = k.load(offsets, e);
@@ -249,8 +255,7 @@ LogicalResult ConvertRaggedToKernels::lower(PermuteOp op) {
            Value all = k.shuffle(scan, 31, gpu::ShuffleMode::IDX);
            Value row = k.add(k.add(acc[0], before), k.sub(sum, one));
            k.when(mine, [&] {
-             Value item = k.div(flat, k.index(K)),
-                   rank = k.rem(flat, k.index(K));
+             Value item = k.div(flat, K), rank = k.rem(flat, K);
              k.store(k.select(nobody, k.number(-1), row), inv, {item, rank});
              // Rows behind the last expert's belong to nobody.
              k.store(k.select(nobody, k.number(-1), k.toNumber(flat)), perm,

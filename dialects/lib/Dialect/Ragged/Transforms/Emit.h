@@ -89,6 +89,9 @@ void outlineWork(mlir::RewriterBase &rewriter, mlir::Operation *op, Value items,
 /// all that call it.
 Value hasBf16Dot(mlir::RewriterBase &rewriter);
 
+/// The choice of item `item`; `operands` are the op's, as buffers.
+void emitChoice(Emit &e, ChooseOp op, ValueRange operands, Value item);
+
 /// What the target's vectors can do.
 struct CPUTarget {
   bool bf16Dot = false;
@@ -103,6 +106,7 @@ mlir::LogicalResult convert(OffsetsOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(PermuteOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(GatherOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(CombineOp op, mlir::RewriterBase &rewriter);
+mlir::LogicalResult convert(CombineAtOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(PackOp op, mlir::RewriterBase &rewriter);
 mlir::LogicalResult convert(MatmulOp op, mlir::RewriterBase &rewriter,
                             CPUTarget target);

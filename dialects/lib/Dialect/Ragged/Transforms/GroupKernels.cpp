@@ -35,8 +35,7 @@ public:
          ArrayRef<linalg::FillOp> fills)
       : permute(permute), offsets(offsets), count(count), fills(fills),
         module(permute->getParentOfType<ModuleOp>()),
-        experts(cast<MemRefType>(count.getCounts().getType()).getDimSize(0)),
-        ranks(slotsPerItem(permute.getIdx())) {}
+        experts(cast<MemRefType>(count.getCounts().getType()).getDimSize(0)) {}
 
   void lower() {
     ImplicitLocOpBuilder b(permute.getLoc(), permute);
@@ -50,7 +49,7 @@ public:
     };
     Value idx = permute.getIdx();
     Value slots = arith::MulIOp::create(b, memref::DimOp::create(b, idx, 0),
-                                        constant(ranks));
+                                        memref::DimOp::create(b, idx, 1));
     Value chunk = arith::MaxUIOp::create(
         b, constant(kLeastChunk),
         up(arith::CeilDivUIOp::create(b, slots, constant(kMostChunks)),
@@ -102,7 +101,7 @@ private:
   Value chosen(KernelBody &k, Value idx, Value limit, Value flat,
                Value inside) {
     Value safe = k.select(inside, flat, k.index(0));
-    return chosenBy(k, idx, limit, safe, ranks, experts);
+    return chosenBy(k, idx, limit, safe, slotsPerItem(k, idx), experts);
   }
   /// Adds one to a count in shared memory.
   void increment(KernelBody &k, Value counts, ValueRange at) {
@@ -237,8 +236,9 @@ private:
       NVVM::SyncWarpOp::create(k.b, k.number(-1));
       Value row = k.add(place, rank);
       k.when(inside, [&] {
+        Value ranks = slotsPerItem(k, idx);
         k.store(k.select(some, row, k.number(-1)), inv,
-                {k.div(flat, k.index(ranks)), k.rem(flat, k.index(ranks))});
+                {k.div(flat, ranks), k.rem(flat, ranks)});
       });
       k.when(some, [&] { k.store(k.toNumber(flat), perm, k.toIndex(row)); });
     });
@@ -259,7 +259,7 @@ private:
   CountOp count;
   ArrayRef<linalg::FillOp> fills;
   ModuleOp module;
-  int64_t experts, ranks;
+  int64_t experts;
 };
 
 /// The op of that kind in the block of `user`, before it, that fills the
@@ -288,8 +288,7 @@ LogicalResult lowerGroups(PermuteOp op) {
       count.getLimit() != op.getLimit())
     return failure();
   int64_t experts = cast<MemRefType>(count.getCounts().getType()).getDimSize(0);
-  if (ShapedType::isDynamic(experts) || experts > kMostExperts ||
-      ShapedType::isDynamic(slotsPerItem(op.getIdx())))
+  if (ShapedType::isDynamic(experts) || experts > kMostExperts)
     return failure();
   // What reads counts or offsets comes after the order, or it comes too late.
   SmallVector<linalg::FillOp> fills;

@@ -117,13 +117,16 @@ std::string kernelStem(mlir::Operation *op, llvm::StringRef what);
 
 /// The expert that slot `flat` of `idx` chose, -1 where it chose nobody.
 mlir::Value chosenBy(KernelBody &k, mlir::Value idx, mlir::Value limit,
-                     mlir::Value flat, int64_t slotsPerItem, int64_t experts);
+                     mlir::Value flat, mlir::Value slotsPerItem,
+                     int64_t experts);
 
 /// The slots of `idx`: its elements.
 mlir::Value slotsOf(KernelBody &k, mlir::Value idx);
 
 /// Slots in a row of `idx`; ShapedType::kDynamic where they are not known.
 int64_t slotsPerItem(mlir::Value idx);
+/// The same in the kernel.
+mlir::Value slotsPerItem(KernelBody &k, mlir::Value idx);
 
 /// Whether all rows of a buffer start at multiples of 16 bytes, as buffers
 /// themselves do, and a row's elements lie side by side.
@@ -143,6 +146,9 @@ void storeWide(KernelBody &k, mlir::Value x, mlir::Value memory,
 /// Lowers an op to a kernel of its own.
 mlir::LogicalResult lowerToKernels(GatherOp op);
 mlir::LogicalResult lowerToKernels(CombineOp op);
+mlir::LogicalResult lowerToKernels(CombineAtOp op);
+/// `fewCandidates`: those of an item up to which a thread makes its choice.
+mlir::LogicalResult lowerToKernels(ChooseOp op, int64_t fewCandidates);
 /// `early`: kernels that fill `idx` and `limit` have ended when one starts that
 /// may start before the kernel ahead of it has ended.
 mlir::LogicalResult lowerToKernels(SlotMatmulOp op, bool early);

@@ -98,20 +98,20 @@ private:
   }
 
   void narrowSum(linalg::GenericOp op) {
-    auto sum = op.getDpsInputs()[0].getDefiningOp<CombineOp>();
-    if (!sum || !sum->hasOneUse())
+    Operation *sum = op.getDpsInputs()[0].getDefiningOp();
+    if (!isa_and_nonnull<CombineOp, CombineAtOp>(sum) || !sum->hasOneUse())
       return;
     auto from = cast<RankedTensorType>(sum->getResult(0).getType());
     auto to = cast<RankedTensorType>(op->getResult(0).getType());
     if (!from.getElementType().isF32() || from.getShape() != to.getShape())
       return;
     OpBuilder b(op);
-    auto narrow =
-        CombineOp::create(b, sum.getLoc(), TypeRange(to), sum.getY(),
-                          sum.getInv(), sum.getScale(), op.getDpsInits()[0]);
+    Operation *narrow = b.clone(*sum);
+    narrow->getOpOperands().back().set(op.getDpsInits()[0]);
+    narrow->getResult(0).setType(to);
     op->getResult(0).replaceAllUsesWith(narrow->getResult(0));
     op.erase();
-    sum.erase();
+    sum->erase();
     ++numNarrowed;
   }
 };

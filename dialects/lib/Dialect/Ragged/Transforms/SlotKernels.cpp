@@ -331,7 +331,7 @@ Value SlotKernel::scaled(Value y, Value rank) {
 }
 
 Value SlotKernel::chosenOf(Value slot) {
-  return chosenBy(k, idx, limit, slot, op.getRanks(), op.getExperts());
+  return chosenBy(k, idx, limit, slot, k.index(op.getRanks()), op.getExperts());
 }
 /// The slot of the item's rank r.
 Value SlotKernel::slotOf(int64_t r) {

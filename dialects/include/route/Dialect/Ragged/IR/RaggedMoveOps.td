@@ -60,6 +60,40 @@ def Ragged_CombineOp : Ragged_Op<"combine"> {
   let hasCanonicalizer = 1;
 }
 
+def Ragged_CombineAtOp : Ragged_Op<"combine_at"> {
+  let summary = "sums slots' rows where each slot says";
+  let description = [{
+    `out[d, h]` is the sum over the slots (n, k), in ascending order, with
+    `at[n, k] == d` and `inv[n, k] >= 0`, of `y[inv[n, k], h]`, times
+    `scale[n, k]` where a scale is given. Each product and each sum is rounded
+    to f32, the sum starts from +0.0, and the result is rounded once to out's
+    element type. Slots whose `at` lies outside 0..D-1 go nowhere (absent ones
+    have -1); a row of `out` may have any number of slots.
+
+    So experts that choose items give their rows back to them, where an item
+    may have been chosen by several experts or by none.
+
+    Constraints: (C1) `at` has the shape of `inv`; (C2) `scale` has the shape of
+    `inv`; (C3) `out` is as wide as y.
+
+    Example:
+    ```mlir
+    %out = ragged.combine_at ins(%y, %inv, %at : tensor<?x2048xf32>, tensor<8x?xi32>, tensor<8x?xi32>)
+        scale(%w : tensor<8x?xf32>) outs(%out0 : tensor<?x2048xf32>) -> tensor<?x2048xf32>
+    ```
+  }];
+  let arguments = (ins Ragged_Float2:$y, Ragged_Index2:$inv, Ragged_Index2:$at,
+    Optional<Ragged_Float2>:$scale, Ragged_Float2:$out);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $y `,` $inv `,` $at `:` type($y) `,` type($inv) `,` type($at) `)`
+    (`scale` `(` $scale^ `:` type($scale) `)`)?
+    `outs` `(` $out `:` type($out) `)` attr-dict (`->` type($results)^)?
+  }];
+  let inits = [{ ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); } }];
+  let hasCanonicalizer = 1;
+}
+
 def Ragged_PackOp : Ragged_Op<"pack"> {
   let summary = "puts weights into the panels that the matmul streams";
   let description = [{

@@ -270,11 +270,18 @@ def ConvertRaggedToKernels : Pass<"convert-ragged-to-kernels", "::mlir::ModuleOp
     they take a block for each expert, which goes over all slots. Products take a
     warp for a few columns of a row, whatever the sizes: their rows and weights
     must be aligned to 16 bytes.
+    A choice has two kernels, of which a call runs one: a thread for an item with
+    a few candidates, a block for one with many. Sums of slots' rows where each
+    slot says list the slots of each row first.
     Sums over K are f32, in 32 or more parts that depend on K alone, so an item's
     result is the same in every batch.
   }];
+  let options = [
+    Option<"fewCandidates", "few-candidates", "int64_t", "32",
+           "candidates of an item on average up to which a thread makes a choice">
+  ];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect",
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];

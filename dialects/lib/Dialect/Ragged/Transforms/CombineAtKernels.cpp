@@ -1,0 +1,268 @@
+// Kernels that sum slots' rows where each slot says.
+// Slots are listed by the row that they go to: counted, placed behind each
+// other in any order, then each finds its place among its row's by counting
+// those before it. So sums run in the order of the slots, whatever the order in
+// which threads came, and each row of the result is written once.
+#include "KernelBody.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace route::ragged {
+namespace {
+using Predicate = arith::CmpIPredicate;
+using Values = SmallVector<Value>;
+
+class PlaceSums {
+public:
+  explicit PlaceSums(CombineAtOp op)
+      : op(op), module(op->getParentOfType<ModuleOp>()), host(op.getLoc(), op) {
+  }
+
+  void lower() {
+    Type i32 = host.getI32Type();
+    Value rows = memref::DimOp::create(host, op.getOut(), 0);
+    Value slots =
+        arith::MulIOp::create(host, memref::DimOp::create(host, op.getInv(), 0),
+                              memref::DimOp::create(host, op.getInv(), 1));
+    auto line = [&](Value size, Type element) -> Value {
+      return memref::AllocOp::create(
+          host, MemRefType::get({ShapedType::kDynamic}, element),
+          ValueRange{size}, host.getI64IntegerAttr(64));
+    };
+    // ends: how many slots each row has; then where the next of them goes, at
+    // last where they end.
+    ends = line(rows, i32);
+    list = line(slots, i32);
+    ordered = line(slots, i32);
+    factors = op.getScale() ? line(slots, host.getF32Type()) : Value();
+    linalg::FillOp::create(
+        host,
+        ValueRange{arith::ConstantOp::create(host, host.getI32IntegerAttr(0))},
+        ValueRange{ends});
+    count(slots);
+    scan();
+    place(slots);
+    order(slots);
+    sum();
+    op->erase();
+  }
+
+private:
+  /// Calls `body` with each slot that goes to a row, and that row.
+  void forSlots(KernelBody &k, Value inv, Value at,
+                llvm::function_ref<void(Value, Value)> body) {
+    Value slots = slotsOf(k, inv);
+    Value ranks = slotsPerItem(k, inv);
+    Value rows = memref::DimOp::create(k.b, k.argument(0), 0);
+    forEachThread(k.b, k.kernel, slots, [&](Value slot) {
+      Values here{k.div(slot, ranks), k.rem(slot, ranks)};
+      Value row = k.toIndex(k.load(at, here));
+      Value some = k.both(k.cmp(Predicate::sge, k.load(inv, here), k.number(0)),
+                          k.cmp(Predicate::ult, row, rows));
+      k.when(some, [&] { body(slot, row); });
+    });
+  }
+  Value increment(KernelBody &k, Value numbers, Value at) {
+    return memref::AtomicRMWOp::create(k.b, arith::AtomicRMWKind::addi,
+                                       k.number(1), numbers, ValueRange{at});
+  }
+  void launch(KernelBody &k, Value threads, ValueRange operands) {
+    launchKernel(host, k.kernel, gridFor(host, k.kernel, threads), operands);
+  }
+  /// Where the slots of a row begin.
+  Value beginOf(KernelBody &k, Value ends, Value row) {
+    Value first = k.cmp(Predicate::eq, row, k.index(0));
+    Value before = k.select(first, row, k.sub(row, k.index(1)));
+    return k.select(first, k.number(0), k.load(ends, before));
+  }
+
+  void count(Value slots) {
+    Values operands{ends, op.getInv(), op.getAt()};
+    KernelBody k(module, op, kernelStem(op, "places"), operands, 256);
+    forSlots(k, k.argument(1), k.argument(2),
+             [&](Value, Value row) { increment(k, k.argument(0), row); });
+    launch(k, slots, operands);
+  }
+
+  /// A block goes over all rows: what those before have.
+  void scan() {
+    constexpr int32_t block = 1024, warps = block / 32;
+    Values operands{ends};
+    KernelBody k(module, op, kernelStem(op, "starts"), operands, block);
+    Value numbers = k.argument(0), thread = k.thread();
+    Value lane = k.rem(thread, k.index(32)), warp = k.div(thread, k.index(32));
+    Value sums = k.shared({2, warps}, k.b.getI32Type());
+    Value rows = memref::DimOp::create(k.b, numbers, 0);
+    Value rounds = k.div(k.add(rows, k.index(block - 1)), k.index(block));
+    k.loop(
+        k.index(0), rounds, k.index(1), k.number(0),
+        [&](Value round, ValueRange carried) -> Values {
+          Value row = k.add(k.mul(round, k.index(block)), thread);
+          Value inside = k.cmp(Predicate::ult, row, rows);
+          Value own = k.load(numbers, k.select(inside, row, k.index(0)));
+          own = k.select(inside, own, k.number(0));
+          Value upTo = k.scan(own, lane);
+          Value side = k.rem(round, k.index(2));
+          k.when(k.cmp(Predicate::eq, lane, k.index(31)),
+                 [&] { k.store(upTo, sums, {side, warp}); });
+          k.barrier();
+          Value total = k.load(sums, {side, lane});
+          Value all = k.scan(total, lane);
+          Value before =
+              gpu::ShuffleOp::create(k.b, k.sub(all, total), k.toNumber(warp),
+                                     k.number(32), gpu::ShuffleMode::IDX)
+                  .getShuffleResult();
+          k.when(inside, [&] {
+            k.store(k.add(k.add(carried[0], before), k.sub(upTo, own)), numbers,
+                    row);
+          });
+          return {k.add(carried[0], k.shuffle(all, 31, gpu::ShuffleMode::IDX))};
+        });
+    launchKernel(host, k.kernel, arith::ConstantIndexOp::create(host, 1),
+                 operands);
+  }
+
+  void place(Value slots) {
+    Values operands{ends, op.getInv(), op.getAt(), list};
+    KernelBody k(module, op, kernelStem(op, "list"), operands, 256);
+    forSlots(k, k.argument(1), k.argument(2), [&](Value slot, Value row) {
+      Value where = increment(k, k.argument(0), row);
+      k.store(k.toNumber(slot), k.argument(3), k.toIndex(where));
+    });
+    launch(k, slots, operands);
+  }
+
+  /// A thread for each slot of the list.
+  void order(Value slots) {
+    Values operands{ends, op.getInv(), op.getAt(), list, ordered};
+    if (factors)
+      operands.append({op.getScale(), factors});
+    KernelBody k(module, op, kernelStem(op, "order"), operands, 256);
+    Value ends = k.argument(0), inv = k.argument(1), at = k.argument(2),
+          list = k.argument(3);
+    Value ranks = slotsPerItem(k, inv);
+    Value rows = memref::DimOp::create(k.b, ends, 0);
+    Value some = k.cmp(Predicate::ugt, rows, k.index(0));
+    Value all =
+        k.select(some,
+                 k.toIndex(k.load(ends, k.select(some, k.sub(rows, k.index(1)),
+                                                 k.index(0)))),
+                 k.index(0));
+    forEachThread(k.b, k.kernel, all, [&](Value i) {
+      Value slot = k.load(list, i);
+      Value flat = k.toIndex(slot);
+      Values here{k.div(flat, ranks), k.rem(flat, ranks)};
+      Value row = k.toIndex(k.load(at, here));
+      Value begin = beginOf(k, ends, row), end = k.load(ends, row);
+      Value before =
+          k.loop(k.toIndex(begin), k.toIndex(end), k.index(1), k.number(0),
+                 [&](Value j, ValueRange acc) -> Values {
+                   Value earlier = k.cmp(Predicate::ult, k.load(list, j), slot);
+                   return {k.add(acc[0], arith::ExtUIOp::create(
+                                             k.b, k.b.getI32Type(), earlier))};
+                 })[0];
+      Value where = k.toIndex(k.add(begin, before));
+      k.store(k.load(inv, here), k.argument(4), where);
+      if (factors) {
+        Value scale = k.load(k.argument(5), here);
+        k.store(widen(k, scale), k.argument(6), where);
+      }
+    });
+    launch(k, slots, operands);
+  }
+
+  static Value widen(KernelBody &k, Value v) {
+    Type f32 = k.b.getF32Type();
+    return v.getType() == f32 ? v : arith::ExtFOp::create(k.b, f32, v);
+  }
+
+  /// A thread for a few columns of a row of the result.
+  void sum() {
+    Values operands{op.getY(), ends, ordered, op.getOut()};
+    if (factors)
+      operands.push_back(factors);
+    KernelBody k(module, op, kernelStem(op, "combine_at"), operands, 256);
+    Value y = k.argument(0), ends = k.argument(1), ordered = k.argument(2),
+          out = k.argument(3), scale = factors ? k.argument(4) : Value();
+    int64_t width = vectorWidth({op.getY(), op.getOut()});
+    Type f32 = k.b.getF32Type();
+    Type element = cast<MemRefType>(out.getType()).getElementType();
+    auto count = [&](ImplicitLocOpBuilder &b, Value out) -> Value {
+      return arith::MulIOp::create(
+          b, memref::DimOp::create(b, out, 0),
+          arith::DivUIOp::create(b, memref::DimOp::create(b, out, 1),
+                                 arith::ConstantIndexOp::create(b, width)));
+    };
+    forEachThread(k.b, k.kernel, count(k.b, out), [&](Value flat) {
+      Value each = k.div(memref::DimOp::create(k.b, out, 1), k.index(width));
+      Value row = k.div(flat, each),
+            column = k.mul(k.rem(flat, each), k.index(width));
+      Value begin = k.toIndex(beginOf(k, ends, row)),
+            end = k.toIndex(k.load(ends, row));
+      Value zero = arith::ConstantOp::create(k.b, k.b.getF32FloatAttr(0));
+      // Several slots' rows are fetched before they are added.
+      constexpr int64_t together = 4;
+      Values sums =
+          k.loop(begin, end, k.index(together), Values(width, zero),
+                 [&](Value first, ValueRange acc) -> Values {
+                   struct Term {
+                     Value has, scale, elements;
+                   };
+                   SmallVector<Term> terms;
+                   for (int64_t i = 0; i < together; ++i) {
+                     Value at = k.add(first, k.index(i));
+                     Value has = k.cmp(Predicate::ult, at, end);
+                     at = k.select(has, at, first);
+                     Value from = k.toIndex(k.load(ordered, at));
+                     terms.push_back(
+                         {has, scale ? k.load(scale, at) : Value(),
+                          width == 1 ? k.load(y, {from, column})
+                                     : loadWide(k, y, {from, column}, width)});
+                   }
+                   Values next(acc);
+                   for (const Term &term : terms)
+                     for (int64_t i = 0; i < width; ++i) {
+                       Value x = term.elements;
+                       if (width > 1)
+                         x = vector::ExtractOp::create(k.b, x, i);
+                       x = widen(k, x);
+                       if (scale)
+                         x = arith::MulFOp::create(k.b, x, term.scale);
+                       x = arith::AddFOp::create(k.b, next[i], x);
+                       next[i] = k.select(term.has, x, next[i]);
+                     }
+                   return next;
+                 });
+      if (width == 1) {
+        Value x = sums[0];
+        if (element != f32)
+          x = arith::TruncFOp::create(k.b, element, x);
+        k.store(x, out, {row, column});
+        return;
+      }
+      Value x = vector::FromElementsOp::create(
+          k.b, VectorType::get({width}, f32), sums);
+      if (element != f32) // by the hardware, which rounds as arith.truncf does
+        x = LLVM::FPTruncOp::create(k.b, VectorType::get({width}, element), x);
+      storeWide(k, x, out, {row, column});
+    });
+    launch(k, count(host, op.getOut()), operands);
+  }
+
+  CombineAtOp op;
+  ModuleOp module;
+  ImplicitLocOpBuilder host;
+  Value ends, list, ordered, factors;
+};
+} // namespace
+
+LogicalResult lowerToKernels(CombineAtOp op) {
+  PlaceSums(op).lower();
+  return success();
+}
+
+} // namespace route::ragged
