@@ -1,4 +1,4 @@
-// A row program becomes a kernel: a warp for each item, element e in lane e % 32.
+// A row program becomes a kernel: a warp for each item, element e in lane e % 32, or less of a warp for short rows.
 // RUN: route-opt %s --row-distribute-gpu --split-input-file | FileCheck %s
 
 // CHECK-LABEL: func.func @softmax
@@ -72,13 +72,13 @@ func.func @softmax(%x: tensor<?x40xf32>, %i0: tensor<?x8xi32>, %w0: tensor<?x8xf
 // CHECK-COUNT-4: nvvm.redux.sync umax
 // CHECK: nvvm.redux.sync umin
 // CHECK: arith.cmpi slt
-func.func @two_keys(%a: memref<?x9xi32>, %b: memref<?x9xi64>, %m: memref<?x9xi1>, %n: memref<?xi32>,
+func.func @two_keys(%a: memref<?x19xi32>, %b: memref<?x19xi64>, %m: memref<?x19xi1>, %n: memref<?xi32>,
                     %i: memref<?x3xi32>, %c: memref<?xi32>) {
-  row.program ins(%a, %b, %m, %n : memref<?x9xi32>, memref<?x9xi64>, memref<?x9xi1>, memref<?xi32>)
+  row.program ins(%a, %b, %m, %n : memref<?x19xi32>, memref<?x19xi64>, memref<?x19xi1>, memref<?xi32>)
       outs(%i, %c : memref<?x3xi32>, memref<?xi32>) {
-  ^bb0(%x: tensor<9xi32>, %y: tensor<9xi64>, %p: tensor<9xi1>, %k: tensor<i32>):
-    %j, %count = row.choose by(%x, %y : tensor<9xi32>, tensor<9xi64>) up [true, false]
-        where(%p : tensor<9xi1>) count(%k : tensor<i32>) : tensor<3xi32>, tensor<i32>
+  ^bb0(%x: tensor<19xi32>, %y: tensor<19xi64>, %p: tensor<19xi1>, %k: tensor<i32>):
+    %j, %count = row.choose by(%x, %y : tensor<19xi32>, tensor<19xi64>) up [true, false]
+        where(%p : tensor<19xi1>) count(%k : tensor<i32>) : tensor<3xi32>, tensor<i32>
     row.yield %j, %count : tensor<3xi32>, tensor<i32>
   }
   return
@@ -113,14 +113,13 @@ func.func @dynamic(%x: memref<?x?xf32>, %o: memref<?x?xf32>) {
 }
 
 // -----
-// One index for all rows of a table takes an element of each: lane e has that of row e, and who needs another's finds it in
-// shared memory.
+// One index for all rows of a table takes an element of each: lane e has that of row e, and who needs another's gets it by
+// a shuffle.
 // CHECK-LABEL: func.func @each_row
 // CHECK: gpu.func @each_row_rows_0
-// CHECK: %[[FIRST:.*]] = memref.load %[[SHARED:[^\[]*]][%{{[^,]*}}, %[[ROW:[^,]*]], %{{.*}}] : memref<4x2x7xi32, #gpu.address_space<workgroup>>
+// CHECK: %[[FIRST:.*]] = memref.load %[[SHARED:[^\[]*]][%{{[^,]*}}, %[[ROW:[^,]*]], %{{.*}}] : memref<8x2x7xi32, #gpu.address_space<workgroup>>
 // CHECK: %[[TAKEN:.*]] = arith.select %{{.*}}, %[[FIRST]]
-// CHECK: memref.store %[[TAKEN]], %[[AGAIN:[^\[]*]][%{{.*}}] : memref<4x2xi32, #gpu.address_space<workgroup>>
-// CHECK: memref.load %[[AGAIN]]
+// CHECK: gpu.shuffle idx %[[TAKEN]]
 func.func @each_row(%t: memref<7x2xi32>, %i: memref<?xi32>, %j: memref<?x2xi32>, %o: memref<?x2xi32>) {
   row.program ins(%i, %j : memref<?xi32>, memref<?x2xi32>) uniform(%t : memref<7x2xi32>) outs(%o : memref<?x2xi32>) {
   ^bb0(%x: tensor<i32>, %k: tensor<2xi32>, %table: tensor<7x2xi32>):
@@ -140,6 +139,50 @@ func.func @each_row(%t: memref<7x2xi32>, %i: memref<?xi32>, %j: memref<?x2xi32>,
     %flat = tensor.collapse_shape %taken [[0, 1]] : tensor<2x1xi32> into tensor<2xi32>
     %other = row.take %flat[%k] : tensor<2xi32>, tensor<2xi32> -> tensor<2xi32>
     row.yield %other : tensor<2xi32>
+  }
+  return
+}
+
+// -----
+// Rows of up to 8 elements take 8 lanes each, four items a warp: beyond the last item, segments repeat it and count
+// nothing.
+// CHECK-LABEL: func.func @short
+// CHECK: %[[PER_BLOCK:.*]] = arith.constant 16 : index
+// CHECK: arith.ceildivui %{{.*}}, %[[PER_BLOCK]]
+// CHECK: gpu.func @short_rows_0(%[[X:.*]]: memref<?x6xf32>
+// CHECK: scf.for %[[FIRST:.*]] = %{{.*}} to %[[COUNT:[^ ]*]] step
+// CHECK: %[[MINE:.*]] = arith.addi %[[FIRST]]
+// CHECK: %[[NEW:.*]] = arith.cmpi ult, %[[MINE]], %[[COUNT]]
+// CHECK: %[[ITEM:.*]] = arith.minui %[[MINE]]
+// CHECK: memref.load %[[X]][%[[ITEM]]
+// The lanes of a whole warp's that are not there would add +0.
+// CHECK: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
+// CHECK: %[[OWN:.*]] = arith.select %{{.*}}, %{{.*}}, %[[ZERO]]
+// CHECK: arith.addf %[[OWN]], %{{.*}} : f32
+// CHECK-COUNT-3: gpu.shuffle xor
+// A candidate's rank comes from all others of its batch, of 3 and not of 6: the lanes of two meet by 1,
+// 2, 3, 6 or 7, for presence and two keys.
+// CHECK: arith.cmpi ne
+// CHECK-COUNT-15: gpu.shuffle xor
+// CHECK-NOT: gpu.shuffle xor
+// CHECK-NOT: nvvm.redux
+// Ballots say who is at each rank: two batches of two.
+// CHECK-COUNT-4: nvvm.vote.sync ballot
+// CHECK-NOT: nvvm.vote
+// CHECK: arith.andi %{{.*}}, %[[NEW]]
+// CHECK: scf.if
+// CHECK: llvm.atomicrmw
+func.func @short(%x: memref<?x6xf32>, %i: memref<?x2x2xi32>, %c: memref<?x2xi32>, %s: memref<?xf32>, %t: memref<6xi32>) {
+  row.program ins(%x : memref<?x6xf32>) outs(%i, %c, %s : memref<?x2x2xi32>, memref<?x2xi32>, memref<?xf32>)
+      acc(%t : memref<6xi32>) {
+  ^bb0(%r: tensor<6xf32>):
+    %sum = row.sum butterfly %r : tensor<6xf32> -> tensor<f32>
+    %m = tensor.expand_shape %r [[0, 1]] output_shape [2, 3] : tensor<6xf32> into tensor<2x3xf32>
+    %j, %count = row.choose by(%m, %m : tensor<2x3xf32>, tensor<2x3xf32>) up [true, false]
+        : tensor<2x2xi32>, tensor<2xi32>
+    %flat = tensor.collapse_shape %j [[0, 1]] : tensor<2x2xi32> into tensor<4xi32>
+    %n = row.tally %flat : tensor<4xi32> -> tensor<6xi32>
+    row.yield %j, %count, %sum, %n : tensor<2x2xi32>, tensor<2xi32>, tensor<f32>, tensor<6xi32>
   }
   return
 }

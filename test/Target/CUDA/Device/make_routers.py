@@ -44,6 +44,23 @@ router gate(logits) {{
   return choose until sum(s over chosen) >= 0.7 of experts per token by s weight s
 }}
 """
+FUNCTIONS = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  let x : f32 = logits
+  let d : f64 = logits
+  emit length = norm(x over experts)
+  emit root = sqrt(abs(x))
+  emit wide = sqrt(abs(d)) / 3
+  emit down = floor(x * 2)
+  emit whole = floor(d * 2) + ceil(d) + round(d / 3)
+  emit left = mod(x, 3)
+  emit rest = mod(d, 0 - 0.7)
+  emit total = sum(x over experts)
+  return choose {k} of experts per token by mod(x, 3) weight sqrt(abs(x)) / norm(x over experts)
+}}
+"""
 CHOSEN = """axis token
 pool experts[{E}] {{}}
 signal logits : {type}[token, experts]
@@ -72,6 +89,21 @@ def routers():
     yield make("grouped-256-8", GROUPED, 256, 8, score="sigmoid", params=True, bench=True, groups=8, open=4)
     yield make("grouped-60-4", GROUPED, 60, 4, score="sigmoid", params=True, groups=5, open=2)
     yield make("top-p-64", TOP_P, 64, 64)
+    # Several items a warp.
+    yield make("softmax-1-1", SOFTMAX, 1, 1)
+    yield make("softmax-2-1", SOFTMAX, 2, 1)
+    yield make("softmax-4-2", SOFTMAX, 4, 2)
+    yield make("softmax-16-4", SOFTMAX, 16, 4, bench=True)
+    yield make("softmax-16-12-bf16", SOFTMAX, 16, 12, type="bf16")
+    yield make("sigmoid-11-3", SIGMOID, 11, 3, score="sigmoid", params=True)
+    yield make("chosen-8-2-f16", CHOSEN, 8, 2, type="f16")
+    yield make("grouped-16-3", GROUPED, 16, 3, score="sigmoid", params=True, groups=4, open=2)
+    yield make("grouped-9-2", GROUPED, 9, 2, score="sigmoid", params=True, groups=3, open=1)
+    yield make("top-p-8", TOP_P, 8, 8)
+    yield make("top-p-13", TOP_P, 13, 13)
+    # Exact functions.
+    yield make("functions-16-4", FUNCTIONS, 16, 4)
+    yield make("functions-100-4", FUNCTIONS, 100, 4)
 
 
 def write_bias(path, experts):

@@ -66,7 +66,25 @@ struct Program {
       return failure();
     return program;
   }
+
+  /// The type of shared memory of the program's kernel in a block of so many
+  /// warps.
+  MemRefType sharedBy(BlockArgument memory, int64_t warps) {
+    auto type = cast<MemRefType>(memory.getType());
+    SmallVector<int64_t> shape(type.getShape());
+    // As many for each warp as there.
+    shape[0] = warps * shape[0] / (kernel.getKnownBlockSize()->front() / 32);
+    return MemRefType::get(shape, type.getElementType(),
+                           MemRefLayoutAttrInterface(), type.getMemorySpace());
+  }
 };
+
+/// Bytes of a buffer, so that another may follow.
+int64_t bytesOf(MemRefType type) {
+  return llvm::alignTo(type.getNumElements() *
+                           llvm::divideCeil(type.getElementTypeBitWidth(), 8),
+                       16);
+}
 
 struct FuseRouter : impl::RaggedFuseRouterBase<FuseRouter> {
   void runOnOperation() override {
@@ -144,13 +162,8 @@ void FuseRouter::fuse(gpu::LaunchFuncOp product, gpu::GPUModuleOp kernels) {
       }))
     return;
   int64_t bytes = 0;
-  for (BlockArgument memory : kernel.getWorkgroupAttributions()) {
-    auto type = cast<MemRefType>(memory.getType());
-    bytes +=
-        llvm::alignTo(kWarps * type.getNumElements() / type.getDimSize(0) *
-                          llvm::divideCeil(type.getElementTypeBitWidth(), 8),
-                      16);
-  }
+  for (BlockArgument memory : kernel.getWorkgroupAttributions())
+    bytes += bytesOf(program->sharedBy(memory, kWarps));
   SmallVector<Operation *> between;
   if (bytes > kMaxBytes ||
       !mayComeBefore(forms, next, product.getKernelOperands(), between))
@@ -220,11 +233,7 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
   Value memory = dynamicShared(b);
   int64_t offset = 0;
   for (BlockArgument each : program.kernel.getWorkgroupAttributions()) {
-    auto type = cast<MemRefType>(each.getType());
-    SmallVector<int64_t> shape(type.getShape());
-    shape[0] = kWarps;
-    type = MemRefType::get(shape, type.getElementType(),
-                           MemRefLayoutAttrInterface(), type.getMemorySpace());
+    MemRefType type = program.sharedBy(each, kWarps);
     Value at = LLVM::GEPOp::create(
         b, memory.getType(), b.getI8Type(), memory,
         ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
@@ -232,10 +241,7 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
         MemRefDescriptor::fromStaticShape(b, b.getLoc(), converter, type, at);
     mapping.map(
         each, UnrealizedConversionCastOp::create(b, type, packed).getResult(0));
-    offset +=
-        llvm::alignTo(type.getNumElements() *
-                          llvm::divideCeil(type.getElementTypeBitWidth(), 8),
-                      16);
+    offset += bytesOf(type);
   }
 
   // Warps are counted from the first that multiplies.
@@ -254,6 +260,11 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
   }
   mapping.map(program.loop.getInductionVar(), items.getInductionVar());
   b.setInsertionPointToStart(items.getBody());
+  // Where a warp takes several items, it is to stop after the first.
+  mapping.map(program.loop.getUpperBound(),
+              arith::AddIOp::create(b, items.getInductionVar(),
+                                    arith::ConstantIndexOp::create(b, 1))
+                  .getResult());
   for (Operation &op : program.loop.getBody()->without_terminator())
     b.clone(op, mapping);
   items->removeAttr(kItemsAttr);

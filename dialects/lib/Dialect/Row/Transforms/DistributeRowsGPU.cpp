@@ -1,4 +1,4 @@
-// row-distribute-gpu: row programs become GPU kernels, a warp for each item.
+// row-distribute-gpu: row programs become GPU kernels, a warp or less an item.
 #include "Emitter.h"
 #include "WarpEmitter.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
@@ -132,8 +132,14 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
   ValueRange arguments = all;
   unsigned any = outputs ? inputs + uniforms : 0;
   Value thread = gpu::ThreadIdOp::create(k, gpu::Dimension::x);
-  Value lane = arith::RemUIOp::create(k, thread, index(k, 32));
-  Value warp = arith::DivUIOp::create(k, thread, index(k, 32));
+  // Items whose order matters are one warp's.
+  const int64_t lanes = atomic ? WarpEmitter::lanesFor(program) : 32;
+  const int64_t each = 32 / lanes; // items of a warp
+  Value lane = arith::RemUIOp::create(k, thread, index(k, lanes));
+  Value segment = arith::DivUIOp::create(k, thread, index(k, lanes));
+  Value warp = each == 1
+                   ? segment
+                   : Value(arith::DivUIOp::create(k, thread, index(k, 32)));
   Value warps = index(k, block / 32);
   Value first = arith::AddIOp::create(
       k,
@@ -143,25 +149,39 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
   Value step = arith::MulIOp::create(
       k, gpu::GridDimOp::create(k, gpu::Dimension::x), warps);
   Value count = memref::DimOp::create(k, arguments[any], 0);
+  if (each > 1) {
+    first = arith::MulIOp::create(k, first, index(k, each));
+    step = arith::MulIOp::create(k, step, index(k, each));
+  }
   auto loop = scf::ForOp::create(k, first, count, step);
   k.setInsertionPointToStart(loop.getBody());
-  WarpEmitter emitter(program, kernel, warp, lane, k);
-  if (failed(emitter.emit(loop.getInductionVar(), arguments.take_front(inputs),
-                          arguments.slice(inputs, uniforms),
-                          arguments.slice(inputs + uniforms, outputs),
-                          arguments.drop_front(inputs + uniforms + outputs),
-                          atomic)))
+  Value item = loop.getInductionVar(), isNew;
+  if (each > 1) {
+    // A warp's segments stay together: beyond the last item they repeat it.
+    item = arith::AddIOp::create(
+        k, item, arith::RemUIOp::create(k, segment, index(k, each)));
+    isNew = arith::CmpIOp::create(k, arith::CmpIPredicate::ult, item, count);
+    item = arith::MinUIOp::create(k, item,
+                                  arith::SubIOp::create(k, count, index(k, 1)));
+  }
+  WarpEmitter emitter(program, kernel, lanes, segment, lane, k);
+  if (failed(emitter.emit(
+          item, arguments.take_front(inputs), arguments.slice(inputs, uniforms),
+          arguments.slice(inputs + uniforms, outputs),
+          arguments.drop_front(inputs + uniforms + outputs), atomic, isNew)))
     return failure();
-  if (emitter.sharedBytes * (block / 32) > kMaxSharedBytes)
-    return refuseOnDevice(
-        program, "its items need " + Twine(emitter.sharedBytes * (block / 32)) +
-                     " bytes of shared memory, and a block has " +
-                     Twine(kMaxSharedBytes));
+  const int64_t sharedBytes = emitter.sharedBytes * (block / lanes);
+  if (sharedBytes > kMaxSharedBytes)
+    return refuseOnDevice(program,
+                          "its items need " + Twine(sharedBytes) +
+                              " bytes of shared memory, and a block has " +
+                              Twine(kMaxSharedBytes));
 
   Value items = memref::DimOp::create(b, buffers[any], 0);
   Value grid =
-      atomic ? Value(arith::CeilDivUIOp::create(b, items, index(b, block / 32)))
-             : index(b, 1);
+      atomic
+          ? Value(arith::CeilDivUIOp::create(b, items, index(b, block / lanes)))
+          : index(b, 1);
   launchKernel(b, kernel, grid, buffers);
 
   SmallVector<Value> results;

@@ -1,9 +1,10 @@
 // Choices in the lanes of a warp.
-// The best candidate is found, kept and taken out, as often as rows are wanted.
-// Keys are unsigned words of 32 bits whose order is that of choice, the first
-// word first; a candidate that is absent or already chosen has 0 as its first
-// word.
-#include "WarpEmitter.h"
+// Within a segment of a warp, each lane works out its candidate's rank
+// (WarpRank.cpp). Else the best candidate is found, kept and taken out, as
+// often as rows are wanted. Keys are unsigned words of 32 bits whose order is
+// that of choice, the first word first; a candidate that is absent or already
+// chosen has 0 as its first word.
+#include "WarpContest.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -61,27 +62,6 @@ WarpEmitter::Values WarpEmitter::keyWords(Value key, bool up) {
           arith::TruncIOp::create(b, i32, bits).getResult()};
 }
 
-/// One choice for each batch. Their rounds run side by side, so that the warp's
-/// reductions for one hide those for another.
-struct WarpEmitter::Batch {
-  unsigned first; // register of the first candidate
-  Values alive;   // first words
-  Value limit, threshold;
-  unsigned carried; // place of the first word among carried values
-  unsigned counted; // place of the count, then the sum, whether it is open
-};
-
-/// A choice in the making: its candidates, and what its rounds carry.
-struct WarpEmitter::Contest {
-  ChooseOp op;
-  int64_t n, k, total, slots; // candidates and results: of a batch, of all
-  SmallVector<Values> words;  // words[w][r]: word w of register r's candidate
-  Values place, slotPlace;    // candidates and results by number
-  SmallVector<Batch> batches;
-  Values carried;
-  unsigned firstResult; // place of the results among carried values
-};
-
 /// Element r of the lane as a number.
 Value WarpEmitter::numberOf(int64_t elements, unsigned r) {
   return arith::IndexCastOp::create(
@@ -118,10 +98,23 @@ void WarpEmitter::enterCandidates(Contest &contest) {
     contest.slotPlace.push_back(numberOf(contest.slots, r));
 }
 
+/// How many a batch may choose, and the sum from which it has enough.
+WarpEmitter::Batch WarpEmitter::boundsOf(Contest &contest, int64_t batch) {
+  auto batchOf = [&](Value v) {
+    return row(v).uniform ? row(v).own[0] : broadcast(row(v), batch);
+  };
+  Batch bounds{};
+  if (contest.op.getCount())
+    bounds.limit = batchOf(contest.op.getCount());
+  if (contest.op.getValues())
+    bounds.threshold = batchOf(contest.op.getThreshold());
+  return bounds;
+}
+
 /// A batch's own candidates: the others' first words are 0 to it.
 void WarpEmitter::enterBatch(Contest &contest, int64_t batch) {
   const int64_t begin = batch * contest.n, end = begin + contest.n;
-  Batch &here = contest.batches.emplace_back();
+  Batch &here = contest.batches.emplace_back(boundsOf(contest, batch));
   here.first = begin / kLanes;
   unsigned last = (end + kLanes - 1) / kLanes;
   for (unsigned r = here.first; r < last; ++r) {
@@ -136,13 +129,6 @@ void WarpEmitter::enterBatch(Contest &contest, int64_t batch) {
     }
     here.alive.push_back(word);
   }
-  auto batchOf = [&](Value v) {
-    return row(v).uniform ? row(v).own[0] : broadcast(row(v), batch);
-  };
-  if (contest.op.getCount())
-    here.limit = batchOf(contest.op.getCount());
-  if (contest.op.getValues())
-    here.threshold = batchOf(contest.op.getThreshold());
   here.carried = contest.carried.size();
   llvm::append_range(contest.carried, here.alive);
 }
@@ -247,6 +233,40 @@ void WarpEmitter::emitRound(Contest &contest, size_t batch, Value round,
       b, now[here.counted + 2], arith::XOrIOp::create(b, enough, truth(true)));
 }
 
+/// As many rounds as rows are wanted: the chosen of all batches, and how many
+/// each has.
+void WarpEmitter::emitRounds(Contest &contest, Values &results,
+                             Values &counts) {
+  for (int64_t batch = 0; batch < int64_t(counts.size()); ++batch)
+    enterBatch(contest, batch);
+  Values &carried = contest.carried;
+  contest.firstResult = carried.size();
+  llvm::append_range(carried, results);
+  for (Batch &here : contest.batches) {
+    here.counted = carried.size();
+    carried.push_back(number(0));
+    if (here.threshold) {
+      carried.push_back(constant(b.getF32Type(), 0));
+      carried.push_back(truth(true));
+    }
+  }
+
+  auto loop =
+      scf::ForOp::create(b, number(0), number(contest.k), number(1), carried);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Values now(loop.getRegionIterArgs()), next = now;
+    for (size_t batch = 0; batch < contest.batches.size(); ++batch)
+      emitRound(contest, batch, loop.getInductionVar(), now, next);
+    scf::YieldOp::create(b, next);
+  }
+  for (auto [r, result] : llvm::enumerate(results))
+    result = loop.getResult(contest.firstResult + r);
+  for (auto [count, here] : llvm::zip_equal(counts, contest.batches))
+    count = loop.getResult(here.counted);
+}
+
 LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
   WarpValue indices = make(op.getIndices().getType()),
             chosen = make(op.getChosen().getType());
@@ -264,46 +284,23 @@ LogicalResult WarpEmitter::emitChoose(ChooseOp op) {
                   {},
                   0};
   enterCandidates(contest);
-  Values results(contest.slotPlace.size(), number(-1)),
-      counts(registersOf(batches), number(0));
-  for (int64_t batch = 0; batch < batches; ++batch)
-    enterBatch(contest, batch);
-  Values &carried = contest.carried;
-  contest.firstResult = carried.size();
-  llvm::append_range(carried, results);
-  for (Batch &here : contest.batches) {
-    here.counted = carried.size();
-    carried.push_back(number(0));
-    if (here.threshold) {
-      carried.push_back(constant(b.getF32Type(), 0));
-      carried.push_back(truth(true));
-    }
-  }
-
-  auto loop = scf::ForOp::create(b, number(0), number(k), number(1), carried);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    Values now(loop.getRegionIterArgs()), next = now;
-    for (size_t batch = 0; batch < contest.batches.size(); ++batch)
-      emitRound(contest, batch, loop.getInductionVar(), now, next);
-    scf::YieldOp::create(b, next);
-  }
-  for (unsigned r = 0; r < results.size(); ++r)
-    results[r] = loop.getResult(contest.firstResult + r);
-  for (auto [batch, here] : llvm::enumerate(contest.batches)) {
-    Value count = loop.getResult(here.counted);
+  Values counts(batches);
+  indices.own.assign(contest.slotPlace.size(), number(-1));
+  if (lanes < kLanes)
+    emitRanks(contest, indices.own, counts);
+  else
+    emitRounds(contest, indices.own, counts);
+  chosen.own.assign(registersOf(batches), number(0));
+  for (auto [batch, count] : llvm::enumerate(counts)) {
     if (batches == 1) {
-      counts[0] = count;
+      chosen.own[0] = count;
       continue;
     }
-    int64_t r = batch / kLanes;
+    int64_t r = batch / lanes;
     Value mine = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
                                        numberOf(batches, r), number(batch));
-    counts[r] = arith::SelectOp::create(b, mine, count, counts[r]);
+    chosen.own[r] = arith::SelectOp::create(b, mine, count, chosen.own[r]);
   }
-  indices.own = results;
-  chosen.own = counts;
   define(op.getIndices(), indices);
   define(op.getChosen(), chosen);
   return success();

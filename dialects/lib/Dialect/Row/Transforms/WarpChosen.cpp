@@ -13,7 +13,7 @@ static constexpr int64_t kUnrolled = 32;
 
 Value WarpEmitter::butterfly(Value x,
                              llvm::function_ref<Value(Value, Value)> join) {
-  for (int32_t s = kLanes / 2; s; s /= 2)
+  for (int32_t s = lanes / 2; s; s /= 2)
     x = join(x, shuffle(x, number(s), gpu::ShuffleMode::XOR));
   return x;
 }
@@ -21,9 +21,13 @@ Value WarpEmitter::butterfly(Value x,
 LogicalResult WarpEmitter::emitTake(TakeOp op) {
   WarpValue &values = row(op.getValues()), &indices = row(op.getIndices());
   load(indices);
+  // A lane has at most one element of a short row: a shuffle brings it.
+  bool shuffles = !values.uniform && !values.memory &&
+                  values.type.getRank() == 1 && values.own.size() == 1;
   if (values.uniform)
     load(values);
-  share(values);
+  if (!shuffles)
+    share(values);
   WarpValue result = make(op.getResult().getType());
   // One index for all rows of a table takes another element from each.
   result.uniform |=
@@ -33,8 +37,14 @@ LogicalResult WarpEmitter::emitTake(TakeOp op) {
     Value i = indices.own[indices.uniform ? 0 : r];
     Value present =
         arith::CmpIOp::create(b, arith::CmpIPredicate::sge, i, number(0));
-    Value from = arith::IndexCastOp::create(
-        b, b.getIndexType(), arith::SelectOp::create(b, present, i, number(0)));
+    Value safe = arith::SelectOp::create(b, present, i, number(0));
+    if (shuffles) {
+      result.own.push_back(arith::SelectOp::create(
+          b, present, shuffle(values.own[0], safe, gpu::ShuffleMode::IDX),
+          constant(result.type.getElementType(), 0)));
+      continue;
+    }
+    Value from = arith::IndexCastOp::create(b, b.getIndexType(), safe);
     Values place;
     if (values.type.getRank() > 1)
       place = delinearize(element(n, r), result.type.getShape());
@@ -154,7 +164,7 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
   }
 
   // Lane j holds partial j: its own elements, where rows start at lane 0.
-  bool aligned = batches == 1 || n % kLanes == 0;
+  bool aligned = batches == 1 || n % lanes == 0;
   if (!aligned)
     share(values);
   auto sumOf = [&](Value batch, int64_t at0) -> Value {
@@ -170,7 +180,7 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
         place.push_back(element(n, m));
         x = at(values, place);
       }
-      bool everyLane = (m + 1) * kLanes <= n;
+      bool everyLane = (m + 1) * lanes <= n;
       if (!partial) {
         partial = everyLane ? x
                             : arith::SelectOp::create(b, owns(n, m), x,
@@ -185,6 +195,9 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
     }
     if (!partial)
       partial = constant(number, 0);
+    // The partials of a whole warp's other lanes would be +0.
+    if (lanes < kLanes)
+      partial = add(partial, constant(number, 0));
     return butterfly(partial, add);
   };
   if (batches == 1) {
@@ -196,7 +209,7 @@ LogicalResult WarpEmitter::emitSum(SumOp op) {
     result.own.push_back(constant(number, 0));
   for (int64_t batch = 0; batch < batches; ++batch) {
     Value sum = sumOf(index(batch), batch * registersOf(n));
-    int64_t r = batch / kLanes;
+    int64_t r = batch / lanes;
     Value mine = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
                                        element(batches, r), index(batch));
     result.own[r] = arith::SelectOp::create(b, mine, sum, result.own[r]);

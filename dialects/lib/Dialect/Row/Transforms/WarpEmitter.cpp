@@ -31,15 +31,15 @@ Value WarpEmitter::constant(Type element, int64_t v) {
 }
 
 Value WarpEmitter::element(int64_t elements, int64_t r) {
-  Value e = r ? arith::AddIOp::create(b, lane, index(r * kLanes)) : lane;
-  if ((r + 1) * kLanes <= elements)
+  Value e = r ? arith::AddIOp::create(b, lane, index(r * lanes)) : lane;
+  if ((r + 1) * lanes <= elements)
     return e;
   return arith::MinUIOp::create(b, e, index(elements - 1));
 }
 
 Value WarpEmitter::owns(int64_t elements, int64_t r) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, lane,
-                               index(std::min(kLanes, elements - r * kLanes)));
+                               index(std::min(lanes, elements - r * lanes)));
 }
 
 WarpEmitter::Values WarpEmitter::delinearize(Value flat,
@@ -64,7 +64,18 @@ Value WarpEmitter::linearize(ValueRange place, ArrayRef<int64_t> shape) {
   return flat;
 }
 
+Value WarpEmitter::firstLane() {
+  if (lanes == kLanes)
+    return {};
+  Value place = arith::RemUIOp::create(b, segment, index(kLanes / lanes));
+  return arith::IndexCastUIOp::create(
+      b, b.getI32Type(), arith::MulIOp::create(b, place, index(lanes)));
+}
+
 Value WarpEmitter::shuffle(Value x, Value offset, gpu::ShuffleMode mode) {
+  if (mode == gpu::ShuffleMode::IDX)
+    if (Value first = firstLane())
+      offset = arith::AddIOp::create(b, first, offset);
   Type type = x.getType();
   unsigned bits = type.getIntOrFloatBitWidth();
   Type integer = b.getIntegerType(bits);
@@ -117,17 +128,17 @@ void WarpEmitter::load(WarpValue &v) {
 void WarpEmitter::share(WarpValue &v) {
   if (v.memory || v.uniform)
     return;
-  // A buffer for each warp of the block.
+  // A buffer for each segment of the block.
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
   Type stored = storageType(v.type.getElementType());
-  SmallVector<int64_t> shape{kernel.getKnownBlockSize()->front() / kLanes};
+  SmallVector<int64_t> shape{kernel.getKnownBlockSize()->front() / lanes};
   llvm::append_range(shape, v.type.getShape());
   sharedBytes += v.type.getNumElements() * stored.getIntOrFloatBitWidth() / 8;
   v.memory = kernel.addWorkgroupAttribution(
       MemRefType::get(shape, stored, MemRefLayoutAttrInterface(), space),
       b.getLoc());
-  v.lead = {warp};
+  v.lead = {segment};
   int64_t n = v.type.getNumElements();
   for (auto [r, x] : llvm::enumerate(v.own)) {
     Values place = v.lead;
@@ -155,7 +166,7 @@ Value WarpEmitter::at(const WarpValue &v, ValueRange place) {
 Value WarpEmitter::broadcast(const WarpValue &v, int64_t flat) {
   if (v.uniform)
     return v.own[0];
-  return shuffle(v.own[flat / kLanes], number(flat % kLanes),
+  return shuffle(v.own[flat / lanes], number(flat % lanes),
                  gpu::ShuffleMode::IDX);
 }
 
@@ -371,7 +382,10 @@ void WarpEmitter::add(Value x, Value memory, ValueRange at, bool atomic) {
 void WarpEmitter::accumulate(const WarpValue &v, Value memory, bool atomic) {
   int64_t n = v.type.getNumElements();
   for (int64_t r = 0; r < registersOf(n); ++r) {
-    auto mine = scf::IfOp::create(b, owns(n, r), false);
+    Value counts = owns(n, r);
+    if (isNew)
+      counts = arith::AndIOp::create(b, counts, isNew);
+    auto mine = scf::IfOp::create(b, counts, false);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&mine.getThenRegion().front());
     add(v.uniform ? v.own[0] : v.own[r], memory,
@@ -388,6 +402,8 @@ void WarpEmitter::accumulateTally(const WarpValue &indices, Value counts,
     Value counted = arith::AndIOp::create(
         b, owns(n, r),
         arith::CmpIOp::create(b, arith::CmpIPredicate::sge, i, number(0)));
+    if (isNew)
+      counted = arith::AndIOp::create(b, counted, isNew);
     auto mine = scf::IfOp::create(b, counted, false);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&mine.getThenRegion().front());
@@ -396,9 +412,30 @@ void WarpEmitter::accumulateTally(const WarpValue &indices, Value counts,
   }
 }
 
+int64_t WarpEmitter::lanesFor(ProgramOp program) {
+  int64_t most = 1;
+  auto see = [&](Type type) {
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      most = std::max(most, tensor.getNumElements());
+  };
+  for (Value input :
+       program.getBody().getArguments().take_front(program.getInputs().size()))
+    see(input.getType());
+  program.getBody().walk([&](Operation *op) {
+    llvm::for_each(op->getResultTypes(), see);
+    // What all items share may have any size where it is read element by
+    // element.
+    if (isa<SumOp, ChooseOp>(op))
+      llvm::for_each(op->getOperandTypes(), see);
+  });
+  return std::min<int64_t>(llvm::PowerOf2Ceil(most), kLanes);
+}
+
 LogicalResult WarpEmitter::emit(Value item, ValueRange inputs,
                                 ValueRange uniforms, ValueRange outputs,
-                                ValueRange accumulators, bool atomic) {
+                                ValueRange accumulators, bool atomic,
+                                Value isNew) {
+  this->isNew = isNew;
   Block &block = program.getBody().front();
   for (auto [i, argument] : llvm::enumerate(block.getArguments())) {
     WarpValue value = make(argument.getType());

@@ -16,8 +16,8 @@
 
 namespace route::row {
 
-/// A row value of the item that a warp works on. Element e, counted row-major,
-/// belongs to lane e % 32; `own[r]` is the lane's element 32 * r + lane. Where
+/// A row value of the item that L lanes work on. Element e, counted row-major,
+/// belongs to lane e % L; `own[r]` is the lane's element L * r + lane. Where
 /// there is no such element, it is the last one once more. A value of one
 /// element, or whose elements are all equal, is `uniform`: own[0] in every
 /// lane. `memory[lead..., ...]` holds all elements, for lanes that read others'
@@ -30,29 +30,37 @@ struct WarpValue {
   llvm::SmallVector<mlir::Value> lead;
 };
 
-/// Emits the body of one program for the item of a warp.
+/// Emits the body of one program for the item of a warp, or for the items of a
+/// warp's segments of 1, 2, 4, 8 or 16 lanes, if no row value has more
+/// elements. All lanes of a warp run the same operations, so that they may
+/// exchange values.
 class WarpEmitter {
 public:
   using Value = mlir::Value;
   using ValueRange = mlir::ValueRange;
   using Values = llvm::SmallVector<mlir::Value>;
 
-  /// `b` stands in the kernel, in the loop over items; `warp` counts the warps
-  /// of the block.
-  WarpEmitter(ProgramOp program, mlir::gpu::GPUFuncOp kernel, Value warp,
-              Value lane, mlir::ImplicitLocOpBuilder &b)
-      : program(program), kernel(kernel), warp(warp), lane(lane), b(b) {}
+  /// `b` stands in the kernel, in the loop over items; `segment` counts the
+  /// segments of `lanes` lanes of the block, `lane` the lanes of a segment.
+  WarpEmitter(ProgramOp program, mlir::gpu::GPUFuncOp kernel, int64_t lanes,
+              Value segment, Value lane, mlir::ImplicitLocOpBuilder &b)
+      : program(program), kernel(kernel), lanes(lanes), segment(segment),
+        lane(lane), b(b) {}
 
-  /// Emits the body for `item`. With `atomic`, other warps add to the
-  /// accumulators at the same time.
+  /// Emits the body for `item`. With `atomic`, others add to the accumulators
+  /// at the same time. `isNew`, null for true: whether the item is this
+  /// segment's alone, else it only repeats what another segment does.
   mlir::LogicalResult emit(Value item, ValueRange inputs, ValueRange uniforms,
                            ValueRange outputs, ValueRange accumulators,
-                           bool atomic);
+                           bool atomic, Value isNew);
 
-  /// Bytes of shared memory in use for each warp.
+  /// The lanes that an item of the program needs: a power of two up to 32.
+  static int64_t lanesFor(ProgramOp program);
+
+  /// Bytes of shared memory in use for each segment.
   int64_t sharedBytes = 0;
 
-  static constexpr int64_t kLanes = 32;
+  static constexpr int64_t kLanes = 32; ///< of a warp
   /// Elements of a row value, at most: each lane keeps its share in registers.
   static constexpr int64_t kMaxElements = 4096;
 
@@ -80,8 +88,8 @@ private:
   /// Element `flat`, a constant, of a loaded value, in every lane.
   Value broadcast(const WarpValue &v, int64_t flat);
 
-  static int64_t registersOf(int64_t elements) {
-    return (elements + kLanes - 1) / kLanes;
+  int64_t registersOf(int64_t elements) const {
+    return (elements + lanes - 1) / lanes;
   }
   Value index(int64_t v);
   Value number(int32_t v);
@@ -89,10 +97,13 @@ private:
   Value truth(bool v);
   /// The element of register r that the lane owns, as an index.
   Value element(int64_t elements, int64_t r);
+  /// The first lane of the segment in its warp, as i32; null for whole warps.
+  Value firstLane();
   /// Whether register r of the lane is an element of its own.
   Value owns(int64_t elements, int64_t r);
   Values delinearize(Value flat, llvm::ArrayRef<int64_t> shape);
   Value linearize(ValueRange place, llvm::ArrayRef<int64_t> shape);
+  /// What another lane of the segment has.
   Value shuffle(Value x, Value offset, mlir::gpu::ShuffleMode mode);
   void syncWarp();
   mlir::Operation *clone(mlir::Operation *op,
@@ -107,15 +118,23 @@ private:
   // WarpChoose.cpp: choices.
   mlir::LogicalResult emitChoose(ChooseOp op);
   Values keyWords(Value key, bool up);
-  struct Contest;
   struct Batch;
+  struct Contest;
   Value numberOf(int64_t elements, unsigned r);
   void enterCandidates(Contest &contest);
+  Batch boundsOf(Contest &contest, int64_t batch);
   void enterBatch(Contest &contest, int64_t batch);
   Value findWinner(Contest &contest, const Batch &batch, ValueRange now,
                    Value &keep);
   void emitRound(Contest &contest, size_t batch, Value round, ValueRange now,
                  Values &next);
+
+  void emitRounds(Contest &contest, Values &results, Values &counts);
+
+  // WarpRank.cpp: choices within a segment.
+  Value rankOf(Contest &contest);
+  Value ballot(Value condition);
+  void emitRanks(Contest &contest, Values &results, Values &counts);
 
   // WarpChosen.cpp: uses of what was chosen, and sums.
   mlir::LogicalResult emitTake(TakeOp op);
@@ -126,7 +145,9 @@ private:
 
   ProgramOp program;
   mlir::gpu::GPUFuncOp kernel;
-  Value warp, lane;
+  const int64_t lanes;
+  Value segment, lane;
+  Value isNew;
   mlir::ImplicitLocOpBuilder &b;
   llvm::DenseMap<Value, WarpValue> rows;
   llvm::DenseMap<Value, Value> scalars;
