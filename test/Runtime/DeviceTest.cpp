@@ -222,8 +222,7 @@ void testCall() {
   CHECK_EQUAL(*numLaunches, 6);
   setenv("FAKE_CUDA_FAIL", "cuCtxPushCurrent", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
-               ROUTE_ERROR_DEVICE,
-               "entering the context on the GPU failed: ");
+               ROUTE_ERROR_DEVICE, "entering the context on the GPU failed: ");
   CHECK_EQUAL(*numLaunches, 6);
   unsetenv("FAKE_CUDA_FAIL");
   CHECK_EQUAL(*pushed, 0);

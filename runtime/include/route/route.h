@@ -324,9 +324,9 @@ ROUTE_API uint64_t route_context_epoch(const route_context *context);
 /* Bytes of a state cell, by its index; 0 where there is none. */
 ROUTE_API uint64_t route_state_size(const route_context *context,
                                     uint32_t state);
-/* Copies a cell out, as of one epoch. `size` must be route_state_size. Waits for
- * the events on the GPU that have changed it, but for those in graphs: the host
- * has to. */
+/* Copies a cell out, as of one epoch. `size` must be route_state_size. Waits
+ * for the events on the GPU that have changed it, but for those in graphs: the
+ * host has to. */
 ROUTE_API route_status route_state_read(route_context *context, uint32_t state,
                                         void *data, uint64_t size,
                                         route_error *error);

@@ -1,5 +1,4 @@
-// ragged-narrow-results: combinations and products give the type their result
-// is rounded to.
+// ragged-narrow-results: results have the type they are rounded to.
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 
