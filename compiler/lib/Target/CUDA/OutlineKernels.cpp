@@ -1,5 +1,6 @@
 // route-outline-kernels: linalg and copies on buffers become kernels.
 // There is a thread for each element of the result.
+#include "KernelArguments.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -50,7 +51,7 @@ public:
                            kernel.getBody().front().getTerminator());
     for (Value v : constants) {
       if (auto table = v.getDefiningOp<memref::GetGlobalOp>())
-        copyTable(table.getNameAttr());
+        copyTable(module, table);
       b.clone(*v.getDefiningOp(), mapping);
     }
     if (failed(emit(b, kernel, mapping)))
@@ -65,15 +66,6 @@ public:
   }
 
 private:
-  /// Makes a table of constants known to kernels.
-  void copyTable(FlatSymbolRefAttr name) {
-    gpu::GPUModuleOp kernels = findKernelModule(module);
-    if (kernels.lookupSymbol(name))
-      return;
-    OpBuilder b = OpBuilder::atBlockBegin(kernels.getBody());
-    b.clone(*module.lookupSymbol(name));
-  }
-
   /// The sizes of the loops.
   SmallVector<Value> bounds(ImplicitLocOpBuilder &b, IRMapping &mapping) {
     SmallVector<Value> result(op.getNumLoops());

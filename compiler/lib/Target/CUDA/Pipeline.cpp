@@ -70,6 +70,7 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(bufferization::createOneShotBufferizePass(bufferize));
   add(createCanonicalizerPass());
   add(createCSEPass());
+  add(createRouteSerializeLoops());
   add(ragged::createRaggedFuseGather());
   add(ragged::createConvertRaggedToWgmma());
   add(ragged::createRaggedFuseRouter());
@@ -77,6 +78,7 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(ragged::createRaggedFuseOrder());
   add(ragged::createConvertRaggedToKernels());
   add(createRouteOutlineKernels());
+  add(createRouteOutlineSerial());
   add(createCSEPass());
   add(createRouteMergeKernels());
   add(createRoutePlanWorkspace());

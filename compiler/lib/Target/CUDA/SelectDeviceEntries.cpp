@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -40,6 +41,11 @@ static std::string objectionTo(Operation *op) {
     return "";
   // Sizes and the numbers of layers, on the host.
   if (isa_and_nonnull<arith::ArithDialect>(op->getDialect()))
+    return "";
+  // Code on elements, which becomes kernels of its own.
+  if (isa<tensor::ExtractOp, tensor::InsertOp, tensor::FromElementsOp,
+          scf::WhileOp, scf::ConditionOp>(op) ||
+      isa_and_nonnull<math::MathDialect>(op->getDialect()))
     return "";
   if (isa<ragged::CountOp, ragged::OffsetsOp, ragged::PermuteOp,
           ragged::GatherOp, ragged::CombineOp, ragged::MatmulOp>(op))

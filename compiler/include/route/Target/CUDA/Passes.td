@@ -30,6 +30,37 @@ def RouteOutlineKernels : Pass<"route-outline-kernels", "::mlir::ModuleOp"> {
     "::mlir::scf::SCFDialect"];
 }
 
+def RouteSerializeLoops : Pass<"route-serialize-loops", "::mlir::ModuleOp"> {
+  let summary = "makes loops that go item by item plain code on elements";
+  let description = [{
+    In a loop of unknown many rounds, and in a branch on an element of a buffer,
+    what is small (linalg, copies, choices) becomes loops, as for CPUs: a kernel
+    runs the whole. A branch that does more gives no buffers: it copies to one
+    that is there before it, so that kernels of both branches can be launched.
+  }];
+  let statistics = [Statistic<"numLoops", "loops", "Loops and branches that became plain code">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def RouteOutlineSerial : Pass<"route-outline-serial", "::mlir::ModuleOp"> {
+  let summary = "keeps scalars, and the code on them, on the device";
+  let description = [{
+    Code of an entry that reads or writes elements of buffers becomes kernels: a
+    loop whose rounds may run at the same time gets a thread for each round, all
+    else between two launches one thread. What it computes for others lies in
+    memory, and kernels load it. Branches on such values run on the device: the
+    host launches the kernels of both, and each looks at a guard in memory and
+    returns where its branch is not the one. What a loop carries is carried in
+    memory, so a loop that ends early runs all its rounds with its guard off.
+  }];
+  let statistics = [Statistic<"numKernels", "kernels", "Kernels made">,
+    Statistic<"numGuarded", "guarded", "Launches under a guard">];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect"];
+}
+
 def RouteMergeKernels : Pass<"route-merge-kernels", "::mlir::ModuleOp"> {
   let summary = "launches of equal kernels share one";
   let description = [{

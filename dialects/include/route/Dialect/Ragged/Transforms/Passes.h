@@ -18,6 +18,11 @@ namespace route::ragged {
 #define GEN_PASS_REGISTRATION
 #include "route/Dialect/Ragged/Transforms/Passes.h.inc"
 
+class ChooseOp;
+
+/// Lowers a choice on buffers to the loops that a CPU runs, where it stands.
+mlir::LogicalResult chooseInPlace(ChooseOp op);
+
 } // namespace route::ragged
 
 #endif

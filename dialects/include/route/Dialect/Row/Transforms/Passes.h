@@ -15,6 +15,10 @@ namespace route::row {
 
 class ProgramOp;
 
+/// On a loop, a mark: it goes through the items of a row program, which may all
+/// run at the same time.
+inline constexpr llvm::StringLiteral kItemsAttr = "row.items";
+
 /// Whether row-distribute-gpu lowers the program: rows of static size that fit
 /// the registers of a warp.
 bool fitsWarp(ProgramOp program);

@@ -1,0 +1,105 @@
+// Follows values of an entry back to elements of buffers.
+#include "DeviceValues.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace route;
+
+/// Adds what a value of an operation with regions comes from; false for
+/// operations of other kinds.
+static bool addSources(Value value, llvm::SetVector<Value> &from) {
+  auto result = dyn_cast<OpResult>(value);
+  Operation *op = result ? result.getOwner()
+                         : value.getParentBlock()->getParentOp();
+  unsigned i = result ? result.getResultNumber()
+                      : cast<BlockArgument>(value).getArgNumber();
+  if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    from.insert(loop.getLowerBound());
+    from.insert(loop.getUpperBound());
+    from.insert(loop.getStep());
+    if (!result && i == 0)
+      return true;
+    unsigned carried = result ? i : i - 1;
+    from.insert(loop.getInits()[carried]);
+    from.insert(loop.getYieldedValues()[carried]);
+    return true;
+  }
+  if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    from.insert(branch.getCondition());
+    from.insert(branch.thenYield().getOperand(i));
+    from.insert(branch.elseYield().getOperand(i));
+    return true;
+  }
+  if (auto loop = dyn_cast<scf::WhileOp>(op)) {
+    from.insert_range(loop.getInits());
+    from.insert_range(loop.getConditionOp()->getOperands());
+    from.insert_range(loop.getYieldOp()->getOperands());
+    return true;
+  }
+  return false;
+}
+
+bool route::isOnDevice(Value value) {
+  llvm::SetVector<Value> from;
+  from.insert(value);
+  for (unsigned next = 0; next < from.size(); ++next) {
+    Value v = from[next];
+    Operation *op = v.getDefiningOp();
+    if (!op) {
+      if (isa<FunctionOpInterface>(v.getParentBlock()->getParentOp()))
+        continue;
+      if (!addSources(v, from))
+        return true;
+      continue;
+    }
+    if (auto load = dyn_cast<memref::LoadOp>(op))
+      if (load.getMemref().getDefiningOp<memref::GetGlobalOp>()) {
+        from.insert_range(load.getIndices());
+        continue;
+      }
+    if (isa<tensor::ExtractOp>(op) || hasEffect<MemoryEffects::Read>(op))
+      return true;
+    if (addSources(v, from))
+      continue;
+    if (op->getNumRegions())
+      return true;
+    from.insert_range(op->getOperands());
+  }
+  return false;
+}
+
+bool route::launches(Operation *op) {
+  return op->walk([](gpu::LaunchFuncOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
+bool route::writesMemory(Operation *op) {
+  return op
+      ->walk([](Operation *inner) {
+        return isa<gpu::LaunchFuncOp>(inner) ||
+                       hasEffect<MemoryEffects::Write>(inner)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+bool route::isSerial(Operation *op) {
+  if (launches(op))
+    return false;
+  return op
+      ->walk([](Operation *inner) {
+        bool serial =
+            hasEffect<MemoryEffects::Write>(inner) ||
+            llvm::any_of(inner->getOperands(), isOnDevice) ||
+            llvm::any_of(inner->getResults(), isOnDevice);
+        return serial ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
