@@ -15,8 +15,8 @@ using namespace route;
 /// operations of other kinds.
 static bool addSources(Value value, llvm::SetVector<Value> &from) {
   auto result = dyn_cast<OpResult>(value);
-  Operation *op = result ? result.getOwner()
-                         : value.getParentBlock()->getParentOp();
+  Operation *op =
+      result ? result.getOwner() : value.getParentBlock()->getParentOp();
   unsigned i = result ? result.getResultNumber()
                       : cast<BlockArgument>(value).getArgNumber();
   if (auto loop = dyn_cast<scf::ForOp>(op)) {
@@ -95,10 +95,9 @@ bool route::isSerial(Operation *op) {
     return false;
   return op
       ->walk([](Operation *inner) {
-        bool serial =
-            hasEffect<MemoryEffects::Write>(inner) ||
-            llvm::any_of(inner->getOperands(), isOnDevice) ||
-            llvm::any_of(inner->getResults(), isOnDevice);
+        bool serial = hasEffect<MemoryEffects::Write>(inner) ||
+                      llvm::any_of(inner->getOperands(), isOnDevice) ||
+                      llvm::any_of(inner->getResults(), isOnDevice);
         return serial ? WalkResult::interrupt() : WalkResult::advance();
       })
       .wasInterrupted();

@@ -44,9 +44,9 @@ static FunctionOpInterface ownKernel(gpu::LaunchFuncOp launch) {
     name = (kernel.getName() + "_" + Twine(i)).str();
   SymbolTable::setSymbolName(copy, name);
   kernels.getBody()->getOperations().insertAfter(kernel->getIterator(), copy);
-  launch.setKernelAttr(SymbolRefAttr::get(
-      kernels.getNameAttr(),
-      {FlatSymbolRefAttr::get(launch.getContext(), name)}));
+  launch.setKernelAttr(
+      SymbolRefAttr::get(kernels.getNameAttr(),
+                         {FlatSymbolRefAttr::get(launch.getContext(), name)}));
   return copy;
 }
 
@@ -186,8 +186,8 @@ void route::addGuard(gpu::LaunchFuncOp launch, Value guard) {
   auto kernel = cast<LLVM::LLVMFuncOp>(function.getOperation());
   unsigned first = kernel.getNumArguments();
   Type pointer = LLVM::LLVMPointerType::get(launch.getContext());
-  for (Type type : {pointer, pointer,
-                    Type(IntegerType::get(launch.getContext(), 64))})
+  for (Type type :
+       {pointer, pointer, Type(IntegerType::get(launch.getContext(), 64))})
     (void)kernel.insertArgument(kernel.getNumArguments(), type, {},
                                 launch.getLoc());
   guardBody(kernel, first);

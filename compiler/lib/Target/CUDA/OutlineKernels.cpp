@@ -79,9 +79,8 @@ private:
         int64_t size = known[dim.getPosition()];
         result[dim.getPosition()] =
             ShapedType::isDynamic(size)
-                ? memref::DimOp::create(
-                      b, mapping.lookupOrDefault(operand.get()), i)
-                      .getResult()
+                ? b.createOrFold<memref::DimOp>(
+                      mapping.lookupOrDefault(operand.get()), i)
                 : arith::ConstantIndexOp::create(b, size).getResult();
       }
     }

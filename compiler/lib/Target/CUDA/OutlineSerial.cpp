@@ -93,8 +93,8 @@ private:
 
 /// Whether all that uses an operation's results stands in the group.
 bool isWithin(Operation *user, ArrayRef<Operation *> group) {
-  return llvm::any_of(
-      group, [&](Operation *each) { return each->isAncestor(user); });
+  return llvm::any_of(group,
+                      [&](Operation *each) { return each->isAncestor(user); });
 }
 
 LogicalResult SerialOutliner::process(Block &block, Value guard) {
@@ -250,8 +250,8 @@ LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
     for (Value slot : {taken, other}) {
       Value each = load(b, slot);
       Value both = arith::SelectOp::create(b, on, each, no);
-      group.append({each.getDefiningOp(), both.getDefiningOp(),
-                    store(b, both, slot)});
+      group.append(
+          {each.getDefiningOp(), both.getDefiningOp(), store(b, both, slot)});
     }
     if (failed(flush(group, Value())))
       return failure();
@@ -283,8 +283,8 @@ LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
   }
   // A branch without kernels is serial code.
   b.setInsertionPoint(branch);
-  for (auto [region, on] : llvm::zip_equal(branch->getRegions(),
-                                           ArrayRef<Value>{taken, other})) {
+  for (auto [region, on] :
+       llvm::zip_equal(branch->getRegions(), ArrayRef<Value>{taken, other})) {
     if (region.empty() || llvm::any_of(region.front(), [](Operation &op) {
           return launches(&op);
         }))
@@ -299,8 +299,8 @@ LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
   }
   if (failed(flush(group, guard)))
     return failure();
-  for (auto [region, on] : llvm::zip_equal(branch->getRegions(),
-                                           ArrayRef<Value>{taken, other}))
+  for (auto [region, on] :
+       llvm::zip_equal(branch->getRegions(), ArrayRef<Value>{taken, other}))
     if (!region.empty() && failed(process(region.front(), on)))
       return failure();
   b.setInsertionPointAfter(branch);
@@ -499,9 +499,8 @@ LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
                                            "device knows");
   Location loc = group.front()->getLoc();
   std::string stem = (entry.getSymName() + "_serial").str();
-  gpu::GPUFuncOp kernel =
-      createKernel(module, loc, stem, ValueRange(arguments).getTypes(),
-                   parallel ? 128 : 1);
+  gpu::GPUFuncOp kernel = createKernel(
+      module, loc, stem, ValueRange(arguments).getTypes(), parallel ? 128 : 1);
   ++numKernels;
   IRMapping mapping;
   mapping.map(arguments, kernel.getBody().front().getArguments());
@@ -526,9 +525,9 @@ LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
     Value count = arith::CeilDivSIOp::create(
         b, arith::SubIOp::create(b, at(parallel.getUpperBound()), from), step);
     forEachThread(b, kernel, count, [&](Value flat) {
-      mapping.map(parallel.getInductionVar(),
-                  arith::AddIOp::create(
-                      b, from, arith::MulIOp::create(b, flat, step)));
+      mapping.map(
+          parallel.getInductionVar(),
+          arith::AddIOp::create(b, from, arith::MulIOp::create(b, flat, step)));
       for (Operation &each : parallel.getBody()->without_terminator())
         b.clone(each, mapping);
     });
@@ -543,10 +542,9 @@ LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
                      to = moveOut(parallel.getUpperBound(), group.front()),
                      step = moveOut(parallel.getStep(), group.front());
     if (succeeded(from) && succeeded(to) && succeeded(step))
-      grid = gridFor(
-          host, kernel,
-          arith::CeilDivSIOp::create(
-              host, arith::SubIOp::create(host, *to, *from), *step));
+      grid = gridFor(host, kernel,
+                     arith::CeilDivSIOp::create(
+                         host, arith::SubIOp::create(host, *to, *from), *step));
   }
   launchKernel(host, kernel, grid, arguments);
   for (Operation *op : llvm::reverse(group))

@@ -176,9 +176,9 @@ static bool isOutside(Value value, Operation *op) {
 static scf::ForOp hoist(scf::ForOp loop, scf::ForOp inner) {
   OpBuilder b(loop);
   auto outside = [&](Value bound) {
-    return isOutside(bound, loop) ? bound
-                                  : b.clone(*bound.getDefiningOp())
-                                        ->getResult(0);
+    return isOutside(bound, loop)
+               ? bound
+               : b.clone(*bound.getDefiningOp())->getResult(0);
   };
   auto outer = scf::ForOp::create(
       b, loop.getLoc(), outside(inner.getLowerBound()),
@@ -230,13 +230,13 @@ scf::ForOp route::makeParallel(scf::ForOp loop) {
   Value destination;
   for (Value owner : rounds.owners()) {
     if (scf::ForOp inner = loopOf(owner)) {
-      bool bounded = llvm::all_of(
-          ValueRange{inner.getLowerBound(), inner.getUpperBound(),
-                     inner.getStep()},
-          [&](Value bound) {
-            return isOutside(bound, loop) ||
-                   bound.getDefiningOp<arith::ConstantOp>();
-          });
+      bool bounded =
+          llvm::all_of(ValueRange{inner.getLowerBound(), inner.getUpperBound(),
+                                  inner.getStep()},
+                       [&](Value bound) {
+                         return isOutside(bound, loop) ||
+                                bound.getDefiningOp<arith::ConstantOp>();
+                       });
       if (inner == loop || inner.getNumResults() || !bounded)
         continue;
       std::optional<APInt> trips = inner.getStaticTripCount();

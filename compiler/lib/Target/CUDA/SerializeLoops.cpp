@@ -86,12 +86,11 @@ static LogicalResult serialize(Operation *op) {
     }
     rewriter.setInsertionPoint(each);
     if (auto copy = dyn_cast<memref::CopyOp>(each)) {
-      each = linalg::makeMemRefCopyOp(rewriter, copy.getLoc(),
-                                      copy.getSource(), copy.getTarget());
+      each = linalg::makeMemRefCopyOp(rewriter, copy.getLoc(), copy.getSource(),
+                                      copy.getTarget());
       rewriter.eraseOp(copy);
     }
-    if (failed(linalg::linalgOpToLoops(rewriter,
-                                       cast<linalg::LinalgOp>(each))))
+    if (failed(linalg::linalgOpToLoops(rewriter, cast<linalg::LinalgOp>(each))))
       return each->emitError("does not become loops");
     rewriter.eraseOp(each);
   }
@@ -134,8 +133,8 @@ static void copyResults(scf::IfOp branch) {
     for (int64_t d = 0; d < type.getRank(); ++d)
       if (type.isDynamicDim(d)) {
         Value size = sizeInFrontOf(branch, ends[0].getOperand(i), d);
-        sizes.push_back(
-            size ? size : sizeInFrontOf(branch, ends[1].getOperand(i), d));
+        sizes.push_back(size ? size
+                             : sizeInFrontOf(branch, ends[1].getOperand(i), d));
       }
     if (llvm::is_contained(sizes, Value()))
       continue;

@@ -1,0 +1,156 @@
+// An entry's own code on elements of buffers becomes kernels; scalars, and the branches on them, stay on the device.
+// RUN: route-opt %s --route-serialize-loops --route-outline-kernels --route-outline-serial --split-input-file | FileCheck %s
+
+// Each round fills what lies between one offset and the next: a thread for each. Sums along items have a thread for each destination,
+// which goes through the items in their order.
+// CHECK-LABEL: func.func @parents(
+// CHECK-SAME: %[[T:.*]]: index, %[[P:.*]]: index,
+// CHECK: arith.subi %[[P]]
+// CHECK: %[[GRID:.*]] = arith.ceildivui
+// CHECK: launch_func @kernels::@parents_serial_0 blocks in (%[[GRID]]
+// CHECK-SAME: threads in (%c128
+// CHECK: launch_func @kernels::@parents_serial_1 blocks in
+// CHECK-SAME: threads in (%c128
+// CHECK-NOT: scf
+// CHECK: gpu.func @parents_serial_0
+// CHECK: %[[FROM:.*]] = memref.load
+// CHECK: %[[TO:.*]] = memref.load
+// CHECK: scf.for
+// CHECK: memref.store
+// CHECK: gpu.func @parents_serial_1
+// CHECK: scf.for %[[FLAT:.*]] =
+// CHECK: %[[MINE:.*]] = arith.addi {{.*}}
+// CHECK: scf.for
+// CHECK: %[[OWNER:.*]] = arith.index_cast
+// CHECK: %[[IS:.*]] = arith.cmpi eq, %[[OWNER]], %[[MINE]]
+// CHECK: scf.if %[[IS]]
+// CHECK: arith.addf
+func.func @parents(%t: index, %p: index, %x: memref<?xf32>, %offsets: memref<?xi32>, %parent: memref<?xi32>, %sums: memref<?xf32>)
+    attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %i = %c0 to %p step %c1 {
+    %a = memref.load %offsets[%i] : memref<?xi32>
+    %from = arith.index_cast %a : i32 to index
+    %n = arith.addi %i, %c1 : index
+    %b = memref.load %offsets[%n] : memref<?xi32>
+    %to = arith.index_cast %b : i32 to index
+    %me = arith.index_cast %i : index to i32
+    scf.for %j = %from to %to step %c1 {
+      memref.store %me, %parent[%j] : memref<?xi32>
+    }
+  }
+  scf.for %i = %c0 to %t step %c1 {
+    %o = memref.load %parent[%i] : memref<?xi32>
+    %owner = arith.index_cast %o : i32 to index
+    %v = memref.load %x[%i] : memref<?xf32>
+    %s = memref.load %sums[%owner] : memref<?xf32>
+    %n = arith.addf %s, %v : f32
+    memref.store %n, %sums[%owner] : memref<?xf32>
+  }
+  return
+}
+
+// -----
+// Columns go to the outside: each thread adds up its own. Where no index tells who writes what, one thread does all.
+// CHECK-LABEL: func.func @columns(
+// CHECK: launch_func @kernels::@columns_serial_0 {{.*}} threads in (%c128
+// CHECK: launch_func @kernels::@columns_serial_1 blocks in (%[[ONE:.*]], %{{.*}}, %{{.*}}) threads in (%{{c1[_0-9]*}},
+// CHECK: gpu.func @columns_serial_1
+// CHECK: scf.for
+// CHECK: scf.while
+func.func @columns(%t: index, %x: memref<?x256xf32>, %sums: memref<256xf32>, %table: memref<?xi64>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c256 = arith.constant 256 : index
+  %no = arith.constant -1 : i64
+  scf.for %i = %c0 to %t step %c1 {
+    scf.for %j = %c0 to %c256 step %c1 {
+      %v = memref.load %x[%i, %j] : memref<?x256xf32>
+      %s = memref.load %sums[%j] : memref<256xf32>
+      %n = arith.addf %s, %v : f32
+      memref.store %n, %sums[%j] : memref<256xf32>
+    }
+  }
+  scf.for %i = %c0 to %t step %c1 {
+    %free = scf.while (%at = %i) : (index) -> index {
+      %v = memref.load %table[%at] : memref<?xi64>
+      %full = arith.cmpi ne, %v, %no : i64
+      scf.condition(%full) %at : index
+    } do {
+    ^bb0(%at: index):
+      %next = arith.addi %at, %c1 : index
+      scf.yield %next : index
+    }
+    %v = arith.index_cast %i : index to i64
+    memref.store %v, %table[%free] : memref<?xi64>
+  }
+  return
+}
+
+// -----
+// A loop that ends early runs all its rounds; kernels look at a guard, and return where it is off. What a kernel takes from memory it loads itself,
+// a view that starts where only the device knows too.
+// CHECK-LABEL: func.func @until(
+// CHECK: launch_func @kernels::@until_serial_0
+// CHECK: scf.for
+// CHECK-NOT: scf.if
+// CHECK: launch_func @kernels::@until_serial_1 {{.*}} args(%{{[a-z0-9_]+}} : memref<i1>, %{{[a-z0-9_]+}} : memref<i1>, %[[ON:[a-z0-9_]+]] : memref<i1>
+// CHECK: launch_func @kernels::@until_0 {{.*}}%[[ON]] : memref<i1>)
+// CHECK: gpu.func @until_0(
+// CHECK-SAME: %[[Y:.*]]: memref<?xf32>, %[[ROW:.*]]: memref<i32>, %[[X:.*]]: memref<4x?xf32>, %{{.*}}: index, %[[GUARD:.*]]: memref<i1>)
+// CHECK: griddepcontrol wait
+// CHECK-NEXT: %[[IS:.*]] = memref.load %[[GUARD]][]
+// CHECK-NEXT: scf.if %[[IS]]
+// CHECK: memref.load %[[ROW]][]
+// CHECK: memref.subview %[[X]]
+// CHECK: scf.for
+func.func @until(%n: index, %x: memref<4x?xf32>, %row: memref<i32>, %y: memref<?xf32>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %no = arith.constant false
+  %yes = arith.constant true
+  %limit = arith.constant 1.0 : f32
+  %end = scf.for %i = %c0 to %c9 step %c1 iter_args(%done = %no) -> (i1) {
+    %next = scf.if %done -> (i1) {
+      scf.yield %yes : i1
+    } else {
+      %r = memref.load %row[] : memref<i32>
+      %at = arith.index_cast %r : i32 to index
+      %line = memref.subview %x[%at, 0] [1, %n] [1, 1] : memref<4x?xf32> to memref<?xf32, strided<[1], offset: ?>>
+      linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+          ins(%line : memref<?xf32, strided<[1], offset: ?>>) outs(%y : memref<?xf32>) {
+      ^bb0(%a: f32, %b: f32):
+        %s = arith.addf %a, %b : f32
+        linalg.yield %s : f32
+      }
+      %first = memref.load %y[%c0] : memref<?xf32>
+      %over = arith.cmpf ogt, %first, %limit : f32
+      scf.yield %over : i1
+    }
+    scf.yield %next : i1
+  }
+  return
+}
+
+// -----
+// Both branches write to one buffer, each under its own guard.
+// CHECK-LABEL: func.func @either(
+// CHECK: %[[R:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?xf32>
+// CHECK: launch_func @kernels::@either_0 {{.*}}%[[R]] : memref<?xf32>, %[[THEN:.*]] : memref<i1>)
+// CHECK: launch_func @kernels::@either_1 {{.*}}%[[R]] : memref<?xf32>, %[[ELSE:.*]] : memref<i1>)
+// CHECK: launch_func @kernels::@either_2 {{.*}}%[[R]] : memref<?xf32>, %{{.*}} : memref<?xf32>)
+func.func @either(%n: index, %c: memref<i1>, %x: memref<?xf32>, %y: memref<?xf32>) attributes {route.entry = "route"} {
+  %zero = arith.constant 0.0 : f32
+  %is = memref.load %c[] : memref<i1>
+  %r = scf.if %is -> (memref<?xf32>) {
+    %own = memref.alloc(%n) {alignment = 64 : i64} : memref<?xf32>
+    linalg.fill ins(%zero : f32) outs(%own : memref<?xf32>)
+    scf.yield %own : memref<?xf32>
+  } else {
+    scf.yield %x : memref<?xf32>
+  }
+  memref.copy %r, %y : memref<?xf32> to memref<?xf32>
+  return
+}
