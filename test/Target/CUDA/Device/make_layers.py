@@ -20,6 +20,8 @@ LAYERS = {
     "transposed": dict(experts=16, hidden=256, inner=136),
     "half": dict(experts=8, hidden=256, inner=128),
     "gated_half": dict(experts=8, hidden=264, inner=136),
+    "expert_choice": dict(experts=8, hidden=256, inner=136),
+    "capacity": dict(experts=8, hidden=256, inner=136),
 }
 # Those with all forms of their products, of which layers.py then runs each.
 TUNABLE = {"moe/qwen3", "moe/gpt_oss", "transposed", "gated_half"}

@@ -68,6 +68,30 @@ router gate(logits) {{
   return choose {k} of experts per token by logits weight softmax(logits over chosen)
 }}
 """
+EXPERT_CHOICE = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  let s = softmax(logits over experts)
+  return choose {k} of token per experts by s weight s
+}}
+"""
+LIMITED = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  return choose {k} of token per experts where logits > -0.5 by (logits, token) weight logits
+}}
+"""
+# Tokens choose two experts, and an expert keeps the first of those who chose it.
+CAPACITY = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+let first = choose 2 of experts per token by logits weight softmax(logits over chosen)
+router gate(logits) {{
+  return choose {k} of first per experts by (-first.rank, -token) weight first.weight
+}}
+"""
 
 
 def routers():
@@ -104,6 +128,11 @@ def routers():
     # Exact functions.
     yield make("functions-16-4", FUNCTIONS, 16, 4)
     yield make("functions-100-4", FUNCTIONS, 100, 4)
+    yield make("expert-choice-64-1024", EXPERT_CHOICE, 64, 1024, bench=True, token_choice=False)
+    yield make("expert-choice-8-5000", EXPERT_CHOICE, 8, 5000, token_choice=False)
+    yield make("expert-choice-7-3-bf16", EXPERT_CHOICE, 7, 3, type="bf16", token_choice=False)
+    yield make("expert-choice-limited-6", LIMITED, 6, 100, token_choice=False)
+    yield make("capacity-16-300", CAPACITY, 16, 300, token_choice=False)
 
 
 def write_bias(path, experts):
