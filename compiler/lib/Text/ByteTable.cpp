@@ -6,13 +6,12 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 #include <unordered_map>
 
 namespace route::text {
 
-size_t ByteTable::bytes() const {
-  return 4 * common.size() + 8 * comb.size() + 2 * reports.size() +
+size_t ByteTable::size() const {
+  return 4 * bytes.size() + 4 * rows.size() + 4 * comb.size() +
          2 * outcomes.size() + 4 * resume.size();
 }
 
@@ -38,11 +37,12 @@ struct ContinuationHash {
 
 /// The report of states inside characters.
 constexpr uint32_t inCharacter = 0xFFFF;
+constexpr uint32_t noClass = 0xFF; // of a place that nobody has
 /// Entries up to which no nearer row is looked for, and above which a state
 /// takes a row of its own while rows last.
-constexpr unsigned nearEnough = 6, maxEntries = 24;
-constexpr size_t maxRows = 128, maxRowEntries = 65000;
-constexpr uint32_t maxBase = 0xFFFE;
+constexpr unsigned nearEnough = 6, maxEntries = 64;
+constexpr size_t maxRows = 128;
+constexpr uint32_t maxBase = 0xFEFE;
 
 class Packer {
 public:
@@ -51,7 +51,6 @@ public:
 
   bool run() {
     table = ByteTable();
-    rowLimit = std::min(maxRows, maxRowEntries / (countColumns() + 1));
     if (!spell())
       return false;
     classify();
@@ -60,19 +59,6 @@ public:
 
 private:
   static uint32_t byteState(uint32_t charState) { return charState + 1; }
-
-  /// The bytes that the alphabet tells apart: no table has more classes.
-  size_t countColumns() const {
-    std::set<std::vector<Alphabet::Edge>> columns;
-    for (unsigned byte = 0; byte < 256; ++byte) {
-      std::vector<Alphabet::Edge> column{alphabet.first(byte)};
-      if ((byte & 0xC0) == 0x80)
-        for (const Alphabet::TrieNode &node : alphabet.getTrie())
-          column.push_back(node[byte & 0x3F]);
-      columns.insert(std::move(column));
-    }
-    return columns.size();
-  }
 
   uint32_t addRow(const Row &row) {
     auto [entry, fresh] = rowNumbers.try_emplace(row, rows.size());
@@ -93,7 +79,7 @@ private:
         best = r;
       }
     }
-    if (fewest > maxEntries && rows.size() < rowLimit)
+    if (fewest > maxEntries && rows.size() < maxRows)
       best = addRow(row);
     state.row = best;
     state.entries.clear();
@@ -131,7 +117,7 @@ private:
     ByteState state;
     state.report = inCharacter;
     if (common->second >= 32 &&
-        (rowNumbers.count(even) || rows.size() < rowLimit))
+        (rowNumbers.count(even) || rows.size() < maxRows))
       state.row = addRow(even);
     describe(row, state);
     states.push_back(std::move(state));
@@ -228,12 +214,14 @@ private:
       for (auto [byte, target] : state.entries)
         if (examples[classes[byte]] == byte)
           byClass.push_back({classes[byte], target});
+      if (reporting(state))
+        byClass.push_back({table.classCount, state.report});
       state.entries = std::move(byClass);
     }
   }
 
-  bool reporting(uint32_t s) const {
-    return states[s].report && states[s].report != inCharacter;
+  static bool reporting(const ByteState &state) {
+    return state.report && state.report != inCharacter;
   }
 
   /// Chooses a base for each state, the fullest first; state 0 keeps base 0.
@@ -250,7 +238,7 @@ private:
     base.assign(states.size(), 0);
     for (uint32_t s : order) {
       const Entries &entries = states[s].entries;
-      uint32_t &first = firstFree[reporting(s)];
+      uint32_t &first = firstFree[reporting(states[s])];
       while (first <= maxBase && baseTaken[first])
         first += 2;
       auto fits = [&](uint32_t b) {
@@ -279,34 +267,30 @@ private:
     table.stateCount = states.size();
     table.rowCount = rows.size();
     std::vector<uint32_t> base;
-    if (rows.size() * classCount > maxRowEntries ||
-        dfa.reports.size() >= 0x7FFE || dfa.outcomes.size() > 0xFFFF ||
+    if (rows.size() > 256 || classCount >= noClass ||
+        dfa.reports.size() >= 0x7FFE || dfa.outcomes.size() > 0x7FFF ||
         !chooseBases(base))
       return false;
-    // Rows follow the 64 words of classes.
-    auto word = [&](uint32_t s) {
-      return base[s] | (64 + states[s].row * classCount) << 16;
-    };
+    auto word = [&](uint32_t s) { return base[s] | states[s].row << 16; };
     uint32_t bases = *std::max_element(base.begin(), base.end()) + 1;
-    table.comb.assign(bases + classCount, uint64_t(UINT32_MAX) << 32);
-    table.reports.assign(bases, 0);
-    for (uint32_t s = 0; s < states.size(); ++s) {
-      table.reports[base[s]] = states[s].report;
+    table.comb.assign(bases + classCount + 1, noClass);
+    for (uint32_t s = 0; s < states.size(); ++s)
       for (auto [cls, target] : states[s].entries)
-        table.comb[base[s] + cls] = word(target) | uint64_t(word(s)) << 32;
-    }
-    for (unsigned byte = 0; byte < 256; byte += 4)
-      table.common.push_back(classes[byte] | classes[byte + 1] << 8 |
-                             classes[byte + 2] << 16 | classes[byte + 3] << 24);
-    for (const Row &row : rows)
-      for (uint32_t cls = 0; cls < classCount; ++cls)
-        table.common.push_back(word(row[examples[cls]]));
+        table.comb[base[s] + cls] =
+            (cls == classCount ? target : word(target)) << 8 | cls;
+    for (uint8_t cls : classes)
+      table.bytes.push_back(cls | cls * table.rowCount << 16);
+    for (uint32_t cls = 0; cls < classCount; ++cls)
+      for (const Row &row : rows)
+        table.rows.push_back(word(row[examples[cls]]));
     table.start = word(byteState(dfa.start));
     table.middle = word(byteState(dfa.middle));
     for (const CharDfa::Report &report : dfa.reports) {
       // Elements 0 and 4 differ in context::word alone.
       table.readsWords |= report[0] != report[4] || report[3] != report[5];
-      table.outcomes.insert(table.outcomes.end(), report.begin(), report.end());
+      for (uint32_t outcome : report)
+        table.outcomes.push_back(outcome |
+                                 (dfa.outcomes[outcome].final ? 0x8000 : 0));
     }
     for (const CharDfa::Outcome &outcome : dfa.outcomes)
       table.resume.push_back(word(byteState(outcome.resume)));
@@ -316,7 +300,6 @@ private:
   const CharDfa &dfa;
   const Alphabet &alphabet;
   ByteTable &table;
-  size_t rowLimit = 0;
   std::vector<Row> rows;
   std::map<Row, uint32_t> rowNumbers;
   std::vector<ByteState> states;

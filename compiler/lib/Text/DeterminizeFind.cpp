@@ -1,7 +1,8 @@
 // One match after the other.
 // The subset construction with order: a state is a list of threads by priority,
 // those that began further left first. When a thread matches, those behind it
-// are cut and nothing new begins; when none is left the match is final.
+// are cut and nothing new begins; when none is left the match is final, at once
+// or where the last of them ends.
 #include "route/Text/Dfa.h"
 
 #include <map>
@@ -97,12 +98,15 @@ private:
     return entry->second;
   }
 
+  /// Where each class leads, or `nowhere` where a match in front of it is final
+  /// already.
   std::vector<uint32_t> step(const Key &key) {
-    std::vector<uint32_t> row(alphabet.size());
+    std::vector<uint32_t> row(alphabet.size(), nowhere);
     for (uint8_t next : alphabet.distinctContexts()) {
       std::vector<uint32_t> readers;
       bool open;
-      resolve(key, next, readers, open);
+      if (resolve(key, next, readers, open) && readers.empty())
+        continue;
       std::vector<std::vector<uint32_t>> threads(alphabet.size());
       for (uint32_t reader : readers)
         for (uint32_t cls :
@@ -128,11 +132,11 @@ private:
     Key key = *keys[state];
     CharDfa::Report report{};
     for (size_t i = 0; i < contextCount; ++i) {
-      std::vector<uint32_t> unused;
+      std::vector<uint32_t> readers;
       bool open;
-      if (uint32_t matched = resolve(key, contextValues[i], unused, open))
-        report[i] =
-            reports.outcome({{matched - 1}, stateFor({{}, key.before, true})});
+      if (uint32_t matched = resolve(key, contextValues[i], readers, open))
+        report[i] = reports.outcome(
+            {{matched - 1}, stateFor({{}, key.before, true}), readers.empty()});
     }
     std::vector<uint32_t> row = step(key);
 
@@ -148,9 +152,11 @@ private:
     made.row = entry->second;
     made.report = reports.report(report);
     for (uint32_t cls = 0; cls < alphabet.size(); ++cls)
-      if (row[cls] != dfa.rows[made.row][cls])
+      if (row[cls] != nowhere && row[cls] != dfa.rows[made.row][cls])
         made.overrides.push_back({cls, row[cls]});
   }
+
+  static constexpr uint32_t nowhere = UINT32_MAX;
 
   const Nfa &nfa;
   const Alphabet &alphabet;

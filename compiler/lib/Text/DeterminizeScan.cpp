@@ -197,7 +197,7 @@ private:
       if (waiting)
         append(fired, resolve(key.leaves, key.before, contextValues[i]).fired);
       normalize(fired);
-      report[i] = reports.outcome({std::move(fired), 0});
+      report[i] = reports.outcome({std::move(fired), 0, false});
     }
     return reports.report(report);
   }

@@ -11,9 +11,9 @@
 enum { longestQuarter = 2048, shortestQuarter = 24, longestWarm = 48 };
 
 typedef struct {
-  const uint32_t *common; /* begins with the classes of bytes */
-  const uint64_t *comb;
-  const uint16_t *reports, *outcomes;
+  const uint32_t *bytes, *rows, *comb;
+  uint32_t classCount;
+  const uint16_t *outcomes;
   const uint8_t *wordBlocks, *wordBits;
   const uint8_t *end; /* of the text */
   const uint64_t *masks;
@@ -21,11 +21,21 @@ typedef struct {
 } Table;
 
 INLINE uint32_t step(const Table *t, uint32_t state, uint8_t byte) {
-  uint32_t cls = ((const uint8_t *)t->common)[byte];
-  uint64_t own = t->comb[(state & 0xFFFF) + cls];
-  uint32_t common = t->common[(state >> 16) + cls];
-  return __builtin_unpredictable((uint32_t)(own >> 32) == state) ? (uint32_t)own
-                                                                 : common;
+  uint32_t word = t->bytes[byte], sum = state + word;
+  uint32_t own = t->comb[sum & 0xFFFF], common = t->rows[sum >> 16];
+  return __builtin_unpredictable((uint8_t)own == (uint8_t)word) ? own >> 8
+                                                                : common;
+}
+
+/* What a state that reports something, an odd one, reports. */
+INLINE uint32_t reportOf(const Table *t, uint32_t state) {
+  return t->comb[(state & 0xFFFF) + t->classCount] >> 8;
+}
+
+/* Whether a character has begun that has not ended, or what came is no UTF-8:
+   then a byte of ASCII is none either. */
+INLINE int isInside(const Table *t, uint32_t state) {
+  return (step(t, state, ' ') & 0xFFFF) == 0;
 }
 
 /* What `state`, entered in front of p, has to say about what follows there. */
@@ -39,7 +49,7 @@ static __attribute__((noinline)) void route_text_report(const Table *t,
                                                         const uint8_t *p,
                                                         uint64_t *found) {
   const uint64_t *mask =
-      t->masks + (int64_t)outcome(t, t->reports[state & 0xFFFF], p) * t->words;
+      t->masks + (int64_t)outcome(t, reportOf(t, state), p) * t->words;
   for (int64_t w = 0; w < t->words; ++w)
     found[w] |= mask[w];
 }
@@ -149,8 +159,8 @@ void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
                      const uint64_t *masks, uint32_t start, uint32_t middle,
                      int64_t words, uint64_t *found) {
   const uint8_t *p = text, *end = text + size;
-  const Table table = {common,   comb, reports, outcomes, wordBlocks,
-                       wordBits, end,  masks,   words};
+  const Table table = {bytes,      rows,     comb, classCount, outcomes,
+                       wordBlocks, wordBits, end,  masks,      words};
   const Table *t = &table;
   for (int64_t w = 0; w < words; ++w)
     found[w] = 0;
@@ -168,7 +178,7 @@ void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
       return;
   }
   state = walk(t, p, end, state, found);
-  if (__builtin_expect(reports[state & 0xFFFF] != 0xFFFF, 1))
+  if (!UNLIKELY(isInside(t, state)))
     return;
   /* Not UTF-8: once more, a character at a time. */
   for (int64_t w = 0; w < words; ++w)
@@ -206,8 +216,8 @@ int64_t route_text_find(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
                         uint32_t start, const uint32_t *resume,
                         const uint32_t *lengths, int64_t *covered) {
   const uint8_t *end = text + size;
-  const Table table = {common,   comb, reports, outcomes, wordBlocks,
-                       wordBits, end,  0,       0};
+  const Table table = {bytes,      rows,     comb, classCount, outcomes,
+                       wordBlocks, wordBits, end,  0,          0};
   const Table *t = &table;
   int64_t count = 0, inside = 0, matchEnd = 0;
   uint32_t state = start, match = 0;
@@ -217,12 +227,13 @@ int64_t route_text_find(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
     at += length;
     int final = 0;
     if (UNLIKELY(state & 1)) {
-      uint16_t report = reports[state & 0xFFFF];
+      uint32_t report = reportOf(t, state);
       final = report >> 15;
       uint32_t now = outcome(t, report & 0x7FFF, text + at);
       if (now) {
-        match = now;
+        match = now & 0x7FFF;
         matchEnd = at;
+        final |= now >> 15;
       }
     }
     if (match && (final || at == size)) {

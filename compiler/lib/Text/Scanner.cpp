@@ -214,10 +214,10 @@ void Scanner::scanBits(std::string_view text, uint64_t *found) const {
     if (!asked)
       continue;
     const ByteTable &t = pass.table;
-    route_text_scan(bytesOf(text), text.size(), t.common.data(), t.comb.data(),
-                    t.reports.data(), t.outcomes.data(), cuts.blocks.data(),
-                    cuts.bits.data(), pass.masks.data(), t.start, t.middle,
-                    words, scratch);
+    route_text_scan(bytesOf(text), text.size(), t.bytes.data(), t.rows.data(),
+                    t.comb.data(), t.classCount, t.outcomes.data(),
+                    cuts.blocks.data(), cuts.bits.data(), pass.masks.data(),
+                    t.start, t.middle, words, scratch);
     for (uint32_t w = 0; w < words; ++w)
       found[w] |= scratch[w];
   }
@@ -337,10 +337,10 @@ static int64_t find(const Finder &finder, std::string_view text,
                     int64_t *covered) {
   const WordTables &cuts = wordTables();
   const ByteTable &t = finder.table;
-  return route_text_find(bytesOf(text), text.size(), t.common.data(),
-                         t.comb.data(), t.reports.data(), t.outcomes.data(),
-                         cuts.blocks.data(), cuts.bits.data(), t.start,
-                         t.resume.data(),
+  return route_text_find(bytesOf(text), text.size(), t.bytes.data(),
+                         t.rows.data(), t.comb.data(), t.classCount,
+                         t.outcomes.data(), cuts.blocks.data(),
+                         cuts.bits.data(), t.start, t.resume.data(),
                          covered ? finder.lengths.data() : nullptr, covered);
 }
 

@@ -46,7 +46,7 @@ func.func @strided(%texts: memref<?x!signal.text, strided<[?], offset: ?>>) -> !
 }
 
 // CHECK: llvm.func internal @[[SCAN]](
-// CHECK: llvm.mlir.global internal constant @route_scan_common
+// CHECK: llvm.mlir.global internal constant @route_scan_bytes
 // CHECK: llvm.func internal {{.*}}@route_text_scan(
 
 // Nothing outside the module is called, nothing is allocated but on the stack.

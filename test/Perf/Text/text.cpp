@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
     return std::printf("%s\n", error.c_str()), 1;
   size_t tables = 0;
   for (const Scanner::Pass &pass : scanner->passes)
-    tables += pass.table.bytes() + 8 * pass.masks.size();
+    tables += pass.table.size() + 8 * pass.masks.size();
   std::printf("%zu patterns, %zu texts of %zu bytes on average; %zu pass, %zu "
               "KB of tables, built in %.0f ms\n",
               predicates.size(), texts.size(),

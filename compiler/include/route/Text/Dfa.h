@@ -38,10 +38,12 @@ struct CharDfa {
   /// Per element of contextValues an index into outcomes.
   using Report = std::array<uint32_t, contextCount>;
   /// A scan: the numbers of the patterns that match up to here. A finder: the
-  /// preferred one, and the state to go on from behind its match.
+  /// preferred one, the state to go on from behind its match, and whether
+  /// nothing may be preferred to it any more.
   struct Outcome {
     std::vector<uint32_t> ids;
     uint32_t resume = 0;
+    bool final = false;
     auto operator<=>(const Outcome &) const = default;
   };
 

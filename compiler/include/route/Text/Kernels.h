@@ -15,9 +15,9 @@ extern "C" {
 /* The arrays of a ByteTable (ByteTable.h says what they hold) and of WordTables
    (Unicode.h), which may be null where ByteTable::readsWords is false. */
 #define ROUTE_TEXT_TABLE                                                       \
-  const uint32_t *common, const uint64_t *comb, const uint16_t *reports,       \
-      const uint16_t *outcomes, const uint8_t *wordBlocks,                     \
-      const uint8_t *wordBits
+  const uint32_t *bytes, const uint32_t *rows, const uint32_t *comb,           \
+      uint32_t classCount, const uint16_t *outcomes,                           \
+      const uint8_t *wordBlocks, const uint8_t *wordBits
 
 /* Sets in found[0 .. words) the rows of `masks`, `words` words each, that the
    outcomes on the text name. `found` has 4 * words elements, all used as

@@ -88,9 +88,10 @@ QuestionEmitter::tableArguments(OpBuilder &builder, StringRef name,
   auto add = [&](LLVM::GlobalOp global) {
     result.push_back(LLVM::AddressOfOp::create(builder, loc, global));
   };
-  add(addTable<uint32_t>(name + "_common", table.common));
-  add(addTable<uint64_t>(name + "_comb", table.comb));
-  add(addTable<uint16_t>(name + "_reports", table.reports));
+  add(addTable<uint32_t>(name + "_bytes", table.bytes));
+  add(addTable<uint32_t>(name + "_rows", table.rows));
+  add(addTable<uint32_t>(name + "_comb", table.comb));
+  result.push_back(constant(builder, loc, 32, table.classCount));
   add(addTable<uint16_t>(name + "_outcomes", table.outcomes));
   if (table.readsWords) {
     add(getWordBlocks());
