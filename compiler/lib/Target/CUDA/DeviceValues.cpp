@@ -11,6 +11,18 @@
 using namespace mlir;
 using namespace route;
 
+/// Whether memory is one of the module's arrays, which the host has.
+static bool isGlobal(Value memory) {
+  return memory.getDefiningOp<memref::GetGlobalOp>() != nullptr;
+}
+
+/// Whether the operation itself writes to memory of the device.
+static bool writes(Operation *op) {
+  if (auto store = dyn_cast<memref::StoreOp>(op))
+    return !isGlobal(store.getMemref());
+  return hasEffect<MemoryEffects::Write>(op);
+}
+
 /// Adds what a value of an operation with regions comes from; false for
 /// operations of other kinds.
 static bool addSources(Value value, llvm::SetVector<Value> &from) {
@@ -59,7 +71,7 @@ bool route::isOnDevice(Value value) {
       continue;
     }
     if (auto load = dyn_cast<memref::LoadOp>(op))
-      if (load.getMemref().getDefiningOp<memref::GetGlobalOp>()) {
+      if (isGlobal(load.getMemref())) {
         from.insert_range(load.getIndices());
         continue;
       }
@@ -82,8 +94,7 @@ bool route::launches(Operation *op) {
 bool route::writesMemory(Operation *op) {
   return op
       ->walk([](Operation *inner) {
-        return isa<gpu::LaunchFuncOp>(inner) ||
-                       hasEffect<MemoryEffects::Write>(inner)
+        return isa<gpu::LaunchFuncOp>(inner) || writes(inner)
                    ? WalkResult::interrupt()
                    : WalkResult::advance();
       })
@@ -95,7 +106,7 @@ bool route::isSerial(Operation *op) {
     return false;
   return op
       ->walk([](Operation *inner) {
-        bool serial = hasEffect<MemoryEffects::Write>(inner) ||
+        bool serial = writes(inner) ||
                       llvm::any_of(inner->getOperands(), isOnDevice) ||
                       llvm::any_of(inner->getResults(), isOnDevice);
         return serial ? WalkResult::interrupt() : WalkResult::advance();

@@ -8,13 +8,14 @@ namespace route {
 
 /// Whether a value hangs on an element of a buffer, so that the host, which
 /// reads none, cannot know it. Of a buffer: whether its place or a size does.
-/// Tables of constants are read by the host too.
+/// The module's own arrays (tables of constants, choices of forms) are the
+/// host's.
 bool isOnDevice(mlir::Value value);
 
 /// Whether something in the operation launches a kernel.
 bool launches(mlir::Operation *op);
 
-/// Whether the operation, or one in it, writes to a buffer.
+/// Whether the operation, or one in it, launches or writes to a buffer.
 bool writesMemory(mlir::Operation *op);
 
 /// Whether the operation reads or writes elements, or computes with what only
