@@ -1,5 +1,5 @@
-// route-outline-serial: an entry's own code on elements of buffers becomes
-// kernels, and what hangs on elements stays on the device.
+// route-outline-serial: an entry's own code on elements becomes kernels.
+// What hangs on elements stays on the device.
 #include "DeviceValues.h"
 #include "KernelArguments.h"
 #include "ParallelLoops.h"

@@ -1,5 +1,5 @@
-// Which loops over buffers may run round by round in any order, and how others
-// become such.
+// Loops over buffers whose rounds may run in any order.
+// Others are made such where that gives the same bits.
 #include "ParallelLoops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

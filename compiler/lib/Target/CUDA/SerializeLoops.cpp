@@ -1,5 +1,5 @@
-// route-serialize-loops: loops that go item by item become plain code on
-// elements, which a kernel runs as a whole.
+// route-serialize-loops: loops that go item by item become plain code.
+// A kernel runs it as a whole.
 #include "DeviceValues.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

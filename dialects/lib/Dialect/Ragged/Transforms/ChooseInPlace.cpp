@@ -1,5 +1,4 @@
-// Choices as loops in the place of the operation, for code that one thread
-// runs.
+// Choices as loops in the place of the operation, for one thread.
 #include "Emit.h"
 #include "mlir/IR/IRMapping.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
