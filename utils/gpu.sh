@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks and measures code for GPUs. Made where the project is built, run where a GPU and torch are, here or elsewhere:
 #   utils/gpu.sh make FOLDER         compiles what is run there; FOLDER then has all of it, this script too
-#   FOLDER/gpu.sh check              routers and state bit for bit, layers, torch tensors, the compute sanitizer where it is
+#   FOLDER/gpu.sh check              routers, prompts and state bit for bit, layers, torch tensors, the sanitizer where it is
 #   FOLDER/gpu.sh measure [PEERS]    layers, routers and whole models beside other implementations, gates in all
 #                                    precisions, passes; some ten minutes
 set -euo pipefail
@@ -19,6 +19,7 @@ make_folder() {
   local jobs=() job
   python3 "$device/make_layers.py" "$build/bin/routec" "$root/stdlib" "$folder/small" & jobs+=($!)
   python3 "$device/make_routers.py" "$build/bin/routec" "$folder/routers" & jobs+=($!)
+  python3 "$device/prompts.py" make "$build/bin/routec" "$folder/prompts" & jobs+=($!)
   for each in layers gates passes; do
     python3 "$root/test/Perf/CUDA/$each.py" make "$build/bin/routec" "$folder/$each" & jobs+=($!)
   done
@@ -30,7 +31,7 @@ make_folder() {
   "$build/bin/routec" --target=cpu,cuda --cpu=v3 -Dexperts=16 -Dhidden=256 -Dinner=128 "$example/qwen3.route" \
     -o "$folder/models/tiny.so"
   "$build/bin/routec" --target=cpu,cuda --cpu=v3 "$device/Inputs/state.route" -o "$folder/state.so"
-  cp "$device"/{device,layers,routers,state}.py "$root/test/Examples/torch_layers.py" "$folder/scripts"
+  cp "$device"/{device,layers,prompts,routers,state}.py "$root/test/Examples/torch_layers.py" "$folder/scripts"
   mkdir -p "$folder/measure"
   cp "$root"/test/Perf/CUDA/*.py "$folder/measure"
   cp "$example"/{layers,compare}.py "$folder/example"
@@ -45,6 +46,7 @@ case $1 in
 check)
   python3 "$here/scripts/routers.py" "$here/routers"
   python3 "$here/scripts/state.py" "$here/state.so"
+  python3 "$here/scripts/prompts.py" "$here/prompts"
   python3 "$here/scripts/layers.py" "$here/small"
   python3 "$here/scripts/torch_layers.py" "$here/example" "$here/models/tiny.so" "$ROUTE_RUNTIME"
   if command -v compute-sanitizer > /dev/null; then

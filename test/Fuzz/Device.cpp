@@ -3,6 +3,7 @@
 #include "../../runtime/lib/cuda/Driver.h"
 #include "ContextBackend.h"
 
+#include <algorithm>
 #include <cstring>
 #include <dlfcn.h>
 
@@ -75,8 +76,26 @@ public:
 
 private:
   bool runsThere(uint32_t entry, const Values &inputs) const;
-  /// Tensors like those of `values`, on the GPU; false without memory.
-  bool move(Room &room, Values &values, std::vector<route_tensor> &tensors,
+  /// The entry's code for GPUs, or null.
+  const route_variant_desc *variantOf(uint32_t entry) const {
+    const route_entry_desc &what = desc.entries[entry];
+    for (uint64_t i = 0; i < what.num_variants; ++i)
+      if (what.variants[i].device == ROUTE_DEVICE_CUDA)
+        return &what.variants[i];
+    return nullptr;
+  }
+  /// Whether that has a port, numbered inputs first, in the host's memory.
+  bool isOnHost(uint32_t entry, uint64_t port) const {
+    const route_variant_desc *variant = variantOf(entry);
+    return variant &&
+           std::count(variant->host_ports,
+                      variant->host_ports + variant->num_host_ports, port);
+  }
+
+  /// Tensors like those of `values`, whose first is port `first`, on the GPU or
+  /// where they are; false without memory.
+  bool move(Room &room, uint32_t entry, uint64_t first, Values &values,
+            std::vector<route_tensor> &tensors,
             std::vector<route_argument> &arguments);
 
   Gpu gpu;
@@ -84,8 +103,8 @@ private:
 
 } // namespace
 
-bool DeviceBackend::move(Room &room, Values &values,
-                         std::vector<route_tensor> &tensors,
+bool DeviceBackend::move(Room &room, uint32_t entry, uint64_t first,
+                         Values &values, std::vector<route_tensor> &tensors,
                          std::vector<route_argument> &arguments) {
   const route_argument *host = values.arguments();
   size_t count = values.values.size();
@@ -102,6 +121,10 @@ bool DeviceBackend::move(Room &room, Values &values,
   };
   for (size_t i = 0; i < count; ++i) {
     Value &value = values.values[i];
+    if (isOnHost(entry, first + i)) {
+      arguments[i] = host[i];
+      continue;
+    }
     arguments[i] = {
         place(host[i].tensor, value.bytes(), value.size, tensors[2 * i]),
         place(host[i].known, value.known.data(), value.known.size(),
@@ -125,9 +148,16 @@ bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
   std::vector<route_argument> given, wanted;
   std::string filling(call.workspace_size, 0x5a);
   call.workspace = room.copy(filling.data(), filling.size());
-  if (!call.workspace || !move(room, inputs, in, given) ||
-      !move(room, outputs, out, wanted) || gpu.driver->CtxSynchronize())
+  const uint64_t numInputs = desc.entries[index].num_inputs;
+  if (!call.workspace || !move(room, index, 0, inputs, in, given) ||
+      !move(room, index, numInputs, outputs, out, wanted) ||
+      gpu.driver->CtxSynchronize())
     return failed(why, "what the call takes cannot be copied there");
+  AlignedMemory hostWorkspace;
+  if (!hostWorkspace.allocate(call.host_workspace_size))
+    return failed(why, "out of memory");
+  memset(hostWorkspace.get(), 0x5a, call.host_workspace_size);
+  call.host_workspace = hostWorkspace.get();
   call.inputs = given.data();
   call.outputs = wanted.data();
   call.num_outputs = desc.entries[index].num_outputs;
@@ -141,8 +171,9 @@ bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
   };
   for (size_t i = 0; i < outputs.values.size(); ++i)
     if (Value &value = outputs.values[i];
-        !back(wanted[i].tensor, value.bytes(), value.size) ||
-        !back(wanted[i].known, value.known.data(), value.known.size()))
+        !isOnHost(index, numInputs + i) &&
+        (!back(wanted[i].tensor, value.bytes(), value.size) ||
+         !back(wanted[i].known, value.known.data(), value.known.size())))
       return failed(why, "results cannot be copied back");
   return true;
 }
@@ -159,16 +190,14 @@ std::unique_ptr<Backend> route::fuzz::makeDevice(route_module *module,
 bool DeviceBackend::runsThere(uint32_t entry, const Values &inputs) const {
   // What a call leaves out cannot be made up there, and one that gives nothing
   // is a call on the CPU.
-  for (const Value &value : inputs.values)
-    if (!value.given)
-      return false;
   const route_entry_desc &what = desc.entries[entry];
-  if (what.num_inputs + what.num_outputs == 0)
-    return false;
-  for (uint64_t i = 0; i < what.num_variants; ++i)
-    if (what.variants[i].device == ROUTE_DEVICE_CUDA)
-      return true;
-  return false;
+  bool anythingThere = false;
+  for (uint64_t i = 0; i < what.num_inputs + what.num_outputs; ++i)
+    anythingThere |= !isOnHost(entry, i);
+  for (size_t i = 0; i < inputs.values.size(); ++i)
+    if (!inputs.values[i].given && !isOnHost(entry, i))
+      return false;
+  return anythingThere && variantOf(entry);
 }
 
 bool DeviceBackend::covers(uint32_t entry, const Values &inputs) {

@@ -47,6 +47,8 @@ bool ContextBackend::prepare(uint32_t index, Values &inputs, Values &outputs,
   if (route_call_sizes(context, index, &call, sizes.data(), &error) ||
       route_workspace_size(context, index, sizes.data(), 1,
                            &call.workspace_size, &error) ||
+      route_host_workspace_size(context, index, sizes.data(), 1,
+                                &call.host_workspace_size, &error) ||
       outputs.allocate(module, sizes.data(), &error))
     return failed(why, error.message);
   for (Value &value : outputs.values) {

@@ -25,6 +25,14 @@ struct FakeMap {
   unsigned rank, box[5], steps[5];
   int type, interleave, swizzle, promotion, fill;
 };
+struct FakeUpload {
+  void *to;
+  size_t size;
+  void *stream;
+};
+FakeUpload *uploads;
+int *numUploads;
+void **capturedStream;
 FakeLaunch *launches;
 FakeMap *lastMap;
 int *numLaunches, *allocations, *contexts, *pushed, *modules, *copies;
@@ -93,7 +101,8 @@ struct Fixture : top2::Fixture {
     entries.assign(desc.entries, desc.entries + desc.num_entries);
     variants.assign(entries[0].variants,
                     entries[0].variants + entries[0].num_variants);
-    variants.push_back({"sm_90a", gateOnDevice, 0, ROUTE_DEVICE_CUDA, 0});
+    variants.push_back(
+        {"sm_90a", gateOnDevice, 0, ROUTE_DEVICE_CUDA, 0, nullptr, 0, nullptr});
     entries[0].variants = variants.data();
     entries[0].num_variants = variants.size();
     desc.entries = entries.data();
@@ -408,6 +417,164 @@ void testBinaries() {
                ROUTE_ERROR_DESCRIPTOR, "lacks a binary");
 }
 
+/// Doubles what the host has of `x` into the host's workspace, uploads that and
+/// launches a kernel on it.
+int hostParts = 0;
+int32_t gateInParts(const route_invocation *call) {
+  ++hostParts;
+  const auto *x = static_cast<const float *>(call->inputs[0].data);
+  auto *doubled = static_cast<float *>(call->host_workspace);
+  const uint64_t count = static_cast<uint64_t>(call->axis_sizes[0]) * 4;
+  for (uint64_t i = 0; i < count; ++i)
+    doubled[i] = 2 * x[i];
+  route_launcher *launcher = call->env->launcher;
+  launcher->upload(launcher, call->workspace, doubled, count * sizeof(float));
+  launcher->upload(launcher, nullptr, nullptr, 0); // nothing
+  const void *workspace = call->workspace;
+  void *arguments[] = {&workspace};
+  launcher->launch(launcher, 1, 1, 128, arguments);
+  return 0;
+}
+uint64_t bytesOfHostPart(const int64_t *sizes, int64_t) {
+  return static_cast<uint64_t>(sizes[0]) * 4 * sizeof(float);
+}
+
+/// An entry that begins on the CPU: `x` is there and the outputs are on the
+/// GPU.
+void testParts() {
+  Fixture f;
+  const uint32_t hostPorts[] = {0};
+  route_variant_desc &variant = f.variants.back();
+  variant.fn = gateInParts;
+  variant.host_ports = hostPorts;
+  variant.num_host_ports = 1;
+  variant.host_workspace_size = bytesOfHostPart;
+  std::vector<route_port_desc> inputs(
+      f.entries[0].inputs, f.entries[0].inputs + f.entries[0].num_inputs);
+  const float half = 0.5f;
+  inputs[0].initial = &half; // so that calls may leave it out
+  f.entries[0].inputs = inputs.data();
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+
+  DeviceCall call;
+  call.x.tensor.device.device_type =
+      static_cast<decltype(call.x.tensor.device.device_type)>(1);
+  std::vector<int64_t> sizes(f.desc.num_axes);
+  CHECK_OK(route_call_sizes(f.context, top2::Gate, &call.call, sizes.data(),
+                            &error));
+  uint64_t size = 0, most = 0;
+  CHECK_OK(route_host_workspace_size(f.context, top2::Gate, sizes.data(), 1,
+                                     &size, &error));
+  // Its own, and what `x` takes where it is made up.
+  CHECK_EQUAL(size, 2 * 64u);
+  CHECK_OK(route_host_workspace_max(f.context, 3, 1, &most, &error));
+  CHECK_EQUAL(most, size);
+  sizes.assign(f.desc.num_axes, 3);
+  CHECK_OK(route_host_workspace_size(f.context, top2::Fill, sizes.data(), 1,
+                                     &size, &error));
+  CHECK_EQUAL(size, 0u);
+
+  // The GPU's workspace is memory of the host's here.
+  alignas(64) float workspace[64] = {}, hostWorkspace[32] = {};
+  call.call.workspace = workspace;
+  call.call.workspace_size = sizeof(workspace);
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_WORKSPACE,
+               "the host workspace has 0 bytes, entry 'gate' needs 64");
+  call.call.host_workspace = reinterpret_cast<char *>(hostWorkspace) + 4;
+  call.call.host_workspace_size = sizeof(hostWorkspace);
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_WORKSPACE,
+               "the host workspace is not aligned to 64 bytes");
+  call.call.host_workspace = hostWorkspace;
+  CHECK_EQUAL(hostParts, 0);
+  *numLaunches = 0;
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(hostParts, 1);
+  CHECK_EQUAL(*numLaunches, 1);
+  CHECK_EQUAL(*numUploads, 1);
+  CHECK(uploads[0].to == workspace && uploads[0].size == 48 &&
+        uploads[0].stream == &call);
+  const auto *x = static_cast<const float *>(call.x.tensor.data);
+  for (size_t i = 0; i < 12; ++i)
+    CHECK_EQUAL(workspace[i], 2 * x[i]);
+  CHECK_EQUAL(launches[0].firstArgument,
+              reinterpret_cast<long long>(workspace));
+
+  // What a call leaves out is made up in the host's memory.
+  call.inputs[0].tensor = nullptr;
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(workspace[0], 1.0f);
+  CHECK_EQUAL(workspace[11], 1.0f);
+  call.inputs[0].tensor = &call.x.tensor;
+
+  // Everything in the host's memory is a call on the CPU, as before.
+  GateCall host(3);
+  CHECK_OK(route_decide(f.context, top2::Gate, &host.call, &error));
+  host.checkPlan();
+  // Neither a mixture of another kind nor all on the GPU.
+  host.x.tensor.device.device_type = call.index.tensor.device.device_type;
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &host.call, &error),
+               ROUTE_ERROR_TENSOR_DEVICE,
+               "input 'x' is on device type 2, expected 1");
+  call.x.tensor.device.device_type = call.index.tensor.device.device_type;
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_TENSOR_DEVICE,
+               "input 'x' is on device type 2, expected 1: the CPU reads it "
+               "before the GPU starts");
+  call.x.tensor.device.device_type =
+      static_cast<decltype(call.x.tensor.device.device_type)>(1);
+  call.count.tensor.device.device_type = call.x.tensor.device.device_type;
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_TENSOR_DEVICE, "is on device type 1, expected 2");
+  call.count.tensor.device.device_type = call.index.tensor.device.device_type;
+
+  // Nothing runs where it is captured, or where that cannot be told; a copy
+  // that fails is told, and nothing is launched behind it.
+  hostParts = *numLaunches = 0;
+  *capturedStream = &call;
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_DEVICE,
+               "a call of 'gate' cannot be captured in a CUDA graph");
+  *capturedStream = nullptr;
+  setenv("FAKE_CUDA_FAIL", "cuStreamIsCapturing", 1);
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_DEVICE, "failed: CUDA_ERROR_LAUNCH_FAILED");
+  CHECK_EQUAL(hostParts, 0);
+  setenv("FAKE_CUDA_FAIL", "cuMemcpyHtoDAsync", 1);
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_DEVICE,
+               "entry 'gate' failed on the GPU: copying to the GPU: "
+               "CUDA_ERROR_LAUNCH_FAILED");
+  unsetenv("FAKE_CUDA_FAIL");
+  CHECK_EQUAL(hostParts, 1);
+  CHECK_EQUAL(*numLaunches, 0);
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(*pushed, 0);
+
+  // Descriptors that contradict themselves.
+  route_module *module = nullptr;
+  const uint32_t beyond[] = {9}, twice[] = {0, 0};
+  variant.host_ports = beyond;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "has port 9 in the host's memory, of 5");
+  variant.host_ports = twice;
+  variant.num_host_ports = 2;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "has port 0 in the host's memory");
+  variant.host_ports = hostPorts;
+  variant.num_host_ports = 1;
+  variant.device = ROUTE_DEVICE_CPU;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "is for the CPU and has a part for the");
+  variant.device = ROUTE_DEVICE_CUDA;
+  variant.num_host_ports = 0;
+  inputs[0].initial = nullptr;
+  inputs[0].type.element = ROUTE_TEXT;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "has the texts 'x' on a device");
+}
+
 void testContextWithout() {
   Fixture f;
   f.options.flags = 0;
@@ -473,11 +640,15 @@ int main(int argc, char **argv) {
   launches = static_cast<FakeLaunch *>(find("fake_launches"));
   lastMap = static_cast<FakeMap *>(find("fake_map"));
   numLaunches = static_cast<int *>(find("fake_num_launches"));
+  uploads = static_cast<FakeUpload *>(find("fake_uploads"));
+  numUploads = static_cast<int *>(find("fake_num_uploads"));
+  capturedStream = static_cast<void **>(find("fake_captured"));
   allocations = static_cast<int *>(find("fake_allocations"));
   contexts = static_cast<int *>(find("fake_contexts"));
   pushed = static_cast<int *>(find("fake_pushed"));
   modules = static_cast<int *>(find("fake_modules"));
   copies = static_cast<int *>(find("fake_copies"));
+  CHECK(uploads && numUploads && capturedStream);
   CHECK(launches && lastMap && numLaunches && allocations && contexts &&
         pushed && modules && copies);
   if (check::failures)
@@ -487,6 +658,7 @@ int main(int argc, char **argv) {
   testOtherGpu();
   testSharedCode();
   testBinaries();
+  testParts();
   testContextWithout();
   testFailures();
   checkNothingHeld();

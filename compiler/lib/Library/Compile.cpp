@@ -172,8 +172,8 @@ route::compileLibrary(ModuleOp module, const LibraryOptions &wanted) {
       emitDescription(context, *schema, options, *device);
   if (failed(description))
     return failure();
-  if (!device->entries.empty())
-    objects.push_back(std::move(device->object));
+  for (ObjectFile &object : device->objects)
+    objects.push_back(std::move(object));
   objects.push_back(std::move(*description));
   return objects;
 }

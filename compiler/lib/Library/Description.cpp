@@ -286,21 +286,38 @@ private:
                  llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
                                          {pointer}, false));
     return structOf({text(("x86-64-" + stringifyIsaLevel(level)).str()), fn,
-                     u64(featuresOf(level)), u32(ROUTE_DEVICE_CPU), u32(0)});
+                     u64(featuresOf(level)), u32(ROUTE_DEVICE_CPU), u32(0),
+                     null(), u64(0), null()});
   }
 
-  Constant *deviceVariant(const EntrySchema &row) {
+  Constant *deviceVariant(const EntrySchema &row, const DeviceEntry &entry) {
     auto pointer = llvm::PointerType::get(context, 0);
     Constant *fn =
         function("entry." + row.symbol + ".cuda",
                  llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
                                          {pointer}, false));
-    return structOf(
-        {text(kCudaArchitecture), fn, u64(0), u32(ROUTE_DEVICE_CUDA), u32(0)});
+    Constant *bytes =
+        entry.hasHostPart
+            ? function("bytes." + row.symbol + ".host", sizeType())
+            : null();
+    return structOf({text(kCudaArchitecture), fn, u64(0),
+                     u32(ROUTE_DEVICE_CUDA), u32(0), indices(entry.hostPorts),
+                     u64(entry.hostPorts.size()), bytes});
   }
 
-  bool runsOnDevice(const EntrySchema &row) {
-    return llvm::is_contained(device.entries, row.symbol);
+  /// What the device has of the entry, or null.
+  const DeviceEntry *onDevice(const EntrySchema &row) {
+    auto entry = llvm::find_if(device.entries, [&](const DeviceEntry &each) {
+      return each.symbol == row.symbol;
+    });
+    return entry == device.entries.end() ? nullptr : &*entry;
+  }
+
+  /// uint64_t bytes(const int64_t *axis_sizes, int64_t workers)
+  llvm::FunctionType *sizeType() {
+    llvm::Type *i64 = llvm::Type::getInt64Ty(context);
+    return llvm::FunctionType::get(
+        i64, {llvm::PointerType::get(context, 0), i64}, false);
   }
 
   Constant *deviceCode() {
@@ -330,9 +347,7 @@ private:
 
   /// The workspace that suffices for every variant.
   Constant *workspace(const EntrySchema &row) {
-    llvm::Type *i64 = llvm::Type::getInt64Ty(context);
-    auto *signature = llvm::FunctionType::get(
-        i64, {llvm::PointerType::get(context, 0), i64}, false);
+    llvm::FunctionType *signature = sizeType();
     auto *most =
         llvm::Function::Create(signature, llvm::GlobalValue::InternalLinkage,
                                "bytes." + row.symbol, module);
@@ -343,7 +358,7 @@ private:
       if (level != IsaLevel::V4Bf16 ||
           !llvm::is_contained(options.levels, IsaLevel::V4))
         suffixes.push_back(suffix(level));
-    if (runsOnDevice(row))
+    if (onDevice(row))
       suffixes.push_back(".cuda");
     for (const std::string &each : suffixes) {
       auto *callee = llvm::cast<llvm::Function>(
@@ -365,8 +380,8 @@ private:
     std::vector<Constant *> variants;
     for (IsaLevel level : bestFirst)
       variants.push_back(variant(row, level));
-    if (runsOnDevice(row))
-      variants.push_back(deviceVariant(row));
+    if (const DeviceEntry *entry = onDevice(row))
+      variants.push_back(deviceVariant(row, *entry));
     return structOf(
         {text(row.name), null(), ports(row.inputs), u64(row.inputs.size()),
          ports(row.outputs), u64(row.outputs.size()), indices(row.reads),

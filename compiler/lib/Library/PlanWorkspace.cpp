@@ -112,8 +112,14 @@ private:
           buffer.end = std::max(buffer.end, last[reader]);
         }
     }
+    for (Buffer &buffer : buffers)
+      if (buffer.op->hasAttr(kKeptAttr)) {
+        buffer.begin = 0;
+        buffer.end = number;
+      }
     llvm::sort(buffers, [](const Buffer &x, const Buffer &y) {
-      return x.begin < y.begin;
+      bool keptX = x.op->hasAttr(kKeptAttr), keptY = y.op->hasAttr(kKeptAttr);
+      return keptX != keptY ? keptX : x.begin < y.begin;
     });
     for (Buffer &buffer : buffers) {
       unsigned slot = 0;
@@ -226,6 +232,9 @@ private:
     if (isa<arith::MulIOp>(op) && value.getType().isIndex())
       return multiply(op->getLoc(), mapping.lookup(op->getOperand(0)),
                       mapping.lookup(op->getOperand(1)));
+    if (isa<arith::AddIOp>(op) && value.getType().isIndex())
+      return add(op->getLoc(), mapping.lookup(op->getOperand(0)),
+                 mapping.lookup(op->getOperand(1)));
     return b.clone(*op, mapping)
         ->getResult(cast<OpResult>(value).getResultNumber());
   }

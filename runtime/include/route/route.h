@@ -238,7 +238,15 @@ typedef struct route_trace {
 
 /* Zero-initialise, set struct_size, then what you need. Outputs must overlap
  * neither inputs nor each other. Text in outputs points into the inputs or the
- * module. */
+ * module.
+ *
+ * On a GPU all tensors are there but for the ports that the entry's variant
+ * lists in `host_ports`, which are in the host's memory: texts, and what is
+ * read with them. Such a call first runs its part for the CPU, in this thread
+ * and with parallel_for, then copies what that gave, starts the GPU's part and
+ * returns. Pageable memory (inputs of the host, host_workspace) may be changed
+ * when it returns; pinned memory, once the stream has got there. A stream that
+ * is being captured is refused: replays would not run the CPU's part. */
 typedef struct route_call {
   uint64_t struct_size; /* sizeof(route_call) */
   const route_argument *inputs;
@@ -253,9 +261,12 @@ typedef struct route_call {
   void *stream;            /* CUstream of device entries */
   route_parallel_fn parallel_for; /* null: loops run in the calling thread */
   void *pool;
-  int64_t workers;    /* of parallel_for: worker numbers stay below it */
-  route_trace *trace; /* null: none. A trace that does not fit fails the call
-                         after its outputs are written */
+  int64_t workers;      /* of parallel_for: worker numbers stay below it */
+  route_trace *trace;   /* null: none. A trace that does not fit fails the call
+                           after its outputs are written */
+  void *host_workspace; /* of calls on a GPU, in the host's memory; as workspace
+                           is */
+  uint64_t host_workspace_size; /* at least route_host_workspace_size's */
 } route_call;
 
 /* Sizes by axis index as the call's inputs (and outputs, where given) tell
@@ -294,6 +305,16 @@ ROUTE_API route_status route_workspace_size(const route_context *context,
 ROUTE_API route_status route_workspace_max(const route_context *context,
                                            int64_t largest, int64_t workers,
                                            uint64_t *size, route_error *error);
+
+/* The same of the host's memory that calls on a GPU need: 0 for an entry that
+ * has no part for the CPU there. */
+ROUTE_API route_status route_host_workspace_size(
+    const route_context *context, uint32_t entry, const int64_t *axis_sizes,
+    int64_t workers, uint64_t *size, route_error *error);
+ROUTE_API route_status route_host_workspace_max(const route_context *context,
+                                                int64_t largest,
+                                                int64_t workers, uint64_t *size,
+                                                route_error *error);
 
 /* Runs a router or a route: one mechanism under two names that read well. */
 ROUTE_API route_status route_decide(route_context *context, uint32_t entry,

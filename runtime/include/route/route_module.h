@@ -28,7 +28,9 @@
  *   - Where a variant is for a device, inputs, outputs, parameters and the
  *     workspace are in its memory, aligned to 16 bytes, and parameters are
  *     row-major, those in 4 bits as bf16, whatever layout variants for the CPU
- *     read. Values of inputs have not been looked at.
+ *     read. Values of inputs have not been looked at. Ports that the variant
+ *     lists in `host_ports` are in memory of the host, as those of variants for
+ *     the CPU are, and their values have been looked at.
  *
  * What an entry function promises
  *   - It is re-entrant, allocates nothing, does no input or output, never
@@ -50,7 +52,7 @@ extern "C" {
 /* Changes with any change to a struct in this file, except that fields may be
  * added at the end of route_module_desc, route_env and route_invocation, and
  * with what a host has to know to give an input. */
-#define ROUTE_MODULE_ABI_VERSION 4u
+#define ROUTE_MODULE_ABI_VERSION 5u
 #define ROUTE_MODULE_MAGIC 0x54554f52u /* "ROUT" in a little-endian word */
 #define ROUTE_MODULE_SYMBOL "route_module_v1"
 
@@ -398,6 +400,10 @@ typedef struct route_launcher {
    * argument. Zeros where a size is 0 or where it fails. */
   void (*tensor_map)(struct route_launcher *launcher,
                      const route_tensor_map_request *request, void *map);
+  /* Copies bytes of the host to the device. Pageable memory has been read when
+   * it returns; pinned memory is read when the stream gets there. */
+  void (*upload)(struct route_launcher *launcher, void *to, const void *from,
+                 uint64_t size);
 } route_launcher;
 
 /* Bytes of state cells that an event changes. */
@@ -437,6 +443,8 @@ typedef struct route_invocation {
   void *const *state;          /* by state index; const but for `writes` */
   void *workspace;             /* workspace_size bytes, contents undefined */
   const route_env *env;
+  void *host_workspace; /* of a variant for a device, host_workspace_size bytes
+                           of the host's memory; else null */
 } route_invocation;
 
 /* Returns 0; anything else makes the call fail with that number in the message
@@ -468,6 +476,14 @@ typedef struct route_variant_desc {
   uint64_t features; /* enum route_cpu_feature, or-ed */
   uint32_t device;   /* enum route_device */
   uint32_t reserved; /* 0 */
+  /* Of a variant for a device that begins on the host: the ports that are in
+   * the host's memory, ascending; inputs by number, then outputs. Texts are
+   * there always. */
+  const uint32_t *host_ports;
+  uint64_t num_host_ports;
+  /* Bytes of the host's memory that such a variant needs for these sizes and
+   * this many workers, or null: none. */
+  uint64_t (*host_workspace_size)(const int64_t *axis_sizes, int64_t workers);
 } route_variant_desc;
 
 enum route_entry_kind {
@@ -563,11 +579,11 @@ ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 24);
 ROUTE_LAYOUT_CHECK(sizeof(route_device_binary) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_tensor_map_request) == 128);
-ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 24);
+ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 32);
 ROUTE_LAYOUT_CHECK(sizeof(route_changes) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_env) == 72);
-ROUTE_LAYOUT_CHECK(sizeof(route_invocation) == 56);
-ROUTE_LAYOUT_CHECK(sizeof(route_variant_desc) == 32);
+ROUTE_LAYOUT_CHECK(sizeof(route_invocation) == 64);
+ROUTE_LAYOUT_CHECK(sizeof(route_variant_desc) == 56);
 ROUTE_LAYOUT_CHECK(sizeof(route_entry_desc) == 112);
 ROUTE_LAYOUT_CHECK(sizeof(route_module_desc) == 216);
 #undef ROUTE_LAYOUT_CHECK

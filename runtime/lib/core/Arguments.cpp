@@ -14,11 +14,13 @@ namespace {
 struct Named {
   const route_port_desc &port;
   const char *side;
+  bool onHost; ///< in calls on a GPU too
 };
 
 constexpr int32_t deviceCpu = 1, deviceCuda = 2, deviceCudaHost = 3;
 
-/// Where the tensors of a call are: all on the CPU, or all on one GPU.
+/// Where the tensors of a call are: all on the CPU, or all on one GPU but for
+/// ports that are the host's.
 struct Place {
   int gpu;            ///< that of the context, or -1: it has none
   int32_t device = 0; ///< that of the first tensor; 0 before it
@@ -83,10 +85,15 @@ static route_status checkPlacement(Named named, const route_tensor &tensor,
     kind = deviceCpu;
   if (place.device == 0)
     place.device = kind;
-  if (kind != place.device || (kind != deviceCpu && kind != deviceCuda))
-    return FAIL(ROUTE_ERROR_TENSOR_DEVICE, "is on device type %d, expected %d",
-                tensor.device.device_type,
-                place.device == deviceCuda ? deviceCuda : deviceCpu);
+  int32_t expected =
+      named.onHost || place.device != deviceCuda ? deviceCpu : deviceCuda;
+  if (kind != expected)
+    return FAIL(ROUTE_ERROR_TENSOR_DEVICE,
+                "is on device type %d, expected %d%s",
+                tensor.device.device_type, expected,
+                named.onHost && place.device == deviceCuda
+                    ? ": the CPU reads it before the GPU starts"
+                    : "");
   if (kind == deviceCuda && place.gpu >= 0 &&
       tensor.device.device_id != place.gpu)
     return FAIL(ROUTE_ERROR_TENSOR_DEVICE,
@@ -213,6 +220,23 @@ static bool isOfListsLeftOut(const route_entry_desc &entry,
   return false;
 }
 
+/// The device of a call of an entry that has ports of the host's on a GPU: that
+/// of the first other tensor.
+static int32_t findDevice(const route_entry_desc &entry, const EntryInfo &info,
+                          const route_call &call) {
+  for (uint64_t i = 0; i < call.num_inputs + call.num_outputs; ++i) {
+    const route_argument &argument = i < call.num_inputs
+                                         ? call.inputs[i]
+                                         : call.outputs[i - call.num_inputs];
+    uint64_t port =
+        i < call.num_inputs ? i : entry.num_inputs + i - call.num_inputs;
+    if (argument.tensor && !info.isOnHost(port))
+      return argument.tensor->device.device_type == deviceCuda ? deviceCuda
+                                                               : deviceCpu;
+  }
+  return deviceCpu;
+}
+
 route_status route::checkArguments(const route_context &context, uint32_t index,
                                    const route_call &call, bool partial,
                                    Arguments &arguments, route_error *error) {
@@ -236,6 +260,9 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
   memcpy(arguments.sizes, info.baseSizes.data(),
          info.baseSizes.size() * sizeof(int64_t));
   Place place = {context.device ? context.device->gpu() : -1};
+  if (!info.hostPorts.empty())
+    place.device = findDevice(entry, info, call);
+  auto isOnHost = [&](uint64_t port) { return info.isOnHost(port); };
   auto check = [&](Named named, const route_argument &argument, uint64_t i,
                    route_buffer &buffer) {
     buffer = {nullptr, nullptr};
@@ -253,8 +280,8 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
                     : "is missing: it has no default and cannot be unknown");
   };
   for (uint64_t i = 0; i < entry.num_inputs; ++i)
-    if (route_status status = check({entry.inputs[i], "input"}, call.inputs[i],
-                                    i, arguments.buffers[i]))
+    if (route_status status = check({entry.inputs[i], "input", isOnHost(i)},
+                                    call.inputs[i], i, arguments.buffers[i]))
       return status;
   if (route_status status =
           deriveSizes(module, info.dynamicAxes, arguments.sizes, false, error))
@@ -262,7 +289,8 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
   route_buffer *outputs = arguments.buffers + entry.num_inputs;
   for (uint64_t i = 0; outputsGiven && i < entry.num_outputs; ++i)
     if (route_status status =
-            check({entry.outputs[i], "output"}, call.outputs[i], i, outputs[i]))
+            check({entry.outputs[i], "output", isOnHost(entry.num_inputs + i)},
+                  call.outputs[i], i, outputs[i]))
       return status;
   if (route_status status =
           deriveSizes(module, info.dynamicAxes, arguments.sizes, true, error))
@@ -270,15 +298,15 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
 
   for (uint64_t i = 0; i < entry.num_inputs; ++i)
     if (const route_tensor *known = call.inputs[i].known)
-      if (route_status status =
-              checkKnown({entry.inputs[i], "input"}, *known, arguments.sizes,
-                         place, arguments.buffers[i].known, error))
+      if (route_status status = checkKnown(
+              {entry.inputs[i], "input", isOnHost(i)}, *known, arguments.sizes,
+              place, arguments.buffers[i].known, error))
         return status;
   for (uint64_t i = 0; outputsGiven && i < entry.num_outputs; ++i)
     if (const route_tensor *known = call.outputs[i].known)
-      if (route_status status =
-              checkKnown({entry.outputs[i], "output"}, *known, arguments.sizes,
-                         place, outputs[i].known, error))
+      if (route_status status = checkKnown(
+              {entry.outputs[i], "output", isOnHost(entry.num_inputs + i)},
+              *known, arguments.sizes, place, outputs[i].known, error))
         return status;
   arguments.onDevice = place.device == deviceCuda;
   return ROUTE_OK;
@@ -289,8 +317,9 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
 static uint64_t scratchOf(uint64_t size) { return alignUp(size ? size : 1); }
 
 bool route::scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
-                         uint64_t &bytes) {
+                         const std::vector<bool> &which, uint64_t &bytes) {
   bytes = 0;
+  auto counts = [&](uint64_t port) { return which.empty() || which[port]; };
   auto addPort = [&](const route_port_desc &port, bool mayLack) {
     uint64_t count = 1, known = 1;
     for (uint64_t i = 0; i < port.num_axes; ++i) {
@@ -309,17 +338,17 @@ bool route::scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
       return false;
     return !mayBeUnknown(port) || add(bytes, scratchOf(known), bytes);
   };
-  for (const route_port_desc &port : table(entry.inputs, entry.num_inputs))
-    if (!addPort(port, mayBeAbsent(port)))
+  for (uint64_t i = 0; i < entry.num_inputs; ++i)
+    if (counts(i) && !addPort(entry.inputs[i], mayBeAbsent(entry.inputs[i])))
       return false;
-  for (const route_port_desc &port : table(entry.outputs, entry.num_outputs))
-    if (!addPort(port, false))
+  for (uint64_t i = 0; i < entry.num_outputs; ++i)
+    if (counts(entry.num_inputs + i) && !addPort(entry.outputs[i], false))
       return false;
   bool fits = true;
   for (uint64_t i = 0; i < entry.num_inputs; ++i)
     if (entry.inputs[i].role == ROUTE_ROLE_KNOWN)
       visitLists(entry, i, [&](uint64_t part) {
-        fits = fits && addPort(entry.inputs[part], true);
+        fits = fits && (!counts(part) || addPort(entry.inputs[part], true));
       });
   return fits;
 }
@@ -393,35 +422,49 @@ route_status route::completeArguments(const route_context &context,
                                       route_error *error) {
   const route_module_desc &module = context.desc();
   const route_entry_desc &entry = module.entries[index];
-  Completer completer(call, scratch, arguments.sizes);
-  auto tooSmall = [&] {
-    if (arguments.onDevice)
+  const EntryInfo &info = context.entries[index];
+  // On a GPU nothing can be made up.
+  Completer onCpu(call, scratch, arguments.sizes),
+      onGpu(call, {nullptr, 0}, arguments.sizes);
+  auto isThere = [&](uint64_t port) {
+    return arguments.onDevice && !info.isOnHost(port);
+  };
+  auto tooSmall = [&](uint64_t port) {
+    if (isThere(port))
       return fail(error, ROUTE_ERROR_TENSOR_MISSING,
                   "a call of '%.100s' on the GPU leaves out an input or known "
                   "bytes; only calls on the CPU may",
                   entry.name);
     uint64_t bytes = 0;
-    scratchBytes(entry, arguments.sizes, bytes);
+    scratchBytes(entry, arguments.sizes,
+                 arguments.onDevice ? info.hostPorts : std::vector<bool>(),
+                 bytes);
     return fail(error, ROUTE_ERROR_WORKSPACE,
-                "the workspace of %llu bytes is too small for what the call of "
-                "'%.100s' leaves out: %llu bytes more than the entry's own",
-                static_cast<unsigned long long>(call.workspace_size),
+                "the %sworkspace of %llu bytes is too small for what the call "
+                "of '%.100s' leaves out: %llu bytes more than the entry's own",
+                arguments.onDevice ? "host " : "",
+                static_cast<unsigned long long>(arguments.onDevice
+                                                    ? call.host_workspace_size
+                                                    : call.workspace_size),
                 entry.name, static_cast<unsigned long long>(bytes));
   };
   for (uint64_t i = 0; i < entry.num_inputs; ++i) {
     const route_port_desc &port = entry.inputs[i];
     route_buffer &buffer = arguments.buffers[i];
-    if (!completer.input(port, buffer, call.inputs[i].tensor != nullptr))
-      return tooSmall();
-    if (arguments.onDevice)
+    if (!(isThere(i) ? onGpu : onCpu)
+             .input(port, buffer, call.inputs[i].tensor != nullptr))
+      return tooSmall(i);
+    if (isThere(i))
       continue;
     if (route_status status =
             checkValues(module, entry, port, buffer, arguments.sizes, error))
       return status;
   }
-  for (uint64_t i = 0; i < entry.num_outputs; ++i)
-    if (!completer.knownBytes(entry.outputs[i],
-                              arguments.buffers[entry.num_inputs + i], false))
-      return tooSmall();
+  for (uint64_t i = 0; i < entry.num_outputs; ++i) {
+    uint64_t port = entry.num_inputs + i;
+    if (!(isThere(port) ? onGpu : onCpu)
+             .knownBytes(entry.outputs[i], arguments.buffers[port], false))
+      return tooSmall(port);
+  }
   return ROUTE_OK;
 }

@@ -29,16 +29,18 @@ route_status checkArguments(const route_context &context, uint32_t entry,
                             const route_call &call, bool partial,
                             Arguments &arguments, route_error *error);
 
-/// Makes up absent arguments in `scratch` and checks values. Errors: WORKSPACE,
-/// TENSOR_VALUE.
+/// Makes up absent arguments in `scratch`, which is memory of the host, and
+/// checks values there. Errors: WORKSPACE, TENSOR_VALUE; TENSOR_MISSING for
+/// what would have to be made up on a GPU.
 route_status completeArguments(const route_context &context, uint32_t entry,
                                const route_call &call, Scratch scratch,
                                Arguments &arguments, route_error *error);
 
-/// Bytes of scratch that completeArguments may need at these sizes; false where
-/// that overflows.
+/// Bytes of scratch that completeArguments may need at these sizes, for the
+/// ports among `which` (inputs first; all where it is empty); false where that
+/// overflows.
 bool scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
-                  uint64_t &bytes);
+                  const std::vector<bool> &which, uint64_t &bytes);
 
 /// Whether a tensor has the type of an element.
 bool fitsType(const route_tensor &tensor, uint32_t element);

@@ -18,12 +18,56 @@ route_status route::workspaceBytes(const route_context &context, uint32_t index,
   const route_entry_desc &entry = context.desc().entries[index];
   own = entry.workspace_size ? entry.workspace_size(sizes, workers) : 0;
   uint64_t scratch = 0;
-  if (own > INT64_MAX - 64 || !scratchBytes(entry, sizes, scratch) ||
+  if (own > INT64_MAX - 64 || !scratchBytes(entry, sizes, {}, scratch) ||
       !add(alignUp(own), scratch, total))
     return fail(error, ROUTE_ERROR_WORKSPACE,
                 "the workspace of entry '%.100s' at these sizes overflows",
                 entry.name);
   own = alignUp(own);
+  return ROUTE_OK;
+}
+
+/// Bytes of the host's memory that a call on the GPU needs, its own part and
+/// what may have to be made up. Errors: WORKSPACE on overflow.
+static route_status hostWorkspaceBytes(const route_context &context,
+                                       uint32_t index, const int64_t *sizes,
+                                       int64_t workers, uint64_t &own,
+                                       uint64_t &total, route_error *error) {
+  const EntryInfo &info = context.entries[index];
+  own = total = 0;
+  if (info.hostPorts.empty())
+    return ROUTE_OK;
+  const route_entry_desc &entry = context.desc().entries[index];
+  if (info.cuda->host_workspace_size)
+    own = info.cuda->host_workspace_size(sizes, workers);
+  uint64_t scratch = 0;
+  if (own > INT64_MAX - 64 ||
+      !scratchBytes(entry, sizes, info.hostPorts, scratch) ||
+      !add(alignUp(own), scratch, total))
+    return fail(error, ROUTE_ERROR_WORKSPACE,
+                "the host workspace of entry '%.100s' at these sizes overflows",
+                entry.name);
+  own = alignUp(own);
+  return ROUTE_OK;
+}
+
+/// Checks a workspace of which the entry needs `own` bytes, and gives what is
+/// left of it. Errors: WORKSPACE.
+static route_status takeWorkspace(const char *entry, const char *which,
+                                  void *memory, uint64_t size, uint64_t own,
+                                  Scratch &rest, route_error *error) {
+  if (reinterpret_cast<uintptr_t>(memory) % 64 || (size && !memory))
+    return fail(error, ROUTE_ERROR_WORKSPACE,
+                "the %sworkspace is not aligned to 64 bytes, or null", which);
+  if (own > size)
+    return fail(error, ROUTE_ERROR_WORKSPACE,
+                "the %sworkspace has %llu bytes, entry '%.100s' needs %llu",
+                which, static_cast<unsigned long long>(size), entry,
+                static_cast<unsigned long long>(own));
+  uint64_t used = alignUp(own);
+  // Where none is left, `rest` stays as it is.
+  if (used < size)
+    rest = {static_cast<char *>(memory) + used, size - used};
   return ROUTE_OK;
 }
 
@@ -55,24 +99,24 @@ route_status route::runCall(const route_context &context, uint32_t index,
   }
   uint64_t own =
       entry.workspace_size ? entry.workspace_size(arguments.sizes, workers) : 0;
-  if (reinterpret_cast<uintptr_t>(call.workspace) % 64 ||
-      (call.workspace_size && !call.workspace))
-    return fail(error, ROUTE_ERROR_WORKSPACE,
-                "the workspace is not aligned to 64 bytes, or null");
-  if (own > call.workspace_size)
-    return fail(error, ROUTE_ERROR_WORKSPACE,
-                "the workspace has %llu bytes, entry '%.100s' needs %llu",
-                static_cast<unsigned long long>(call.workspace_size),
-                entry.name, static_cast<unsigned long long>(own));
-  uint64_t used = alignUp(own);
   // A default or two of a single item need no workspace of the caller's.
   alignas(64) char small[512];
-  Scratch scratch = {small, sizeof(small)};
-  if (arguments.onDevice)
-    scratch = {nullptr, 0}; // what a call leaves out cannot be made up there
-  else if (used < call.workspace_size)
-    scratch = {static_cast<char *>(call.workspace) + used,
-               call.workspace_size - used};
+  Scratch scratch = {small, sizeof(small)}, unused = {};
+  if (route_status status =
+          takeWorkspace(entry.name, "", call.workspace, call.workspace_size,
+                        own, arguments.onDevice ? unused : scratch, error))
+    return status;
+  if (arguments.onDevice) {
+    // What a call leaves out cannot be made up on a GPU.
+    uint64_t total = 0;
+    if (route_status status = hostWorkspaceBytes(
+            context, index, arguments.sizes, workers, own, total, error))
+      return status;
+    if (route_status status =
+            takeWorkspace(entry.name, "host ", call.host_workspace,
+                          call.host_workspace_size, own, scratch, error))
+      return status;
+  }
   if (route_status status =
           completeArguments(context, index, call, scratch, arguments, error))
     return status;
@@ -102,15 +146,19 @@ route_status route::runCall(const route_context &context, uint32_t index,
       call.seed,         call.now,
       call.stream,       arguments.onDevice ? &device : nullptr,
       state.changes};
-  route_invocation invocation = {arguments.sizes,
-                                 arguments.buffers,
-                                 arguments.buffers + entry.num_inputs,
-                                 arguments.onDevice
-                                     ? context.device->params()
-                                     : context.params.addresses(),
-                                 state.pointers,
-                                 call.workspace,
-                                 &env};
+  route_invocation invocation = {
+      arguments.sizes,
+      arguments.buffers,
+      arguments.buffers + entry.num_inputs,
+      arguments.onDevice ? context.device->params()
+                         : context.params.addresses(),
+      state.pointers,
+      call.workspace,
+      &env,
+      arguments.onDevice ? call.host_workspace : nullptr};
+  if (arguments.onDevice && !info.hostPorts.empty())
+    if (route_status status = device.refuseCapture(entry.name, error))
+      return status;
   if (call.trace) {
     if (arguments.onDevice)
       return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
@@ -291,11 +339,15 @@ extern "C" route_status route_port_shape(const route_module *module,
   return ROUTE_OK;
 }
 
-extern "C" route_status route_workspace_size(const route_context *context,
-                                             uint32_t entry,
-                                             const int64_t *axis_sizes,
-                                             int64_t workers, uint64_t *size,
-                                             route_error *error) {
+/// What tells the bytes of a workspace, the entry's own and all.
+using WorkspaceFn = route_status (*)(const route_context &, uint32_t,
+                                     const int64_t *, int64_t, uint64_t &,
+                                     uint64_t &, route_error *);
+
+static route_status sizeOfCall(WorkspaceFn bytes, const route_context *context,
+                               uint32_t entry, const int64_t *axis_sizes,
+                               int64_t workers, uint64_t *size,
+                               route_error *error) {
   if (!context || !axis_sizes || !size || workers < 1)
     return fail(error, ROUTE_ERROR_ARGUMENT,
                 "context, sizes or size is null, or workers below 1");
@@ -308,14 +360,13 @@ extern "C" route_status route_workspace_size(const route_context *context,
       return fail(error, ROUTE_ERROR_AXIS, "axis '%.100s' has no size",
                   context->desc().axes[axis].name);
   uint64_t own;
-  return workspaceBytes(*context, entry, axis_sizes, workers, own, *size,
-                        error);
+  return bytes(*context, entry, axis_sizes, workers, own, *size, error);
 }
 
-extern "C" route_status route_workspace_max(const route_context *context,
-                                            int64_t largest, int64_t workers,
-                                            uint64_t *size,
-                                            route_error *error) {
+static route_status sizeOfAnyCall(WorkspaceFn bytes,
+                                  const route_context *context, int64_t largest,
+                                  int64_t workers, uint64_t *size,
+                                  route_error *error) {
   if (!context || !size || largest < 0 || workers < 1)
     return fail(error, ROUTE_ERROR_ARGUMENT,
                 "context or size is null, largest below 0, or workers below 1");
@@ -339,10 +390,41 @@ extern "C" route_status route_workspace_max(const route_context *context,
   *size = 0;
   for (uint32_t entry = 0; entry < context->entries.size(); ++entry) {
     uint64_t one = 0;
-    if (route_status status = route_workspace_size(context, entry, sizes.data(),
-                                                   workers, &one, error))
+    if (route_status status = sizeOfCall(bytes, context, entry, sizes.data(),
+                                         workers, &one, error))
       return status;
     *size = std::max(*size, one);
   }
   return ROUTE_OK;
+}
+
+extern "C" route_status route_workspace_size(const route_context *context,
+                                             uint32_t entry,
+                                             const int64_t *axis_sizes,
+                                             int64_t workers, uint64_t *size,
+                                             route_error *error) {
+  return sizeOfCall(workspaceBytes, context, entry, axis_sizes, workers, size,
+                    error);
+}
+
+extern "C" route_status route_workspace_max(const route_context *context,
+                                            int64_t largest, int64_t workers,
+                                            uint64_t *size,
+                                            route_error *error) {
+  return sizeOfAnyCall(workspaceBytes, context, largest, workers, size, error);
+}
+
+extern "C" route_status
+route_host_workspace_size(const route_context *context, uint32_t entry,
+                          const int64_t *axis_sizes, int64_t workers,
+                          uint64_t *size, route_error *error) {
+  return sizeOfCall(hostWorkspaceBytes, context, entry, axis_sizes, workers,
+                    size, error);
+}
+
+extern "C" route_status
+route_host_workspace_max(const route_context *context, int64_t largest,
+                         int64_t workers, uint64_t *size, route_error *error) {
+  return sizeOfAnyCall(hostWorkspaceBytes, context, largest, workers, size,
+                       error);
 }

@@ -3,6 +3,7 @@
 // point anywhere cannot be told from good ones; everything else can.
 #include "CheckModule.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -131,6 +132,8 @@ private:
                         const route_port_desc *ports, uint64_t count,
                         const char *what);
   Status checkEntry(const route_entry_desc &entry);
+  Status checkHostPorts(const route_entry_desc &entry,
+                        const route_variant_desc &variant);
   Status checkEntryNames();
   Status checkDeviceCode();
 
@@ -459,6 +462,44 @@ route_status Checker::checkEntry(const route_entry_desc &entry) {
         variant.device != ROUTE_DEVICE_CUDA)
       return WRONG("variant '%.100s' of entry '%.100s' is for device %u",
                    variant.name, entry.name, variant.device);
+    CHECK(checkHostPorts(entry, variant));
+  }
+  return ROUTE_OK;
+}
+
+/// Which ports a variant for a device has in the host's memory.
+route_status Checker::checkHostPorts(const route_entry_desc &entry,
+                                     const route_variant_desc &variant) {
+  const uint64_t numPorts = entry.num_inputs + entry.num_outputs;
+  CHECK(checkTable(variant.host_ports, variant.num_host_ports,
+                   "ports of the host", ROUTE_MAX_PORTS));
+  if (variant.device == ROUTE_DEVICE_CPU) {
+    if (variant.num_host_ports || variant.host_workspace_size)
+      return WRONG("variant '%.100s' of entry '%.100s' is for the CPU and has "
+                   "a part for the host",
+                   variant.name, entry.name);
+    return ROUTE_OK;
+  }
+  uint64_t next = 0;
+  for (uint32_t port : table(variant.host_ports, variant.num_host_ports)) {
+    if (port < next || port >= numPorts)
+      return WRONG("variant '%.100s' of entry '%.100s' has port %u in the "
+                   "host's memory, of %llu and in ascending order",
+                   variant.name, entry.name, port,
+                   static_cast<unsigned long long>(numPorts));
+    next = port + 1;
+  }
+  std::span<const uint32_t> onHost =
+      table(variant.host_ports, variant.num_host_ports);
+  for (uint64_t i = 0; i < numPorts; ++i) {
+    const route_port_desc &port = i < entry.num_inputs
+                                      ? entry.inputs[i]
+                                      : entry.outputs[i - entry.num_inputs];
+    if (port.type.element == ROUTE_TEXT &&
+        !std::binary_search(onHost.begin(), onHost.end(), i))
+      return WRONG("variant '%.100s' of entry '%.100s' has the texts '%.100s' "
+                   "on a device",
+                   variant.name, entry.name, port.name);
   }
   return ROUTE_OK;
 }

@@ -46,6 +46,11 @@ EntryInfo::EntryInfo(const route_module_desc &module,
     if (!slot)
       slot = &variant;
   }
+  if (cuda && cuda->num_host_ports) {
+    hostPorts.resize(entry.num_inputs + entry.num_outputs);
+    for (uint32_t port : table(cuda->host_ports, cuda->num_host_ports))
+      hostPorts[port] = true;
+  }
 }
 
 route_status route::deriveSizes(const route_module_desc &module,

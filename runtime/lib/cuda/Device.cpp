@@ -271,8 +271,8 @@ route_status Device::copyParams(const route_module_desc &module,
 }
 
 DeviceCall::DeviceCall(const Device *device, void *stream)
-    : route_launcher{sizeof(route_launcher), launchOn, makeMap}, device(device),
-      stream(stream) {
+    : route_launcher{sizeof(route_launcher), launchOn, makeMap, uploadTo},
+      device(device), stream(stream) {
   if (device)
     note("entering the context",
          current.emplace(device->driver, device->context).failure());
@@ -281,6 +281,19 @@ DeviceCall::DeviceCall(const Device *device, void *stream)
 void DeviceCall::note(const char *what, Result result) {
   step = what;
   this->result = result;
+}
+
+route_status DeviceCall::refuseCapture(const char *entry, route_error *error) {
+  int capturing = 0; // CU_STREAM_CAPTURE_STATUS_NONE
+  if (result == kSuccess)
+    note("looking whether the stream is captured",
+         device->driver.StreamIsCapturing(stream, &capturing));
+  if (capturing)
+    return fail(error, ROUTE_ERROR_DEVICE,
+                "a call of '%.100s' cannot be captured in a CUDA graph: a part "
+                "of it runs on the CPU, which replays would leave out",
+                entry);
+  return finish(entry, error);
 }
 
 route_status DeviceCall::finish(const char *entry, route_error *error) {
@@ -311,6 +324,17 @@ void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
       what.waits ? 1u : 0u};
   call.note(step, on.driver.LaunchKernelEx(&config, what.function, arguments,
                                            nullptr));
+}
+
+void DeviceCall::uploadTo(route_launcher *launcher, void *to, const void *from,
+                          uint64_t size) {
+  auto &call = *static_cast<DeviceCall *>(launcher);
+  if (call.result != kSuccess || !size)
+    return;
+  // The driver has read pageable memory when it returns.
+  call.note("copying to the GPU",
+            call.device->driver.MemcpyHtoDAsync(reinterpret_cast<Address>(to),
+                                                from, size, call.stream));
 }
 
 void DeviceCall::makeMap(route_launcher *launcher,

@@ -69,6 +69,10 @@ public:
   DeviceCall(const DeviceCall &) = delete;
   DeviceCall &operator=(const DeviceCall &) = delete;
 
+  /// Refuses a call whose stream is being captured: what the host does of it
+  /// would not be in the graph. Errors: DEVICE.
+  route_status refuseCapture(const char *entry, route_error *error);
+
   /// What went wrong in the launches. Errors: DEVICE.
   route_status finish(const char *entry, route_error *error);
 
@@ -79,6 +83,8 @@ private:
                        uint32_t block, void **arguments);
   static void makeMap(route_launcher *launcher,
                       const route_tensor_map_request *request, void *map);
+  static void uploadTo(route_launcher *launcher, void *to, const void *from,
+                       uint64_t size);
 
   const Device *device;
   void *stream;

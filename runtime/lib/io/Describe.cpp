@@ -123,6 +123,18 @@ void TextDescriber::entry(const route_entry_desc &entry) {
     variants += (variants.empty() ? "" : ", ") + std::string(variant.name);
   if (!variants.empty())
     line("  variants", variants);
+  for (const route_variant_desc &variant :
+       table(entry.variants, entry.num_variants)) {
+    std::string ports;
+    for (uint32_t port : table(variant.host_ports, variant.num_host_ports))
+      ports += (ports.empty() ? "" : ", ") + std::string(portName(entry, port));
+    if (!ports.empty())
+      line(std::string("  ") + variant.name,
+           std::string(variant.host_workspace_size
+                           ? "begins with a part for the CPU; "
+                           : "") +
+               "in the host's memory: " + ports);
+  }
 }
 
 std::string TextDescriber::run() {

@@ -46,6 +46,12 @@ inline const char *attributeKindName(uint32_t kind) {
                                         : "state";
 }
 
+/// The name of a port by its number among inputs, then outputs.
+inline const char *portName(const route_entry_desc &entry, uint64_t port) {
+  return port < entry.num_inputs ? entry.inputs[port].name
+                                 : entry.outputs[port - entry.num_inputs].name;
+}
+
 } // namespace route
 
 #endif // ROUTE_LIB_IO_NAMES_H

@@ -5,6 +5,7 @@
 #include "Tune.h"
 #include "../core/Elements.h"
 #include "../core/Module.h"
+#include "../io/Names.h"
 #include "DeviceTimer.h"
 #include "Findings.h"
 #include "route/io/Files.h"
@@ -257,6 +258,14 @@ route_status Tuner::addTensor(const uint32_t *axes, uint64_t numAxes,
 }
 
 route_status Tuner::makeCall(int64_t items, unsigned seed, TunedCall &made) {
+  for (const route_variant_desc &variant :
+       table(item().variants, item().num_variants))
+    if (variant.num_host_ports)
+      return fail(
+          error, ROUTE_ERROR_ENTRY_KIND,
+          "entry '%.100s' reads '%.100s' in the host's memory, and what "
+          "is measured is calls that a GPU runs alone",
+          item().name, portName(item(), variant.host_ports[0]));
   std::vector<int64_t> sizes(desc().num_axes + 1, -1);
   if (item().item_axis < 0 || desc().axes[item().item_axis].size >= 0)
     return fail(error, ROUTE_ERROR_ENTRY_KIND,

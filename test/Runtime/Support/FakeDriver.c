@@ -48,6 +48,14 @@ struct fake_step fake_steps[256];
 _Atomic int fake_num_steps;
 /* The stream that a graph is captured from, of any; null: none. */
 void *fake_captured;
+/* What was copied to the GPU on streams: to where, on which. */
+struct fake_upload {
+  void *to;
+  size_t size;
+  void *stream;
+};
+struct fake_upload fake_uploads[16];
+_Atomic int fake_num_uploads;
 /* What is held now, and what waits for a synchronisation. */
 int fake_allocations, fake_contexts, fake_modules, fake_copies, fake_events,
     fake_streams;
@@ -325,9 +333,12 @@ int cuMemcpyDtoH_v2(void *to, unsigned long long from, size_t size) {
 int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t size,
                          void *stream) {
   int failure = step("to", stream, 0, size, "cuMemcpyHtoDAsync");
-  if (!failure)
-    memcpy((void *)to, from, size);
-  return failure;
+  struct fake_upload upload = {(void *)to, size, stream};
+  if (failure)
+    return failure;
+  memcpy((void *)to, from, size);
+  fake_uploads[fake_num_uploads++ % 16] = upload;
+  return 0;
 }
 int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t size,
                          void *stream) {

@@ -54,3 +54,25 @@ module attributes {gpu.container_module} {
     }
   }
 }
+
+// -----
+// Copies from the host go through the table too: to, from and the bytes between.
+module attributes {gpu.container_module} {
+  // CHECK-LABEL: func.func @upload
+  // CHECK: %[[TO:.*]] = builtin.unrealized_conversion_cast %arg0
+  // CHECK: %[[TOAT:.*]] = llvm.getelementptr
+  // CHECK: %[[SIZE:.*]] = llvm.extractvalue %[[TO]][3, 0]
+  // CHECK: %[[ROWS:.*]] = llvm.mul %{{.*}}, %[[SIZE]]
+  // CHECK: %[[BYTES:.*]] = llvm.mul %[[ROWS]]
+  // CHECK: %[[FROMAT:.*]] = llvm.getelementptr
+  // CHECK: %[[PLACE:.*]] = llvm.getelementptr %{{.*}}[24]
+  // CHECK: %[[FUNCTION:.*]] = llvm.load %[[PLACE]]
+  // CHECK: llvm.call %[[FUNCTION]](%{{.*}}, %[[TOAT]], %[[FROMAT]], %[[BYTES]]) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, !llvm.ptr, i64) -> ()
+  // CHECK-NOT: gpu.memcpy
+  func.func @upload(%to: memref<?x8xi1>, %from: memref<?x8xi1>, %env: !llvm.ptr) {
+    gpu.memcpy %to, %from : memref<?x8xi1>, memref<?x8xi1>
+    return
+  }
+  gpu.module @kernels {
+  }
+}

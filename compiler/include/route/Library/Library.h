@@ -32,11 +32,18 @@ struct ObjectFile {
   llvm::SmallVector<char, 0> bytes;
 };
 
+/// An entry that runs on GPUs.
+struct DeviceEntry {
+  std::string symbol;
+  std::vector<uint32_t> hostPorts; ///< in the host's memory; inputs come first
+  bool hasHostPart = false;        ///< which computes some of it
+};
+
 /// What a library has for GPUs: the host code of entries, and kernels.
 struct DeviceLibrary {
-  ObjectFile object;
+  std::vector<ObjectFile> objects;
   DeviceCode code;
-  std::vector<std::string> entries; ///< symbols of the entries that run there
+  std::vector<DeviceEntry> entries;
   std::string choices; ///< of a tunable library, see describeChoices
 };
 

@@ -9,6 +9,16 @@ namespace route {
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION
 #include "route/Library/Passes.h.inc"
+
+/// On an allocation: it lies at the start of the workspace and nothing shares
+/// its place, so that whoever called the function finds it there.
+inline constexpr llvm::StringLiteral kKeptAttr = "route.kept";
+/// On an entry for a device: the host computes a part of it first, by the
+/// function of that name with ".host" behind it.
+inline constexpr llvm::StringLiteral kHasHostPartAttr = "route.has_host_part";
+/// On an argument of an entry for a device, an input or an output: it is in
+/// memory of the host. Its known bytes are where it is.
+inline constexpr llvm::StringLiteral kOnHostAttr = "route.on_host";
 } // namespace route
 
 #endif

@@ -6,20 +6,34 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "route/Conversion/RouteToLinalg/Passes.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace route;
 
-/// Whether memory is one of the module's arrays, which the host has.
-static bool isGlobal(Value memory) {
-  return memory.getDefiningOp<memref::GetGlobalOp>() != nullptr;
+/// Whether memory is one of the module's arrays, or what the entry's part for
+/// the host has left: the host has both.
+static bool isHosts(Value memory) {
+  if (memory.getDefiningOp<memref::GetGlobalOp>())
+    return true;
+  auto view = memory.getDefiningOp<memref::ViewOp>();
+  auto argument =
+      view ? dyn_cast<BlockArgument>(view.getSource()) : BlockArgument();
+  auto entry =
+      argument
+          ? dyn_cast<FunctionOpInterface>(argument.getOwner()->getParentOp())
+          : FunctionOpInterface();
+  auto role = entry ? entry.getArgAttrOfType<StringAttr>(
+                          argument.getArgNumber(), kRoleAttr)
+                    : StringAttr();
+  return role && role.getValue() == "host";
 }
 
 /// Whether the operation itself writes to memory of the device.
 static bool writes(Operation *op) {
   if (auto store = dyn_cast<memref::StoreOp>(op))
-    return !isGlobal(store.getMemref());
+    return !isHosts(store.getMemref());
   return hasEffect<MemoryEffects::Write>(op);
 }
 
@@ -71,7 +85,7 @@ bool route::isOnDevice(Value value) {
       continue;
     }
     if (auto load = dyn_cast<memref::LoadOp>(op))
-      if (isGlobal(load.getMemref())) {
+      if (isHosts(load.getMemref())) {
         from.insert_range(load.getIndices());
         continue;
       }
@@ -102,7 +116,8 @@ bool route::writesMemory(Operation *op) {
 }
 
 bool route::isSerial(Operation *op) {
-  if (launches(op))
+  // The host asks for uploads as it does for launches.
+  if (isa<gpu::MemcpyOp>(op) || launches(op))
     return false;
   return op
       ->walk([](Operation *inner) {

@@ -9,7 +9,7 @@ namespace route {
 /// Whether a value hangs on an element of a buffer, so that the host, which
 /// reads none, cannot know it. Of a buffer: whether its place or a size does.
 /// The module's own arrays (tables of constants, choices of forms) are the
-/// host's.
+/// host's, and so is what the entry's part for the host has left.
 bool isOnDevice(mlir::Value value);
 
 /// Whether something in the operation launches a kernel.

@@ -35,6 +35,11 @@ struct LowerLaunches : route::impl::RouteLowerLaunchesBase<LowerLaunches> {
       function.walk([&](gpu::LaunchFuncOp op) { launches.push_back(op); });
     for (gpu::LaunchFuncOp launch : launches)
       lower(launch);
+    SmallVector<gpu::MemcpyOp> uploads;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      function.walk([&](gpu::MemcpyOp op) { uploads.push_back(op); });
+    for (gpu::MemcpyOp upload : uploads)
+      lower(upload);
   }
 
 private:
@@ -125,6 +130,48 @@ private:
         b, loc, type,
         ValueRange{function, device, kernel, grid, block, addresses});
     launch.erase();
+  }
+
+  /// launcher->upload(launcher, to, from, bytes), of buffers that lie row by
+  /// row.
+  void lower(gpu::MemcpyOp copy) {
+    auto entry = copy->getParentOfType<func::FuncOp>();
+    Location loc = copy.getLoc();
+    OpBuilder b(copy);
+    LLVMTypeConverter converter(&getContext());
+    Type pointer = LLVM::LLVMPointerType::get(&getContext());
+    Type i64 = b.getI64Type();
+    auto number = [&](int64_t v) -> Value {
+      return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(v));
+    };
+    auto type = cast<MemRefType>(copy.getDst().getType());
+    Type element = converter.convertType(type.getElementType());
+    // An index has become an i64.
+    Value bytes = number(llvm::divideCeil(element.getIntOrFloatBitWidth(), 8));
+    SmallVector<Value> starts;
+    for (Value buffer : {copy.getDst(), copy.getSrc()}) {
+      Value lowered =
+          UnrealizedConversionCastOp::create(
+              b, loc, converter.convertType(buffer.getType()), buffer)
+              .getResult(0);
+      auto field = [&](ArrayRef<int64_t> position) -> Value {
+        return LLVM::ExtractValueOp::create(b, loc, lowered, position);
+      };
+      starts.push_back(LLVM::GEPOp::create(
+          b, loc, pointer, element, field({1}),
+          ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(field({2}))}));
+      if (buffer == copy.getDst())
+        for (int64_t i = 0; i < type.getRank(); ++i)
+          bytes = LLVM::MulOp::create(b, loc, bytes, field({3, i}));
+    }
+    auto [device, function] =
+        launcher(b, loc, entry, offsetof(route_launcher, upload));
+    LLVM::CallOp::create(
+        b, loc,
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(&getContext()),
+                                    {pointer, pointer, pointer, i64}),
+        ValueRange{function, device, starts[0], starts[1], bytes});
+    copy.erase();
   }
 
   /// The launcher of the entry's call, and one of its functions.

@@ -10,6 +10,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
+#include "route/Dialect/Signal/Transforms/Passes.h"
 #include "route/Library/Passes.h"
 #include "route/Target/CUDA/CUDA.h"
 #include "route/Target/CUDA/Passes.h"
@@ -20,12 +21,13 @@ using namespace route;
 
 ArrayRef<OptionalPass> route::optionalKernelPasses() {
   static constexpr OptionalPass passes[] = {
-      {"ragged-join-interleaved", true}, {"ragged-narrow-products", true},
-      {"ragged-narrow-results", true},   {"ragged-fuse-slots", true},
-      {"ragged-split-epilogues", false}, {"row-fuse-consumers", true},
-      {"ragged-fuse-gather", true},      {"convert-ragged-to-wgmma", true},
-      {"ragged-fuse-router", true},      {"ragged-spread-gather", true},
-      {"ragged-fuse-order", true},       {"route-merge-kernels", true},
+      {"route-split-host", true},        {"ragged-join-interleaved", true},
+      {"ragged-narrow-products", true},  {"ragged-narrow-results", true},
+      {"ragged-fuse-slots", true},       {"ragged-split-epilogues", false},
+      {"row-fuse-consumers", true},      {"ragged-fuse-gather", true},
+      {"convert-ragged-to-wgmma", true}, {"ragged-fuse-router", true},
+      {"ragged-spread-gather", true},    {"ragged-fuse-order", true},
+      {"route-merge-kernels", true},
   };
   return passes;
 }
@@ -44,6 +46,13 @@ bool KernelOptions::runs(StringRef pass) const {
   bool otherwise = known == optionalKernelPasses().end() || known->runs;
   return llvm::is_contained(enabled, pass) ||
          (otherwise && !llvm::is_contained(disabled, pass));
+}
+
+void route::addSplitPasses(OpPassManager &pm, const KernelOptions &options) {
+  if (!options.runs("route-split-host"))
+    return;
+  pm.addPass(signal::createSignalIsolateText());
+  pm.addPass(createRouteSplitHost());
 }
 
 void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {

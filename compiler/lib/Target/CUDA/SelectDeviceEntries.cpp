@@ -2,6 +2,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -39,6 +40,13 @@ static std::string objectionTo(Operation *op) {
           memref::CopyOp, memref::CastOp, memref::CollapseShapeOp,
           memref::ExpandShapeOp>(op))
     return "";
+  // What comes from the host's part; scalars are read where they lie.
+  if (isa<memref::AllocOp, memref::ViewOp, gpu::MemcpyOp>(op))
+    return "";
+  if (auto load = dyn_cast<memref::LoadOp>(op))
+    if (auto view = load.getMemRef().getDefiningOp<memref::ViewOp>();
+        view && isa<BlockArgument>(view.getSource()))
+      return "";
   // Sizes and the numbers of layers, on the host.
   if (isa_and_nonnull<arith::ArithDialect>(op->getDialect()))
     return "";
@@ -75,7 +83,9 @@ static std::string objectionTo(func::FuncOp entry) {
     if (isTable(entry, i))
       return "state with keys lives on the host";
     auto buffer = dyn_cast<MemRefType>(entry.getArgument(i).getType());
-    if (buffer && !buffer.getElementType().isIntOrIndexOrFloat())
+    if (buffer && !buffer.getElementType().isIntOrIndexOrFloat() &&
+        !llvm::all_of(entry.getArgument(i).getUsers(),
+                      llvm::IsaPred<memref::DimOp>))
       return "text lives on the host";
   }
   std::string objection;

@@ -136,7 +136,8 @@ class Library:
         A list that each item has its own of, or a column of a nested axis, is a list of lists; its offsets follow.
 
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
-        there. A call may be captured in a CUDA graph, whose runs read state as it is on the GPU then.
+        there. Texts, and what the CPU's part of such a call reads with them, stay lists or arrays of the host. A call
+        without such a part may be captured in a CUDA graph, whose runs read state as it is on the GPU then.
         """
         return self._call(entry, False, {"seed": seed, "id": id, "now": now}, inputs, named)
 
@@ -350,7 +351,7 @@ class Library:
             kept.append(made)
             key.append(made.shape)
             arguments[i] = made.argument
-            if like is None and _dlpack.is_foreign(made.buffer):
+            if _dlpack.is_foreign(made.buffer) and (like is None or _dlpack.on_gpu(made.buffer) > _dlpack.on_gpu(like)):
                 like = made.buffer
         if inputs:
             raise TypeError(f"entry '{name}' has no input '{next(iter(inputs))}'")
@@ -359,11 +360,13 @@ class Library:
         if self._pool:
             call.parallel_for = c.cast(runtime.route_threads_run, c.c_void_p)
             call.pool = self._pool
-        shapes, size = self._prepare(index, call, tuple(key))
+        shapes, size, host_size = self._prepare(index, call, tuple(key))
         outputs = (_abi.Argument * max(1, entry.num_outputs))()
         results = {}
+        gpu = like is not None and _dlpack.on_gpu(like)
+        host_ports = self._host_ports(entry) if gpu else ()
         for i, shape in enumerate(shapes):
-            made = _values.make_output(runtime, entry.outputs[i], shape, like)
+            made = _values.make_output(runtime, entry.outputs[i], shape, None if entry.num_inputs + i in host_ports else like)
             outputs[i] = made.argument
             results[entry.outputs[i].name.decode()] = made
         workspace = _dlpack.empty(like, (size + 64,), 6) if like is not None else None
@@ -375,12 +378,25 @@ class Library:
             start = c.addressof(workspace)
         call.workspace = (start + 63) // 64 * 64
         call.workspace_size = size
+        if gpu and host_size:
+            host_workspace = c.create_string_buffer(host_size + 64)
+            call.host_workspace = (c.addressof(host_workspace) + 63) // 64 * 64
+            call.host_workspace_size = host_size
         call.outputs, call.num_outputs = outputs, entry.num_outputs
-        if like is not None and _dlpack.on_gpu(like):
+        if gpu:
             call.stream = _dlpack.stream_of(like)
         self._check(runtime.route_emit if event else runtime.route_decide, self._context, index, c.byref(call))
         # Texts point into the inputs: read them while those live.
         return {key: _values.read_output(made) for key, made in results.items()}
+
+    @staticmethod
+    def _host_ports(entry):
+        """Numbers of the ports that calls on a GPU have in the host's memory: inputs, then outputs."""
+        for i in range(entry.num_variants):
+            variant = entry.variants[i]
+            if variant.device == _abi.DEVICE_CUDA:
+                return variant.host_ports[: variant.num_host_ports]
+        return ()
 
     def _prepare(self, index, call, key):
         """Shapes of the outputs and bytes of workspace, which hang on nothing but the inputs' shapes."""
@@ -398,7 +414,9 @@ class Library:
             shapes.append(tuple(shape[: port.num_axes]))
         size = c.c_uint64()
         self._check(runtime.route_workspace_size, self._context, index, sizes, self._workers, c.byref(size))
+        host_size = c.c_uint64()
+        self._check(runtime.route_host_workspace_size, self._context, index, sizes, self._workers, c.byref(host_size))
         if len(self._prepared) >= 1024:  # prompts have many lengths
             self._prepared.clear()
-        self._prepared[key] = shapes, size.value
-        return shapes, size.value
+        self._prepared[key] = found = shapes, size.value, host_size.value
+        return found

@@ -45,11 +45,17 @@ class Port(c.Structure):
                 ("subject", c.c_int32), ("reserved", c.c_uint32)]
 
 
+class Variant(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("fn", c.c_void_p), ("features", c.c_uint64), ("device", c.c_uint32),
+                ("reserved", c.c_uint32), ("host_ports", P(c.c_uint32)), ("num_host_ports", c.c_uint64),
+                ("host_workspace_size", c.c_void_p)]
+
+
 class Entry(c.Structure):
     _fields_ = [("name", c.c_char_p), ("summary", c.c_char_p), ("inputs", P(Port)), ("num_inputs", c.c_uint64),
                 ("outputs", P(Port)), ("num_outputs", c.c_uint64), ("reads", P(c.c_uint32)), ("num_reads", c.c_uint64),
                 ("writes", P(c.c_uint32)), ("num_writes", c.c_uint64), ("workspace_size", c.c_void_p),
-                ("variants", c.c_void_p), ("num_variants", c.c_uint64), ("kind", c.c_uint32), ("item_axis", c.c_int32)]
+                ("variants", P(Variant)), ("num_variants", c.c_uint64), ("kind", c.c_uint32), ("item_axis", c.c_int32)]
 
 
 class Module(c.Structure):
@@ -99,10 +105,10 @@ class Call(c.Structure):
                 ("outputs", P(Argument)), ("num_outputs", c.c_uint64), ("workspace", c.c_void_p),
                 ("workspace_size", c.c_uint64), ("seed", c.c_uint64), ("id", c.c_uint64), ("now", c.c_int64),
                 ("stream", c.c_void_p), ("parallel_for", c.c_void_p), ("pool", c.c_void_p), ("workers", c.c_int64),
-                ("trace", c.c_void_p)]
+                ("trace", c.c_void_p), ("host_workspace", c.c_void_p), ("host_workspace_size", c.c_uint64)]
 
 
-SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, ParamDesc: 88, State: 80, Reject: 16, Port: 80, Entry: 112, Module: 216,
+SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, ParamDesc: 88, State: 80, Reject: 16, Port: 80, Variant: 56, Entry: 112, Module: 216,
          Tensor: 48}
 for _struct, _size in SIZES.items():
     assert c.sizeof(_struct) == _size, _struct.__name__
@@ -111,6 +117,7 @@ MAY_BE_UNKNOWN = 1
 CONTEXT_ALLOW_EXTRA, CONTEXT_CUDA, CONTEXT_HOST_COPIES = 1, 2, 4
 ROUTER, ROUTE, EVENT = 1, 2, 3
 OFFSETS, KNOWN = 1, 10
+DEVICE_CUDA = 2
 PLAN_INDEX, PLAN_COUNT, PLAN_STATUS, PLAN_COLUMN = 3, 4, 5, 6
 
 # Element number -> name, array typecode (None: bytes made by hand), NumPy type.
@@ -138,6 +145,7 @@ def declare(library):
         "route_call_sizes": (c.c_int, [c.c_void_p, c.c_uint32, P(Call), P(c.c_int64), P(Error)]),
         "route_port_shape": (c.c_int, [c.c_void_p, P(Port), P(c.c_int64), P(c.c_int64), P(Error)]),
         "route_workspace_size": (c.c_int, [c.c_void_p, c.c_uint32, P(c.c_int64), c.c_int64, P(c.c_uint64), P(Error)]),
+        "route_host_workspace_size": (c.c_int, [c.c_void_p, c.c_uint32, P(c.c_int64), c.c_int64, P(c.c_uint64), P(Error)]),
         "route_decide": (c.c_int, [c.c_void_p, c.c_uint32, P(Call), P(Error)]),
         "route_emit": (c.c_int, [c.c_void_p, c.c_uint32, P(Call), P(Error)]),
         "route_state_size": (c.c_uint64, [c.c_void_p, c.c_uint32]),

@@ -55,6 +55,9 @@ struct KernelOptions {
 };
 llvm::ArrayRef<llvm::StringLiteral> gatePrecisions();
 
+/// Adds the passes that give the host what GPUs cannot do, before those below.
+void addSplitPasses(mlir::OpPassManager &pm, const KernelOptions &options);
+
 /// Adds the passes from tensors (convert-route-to-linalg) to kernels and
 /// entries that launch them, on buffers.
 void addKernelPasses(mlir::OpPassManager &pm, const KernelOptions &options);

@@ -12,6 +12,8 @@ namespace route {
 
 /// Why an entry has no code for GPUs; a string.
 inline constexpr llvm::StringLiteral kNotOnDeviceAttr = "route.not_on_device";
+/// On a function: the entry for a device whose host part it is.
+inline constexpr llvm::StringLiteral kHostPartOfAttr = "route.host_part_of";
 } // namespace route
 
 #endif

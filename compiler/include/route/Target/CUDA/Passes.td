@@ -4,6 +4,30 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RouteSplitHost : Pass<"route-split-host", "::mlir::ModuleOp"> {
+  let summary = "gives the host what a GPU cannot do of an entry";
+  let description = [{
+    What deals with texts, what that is computed from, and loops over elements of
+    what the host has anyway become the private function `<entry>.host`, which
+    takes what the entry takes. The entry keeps the rest, if a product, a sum or
+    a row program is among it.
+
+    The numbers that the host's part gives lie at the start of its workspace, one
+    behind the other. The entry has an argument more, `route.role = "host"`, that
+    memory; it uploads it by one `gpu.memcpy` into memory of its own workspace
+    and reads what it is given there. Scalars it reads where they lie.
+
+    Inputs that the host's part reads, texts, and offsets of the axes that texts
+    are over get `route.on_host`; where the entry reads them too it uploads them.
+    An entry whose texts hang on products, parameters or state stays whole and
+    gets `route.not_on_device`, which says so.
+  }];
+  let statistics = [Statistic<"numSplit", "split", "Entries with a part for the host">,
+                    Statistic<"numCrossing", "crossing", "Values that the host gives GPUs">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::bufferization::BufferizationDialect"];
+}
+
 def RouteSelectDeviceEntries : Pass<"route-select-device-entries", "::mlir::ModuleOp"> {
   let summary = "leaves the entries that a GPU can run";
   let description = [{
