@@ -30,6 +30,8 @@ namespace {
 constexpr int64_t kBlocks = 256;
 /// Loops of fewer rounds are not worth a kernel of their own.
 constexpr int64_t kFewRounds = 8;
+/// Threads that have scratch memory of their own.
+constexpr int64_t kScratchThreads = 1024, kItemsInBlock = 32;
 
 using Operations = SmallVector<Operation *>;
 
@@ -43,6 +45,18 @@ public:
       : entry(entry), module(entry->getParentOfType<ModuleOp>()) {}
 
   LogicalResult run() {
+    // Kernels keep nothing on a stack: it would be as large for all threads
+    // that the device may run.
+    SmallVector<memref::AllocaOp> stack;
+    entry.walk([&](memref::AllocaOp op) { stack.push_back(op); });
+    for (memref::AllocaOp op : stack) {
+      ImplicitLocOpBuilder b(op.getLoc(), op);
+      auto made = memref::AllocOp::create(b, op.getType(), op.getDynamicSizes(),
+                                          b.getI64IntegerAttr(64));
+      made->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+      op.replaceAllUsesWith(made.getResult());
+      op.erase();
+    }
     if (failed(process(entry.getBody().front(), Value())))
       return failure();
     WalkResult left = entry.walk([](Operation *op) {
@@ -70,6 +84,18 @@ private:
                         scf::ForOp parallel);
   LogicalResult moveBuffersOut(ArrayRef<Operation *> group);
   FailureOr<Value> moveOut(Value value, Operation *front);
+  /// Memory that each round of a loop needs for itself.
+  struct Scratch {
+    memref::AllocOp made;
+    Value memory, bytes; ///< for all threads; of one
+    llvm::SetVector<Operation *> views;
+  };
+  Value gridOfItems(scf::ForOp loop);
+  LogicalResult makeScratch(scf::ForOp loop, Value grid,
+                            llvm::SetVector<Value> &captured,
+                            SmallVectorImpl<Scratch> &scratches);
+  void takeScratch(ImplicitLocOpBuilder &b, Scratch &scratch,
+                   IRMapping &mapping);
   void copyViews(Operations &group);
   LogicalResult spill(Operations &group);
 
@@ -372,7 +398,8 @@ LogicalResult SerialOutliner::flush(Operations &group, Value guard) {
 
 /// Each user outside of the group gets views of its own.
 void SerialOutliner::copyViews(Operations &group) {
-  for (Operation *op : llvm::reverse(Operations(group))) {
+  Operations all = group;
+  for (Operation *op : llvm::reverse(all)) {
     if (op->getNumResults() != 1 ||
         !isa<BaseMemRefType>(op->getResult(0).getType()) || op->getNumRegions())
       continue;
@@ -472,6 +499,110 @@ LogicalResult SerialOutliner::moveBuffersOut(ArrayRef<Operation *> group) {
   return success();
 }
 
+/// Blocks for the items of a row program: few enough for all threads to have
+/// scratch memory.
+Value SerialOutliner::gridOfItems(scf::ForOp loop) {
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  Value most =
+      arith::ConstantIndexOp::create(b, kScratchThreads / kItemsInBlock);
+  if (isOnDevice(loop.getUpperBound()))
+    return most;
+  Value block = arith::ConstantIndexOp::create(b, kItemsInBlock);
+  return arith::MinUIOp::create(
+      b, most,
+      arith::DivUIOp::create(
+          b,
+          arith::AddIOp::create(
+              b, loop.getUpperBound(),
+              arith::ConstantIndexOp::create(b, kItemsInBlock - 1)),
+          block));
+}
+
+/// Takes scratch buffers out of what a kernel captures, and puts in memory for
+/// all its threads.
+LogicalResult SerialOutliner::makeScratch(scf::ForOp loop, Value grid,
+                                          llvm::SetVector<Value> &captured,
+                                          SmallVectorImpl<Scratch> &scratches) {
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  auto number = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, v);
+  };
+  llvm::MapVector<Operation *, SmallVector<Value>> found;
+  for (Value v : captured)
+    if (isa<MemRefType>(v.getType()))
+      if (Operation *made = bufferOf(v).getDefiningOp();
+          made && made->hasAttr(row::kScratchAttr))
+        found[made].push_back(v);
+  for (auto &[made, views] : found) {
+    auto alloc = cast<memref::AllocOp>(made);
+    Type element = alloc.getType().getElementType();
+    int64_t width = element.isIndex()
+                        ? 8
+                        : llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+    for (int64_t n : alloc.getType().getShape())
+      width *= ShapedType::isDynamic(n) ? 1 : n;
+    Value bytes = number(width);
+    for (Value size : alloc.getDynamicSizes()) {
+      if (isOnDevice(size))
+        return refuseOnDevice(loop, "the size of a buffer only the device "
+                                    "knows");
+      bytes = arith::MulIOp::create(b, bytes, size);
+      captured.insert(size);
+    }
+    bytes = arith::MulIOp::create(
+        b,
+        arith::DivUIOp::create(b, arith::AddIOp::create(b, bytes, number(63)),
+                               number(64)),
+        number(64));
+    Value all = arith::MulIOp::create(
+        b, arith::MulIOp::create(b, bytes, number(kItemsInBlock)), grid);
+    Value memory = memref::AllocOp::create(
+        b, MemRefType::get({ShapedType::kDynamic}, b.getI8Type()), all,
+        b.getI64IntegerAttr(64));
+    captured.insert(memory);
+    captured.insert(bytes);
+    // Views of it are made again.
+    Scratch scratch{alloc, memory, bytes, {}};
+    for (Value v : views) {
+      captured.remove(v);
+      SmallVector<Operation *> chain;
+      for (Operation *op = v.getDefiningOp(); op != made;
+           op = cast<ViewLikeOpInterface>(op).getViewSource().getDefiningOp())
+        chain.push_back(op);
+      for (Operation *op : llvm::reverse(chain))
+        if (scratch.views.insert(op))
+          for (Value operand : op->getOperands())
+            if (!isa<MemRefType>(operand.getType()))
+              captured.insert(operand);
+    }
+    scratches.push_back(std::move(scratch));
+  }
+  return success();
+}
+
+/// The thread's share of scratch memory, in a kernel.
+void SerialOutliner::takeScratch(ImplicitLocOpBuilder &b, Scratch &scratch,
+                                 IRMapping &mapping) {
+  Value block = arith::ConstantIndexOp::create(b, kItemsInBlock);
+  Value thread = arith::AddIOp::create(
+      b,
+      arith::MulIOp::create(b, gpu::BlockIdOp::create(b, gpu::Dimension::x),
+                            block),
+      gpu::ThreadIdOp::create(b, gpu::Dimension::x));
+  Value offset =
+      arith::MulIOp::create(b, thread, mapping.lookup(scratch.bytes));
+  SmallVector<Value> sizes;
+  for (Value size : scratch.made.getDynamicSizes())
+    sizes.push_back(mapping.lookup(size));
+  auto type = scratch.made.getType();
+  Value own = memref::ViewOp::create(
+      b, MemRefType::get(type.getShape(), type.getElementType()),
+      mapping.lookup(scratch.memory), offset, sizes);
+  mapping.map(scratch.made.getResult(), own);
+  for (Operation *view : scratch.views)
+    b.clone(*view, mapping);
+}
+
 LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
                                       scf::ForOp parallel) {
   llvm::SetVector<Value> captured;
@@ -487,6 +618,14 @@ LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
   }
   if (guard)
     captured.insert(guard);
+  // How many threads there are where they need memory of their own.
+  Value grid;
+  SmallVector<Scratch> scratches;
+  if (parallel && parallel->hasAttr(row::kItemsAttr)) {
+    grid = gridOfItems(parallel);
+    if (failed(makeScratch(parallel, grid, captured, scratches)))
+      return failure();
+  }
   SmallVector<Value> arguments, inside;
   for (Value v : captured)
     (isa_and_nonnull<arith::ConstantOp, memref::GetGlobalOp>(v.getDefiningOp())
@@ -499,8 +638,11 @@ LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
                                            "device knows");
   Location loc = group.front()->getLoc();
   std::string stem = (entry.getSymName() + "_serial").str();
-  gpu::GPUFuncOp kernel = createKernel(
-      module, loc, stem, ValueRange(arguments).getTypes(), parallel ? 128 : 1);
+  gpu::GPUFuncOp kernel =
+      createKernel(module, loc, stem, ValueRange(arguments).getTypes(),
+                   grid       ? kItemsInBlock
+                   : parallel ? 128
+                              : 1);
   ++numKernels;
   IRMapping mapping;
   mapping.map(arguments, kernel.getBody().front().getArguments());
@@ -510,6 +652,8 @@ LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
       copyTable(module, table);
     b.clone(*v.getDefiningOp(), mapping);
   }
+  for (Scratch &scratch : scratches)
+    takeScratch(b, scratch, mapping);
   if (guard) {
     Value on = load(b, mapping.lookup(guard));
     b.setInsertionPointToStart(
@@ -535,8 +679,9 @@ LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
 
   ImplicitLocOpBuilder host(loc, group.back());
   host.setInsertionPointAfter(group.back());
-  Value grid = arith::ConstantIndexOp::create(host, 1);
-  if (parallel) {
+  if (!parallel) {
+    grid = arith::ConstantIndexOp::create(host, 1);
+  } else if (!grid) {
     grid = arith::ConstantIndexOp::create(host, kBlocks);
     FailureOr<Value> from = moveOut(parallel.getLowerBound(), group.front()),
                      to = moveOut(parallel.getUpperBound(), group.front()),

@@ -11,7 +11,6 @@
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
-#include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Dialect/Signal/IR/Signal.h"
 #include "route/Target/CUDA/Passes.h"
 
@@ -25,12 +24,8 @@ using namespace route;
 
 /// Why the operation cannot become part of an entry for GPUs; empty if it can.
 static std::string objectionTo(Operation *op) {
-  if (auto program = dyn_cast<row::ProgramOp>(op))
-    return row::fitsWarp(program) ? ""
-                                  : "an item's row is of unknown size or "
-                                    "has more than 4096 elements";
-  if (isa<linalg::LinalgOp, func::ReturnOp, scf::ForOp, scf::IfOp,
-          scf::YieldOp>(op))
+  if (isa<row::ProgramOp, linalg::LinalgOp, func::ReturnOp, scf::ForOp,
+          scf::IfOp, scf::YieldOp>(op))
     return "";
   if (isa<tensor::EmptyOp, tensor::DimOp, tensor::CastOp, tensor::ExpandShapeOp,
           tensor::CollapseShapeOp, tensor::ExtractSliceOp,

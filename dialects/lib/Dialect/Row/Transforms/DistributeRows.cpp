@@ -10,6 +10,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 
@@ -67,8 +68,11 @@ struct DistributePass : impl::RowDistributeBase<DistributePass> {
         return signalPassFailure();
   }
 
+  /// With `inPlace` as a loop where the program stands, else as a function
+  /// where shapes are static.
+  LogicalResult lower(ProgramOp program, bool inPlace = false);
+
 private:
-  LogicalResult lower(ProgramOp program);
   /// Buffers for the program's operands; accumulators hold their initial value.
   Values makeBuffers(ProgramOp program, ImplicitLocOpBuilder &b);
   /// How many items' products are computed at a time; 0 without products.
@@ -330,7 +334,7 @@ func::FuncOp DistributePass::outline(ProgramOp program, TypeRange types) {
   return function;
 }
 
-LogicalResult DistributePass::lower(ProgramOp program) {
+LogicalResult DistributePass::lower(ProgramOp program, bool inPlace) {
   normalizeBody(program);
   ImplicitLocOpBuilder b(program.getLoc(), program);
   Values buffers = makeBuffers(program, b);
@@ -342,7 +346,7 @@ LogicalResult DistributePass::lower(ProgramOp program) {
           ? 0
           : program.getInputs().size() + program.getUniforms().size();
   Value items = memref::DimOp::create(b, buffers[any], 0);
-  if (isStatic(program)) {
+  if (!inPlace && isStatic(program)) {
     func::FuncOp function = outline(program, ValueRange(buffers).getTypes());
     Values arguments{index(0), items};
     arguments.append(buffers);
@@ -380,4 +384,45 @@ LogicalResult DistributePass::lower(ProgramOp program) {
 }
 
 } // namespace
+
+/// Whether only the loop uses the buffer.
+static bool isScratch(Value buffer, Operation *loop) {
+  return llvm::all_of(buffer.getUsers(), [&](Operation *user) {
+    return loop->isProperAncestor(user) ||
+           (isa<ViewLikeOpInterface>(user) &&
+            isScratch(user->getResult(0), loop));
+  });
+}
+
+LogicalResult distributeInPlace(ProgramOp program) {
+  bool alone = program.getAccumulators().empty();
+  Block *block = program->getBlock();
+  llvm::SmallPtrSet<Operation *, 32> before;
+  for (Operation &op : *block)
+    before.insert(&op);
+  DistributePass pass;
+  if (failed(pass.lower(program, /*inPlace=*/true)))
+    return failure();
+  // What was made, up to the loop: the last.
+  Operation *loop = nullptr;
+  for (Operation &op : *block)
+    if (isa<scf::ForOp>(op) && !before.contains(&op))
+      loop = &op;
+  if (!loop)
+    return success();
+  SmallVector<memref::PrefetchOp> hints;
+  loop->walk([&](memref::PrefetchOp op) { hints.push_back(op); });
+  for (memref::PrefetchOp op : hints)
+    op.erase();
+  if (!alone)
+    return success();
+  loop->setAttr(kItemsAttr, UnitAttr::get(loop->getContext()));
+  for (Operation *op = loop->getPrevNode(); op && !before.contains(op);
+       op = op->getPrevNode())
+    if (isa<memref::AllocOp, memref::AllocaOp>(op) &&
+        isScratch(op->getResult(0), loop))
+      op->setAttr(kScratchAttr, UnitAttr::get(loop->getContext()));
+  return success();
+}
+
 } // namespace route::row

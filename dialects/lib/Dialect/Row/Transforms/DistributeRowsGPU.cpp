@@ -24,17 +24,34 @@ namespace {
 /// Shared memory that a block may declare.
 constexpr int64_t kMaxSharedBytes = 48 * 1024;
 
+/// Whether the program is part of what is done item by item: for a few items,
+/// in a loop of unknown many rounds, which one kernel runs as a whole.
+bool isPartOfItem(ProgramOp program) {
+  constexpr int64_t kFewItems = 16;
+  for (Value v : program.getDpsInits()) {
+    auto type = cast<ShapedType>(v.getType());
+    if (!type.hasStaticShape() ||
+        (type.getRank() && type.getDimSize(0) > kFewItems))
+      return false;
+  }
+  for (Operation *up = program->getParentOp(); up; up = up->getParentOp()) {
+    auto loop = dyn_cast<scf::ForOp>(up);
+    if (isa<scf::WhileOp>(up) || (loop && !loop.getStaticTripCount()))
+      return true;
+  }
+  return false;
+}
+
 struct DistributeGPUPass : impl::RowDistributeGPUBase<DistributeGPUPass> {
   using RowDistributeGPUBase::RowDistributeGPUBase;
 
   void runOnOperation() override {
     SmallVector<ProgramOp> programs;
-    getOperation().walk([&](ProgramOp op) {
-      if (fitsWarp(op))
-        programs.push_back(op);
-    });
+    getOperation().walk([&](ProgramOp op) { programs.push_back(op); });
     for (ProgramOp program : programs)
-      if (failed(lower(program)))
+      if (failed(fitsWarp(program) && !isPartOfItem(program)
+                     ? lower(program)
+                     : distributeInPlace(program)))
         return signalPassFailure();
   }
 

@@ -19,6 +19,13 @@ class ProgramOp;
 /// run at the same time.
 inline constexpr llvm::StringLiteral kItemsAttr = "row.items";
 
+/// On a buffer in front of such a loop, a mark: what a round writes to it no
+/// other reads, so that rounds at the same time need one each.
+inline constexpr llvm::StringLiteral kScratchAttr = "row.scratch";
+
+/// Lowers a program to a loop over its items, one at a time, where it stands.
+mlir::LogicalResult distributeInPlace(ProgramOp program);
+
 /// Whether row-distribute-gpu lowers the program: rows of static size that fit
 /// the registers of a warp.
 bool fitsWarp(ProgramOp program);

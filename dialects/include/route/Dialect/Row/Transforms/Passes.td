@@ -140,8 +140,9 @@ def RowDistributeGPU : Pass<"row-distribute-gpu", "mlir::ModuleOp"> {
     Programs of tensors get buffers through bufferization.to_buffer and
     to_tensor; a result that goes to a buffer anyway is written there at once.
     Integer accumulators are added to atomically; with a float
-    accumulator one warp takes the items in order. Programs of other shapes, or
-    with rows of more than 4096 elements, are left alone.
+    accumulator one warp takes the items in order. Programs of other shapes, with
+    rows of more than 4096 elements, or for a few items within a loop of unknown
+    many rounds become loops over their items where they stand.
   }];
   let statistics = [
     Statistic<"numPrograms", "programs", "row programs lowered">
