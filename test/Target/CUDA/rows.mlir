@@ -101,14 +101,14 @@ func.func @ordered(%x: memref<?x4xf32>, %o: memref<?x4xf32>, %sum: memref<4xf32>
 }
 
 // -----
-// Rows of unknown size, and those that fit no warp, become the CPU's loop, one item at a time; what a round keeps for itself is marked, since
-// rounds may run at the same time.
+// Rows of unknown size, and others that fit no warp, become the CPU's loop, one item at a time, whose rounds may run at the same time.
 // CHECK-LABEL: func.func @dynamic
 // CHECK-NOT: row.program
-// CHECK: memref.alloc(%{{.*}}) {row.scratch} : memref<?xf32>
-// CHECK: scf.for
-// CHECK: } {row.items}
 // CHECK-NOT: launch_func
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK: memref.store
+// CHECK: } {row.items}
 func.func @dynamic(%x: memref<?x?xf32>, %o: memref<?x?xf32>) {
   row.program ins(%x : memref<?x?xf32>) outs(%o : memref<?x?xf32>) {
   ^bb0(%r: tensor<?xf32>):

@@ -154,3 +154,35 @@ func.func @either(%n: index, %c: memref<i1>, %x: memref<?xf32>, %y: memref<?xf32
   memref.copy %r, %y : memref<?xf32> to memref<?xf32>
   return
 }
+
+// -----
+// Rounds of a row program's loop have memory of their own in the workspace, a share for each thread.
+// CHECK-LABEL: func.func @items(
+// CHECK: %[[BYTES:.*]] = arith.muli %{{.*}}, %{{c64[_0-9]*}} : index
+// CHECK: %[[ALL:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?xi8>
+// CHECK: launch_func @kernels::@items_serial_0
+// CHECK-SAME: %[[ALL]] : memref<?xi8>
+// CHECK: gpu.func @items_serial_0
+// CHECK: %[[THREAD:.*]] = arith.addi
+// CHECK: %[[AT:.*]] = arith.muli %[[THREAD]]
+// CHECK: memref.view %{{.*}}[%[[AT]]][%{{.*}}] : memref<?xi8> to memref<?xf32>
+func.func @items(%n: index, %m: index, %x: memref<?x?xf32>, %y: memref<?xf32>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %row = memref.alloc(%m) {row.scratch} : memref<?xf32>
+  scf.for %i = %c0 to %n step %c1 {
+    scf.for %j = %c0 to %m step %c1 {
+      %v = memref.load %x[%i, %j] : memref<?x?xf32>
+      %e = math.absf %v : f32
+      memref.store %e, %row[%j] : memref<?xf32>
+    }
+    %s = scf.for %j = %c0 to %m step %c1 iter_args(%sum = %zero) -> (f32) {
+      %v = memref.load %row[%j] : memref<?xf32>
+      %t = arith.addf %sum, %v : f32
+      scf.yield %t : f32
+    }
+    memref.store %s, %y[%i] : memref<?xf32>
+  } {row.items}
+  return
+}

@@ -83,6 +83,24 @@ router gate(logits) {{
   return choose {k} of token per experts where logits > -0.5 by (logits, token) weight logits
 }}
 """
+# A loop that ends early and a branch, both on what the device has, and sums over all tokens.
+SINKHORN = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+route transport(l) -> f32[token, experts] {{
+  let k = exp(l - max(l over (token, experts)))
+  let (u, v) = for 20 carry (u = 1.0[token], v = 1.0[experts]) until mean(abs(v - old v) over experts) < 1e-4 {{
+    u = 1 / (count(token) * (sum(k * v over experts) + 1e-8))
+    v = 1 / (count(experts) * (sum(k * u over token) + 1e-8))
+  }}
+  return u * k * v
+}}
+router gate(logits) {{
+  let l : f32 = logits
+  let s = if max(l over (token, experts)) > 1 then transport(l) else softmax(l over experts)
+  return choose {k} of experts per token by s weight s / sum(s over chosen)
+}}
+"""
 # Tokens choose two experts, and an expert keeps the first of those who chose it.
 CAPACITY = """axis token
 pool experts[{E}] {{}}
@@ -128,6 +146,8 @@ def routers():
     # Exact functions.
     yield make("functions-16-4", FUNCTIONS, 16, 4)
     yield make("functions-100-4", FUNCTIONS, 100, 4)
+    yield make("sinkhorn-16-2", SINKHORN, 16, 2)
+    yield make("sinkhorn-100-4", SINKHORN, 100, 4)
     yield make("expert-choice-64-1024", EXPERT_CHOICE, 64, 1024, bench=True, token_choice=False)
     yield make("expert-choice-8-5000", EXPERT_CHOICE, 8, 5000, token_choice=False)
     yield make("expert-choice-7-3-bf16", EXPERT_CHOICE, 7, 3, type="bf16", token_choice=False)
