@@ -67,3 +67,36 @@ func.func @later(%idx: memref<?x2xi32>, %c: memref<6xi32>, %o: memref<7xi32>, %p
   }
   return
 }
+
+// -----
+// A single number that is cleared behind the order, before anybody looks at it, is cleared by the order's kernel; one that has
+// been read, or has another value, is not.
+// CHECK-LABEL: func.func @clears
+// CHECK: %[[ONE:.*]] = memref.alloc() : memref<1xi32>
+// CHECK: gpu.launch_func @kernels::@clears_order_0 {{.*}} %arg4 : memref<?x2xi32>, %[[ONE]] : memref<1xi32>)
+// CHECK: memref.load
+// CHECK: linalg.fill
+// CHECK: linalg.fill
+// CHECK-NOT: linalg.fill
+// CHECK: gpu.func @clears_order_0(
+// CHECK: memref.store %c0_i32{{.*}}, %{{.*}}[%c0{{.*}}] : memref<1xi32>
+func.func @clears(%idx: memref<?x2xi32>, %c: memref<6xi32>, %o: memref<7xi32>, %p: memref<?xi32>, %i: memref<?x2xi32>,
+                  %again: i1) -> i32 {
+  %zero = arith.constant 0 : i32
+  %one = arith.constant 1 : i32
+  %first = arith.constant 0 : index
+  ragged.count ins(%idx : memref<?x2xi32>) outs(%c : memref<6xi32>)
+  ragged.offsets ins(%c : memref<6xi32>) outs(%o : memref<7xi32>)
+  ragged.permute ins(%idx, %o : memref<?x2xi32>, memref<7xi32>) outs(%p, %i : memref<?xi32>, memref<?x2xi32>)
+  %x = memref.alloc() : memref<1xi32>
+  linalg.fill ins(%zero : i32) outs(%x : memref<1xi32>)
+  %y = memref.alloc() : memref<1xi32>
+  %before = memref.load %y[%first] : memref<1xi32>
+  linalg.fill ins(%zero : i32) outs(%y : memref<1xi32>)
+  %z = memref.alloc() : memref<1xi32>
+  linalg.fill ins(%one : i32) outs(%z : memref<1xi32>)
+  scf.if %again {
+    memref.store %before, %x[%first] : memref<1xi32>
+  }
+  return %before : i32
+}

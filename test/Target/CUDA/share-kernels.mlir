@@ -1,4 +1,4 @@
-// A dense product runs in the kernel of one over experts, whose list of offsets is then one of none.
+// A dense product runs in the kernel of one over experts, whose lists of offsets and of tiles taken are then ones of none.
 // RUN: route-opt %s --convert-ragged-to-wgmma --convert-ragged-to-kernels --route-merge-kernels --split-input-file | FileCheck %s
 // RUN: route-opt %s --convert-ragged-to-wgmma --split-input-file | FileCheck %s --check-prefix=APART
 
@@ -8,10 +8,10 @@
 // CHECK: %[[NONE:.*]] = memref.alloc() : memref<0xi32>
 // CHECK: %[[ROWS:.*]] = arith.ceildivui
 // CHECK: arith.addi %[[ROWS]], %c1{{[_ ]}}
-// CHECK: gpu.launch_func @kernels::@[[BOTH:dense_wgmma_[0-9]+]] {{.*}}%[[NONE]] : memref<0xi32>, %{{.*}} : memref<?x2048xbf16>)
+// CHECK: gpu.launch_func @kernels::@[[BOTH:dense_wgmma_[0-9]+]] {{.*}}%[[NONE]] : memref<0xi32>, %[[NONE]] : memref<0xi32>, %{{.*}} : memref<?x2048xbf16>)
 // CHECK-LABEL: func.func @grouped
 // CHECK-NOT: memref<0xi32>
-// CHECK: gpu.launch_func @kernels::@[[BOTH]] {{.*}}%arg1 : memref<257xi32>, %{{.*}} : memref<?x2048xbf16>)
+// CHECK: gpu.launch_func @kernels::@[[BOTH]] {{.*}}%arg1 : memref<257xi32>, %{{.*}} : memref<1xi32>, %{{.*}} : memref<?x2048xbf16>)
 // CHECK-LABEL: gpu.module @kernels
 // CHECK: llvm.func @[[BOTH]](
 // CHECK-NOT: @grouped_wgmma
@@ -22,6 +22,13 @@
 // APART: memref.dim
 // APART: } else {
 // APART: memref.load %{{.*}} : memref<257xi32>
+// So are its tiles: taken in turn.
+// APART: scf.while
+// APART: arith.cmpi eq, %{{.*}}, %c0_i64
+// APART: scf.if {{.*}} -> (i32) {
+// APART: arith.addi
+// APART: } else {
+// APART: llvm.atomicrmw add
 func.func @dense(%x: memref<?x512xbf16>, %w: memref<1x2048x512xbf16>, %out: memref<?x2048xbf16>) {
   ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x2048x512xbf16>) outs(%out : memref<?x2048xbf16>) {
   ^bb0(%a: f32):

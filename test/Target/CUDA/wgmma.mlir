@@ -5,6 +5,9 @@
 
 // A gated unit: 64 columns of both weights for each of two warpgroups, maps of both weights and two of the rows.
 // CHECK-LABEL: func.func @gated
+// How many tiles have been taken, from zero.
+// CHECK: %[[TAKEN:.*]] = memref.alloc() {{.*}} : memref<1xi32>
+// CHECK: linalg.fill ins(%c0_i32 : i32) outs(%[[TAKEN]] : memref<1xi32>)
 // CHECK: %[[FEW:.*]] = arith.cmpi ule, %{{.*}}, %c1{{ }}
 // CHECK: scf.if %[[FEW]] {
 // CHECK-NEXT: ragged.matmul
@@ -12,7 +15,7 @@
 // Tiles at most: rows / 128 + experts, times columns / 128.
 // CHECK: arith.ceildivui %{{.*}}, %c128
 // CHECK: arith.muli
-// CHECK: gpu.launch_func @kernels::@gated_wgmma_0 blocks in (%{{.*}}) threads in (%c384{{.*}}) args(%arg2 : memref<6x200x512xbf16>, %arg3 : memref<6x200x512xbf16>, %arg0 : memref<?x512xbf16>, %arg0 : memref<?x512xbf16>, %arg1 : memref<7xi32>, %arg4 : memref<?x200xbf16>)
+// CHECK: gpu.launch_func @kernels::@gated_wgmma_0 blocks in (%{{.*}}) threads in (%c384{{.*}}) args(%arg2 : memref<6x200x512xbf16>, %arg3 : memref<6x200x512xbf16>, %arg0 : memref<?x512xbf16>, %arg0 : memref<?x512xbf16>, %arg1 : memref<7xi32>, %[[TAKEN]] : memref<1xi32>, %arg4 : memref<?x200xbf16>)
 // CHECK-LABEL: llvm.func @gated_wgmma_0
 // CHECK-SAME: %arg0: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant, route.tensor_map = array<i64: 1, 128, 64>}
 // CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>}
@@ -23,9 +26,15 @@
 // CHECK: nvvm.mbarrier.init
 // The producer, then two warpgroups that multiply.
 // CHECK: nvvm.setmaxregister decrease 40
+// The first tile is the block's own; the next one is asked for while a tile is brought, and given to the others.
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: scf.while
+// CHECK: llvm.atomicrmw add %{{.*}}, %{{.*}} syncscope("device") monotonic : !llvm.ptr<1>, i32
 // CHECK: nvvm.mbarrier.arrive.expect_tx
 // CHECK-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
 // CHECK: nvvm.setmaxregister increase 232
+// CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
 // Tiles of few tokens cost few columns.
 // CHECK: scf.index_switch
 // CHECK: nvvm.wgmma.mma_async {{.*}}n = 64, {{.*}}<zero>{{.*}}A[<bf16>, <one>, <row>], B[<bf16>, <one>, <col>]
@@ -58,12 +67,14 @@ func.func @gated(%x: memref<?x512xbf16>, %o: memref<7xi32>, %g: memref<6x200x512
 }
 
 // -----
-// Results of 32 bits go straight to memory, from one block of columns in each warpgroup where
+// Tiles of one matrix take equally long, and blocks have them in turn. Results of 32 bits go straight to memory, from one block of columns in each warpgroup where
 // there are few columns; a bias and a factor for each row come in at the end.
 // CHECK-LABEL: func.func @first
+// CHECK-NOT: linalg.fill
 // CHECK: gpu.launch_func @kernels::@first_wgmma_0
 // CHECK: llvm.func @first_wgmma_0
 // CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>
+// CHECK-NOT: llvm.atomicrmw
 // CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <row>]
 // CHECK-NOT: nvvm.stmatrix
 // CHECK: llvm.store %{{.*}}, %{{.*}} : f32, !llvm.ptr<1>

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -123,6 +124,8 @@ private:
     SmallVector<FormLimit> limits;
     for (const ProductForm &form : forms)
       limits.push_back({form.name(), form.rows});
+    // Tiles of experts take longer or shorter; those of one matrix do not.
+    Value taken = op.getOffsets() ? zero(b) : Value();
     Choice choice(b, shapeOf(op.weightType(), op), limits, rows);
     bool keeps = false;
     for (auto [i, form] : llvm::enumerate(forms)) {
@@ -130,10 +133,10 @@ private:
         auto either =
             scf::IfOp::create(b, choice.takes(b, i), /*withElse=*/true);
         b.setInsertionPoint(either.thenBlock()->getTerminator());
-        emit(b, op, gather, form, rows, keeps);
+        emit(b, op, gather, taken, form, rows, keeps);
         b.setInsertionPoint(either.elseBlock()->getTerminator());
       } else {
-        emit(b, op, gather, form, rows, keeps);
+        emit(b, op, gather, taken, form, rows, keeps);
       }
     }
     if (keeps)
@@ -143,17 +146,27 @@ private:
       gather->erase();
   }
 
+  /// A buffer that counts from zero. ragged-fuse-order has it cleared by a
+  /// kernel that there is anyway.
+  static Value zero(ImplicitLocOpBuilder &b) {
+    Value buffer = memref::AllocOp::create(
+        b, MemRefType::get({1}, b.getI32Type()), b.getI64IntegerAttr(64));
+    Value none = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
+    linalg::FillOp::create(b, none, buffer);
+    return buffer;
+  }
+
   /// Emits one form at the builder's place.
-  void emit(ImplicitLocOpBuilder &b, MatmulOp op, GatherOp gather,
+  void emit(ImplicitLocOpBuilder &b, MatmulOp op, GatherOp gather, Value taken,
             const ProductForm &form, Value rows, bool &keeps) {
     if (form.tiles)
-      return launch(b, op, gather, *form.tiles, rows);
+      return launch(b, op, gather, taken, *form.tiles, rows);
     op->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
     keeps = true;
   }
 
   void launch(ImplicitLocOpBuilder &b, MatmulOp op, GatherOp gather,
-              const WgmmaTiles &tiles, Value rows) {
+              Value taken, const WgmmaTiles &tiles, Value rows) {
     auto parent = op->getParentOfType<FunctionOpInterface>();
     std::string stem =
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
@@ -181,11 +194,13 @@ private:
       operands.append({gather.getX(), gather.getPerm()});
     else
       operands.append(2, matrix);
-    if (op.getOffsets())
-      operands.push_back(op.getOffsets());
-    else if (tiles.alsoDense)
-      operands.push_back(
-          memref::AllocOp::create(b, MemRefType::get({0}, b.getI32Type())));
+    if (op.getOffsets()) {
+      operands.append({op.getOffsets(), taken});
+    } else if (tiles.alsoDense) {
+      Value none =
+          memref::AllocOp::create(b, MemRefType::get({0}, b.getI32Type()));
+      operands.append({none, none});
+    }
     llvm::append_range(operands, op.getPerExpert());
     llvm::append_range(operands, op.getPerRow());
     operands.push_back(op.getOut());

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -30,11 +31,12 @@ constexpr int64_t kMostExperts = 640; ///< counts of all warps fit in 48 KB
 
 class Groups {
 public:
-  /// `fills` write zeros that the counts begin with.
+  /// `fills` write zeros that the counts begin with; `zeros` are numbers of 32
+  /// bits that are to be 0 after the order.
   Groups(PermuteOp permute, OffsetsOp offsets, CountOp count,
-         ArrayRef<linalg::FillOp> fills)
+         ArrayRef<linalg::FillOp> fills, ValueRange zeros)
       : permute(permute), offsets(offsets), count(count), fills(fills),
-        module(permute->getParentOfType<ModuleOp>()),
+        zeros(zeros), module(permute->getParentOfType<ModuleOp>()),
         experts(cast<MemRefType>(count.getCounts().getType()).getDimSize(0)) {}
 
   void lower() {
@@ -71,6 +73,7 @@ public:
                  operands);
     operands.append({count.getCounts(), offsets.getOffsets(), permute.getPerm(),
                      permute.getInv()});
+    llvm::append_range(operands, zeros);
     gpu::GPUFuncOp ordering = emitOrder(operands);
     launchKernel(b, ordering, chunks, operands);
 
@@ -212,7 +215,11 @@ private:
     }
     k.when(k.both(k.cmp(Predicate::eq, k.blockId(), k.index(0)),
                   k.cmp(Predicate::eq, k.thread(), k.index(0))),
-           [&] { k.store(carried, starts, k.index(experts)); });
+           [&] {
+             k.store(carried, starts, k.index(experts));
+             for (unsigned i = 0; i < zeros.size(); ++i)
+               k.store(k.number(0), k.argument(next + 4 + i), k.index(0));
+           });
 
     // Lanes with the same expert take places in their order.
     Value bit = arith::ShLIOp::create(k.b, k.number(1), k.toNumber(lane));
@@ -258,6 +265,7 @@ private:
   OffsetsOp offsets;
   CountOp count;
   ArrayRef<linalg::FillOp> fills;
+  ValueRange zeros;
   ModuleOp module;
   int64_t experts;
 };
@@ -275,6 +283,32 @@ template <typename Op> Op writerOf(Value buffer, Operation *user) {
         result = op;
       }
   return result;
+}
+
+/// Clears that the order's kernel can do: of single numbers, in the block after
+/// it, before whatever else has to do with them. They go, and the buffers are
+/// made before `op`.
+Values takeClears(PermuteOp op) {
+  Values zeros;
+  for (Operation &each : llvm::make_early_inc_range(*op->getBlock())) {
+    auto fill = dyn_cast<linalg::FillOp>(&each);
+    if (!fill || !op->isBeforeInBlock(fill))
+      continue;
+    auto buffer = fill.getOutputs().front().getDefiningOp<memref::AllocOp>();
+    if (!buffer || buffer->getBlock() != op->getBlock() ||
+        buffer.getType() !=
+            MemRefType::get({1}, IntegerType::get(op.getContext(), 32)) ||
+        !matchPattern(fill.getInputs().front(), m_Zero()) ||
+        !llvm::all_of(buffer->getUsers(), [&](Operation *user) {
+          Operation *above = op->getBlock()->findAncestorOpInBlock(*user);
+          return user == fill || (above && fill->isBeforeInBlock(above));
+        }))
+      continue;
+    fill->erase();
+    buffer->moveBefore(op);
+    zeros.push_back(buffer);
+  }
+  return zeros;
 }
 
 /// An order with the counts and offsets that it needs; failure, with nothing
@@ -307,7 +341,7 @@ LogicalResult lowerGroups(PermuteOp op) {
       if (!above || !op->isBeforeInBlock(above))
         return failure();
     }
-  Groups(op, offsets, count, fills).lower();
+  Groups(op, offsets, count, fills, takeClears(op)).lower();
   return success();
 }
 

@@ -107,6 +107,25 @@ private:
     return Values(op.getResults());
   }
 
+  /// Goes on as long as `condition` says, of the values that are carried.
+  Values loopWhile(ValueRange start,
+                   llvm::function_ref<Value(ValueRange)> condition,
+                   llvm::function_ref<Values(ValueRange)> body) {
+    auto op = scf::WhileOp::create(
+        b, start.getTypes(), start,
+        [&](OpBuilder &, Location, ValueRange carried) {
+          OpBuilder::InsertionGuard guard(b);
+          b.setInsertionPointToEnd(carried.front().getParentBlock());
+          scf::ConditionOp::create(b, condition(carried), carried);
+        },
+        [&](OpBuilder &, Location, ValueRange carried) {
+          OpBuilder::InsertionGuard guard(b);
+          b.setInsertionPointToEnd(carried.front().getParentBlock());
+          scf::YieldOp::create(b, body(carried));
+        });
+    return Values(op.getResults());
+  }
+
   // --- shared memory and barriers ---
   Value at(Value offset) {
     return LLVM::GEPOp::create(b, shared, b.getI8Type(), memory,
@@ -119,6 +138,10 @@ private:
     return at(
         add(num(tiles.barrierOffset() + 8 * tiles.stages), shl(stage, 3)));
   }
+  /// Of the next tile: it is there; it has been read.
+  Value givenBarrier() { return at(num(tiles.tileOffset())); }
+  Value readBarrier() { return at(num(tiles.tileOffset() + 8)); }
+  Value givenTile() { return at(num(tiles.tileOffset() + 16)); }
   void wait(Value barrier, Value parity) {
     NVVM::MBarrierTryWaitParityOp::create(b, barrier, parity, num(10000000));
   }
@@ -154,9 +177,14 @@ private:
   }
 
   void begin(StringRef stem);
+  Value denseOr(llvm::function_ref<Value()> dense,
+                llvm::function_ref<Value()> grouped);
   Value offsetOf(Value expert);
   void prologue();
   Tile tileAt(Value t);
+  Value afterTile(Value t);
+  Tile giveTile(Value t, Value parity);
+  Tile readTile(Value parity);
   void producer();
   void load(Value to, Value map, ArrayRef<Value> coordinates, Value barrier);
   Value unitsOf(const Tile &tile);
@@ -174,8 +202,8 @@ private:
     return tiles.splits == 1 && tiles.depthOf(op.getInner()) > kLag;
   }
   static constexpr int64_t kLag = 1, kLagBarrier = 4;
-  Values path(int64_t width, Value stage, Value parity, const Tile &tile,
-              Value following);
+  Values path(int64_t width, Value stage, Value parity, Value given,
+              const Tile &tile);
   void epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile);
   Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
                 ArrayRef<Value> perRow);
@@ -203,9 +231,10 @@ private:
   Values weights, perExpert, perRow;
   Value rows64, rows16, perm, itemStart, offsets, out, outStart;
   Value numOffsets; ///< i64
+  Value taken;      ///< tiles but the blocks' first; null: taken in turn
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
   Value tileCount, firstStep, depth;
-  Value leads;       ///< whether this warpgroup lets the other one start
+  Value leads;       ///< not 0 where this warpgroup lets the other one start
   Value lagStep;     ///< kLag
   Value share, step; ///< of a cluster's block: of K, and rows of a tile
 };

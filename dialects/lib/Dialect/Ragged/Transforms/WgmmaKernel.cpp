@@ -3,8 +3,10 @@
 // The result's columns are the rows of wgmma's first operand, the weights, and
 // its rows, the tokens, are the columns of the second: an expert with few
 // tokens then costs few columns, 8 to a step, instead of a tile of 64. One
-// warpgroup asks for tiles by TMA, two multiply. Blocks stay, and take tiles in
-// turn from a schedule that each works out from the offsets.
+// warpgroup asks for tiles by TMA, two multiply. Blocks stay, and whoever is
+// free takes the next tile of a schedule that each works out from the offsets:
+// tiles that share weights or rows then run at the same time, however long
+// others take, and what they share is read from memory once.
 #include "WgmmaKernel.h"
 #include "WgmmaEmitter.h"
 
@@ -41,7 +43,8 @@ void Emitter::begin(StringRef stem) {
   }
   bool hasOffsets = op.getOffsets() || tiles.alsoDense;
   if (hasOffsets)
-    buffers.push_back(MemRefType::get({tiles.experts + 1}, i32));
+    buffers.append(
+        {MemRefType::get({tiles.experts + 1}, i32), MemRefType::get({1}, i32)});
   llvm::append_range(buffers, op.getPerExpert().getTypes());
   llvm::append_range(buffers, op.getPerRow().getTypes());
   buffers.push_back(op.getOut().getType());
@@ -91,7 +94,8 @@ void Emitter::begin(StringRef stem) {
   if (hasOffsets) {
     offsets = rest.front();
     numOffsets = entry.getArgument(ranges[gather ? 2 : 0].first + 3);
-    rest = rest.drop_front();
+    taken = rest[1];
+    rest = rest.drop_front(2);
   }
   perExpert = Values(rest.take_front(op.getPerExpert().size()));
   perRow = Values(rest.slice(perExpert.size(), op.getPerRow().size()));
@@ -108,6 +112,22 @@ void Emitter::begin(StringRef stem) {
   outStart = startOf(out, ranges.back().first);
   if (gather)
     itemStart = startOf(made.front(), ranges.front().first);
+  if (taken)
+    taken = startOf(taken, ranges[gather ? 3 : 1].first);
+}
+
+/// A number of a dense product, or of one over experts, by whether there are
+/// offsets.
+Value Emitter::denseOr(llvm::function_ref<Value()> dense,
+                       llvm::function_ref<Value()> grouped) {
+  auto either = scf::IfOp::create(
+      b, i32, cmp(Predicate::eq, numOffsets, wide(0)), /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(either.thenBlock());
+  scf::YieldOp::create(b, dense());
+  b.setInsertionPointToStart(either.elseBlock());
+  scf::YieldOp::create(b, grouped());
+  return either.getResult(0);
 }
 
 /// The first row of an expert, or the end of the last one's.
@@ -122,16 +142,7 @@ Value Emitter::offsetOf(Value expert) {
   };
   if (!offsets)
     return dense();
-  if (!tiles.alsoDense)
-    return given();
-  auto either = scf::IfOp::create(
-      b, i32, cmp(Predicate::eq, numOffsets, wide(0)), /*withElse=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(either.thenBlock());
-  scf::YieldOp::create(b, dense());
-  b.setInsertionPointToStart(either.elseBlock());
-  scf::YieldOp::create(b, given());
-  return either.getResult(0);
+  return tiles.alsoDense ? denseOr(dense, given) : given();
 }
 
 /// Barriers, and the schedule: where each expert's tiles begin.
@@ -156,6 +167,13 @@ void Emitter::prologue() {
                                    num(gather ? 129 : 1), Value());
       NVVM::MBarrierInitOp::create(b, emptyBarrier(num(s)),
                                    num(WgmmaTiles::kWarpgroups), Value());
+    }
+    if (!tiles.cluster) {
+      // A tile is read by those that multiply, and by those that gather.
+      NVVM::MBarrierInitOp::create(b, givenBarrier(), num(1), Value());
+      NVVM::MBarrierInitOp::create(
+          b, readBarrier(),
+          num(128 * (WgmmaTiles::kWarpgroups + (gather ? 1 : 0))), Value());
     }
     NVVM::FenceMbarrierInitOp::create(b);
   });
@@ -206,14 +224,73 @@ void Emitter::prologue() {
   tileCount = carried;
 }
 
-/// Tile t of the schedule, by the tables that the prologue made.
+/// Tile t of the schedule, by the tables that the prologue made. Beyond the
+/// last it has no rows.
 Tile Emitter::tileAt(Value t) {
-  if (tiles.cluster)
-    return tileOfCluster(t);
-  auto [row, rows, expert, column] = schedule().at(
-      t, [&](Value e) { return word(startsOffset(), e); },
-      [&](Value e) { return word(offsetsOffset(), e); });
-  return {row, rows, expert, column};
+  Tile tile;
+  if (tiles.cluster) {
+    tile = tileOfCluster(t);
+  } else {
+    auto [row, rows, expert, column] = schedule().at(
+        t, [&](Value e) { return word(startsOffset(), e); },
+        [&](Value e) { return word(offsetsOffset(), e); });
+    tile = {row, rows, expert, column};
+  }
+  tile.rows = select(isLess(t, tileCount), tile.rows, num(0));
+  return tile;
+}
+
+/// The number of the tile that this block takes after its tile t.
+Value Emitter::afterTile(Value t) {
+  auto counted = [&]() -> Value {
+    Value before = LLVM::AtomicRMWOp::create(
+        b, LLVM::AtomicBinOp::add, taken, num(1),
+        LLVM::AtomicOrdering::monotonic, /*syncscope=*/"device");
+    return add(blocks, before);
+  };
+  if (!taken)
+    return add(t, blocks);
+  return tiles.alsoDense ? denseOr([&] { return add(t, blocks); }, counted)
+                         : counted();
+}
+
+/// Gives tile t to the warps that multiply, once they have read the one before.
+/// Only the first thread of the block looks it up.
+Tile Emitter::giveTile(Value t, Value parity) {
+  Tile tile;
+  auto give = [&] {
+    tile = tileAt(t);
+    wait(readBarrier(), flip(parity, num(1)));
+    auto vector = VectorType::get({4}, i32);
+    Value words = LLVM::UndefOp::create(b, vector);
+    for (auto [i, v] : llvm::enumerate(tile.values()))
+      words = LLVM::InsertElementOp::create(b, words, v, num(i));
+    LLVM::StoreOp::create(b, words, givenTile(), 16);
+    NVVM::MBarrierArriveOp::create(b, TypeRange(), givenBarrier(), Value(),
+                                   NVVM::MemScopeKind::CTA, false);
+  };
+  if (!gather) {
+    give();
+    return tile;
+  }
+  when(isFirst, give);
+  return readTile(parity);
+}
+
+/// The tile that was given last. Every thread reads it, and says so itself:
+/// racecheck knows no detours, and were it read by one of a warp and passed on,
+/// ptxas would not know that the warp stays together, and the loop along K
+/// would lose its uniform registers, and 5% of the time.
+Tile Emitter::readTile(Value parity) {
+  wait(givenBarrier(), parity);
+  Value words =
+      LLVM::LoadOp::create(b, VectorType::get({4}, i32), givenTile(), 16);
+  Values values;
+  for (int64_t i = 0; i < 4; ++i)
+    values.push_back(LLVM::ExtractElementOp::create(b, words, num(i)));
+  NVVM::MBarrierArriveOp::create(b, TypeRange(), readBarrier(), Value(),
+                                 NVVM::MemScopeKind::CTA, false);
+  return Tile::of(values);
 }
 
 /// One thread asks for tiles as stages become free; rows that are gathered are
@@ -246,33 +323,11 @@ void Emitter::producer() {
   auto innerOf = [&](Value k) {
     return mul(add(firstStep, k), num(tiles.depth));
   };
-  auto tile = [&](Value t, ValueRange ring) -> Values {
-    Tile tile = tileAt(t);
-    Values state(ring);
-    Value begin = num(0);
-    if (tiles.cluster) {
-      // The one tile of the block. Parameters are there before the kernels
-      // that make the rows have ended.
-      bool early = weightsAreParameters();
-      if (!early)
-        waitForKernels();
-      begin = least(depth, num(tiles.stages));
-      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
-        expect(tile, k);
-        loadWeights(tile, innerOf(k), k);
-        return Values();
-      });
-      if (early)
-        waitForKernels();
-      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
-        loadRows(tile, innerOf(k), k);
-        return Values();
-      });
-      Value wraps = cmp(Predicate::eq, begin, num(tiles.stages));
-      state = {select(wraps, num(0), begin), select(wraps, num(1), num(0))};
-    }
+  // The steps along K from `begin` on.
+  auto fillRing = [&](const Tile &tile, Value begin,
+                      ValueRange ring) -> Values {
     Values places = gather ? placesOf(tile) : Values();
-    return loop(begin, depth, num(1), state,
+    return loop(begin, depth, num(1), ring,
                 [&](Value k, ValueRange ring) -> Values {
                   Value stage = ring[0], parity = ring[1];
                   wait(emptyBarrier(stage), flip(parity, num(1)));
@@ -291,15 +346,65 @@ void Emitter::producer() {
                   return {s, p};
                 });
   };
-  auto all = [&] { loop(block, tileCount, blocks, {num(0), num(0)}, tile); };
+  if (tiles.cluster) {
+    // The one tile of the block. Parameters are there before the kernels that
+    // make the rows have ended.
+    when(both(isFirst, isLess(block, tileCount)), [&] {
+      Tile tile = tileAt(block);
+      bool early = weightsAreParameters();
+      if (!early)
+        waitForKernels();
+      Value begin = least(depth, num(tiles.stages));
+      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
+        expect(tile, k);
+        loadWeights(tile, innerOf(k), k);
+        return Values();
+      });
+      if (early)
+        waitForKernels();
+      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
+        loadRows(tile, innerOf(k), k);
+        return Values();
+      });
+      Value wraps = cmp(Predicate::eq, begin, num(tiles.stages));
+      fillRing(tile, begin,
+               {select(wraps, num(0), begin), select(wraps, num(1), num(0))});
+    });
+    meetCluster();
+    meetCluster();
+    return;
+  }
+  auto all = [&] {
+    Values start{num(0), num(0), num(1), block};
+    llvm::append_range(start, giveTile(block, num(0)).values());
+    loopWhile(
+        start, [&](ValueRange v) { return isLess(num(0), v[5]); },
+        [&](ValueRange v) -> Values {
+          // Asked for before the loads, and needed after them.
+          Value following;
+          if (gather && taken) {
+            auto asks = scf::IfOp::create(b, TypeRange(i32), isFirst, true);
+            OpBuilder::InsertionGuard guard(b);
+            b.setInsertionPointToStart(&asks.getThenRegion().front());
+            scf::YieldOp::create(b, afterTile(v[3]));
+            b.setInsertionPointToStart(&asks.getElseRegion().front());
+            scf::YieldOp::create(b, v[3]);
+            following = asks.getResult(0);
+          } else {
+            following = afterTile(v[3]);
+          }
+          Values state =
+              fillRing(Tile::of(v.drop_front(4)), num(0), v.take_front(2));
+          Tile tile = giveTile(following, v[2]);
+          state.append({flip(v[2], num(1)), following});
+          llvm::append_range(state, tile.values());
+          return state;
+        });
+  };
   if (gather)
     all();
   else
     when(isFirst, all);
-  if (tiles.cluster) {
-    meetCluster();
-    meetCluster();
-  }
 }
 
 /// Two warpgroups multiply, each its own columns.
@@ -311,19 +416,24 @@ void Emitter::consumer() {
   // multiplies while the first is at its results, and the other way round.
   // A number that LLVM does not know: else it peels off the steps up to there.
   lagStep = uniform(num(kLag));
+  Tile first = tiles.cluster ? tileAt(block) : readTile(num(0));
   if (lags())
-    when(both(cmp(Predicate::eq, warpgroup, num(2)), isLess(block, tileCount)),
-         [&] {
-           NVVM::BarrierOp::create(b, TypeRange(), num(kLagBarrier), num(256),
-                                   NVVM::BarrierReductionAttr(), Value());
-         });
-  Values start{num(0), num(0)};
-  llvm::append_range(start, tileAt(block).values());
-  loop(block, tileCount, blocks, start, [&](Value t, ValueRange v) -> Values {
-    Tile tile = Tile::of(v.drop_front(2));
-    leads = both(cmp(Predicate::eq, t, block),
-                 cmp(Predicate::eq, warpgroup, num(1)));
-    Value following = add(t, blocks);
+    when(
+        both(cmp(Predicate::eq, warpgroup, num(2)), isLess(num(0), first.rows)),
+        [&] {
+          NVVM::BarrierOp::create(b, TypeRange(), num(kLagBarrier), num(256),
+                                  NVVM::BarrierReductionAttr(), Value());
+        });
+  // The ring's state, the parity of the next tile, and whether the other
+  // warpgroup may wait for this one.
+  Values start{
+      num(0), num(0), num(1),
+      arith::ExtUIOp::create(b, i32, cmp(Predicate::eq, warpgroup, num(1)))};
+  llvm::append_range(start, first.values());
+  auto some = [&](ValueRange v) { return isLess(num(0), v[5]); };
+  loopWhile(start, some, [&](ValueRange v) -> Values {
+    Tile tile = Tile::of(v.drop_front(4));
+    leads = cmp(Predicate::ne, v[3], num(0));
     // The narrowest of a few widths that holds the rows; uniform, or the
     // products of a warpgroup would run one by one.
     SmallVector<int64_t> widths, cases;
@@ -344,7 +454,7 @@ void Emitter::consumer() {
       cases.push_back(i);
     }
     widths.push_back(tiles.tokens);
-    SmallVector<Type> types(6, i32);
+    SmallVector<Type> types(8, i32);
     auto choice = scf::IndexSwitchOp::create(b, types, index(uniform(chosen)),
                                              cases, cases.size());
     OpBuilder::InsertionGuard guard(b);
@@ -352,7 +462,7 @@ void Emitter::consumer() {
       Region &region = i < cases.size() ? choice.getCaseRegions()[i]
                                         : choice.getDefaultRegion();
       b.setInsertionPointToStart(&region.emplaceBlock());
-      scf::YieldOp::create(b, path(width, v[0], v[1], tile, following));
+      scf::YieldOp::create(b, path(width, v[0], v[1], v[2], tile));
     }
     return Values(choice.getResults());
   });
@@ -364,10 +474,10 @@ void Emitter::consumer() {
   }
 }
 
-/// A tile of `width` tokens: the sums, then the results. Gives the ring's
-/// state and the next tile.
-Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
-                     Value following) {
+/// A tile of `width` tokens: the sums, then the results. Gives what the loop
+/// over tiles carries; the next one is given with parity `given`.
+Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
+                     const Tile &tile) {
   MLIRContext *context = b.getContext();
   int64_t registers = width / 2, sums = tiles.weights * tiles.blocks;
   auto type = LLVM::LLVMStructType::getLiteral(
@@ -440,9 +550,6 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
   auto share = [&](Value stage, Value parity, Value steps) -> Values {
     wait(fullBarrier(stage), parity);
     Values start = multiply(Values(sums, none), stage, true);
-    // The next tile is looked up while the first products are made.
-    if (!after.row)
-      after = tileAt(following);
     auto [s, p] = next(stage, parity);
     Values carried{s, p, stage};
     llvm::append_range(carried, start);
@@ -461,6 +568,9 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
           llvm::append_range(result, sum);
           return result;
         });
+    // The next tile is read while the last products are made.
+    if (tiles.splits == 1)
+      after = readTile(given);
     NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
     release(end[2]);
     end.erase(end.begin() + 2);
@@ -472,7 +582,6 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
     Value zero = LLVM::ZeroOp::create(b, type);
     Values start{stage, parity};
     start.append(sums, zero);
-    after = tileAt(following);
     Value most = num(tiles.depthOf(op.getInner()));
     end = loop(num(0), depth, most, start, [&](Value from, ValueRange v) {
       Values own = share(v[0], v[1], least(most, sub(depth, from)));
@@ -490,6 +599,7 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
       }
       return own;
     });
+    after = readTile(given);
   } else {
     end = share(stage, parity, depth);
   }
@@ -498,7 +608,10 @@ Values Emitter::path(int64_t width, Value stage, Value parity, const Tile &tile,
     keep(width, totals);
   else
     epilogue(width, totals, tile);
-  Values result{end[0], end[1]};
+  // A cluster's blocks have one tile.
+  if (tiles.cluster)
+    after = {num(0), num(0), num(0), num(0)};
+  Values result{end[0], end[1], flip(given, num(1)), num(0)};
   llvm::append_range(result, after.values());
   return result;
 }

@@ -44,7 +44,9 @@ struct WgmmaTiles {
   int64_t barrierOffset() const {
     return stages * stageBytes() + stagingBytes();
   }
-  int64_t tableOffset() const { return barrierOffset() + 16 * stages; }
+  /// Two barriers and four words: which tile comes next.
+  int64_t tileOffset() const { return barrierOffset() + 16 * stages; }
+  int64_t tableOffset() const { return tileOffset() + 32; }
   int64_t sharedBytes() const { return tableOffset() + 8 * (experts + 1) + 64; }
 
   /// Steps along K of a share but the last, which may have fewer.
@@ -99,8 +101,9 @@ bool canShareKernel(MatmulOp grouped, MatmulOp dense);
 /// Emits the kernel of `op`. Its arguments: a tensor map for each weight, two
 /// of the rows (boxes of 64 and of 16 rows), then `op`'s other operands. With
 /// the gather that would make the rows, its items and where each row is from
-/// come instead of the rows' maps. A dense product whose tiles are `alsoDense`
-/// has offsets all the same.
+/// come instead of the rows' maps. Behind the offsets comes a buffer of one
+/// zero, by which whoever is free takes the next tile. A dense product whose
+/// tiles are `alsoDense` has both all the same.
 mlir::LLVM::LLVMFuncOp emitWgmmaKernel(mlir::ModuleOp module, MatmulOp op,
                                        const WgmmaTiles &tiles,
                                        llvm::StringRef stem,

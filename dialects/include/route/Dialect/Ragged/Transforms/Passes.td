@@ -134,9 +134,12 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
 
     The weights are wgmma's first operand, the rows its second, so that an expert
     with few rows costs few columns. One warpgroup brings tiles by TMA, two
-    multiply and run the epilogue; blocks stay on their multiprocessor and take
-    tiles in turn. Each works out the schedule from the offsets: there is no table
-    of tiles in memory, no number that the host would have to know.
+    multiply and run the epilogue; blocks stay on their multiprocessor, and whoever
+    is free takes the next tile. Each works out the schedule from the offsets: there
+    is no table of tiles in memory, no number that the host would have to know. Of
+    experts the number of tiles taken is in a buffer of the call, which a
+    `linalg.fill` clears (`ragged-fuse-order` leaves that to the order's kernel); of
+    a dense product, whose tiles take equally long, blocks take them in turn.
 
     sigmoid, silu and tanh-gelu in an epilogue that yields 16 bits use the
     hardware's power of two and reciprocal (relative errors of some 2^-20).
@@ -151,9 +154,9 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
   ];
   let statistics = [Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
-    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
-    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
 }
 
