@@ -1,5 +1,6 @@
 // The schedule of tiles on numbers.
-// Every row of every expert, in every tile of columns, is in exactly one tile.
+// Every row of every expert, in every tile of columns, is in exactly one tile,
+// and only an expert's last tile may have few.
 #include "WgmmaSchedule.h"
 
 #include <algorithm>
@@ -68,6 +69,8 @@ void check(int64_t tokens, int64_t step, int64_t columnTiles,
     if (tile.row < offsets[tile.expert] ||
         tile.row + tile.rows > offsets[tile.expert + 1])
       return wrong("rows of another expert", t);
+    if (tile.rows < step && tile.row + tile.rows != offsets[tile.expert + 1])
+      return wrong("few rows though others follow", t);
     for (uint32_t r = tile.row; r < tile.row + tile.rows; ++r)
       if (seen[r * columnTiles + tile.column]++)
         return wrong("a row twice", t);
@@ -89,10 +92,11 @@ int main() {
       // One expert: sizes around those where tiles and groups begin.
       for (uint32_t rows = 0; rows < 700; ++rows)
         check(shape.tokens, shape.step, columnTiles, {rows});
-      for (int64_t steps : {15, 16, 17, 31, 32, 33, 48, 49, 100})
-        for (int64_t more = -1; more <= shape.tokens - shape.step + 1; ++more)
-          check(shape.tokens, shape.step, columnTiles,
-                {static_cast<uint32_t>(steps * shape.step + more)});
+      for (int64_t steps : {7, 8, 9, 15, 16, 17, 24, 25, 100})
+        for (int64_t size : {shape.tokens, shape.step})
+          for (int64_t more = -1; more <= shape.tokens - shape.step + 1; ++more)
+            check(shape.tokens, shape.step, columnTiles,
+                  {static_cast<uint32_t>(steps * size + more)});
       // Few experts, each empty or around a tile.
       auto edge = static_cast<uint32_t>(shape.tokens);
       const uint32_t some[] = {0, 1, edge - 1, edge, edge + 1, 2 * edge};

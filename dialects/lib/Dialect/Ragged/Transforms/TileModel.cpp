@@ -31,8 +31,11 @@ static Rows rowsOf(const TileShape &tiles, double blocks, double weightBytes,
                    double n) {
   Rows result;
   double left = n;
-  while (left > 0) {
-    double own = left <= tiles.tokens ? left : tiles.step;
+  double more = std::ceil(n / tiles.tokens) - 1; // tiles behind this one
+  for (; left > 0; --more) {
+    double own = left;
+    if (more > 0)
+      own = left > more * tiles.step + tiles.tokens ? tiles.tokens : tiles.step;
     // The kernel has paths for a few widths.
     double width = tiles.tokens;
     for (double path : {192.0, 128.0, 96.0, 64.0, 32.0, 16.0})

@@ -35,7 +35,8 @@ struct Product {
   double outputBytes; ///< of an element of the result
 };
 
-/// Tiles of it: up to `tokens` rows by `columns` columns of each weight.
+/// Tiles of it: up to `tokens` rows by `columns` columns of each weight, and
+/// where others follow at least `step` rows.
 struct TileShape {
   double tokens, step, columns;
 };

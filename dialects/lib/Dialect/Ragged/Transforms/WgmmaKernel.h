@@ -31,7 +31,7 @@ struct WgmmaTiles {
   static constexpr int64_t kMaxShared = 232448; ///< of a block on sm_90
   static constexpr int64_t kMostBlocks = 16;    ///< of a cluster
 
-  /// Rows of all tiles of an expert but the last, which may have `tokens`.
+  /// Rows of all tiles of an expert but the last, at least.
   int64_t step() const { return tokens > 128 ? tokens - 32 : tokens; }
   int64_t columns() const { return 64 * blocks * kWarpgroups; }
   int64_t outputs() const { return columns() / parts; }

@@ -10,7 +10,10 @@ namespace route::ragged {
 
 /// Tiles are numbered expert by expert. Tiles of an expert's rows come in
 /// groups, within a group column by column, and for each the group's tiles.
-/// Numbers are unsigned words.
+/// There are as few tiles of rows as can be, the first of them with `tokens`
+/// rows, as many as it takes, then some of `step` rows, and the last with what
+/// is left: fewer only where the expert has few rows. Numbers are unsigned
+/// words.
 template <typename Ops> struct WgmmaSchedule {
   using Value = typename Ops::Value;
   struct Tile {
@@ -18,24 +21,21 @@ template <typename Ops> struct WgmmaSchedule {
   };
 
   Ops &k;
-  int64_t tokens;      ///< rows of an expert's last tile at most
-  int64_t step;        ///< rows of the others
+  int64_t tokens;      ///< rows of a tile at most
+  int64_t step;        ///< rows of a tile where others follow, at least
   int64_t experts;     ///< at least one
   int64_t columnTiles; ///< tiles side by side
 
-  static constexpr int64_t kGroup = 16; ///< tiles of rows in a group at most
+  /// Tiles of rows in a group at most: their rows, and the columns of weights
+  /// that run beside them, are to stay in the second-level cache.
+  static constexpr int64_t kGroup = 8;
 
   Value ceilDiv(Value x, int64_t n) {
     return k.div(k.add(x, k.num(n - 1)), k.num(n));
   }
 
-  /// Tiles of the rows of an expert, side by side as one: what is left for the
-  /// last may be more than a step, rather than a tile of a few rows.
-  Value rowTiles(Value rows) {
-    Value whole = k.sub(rows, k.least(rows, k.num(tokens - step)));
-    Value some = k.select(k.isLess(k.num(0), rows), k.num(1), k.num(0));
-    return k.most(ceilDiv(whole, step), some);
-  }
+  /// Tiles of the rows of an expert, side by side as one.
+  Value rowTiles(Value rows) { return ceilDiv(rows, tokens); }
 
   /// All tiles of an expert with that many rows.
   Value tiles(Value rows) { return k.mul(rowTiles(rows), k.num(columnTiles)); }
@@ -68,9 +68,18 @@ template <typename Ops> struct WgmmaSchedule {
     r = k.sub(r, k.mul(before, k.num(columnTiles)));
     Value column = k.div(r, here);
     Value m = k.add(before, k.rem(r, here));
-    Value first = k.mul(m, k.num(step));
+    // Rows beyond what all but the last hold in steps.
+    Value large = k.num(0), spare = k.num(tokens - step);
+    if (tokens > step) {
+      Value held =
+          k.add(k.mul(k.sub(count, k.num(1)), k.num(step)), k.num(tokens));
+      large = ceilDiv(k.sub(k.most(rows, held), held), tokens - step);
+    }
+    Value first = k.add(k.mul(m, k.num(step)), k.mul(k.least(m, large), spare));
     Value last = k.isEqual(k.add(m, k.num(1)), count);
-    Value own = k.select(last, k.sub(rows, first), k.num(step));
+    Value own =
+        k.add(k.num(step), k.select(k.isLess(m, large), spare, k.num(0)));
+    own = k.select(last, k.sub(rows, first), own);
     return {k.add(begin, first), own, e, column};
   }
 };

@@ -146,7 +146,7 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"tokens", "tokens", "int64_t", "0",
-           "rows of a tile at most, a multiple of 16; beyond 128, all but an expert's last have 32 less; by default the cost model chooses tiles">,
+           "rows of a tile at most, a multiple of 16; beyond 128, all but an expert's last have at least 32 less; by default the cost model chooses tiles">,
     Option<"fewRows", "few-rows", "int64_t", "-1",
            "rows up to which the other form runs; by default a quarter of the experts, 32 with one">,
     Option<"splits", "splits", "int64_t", "8",
