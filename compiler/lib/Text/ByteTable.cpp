@@ -6,13 +6,15 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <unordered_map>
 
 namespace route::text {
 
 size_t ByteTable::size() const {
   return 4 * bytes.size() + 4 * rows.size() + 4 * comb.size() +
-         2 * outcomes.size() + 4 * resume.size();
+         2 * outcomes.size() + 8 * forkMasks.size() + 4 * forkSides.size() +
+         4 * resume.size();
 }
 
 namespace {
@@ -23,7 +25,7 @@ using Entries =
 struct ByteState {
   uint32_t row = 0;
   Entries entries;
-  uint32_t report = 0; // inCharacter, or bit 15 if final
+  uint32_t report = 0; // inCharacter, or with a mark in bit 15 or 23
 };
 
 struct ContinuationHash {
@@ -41,7 +43,7 @@ constexpr uint32_t noClass = 0xFF; // of a place that nobody has
 /// Entries up to which no nearer row is looked for, and above which a state
 /// takes a row of its own while rows last.
 constexpr unsigned nearEnough = 6, maxEntries = 64;
-constexpr size_t maxRows = 128;
+constexpr size_t maxRows = 128, maxForkMasks = 1 << 12, maxForkSides = 1 << 11;
 constexpr uint32_t maxBase = 0xFEFE;
 
 class Packer {
@@ -98,30 +100,58 @@ private:
 
   /// The state inside a character in which `targets` are what the continuation
   /// bytes lead to.
-  uint32_t insideState(std::vector<uint32_t> targets) {
-    auto [entry, fresh] =
-        insideNumbers.try_emplace(std::move(targets), states.size());
-    if (!fresh)
-      return entry->second;
-    Row row{};
-    std::copy(entry->first.begin(), entry->first.end(), row.begin() + 0x80);
-    // A row that leads everywhere to the most frequent target serves others.
+  uint32_t insideState(const std::vector<uint32_t> &targets) {
+    auto known = insideNumbers.find(targets);
+    if (known != insideNumbers.end())
+      return known->second;
     std::map<uint32_t, unsigned> counts;
-    for (uint32_t target : entry->first)
+    for (uint32_t target : targets)
       ++counts[target];
-    auto common =
-        std::max_element(counts.begin(), counts.end(),
-                         [](auto &a, auto &b) { return a.second < b.second; });
-    Row even{};
-    std::fill(even.begin() + 0x80, even.begin() + 0xC0, common->first);
     ByteState state;
-    state.report = inCharacter;
-    if (common->second >= 32 &&
-        (rowNumbers.count(even) || rows.size() < maxRows))
-      state.row = addRow(even);
-    describe(row, state);
+    if (!makeFork(targets, counts, state)) {
+      Row row{};
+      std::copy(targets.begin(), targets.end(), row.begin() + 0x80);
+      // A row that leads everywhere to the most frequent target serves others.
+      auto common =
+          std::max_element(counts.begin(), counts.end(), [](auto &a, auto &b) {
+            return a.second < b.second;
+          });
+      Row even{};
+      std::fill(even.begin() + 0x80, even.begin() + 0xC0, common->first);
+      state.report = inCharacter;
+      if (common->second >= 32 &&
+          (rowNumbers.count(even) || rows.size() < maxRows))
+        state.row = addRow(even);
+      describe(row, state);
+    }
+    insideNumbers[targets] = states.size();
     states.push_back(std::move(state));
-    return entry->second;
+    return states.size() - 1;
+  }
+
+  /// Makes a fork of a state with two targets, if neither is a rare exception.
+  bool makeFork(const std::vector<uint32_t> &targets,
+                const std::map<uint32_t, unsigned> &counts, ByteState &state) {
+    if (counts.size() != 2)
+      return false;
+    auto [first, firstCount] = *counts.begin();
+    auto [second, secondCount] = *counts.rbegin();
+    if (std::min(firstCount, secondCount) <= nearEnough ||
+        forkMasks.size() == maxForkMasks || forkSides.size() == maxForkSides)
+      return false;
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < targets.size(); ++i)
+      mask |= uint64_t(targets[i] == second) << i;
+    std::pair<uint32_t, uint32_t> sides = {
+        insideState(std::vector<uint32_t>(64, first)),
+        insideState(std::vector<uint32_t>(64, second))};
+    uint32_t m = forkMasks.try_emplace(mask, forkMasks.size()).first->second;
+    uint32_t s = forkSides.try_emplace(sides, forkSides.size()).first->second;
+    state.report = 1 << 23 | s << 12 | m;
+    // Until the next byte is known it is as good as the more likely side.
+    state.row =
+        states[firstCount < secondCount ? sides.second : sides.first].row;
+    return true;
   }
 
   /// The byte state for trie node `node` when class c leads to targets[c].
@@ -137,7 +167,7 @@ private:
       else if (edges[i].kind == Alphabet::Edge::Node)
         row[i] = spellNode(edges[i].index, targets, memo);
     }
-    return memo[node] = insideState(std::move(row));
+    return memo[node] = insideState(row);
   }
 
   uint32_t spellFirst(unsigned byte, const std::vector<uint32_t> &targets,
@@ -283,6 +313,14 @@ private:
     for (uint32_t cls = 0; cls < classCount; ++cls)
       for (const Row &row : rows)
         table.rows.push_back(word(row[examples[cls]]));
+    table.forkMasks.resize(forkMasks.size());
+    for (auto [mask, place] : forkMasks)
+      table.forkMasks[place] = mask;
+    table.forkSides.resize(2 * forkSides.size());
+    for (auto [sides, place] : forkSides) {
+      table.forkSides[2 * place] = word(sides.first);
+      table.forkSides[2 * place + 1] = word(sides.second);
+    }
     table.start = word(byteState(dfa.start));
     table.middle = word(byteState(dfa.middle));
     for (const CharDfa::Report &report : dfa.reports) {
@@ -305,6 +343,8 @@ private:
   std::vector<ByteState> states;
   std::unordered_map<std::vector<uint32_t>, uint32_t, ContinuationHash>
       insideNumbers;
+  std::map<uint64_t, uint32_t> forkMasks;
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> forkSides;
   std::vector<uint8_t> classes;
   std::vector<unsigned> examples; // a byte of each class
 };

@@ -14,6 +14,8 @@ typedef struct {
   const uint32_t *bytes, *rows, *comb;
   uint32_t classCount;
   const uint16_t *outcomes;
+  const uint64_t *forkMasks;
+  const uint32_t *forkSides;
   const uint8_t *wordBlocks, *wordBits;
   const uint8_t *end; /* of the text */
   const uint64_t *masks;
@@ -44,14 +46,34 @@ INLINE uint16_t outcome(const Table *t, uint32_t report, const uint8_t *p) {
   return t->outcomes[report * 6 + ctx];
 }
 
-static __attribute__((noinline)) void route_text_report(const Table *t,
-                                                        uint32_t state,
-                                                        const uint8_t *p,
-                                                        uint64_t *found) {
-  const uint64_t *mask =
-      t->masks + (int64_t)outcome(t, reportOf(t, state), p) * t->words;
+INLINE int isFork(uint32_t report) { return report >> 23; }
+
+/* The state for which a fork stands in front of `next`. */
+INLINE uint32_t sideOf(const Table *t, uint32_t report, uint8_t next) {
+  uint64_t mask = t->forkMasks[report & 0xFFF];
+  return t->forkSides[2 * (report >> 12 & 0x7FF) + (mask >> (next & 63) & 1)];
+}
+
+/* A state in front of `next`, forks resolved. */
+INLINE uint32_t resolve(const Table *t, uint32_t state, uint8_t next) {
+  if (UNLIKELY(state & 1) && isFork(reportOf(t, state)))
+    return sideOf(t, reportOf(t, state), next);
+  return state;
+}
+
+/* Enters an odd state in front of p: says what it reports, or which state it
+   stands for. */
+static __attribute__((noinline)) uint32_t route_text_report(const Table *t,
+                                                            uint32_t state,
+                                                            const uint8_t *p,
+                                                            uint64_t *found) {
+  uint32_t report = reportOf(t, state);
+  if (isFork(report))
+    return sideOf(t, report, p == t->end ? 0 : *p);
+  const uint64_t *mask = t->masks + (int64_t)outcome(t, report, p) * t->words;
   for (int64_t w = 0; w < t->words; ++w)
     found[w] |= mask[w];
+  return state;
 }
 
 INLINE uint32_t walk(const Table *t, const uint8_t *p, const uint8_t *end,
@@ -59,7 +81,7 @@ INLINE uint32_t walk(const Table *t, const uint8_t *p, const uint8_t *end,
   while (p != end) {
     state = step(t, state, *p++);
     if (UNLIKELY(state & 1))
-      route_text_report(t, state, p, found);
+      state = route_text_report(t, state, p, found);
   }
   return state;
 }
@@ -105,6 +127,9 @@ INLINE uint32_t walkBlock(const Table *t, const uint8_t *p, int64_t length,
     s2 = p2 + i < r2 ? s2 : step(t, s2, p2[i]);
     s3 = p3 + i < r3 ? s3 : step(t, s3, p3[i]);
   }
+  s1 = resolve(t, s1, *p1);
+  s2 = resolve(t, s2, *p2);
+  s3 = resolve(t, s3, *p3);
   uint32_t guess1 = s1, guess2 = s2, guess3 = s3;
   for (const uint8_t *q = p; q != p1; ++q) {
     s0 = step(t, s0, q[0]);
@@ -113,13 +138,13 @@ INLINE uint32_t walkBlock(const Table *t, const uint8_t *p, int64_t length,
     s3 = step(t, s3, q[3 * length]);
     if (UNLIKELY((s0 | s1 | s2 | s3) & 1)) {
       if (s0 & 1)
-        route_text_report(t, s0, q + 1, found);
+        s0 = route_text_report(t, s0, q + 1, found);
       if (s1 & 1)
-        route_text_report(t, s1, q + length + 1, found1);
+        s1 = route_text_report(t, s1, q + length + 1, found1);
       if (s2 & 1)
-        route_text_report(t, s2, q + 2 * length + 1, found2);
+        s2 = route_text_report(t, s2, q + 2 * length + 1, found2);
       if (s3 & 1)
-        route_text_report(t, s3, q + 3 * length + 1, found3);
+        s3 = route_text_report(t, s3, q + 3 * length + 1, found3);
     }
   }
   if (UNLIKELY(s0 != guess1)) {
@@ -148,10 +173,11 @@ INLINE uint32_t stepChar(const Table *t, uint32_t state, const uint8_t *p,
                          int64_t left, int64_t *size) {
   int formed;
   readChar(p, left, size, &formed);
-  if (UNLIKELY(!formed))
-    return step(t, step(t, step(t, state, 0xEF), 0xBF), 0xBD);
-  for (int64_t i = 0; i < *size; ++i)
-    state = step(t, state, p[i]);
+  int64_t bytes = formed ? *size : 3;
+  for (int64_t i = 0; i < bytes; ++i) {
+    uint8_t byte = formed ? p[i] : (uint8_t)(0xBDBFEF >> 8 * i); /* U+FFFD */
+    state = step(t, resolve(t, state, byte), byte);
+  }
   return state;
 }
 
@@ -159,8 +185,9 @@ void route_text_scan(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
                      const uint64_t *masks, uint32_t start, uint32_t middle,
                      int64_t words, uint64_t *found) {
   const uint8_t *p = text, *end = text + size;
-  const Table table = {bytes,      rows,     comb, classCount, outcomes,
-                       wordBlocks, wordBits, end,  masks,      words};
+  const Table table = {bytes,    rows,      comb,      classCount,
+                       outcomes, forkMasks, forkSides, wordBlocks,
+                       wordBits, end,       masks,     words};
   const Table *t = &table;
   for (int64_t w = 0; w < words; ++w)
     found[w] = 0;
@@ -216,8 +243,9 @@ int64_t route_text_find(const uint8_t *text, int64_t size, ROUTE_TEXT_TABLE,
                         uint32_t start, const uint32_t *resume,
                         const uint32_t *lengths, int64_t *covered) {
   const uint8_t *end = text + size;
-  const Table table = {bytes,      rows,     comb, classCount, outcomes,
-                       wordBlocks, wordBits, end,  0,          0};
+  const Table table = {bytes,    rows,      comb,      classCount,
+                       outcomes, forkMasks, forkSides, wordBlocks,
+                       wordBits, end,       0,         0};
   const Table *t = &table;
   int64_t count = 0, inside = 0, matchEnd = 0;
   uint32_t state = start, match = 0;

@@ -216,8 +216,9 @@ void Scanner::scanBits(std::string_view text, uint64_t *found) const {
     const ByteTable &t = pass.table;
     route_text_scan(bytesOf(text), text.size(), t.bytes.data(), t.rows.data(),
                     t.comb.data(), t.classCount, t.outcomes.data(),
-                    cuts.blocks.data(), cuts.bits.data(), pass.masks.data(),
-                    t.start, t.middle, words, scratch);
+                    t.forkMasks.data(), t.forkSides.data(), cuts.blocks.data(),
+                    cuts.bits.data(), pass.masks.data(), t.start, t.middle,
+                    words, scratch);
     for (uint32_t w = 0; w < words; ++w)
       found[w] |= scratch[w];
   }
@@ -337,11 +338,11 @@ static int64_t find(const Finder &finder, std::string_view text,
                     int64_t *covered) {
   const WordTables &cuts = wordTables();
   const ByteTable &t = finder.table;
-  return route_text_find(bytesOf(text), text.size(), t.bytes.data(),
-                         t.rows.data(), t.comb.data(), t.classCount,
-                         t.outcomes.data(), cuts.blocks.data(),
-                         cuts.bits.data(), t.start, t.resume.data(),
-                         covered ? finder.lengths.data() : nullptr, covered);
+  return route_text_find(
+      bytesOf(text), text.size(), t.bytes.data(), t.rows.data(), t.comb.data(),
+      t.classCount, t.outcomes.data(), t.forkMasks.data(), t.forkSides.data(),
+      cuts.blocks.data(), cuts.bits.data(), t.start, t.resume.data(),
+      covered ? finder.lengths.data() : nullptr, covered);
 }
 
 int64_t Finder::count(std::string_view text) const {

@@ -23,12 +23,17 @@ struct ByteTable {
   std::vector<uint32_t> bytes; ///< [256]
   std::vector<uint32_t> rows;  ///< [classCount][rowCount]
   /// [bases + classCount + 1]. What a state reports is an index into outcomes;
-  /// bit 15 marks a finder's states in which a match is final.
+  /// bit 15 marks a finder's states in which a match is final. Forks have bit
+  /// 23, an index into forkMasks in bits 0..11 and one into forkSides / 2 in
+  /// bits 12..22.
   std::vector<uint32_t> comb;
   /// [reports][contextCount] by the context of the next character, an index
   /// into CharDfa::outcomes; 0 is nothing. Bit 15 marks a finder's matches that
   /// are final at once.
   std::vector<uint16_t> outcomes;
+  /// Bit i of a mask: with 0x80 + i next, a fork stands for the second state.
+  std::vector<uint64_t> forkMasks;
+  std::vector<uint32_t> forkSides; ///< pairs of states
   uint32_t start = 0, middle = 0;
   std::vector<uint32_t> resume; ///< [outcomes] a finder's state behind a match
 

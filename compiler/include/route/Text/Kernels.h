@@ -17,6 +17,7 @@ extern "C" {
 #define ROUTE_TEXT_TABLE                                                       \
   const uint32_t *bytes, const uint32_t *rows, const uint32_t *comb,           \
       uint32_t classCount, const uint16_t *outcomes,                           \
+      const uint64_t *forkMasks, const uint32_t *forkSides,                    \
       const uint8_t *wordBlocks, const uint8_t *wordBits
 
 /* Sets in found[0 .. words) the rows of `masks`, `words` words each, that the

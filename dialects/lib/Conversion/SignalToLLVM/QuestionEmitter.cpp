@@ -93,14 +93,20 @@ QuestionEmitter::tableArguments(OpBuilder &builder, StringRef name,
   add(addTable<uint32_t>(name + "_comb", table.comb));
   result.push_back(constant(builder, loc, 32, table.classCount));
   add(addTable<uint16_t>(name + "_outcomes", table.outcomes));
+  Value null = LLVM::ZeroOp::create(
+      builder, loc, LLVM::LLVMPointerType::get(builder.getContext()));
+  if (table.forkMasks.empty()) {
+    result.append({null, null});
+  } else {
+    add(addTable<uint64_t>(name + "_fork_masks", table.forkMasks));
+    add(addTable<uint32_t>(name + "_fork_sides", table.forkSides));
+  }
   if (table.readsWords) {
     add(getWordBlocks());
     add(getWordBits());
-    return result;
+  } else {
+    result.append({null, null});
   }
-  Value null = LLVM::ZeroOp::create(
-      builder, loc, LLVM::LLVMPointerType::get(builder.getContext()));
-  result.append({null, null});
   return result;
 }
 
