@@ -237,7 +237,7 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // A router's product: eight shares of K, whatever the number of rows, whose sums are added up in their order. For few
 // rows they are blocks of a cluster, for many a block's, one after the other.
 // CHECK-LABEL: func.func @router
-// CHECK: arith.cmpi ule, %{{.*}}, %c3072
+// CHECK: arith.cmpi ule, %{{.*}}, %c2048
 // CHECK: scf.if
 // CHECK: arith.muli %{{.*}}, %c16{{ }}
 // CHECK: gpu.launch_func @kernels::@router_wgmma_1
@@ -246,8 +246,8 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // CHECK-LABEL: llvm.func @router_wgmma_0
 // CHECK-SAME: route.blocks_per_processor
 // CHECK-NOT: nvvm.cluster
-// 112 steps along K, 14 to a share.
-// CHECK: scf.for unsigned %{{.*}} = %c0_i32{{[_0-9]*}} to %c112_i32{{[_0-9]*}} step %c14_i32
+// 64 steps along K, 8 to a share.
+// CHECK: scf.for unsigned %{{.*}} = %c0_i32{{[_0-9]*}} to %c64_i32{{[_0-9]*}} step %c8_i32
 // CHECK: nvvm.wgmma.mma_async {{.*}}<zero>
 // CHECK: arith.addf
 // CHECK: scf.yield
@@ -277,10 +277,61 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // ONE: scf.if
 // ONE-LABEL: llvm.func @router_wgmma_0
 // ONE-NOT: nvvm.cluster
-func.func @router(%x: memref<?x7168xbf16>, %w: memref<1x256x7168xbf16>, %out: memref<?x256xf32>) {
-  ragged.matmul rows(%x : memref<?x7168xbf16>) weights(%w : memref<1x256x7168xbf16>) outs(%out : memref<?x256xf32>) {
+func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16>, %out: memref<?x256xf32>) {
+  ragged.matmul rows(%x : memref<?x4096xbf16>) weights(%w : memref<1x256x4096xbf16>) outs(%out : memref<?x256xf32>) {
   ^bb0(%a: f32):
     ragged.yield %a : f32
+  }
+  return
+}
+
+// -----
+// A router's product of long rows: shares of at most 7 steps are spread over all multiprocessors and leave their sums in
+// memory, row by row, where a block for each row adds them up in their order.
+// CHECK-LABEL: func.func @long_rows
+// CHECK: arith.cmpi ule, %{{.*}}, %c1024
+// CHECK: %[[ROWS:.*]] = arith.minui %{{.*}}, %c1024
+// CHECK: %[[SUMS:.*]] = memref.alloc(%[[ROWS]]) {{.*}} : memref<?x4096xf32>
+// CHECK: scf.if
+// Up to 256 rows tiles of 64 have a multiprocessor for each block.
+// CHECK: %[[SMALL:.*]] = arith.cmpi ule, %{{.*}}, %c256
+// CHECK: %[[STEP:.*]] = arith.select %[[SMALL]], %c64{{.*}}, %c128
+// CHECK: arith.ceildivui %{{.*}}, %[[STEP]]
+// CHECK: arith.muli %{{.*}}, %c32{{ }}
+// CHECK: gpu.launch_func @kernels::@long_rows_wgmma_1 {{.*}} args(%arg1 : {{.*}}, %arg0 : {{.*}}, %arg0 : {{.*}}, %[[SUMS]] : memref<?x4096xf32>)
+// CHECK: gpu.launch_func @kernels::@long_rows_wgmma_2 blocks in (%dim, {{.*}} args(%[[SUMS]] : memref<?x4096xf32>, %arg2 : memref<1x256xf32>, %arg3 : memref<?x256xf32>)
+// CHECK: } else {
+// CHECK: gpu.launch_func @kernels::@long_rows_wgmma_0
+// CHECK-LABEL: llvm.func @long_rows_wgmma_0
+// CHECK: scf.for unsigned %{{.*}} = %c0_i32{{[_0-9]*}} to %c112_i32{{[_0-9]*}} step %c7_i32
+// CHECK-LABEL: llvm.func @long_rows_wgmma_1
+// CHECK-NOT: nvvm.cluster
+// CHECK-SAME: route.waits
+// CHECK-NOT: setmaxregister
+// CHECK: nvvm.griddepcontrol launch_dependents
+// CHECK: arith.remui %{{.*}}, %c16_i32
+// CHECK: nvvm.cp.async.bulk.tensor
+// CHECK-COUNT-2: nvvm.prefetch tensormap
+// CHECK: nvvm.griddepcontrol wait
+// CHECK: nvvm.cp.async.bulk.tensor
+// CHECK: llvm.store %{{.*}}, %{{.*}} : f32, !llvm.ptr<1>
+// CHECK-NOT: mapa
+// CHECK-LABEL: llvm.func @long_rows_wgmma_2
+// CHECK-SAME: route.shared_bytes = 1024
+// CHECK: nvvm.griddepcontrol wait
+// CHECK-COUNT-16: arith.addf
+// The epilogue comes after the last.
+// CHECK-NOT: arith.addf
+// CHECK: arith.mulf
+// CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<3>
+// CHECK: nvvm.barrier
+// CHECK: } {ragged.items = array<i64: 0, 1, 1024>}
+func.func @long_rows(%x: memref<?x7168xbf16>, %w: memref<1x256x7168xbf16>, %s: memref<1x256xf32>, %out: memref<?x256xf32>) {
+  ragged.matmul rows(%x : memref<?x7168xbf16>) weights(%w : memref<1x256x7168xbf16>) per_expert(%s : memref<1x256xf32>)
+      outs(%out : memref<?x256xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %r = arith.mulf %a, %b : f32
+    ragged.yield %r : f32
   }
   return
 }

@@ -172,10 +172,6 @@ private:
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
     LLVM::LLVMFuncOp kernel =
         emitWgmmaKernel(getOperation(), op, tiles, stem, gather);
-    LLVM::LLVMFuncOp clustered;
-    WgmmaTiles inCluster = tiles.inCluster();
-    if (tiles.splits > 1)
-      clustered = emitWgmmaKernel(getOperation(), op, inCluster, stem);
 
     auto constant = [&](int64_t v) -> Value {
       return arith::ConstantIndexOp::create(b, v);
@@ -205,40 +201,78 @@ private:
     llvm::append_range(operands, op.getPerRow());
     operands.push_back(op.getOut());
 
+    if (tiles.splits > 1)
+      launchShares(b, op, tiles, stem, rows, operands);
     // No more tiles than this; the blocks that fit the device share them out.
+    Value tilesOfRows = arith::AddIOp::create(
+        b, arith::CeilDivUIOp::create(b, rows, constant(tiles.step())),
+        constant(op.getOffsets() ? tiles.experts : 1));
     int64_t across = llvm::divideCeil(op.getOutputs(), tiles.outputs());
-    auto tilesOf = [&](int64_t step, int64_t each) -> Value {
-      Value tilesOfRows = arith::AddIOp::create(
-          b, arith::CeilDivUIOp::create(b, rows, constant(step)),
-          constant(op.getOffsets() ? tiles.experts : 1));
-      return arith::MulIOp::create(b, tilesOfRows, constant(each));
-    };
-    if (clustered) {
-      // A block for each share, as long as that is sooner done: starting a
-      // cluster and adding up cost about as much as 20 steps along K.
-      constexpr int64_t start = 20;
-      int64_t steps = llvm::divideCeil(op.getInner(), tiles.depth);
-      int64_t rounds =
-          std::max<int64_t>(1, steps / (tiles.depthOf(op.getInner()) + start));
-      int64_t most = rounds * kProcessors / (tiles.splits * across);
-      Value few = arith::CmpIOp::create(
-          b, arith::CmpIPredicate::ule, rows,
-          constant(std::max<int64_t>(1, most) * inCluster.step()));
-      auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
-      b.setInsertionPointToStart(forms.thenBlock());
-      int64_t blocks = across * tiles.splits;
-      Value isSmall =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
-                                constant(inCluster.fewRows(blocks)));
-      launchKernel(b, clustered,
-                   arith::SelectOp::create(b, isSmall,
-                                           tilesOf(inCluster.fewStep(), blocks),
-                                           tilesOf(inCluster.step(), blocks)),
-                   operands);
-      b.setInsertionPointToStart(forms.elseBlock());
-    }
-    launchKernel(b, kernel, tilesOf(tiles.step(), across), operands);
+    launchKernel(b, kernel,
+                 arith::MulIOp::create(b, tilesOfRows, constant(across)),
+                 operands);
   }
+
+  /// Launches the kernel whose blocks have a share of K each, for few rows; `b`
+  /// then stands where it is for others.
+  void launchShares(ImplicitLocOpBuilder &b, MatmulOp op,
+                    const WgmmaTiles &whole, StringRef stem, Value rows,
+                    ArrayRef<Value> operands) {
+    WgmmaTiles tiles =
+        whole.areMany ? whole.spreadOut(op.getInner()) : whole.inCluster();
+    auto constant = [&](int64_t v) -> Value {
+      return arith::ConstantIndexOp::create(b, v);
+    };
+    // A block for each share, as long as that is sooner done than all shares by
+    // one: what else it takes is worth so many steps along K.
+    int64_t start = tiles.spread ? 7 : 20, own = tiles.depthOf(op.getInner());
+    int64_t steps = llvm::divideCeil(op.getInner(), tiles.depth);
+    int64_t rounds = std::max<int64_t>(1, steps / (own + start));
+    int64_t blocks =
+        tiles.splits * llvm::divideCeil(op.getOutputs(), tiles.outputs());
+    int64_t most =
+        std::max<int64_t>(1, rounds * kProcessors / blocks) * tiles.step();
+    int64_t sumsOfRow = tiles.splits * tiles.weights * op.getOutputs();
+    if (tiles.spread)
+      most = std::min(most, kSumsBytes / (4 * sumsOfRow));
+    Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
+                                      constant(most));
+    Value sums;
+    if (tiles.spread)
+      sums = memref::AllocOp::create(
+          b, MemRefType::get({ShapedType::kDynamic, sumsOfRow}, b.getF32Type()),
+          arith::MinUIOp::create(b, rows, constant(most)).getResult(),
+          b.getI64IntegerAttr(64));
+    LLVM::LLVMFuncOp kernel =
+        emitWgmmaKernel(getOperation(), op, tiles, stem, GatherOp(), sums);
+    auto forms = scf::IfOp::create(b, few, /*withElse=*/true);
+    b.setInsertionPointToStart(forms.thenBlock());
+    Value isSmall = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
+                                          constant(tiles.fewRows(blocks)));
+    Value step = arith::SelectOp::create(b, isSmall, constant(tiles.fewStep()),
+                                         constant(tiles.step()));
+    Value grid = arith::MulIOp::create(
+        b, arith::CeilDivUIOp::create(b, rows, step), constant(blocks));
+    if (tiles.spread) {
+      // The weights and the rows, which have two maps; then what is left.
+      SmallVector<Value> first(operands.take_front(op.getWeights().size() + 2)),
+          second{sums};
+      first.push_back(sums);
+      llvm::append_range(second, op.getPerExpert());
+      llvm::append_range(second, op.getPerRow());
+      second.push_back(op.getOut());
+      launchKernel(b, kernel, grid, first);
+      LLVM::LLVMFuncOp addition =
+          emitAdditionKernel(getOperation(), op, tiles, stem, sums);
+      launchKernel(b, addition, rows, second);
+    } else {
+      launchKernel(b, kernel, grid, operands);
+    }
+    b.setInsertionPointToStart(forms.elseBlock());
+  }
+
+  /// Memory for the sums of shares, at most: a third of the second-level cache.
+  static constexpr int64_t kSumsBytes = 16 << 20;
 
   llvm::DenseSet<Location> told; ///< places of warnings
 };

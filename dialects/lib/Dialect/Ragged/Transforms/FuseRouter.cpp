@@ -1,7 +1,7 @@
 // ragged-fuse-router: a router's choices in the launch of its product.
-// Where blocks share K. The kernel of such a product ends with a loop over rows
-// whose columns are all there (kItemsAttr); the program's kernel has a loop
-// over items, a warp for each. The body of the one becomes the body of the
+// Where blocks share K. The last kernel of such a product ends with a loop over
+// rows whose columns are all there (kItemsAttr); the program's kernel has a
+// loop over items, a warp for each. The body of the one becomes the body of the
 // other.
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
@@ -26,7 +26,6 @@ namespace route::ragged {
 #include "route/Dialect/Ragged/Transforms/Passes.h.inc"
 
 namespace {
-constexpr int64_t kWarps = 4 * WgmmaTiles::kWarpgroups; ///< of a block
 constexpr int64_t kMaxBytes = 128 * 1024; ///< of the items' shared memory
 
 /// A program's kernel as row-distribute-gpu makes it, for any number of blocks.
@@ -76,6 +75,17 @@ struct Program {
     shape[0] = warps * shape[0] / (kernel.getKnownBlockSize()->front() / 32);
     return MemRefType::get(shape, type.getElementType(),
                            MemRefLayoutAttrInterface(), type.getMemorySpace());
+  }
+};
+
+/// What a loop's kItemsAttr says.
+struct Place {
+  int64_t firstThread, warps, bytes;
+  explicit Place(scf::ForOp items) {
+    auto values = items->getAttrOfType<DenseI64ArrayAttr>(kItemsAttr);
+    firstThread = values[0];
+    warps = values[1];
+    bytes = values[2];
   }
 };
 
@@ -163,10 +173,13 @@ void FuseRouter::fuse(gpu::LaunchFuncOp product, gpu::GPUModuleOp kernels) {
     return;
   int64_t bytes = 0;
   for (BlockArgument memory : kernel.getWorkgroupAttributions())
-    bytes += bytesOf(program->sharedBy(memory, kWarps));
+    bytes += bytesOf(program->sharedBy(memory, Place(items).warps));
   SmallVector<Operation *> between;
-  if (bytes > kMaxBytes ||
-      !mayComeBefore(forms, next, product.getKernelOperands(), between))
+  SmallVector<Value> used;
+  forms->walk([&](gpu::LaunchFuncOp launch) {
+    llvm::append_range(used, launch.getKernelOperands());
+  });
+  if (bytes > kMaxBytes || !mayComeBefore(forms, next, used, between))
     return;
   for (Operation *op : between)
     op->moveBefore(forms);
@@ -180,6 +193,7 @@ void FuseRouter::fuse(gpu::LaunchFuncOp product, gpu::GPUModuleOp kernels) {
 void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
                       gpu::LaunchFuncOp product, scf::ForOp items) {
   auto kernel = items->getParentOfType<LLVM::LLVMFuncOp>();
+  const Place place(items);
   ImplicitLocOpBuilder b(from.getLoc(), kernel.getContext());
   LLVMTypeConverter converter(b.getContext());
   populateGpuMemorySpaceAttributeConversions(
@@ -205,12 +219,14 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
   unsigned outFirst = entry.getNumArguments() - fieldsOf(out);
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   SmallVector<Value> added;
+  Value result;
   for (auto [argument, given] :
        llvm::zip_equal(program.kernel.getArguments().take_front(
                            program.kernel.getNumArguments()),
                        from.getKernelOperands())) {
     if (given == out) {
-      mapping.map(argument, bufferOf(given, outFirst));
+      result = bufferOf(given, outFirst);
+      mapping.map(argument, result);
       continue;
     }
     unsigned first = entry.getNumArguments();
@@ -231,25 +247,38 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
   // Shared memory, where the tiles were.
   b.setInsertionPoint(items);
   Value memory = dynamicShared(b);
-  int64_t offset = 0;
-  for (BlockArgument each : program.kernel.getWorkgroupAttributions()) {
-    MemRefType type = program.sharedBy(each, kWarps);
+  auto sharedAt = [&](MemRefType type, int64_t offset) -> Value {
     Value at = LLVM::GEPOp::create(
         b, memory.getType(), b.getI8Type(), memory,
         ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
     Value packed =
         MemRefDescriptor::fromStaticShape(b, b.getLoc(), converter, type, at);
-    mapping.map(
-        each, UnrealizedConversionCastOp::create(b, type, packed).getResult(0));
+    return UnrealizedConversionCastOp::create(b, type, packed).getResult(0);
+  };
+  int64_t offset = place.bytes;
+  for (BlockArgument each : program.kernel.getWorkgroupAttributions()) {
+    MemRefType type = program.sharedBy(each, place.warps);
+    mapping.map(each, sharedAt(type, offset));
     offset += bytesOf(type);
   }
+  auto outType = cast<MemRefType>(out.getType());
+  Value row;
+  if (place.bytes) {
+    auto space = gpu::AddressSpaceAttr::get(b.getContext(),
+                                            gpu::AddressSpace::Workgroup);
+    row = sharedAt(MemRefType::get({outType.getDimSize(1)},
+                                   outType.getElementType(),
+                                   MemRefLayoutAttrInterface(), space),
+                   0);
+    kernel->setAttr(kSharedBytesAttr, b.getI32IntegerAttr(offset));
+  }
 
-  // Warps are counted from the first that multiplies.
+  // Warps are counted from the first that has rows.
   Value thread = arith::IndexCastUIOp::create(
       b, b.getIndexType(),
-      arith::SubIOp::create(
-          b, NVVM::ThreadIdXOp::create(b, b.getI32Type()),
-          arith::ConstantOp::create(b, b.getI32IntegerAttr(128))));
+      arith::SubIOp::create(b, NVVM::ThreadIdXOp::create(b, b.getI32Type()),
+                            arith::ConstantOp::create(
+                                b, b.getI32IntegerAttr(place.firstThread))));
   for (Operation &op : program.kernel.getBody().front()) {
     if (&op == program.loop || isa<NVVM::GriddepcontrolOp, gpu::ReturnOp>(op))
       continue;
@@ -267,6 +296,19 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
                   .getResult());
   for (Operation &op : program.loop.getBody()->without_terminator())
     b.clone(op, mapping);
+  // The row's columns are at hand.
+  if (row)
+    items->walk([&](memref::LoadOp load) {
+      if (load.getMemRef() != result ||
+          load.getIndices().front() != items.getInductionVar())
+        return;
+      OpBuilder at(load);
+      load.replaceAllUsesWith(
+          memref::LoadOp::create(at, load.getLoc(), row,
+                                 ValueRange{load.getIndices().back()})
+              .getResult());
+      load.erase();
+    });
   items->removeAttr(kItemsAttr);
 }
 } // namespace

@@ -29,18 +29,19 @@ struct Tile {
 
 class Emitter {
 public:
-  Emitter(ModuleOp module, MatmulOp op, const WgmmaTiles &tiles, StringRef stem,
-          GatherOp gather)
-      : module(module), op(op), gather(gather), tiles(tiles),
+  Emitter(ModuleOp module, MatmulOp op, const WgmmaTiles &tiles,
+          GatherOp gather, Value sums)
+      : module(module), op(op), gather(gather), sums(sums), tiles(tiles),
         b(op.getLoc(), op.getContext()), converter(op.getContext()) {
     i32 = b.getI32Type();
     i64 = b.getI64Type();
     f32 = b.getF32Type();
     shared = LLVM::LLVMPointerType::get(b.getContext(), 3);
-    begin(stem);
+    global = LLVM::LLVMPointerType::get(b.getContext(), 1);
   }
 
-  LLVM::LLVMFuncOp emit() {
+  LLVM::LLVMFuncOp emit(StringRef stem) {
+    begin(stem);
     prologue();
     Value isProducer = cmp(Predicate::eq, warpgroup, num(0));
     auto roles = scf::IfOp::create(b, isProducer, /*withElse=*/true);
@@ -50,6 +51,8 @@ public:
     consumer();
     return kernel;
   }
+
+  LLVM::LLVMFuncOp emitAddition(StringRef stem);
 
   // --- arithmetic, which the schedule needs too ---
   using Value = mlir::Value;
@@ -176,6 +179,10 @@ private:
     return {*this, tiles.tokens, tiles.step(), tiles.experts, columnTiles};
   }
 
+  SmallVector<unsigned> addFields(TypeRange buffers,
+                                  SmallVectorImpl<Type> &types);
+  Value bufferOf(Type type, unsigned first);
+  Value startOf(Type type, unsigned first);
   void begin(StringRef stem);
   Value denseOr(llvm::function_ref<Value()> dense,
                 llvm::function_ref<Value()> grouped);
@@ -208,7 +215,8 @@ private:
   Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
                 ArrayRef<Value> perRow);
   Values together(Value low, Value high);
-  int64_t clusterBlocks();
+  int64_t tileBlocks();
+  bool isShare() { return tiles.cluster || tiles.spread; }
   void joinCluster(int64_t steps);
   Tile tileOfCluster(Value t);
   void waitForKernels();
@@ -216,6 +224,7 @@ private:
   void shareItems();
   void meetCluster();
   void keep(int64_t width, ArrayRef<Value> sums);
+  void leave(int64_t width, ArrayRef<Value> sums, const Tile &tile);
   void addUp();
   Value approximate(row::UnaryOp unary, Value x);
   Value narrow(Value x, Value y);
@@ -223,10 +232,11 @@ private:
   ModuleOp module;
   MatmulOp op;
   GatherOp gather; ///< of the rows; null where they are there
+  Value sums;      ///< of shares that are spread, as the host has them
   const WgmmaTiles &tiles;
   ImplicitLocOpBuilder b;
   LLVMTypeConverter converter;
-  Type i32, i64, f32, shared;
+  Type i32, i64, f32, shared, global;
   LLVM::LLVMFuncOp kernel;
   Values weights, perExpert, perRow;
   Value rows64, rows16, perm, itemStart, offsets, out, outStart;

@@ -20,6 +20,38 @@ using namespace route;
 using namespace route::ragged;
 using namespace route::ragged::wgmma;
 
+/// Adds the fields of buffers' descriptors to the types of a kernel's
+/// arguments: where each buffer's begin.
+SmallVector<unsigned> Emitter::addFields(TypeRange buffers,
+                                         SmallVectorImpl<Type> &types) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  SmallVector<unsigned> places;
+  for (Type buffer : buffers) {
+    places.push_back(types.size());
+    types.append({pointer, pointer, i64});
+    types.append(2 * cast<MemRefType>(buffer).getRank(), i64);
+  }
+  return places;
+}
+
+/// A buffer made of the kernel's arguments.
+Value Emitter::bufferOf(Type type, unsigned first) {
+  auto memref = cast<MemRefType>(type);
+  Value packed = MemRefDescriptor::pack(
+      b, op.getLoc(), converter, memref,
+      kernel.getArguments().slice(first, 3 + 2 * memref.getRank()));
+  return UnrealizedConversionCastOp::create(b, type, packed).getResult(0);
+}
+
+/// Its first element, in global memory.
+Value Emitter::startOf(Type type, unsigned first) {
+  Value start =
+      LLVM::AddrSpaceCastOp::create(b, global, kernel.getArgument(first + 1));
+  return LLVM::GEPOp::create(
+      b, global, cast<MemRefType>(type).getElementType(), start,
+      ArrayRef<LLVM::GEPArg>{kernel.getArgument(first + 2)});
+}
+
 /// The function, its arguments, and buffers made of them.
 void Emitter::begin(StringRef stem) {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
@@ -42,29 +74,26 @@ void Emitter::begin(StringRef stem) {
     map({16, tiles.depth});
   }
   bool hasOffsets = op.getOffsets() || tiles.alsoDense;
-  if (hasOffsets)
-    buffers.append(
-        {MemRefType::get({tiles.experts + 1}, i32), MemRefType::get({1}, i32)});
-  llvm::append_range(buffers, op.getPerExpert().getTypes());
-  llvm::append_range(buffers, op.getPerRow().getTypes());
-  buffers.push_back(op.getOut().getType());
-  SmallVector<std::pair<unsigned, unsigned>> ranges;
-  for (Type each : buffers) {
-    unsigned first = types.size();
-    auto type = cast<MemRefType>(each);
-    types.append({pointer, pointer, i64});
-    types.append(2 * type.getRank(), i64);
-    ranges.push_back({first, types.size() - first});
+  if (tiles.spread) {
+    buffers.push_back(sums.getType());
+  } else {
+    if (hasOffsets)
+      buffers.append({MemRefType::get({tiles.experts + 1}, i32),
+                      MemRefType::get({1}, i32)});
+    llvm::append_range(buffers, op.getPerExpert().getTypes());
+    llvm::append_range(buffers, op.getPerRow().getTypes());
+    buffers.push_back(op.getOut().getType());
   }
+  SmallVector<unsigned> places = addFields(buffers, types);
   kernel =
       createWholeKernel(module, op.getLoc(), stem, types, WgmmaTiles::kThreads);
   kernel->setAttr(kSharedBytesAttr, b.getI32IntegerAttr(tiles.sharedBytes()));
-  // Blocks of a cluster have one tile; others stay and take tiles in turn.
+  // Blocks with a share have one tile; others stay and take tiles in turn.
   if (tiles.cluster)
     kernel->setAttr(
         NVVM::NVVMDialect::getClusterDimAttrName(),
-        b.getDenseI32ArrayAttr({static_cast<int32_t>(clusterBlocks()), 1, 1}));
-  else
+        b.getDenseI32ArrayAttr({static_cast<int32_t>(tileBlocks()), 1, 1}));
+  else if (!tiles.spread)
     kernel->setAttr(kBlocksPerProcessorAttr, b.getI32IntegerAttr(1));
   for (auto [i, box] : maps) {
     setTensorMap(kernel, i, box);
@@ -79,41 +108,28 @@ void Emitter::begin(StringRef stem) {
     rows16 = entry.getArgument(next++);
   }
   Values made;
-  for (auto [type, range] : llvm::zip_equal(buffers, ranges)) {
-    Value packed = MemRefDescriptor::pack(
-        b, op.getLoc(), converter, cast<MemRefType>(type),
-        entry.getArguments().slice(range.first, range.second));
-    made.push_back(
-        UnrealizedConversionCastOp::create(b, type, packed).getResult(0));
-  }
+  for (auto [type, place] : llvm::zip_equal(buffers, places))
+    made.push_back(bufferOf(type, place));
   ArrayRef<Value> rest(made);
   if (gather) {
     perm = rest[1];
     rest = rest.drop_front(2);
   }
-  if (hasOffsets) {
-    offsets = rest.front();
-    numOffsets = entry.getArgument(ranges[gather ? 2 : 0].first + 3);
-    taken = rest[1];
-    rest = rest.drop_front(2);
+  if (!tiles.spread) {
+    if (hasOffsets) {
+      offsets = rest.front();
+      numOffsets = entry.getArgument(places[gather ? 2 : 0] + 3);
+      unsigned counter = gather ? 3 : 1;
+      taken = startOf(buffers[counter], places[counter]);
+      rest = rest.drop_front(2);
+    }
+    perExpert = Values(rest.take_front(op.getPerExpert().size()));
+    perRow = Values(rest.slice(perExpert.size(), op.getPerRow().size()));
   }
-  perExpert = Values(rest.take_front(op.getPerExpert().size()));
-  perRow = Values(rest.slice(perExpert.size(), op.getPerRow().size()));
   out = rest.back();
-  // First elements, in global memory.
-  auto startOf = [&](Value buffer, unsigned first) -> Value {
-    Value start = LLVM::AddrSpaceCastOp::create(
-        b, LLVM::LLVMPointerType::get(b.getContext(), 1),
-        entry.getArgument(first + 1));
-    return LLVM::GEPOp::create(
-        b, start.getType(), cast<MemRefType>(buffer.getType()).getElementType(),
-        start, ArrayRef<LLVM::GEPArg>{entry.getArgument(first + 2)});
-  };
-  outStart = startOf(out, ranges.back().first);
+  outStart = startOf(buffers.back(), places.back());
   if (gather)
-    itemStart = startOf(made.front(), ranges.front().first);
-  if (taken)
-    taken = startOf(taken, ranges[gather ? 3 : 1].first);
+    itemStart = startOf(buffers.front(), places.front());
 }
 
 /// A number of a dense product, or of one over experts, by whether there are
@@ -158,7 +174,7 @@ void Emitter::prologue() {
   int64_t steps = llvm::divideCeil(op.getInner(), tiles.depth);
   firstStep = num(0);
   depth = num(steps);
-  if (tiles.cluster)
+  if (isShare())
     joinCluster(steps);
   when(isFirst, [&] {
     for (int64_t s = 0; s < tiles.stages; ++s) {
@@ -168,7 +184,7 @@ void Emitter::prologue() {
       NVVM::MBarrierInitOp::create(b, emptyBarrier(num(s)),
                                    num(WgmmaTiles::kWarpgroups), Value());
     }
-    if (!tiles.cluster) {
+    if (!isShare()) {
       // A tile is read by those that multiply, and by those that gather.
       NVVM::MBarrierInitOp::create(b, givenBarrier(), num(1), Value());
       NVVM::MBarrierInitOp::create(
@@ -177,7 +193,7 @@ void Emitter::prologue() {
     }
     NVVM::FenceMbarrierInitOp::create(b);
   });
-  if (tiles.cluster) {
+  if (isShare()) {
     NVVM::BarrierOp::create(b);
     return;
   }
@@ -228,7 +244,7 @@ void Emitter::prologue() {
 /// last it has no rows.
 Tile Emitter::tileAt(Value t) {
   Tile tile;
-  if (tiles.cluster) {
+  if (isShare()) {
     tile = tileOfCluster(t);
   } else {
     auto [row, rows, expert, column] = schedule().at(
@@ -296,7 +312,9 @@ Tile Emitter::readTile(Value parity) {
 /// One thread asks for tiles as stages become free; rows that are gathered are
 /// copied by all.
 void Emitter::producer() {
-  NVVM::SetMaxRegisterOp::create(b, 40, NVVM::SetMaxRegisterAction::decrease);
+  // The blocks that add up find room beside blocks of few registers.
+  if (!tiles.spread)
+    NVVM::SetMaxRegisterOp::create(b, 40, NVVM::SetMaxRegisterAction::decrease);
   auto loadWeights = [&](const Tile &tile, Value inner, Value stage) {
     Value column = mul(tile.column, num(tiles.columns()));
     Value base = mul(stage, num(tiles.stageBytes()));
@@ -346,7 +364,7 @@ void Emitter::producer() {
                   return {s, p};
                 });
   };
-  if (tiles.cluster) {
+  if (isShare()) {
     // The one tile of the block. Parameters are there before the kernels that
     // make the rows have ended.
     when(both(isFirst, isLess(block, tileCount)), [&] {
@@ -360,6 +378,11 @@ void Emitter::producer() {
         loadWeights(tile, innerOf(k), k);
         return Values();
       });
+      for (Value map : {rows64, rows16})
+        NVVM::PrefetchOp::create(b, NVVM::PrefetchCacheLevelAttr(),
+                                 NVVM::CacheEvictionPriorityAttr(), map,
+                                 /*predicate=*/Value(), b.getUnitAttr(),
+                                 UnitAttr(), UnitAttr());
       if (early)
         waitForKernels();
       loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
@@ -370,8 +393,10 @@ void Emitter::producer() {
       fillRing(tile, begin,
                {select(wraps, num(0), begin), select(wraps, num(1), num(0))});
     });
-    meetCluster();
-    meetCluster();
+    if (tiles.cluster) {
+      meetCluster();
+      meetCluster();
+    }
     return;
   }
   auto all = [&] {
@@ -409,14 +434,16 @@ void Emitter::producer() {
 
 /// Two warpgroups multiply, each its own columns.
 void Emitter::consumer() {
-  NVVM::SetMaxRegisterOp::create(b, 232, NVVM::SetMaxRegisterAction::increase);
-  if (tiles.cluster)
+  if (!tiles.spread)
+    NVVM::SetMaxRegisterOp::create(b, 232,
+                                   NVVM::SetMaxRegisterAction::increase);
+  if (isShare())
     waitForKernels();
   // The second warpgroup starts behind the first, and stays there: it
   // multiplies while the first is at its results, and the other way round.
   // A number that LLVM does not know: else it peels off the steps up to there.
   lagStep = uniform(num(kLag));
-  Tile first = tiles.cluster ? tileAt(block) : readTile(num(0));
+  Tile first = isShare() ? tileAt(block) : readTile(num(0));
   if (lags())
     when(
         both(cmp(Predicate::eq, warpgroup, num(2)), isLess(num(0), first.rows)),
@@ -442,8 +469,7 @@ void Emitter::consumer() {
     // anyway, and each width is a fifth of the time that a kernel compiles.
     SmallVector<int64_t> some{64, 96, 128, 192};
     if (tiles.splits > 1)
-      some =
-          tiles.cluster ? SmallVector<int64_t>{16, 64} : SmallVector<int64_t>{};
+      some = isShare() ? SmallVector<int64_t>{16, 64} : SmallVector<int64_t>{};
     for (int64_t width : some)
       if (width < tiles.tokens)
         widths.push_back(width);
@@ -577,7 +603,7 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
     return end;
   };
   Values end;
-  if (tiles.splits > 1 && !tiles.cluster) {
+  if (tiles.splits > 1 && !isShare()) {
     // Shares come one after the other, and add up as those of a cluster do.
     Value zero = LLVM::ZeroOp::create(b, type);
     Values start{stage, parity};
@@ -606,10 +632,12 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
   ArrayRef<Value> totals = ArrayRef(end).drop_front(2);
   if (tiles.cluster)
     keep(width, totals);
+  else if (tiles.spread)
+    leave(width, totals, tile);
   else
     epilogue(width, totals, tile);
-  // A cluster's blocks have one tile.
-  if (tiles.cluster)
+  // Blocks with a share have one tile.
+  if (isShare())
     after = {num(0), num(0), num(0), num(0)};
   Values result{end[0], end[1], flip(given, num(1)), num(0)};
   llvm::append_range(result, after.values());
@@ -618,7 +646,7 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
 
 LLVM::LLVMFuncOp route::ragged::emitWgmmaKernel(ModuleOp module, MatmulOp op,
                                                 const WgmmaTiles &tiles,
-                                                StringRef stem,
-                                                GatherOp gather) {
-  return Emitter(module, op, tiles, stem, gather).emit();
+                                                StringRef stem, GatherOp gather,
+                                                Value sums) {
+  return Emitter(module, op, tiles, gather, sums).emit(stem);
 }

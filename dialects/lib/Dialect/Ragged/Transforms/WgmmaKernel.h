@@ -20,7 +20,10 @@ struct WgmmaTiles {
   int64_t outputBytes; ///< of an element of the result
   int64_t experts;
   int64_t splits; ///< shares of K whose sums are added up in their order
-  bool cluster;   ///< shares have a block each, else come one after the other
+  bool areMany;   ///< too many for a cluster
+  bool cluster;   ///< shares have a block each, of one cluster
+  bool spread;    ///< shares have a block each, anywhere; else, without either,
+                  ///< they come one after the other
   /// Whether offsets may be a list of none: all rows are the first expert's.
   bool alsoDense = false;
 
@@ -30,6 +33,9 @@ struct WgmmaTiles {
   static constexpr int64_t kBlockBytes = 64 * kRowBytes;
   static constexpr int64_t kMaxShared = 232448; ///< of a block on sm_90
   static constexpr int64_t kMostBlocks = 16;    ///< of a cluster
+  static constexpr int64_t kMostStages = 8;
+  static constexpr int64_t kSpreadSteps = 7; ///< of a share that is spread
+  static constexpr int64_t kMostSpread = 32; ///< shares that are spread
 
   /// Rows of all tiles of an expert but the last, at least.
   int64_t step() const { return tokens > 128 ? tokens - 32 : tokens; }
@@ -56,8 +62,10 @@ struct WgmmaTiles {
   /// Numbers of the matmul in kRowBytes.
   static int64_t depthIn(MatmulOp op);
   /// Shares of K for a dense product with few columns, such as a router's: at
-  /// most `splits`, and the less the fewer steps along K.
-  static int64_t splitsOf(MatmulOp op, int64_t splits);
+  /// most `splits` in a cluster, and the less the fewer steps along K; or more,
+  /// which are spread, where those would be longer than what a block can have
+  /// under way. And whether that is so.
+  static std::pair<int64_t, bool> sharesOf(MatmulOp op, int64_t splits);
   /// Whether tensor cores are for this matmul: of 16 bits or marked kTf32Attr,
   /// and not too small.
   static bool isCandidate(MatmulOp op, int64_t splits);
@@ -69,11 +77,13 @@ struct WgmmaTiles {
   /// memory and registers.
   static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens,
                                             int64_t splits, int64_t blocks = 0);
-  /// The same with a block for each share.
+  /// The same with a block for each share, of a cluster or anywhere.
   WgmmaTiles inCluster() const;
-  /// Rows up to which tiles of a cluster have `fewStep()` rows and not
-  /// `step()`: small batches have more blocks then, as long as all run at once.
-  int64_t fewRows(int64_t clusterBlocks) const;
+  WgmmaTiles spreadOut(int64_t inner) const;
+  /// Rows up to which tiles that have `blocks` blocks for their shares and
+  /// columns have `fewStep()` rows and not `step()`: small batches have more
+  /// blocks then, as long as all run at once.
+  int64_t fewRows(int64_t blocks) const;
   int64_t fewStep() const { return std::min<int64_t>(tokens, 64); }
 };
 
@@ -81,9 +91,11 @@ struct WgmmaTiles {
 /// whose rows lie along K.
 inline constexpr llvm::StringLiteral kTf32Attr = "ragged.tf32";
 
-/// On an empty loop in a kernel whose blocks share K: over the rows of the
-/// result that the loop's warp may go on with, once all their columns are
-/// there.
+/// On an empty loop in a kernel that ends with all columns of a row together:
+/// over the rows of the result that the loop's warp may go on with. The value
+/// is an array of i64: the first thread of the warps that have such rows, how
+/// many warps those are, and bytes of shared memory in use, at whose start the
+/// row's columns are; with 0 they are in the result alone.
 inline constexpr llvm::StringLiteral kItemsAttr = "ragged.items";
 
 /// On a matmul whose tiles had better take gathered rows from where the gather
@@ -103,11 +115,21 @@ bool canShareKernel(MatmulOp grouped, MatmulOp dense);
 /// the gather that would make the rows, its items and where each row is from
 /// come instead of the rows' maps. Behind the offsets comes a buffer of one
 /// zero, by which whoever is free takes the next tile. A dense product whose
-/// tiles are `alsoDense` has both all the same.
+/// tiles are `alsoDense` has both all the same. Of tiles that are spread the
+/// last argument is `sums` alone, where each share leaves its own: row by row,
+/// share by share, weight by weight.
 mlir::LLVM::LLVMFuncOp emitWgmmaKernel(mlir::ModuleOp module, MatmulOp op,
                                        const WgmmaTiles &tiles,
                                        llvm::StringRef stem,
-                                       GatherOp gather = {});
+                                       GatherOp gather = {},
+                                       mlir::Value sums = {});
+
+/// Emits the kernel that adds those up, a block for each row. Its arguments:
+/// `sums`, then `op`'s operands behind the offsets.
+mlir::LLVM::LLVMFuncOp emitAdditionKernel(mlir::ModuleOp module, MatmulOp op,
+                                          const WgmmaTiles &tiles,
+                                          llvm::StringRef stem,
+                                          mlir::Value sums);
 
 } // namespace route::ragged
 

@@ -1,4 +1,6 @@
-// Blocks of a cluster that share K: their sums meet in shared memory.
+// Blocks that share K: how their sums meet.
+// In a cluster, in shared memory; else in global memory, where another kernel
+// adds them up.
 #include "WgmmaEmitter.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -10,8 +12,9 @@ using namespace route;
 using namespace route::ragged;
 using namespace route::ragged::wgmma;
 
-/// A cluster has a block for each share of K, for each of the columns' tiles.
-int64_t Emitter::clusterBlocks() {
+/// A tile of rows has a block for each share of K, for each of the columns'
+/// tiles.
+int64_t Emitter::tileBlocks() {
   return tiles.splits * llvm::divideCeil(op.getOutputs(), tiles.outputs());
 }
 
@@ -22,7 +25,7 @@ void Emitter::joinCluster(int64_t steps) {
       b, NVVM::GridDepActionKindAttr::get(
              b.getContext(), NVVM::GridDepActionKind::launch_dependents));
   kernel->setAttr(kWaitsAttr, b.getUnitAttr());
-  int64_t across = clusterBlocks() / tiles.splits;
+  int64_t across = tileBlocks() / tiles.splits;
   share = rem(block, num(tiles.splits));
   block = div(block, num(tiles.splits));
   blocks = div(blocks, num(tiles.splits));
@@ -31,7 +34,7 @@ void Emitter::joinCluster(int64_t steps) {
   depth = least(own, sub(num(steps), firstStep));
   Value rows =
       arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
-  step = select(isAtMost(rows, num(tiles.fewRows(clusterBlocks()))),
+  step = select(isAtMost(rows, num(tiles.fewRows(tileBlocks()))),
                 num(tiles.fewStep()), num(tiles.step()));
   Value tilesOfRows = div(add(rows, sub(step, num(1))), step);
   tileCount = mul(tilesOfRows, num(across));
@@ -39,7 +42,7 @@ void Emitter::joinCluster(int64_t steps) {
 
 /// Tile t, of all rows and columns: those of the same rows are side by side.
 Tile Emitter::tileOfCluster(Value t) {
-  int64_t across = clusterBlocks() / tiles.splits;
+  int64_t across = tileBlocks() / tiles.splits;
   Value rows =
       arith::IndexCastOp::create(b, i32, memref::DimOp::create(b, out, 0));
   Value first = mul(div(t, num(across)), step);
@@ -68,15 +71,15 @@ bool Emitter::weightsAreParameters() {
 /// warp that multiplied: ragged-fuse-router puts there what comes next.
 void Emitter::shareItems() {
   constexpr int64_t warps = 4 * WgmmaTiles::kWarpgroups;
-  Value across = num(clusterBlocks() / tiles.splits);
+  Value across = num(tileBlocks() / tiles.splits);
   when(isLess(block, tileCount), [&] {
     Tile tile = tileAt(block);
     Value place = add(mul(rem(block, across), num(tiles.splits)), share);
     Value first = add(mul(place, num(warps)), sub(warp, num(4)));
     auto items = scf::ForOp::create(
         b, index(add(tile.row, first)), index(add(tile.row, tile.rows)),
-        arith::ConstantIndexOp::create(b, warps * clusterBlocks()));
-    items->setAttr(kItemsAttr, b.getUnitAttr());
+        arith::ConstantIndexOp::create(b, warps * tileBlocks()));
+    items->setAttr(kItemsAttr, b.getDenseI64ArrayAttr({128, warps, 0}));
   });
 }
 
@@ -113,7 +116,7 @@ void Emitter::addUp() {
   Values memories;
   // Blocks of the same columns are side by side.
   Value base =
-      mul(rem(block, num(clusterBlocks() / tiles.splits)), num(tiles.splits));
+      mul(rem(block, num(tileBlocks() / tiles.splits)), num(tiles.splits));
   for (int64_t s = 0; s < tiles.splits; ++s)
     memories.push_back(
         NVVM::MapaOp::create(b, cluster, memory, add(base, num(s))));
@@ -128,7 +131,6 @@ void Emitter::addUp() {
   Value ownRow = shl(mask(lane, 3), 1);
   auto type = cast<MemRefType>(op.getOut().getType());
   int64_t stride = type.getStridesAndOffset().first[0];
-  auto global = LLVM::LLVMPointerType::get(b.getContext(), 1);
   Value eights = shr(add(tile.rows, num(7)), 3);
   loop(share, eights, num(tiles.splits), {}, [&](Value j, ValueRange) {
     // Beyond these, addresses are constants.
@@ -180,4 +182,111 @@ void Emitter::addUp() {
       }
     return Values();
   });
+}
+
+/// A share's sums go to memory. Registers are as in the epilogue.
+void Emitter::leave(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
+  int64_t columns = op.getOutputs(), ofShare = tiles.weights * columns,
+          ofRow = tiles.splits * ofShare;
+  Value column = add(add(mul(tile.column, num(tiles.columns())),
+                         mul(sub(warpgroup, num(1)), num(64 * tiles.blocks))),
+                     add(shl(mask(warp, 3), 4), shr(lane, 2)));
+  Value ownRow = shl(mask(lane, 3), 1);
+  Value place = add(mul(extend(add(tile.row, ownRow)), wide(ofRow)),
+                    extend(add(mul(this->share, num(ofShare)), column)));
+  Value start = LLVM::GEPOp::create(b, global, f32, outStart,
+                                    ArrayRef<LLVM::GEPArg>{place});
+  Value rows = sub(tile.rows, ownRow);
+  for (int64_t block = 0; block < tiles.blocks; ++block)
+    for (int64_t h = 0; h < 2; ++h) {
+      int64_t further = 64 * block + 8 * h;
+      when(isLess(add(column, num(further)), num(columns)), [&] {
+        for (int64_t j = 0; j < width / 8; ++j)
+          for (int64_t i = 0; i < 2; ++i)
+            when(cmp(Predicate::sgt, rows, num(8 * j + i)), [&] {
+              for (int64_t w = 0; w < tiles.weights; ++w) {
+                Value x = LLVM::ExtractValueOp::create(
+                    b, sums[w * tiles.blocks + block],
+                    ArrayRef<int64_t>{4 * j + 2 * h + i});
+                auto beyond = static_cast<int32_t>((8 * j + i) * ofRow +
+                                                   w * columns + further);
+                LLVM::StoreOp::create(
+                    b, x,
+                    LLVM::GEPOp::create(b, global, f32, start,
+                                        ArrayRef<LLVM::GEPArg>{beyond}));
+              }
+            });
+      });
+    }
+}
+
+/// Each block adds up the shares' sums of a row, in their order, a column for
+/// each thread. The first warp may go on with the row, from shared memory.
+LLVM::LLVMFuncOp Emitter::emitAddition(StringRef stem) {
+  constexpr int64_t threads = 256;
+  int64_t columns = op.getOutputs();
+  SmallVector<Type> buffers{sums.getType()}, types;
+  llvm::append_range(buffers, op.getPerExpert().getTypes());
+  llvm::append_range(buffers, op.getPerRow().getTypes());
+  buffers.push_back(op.getOut().getType());
+  SmallVector<unsigned> places = addFields(buffers, types);
+  kernel = createWholeKernel(module, op.getLoc(), stem, types, threads);
+  int64_t bytes = llvm::alignTo(4 * columns, 16);
+  kernel->setAttr(kSharedBytesAttr, b.getI32IntegerAttr(bytes));
+  b.setInsertionPoint(kernel.getBody().front().getTerminator());
+  waitForEarlierKernels(b);
+  Values made;
+  for (auto [type, place] : llvm::zip_equal(buffers, places))
+    made.push_back(bufferOf(type, place));
+  ArrayRef<Value> rest = ArrayRef(made).drop_front();
+  perExpert = Values(rest.take_front(op.getPerExpert().size()));
+  perRow = Values(rest.slice(perExpert.size(), op.getPerRow().size()));
+  out = rest.back();
+  memory = dynamicShared(b);
+  thread = NVVM::ThreadIdXOp::create(b, i32);
+  Value row = index(NVVM::BlockIdXOp::create(b, i32));
+  Values ofRow;
+  for (Value v : perRow)
+    ofRow.push_back(memref::LoadOp::create(b, v, row));
+  for (int64_t first = 0; first < columns; first += threads) {
+    Value column = add(thread, num(first));
+    auto addUp = [&] {
+      Values accumulators;
+      for (int64_t w = 0; w < tiles.weights; ++w) {
+        Value total = flt(0);
+        for (int64_t s = 0; s < tiles.splits; ++s) {
+          Value place = add(column, num((s * tiles.weights + w) * columns));
+          Value x = memref::LoadOp::create(b, made.front(),
+                                           ValueRange{row, index(place)});
+          total = arith::AddFOp::create(b, total, x);
+        }
+        accumulators.push_back(total);
+      }
+      Values ofColumn;
+      for (Value v : perExpert)
+        ofColumn.push_back(memref::LoadOp::create(
+            b, v, ValueRange{index(num(0)), index(column)}));
+      Value x = element(accumulators, ofColumn, ofRow);
+      LLVM::StoreOp::create(b, x, at(shl(column, 2)));
+      memref::StoreOp::create(b, x, out, ValueRange{row, index(column)});
+    };
+    if (first + threads <= columns)
+      addUp();
+    else
+      when(isLess(column, num(columns)), addUp);
+  }
+  NVVM::BarrierOp::create(b);
+  when(isLess(thread, num(32)), [&] {
+    Value one = arith::ConstantIndexOp::create(b, 1);
+    auto items =
+        scf::ForOp::create(b, row, arith::AddIOp::create(b, row, one), one);
+    items->setAttr(kItemsAttr, b.getDenseI64ArrayAttr({0, 1, bytes}));
+  });
+  return kernel;
+}
+
+LLVM::LLVMFuncOp route::ragged::emitAdditionKernel(ModuleOp module, MatmulOp op,
+                                                   const WgmmaTiles &tiles,
+                                                   StringRef stem, Value sums) {
+  return Emitter(module, op, tiles, GatherOp(), sums).emitAddition(stem);
 }

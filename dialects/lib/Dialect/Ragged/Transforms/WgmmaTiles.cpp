@@ -16,26 +16,37 @@ int64_t WgmmaTiles::depthIn(MatmulOp op) {
   return 8 * kRowBytes / op.weightType().getElementTypeBitWidth();
 }
 
-int64_t WgmmaTiles::splitsOf(MatmulOp op, int64_t splits) {
+/// Shares of K that blocks of a cluster may have, at most `splits`.
+static int64_t splitsInCluster(MatmulOp op, int64_t splits) {
   constexpr int64_t most = 512; // columns
   if (op.isPacked() || op.getOffsets() || op.getNumSums() > 2 ||
       op.getParts() != 1 || op.getOutputs() > most ||
       cast<ShapedType>(op.getOut().getType()).getElementTypeBitWidth() != 32)
     return 1;
   // Every share has at least two steps along K.
-  int64_t steps = llvm::divideCeil(op.getInner(), depthIn(op));
+  int64_t steps = llvm::divideCeil(op.getInner(), WgmmaTiles::depthIn(op));
+  int64_t across =
+      llvm::divideCeil(op.getOutputs(), 64 * WgmmaTiles::kWarpgroups);
   while (splits > 1 &&
-         (steps < 2 * splits ||
-          splits * llvm::divideCeil(op.getOutputs(), 64 * kWarpgroups) >
-              kMostBlocks ||
+         (steps < 2 * splits || splits * across > WgmmaTiles::kMostBlocks ||
           (splits - 1) * llvm::divideCeilSigned(steps, splits) >= steps))
     splits /= 2;
   return splits;
 }
 
+std::pair<int64_t, bool> WgmmaTiles::sharesOf(MatmulOp op, int64_t splits) {
+  int64_t steps = llvm::divideCeil(op.getInner(), depthIn(op));
+  int64_t few = splitsInCluster(op, splits);
+  if (few == 1 || llvm::divideCeil(steps, few) <= kMostStages)
+    return {few, false};
+  int64_t own =
+      std::max(kSpreadSteps, int64_t(llvm::divideCeil(steps, kMostSpread)));
+  return {llvm::divideCeil(steps, own), true};
+}
+
 bool WgmmaTiles::isCandidate(MatmulOp op, int64_t splits) {
   Type element = op.weightType().getElementType();
-  int64_t least = splitsOf(op, splits) > 1 ? 8 : leastColumns;
+  int64_t least = splitsInCluster(op, splits) > 1 ? 8 : leastColumns;
   return !op.isPacked() &&
          (element.isBF16() || element.isF16() ||
           (element.isF32() && op->hasAttr(kTf32Attr))) &&
@@ -100,8 +111,8 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
   tiles.weights = op.getWeights().size();
   tiles.parts = op.getParts();
   tiles.depth = depthIn(op);
-  tiles.splits = splitsOf(op, splits);
-  tiles.cluster = false;
+  std::tie(tiles.splits, tiles.areMany) = sharesOf(op, splits);
+  tiles.cluster = tiles.spread = false;
   tiles.experts = op.getExperts();
   tiles.outputBytes = out.getElementTypeBitWidth() / 8;
   // Two interleaved blocks of 64 columns make one of the result.
@@ -117,22 +128,31 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
   if (sums > 8)
     return failure();
   tiles.tokens = std::min(tokens, 320 / sums / 16 * 16);
-  tiles.stages = mostStages(tiles, 8);
+  tiles.stages = mostStages(tiles, kMostStages);
   if (tiles.sharedBytes() > kMaxShared)
     return failure();
   return tiles;
 }
 
-int64_t WgmmaTiles::fewRows(int64_t clusterBlocks) const {
+int64_t WgmmaTiles::fewRows(int64_t blocks) const {
   // Of the multiprocessors of a group not all find a cluster: measured, half of
   // all are in one at the same time.
-  return std::max<int64_t>(1, kProcessors / 2 / clusterBlocks) * fewStep();
+  int64_t places = spread ? kProcessors : kProcessors / 2;
+  return std::max<int64_t>(1, places / blocks) * fewStep();
 }
 
 WgmmaTiles WgmmaTiles::inCluster() const {
   WgmmaTiles tiles = *this;
   tiles.cluster = true;
   tiles.tokens = std::min<int64_t>(tokens, 128);
-  tiles.stages = mostStages(tiles, 8);
+  tiles.stages = mostStages(tiles, kMostStages);
+  return tiles;
+}
+
+WgmmaTiles WgmmaTiles::spreadOut(int64_t inner) const {
+  WgmmaTiles tiles = *this;
+  tiles.spread = true;
+  tiles.tokens = std::min<int64_t>(tokens, 128);
+  tiles.stages = mostStages(tiles, std::min(kMostStages, depthOf(inner)));
   return tiles;
 }

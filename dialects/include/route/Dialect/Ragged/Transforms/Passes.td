@@ -125,9 +125,13 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
 
     A dense product with results of 32 bits and at most 512 columns, such as a
     router's, has too few tiles: K is cut into shares, whose sums are added up in
-    their order. Of few rows blocks of a cluster have a share each, of many a block
-    takes them one after the other. How many is a function of K alone, and this form
-    runs for few rows too, so an item's sums are the same in every batch.
+    their order. Of few rows blocks have a share each, of many a block takes them one
+    after the other. How many is a function of the matrix's sizes alone, and this form
+    runs for few rows too, so an item's sums are the same in every batch. Blocks of a
+    cluster add up in shared memory. Where their shares would be longer than what a
+    block can have under way, shares have at most 7 steps along K and blocks on all
+    multiprocessors, which leave their sums in memory; another kernel, a block for
+    each row, adds them up.
 
     Of two interleaved parts a tile has 128 columns of the result; lanes exchange
     sums so that both of an element meet in one.
@@ -150,7 +154,7 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     Option<"fewRows", "few-rows", "int64_t", "-1",
            "rows up to which the other form runs; by default a quarter of the experts, 32 with one">,
     Option<"splits", "splits", "int64_t", "8",
-           "shares of K at most where a dense product has few columns: 1, 2, 4 or 8">
+           "shares of K at most in a cluster, where a dense product has few columns: 1, 2, 4 or 8; 1 for whole sums">
   ];
   let statistics = [Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">];
   let dependentDialects = [
@@ -247,10 +251,11 @@ def RaggedSplitEpilogues : Pass<"ragged-split-epilogues"> {
 def RaggedFuseRouter : Pass<"ragged-fuse-router", "::mlir::ModuleOp"> {
   let summary = "a router's choices in the launch of its product";
   let description = [{
-    Where blocks of a cluster share K of a product (`convert-ragged-to-wgmma`), all
-    columns of a row are in memory once the cluster has added up. The kernel that
-    reads them next, a row program's with a warp for each item, then goes into the
-    same launch: its loop over items becomes one over the cluster's rows. In the
+    Where blocks share K of a product (`convert-ragged-to-wgmma`), all columns of a
+    row are together once the cluster, or a block of the kernel behind the product,
+    has added up. The kernel that reads them next, a row program's, then goes into
+    the same launch: its loop over items becomes one over those rows, a warp for
+    each, also where the program's own kernel has several items in a warp. In the
     form for many rows it stays a kernel of its own.
 
     Works on launches. A program whose warps wait for one another, or between
