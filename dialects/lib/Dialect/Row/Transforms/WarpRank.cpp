@@ -18,34 +18,48 @@ Value WarpEmitter::rankOf(Contest &contest) {
   auto compare = [&](arith::CmpIPredicate how, Value x, Value y) -> Value {
     return arith::CmpIOp::create(b, how, x, y);
   };
-  auto batchOf = [&](Value place) -> Value {
-    return arith::DivUIOp::create(b, place, number(contest.n));
-  };
   Value own = arith::IndexCastUIOp::create(b, b.getI32Type(), lane);
-  Value rank = number(0);
+  auto hasBit = [&](Value x, int64_t bit) -> Value {
+    return compare(arith::CmpIPredicate::ne,
+                   arith::AndIOp::create(b, x, number(bit)), number(0));
+  };
+  // Of lanes i and i ^ x the one that has the highest bit of x is later, and
+  // loses a tie. A single word is compared with one less there; an absent
+  // candidate's rank does not matter.
+  bool single = contest.words.size() == 1;
+  Value word = contest.words[0][0];
+  Value isLater, least, rank = number(0);
   for (int64_t x = 1; x < lanes; ++x) {
-    bool meet = false;
-    for (int64_t i = 0; i < contest.total; ++i)
-      meet |= (i ^ x) < contest.total && i / contest.n == (i ^ x) / contest.n;
+    if (llvm::isPowerOf2_64(x)) {
+      isLater = hasBit(own, x);
+      if (single)
+        least = arith::SubIOp::create(
+            b, word, arith::ExtUIOp::create(b, b.getI32Type(), isLater));
+    }
+    // The lanes that meet another of their batch.
+    uint32_t meet = 0, all = 0;
+    for (int64_t i = 0; i < contest.total; ++i) {
+      all |= 1u << i;
+      if ((i ^ x) < contest.total && i / contest.n == (i ^ x) / contest.n)
+        meet |= 1u << i;
+    }
     if (!meet)
       continue;
-    // Of lanes i and i ^ x the one that has the highest bit of x is later.
-    Value isLater = compare(
-        arith::CmpIPredicate::ne,
-        arith::AndIOp::create(b, own, number(llvm::bit_floor(uint64_t(x)))),
-        number(0));
     Value ahead = isLater;
-    for (const Values &word : llvm::reverse(contest.words)) {
-      Value other = shuffle(word[0], number(x), gpu::ShuffleMode::XOR);
-      Value tied = compare(arith::CmpIPredicate::eq, other, word[0]);
-      ahead = arith::SelectOp::create(
-          b, tied, ahead, compare(arith::CmpIPredicate::ugt, other, word[0]));
-    }
-    if (contest.n < contest.total)
+    if (single)
+      ahead = compare(arith::CmpIPredicate::ugt,
+                      shuffle(word, number(x), gpu::ShuffleMode::XOR), least);
+    else
+      for (const Values &word : llvm::reverse(contest.words)) {
+        Value other = shuffle(word[0], number(x), gpu::ShuffleMode::XOR);
+        Value tied = compare(arith::CmpIPredicate::eq, other, word[0]);
+        ahead = arith::SelectOp::create(
+            b, tied, ahead, compare(arith::CmpIPredicate::ugt, other, word[0]));
+      }
+    // What lies beyond the candidates is absent, and never ahead.
+    if (contest.n < contest.total && meet != all)
       ahead = arith::AndIOp::create(
-          b, ahead,
-          compare(arith::CmpIPredicate::eq, batchOf(own),
-                  batchOf(arith::XOrIOp::create(b, own, number(x)))));
+          b, ahead, hasBit(arith::ShRUIOp::create(b, number(meet), own), 1));
     rank = arith::AddIOp::create(
         b, rank, arith::ExtUIOp::create(b, b.getI32Type(), ahead));
   }

@@ -128,7 +128,7 @@ def RowFuseConsumers : Pass<"row-fuse-consumers"> {
 }
 
 def RowDistributeGPU : Pass<"row-distribute-gpu", "mlir::ModuleOp"> {
-  let summary = "lower row programs to GPU kernels, a warp for each item";
+  let summary = "lower row programs to GPU kernels, a warp or less for each item";
   let description = [{
     Every `row.program` of static row sizes becomes a `gpu.func` in the module
     of kernels (`@kernels`) and a `gpu.launch_func` in its place. A row value of n
@@ -136,6 +136,11 @@ def RowDistributeGPU : Pass<"row-distribute-gpu", "mlir::ModuleOp"> {
     coalesce and `row.sum` adds the partials that it is defined by. Lanes exchange
     elements by shuffles, or through shared memory where it is not known
     beforehand who reads what. A choice finds the best candidate, k times.
+
+    Where no row value has more than 16 elements, an item has as many lanes as the
+    next power of two, and a warp several items. All lanes run the same operations;
+    beyond the last item they repeat it. A choice there works out each candidate's
+    rank, and ballots say who has which.
 
     Programs of tensors get buffers through bufferization.to_buffer and
     to_tensor; a result that goes to a buffer anyway is written there at once.
