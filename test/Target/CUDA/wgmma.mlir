@@ -289,8 +289,8 @@ func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16>, %out: me
 // A router's product of long rows: shares of at most 7 steps are spread over all multiprocessors and leave their sums in
 // memory, row by row, where a block for each row adds them up in their order.
 // CHECK-LABEL: func.func @long_rows
-// CHECK: arith.cmpi ule, %{{.*}}, %c1024
-// CHECK: %[[ROWS:.*]] = arith.minui %{{.*}}, %c1024
+// CHECK: arith.cmpi ule, %{{.*}}, %c2560
+// CHECK: %[[ROWS:.*]] = arith.minui %{{.*}}, %c2560
 // CHECK: %[[SUMS:.*]] = memref.alloc(%[[ROWS]]) {{.*}} : memref<?x4096xf32>
 // CHECK: scf.if
 // Up to 256 rows tiles of 64 have a multiprocessor for each block.

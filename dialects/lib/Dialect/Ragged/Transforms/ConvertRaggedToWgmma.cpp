@@ -271,8 +271,9 @@ private:
     b.setInsertionPointToStart(forms.elseBlock());
   }
 
-  /// Memory for the sums of shares, at most: a third of the second-level cache.
-  static constexpr int64_t kSumsBytes = 16 << 20;
+  /// Memory for the sums of shares, at most: they are to stay in the
+  /// second-level cache.
+  static constexpr int64_t kSumsBytes = 40 << 20;
 
   llvm::DenseSet<Location> told; ///< places of warnings
 };
