@@ -67,6 +67,21 @@ LLVM::LLVMFuncOp route::createWholeKernel(ModuleOp module, Location loc,
   return kernel;
 }
 
+void route::addArguments(LLVM::LLVMFuncOp kernel, TypeRange types) {
+  // Not insertArgument, which fails for functions without a result.
+  Block &entry = kernel.getBody().front();
+  SmallVector<DictionaryAttr> attributes;
+  kernel.getAllArgAttrs(attributes);
+  for (Type type : types) {
+    entry.addArgument(type, kernel.getLoc());
+    attributes.push_back(DictionaryAttr::get(kernel.getContext()));
+  }
+  kernel.setFunctionType(LLVM::LLVMFunctionType::get(
+      kernel.getFunctionType().getReturnType(),
+      SmallVector<Type>(entry.getArgumentTypes())));
+  kernel.setAllArgAttrs(attributes);
+}
+
 void route::setTensorMap(LLVM::LLVMFuncOp kernel, unsigned argument,
                          ArrayRef<int64_t> box) {
   OpBuilder b(kernel.getContext());

@@ -277,7 +277,7 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // ONE: scf.if
 // ONE-LABEL: llvm.func @router_wgmma_0
 // ONE-NOT: nvvm.cluster
-func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16>, %out: memref<?x256xf32>) {
+func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16> {route.role = "param"}, %out: memref<?x256xf32>) {
   ragged.matmul rows(%x : memref<?x4096xbf16>) weights(%w : memref<1x256x4096xbf16>) outs(%out : memref<?x256xf32>) {
   ^bb0(%a: f32):
     ragged.yield %a : f32
@@ -326,7 +326,7 @@ func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16>, %out: me
 // CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<3>
 // CHECK: nvvm.barrier
 // CHECK: } {ragged.items = array<i64: 0, 1, 1024>}
-func.func @long_rows(%x: memref<?x7168xbf16>, %w: memref<1x256x7168xbf16>, %s: memref<1x256xf32>, %out: memref<?x256xf32>) {
+func.func @long_rows(%x: memref<?x7168xbf16>, %w: memref<1x256x7168xbf16> {route.role = "param"}, %s: memref<1x256xf32>, %out: memref<?x256xf32>) {
   ragged.matmul rows(%x : memref<?x7168xbf16>) weights(%w : memref<1x256x7168xbf16>) per_expert(%s : memref<1x256xf32>)
       outs(%out : memref<?x256xf32>) {
   ^bb0(%a: f32, %b: f32):

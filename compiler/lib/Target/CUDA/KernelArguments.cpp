@@ -185,11 +185,9 @@ void route::addGuard(gpu::LaunchFuncOp launch, Value guard) {
   }
   auto kernel = cast<LLVM::LLVMFuncOp>(function.getOperation());
   unsigned first = kernel.getNumArguments();
+  OpBuilder b(launch);
   Type pointer = LLVM::LLVMPointerType::get(launch.getContext());
-  for (Type type :
-       {pointer, pointer, Type(IntegerType::get(launch.getContext(), 64))})
-    (void)kernel.insertArgument(kernel.getNumArguments(), type, {},
-                                launch.getLoc());
+  addArguments(kernel, {pointer, pointer, b.getI64Type()});
   guardBody(kernel, first);
   launch.getKernelOperandsMutable().append(guard);
 }

@@ -32,6 +32,10 @@ inline constexpr llvm::StringLiteral kBlocksPerProcessorAttr =
 /// runtime may let it start before they end.
 inline constexpr llvm::StringLiteral kWaitsAttr = "route.waits";
 
+/// On a kernel with a loop over items: how many of its first arguments have a
+/// row for each item. Others are what all items share, and results.
+inline constexpr llvm::StringLiteral kItemInputsAttr = "route.item_inputs";
+
 /// On a kernel's argument, a pointer: it gets a tensor map of the buffer that
 /// the launch gives. The value is the box, an array of i64, the innermost size
 /// last; boxes are 128 bytes wide and swizzled.
@@ -45,6 +49,10 @@ mlir::LLVM::LLVMFuncOp createWholeKernel(mlir::ModuleOp module,
                                          llvm::StringRef stem,
                                          mlir::TypeRange arguments,
                                          int32_t block);
+
+/// Adds arguments behind those that such a kernel has; its launches have to
+/// follow.
+void addArguments(mlir::LLVM::LLVMFuncOp kernel, mlir::TypeRange types);
 
 /// Makes an argument of a kernel a tensor map with boxes of that size.
 void setTensorMap(mlir::LLVM::LLVMFuncOp kernel, unsigned argument,

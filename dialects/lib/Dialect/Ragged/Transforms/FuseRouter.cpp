@@ -147,6 +147,15 @@ bool mayComeBefore(Operation *first, Operation *last, ValueRange used,
   return true;
 }
 
+/// Whether an item of the program that `launch` starts has a row of `rows`, and
+/// no item reads those of others: they need not be there yet.
+bool isItems(gpu::LaunchFuncOp launch, gpu::GPUFuncOp kernel, Value rows) {
+  auto inputs = kernel->getAttrOfType<IntegerAttr>(kItemInputsAttr);
+  OperandRange operands = launch.getKernelOperands();
+  return inputs && llvm::count(operands, rows) == 1 &&
+         llvm::is_contained(operands.take_front(inputs.getInt()), rows);
+}
+
 /// `product` starts a kernel whose blocks share K; what reads its result next,
 /// as soon as all columns of a row are there, goes into that kernel.
 void FuseRouter::fuse(gpu::LaunchFuncOp product, gpu::GPUModuleOp kernels) {
@@ -161,11 +170,12 @@ void FuseRouter::fuse(gpu::LaunchFuncOp product, gpu::GPUModuleOp kernels) {
   for (Operation *op = forms->getNextNode(); op && !next;
        op = op->getNextNode())
     next = dyn_cast<gpu::LaunchFuncOp>(op);
-  if (!next || !llvm::is_contained(next.getKernelOperands(), out))
+  if (!next)
     return;
   auto kernel = kernels.lookupSymbol<gpu::GPUFuncOp>(next.getKernelName());
-  FailureOr<Program> program =
-      kernel ? Program::of(kernel) : FailureOr<Program>(failure());
+  if (!kernel || !isItems(next, kernel, out))
+    return;
+  FailureOr<Program> program = Program::of(kernel);
   if (failed(program) || !llvm::all_of(next.getKernelOperands(), [](Value v) {
         return isa<MemRefType>(v.getType()) &&
                cast<MemRefType>(v.getType()).getLayout().isIdentity();
@@ -217,7 +227,6 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
   // The program's buffers become arguments; the product's result is the last.
   IRMapping mapping;
   unsigned outFirst = entry.getNumArguments() - fieldsOf(out);
-  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   SmallVector<Value> added;
   Value result;
   for (auto [argument, given] :
@@ -230,19 +239,13 @@ void FuseRouter::move(Program program, gpu::LaunchFuncOp from,
       continue;
     }
     unsigned first = entry.getNumArguments();
-    for (int64_t i = 0; i < fieldsOf(given); ++i)
-      entry.addArgument(i < 2 ? pointer : Type(b.getI64Type()), given.getLoc());
+    SmallVector<Type> fields(fieldsOf(given), b.getI64Type());
+    fields[0] = fields[1] = LLVM::LLVMPointerType::get(b.getContext());
+    addArguments(kernel, fields);
     mapping.map(argument, bufferOf(given, first));
     added.push_back(given);
   }
   product.getKernelOperandsMutable().append(added);
-  SmallVector<DictionaryAttr> attributes;
-  kernel.getAllArgAttrs(attributes);
-  attributes.resize(entry.getNumArguments(), b.getDictionaryAttr({}));
-  kernel.setFunctionType(
-      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
-                                  SmallVector<Type>(entry.getArgumentTypes())));
-  kernel.setAllArgAttrs(attributes);
 
   // Shared memory, where the tiles were.
   b.setInsertionPoint(items);

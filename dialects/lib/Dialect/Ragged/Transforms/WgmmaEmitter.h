@@ -2,7 +2,8 @@
 // Its state, and what all its parts write with. WgmmaKernel.cpp has the frame,
 // WgmmaTurns.cpp which tile comes next, WgmmaLoads.cpp what the warpgroup does
 // that brings tiles, WgmmaProducts.cpp what those do that multiply,
-// WgmmaEpilogue.cpp how sums become results, WgmmaShares.cpp how blocks share K.
+// WgmmaEpilogue.cpp how sums become results, WgmmaShares.cpp how blocks share
+// K.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
 

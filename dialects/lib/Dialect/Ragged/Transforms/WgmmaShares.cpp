@@ -5,6 +5,7 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
+#include "route/EntryAttributes.h"
 #include "route/Kernels/Kernels.h"
 
 using namespace mlir;
@@ -57,13 +58,21 @@ void Emitter::waitForKernels() {
                                           NVVM::GridDepActionKind::wait));
 }
 
-/// Whether no kernel of this call makes the weights: they are the function's
-/// arguments, or views of them.
+/// Whether the weights are the model's own, or views of them. No kernel of this
+/// call nor of those ahead of it on the stream makes them, as those may make an
+/// input.
 bool Emitter::weightsAreParameters() {
   return llvm::all_of(op.getWeights(), [](Value v) {
     while (auto view = v.getDefiningOp<ViewLikeOpInterface>())
       v = view.getViewSource();
-    return isa<BlockArgument>(v);
+    auto argument = dyn_cast<BlockArgument>(v);
+    auto function = argument ? dyn_cast<FunctionOpInterface>(
+                                   argument.getOwner()->getParentOp())
+                             : FunctionOpInterface();
+    auto role = function ? function.getArgAttrOfType<StringAttr>(
+                               argument.getArgNumber(), kRoleAttr)
+                         : StringAttr();
+    return role && role.getValue() == "param";
   });
 }
 

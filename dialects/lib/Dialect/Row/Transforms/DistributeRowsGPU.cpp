@@ -139,6 +139,7 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
   gpu::GPUFuncOp kernel =
       createKernel(getOperation(), program.getLoc(), stem + "_rows",
                    ValueRange(buffers).getTypes(), block);
+  kernel->setAttr(kItemInputsAttr, b.getI64IntegerAttr(inputs));
   Block &entry = kernel.getBody().front();
   ImplicitLocOpBuilder k(program.getLoc(), entry.getTerminator());
   auto index = [](ImplicitLocOpBuilder &b, int64_t v) -> Value {
