@@ -5,9 +5,7 @@
 // which threads came, and each row of the result is written once.
 #include "KernelBody.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
@@ -98,30 +96,27 @@ private:
     Value sums = k.shared({2, warps}, k.b.getI32Type());
     Value rows = memref::DimOp::create(k.b, numbers, 0);
     Value rounds = k.div(k.add(rows, k.index(block - 1)), k.index(block));
-    k.loop(
-        k.index(0), rounds, k.index(1), k.number(0),
-        [&](Value round, ValueRange carried) -> Values {
-          Value row = k.add(k.mul(round, k.index(block)), thread);
-          Value inside = k.cmp(Predicate::ult, row, rows);
-          Value own = k.load(numbers, k.select(inside, row, k.index(0)));
-          own = k.select(inside, own, k.number(0));
-          Value upTo = k.scan(own, lane);
-          Value side = k.rem(round, k.index(2));
-          k.when(k.cmp(Predicate::eq, lane, k.index(31)),
-                 [&] { k.store(upTo, sums, {side, warp}); });
-          k.barrier();
-          Value total = k.load(sums, {side, lane});
-          Value all = k.scan(total, lane);
-          Value before =
-              gpu::ShuffleOp::create(k.b, k.sub(all, total), k.toNumber(warp),
-                                     k.number(32), gpu::ShuffleMode::IDX)
-                  .getShuffleResult();
-          k.when(inside, [&] {
-            k.store(k.add(k.add(carried[0], before), k.sub(upTo, own)), numbers,
-                    row);
-          });
-          return {k.add(carried[0], k.shuffle(all, 31, gpu::ShuffleMode::IDX))};
-        });
+    k.loop(k.index(0), rounds, k.index(1), k.number(0),
+           [&](Value round, ValueRange carried) -> Values {
+             Value row = k.add(k.mul(round, k.index(block)), thread);
+             Value inside = k.cmp(Predicate::ult, row, rows);
+             Value own = k.load(numbers, k.select(inside, row, k.index(0)));
+             own = k.select(inside, own, k.number(0));
+             Value upTo = k.scan(own, lane);
+             Value side = k.rem(round, k.index(2));
+             k.when(k.cmp(Predicate::eq, lane, k.index(31)),
+                    [&] { k.store(upTo, sums, {side, warp}); });
+             k.barrier();
+             Value total = k.load(sums, {side, lane});
+             Value all = k.scan(total, lane);
+             Value before = k.fromLane(k.sub(all, total), warp);
+             k.when(inside, [&] {
+               k.store(k.add(k.add(carried[0], before), k.sub(upTo, own)),
+                       numbers, row);
+             });
+             return {
+                 k.add(carried[0], k.shuffle(all, 31, gpu::ShuffleMode::IDX))};
+           });
     launchKernel(host, k.kernel, arith::ConstantIndexOp::create(host, 1),
                  operands);
   }
@@ -169,15 +164,10 @@ private:
       k.store(k.load(inv, here), k.argument(4), where);
       if (factors) {
         Value scale = k.load(k.argument(5), here);
-        k.store(widen(k, scale), k.argument(6), where);
+        k.store(k.widen(scale), k.argument(6), where);
       }
     });
     launch(k, slots, operands);
-  }
-
-  static Value widen(KernelBody &k, Value v) {
-    Type f32 = k.b.getF32Type();
-    return v.getType() == f32 ? v : arith::ExtFOp::create(k.b, f32, v);
   }
 
   /// A thread for a few columns of a row of the result.
@@ -189,21 +179,17 @@ private:
     Value y = k.argument(0), ends = k.argument(1), ordered = k.argument(2),
           out = k.argument(3), scale = factors ? k.argument(4) : Value();
     int64_t width = vectorWidth({op.getY(), op.getOut()});
-    Type f32 = k.b.getF32Type();
-    Type element = cast<MemRefType>(out.getType()).getElementType();
     auto count = [&](ImplicitLocOpBuilder &b, Value out) -> Value {
-      return arith::MulIOp::create(
-          b, memref::DimOp::create(b, out, 0),
-          arith::DivUIOp::create(b, memref::DimOp::create(b, out, 1),
-                                 arith::ConstantIndexOp::create(b, width)));
+      return arith::MulIOp::create(b, memref::DimOp::create(b, out, 0),
+                                   unitsOfRow(b, out, width));
     };
     forEachThread(k.b, k.kernel, count(k.b, out), [&](Value flat) {
-      Value each = k.div(memref::DimOp::create(k.b, out, 1), k.index(width));
+      Value each = unitsOfRow(k.b, out, width);
       Value row = k.div(flat, each),
             column = k.mul(k.rem(flat, each), k.index(width));
       Value begin = k.toIndex(beginOf(k, ends, row)),
             end = k.toIndex(k.load(ends, row));
-      Value zero = arith::ConstantOp::create(k.b, k.b.getF32FloatAttr(0));
+      Value zero = k.real(0);
       // Several slots' rows are fetched before they are added.
       constexpr int64_t together = 4;
       Values sums =
@@ -218,18 +204,13 @@ private:
                      Value has = k.cmp(Predicate::ult, at, end);
                      at = k.select(has, at, first);
                      Value from = k.toIndex(k.load(ordered, at));
-                     terms.push_back(
-                         {has, scale ? k.load(scale, at) : Value(),
-                          width == 1 ? k.load(y, {from, column})
-                                     : loadWide(k, y, {from, column}, width)});
+                     terms.push_back({has, scale ? k.load(scale, at) : Value(),
+                                      loadWide(k, y, {from, column}, width)});
                    }
                    Values next(acc);
                    for (const Term &term : terms)
                      for (int64_t i = 0; i < width; ++i) {
-                       Value x = term.elements;
-                       if (width > 1)
-                         x = vector::ExtractOp::create(k.b, x, i);
-                       x = widen(k, x);
+                       Value x = k.widen(elementOf(k, term.elements, i));
                        if (scale)
                          x = arith::MulFOp::create(k.b, x, term.scale);
                        x = arith::AddFOp::create(k.b, next[i], x);
@@ -237,18 +218,7 @@ private:
                      }
                    return next;
                  });
-      if (width == 1) {
-        Value x = sums[0];
-        if (element != f32)
-          x = arith::TruncFOp::create(k.b, element, x);
-        k.store(x, out, {row, column});
-        return;
-      }
-      Value x = vector::FromElementsOp::create(
-          k.b, VectorType::get({width}, f32), sums);
-      if (element != f32) // by the hardware, which rounds as arith.truncf does
-        x = LLVM::FPTruncOp::create(k.b, VectorType::get({width}, element), x);
-      storeWide(k, x, out, {row, column});
+      storeRounded(k, sums, out, {row, column});
     });
     launch(k, count(host, op.getOut()), operands);
   }

@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -31,6 +32,12 @@ struct KernelBody {
   Value number(int32_t v) {
     return mlir::arith::ConstantOp::create(b, b.getI32IntegerAttr(v));
   }
+  Value truth(bool v) {
+    return mlir::arith::ConstantOp::create(b, b.getBoolAttr(v));
+  }
+  Value real(float v) {
+    return mlir::arith::ConstantOp::create(b, b.getF32FloatAttr(v));
+  }
   Value add(Value x, Value y) { return mlir::arith::AddIOp::create(b, x, y); }
   Value sub(Value x, Value y) { return mlir::arith::SubIOp::create(b, x, y); }
   Value mul(Value x, Value y) { return mlir::arith::MulIOp::create(b, x, y); }
@@ -46,11 +53,23 @@ struct KernelBody {
     return mlir::arith::SelectOp::create(b, c, x, y);
   }
   Value both(Value x, Value y) { return mlir::arith::AndIOp::create(b, x, y); }
+  Value either(Value x, Value y) { return mlir::arith::OrIOp::create(b, x, y); }
+  Value shiftLeft(Value x, Value by) {
+    return mlir::arith::ShLIOp::create(b, x, by);
+  }
+  Value shiftRight(Value x, Value by) {
+    return mlir::arith::ShRUIOp::create(b, x, by);
+  }
   Value toIndex(Value x) {
     return mlir::arith::IndexCastOp::create(b, b.getIndexType(), x);
   }
   Value toNumber(Value x) {
     return mlir::arith::IndexCastOp::create(b, b.getI32Type(), x);
+  }
+  /// The number as an f32.
+  Value widen(Value x) {
+    mlir::Type f32 = b.getF32Type();
+    return x.getType() == f32 ? x : mlir::arith::ExtFOp::create(b, f32, x);
   }
   Value load(Value memory, ValueRange at) {
     return mlir::memref::LoadOp::create(b, memory, at);
@@ -71,6 +90,25 @@ struct KernelBody {
   Value shuffle(Value x, int32_t offset, mlir::gpu::ShuffleMode mode) {
     return mlir::gpu::ShuffleOp::create(b, x, number(offset), number(32), mode)
         .getShuffleResult();
+  }
+  /// What another lane has.
+  Value fromLane(Value x, Value lane) {
+    return mlir::gpu::ShuffleOp::create(b, x, toNumber(lane), number(32),
+                                        mlir::gpu::ShuffleMode::IDX)
+        .getShuffleResult();
+  }
+  /// The sum of what all lanes have, in the order of a butterfly.
+  Value addLanes(Value x) {
+    for (int32_t s = 16; s; s /= 2)
+      x = mlir::arith::AddFOp::create(
+          b, x, shuffle(x, s, mlir::gpu::ShuffleMode::XOR));
+    return x;
+  }
+  /// A bit for each lane of the warp: whether the condition holds there.
+  Value ballot(Value condition) {
+    return mlir::NVVM::VoteSyncOp::create(b, b.getI32Type(), number(-1),
+                                          condition,
+                                          mlir::NVVM::VoteSyncKind::ballot);
   }
   /// The sum of the values of this lane and those before it.
   Value scan(Value x, Value lane) {
@@ -107,6 +145,22 @@ struct KernelBody {
     body();
   }
 
+  /// What one branch or the other gives.
+  Values branch(Value condition, mlir::TypeRange types,
+                llvm::function_ref<Values()> then,
+                llvm::function_ref<Values()> otherwise) {
+    auto op = mlir::scf::IfOp::create(b, types, condition, true);
+    mlir::OpBuilder::InsertionGuard guard(b);
+    for (auto [block, make] : {std::pair(op.thenBlock(), then),
+                               std::pair(op.elseBlock(), otherwise)}) {
+      b.setInsertionPointToStart(block);
+      Values made = make();
+      if (!types.empty()) // else it comes with an end
+        mlir::scf::YieldOp::create(b, made);
+    }
+    return Values(op.getResults());
+  }
+
   mlir::gpu::GPUFuncOp kernel;
   mlir::ImplicitLocOpBuilder b;
   int32_t block;
@@ -136,14 +190,37 @@ bool rowsStartAt16Bytes(mlir::Value buffer);
 /// them; else 1.
 int64_t vectorWidth(llvm::ArrayRef<mlir::Value> matrices);
 
-/// Elements side by side, `width` of them; they start at a multiple of their
-/// bytes.
+/// How many times `width` elements a row of a matrix has.
+mlir::Value unitsOfRow(mlir::ImplicitLocOpBuilder &b, mlir::Value matrix,
+                       int64_t width);
+
+/// Elements side by side, `width` of them, which start at a multiple of their
+/// bytes; one alone is a scalar.
 mlir::Value loadWide(KernelBody &k, mlir::Value memory, mlir::ValueRange at,
                      int64_t width);
 void storeWide(KernelBody &k, mlir::Value x, mlir::Value memory,
                mlir::ValueRange at);
+/// One of them.
+mlir::Value elementOf(KernelBody &k, mlir::Value x, int64_t i);
+
+/// Writes numbers of f32 side by side, rounded to what the elements there are.
+void storeRounded(KernelBody &k, llvm::ArrayRef<mlir::Value> numbers,
+                  mlir::Value memory, mlir::ValueRange at);
+
+/// A product's result, by the region that works on its sums.
+mlir::Value epilogue(KernelBody &k, mlir::Region &region,
+                     mlir::ValueRange arguments);
+
+/// Launches the kernel in place of `op`; `blocks` says how many.
+void launchInPlace(
+    mlir::Operation *op, KernelBody &k, mlir::ValueRange operands,
+    llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &)> blocks);
 
 /// Lowers an op to a kernel of its own.
+mlir::LogicalResult lowerToKernels(CountOp op);
+mlir::LogicalResult lowerToKernels(OffsetsOp op);
+mlir::LogicalResult lowerToKernels(PermuteOp op);
+mlir::LogicalResult lowerToKernels(MatmulOp op);
 mlir::LogicalResult lowerToKernels(GatherOp op);
 mlir::LogicalResult lowerToKernels(CombineOp op);
 mlir::LogicalResult lowerToKernels(CombineAtOp op);

@@ -48,36 +48,25 @@ void spread(GatherOp op, Value inv) {
                operands, 256);
   Value x = k.argument(0), out = k.argument(2);
   int64_t width = vectorWidth({op.getX(), op.getOut()});
-  auto units = [&](ImplicitLocOpBuilder &b, Value x) -> Value {
-    return arith::DivUIOp::create(b, memref::DimOp::create(b, x, 1),
-                                  arith::ConstantIndexOp::create(b, width));
-  };
   auto count = [&](ImplicitLocOpBuilder &b, Value x, Value inv) -> Value {
     return arith::MulIOp::create(b, memref::DimOp::create(b, inv, 0),
-                                 units(b, x));
+                                 unitsOfRow(b, x, width));
   };
   forEachThread(k.b, k.kernel, count(k.b, x, k.argument(1)), [&](Value flat) {
-    Value each = units(k.b, x);
+    Value each = unitsOfRow(k.b, x, width);
     Value item = k.div(flat, each),
           column = k.mul(k.rem(flat, each), k.index(width));
     Values rows;
     for (int64_t rank = 0; rank < slotsPerItem(inv); ++rank)
       rows.push_back(k.load(k.argument(1), {item, k.index(rank)}));
-    Value own = width > 1 ? loadWide(k, x, {item, column}, width)
-                          : k.load(x, {item, column});
+    Value own = loadWide(k, x, {item, column}, width);
     for (Value row : rows)
-      k.when(k.cmp(Predicate::sge, row, k.number(0)), [&] {
-        Values to{k.toIndex(row), column};
-        if (width > 1)
-          storeWide(k, own, out, to);
-        else
-          k.store(own, out, to);
-      });
+      k.when(k.cmp(Predicate::sge, row, k.number(0)),
+             [&] { storeWide(k, own, out, {k.toIndex(row), column}); });
   });
-  ImplicitLocOpBuilder b(op->getLoc(), op);
-  launchKernel(b, k.kernel, gridFor(b, k.kernel, count(b, operands[0], inv)),
-               operands);
-  op->erase();
+  launchInPlace(op, k, operands, [&](ImplicitLocOpBuilder &b) {
+    return gridFor(b, k.kernel, count(b, operands[0], inv));
+  });
 }
 
 struct SpreadGather : impl::RaggedSpreadGatherBase<SpreadGather> {
