@@ -106,29 +106,55 @@ struct FuseSlots : impl::RaggedFuseSlotsBase<FuseSlots> {
         fuse(*chain);
   }
 
-  void fuse(Chain chain) {
-    CombineOp combine = chain.combine;
-    MatmulOp last = chain.products.back();
-    int64_t ranks = cast<ShapedType>(combine.getInv().getType()).getDimSize(1);
+  /// What findings of tuning name a chain by.
+  static std::string shapeOf(Chain &chain, int64_t ranks) {
+    std::string shape = std::to_string(ranks) + " slots of";
+    for (MatmulOp product : chain.products)
+      shape += (product == chain.products.front() ? " " : ", ") +
+               ragged::shapeOf(product.weightType(), product);
+    return shape;
+  }
+
+  /// The most items for which slot by slot is the better form.
+  int64_t mostItems(Chain &chain, int64_t ranks, StringRef shape) {
+    // Whoever sets a limit wants that one.
+    if (fewRows >= 0)
+      return fewRows / ranks;
+    if (auto findings =
+            findTuning(chain.combine->getParentOfType<ModuleOp>(), shape))
+      return findings->front().form == "slots" ? findings->front().rows : 0;
     double expertBytes = 0;
     for (MatmulOp product : chain.products)
       expertBytes += product.weightType().getElementTypeBitWidth() / 8.0 *
                      double(product.getWeights().size()) *
                      double(product.getParts() * product.getOutputs()) *
                      double(product.getInner());
-    int64_t most = fewRows >= 0
-                       ? fewRows / ranks
-                       : itemsWithoutOrder(Device(), double(last.getExperts()),
-                                           double(ranks), expertBytes);
-    std::string shape = std::to_string(ranks) + " slots of";
-    for (MatmulOp product : chain.products)
-      shape += (product == chain.products.front() ? " " : ", ") +
-               shapeOf(product.weightType(), product);
-    auto module = combine->getParentOfType<ModuleOp>();
-    // Whoever sets a limit wants that one.
-    if (auto findings = fewRows >= 0 ? std::nullopt : findTuning(module, shape))
-      most = findings->front().form == "slots" ? findings->front().rows : 0;
-    if (most == 0 && !module->hasAttr(kTunableAttr))
+    return itemsWithoutOrder(Device(),
+                             double(chain.products.back().getExperts()),
+                             double(ranks), expertBytes);
+  }
+
+  /// Where the result only goes to a buffer of the caller's, what writes it
+  /// there: each form does.
+  static Operation *targetOf(CombineOp combine) {
+    auto end = combine->hasOneUse()
+                   ? dyn_cast<bufferization::MaterializeInDestinationOp>(
+                         *combine->user_begin())
+                   : bufferization::MaterializeInDestinationOp();
+    bool only = end && end->getNumResults() == 0 &&
+                end->getBlock() == combine->getBlock() &&
+                combine.getOut().getDefiningOp<tensor::EmptyOp>();
+    return only ? end.getOperation() : nullptr;
+  }
+
+  void fuse(Chain chain) {
+    CombineOp combine = chain.combine;
+    MatmulOp last = chain.products.back();
+    int64_t ranks = cast<ShapedType>(combine.getInv().getType()).getDimSize(1);
+    std::string shape = shapeOf(chain, ranks);
+    int64_t most = mostItems(chain, ranks, shape);
+    if (most == 0 &&
+        !combine->getParentOfType<ModuleOp>()->hasAttr(kTunableAttr))
       return;
     ++numFused;
     ImplicitLocOpBuilder b(combine.getLoc(), combine);
@@ -137,17 +163,7 @@ struct FuseSlots : impl::RaggedFuseSlotsBase<FuseSlots> {
     Choice choice(b, shape, {{"slots", most}, {"order", FormLimit::kAll}},
                   items);
     Value isFew = choice.takes(b, 0);
-    // Where the result only goes to a buffer of the caller's, each form writes
-    // it there.
-    Operation *target = nullptr;
-    if (auto end = combine->hasOneUse()
-                       ? dyn_cast<bufferization::MaterializeInDestinationOp>(
-                             *combine->user_begin())
-                       : bufferization::MaterializeInDestinationOp();
-        end && end->getNumResults() == 0 &&
-        end->getBlock() == combine->getBlock() &&
-        combine.getOut().getDefiningOp<tensor::EmptyOp>())
-      target = end;
+    Operation *target = targetOf(combine);
     auto forms = scf::IfOp::create(
         b, target ? TypeRange() : TypeRange(combine->getResultTypes()), isFew,
         /*addThenBlock=*/true, /*addElseBlock=*/true);
