@@ -2,18 +2,17 @@
 // What hangs on elements stays on the device.
 #include "DeviceValues.h"
 #include "KernelArguments.h"
-#include "ParallelLoops.h"
+#include "ScalarSlots.h"
+#include "SerialGroups.h"
+#include "SerialKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
-#include "mlir/Transforms/RegionUtils.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
-#include "route/Dialect/Row/Transforms/Passes.h"
-#include "route/Kernels/Kernels.h"
 #include "route/Notice.h"
 #include "route/Target/CUDA/Passes.h"
 
@@ -26,37 +25,17 @@ using namespace mlir;
 using namespace route;
 
 namespace {
-/// Blocks of a launch whose work only the device knows; they share it out.
-constexpr int64_t kBlocks = 256;
-/// Loops of fewer rounds are not worth a kernel of their own.
-constexpr int64_t kFewRounds = 8;
-/// Threads that have scratch memory of their own.
-constexpr int64_t kScratchThreads = 1024, kItemsInBlock = 32;
+using Group = SerialGroups::Group;
 
-using Operations = SmallVector<Operation *>;
-
-/// Makes kernels of one entry's serial code. Operations that launch nothing and
-/// stand between launches form a group, which becomes a kernel of one thread; a
-/// loop whose rounds may run at the same time is a kernel of its own. Scalars
-/// that others need go through memory.
+/// Goes through an entry, whose operations stand between launches, in loops and
+/// in branches, and gathers those on elements in groups (SerialGroups.h). What
+/// loops carry and branches give of scalars on the device goes through memory.
 class SerialOutliner {
 public:
-  explicit SerialOutliner(func::FuncOp entry)
-      : entry(entry), module(entry->getParentOfType<ModuleOp>()) {}
+  explicit SerialOutliner(func::FuncOp entry) : entry(entry), groups(entry) {}
 
   LogicalResult run() {
-    // Kernels keep nothing on a stack: it would be as large for all threads
-    // that the device may run.
-    SmallVector<memref::AllocaOp> stack;
-    entry.walk([&](memref::AllocaOp op) { stack.push_back(op); });
-    for (memref::AllocaOp op : stack) {
-      ImplicitLocOpBuilder b(op.getLoc(), op);
-      auto made = memref::AllocOp::create(b, op.getType(), op.getDynamicSizes(),
-                                          b.getI64IntegerAttr(64));
-      made->setDiscardableAttrs(op->getDiscardableAttrDictionary());
-      op.replaceAllUsesWith(made.getResult());
-      op.erase();
-    }
+    moveStackToMemory();
     if (failed(process(entry.getBody().front(), Value())))
       return failure();
     WalkResult left = entry.walk([](Operation *op) {
@@ -69,62 +48,49 @@ public:
     });
     return failure(left.wasInterrupted());
   }
-  int64_t numKernels = 0, numGuarded = 0;
+  int64_t getNumKernels() const { return groups.getNumKernels(); }
+  int64_t getNumGuarded() const { return numGuarded; }
 
 private:
+  /// Launches run where `guard`, a slot, is on; null where always.
   LogicalResult process(Block &block, Value guard);
-  LogicalResult processLaunch(gpu::LaunchFuncOp launch, Operations &group,
+  LogicalResult processLaunch(gpu::LaunchFuncOp launch, Group &group,
                               Value guard);
-  LogicalResult processLoop(scf::ForOp loop, Operations &group, Value guard);
-  LogicalResult processBranch(scf::IfOp branch, Operations &group, Value guard);
-  LogicalResult processBranchOnDevice(scf::IfOp branch, Operations &group,
+  LogicalResult processLoop(scf::ForOp loop, Group &group, Value guard);
+  LogicalResult processBranch(scf::IfOp branch, Group &group, Value guard);
+  LogicalResult processBranchOnDevice(scf::IfOp branch, Group &group,
                                       Value guard);
-  LogicalResult flush(Operations &group, Value guard);
-  LogicalResult outline(ArrayRef<Operation *> group, Value guard,
-                        scf::ForOp parallel);
-  LogicalResult moveBuffersOut(ArrayRef<Operation *> group);
-  FailureOr<Value> moveOut(Value value, Operation *front);
-  /// Memory that each round of a loop needs for itself.
-  struct Scratch {
-    memref::AllocOp made;
-    Value memory, bytes; ///< for all threads; of one
-    llvm::SetVector<Operation *> views;
-  };
-  Value gridOfItems(scf::ForOp loop);
-  LogicalResult makeScratch(scf::ForOp loop, Value grid,
-                            llvm::SetVector<Value> &captured,
-                            SmallVectorImpl<Scratch> &scratches);
-  void takeScratch(ImplicitLocOpBuilder &b, Scratch &scratch,
-                   IRMapping &mapping);
-  void copyViews(Operations &group);
-  LogicalResult spill(Operations &group);
 
-  /// A place in memory for a scalar.
-  Value makeSlot(ImplicitLocOpBuilder &b, Type type) {
-    return memref::AllocOp::create(b, MemRefType::get({}, type),
-                                   b.getI64IntegerAttr(64));
-  }
-  Value load(ImplicitLocOpBuilder &b, Value slot) {
-    return memref::LoadOp::create(b, slot, ValueRange());
-  }
-  Operation *store(ImplicitLocOpBuilder &b, Value value, Value slot) {
-    return memref::StoreOp::create(b, value, slot, ValueRange());
-  }
+  /// Two guards, one for each branch.
+  using Guards = std::array<Value, 2>;
+  FailureOr<Guards> makeGuards(scf::IfOp branch, Group &group, Value guard);
+  using Results = SmallVector<std::pair<OpResult, Value>>;
+  FailureOr<Results> storeResults(scf::IfOp branch);
+
+  void moveStackToMemory();
 
   func::FuncOp entry;
-  ModuleOp module;
-  /// Loads and views that were put in front of their users.
-  llvm::SmallPtrSet<Operation *, 16> fresh;
+  SerialGroups groups;
+  int64_t numGuarded = 0;
 };
 
-/// Whether all that uses an operation's results stands in the group.
-bool isWithin(Operation *user, ArrayRef<Operation *> group) {
-  return llvm::any_of(group,
-                      [&](Operation *each) { return each->isAncestor(user); });
+/// Kernels keep nothing on a stack: it would be as large for all threads that
+/// the device may run.
+void SerialOutliner::moveStackToMemory() {
+  SmallVector<memref::AllocaOp> stack;
+  entry.walk([&](memref::AllocaOp op) { stack.push_back(op); });
+  for (memref::AllocaOp op : stack) {
+    ImplicitLocOpBuilder b(op.getLoc(), op);
+    auto made = memref::AllocOp::create(b, op.getType(), op.getDynamicSizes(),
+                                        b.getI64IntegerAttr(64));
+    made->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    op.replaceAllUsesWith(made.getResult());
+    op.erase();
+  }
 }
 
 LogicalResult SerialOutliner::process(Block &block, Value guard) {
-  Operations group;
+  Group group;
   Operation *op = &block.front();
   while (!op->hasTrait<OpTrait::IsTerminator>()) {
     LogicalResult done = success();
@@ -152,27 +118,25 @@ LogicalResult SerialOutliner::process(Block &block, Value guard) {
       op->erase();
     op = next;
   }
-  return flush(group, guard);
+  return groups.flush(group, guard);
 }
 
 LogicalResult SerialOutliner::processLaunch(gpu::LaunchFuncOp launch,
-                                            Operations &group, Value guard) {
+                                            Group &group, Value guard) {
   // Whose threads share out the work, however many there are.
   if (isOnDevice(launch.getGridSizeX())) {
     ImplicitLocOpBuilder b(launch.getLoc(), launch);
     launch.getGridSizeXMutable().assign(
-        arith::ConstantIndexOp::create(b, kBlocks));
+        arith::ConstantIndexOp::create(b, kBlocksForAny));
   }
   // What the kernel can compute for itself it does; the rest is in memory.
   computeInKernel(launch);
-  if (failed(flush(group, guard)))
+  if (failed(groups.flush(group, guard)))
     return failure();
   computeInKernel(launch);
   for (Operation *before = launch->getPrevNode();
-       before && isOpTriviallyDead(before); before = launch->getPrevNode()) {
-    fresh.erase(before);
-    before->erase();
-  }
+       before && isOpTriviallyDead(before); before = launch->getPrevNode())
+    groups.erase(before);
   for (Value operand : launch.getKernelOperands())
     if (needsDevice(operand))
       return refuseOnDevice(launch, "a kernel takes what only the device "
@@ -185,7 +149,7 @@ LogicalResult SerialOutliner::processLaunch(gpu::LaunchFuncOp launch,
 }
 
 /// Scalars that the loop carries on the device are carried in memory.
-LogicalResult SerialOutliner::processLoop(scf::ForOp loop, Operations &group,
+LogicalResult SerialOutliner::processLoop(scf::ForOp loop, Group &group,
                                           Value guard) {
   for (Value bound :
        {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()})
@@ -203,27 +167,27 @@ LogicalResult SerialOutliner::processLoop(scf::ForOp loop, Operations &group,
                                   "knows");
     b.setInsertionPoint(loop);
     Value slot = makeSlot(b, type);
-    group.push_back(store(b, loop.getInits()[i], slot));
+    group.push_back(storeSlot(b, loop.getInits()[i], slot));
     loop.getInitsMutable()[i].set(
         arith::ConstantOp::create(b, b.getZeroAttr(type)));
     b.setInsertionPointToStart(loop.getBody());
     BlockArgument carried = loop.getRegionIterArgs()[i];
-    carried.replaceAllUsesWith(load(b, slot));
+    carried.replaceAllUsesWith(loadSlot(b, slot));
     ends.push_back({loop.getYieldedValues()[i], slot});
     loop.getBody()->getTerminator()->setOperand(i, carried);
     b.setInsertionPointAfter(loop);
-    loop.getResult(i).replaceAllUsesWith(load(b, slot));
+    loop.getResult(i).replaceAllUsesWith(loadSlot(b, slot));
   }
   b.setInsertionPoint(loop.getBody()->getTerminator());
   for (auto [value, slot] : ends)
-    store(b, value, slot);
-  if (failed(flush(group, guard)))
+    storeSlot(b, value, slot);
+  if (failed(groups.flush(group, guard)))
     return failure();
   return process(*loop.getBody(), guard);
 }
 
 /// The host knows which branch runs.
-LogicalResult SerialOutliner::processBranch(scf::IfOp branch, Operations &group,
+LogicalResult SerialOutliner::processBranch(scf::IfOp branch, Group &group,
                                             Value guard) {
   ImplicitLocOpBuilder b(branch.getLoc(), branch);
   for (unsigned i = 0; i < branch.getNumResults(); ++i) {
@@ -238,13 +202,13 @@ LogicalResult SerialOutliner::processBranch(scf::IfOp branch, Operations &group,
     Value none = arith::ConstantOp::create(b, b.getZeroAttr(type));
     for (scf::YieldOp end : {branch.thenYield(), branch.elseYield()}) {
       b.setInsertionPoint(end);
-      store(b, end.getOperand(i), slot);
+      storeSlot(b, end.getOperand(i), slot);
       end.setOperand(i, none);
     }
     b.setInsertionPointAfter(branch);
-    branch.getResult(i).replaceAllUsesWith(load(b, slot));
+    branch.getResult(i).replaceAllUsesWith(loadSlot(b, slot));
   }
-  if (failed(flush(group, guard)))
+  if (failed(groups.flush(group, guard)))
     return failure();
   for (Region &region : branch->getRegions())
     if (!region.empty() && failed(process(region.front(), guard)))
@@ -252,11 +216,10 @@ LogicalResult SerialOutliner::processBranch(scf::IfOp branch, Operations &group,
   return success();
 }
 
-/// The host launches the kernels of both branches, and each looks whether its
-/// branch is the one that runs.
-LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
-                                                    Operations &group,
-                                                    Value guard) {
+/// Guards of what a branch does, by the condition, which becomes false for the
+/// host; off where this whole branch is not taken.
+FailureOr<SerialOutliner::Guards>
+SerialOutliner::makeGuards(scf::IfOp branch, Group &group, Value guard) {
   ImplicitLocOpBuilder b(branch.getLoc(), branch);
   Value condition = branch.getCondition();
   Value no = arith::ConstantOp::create(b, b.getBoolAttr(false));
@@ -264,25 +227,32 @@ LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
   Value inverse = arith::XOrIOp::create(
       b, condition, arith::ConstantOp::create(b, b.getBoolAttr(true)));
   branch.getConditionMutable().assign(no);
-  group.append({inverse.getDefiningOp(), store(b, condition, taken),
-                store(b, inverse, other)});
-  if (guard) {
-    // Off where this whole branch is not taken.
-    if (failed(flush(group, guard)))
-      return failure();
-    b.setInsertionPoint(branch);
-    Value on = load(b, guard);
-    group.push_back(on.getDefiningOp());
-    for (Value slot : {taken, other}) {
-      Value each = load(b, slot);
-      Value both = arith::SelectOp::create(b, on, each, no);
-      group.append(
-          {each.getDefiningOp(), both.getDefiningOp(), store(b, both, slot)});
-    }
-    if (failed(flush(group, Value())))
-      return failure();
+  group.append({inverse.getDefiningOp(), storeSlot(b, condition, taken),
+                storeSlot(b, inverse, other)});
+  Guards guards{taken, other};
+  if (!guard)
+    return guards;
+  if (failed(groups.flush(group, guard)))
+    return failure();
+  b.setInsertionPoint(branch);
+  Value on = loadSlot(b, guard);
+  group.push_back(on.getDefiningOp());
+  for (Value slot : guards) {
+    Value each = loadSlot(b, slot);
+    Value both = arith::SelectOp::create(b, on, each, no);
+    group.append(
+        {each.getDefiningOp(), both.getDefiningOp(), storeSlot(b, both, slot)});
   }
-  SmallVector<std::pair<OpResult, Value>> slots;
+  if (failed(groups.flush(group, Value())))
+    return failure();
+  return guards;
+}
+
+/// Both branches store what they give; where.
+FailureOr<SerialOutliner::Results>
+SerialOutliner::storeResults(scf::IfOp branch) {
+  ImplicitLocOpBuilder b(branch.getLoc(), branch);
+  Results results;
   for (OpResult result : branch.getResults()) {
     unsigned i = result.getResultNumber();
     Value first = branch.thenYield().getOperand(i);
@@ -303,19 +273,23 @@ LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
         b.setInsertionPointAfter(made);
       else
         b.setInsertionPoint(end);
-      store(b, given, slot);
+      storeSlot(b, given, slot);
     }
-    slots.push_back({result, slot});
+    results.push_back({result, slot});
   }
-  // A branch without kernels is serial code.
-  b.setInsertionPoint(branch);
-  for (auto [region, on] :
-       llvm::zip_equal(branch->getRegions(), ArrayRef<Value>{taken, other})) {
+  return results;
+}
+
+/// A branch without kernels is serial code.
+static void addPlainBranches(scf::IfOp branch, ArrayRef<Value> guards,
+                             Group &group) {
+  ImplicitLocOpBuilder b(branch.getLoc(), branch);
+  for (auto [region, on] : llvm::zip_equal(branch->getRegions(), guards)) {
     if (region.empty() || llvm::any_of(region.front(), [](Operation &op) {
           return launches(&op);
         }))
       continue;
-    Value runs = load(b, on);
+    Value runs = loadSlot(b, on);
     auto serial = scf::IfOp::create(b, runs, /*withElseRegion=*/false);
     auto &inside = serial.thenBlock()->getOperations();
     inside.splice(inside.begin(), region.front().getOperations(),
@@ -323,15 +297,28 @@ LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
                   region.front().getTerminator()->getIterator());
     group.append({runs.getDefiningOp(), serial});
   }
-  if (failed(flush(group, guard)))
+}
+
+/// The host launches the kernels of both branches, and each looks whether its
+/// branch is the one that runs. What the branches held comes before it.
+LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
+                                                    Group &group, Value guard) {
+  FailureOr<Guards> guards = makeGuards(branch, group, guard);
+  if (failed(guards))
     return failure();
-  for (auto [region, on] :
-       llvm::zip_equal(branch->getRegions(), ArrayRef<Value>{taken, other}))
+  FailureOr<Results> results = storeResults(branch);
+  if (failed(results))
+    return failure();
+  addPlainBranches(branch, *guards, group);
+  if (failed(groups.flush(group, guard)))
+    return failure();
+  for (auto [region, on] : llvm::zip_equal(branch->getRegions(), *guards))
     if (!region.empty() && failed(process(region.front(), on)))
       return failure();
+  ImplicitLocOpBuilder b(branch.getLoc(), branch);
   b.setInsertionPointAfter(branch);
-  for (auto [result, slot] : slots)
-    result.replaceAllUsesWith(load(b, slot));
+  for (auto [result, slot] : *results)
+    result.replaceAllUsesWith(loadSlot(b, slot));
   for (Region &region : branch->getRegions()) {
     if (region.empty())
       continue;
@@ -339,361 +326,6 @@ LogicalResult SerialOutliner::processBranchOnDevice(scf::IfOp branch,
     branch->getBlock()->getOperations().splice(branch->getIterator(),
                                                region.front().getOperations());
   }
-  return success();
-}
-
-/// Makes kernels of the group, and empties it.
-LogicalResult SerialOutliner::flush(Operations &group, Value guard) {
-  // What launches have taken into their kernels is gone.
-  for (Operation *&op : llvm::reverse(group))
-    if (isOpTriviallyDead(op)) {
-      fresh.erase(op);
-      op->erase();
-      op = nullptr;
-    }
-  llvm::erase(group, nullptr);
-  if (group.empty())
-    return success();
-  if (failed(moveBuffersOut(group)))
-    return failure();
-  Operations part;
-  auto end = [&](scf::ForOp parallel) -> LogicalResult {
-    if (part.empty())
-      return success();
-    copyViews(part);
-    if (failed(spill(part)))
-      return failure();
-    LogicalResult made = outline(part, guard, parallel);
-    part.clear();
-    return made;
-  };
-  Operations all = std::move(group);
-  group.clear();
-  for (Operation *op : all) {
-    fresh.erase(op);
-    auto loop = dyn_cast<scf::ForOp>(op);
-    std::optional<APInt> trips =
-        loop ? loop.getStaticTripCount() : std::nullopt;
-    bool worth = loop && (!trips || trips->sge(kFewRounds));
-    scf::ForOp parallel = worth ? makeParallel(loop) : scf::ForOp();
-    if (parallel) {
-      if (failed(end({})))
-        return failure();
-      op = parallel;
-    }
-    // With what was put in front of it.
-    Operations with{op};
-    for (Operation *before = op->getPrevNode();
-         before && (fresh.contains(before) ||
-                    isa<arith::ConstantOp, memref::DimOp>(before));
-         before = before->getPrevNode())
-      if (fresh.erase(before))
-        with.push_back(before);
-    part.append(with.rbegin(), with.rend());
-    if (parallel && failed(end(parallel)))
-      return failure();
-  }
-  return end({});
-}
-
-/// Each user outside of the group gets views of its own.
-void SerialOutliner::copyViews(Operations &group) {
-  Operations all = group;
-  for (Operation *op : llvm::reverse(all)) {
-    if (op->getNumResults() != 1 ||
-        !isa<BaseMemRefType>(op->getResult(0).getType()) || op->getNumRegions())
-      continue;
-    for (OpOperand &use :
-         llvm::make_early_inc_range(op->getResult(0).getUses())) {
-      if (isWithin(use.getOwner(), group))
-        continue;
-      OpBuilder b(use.getOwner());
-      Operation *copy = b.clone(*op);
-      if (copy->getBlock() == op->getBlock())
-        fresh.insert(copy);
-      use.set(copy->getResult(0));
-    }
-    if (op->use_empty()) {
-      fresh.erase(op);
-      llvm::erase(group, op);
-      op->erase();
-    }
-  }
-}
-
-/// Stores what others use of the group, who load it where they need it.
-LogicalResult SerialOutliner::spill(Operations &group) {
-  Operations all = group;
-  for (Operation *op : all)
-    for (Value result : op->getResults()) {
-      SmallVector<OpOperand *> outside;
-      for (OpOperand &use : result.getUses())
-        if (!isWithin(use.getOwner(), group))
-          outside.push_back(&use);
-      if (outside.empty())
-        continue;
-      if (!result.getType().isIntOrIndexOrFloat())
-        return refuseOnDevice(op, "which buffer it is only the device knows");
-      ImplicitLocOpBuilder b(op->getLoc(), op);
-      Value slot = makeSlot(b, result.getType());
-      b.setInsertionPointAfter(group.back());
-      group.push_back(store(b, result, slot));
-      for (OpOperand *use : outside) {
-        b.setInsertionPoint(use->getOwner());
-        Value again = load(b, slot);
-        if (use->getOwner()->getBlock() == op->getBlock())
-          fresh.insert(again.getDefiningOp());
-        use->set(again);
-      }
-    }
-  return success();
-}
-
-/// A value that is computed within the group from what the host knows, in
-/// front of it.
-FailureOr<Value> SerialOutliner::moveOut(Value value, Operation *front) {
-  Operation *op = value.getDefiningOp();
-  // What stands around the group, or in front of it, is there.
-  Operation *around = value.getParentBlock()->getParentOp();
-  if (around->isProperAncestor(front) &&
-      (!op || op->getBlock() != front->getBlock() ||
-       op->isBeforeInBlock(front)))
-    return value;
-  if (!op)
-    return failure();
-  if (isOnDevice(value) || !isPure(op) || op->getNumRegions())
-    return failure();
-  IRMapping mapping;
-  for (Value operand : op->getOperands()) {
-    FailureOr<Value> moved = moveOut(operand, front);
-    if (failed(moved))
-      return failure();
-    mapping.map(operand, *moved);
-  }
-  OpBuilder b(front);
-  return b.clone(*op, mapping)
-      ->getResult(cast<OpResult>(value).getResultNumber());
-}
-
-/// Kernels allocate nothing.
-LogicalResult SerialOutliner::moveBuffersOut(ArrayRef<Operation *> group) {
-  Operation *front = group.front();
-  for (Operation *op : group) {
-    SmallVector<memref::AllocOp> inner;
-    op->walk([&](memref::AllocOp each) { inner.push_back(each); });
-    for (memref::AllocOp each : inner) {
-      if (each->getBlock() == front->getBlock())
-        continue;
-      SmallVector<Value> sizes;
-      for (Value size : each.getDynamicSizes()) {
-        FailureOr<Value> moved = moveOut(size, front);
-        if (failed(moved))
-          return refuseOnDevice(each, "the size of a buffer only the device "
-                                      "knows");
-        sizes.push_back(*moved);
-      }
-      each->moveBefore(front);
-      each.getDynamicSizesMutable().assign(sizes);
-    }
-  }
-  return success();
-}
-
-/// Blocks for the items of a row program: few enough for all threads to have
-/// scratch memory.
-Value SerialOutliner::gridOfItems(scf::ForOp loop) {
-  ImplicitLocOpBuilder b(loop.getLoc(), loop);
-  Value most =
-      arith::ConstantIndexOp::create(b, kScratchThreads / kItemsInBlock);
-  if (isOnDevice(loop.getUpperBound()))
-    return most;
-  Value block = arith::ConstantIndexOp::create(b, kItemsInBlock);
-  return arith::MinUIOp::create(
-      b, most,
-      arith::DivUIOp::create(
-          b,
-          arith::AddIOp::create(
-              b, loop.getUpperBound(),
-              arith::ConstantIndexOp::create(b, kItemsInBlock - 1)),
-          block));
-}
-
-/// Takes scratch buffers out of what a kernel captures, and puts in memory for
-/// all its threads.
-LogicalResult SerialOutliner::makeScratch(scf::ForOp loop, Value grid,
-                                          llvm::SetVector<Value> &captured,
-                                          SmallVectorImpl<Scratch> &scratches) {
-  ImplicitLocOpBuilder b(loop.getLoc(), loop);
-  auto number = [&](int64_t v) -> Value {
-    return arith::ConstantIndexOp::create(b, v);
-  };
-  llvm::MapVector<Operation *, SmallVector<Value>> found;
-  for (Value v : captured)
-    if (isa<MemRefType>(v.getType()))
-      if (Operation *made = bufferOf(v).getDefiningOp();
-          made && made->hasAttr(row::kScratchAttr))
-        found[made].push_back(v);
-  for (auto &[made, views] : found) {
-    auto alloc = cast<memref::AllocOp>(made);
-    Type element = alloc.getType().getElementType();
-    int64_t width = element.isIndex()
-                        ? 8
-                        : llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
-    for (int64_t n : alloc.getType().getShape())
-      width *= ShapedType::isDynamic(n) ? 1 : n;
-    Value bytes = number(width);
-    for (Value size : alloc.getDynamicSizes()) {
-      if (isOnDevice(size))
-        return refuseOnDevice(loop, "the size of a buffer only the device "
-                                    "knows");
-      bytes = arith::MulIOp::create(b, bytes, size);
-      captured.insert(size);
-    }
-    bytes = arith::MulIOp::create(
-        b,
-        arith::DivUIOp::create(b, arith::AddIOp::create(b, bytes, number(63)),
-                               number(64)),
-        number(64));
-    Value all = arith::MulIOp::create(
-        b, arith::MulIOp::create(b, bytes, number(kItemsInBlock)), grid);
-    Value memory = memref::AllocOp::create(
-        b, MemRefType::get({ShapedType::kDynamic}, b.getI8Type()), all,
-        b.getI64IntegerAttr(64));
-    captured.insert(memory);
-    captured.insert(bytes);
-    // Views of it are made again.
-    Scratch scratch{alloc, memory, bytes, {}};
-    for (Value v : views) {
-      captured.remove(v);
-      SmallVector<Operation *> chain;
-      for (Operation *op = v.getDefiningOp(); op != made;
-           op = cast<ViewLikeOpInterface>(op).getViewSource().getDefiningOp())
-        chain.push_back(op);
-      for (Operation *op : llvm::reverse(chain))
-        if (scratch.views.insert(op))
-          for (Value operand : op->getOperands())
-            if (!isa<MemRefType>(operand.getType()))
-              captured.insert(operand);
-    }
-    scratches.push_back(std::move(scratch));
-  }
-  return success();
-}
-
-/// The thread's share of scratch memory, in a kernel.
-void SerialOutliner::takeScratch(ImplicitLocOpBuilder &b, Scratch &scratch,
-                                 IRMapping &mapping) {
-  Value block = arith::ConstantIndexOp::create(b, kItemsInBlock);
-  Value thread = arith::AddIOp::create(
-      b,
-      arith::MulIOp::create(b, gpu::BlockIdOp::create(b, gpu::Dimension::x),
-                            block),
-      gpu::ThreadIdOp::create(b, gpu::Dimension::x));
-  Value offset =
-      arith::MulIOp::create(b, thread, mapping.lookup(scratch.bytes));
-  SmallVector<Value> sizes;
-  for (Value size : scratch.made.getDynamicSizes())
-    sizes.push_back(mapping.lookup(size));
-  auto type = scratch.made.getType();
-  Value own = memref::ViewOp::create(
-      b, MemRefType::get(type.getShape(), type.getElementType()),
-      mapping.lookup(scratch.memory), offset, sizes);
-  mapping.map(scratch.made.getResult(), own);
-  for (Operation *view : scratch.views)
-    b.clone(*view, mapping);
-}
-
-LogicalResult SerialOutliner::outline(ArrayRef<Operation *> group, Value guard,
-                                      scf::ForOp parallel) {
-  llvm::SetVector<Value> captured;
-  for (Operation *op : group) {
-    auto capture = [&](Value v) {
-      if (!isWithin(v.getParentBlock()->getParentOp(), group) &&
-          !(v.getDefiningOp() && isWithin(v.getDefiningOp(), group)))
-        captured.insert(v);
-    };
-    op->walk([&](Operation *inner) {
-      llvm::for_each(inner->getOperands(), capture);
-    });
-  }
-  if (guard)
-    captured.insert(guard);
-  // How many threads there are where they need memory of their own.
-  Value grid;
-  SmallVector<Scratch> scratches;
-  if (parallel && parallel->hasAttr(row::kItemsAttr)) {
-    grid = gridOfItems(parallel);
-    if (failed(makeScratch(parallel, grid, captured, scratches)))
-      return failure();
-  }
-  SmallVector<Value> arguments, inside;
-  for (Value v : captured)
-    (isa_and_nonnull<arith::ConstantOp, memref::GetGlobalOp>(v.getDefiningOp())
-         ? inside
-         : arguments)
-        .push_back(v);
-  for (Value v : arguments)
-    if (isOnDevice(v))
-      return refuseOnDevice(group.front(), "a loop carries what only the "
-                                           "device knows");
-  Location loc = group.front()->getLoc();
-  std::string stem = (entry.getSymName() + "_serial").str();
-  gpu::GPUFuncOp kernel =
-      createKernel(module, loc, stem, ValueRange(arguments).getTypes(),
-                   grid       ? kItemsInBlock
-                   : parallel ? 128
-                              : 1);
-  ++numKernels;
-  IRMapping mapping;
-  mapping.map(arguments, kernel.getBody().front().getArguments());
-  ImplicitLocOpBuilder b(loc, kernel.getBody().front().getTerminator());
-  for (Value v : inside) {
-    if (auto table = v.getDefiningOp<memref::GetGlobalOp>())
-      copyTable(module, table);
-    b.clone(*v.getDefiningOp(), mapping);
-  }
-  for (Scratch &scratch : scratches)
-    takeScratch(b, scratch, mapping);
-  if (guard) {
-    Value on = load(b, mapping.lookup(guard));
-    b.setInsertionPointToStart(
-        scf::IfOp::create(b, on, /*withElseRegion=*/false).thenBlock());
-  }
-  for (Operation *op : group) {
-    if (op != parallel) {
-      b.clone(*op, mapping);
-      continue;
-    }
-    auto at = [&](Value v) { return mapping.lookupOrDefault(v); };
-    Value from = at(parallel.getLowerBound()), step = at(parallel.getStep());
-    Value count = arith::CeilDivSIOp::create(
-        b, arith::SubIOp::create(b, at(parallel.getUpperBound()), from), step);
-    forEachThread(b, kernel, count, [&](Value flat) {
-      mapping.map(
-          parallel.getInductionVar(),
-          arith::AddIOp::create(b, from, arith::MulIOp::create(b, flat, step)));
-      for (Operation &each : parallel.getBody()->without_terminator())
-        b.clone(each, mapping);
-    });
-  }
-
-  ImplicitLocOpBuilder host(loc, group.back());
-  host.setInsertionPointAfter(group.back());
-  if (!parallel) {
-    grid = arith::ConstantIndexOp::create(host, 1);
-  } else if (!grid) {
-    grid = arith::ConstantIndexOp::create(host, kBlocks);
-    FailureOr<Value> from = moveOut(parallel.getLowerBound(), group.front()),
-                     to = moveOut(parallel.getUpperBound(), group.front()),
-                     step = moveOut(parallel.getStep(), group.front());
-    if (succeeded(from) && succeeded(to) && succeeded(step))
-      grid = gridFor(host, kernel,
-                     arith::CeilDivSIOp::create(
-                         host, arith::SubIOp::create(host, *to, *from), *step));
-  }
-  launchKernel(host, kernel, grid, arguments);
-  for (Operation *op : llvm::reverse(group))
-    op->erase();
   return success();
 }
 
@@ -705,8 +337,8 @@ struct OutlineSerial : route::impl::RouteOutlineSerialBase<OutlineSerial> {
       SerialOutliner outliner(entry);
       if (failed(outliner.run()))
         return signalPassFailure();
-      numKernels += outliner.numKernels;
-      numGuarded += outliner.numGuarded;
+      numKernels += outliner.getNumKernels();
+      numGuarded += outliner.getNumGuarded();
     }
   }
 };
