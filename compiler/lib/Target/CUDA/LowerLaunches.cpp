@@ -43,79 +43,16 @@ struct LowerLaunches : route::impl::RouteLowerLaunchesBase<LowerLaunches> {
   }
 
 private:
+  /// launcher->launch(launcher, kernel, grid, block, addresses)
   void lower(gpu::LaunchFuncOp launch) {
     auto entry = launch->getParentOfType<func::FuncOp>();
     Location loc = launch.getLoc();
     OpBuilder b(launch);
-    LLVMTypeConverter converter(&getContext());
     Type pointer = LLVM::LLVMPointerType::get(&getContext());
     Type i32 = b.getI32Type(), i64 = b.getI64Type();
-
     auto [callee, number] = functions.lookup(launch.getKernelName());
-    SmallVector<Value> values;
-    for (Value operand : launch.getKernelOperands()) {
-      // Arguments of a kernel in the LLVM dialect are fields already.
-      if (isa<LLVM::LLVMFuncOp>(callee))
-        if (auto box = callee.getArgAttrOfType<DenseI64ArrayAttr>(
-                values.size(), kTensorMapAttr)) {
-          values.push_back(tensorMap(b, entry, launch, operand, box));
-          continue;
-        }
-      Type type = converter.convertType(operand.getType());
-      Value lowered =
-          type == operand.getType()
-              ? operand
-              : UnrealizedConversionCastOp::create(b, loc, type, operand)
-                    .getResult(0);
-      if (!isa<MemRefType>(operand.getType())) {
-        values.push_back(lowered);
-        continue;
-      }
-      auto buffer = cast<MemRefType>(operand.getType());
-      auto field = [&](ArrayRef<int64_t> position) {
-        values.push_back(
-            LLVM::ExtractValueOp::create(b, loc, lowered, position));
-      };
-      for (int64_t i = 0; i < 3; ++i)
-        field({i});
-      for (int64_t part : {3, 4})
-        for (int64_t i = 0; i < buffer.getRank(); ++i)
-          field({part, i});
-    }
-
-    // The values, and an array of their addresses. A tensor map is passed as
-    // what its address leads to.
-    auto isMap = [&](unsigned i) {
-      return isa<LLVM::LLVMFuncOp>(callee) &&
-             callee.getArgAttr(i, kTensorMapAttr);
-    };
-    SmallVector<Type> types;
-    for (Value v : values)
-      types.push_back(v.getType());
-    auto record = LLVM::LLVMStructType::getLiteral(&getContext(), types);
-    b.setInsertionPointToStart(&entry.getBody().front());
-    Value one = LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(1));
-    Value memory = LLVM::AllocaOp::create(b, loc, pointer, record, one);
-    Value addresses = LLVM::AllocaOp::create(
-        b, loc, pointer,
-        LLVM::LLVMArrayType::get(pointer, std::max<size_t>(1, values.size())),
-        one);
-    b.setInsertionPoint(launch);
-    for (auto [i, value] : llvm::enumerate(values)) {
-      Value at = LLVM::GEPOp::create(
-          b, loc, pointer, record, memory,
-          ArrayRef<LLVM::GEPArg>{0, static_cast<int32_t>(i)});
-      if (isMap(i))
-        at = value;
-      else
-        LLVM::StoreOp::create(b, loc, value, at);
-      Value slot =
-          LLVM::GEPOp::create(b, loc, pointer, pointer, addresses,
-                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
-      LLVM::StoreOp::create(b, loc, at, slot);
-    }
-
-    // launcher->launch(launcher, kernel, grid, block, addresses)
+    SmallVector<Value> values = valuesFor(b, entry, launch, callee);
+    Value addresses = addressesOf(b, entry, launch, callee, values);
     auto [device, function] =
         launcher(b, loc, entry, offsetof(route_launcher, launch));
     Value kernel =
@@ -130,6 +67,86 @@ private:
         b, loc, type,
         ValueRange{function, device, kernel, grid, block, addresses});
     launch.erase();
+  }
+
+  /// The box of an argument that is a tensor map; null for others.
+  static DenseI64ArrayAttr tensorMapBox(FunctionOpInterface kernel,
+                                        unsigned argument) {
+    // Arguments of a kernel in the LLVM dialect are fields already.
+    return isa<LLVM::LLVMFuncOp>(kernel)
+               ? kernel.getArgAttrOfType<DenseI64ArrayAttr>(argument,
+                                                            kTensorMapAttr)
+               : DenseI64ArrayAttr();
+  }
+
+  /// The values that the kernel takes: scalars, the fields of buffers, tensor
+  /// maps.
+  SmallVector<Value> valuesFor(OpBuilder &b, func::FuncOp entry,
+                               gpu::LaunchFuncOp launch,
+                               FunctionOpInterface kernel) {
+    Location loc = launch.getLoc();
+    LLVMTypeConverter converter(&getContext());
+    SmallVector<Value> values;
+    for (Value operand : launch.getKernelOperands()) {
+      if (auto box = tensorMapBox(kernel, values.size())) {
+        values.push_back(tensorMap(b, entry, launch, operand, box));
+        continue;
+      }
+      Type type = converter.convertType(operand.getType());
+      Value lowered =
+          type == operand.getType()
+              ? operand
+              : UnrealizedConversionCastOp::create(b, loc, type, operand)
+                    .getResult(0);
+      auto buffer = dyn_cast<MemRefType>(operand.getType());
+      if (!buffer) {
+        values.push_back(lowered);
+        continue;
+      }
+      auto field = [&](ArrayRef<int64_t> position) {
+        values.push_back(
+            LLVM::ExtractValueOp::create(b, loc, lowered, position));
+      };
+      for (int64_t i = 0; i < 3; ++i)
+        field({i});
+      for (int64_t part : {3, 4})
+        for (int64_t i = 0; i < buffer.getRank(); ++i)
+          field({part, i});
+    }
+    return values;
+  }
+
+  /// An array of the values' addresses; a tensor map is passed as what its
+  /// address leads to.
+  Value addressesOf(OpBuilder &b, func::FuncOp entry, gpu::LaunchFuncOp launch,
+                    FunctionOpInterface kernel, ArrayRef<Value> values) {
+    Location loc = launch.getLoc();
+    Type pointer = LLVM::LLVMPointerType::get(&getContext());
+    SmallVector<Type> types(ValueRange(values).getTypes());
+    auto record = LLVM::LLVMStructType::getLiteral(&getContext(), types);
+    b.setInsertionPointToStart(&entry.getBody().front());
+    Value one = LLVM::ConstantOp::create(b, loc, b.getI64Type(),
+                                         b.getI64IntegerAttr(1));
+    Value memory = LLVM::AllocaOp::create(b, loc, pointer, record, one);
+    Value addresses = LLVM::AllocaOp::create(
+        b, loc, pointer,
+        LLVM::LLVMArrayType::get(pointer, std::max<size_t>(1, values.size())),
+        one);
+    b.setInsertionPoint(launch);
+    for (auto [i, value] : llvm::enumerate(values)) {
+      Value at = LLVM::GEPOp::create(
+          b, loc, pointer, record, memory,
+          ArrayRef<LLVM::GEPArg>{0, static_cast<int32_t>(i)});
+      if (tensorMapBox(kernel, i))
+        at = value;
+      else
+        LLVM::StoreOp::create(b, loc, value, at);
+      Value slot =
+          LLVM::GEPOp::create(b, loc, pointer, pointer, addresses,
+                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+      LLVM::StoreOp::create(b, loc, at, slot);
+    }
+    return addresses;
   }
 
   /// launcher->upload(launcher, to, from, bytes), of buffers that lie row by

@@ -104,13 +104,18 @@ private:
     return count;
   }
 
+  /// One element of the result, being emitted.
+  struct Element {
+    ImplicitLocOpBuilder &b;
+    IRMapping &mapping;      ///< from the host's values to the kernel's
+    ArrayRef<Value> sizes;   ///< of the loops
+    SmallVector<Value> at{}; ///< where in the loops
+  };
+
   LogicalResult emit(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel,
                      IRMapping &mapping) {
-    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-    SmallVector<unsigned> outer = loops(utils::IteratorType::parallel),
-                          inner = loops(utils::IteratorType::reduction);
-    for (OpOperand &operand : op->getOpOperands())
-      for (AffineExpr e : maps[operand.getOperandNumber()].getResults())
+    for (AffineMap map : op.getIndexingMapsArray())
+      for (AffineExpr e : map.getResults())
         if (!isa<AffineDimExpr, AffineConstantExpr>(e))
           return op.emitError("kernels index by dimensions and constants only");
     SmallVector<Value> sizes = bounds(b, mapping);
@@ -118,76 +123,98 @@ private:
       return op.emitError("a loop whose bound no operand gives");
     Value count = countOf(b, mapping);
     forEachThread(b, kernel, count, [&](Value flat) {
-      SmallVector<Value> at(op.getNumLoops());
-      for (unsigned i = outer.size(); i-- > 0;) {
-        if (i == 0) {
-          at[outer[i]] = flat;
-          continue;
-        }
-        at[outer[i]] = arith::RemUIOp::create(b, flat, sizes[outer[i]]);
-        flat = arith::DivUIOp::create(b, flat, sizes[outer[i]]);
-      }
-      auto place = [&](OpOperand &operand) {
-        SmallVector<Value> result;
-        for (AffineExpr e : maps[operand.getOperandNumber()].getResults()) {
-          if (auto dim = dyn_cast<AffineDimExpr>(e))
-            result.push_back(at[dim.getPosition()]);
-          else
-            result.push_back(arith::ConstantIndexOp::create(
-                b, cast<AffineConstantExpr>(e).getValue()));
-        }
-        return result;
-      };
-      auto read = [&](OpOperand &operand) -> Value {
-        Value v = mapping.lookupOrDefault(operand.get());
-        if (!isa<MemRefType>(v.getType()))
-          return v;
-        return memref::LoadOp::create(b, v, place(operand));
-      };
-      // Results that are not read need no load.
-      SmallVector<Value> accumulators;
-      for (OpOperand &init : op.getDpsInitsMutable()) {
-        auto type = cast<MemRefType>(init.get().getType());
-        accumulators.push_back(
-            op.payloadUsesValueFromOperand(&init)
-                ? read(init)
-                : arith::ConstantOp::create(
-                      b, b.getZeroAttr(type.getElementType()))
-                      .getResult());
-      }
-      std::function<SmallVector<Value>(unsigned, SmallVector<Value>)> nest =
-          [&](unsigned level, SmallVector<Value> acc) -> SmallVector<Value> {
-        if (level == inner.size()) {
-          IRMapping body = mapping;
-          for (OpOperand *input : op.getDpsInputOperands())
-            body.map(op.getMatchingBlockArgument(input), read(*input));
-          body.map(op.getRegionOutputArgs(), acc);
-          for (Operation &each : op.getBody()->without_terminator()) {
-            if (auto position = dyn_cast<linalg::IndexOp>(&each))
-              body.map(position.getResult(), at[position.getDim()]);
-            else
-              b.clone(each, body);
-          }
-          return llvm::map_to_vector(
-              op.getBody()->getTerminator()->getOperands(),
-              [&](Value v) { return body.lookupOrDefault(v); });
-        }
-        auto loop = scf::ForOp::create(
-            b, arith::ConstantIndexOp::create(b, 0), sizes[inner[level]],
-            arith::ConstantIndexOp::create(b, 1), acc);
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(loop.getBody());
-        at[inner[level]] = loop.getInductionVar();
-        scf::YieldOp::create(
-            b, nest(level + 1, SmallVector<Value>(loop.getRegionIterArgs())));
-        return SmallVector<Value>(loop.getResults());
-      };
-      SmallVector<Value> finals = nest(0, accumulators);
-      for (auto [init, x] : llvm::zip_equal(op.getDpsInitsMutable(), finals))
+      Element element{b, mapping, sizes};
+      findPlace(element, flat);
+      SmallVector<Value> results = reduce(element, 0, startOf(element));
+      for (auto [init, x] : llvm::zip_equal(op.getDpsInitsMutable(), results))
         memref::StoreOp::create(b, x, mapping.lookupOrDefault(init.get()),
-                                place(init));
+                                place(element, init));
     });
     return success();
+  }
+
+  void findPlace(Element &element, Value flat) {
+    ImplicitLocOpBuilder &b = element.b;
+    element.at.resize(op.getNumLoops());
+    SmallVector<unsigned> outer = loops(utils::IteratorType::parallel);
+    for (unsigned i = outer.size(); i-- > 0;) {
+      if (i == 0) {
+        element.at[outer[i]] = flat;
+        continue;
+      }
+      Value size = element.sizes[outer[i]];
+      element.at[outer[i]] = arith::RemUIOp::create(b, flat, size);
+      flat = arith::DivUIOp::create(b, flat, size);
+    }
+  }
+
+  /// Where an operand is read or written.
+  SmallVector<Value> place(Element &element, OpOperand &operand) {
+    SmallVector<Value> result;
+    for (AffineExpr e : op.getMatchingIndexingMap(&operand).getResults()) {
+      if (auto dim = dyn_cast<AffineDimExpr>(e))
+        result.push_back(element.at[dim.getPosition()]);
+      else
+        result.push_back(arith::ConstantIndexOp::create(
+            element.b, cast<AffineConstantExpr>(e).getValue()));
+    }
+    return result;
+  }
+
+  Value read(Element &element, OpOperand &operand) {
+    Value v = element.mapping.lookupOrDefault(operand.get());
+    if (!isa<MemRefType>(v.getType()))
+      return v;
+    return memref::LoadOp::create(element.b, v, place(element, operand));
+  }
+
+  /// What reductions start from. Results that are not read need no load.
+  SmallVector<Value> startOf(Element &element) {
+    SmallVector<Value> accumulators;
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      Type type = cast<MemRefType>(init.get().getType()).getElementType();
+      accumulators.push_back(op.payloadUsesValueFromOperand(&init)
+                                 ? read(element, init)
+                                 : arith::ConstantOp::create(
+                                       element.b, element.b.getZeroAttr(type))
+                                       .getResult());
+    }
+    return accumulators;
+  }
+
+  /// The reductions from that of number `level` on, one within the other.
+  SmallVector<Value> reduce(Element &element, unsigned level,
+                            ArrayRef<Value> accumulators) {
+    SmallVector<unsigned> inner = loops(utils::IteratorType::reduction);
+    if (level == inner.size())
+      return payload(element, accumulators);
+    ImplicitLocOpBuilder &b = element.b;
+    auto loop = scf::ForOp::create(
+        b, arith::ConstantIndexOp::create(b, 0), element.sizes[inner[level]],
+        arith::ConstantIndexOp::create(b, 1), accumulators);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    element.at[inner[level]] = loop.getInductionVar();
+    scf::YieldOp::create(b,
+                         reduce(element, level + 1,
+                                SmallVector<Value>(loop.getRegionIterArgs())));
+    return SmallVector<Value>(loop.getResults());
+  }
+
+  SmallVector<Value> payload(Element &element, ArrayRef<Value> accumulators) {
+    IRMapping body = element.mapping;
+    for (OpOperand *input : op.getDpsInputOperands())
+      body.map(op.getMatchingBlockArgument(input), read(element, *input));
+    body.map(op.getRegionOutputArgs(), accumulators);
+    for (Operation &each : op.getBody()->without_terminator()) {
+      if (auto position = dyn_cast<linalg::IndexOp>(&each))
+        body.map(position.getResult(), element.at[position.getDim()]);
+      else
+        element.b.clone(each, body);
+    }
+    return llvm::map_to_vector(
+        op.getBody()->getTerminator()->getOperands(),
+        [&](Value v) { return body.lookupOrDefault(v); });
   }
 
   ModuleOp module;
