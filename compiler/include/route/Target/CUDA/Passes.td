@@ -32,7 +32,9 @@ def RouteSelectDeviceEntries : Pass<"route-select-device-entries", "::mlir::Modu
   let summary = "leaves the entries that a GPU can run";
   let description = [{
     An entry runs on a GPU if what it computes on tensors can become kernels and
-    the host needs no element of a tensor: no text, no state, no host calls. The others get an empty body and the attribute
+    the host needs no element of a tensor but those that its own part has left
+    (`route-split-host`): no text, no state with keys, no host calls. The others get
+    an empty body and the attribute
     `route.not_on_device`, which says why; their signatures stay, so that the
     tables of the library keep their numbers. Functions that only those called
     are erased.

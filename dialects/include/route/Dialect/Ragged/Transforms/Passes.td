@@ -272,17 +272,18 @@ def RaggedFuseRouter : Pass<"ragged-fuse-router", "::mlir::ModuleOp"> {
 def ConvertRaggedToKernels : Pass<"convert-ragged-to-kernels", "::mlir::ModuleOp"> {
   let summary = "lower ragged ops on memrefs to GPU kernels";
   let description = [{
-    Every ragged op of a host function becomes a `gpu.func` in the module of
-    kernels, and a launch in its place. An order and the counts and offsets that it
-    is made of become one kernel, and for many slots one before it; on their own
-    they take a block for each expert, which goes over all slots. Products take a
-    warp for a few columns of a row, whatever the sizes: their rows and weights
-    must be aligned to 16 bytes.
+    Every ragged op of a host function that earlier passes have left becomes a
+    `gpu.func` in the module of kernels, and a launch in its place. Counts and orders
+    that `ragged-fuse-order` left take a block for each expert, which goes over all
+    slots. Grouped products take a warp for a few columns of a row, whatever the
+    sizes; where rows and weights start at multiples of 16 bytes a lane loads as many
+    at a time. Products slot by slot share out a slot's columns among warps, and
+    have an item's slots in one block where they combine them.
     A choice has two kernels, of which a call runs one: a thread for an item with
     a few candidates, a block for one with many. Sums of slots' rows where each
     slot says list the slots of each row first.
-    Sums over K are f32, in 32 or more parts that depend on K alone, so an item's
-    result is the same in every batch.
+    Sums over K are f32, in parts that do not depend on the number of rows, so a
+    kernel gives an item the same result in every batch.
   }];
   let options = [
     Option<"fewCandidates", "few-candidates", "int64_t", "32",
