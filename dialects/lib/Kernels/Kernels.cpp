@@ -76,9 +76,9 @@ void route::addArguments(LLVM::LLVMFuncOp kernel, TypeRange types) {
     entry.addArgument(type, kernel.getLoc());
     attributes.push_back(DictionaryAttr::get(kernel.getContext()));
   }
-  kernel.setFunctionType(LLVM::LLVMFunctionType::get(
-      kernel.getFunctionType().getReturnType(),
-      SmallVector<Type>(entry.getArgumentTypes())));
+  kernel.setFunctionType(
+      LLVM::LLVMFunctionType::get(kernel.getFunctionType().getReturnType(),
+                                  SmallVector<Type>(entry.getArgumentTypes())));
   kernel.setAllArgAttrs(attributes);
 }
 

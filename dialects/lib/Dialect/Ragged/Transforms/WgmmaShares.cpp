@@ -66,9 +66,10 @@ bool Emitter::weightsAreParameters() {
     while (auto view = v.getDefiningOp<ViewLikeOpInterface>())
       v = view.getViewSource();
     auto argument = dyn_cast<BlockArgument>(v);
-    auto function = argument ? dyn_cast<FunctionOpInterface>(
-                                   argument.getOwner()->getParentOp())
-                             : FunctionOpInterface();
+    auto function =
+        argument
+            ? dyn_cast<FunctionOpInterface>(argument.getOwner()->getParentOp())
+            : FunctionOpInterface();
     auto role = function ? function.getArgAttrOfType<StringAttr>(
                                argument.getArgNumber(), kRoleAttr)
                          : StringAttr();
