@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks and measures code for GPUs. Made where the project is built, run where a GPU and torch are, here or elsewhere:
 #   utils/gpu.sh make FOLDER         compiles what is run there; FOLDER then has all of it, this script too
-#   FOLDER/gpu.sh check              routers, prompts and state bit for bit, layers, torch tensors, the sanitizer where it is
+#   FOLDER/gpu.sh check              routers, prompts, state and copies bit for bit, layers, torch tensors, the sanitizer where it is
 #   FOLDER/gpu.sh measure [PEERS]    layers, routers and whole models beside other implementations, gates in all
 #                                    precisions, passes; some ten minutes
 set -euo pipefail
@@ -30,8 +30,10 @@ make_folder() {
   done
   "$build/bin/routec" --target=cpu,cuda --cpu=v3 -Dexperts=16 -Dhidden=256 -Dinner=128 "$example/qwen3.route" \
     -o "$folder/models/tiny.so"
-  "$build/bin/routec" --target=cpu,cuda --cpu=v3 "$device/Inputs/state.route" -o "$folder/state.so"
-  cp "$device"/{device,layers,prompts,routers,state}.py "$root/test/Examples/torch_layers.py" "$folder/scripts"
+  for each in copies state; do
+    "$build/bin/routec" --target=cpu,cuda --cpu=v3 "$device/Inputs/$each.route" -o "$folder/$each.so"
+  done
+  cp "$device"/{copies,device,layers,prompts,routers,state}.py "$root/test/Examples/torch_layers.py" "$folder/scripts"
   mkdir -p "$folder/measure"
   cp "$root"/test/Perf/CUDA/*.py "$folder/measure"
   cp "$example"/{layers,compare}.py "$folder/example"
@@ -47,6 +49,7 @@ check)
   python3 "$here/scripts/routers.py" "$here/routers"
   python3 "$here/scripts/state.py" "$here/state.so"
   python3 "$here/scripts/prompts.py" "$here/prompts"
+  python3 "$here/scripts/copies.py" "$here/copies.so"
   python3 "$here/scripts/layers.py" "$here/small"
   python3 "$here/scripts/torch_layers.py" "$here/example" "$here/models/tiny.so" "$ROUTE_RUNTIME"
   if command -v compute-sanitizer > /dev/null; then

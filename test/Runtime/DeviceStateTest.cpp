@@ -222,6 +222,68 @@ void testToHost() {
   CHECK_EQUAL(usesOnHost(f)[5], 2u);
 }
 
+/// An event that runs on the CPU for tensors on the GPU, and decisions that do:
+/// state that a kernel reads or changes is the same to both.
+void testCopies() {
+  Fixture f;
+  f.entries[top2::Commit].num_variants -= 1;
+  route_context *context = nullptr;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &context, &error));
+  std::swap(f.context, context);
+  route_context_release(context);
+  said();
+  alignas(64) char room[8 * 64];
+  auto emit = [&](GpuCommit &commit, route_error *error) {
+    commit.call.host_workspace = room;
+    commit.call.host_workspace_size = sizeof(room);
+    return route_emit(f.context, top2::Commit, &commit.call, error);
+  };
+  biasOnGpu(f);
+  said();
+  GpuCommit commit({1, 2});
+  CHECK_OK(emit(commit, &error));
+  CHECK_EQUAL(said(), "back:8 back:4 back:4");
+  CHECK(biasOnGpu(f) == biasAfter({1, 2}));
+  CHECK_EQUAL(said(), "to:32 record record");
+  CHECK(biasOnHost(f) == biasAfter({1, 2}));
+  CHECK_EQUAL(said(), "");
+  CHECK_EQUAL(epochOf(f), 1u);
+  // One that fails, is of rows that are not there, or is captured has not
+  // happened.
+  GpuCommit failing({3, 4}, 0, 12), beyond({3, 8}), captive({3, 4}, 5);
+  CHECK_STATUS(emit(failing, &error), ROUTE_ERROR_ENTRY_FAILED,
+               "failed with code 12");
+  CHECK_STATUS(emit(beyond, &error), ROUTE_ERROR_TENSOR_VALUE, "'p'");
+  *captured = stream + 5;
+  CHECK_STATUS(emit(captive, &error), ROUTE_ERROR_DEVICE, "cannot be captured");
+  *captured = nullptr;
+  CHECK(biasOnGpu(f) == biasAfter({1, 2}));
+  CHECK_EQUAL(epochOf(f), 1u);
+
+  // The other way round: what a kernel has changed, a decision on copies sees.
+  Fixture other;
+  other.entries[top2::Gate].num_variants -= 1;
+  context = nullptr;
+  REQUIRE_OK(
+      route_context_create(other.module, &other.options, &context, &error));
+  std::swap(other.context, context);
+  route_context_release(context);
+  emitOnGpu(other, {4, 4}); // ada has the larger bias from here on
+  emitOnGpu(other, {4, 4});
+  said();
+  top2::GateCall call(1);
+  std::fill(call.x.values.begin(), call.x.values.end(), 0.0f); // equal scores
+  for (route_tensor *t : {&call.x.tensor, &call.index.tensor})
+    onGpu(*t);
+  alignas(64) char more[8 * 64];
+  call.call.host_workspace = more;
+  call.call.host_workspace_size = sizeof(more);
+  CHECK_OK(route_decide(other.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(said(), "back:16 wait back:32 back:32 to:8");
+  CHECK_EQUAL(call.index[0], 0);
+  CHECK_EQUAL(call.index[1], 1);
+}
+
 /// An event that fails has not happened, wherever it fails.
 void testFailures() {
   Fixture f;
@@ -412,6 +474,7 @@ int main() {
     return finish("device-state");
   testToGpu();
   testToHost();
+  testCopies();
   testFailures();
   testCapture();
   testManyStreams();

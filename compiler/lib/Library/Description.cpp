@@ -320,8 +320,9 @@ private:
         i64, {llvm::PointerType::get(context, 0), i64}, false);
   }
 
+  /// There too where no entry has kernels: they run on the CPU then.
   Constant *deviceCode() {
-    if (device.entries.empty())
+    if (!options.cuda)
       return null();
     auto bytes = [&](llvm::StringRef value, bool terminate) -> Constant * {
       if (value.empty())

@@ -15,8 +15,9 @@
  * route_state_read neither allocate nor lock nor do input or output; emit waits
  * for other emits and for the readers of the state before last. Calls on a GPU
  * neither allocate nor wait for it; those with state take a lock while they
- * start their work. What an emit on the GPU has changed, those on the CPU who
- * read or change it wait for, the first time.
+ * start their work. Entries without code for the GPU wait for what comes before
+ * them on the call's stream. What an emit on the GPU has changed, those on the
+ * CPU who read or change it wait for, the first time.
  *
  * Errors: functions that can fail return a route_status and, where the caller
  * gives a route_error, fill it: short, lower case, names in quotes, what was
@@ -246,7 +247,13 @@ typedef struct route_trace {
  * and with parallel_for, then copies what that gave, starts the GPU's part and
  * returns. Pageable memory (inputs of the host, host_workspace) may be changed
  * when it returns; pinned memory, once the stream has got there. A stream that
- * is being captured is refused: replays would not run the CPU's part. */
+ * is being captured is refused: replays would not run the CPU's part.
+ *
+ * An entry without a variant for the GPU runs on the CPU there too: what is on
+ * the GPU is copied to host_workspace, behind the stream's work and with a wait
+ * for it, and results back on the stream. Each tensor may then be on the GPU or
+ * in the host's memory, texts in the host's. A stream that is being captured is
+ * refused. */
 typedef struct route_call {
   uint64_t struct_size; /* sizeof(route_call) */
   const route_argument *inputs;
@@ -306,8 +313,8 @@ ROUTE_API route_status route_workspace_max(const route_context *context,
                                            int64_t largest, int64_t workers,
                                            uint64_t *size, route_error *error);
 
-/* The same of the host's memory that calls on a GPU need: 0 for an entry that
- * has no part for the CPU there. */
+/* The same of the host's memory that calls on a GPU need: 0 for an entry of
+ * which nothing runs on the CPU there. */
 ROUTE_API route_status route_host_workspace_size(
     const route_context *context, uint32_t entry, const int64_t *axis_sizes,
     int64_t workers, uint64_t *size, route_error *error);

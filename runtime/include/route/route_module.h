@@ -348,11 +348,13 @@ typedef struct route_device_binary {
 } route_device_binary;
 
 /* Code for one kind of device. The runtime loads `binaries` where the device
- * takes them; else `assembly`, which has all and
- * which the driver compiles. */
+ * takes them; else `assembly`, which has all and which the driver compiles.
+ * Entries without a variant for the device run on the CPU for tensors there,
+ * on copies; where all do, there are no kernels and no assembly. */
 typedef struct route_device_code_desc {
   const char *architecture; /* "sm_90a" */
-  const char *assembly;     /* PTX; ends with NUL, which size does not count */
+  const char *assembly;     /* PTX; ends with NUL, which size does not count;
+                               null without kernels */
   uint64_t assembly_size;
   const route_device_binary *binaries;
   uint64_t num_binaries;            /* 0: there is assembly alone */

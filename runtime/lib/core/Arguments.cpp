@@ -23,7 +23,9 @@ constexpr int32_t deviceCpu = 1, deviceCuda = 2, deviceCudaHost = 3;
 /// ports that are the host's.
 struct Place {
   int gpu;            ///< that of the context, or -1: it has none
-  int32_t device = 0; ///< that of the first tensor; 0 before it
+  bool each;          ///< tensors on that GPU may be beside others on the CPU
+  int32_t device = 0; ///< that of the first tensor, or of any on a GPU where
+                      ///< `each`; 0 before it
 };
 
 } // namespace
@@ -83,16 +85,16 @@ static route_status checkPlacement(Named named, const route_tensor &tensor,
   int32_t kind = tensor.device.device_type;
   if (kind == deviceCudaHost)
     kind = deviceCpu;
-  if (place.device == 0)
+  if (place.device == 0 || (place.each && kind == deviceCuda))
     place.device = kind;
   int32_t expected =
       named.onHost || place.device != deviceCuda ? deviceCpu : deviceCuda;
-  if (kind != expected)
+  if (kind != expected && !(place.each && kind == deviceCpu))
     return FAIL(ROUTE_ERROR_TENSOR_DEVICE,
                 "is on device type %d, expected %d%s",
                 tensor.device.device_type, expected,
                 named.onHost && place.device == deviceCuda
-                    ? ": the CPU reads it before the GPU starts"
+                    ? ": it stays in the host's memory"
                     : "");
   if (kind == deviceCuda && place.gpu >= 0 &&
       tensor.device.device_id != place.gpu)
@@ -259,10 +261,14 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
 
   memcpy(arguments.sizes, info.baseSizes.data(),
          info.baseSizes.size() * sizeof(int64_t));
-  Place place = {context.device ? context.device->gpu() : -1};
+  Place place = {context.device ? context.device->gpu() : -1,
+                 context.runsOnCopies(index)};
   if (!info.hostPorts.empty())
     place.device = findDevice(entry, info, call);
-  auto isOnHost = [&](uint64_t port) { return info.isOnHost(port); };
+  auto isOnHost = [&](uint64_t port) {
+    return info.isOnHost(port) ||
+           (place.each && portOf(entry, port).type.element == ROUTE_TEXT);
+  };
   auto check = [&](Named named, const route_argument &argument, uint64_t i,
                    route_buffer &buffer) {
     buffer = {nullptr, nullptr};
@@ -316,27 +322,43 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
 /// since null says that it is not there.
 static uint64_t scratchOf(uint64_t size) { return alignUp(size ? size : 1); }
 
+/// Adds what an array takes to `bytes`, and what its known bytes do; false
+/// where that overflows.
+static bool addPort(const route_port_desc &port, const int64_t *sizes,
+                    bool withData, uint64_t &bytes) {
+  uint64_t count = 1, known = 1;
+  for (uint64_t i = 0; i < port.num_axes; ++i) {
+    uint64_t size = static_cast<uint64_t>(sizes[port.axes[i]]);
+    if (!multiply(count, size, count))
+      return false;
+    if (i < port.known_axes)
+      known *= size;
+  }
+  if (port.role == ROUTE_ROLE_OFFSETS && !add(count, 1, count))
+    return false;
+  if (!multiply(count, route_element_size(port.type.element), count) ||
+      count > INT64_MAX - 64 || known > INT64_MAX - 64)
+    return false;
+  if (withData && !add(bytes, scratchOf(count), bytes))
+    return false;
+  return !mayBeUnknown(port) || add(bytes, scratchOf(known), bytes);
+}
+
+bool route::copyBytes(const route_entry_desc &entry, const int64_t *sizes,
+                      uint64_t &bytes) {
+  bytes = 0;
+  for (uint64_t i = 0; i < entry.num_inputs + entry.num_outputs; ++i)
+    if (!addPort(portOf(entry, i), sizes, /*withData=*/true, bytes))
+      return false;
+  return true;
+}
+
 bool route::scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
                          const std::vector<bool> &which, uint64_t &bytes) {
   bytes = 0;
   auto counts = [&](uint64_t port) { return which.empty() || which[port]; };
   auto addPort = [&](const route_port_desc &port, bool mayLack) {
-    uint64_t count = 1, known = 1;
-    for (uint64_t i = 0; i < port.num_axes; ++i) {
-      uint64_t size = static_cast<uint64_t>(sizes[port.axes[i]]);
-      if (!multiply(count, size, count))
-        return false;
-      if (i < port.known_axes)
-        known *= size;
-    }
-    if (port.role == ROUTE_ROLE_OFFSETS && !add(count, 1, count))
-      return false;
-    if (!multiply(count, route_element_size(port.type.element), count) ||
-        count > INT64_MAX - 64 || known > INT64_MAX - 64)
-      return false;
-    if (mayLack && !add(bytes, scratchOf(count), bytes))
-      return false;
-    return !mayBeUnknown(port) || add(bytes, scratchOf(known), bytes);
+    return ::addPort(port, sizes, mayLack, bytes);
   };
   for (uint64_t i = 0; i < entry.num_inputs; ++i)
     if (counts(i) && !addPort(entry.inputs[i], mayBeAbsent(entry.inputs[i])))

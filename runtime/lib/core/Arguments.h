@@ -41,6 +41,11 @@ route_status completeArguments(const route_context &context, uint32_t entry,
 /// overflows.
 bool scratchBytes(const route_entry_desc &entry, const int64_t *sizes,
                   const std::vector<bool> &which, uint64_t &bytes);
+/// Bytes of all arrays of an entry at these sizes, each from a multiple of 64
+/// on: what copies of a call's arguments take, or what it leaves out in their
+/// place; false where that overflows.
+bool copyBytes(const route_entry_desc &entry, const int64_t *sizes,
+               uint64_t &bytes);
 
 /// Whether a tensor has the type of an element.
 bool fitsType(const route_tensor &tensor, uint32_t element);
@@ -64,6 +69,12 @@ inline uint64_t countElements(const route_port_desc &port,
 }
 inline uint64_t countKnown(const route_port_desc &port, const int64_t *sizes) {
   return countElements(port, sizes, port.known_axes);
+}
+/// By the number that host_ports counts in: inputs, then outputs.
+inline const route_port_desc &portOf(const route_entry_desc &entry,
+                                     uint64_t port) {
+  return port < entry.num_inputs ? entry.inputs[port]
+                                 : entry.outputs[port - entry.num_inputs];
 }
 inline bool mayBeUnknown(const route_port_desc &port) {
   return port.type.flags & ROUTE_TYPE_MAY_BE_UNKNOWN;

@@ -2,6 +2,7 @@
 // The hot path: check, choose the variant, call. No allocation and, but for
 // events, no lock.
 #include "Call.h"
+#include "HostCopies.h"
 
 using namespace route;
 
@@ -27,23 +28,24 @@ route_status route::workspaceBytes(const route_context &context, uint32_t index,
   return ROUTE_OK;
 }
 
-/// Bytes of the host's memory that a call on the GPU needs, its own part and
-/// what may have to be made up. Errors: WORKSPACE on overflow.
-static route_status hostWorkspaceBytes(const route_context &context,
+route_status route::hostWorkspaceBytes(const route_context &context,
                                        uint32_t index, const int64_t *sizes,
                                        int64_t workers, uint64_t &own,
                                        uint64_t &total, route_error *error) {
   const EntryInfo &info = context.entries[index];
+  const bool copied = context.runsOnCopies(index);
   own = total = 0;
-  if (info.hostPorts.empty())
+  if (info.hostPorts.empty() && !copied)
     return ROUTE_OK;
   const route_entry_desc &entry = context.desc().entries[index];
-  if (info.cuda->host_workspace_size)
-    own = info.cuda->host_workspace_size(sizes, workers);
-  uint64_t scratch = 0;
+  auto bytes = copied ? entry.workspace_size : info.cuda->host_workspace_size;
+  if (bytes)
+    own = bytes(sizes, workers);
+  uint64_t arrays = 0;
   if (own > INT64_MAX - 64 ||
-      !scratchBytes(entry, sizes, info.hostPorts, scratch) ||
-      !add(alignUp(own), scratch, total))
+      !(copied ? copyBytes(entry, sizes, arrays)
+               : scratchBytes(entry, sizes, info.hostPorts, arrays)) ||
+      !add(alignUp(own), arrays, total))
     return fail(error, ROUTE_ERROR_WORKSPACE,
                 "the host workspace of entry '%.100s' at these sizes overflows",
                 entry.name);
@@ -51,9 +53,7 @@ static route_status hostWorkspaceBytes(const route_context &context,
   return ROUTE_OK;
 }
 
-/// Checks a workspace of which the entry needs `own` bytes, and gives what is
-/// left of it. Errors: WORKSPACE.
-static route_status takeWorkspace(const char *entry, const char *which,
+route_status route::takeWorkspace(const char *entry, const char *which,
                                   void *memory, uint64_t size, uint64_t own,
                                   Scratch &rest, route_error *error) {
   if (reinterpret_cast<uintptr_t>(memory) % 64 || (size && !memory))
@@ -65,24 +65,14 @@ static route_status takeWorkspace(const char *entry, const char *which,
                 which, static_cast<unsigned long long>(size), entry,
                 static_cast<unsigned long long>(own));
   uint64_t used = alignUp(own);
-  // Where none is left, `rest` stays as it is.
   if (used < size)
     rest = {static_cast<char *>(memory) + used, size - used};
   return ROUTE_OK;
 }
 
-route_status route::runCall(const route_context &context, uint32_t index,
-                            const route_call &call, StateView state,
-                            route_error *error) {
-  const route_module_desc &module = context.desc();
-  const route_entry_desc &entry = module.entries[index];
-  const EntryInfo &info = context.entries[index];
-  Arguments arguments;
-  if (route_status status =
-          checkArguments(context, index, call, false, arguments, error))
-    return status;
-
-  int64_t workers = call.parallel_for ? call.workers : 1;
+route_status route::workersOf(const route_call &call, int64_t &workers,
+                              route_error *error) {
+  workers = call.parallel_for ? call.workers : 1;
   if (workers < 1)
     return fail(error, ROUTE_ERROR_ARGUMENT, "the call has %lld workers",
                 static_cast<long long>(workers));
@@ -97,6 +87,18 @@ route_status route::runCall(const route_context &context, uint32_t index,
                   static_cast<long long>(workers),
                   static_cast<long long>(countWorkers(threads)));
   }
+  return ROUTE_OK;
+}
+
+route_status route::runCall(const route_context &context, uint32_t index,
+                            const route_call &call, Arguments &arguments,
+                            StateView state, route_error *error) {
+  const route_module_desc &module = context.desc();
+  const route_entry_desc &entry = module.entries[index];
+  const EntryInfo &info = context.entries[index];
+  int64_t workers;
+  if (route_status status = workersOf(call, workers, error))
+    return status;
   uint64_t own =
       entry.workspace_size ? entry.workspace_size(arguments.sizes, workers) : 0;
   // A default or two of a single item need no workspace of the caller's.
@@ -133,8 +135,8 @@ route_status route::runCall(const route_context &context, uint32_t index,
 
   if (!arguments.onDevice && context.params.onGpuAlone())
     return fail(error, ROUTE_ERROR_PARAM_MISSING,
-                "entry '%.100s' is called on the CPU, and parameter '%.100s' "
-                "was given on a GPU: make the context with "
+                "entry '%.100s' runs on the CPU, and parameter '%.100s' was "
+                "given on a GPU: make the context with "
                 "ROUTE_CONTEXT_HOST_COPIES",
                 entry.name, context.params.onGpuAlone());
 
@@ -204,27 +206,79 @@ static route_status checkCall(const route_context *context, uint32_t entry,
   return ROUTE_OK;
 }
 
-/// Whether the call's tensors are on a GPU: all are where one is, or checking
-/// them says so.
-static bool isOnDevice(const route_call &call) {
-  auto any = [](std::span<const route_argument> arguments) {
-    for (const route_argument &argument : arguments)
-      for (const route_tensor *tensor : {argument.tensor, argument.known})
-        if (tensor && static_cast<uint32_t>(tensor->device.device_type) ==
-                          ROUTE_DEVICE_CUDA)
-          return true;
-    return false;
-  };
-  return (call.inputs && any(table(call.inputs, call.num_inputs))) ||
-         (call.outputs && any(table(call.outputs, call.num_outputs)));
+/// Runs a call, with arguments that have been checked, on the state as it is.
+static route_status decide(route_context &context, uint32_t entry,
+                           const route_call &call, Arguments &arguments,
+                           route_error *error) {
+  const route_entry_desc &desc = context.desc().entries[entry];
+  if (desc.num_reads == 0)
+    return runCall(context, entry, call, arguments, {nullptr, 0}, error);
+  if (arguments.onDevice && context.deviceState) {
+    DeviceState::Use use(*context.deviceState, call.stream);
+    if (route_status status = use.read(error))
+      return status;
+    return runCall(context, entry, call, arguments,
+                   {use.addresses(), context.state.epoch()}, error);
+  }
+  if (route_status status =
+          context.state.catchUp(table(desc.reads, desc.num_reads), error))
+    return status;
+  State::Snapshot snapshot(context.state);
+  return runCall(context, entry, call, arguments,
+                 {snapshot.addresses(), snapshot.epoch()}, error);
 }
 
-/// The GPU's copy of the state, where a call of the entry uses it.
-static DeviceState *deviceStateFor(const route_context &context, uint32_t entry,
-                                   const route_call &call) {
-  return context.entries[entry].cuda && isOnDevice(call)
-             ? context.deviceState.get()
-             : nullptr;
+/// The same of an event, which changes the state.
+static route_status emit(route_context &context, uint32_t entry,
+                         const route_call &call, Arguments &arguments,
+                         route_error *error) {
+  const route_entry_desc &desc = context.desc().entries[entry];
+  std::span<const uint32_t> writes = table(desc.writes, desc.num_writes);
+  if (arguments.onDevice && context.deviceState) {
+    State::Turn turn(context.state);
+    DeviceState::Use use(*context.deviceState, call.stream);
+    if (route_status status = use.change(writes, error))
+      return status;
+    if (route_status status =
+            runCall(context, entry, call, arguments,
+                    {use.addresses(), context.state.epoch()}, error))
+      return status;
+    return use.publish(error);
+  }
+  State::Update update(context.state, writes);
+  if (route_status status =
+          update.open(table(desc.reads, desc.num_reads), error))
+    return status;
+  if (route_status status = runCall(
+          context, entry, call, arguments,
+          {update.addresses(), update.epoch(), update.changes()}, error))
+    return status;
+  update.publish();
+  return ROUTE_OK;
+}
+
+/// Checks a call's arguments and runs it, on copies of them where the entry
+/// runs on the CPU for tensors on a GPU.
+static route_status perform(decltype(decide) &run, route_context &context,
+                            uint32_t entry, const route_call &call,
+                            route_error *error) {
+  Arguments arguments;
+  if (route_status status =
+          checkArguments(context, entry, call, false, arguments, error))
+    return status;
+  if (!arguments.onDevice || !context.runsOnCopies(entry))
+    return run(context, entry, call, arguments, error);
+  HostCopies copies(context, entry, call, arguments);
+  if (route_status status = copies.bring(error))
+    return status;
+  const route_status status =
+      run(context, entry, copies.call(), arguments, error);
+  // A trace that does not fit is no reason to keep the results back.
+  if (status != ROUTE_OK && status != ROUTE_ERROR_TRACE_SPACE)
+    return status;
+  if (route_status failure = copies.giveBack(error))
+    return failure;
+  return status;
 }
 
 extern "C" route_status route_decide(route_context *context, uint32_t entry,
@@ -232,22 +286,7 @@ extern "C" route_status route_decide(route_context *context, uint32_t entry,
                                      route_error *error) {
   if (route_status status = checkCall(context, entry, call, false, error))
     return status;
-  const route_entry_desc &desc = context->desc().entries[entry];
-  if (desc.num_reads == 0)
-    return runCall(*context, entry, *call, {nullptr, 0}, error);
-  if (DeviceState *copy = deviceStateFor(*context, entry, *call)) {
-    DeviceState::Use use(*copy, call->stream);
-    if (route_status status = use.read(error))
-      return status;
-    return runCall(*context, entry, *call,
-                   {use.addresses(), context->state.epoch()}, error);
-  }
-  if (route_status status =
-          context->state.catchUp(table(desc.reads, desc.num_reads), error))
-    return status;
-  State::Snapshot snapshot(context->state);
-  return runCall(*context, entry, *call,
-                 {snapshot.addresses(), snapshot.epoch()}, error);
+  return perform(decide, *context, entry, *call, error);
 }
 
 extern "C" route_status route_forward(route_context *context, uint32_t entry,
@@ -260,29 +299,7 @@ extern "C" route_status route_emit(route_context *context, uint32_t entry,
                                    const route_call *call, route_error *error) {
   if (route_status status = checkCall(context, entry, call, true, error))
     return status;
-  const route_entry_desc &desc = context->desc().entries[entry];
-  std::span<const uint32_t> writes = table(desc.writes, desc.num_writes);
-  if (DeviceState *copy = deviceStateFor(*context, entry, *call)) {
-    State::Turn turn(context->state);
-    DeviceState::Use use(*copy, call->stream);
-    if (route_status status = use.change(writes, error))
-      return status;
-    if (route_status status =
-            runCall(*context, entry, *call,
-                    {use.addresses(), context->state.epoch()}, error))
-      return status;
-    return use.publish(error);
-  }
-  State::Update update(context->state, writes);
-  if (route_status status =
-          update.open(table(desc.reads, desc.num_reads), error))
-    return status;
-  if (route_status status = runCall(
-          *context, entry, *call,
-          {update.addresses(), update.epoch(), update.changes()}, error))
-    return status;
-  update.publish();
-  return ROUTE_OK;
+  return perform(emit, *context, entry, *call, error);
 }
 
 extern "C" route_status route_call_sizes(const route_context *context,

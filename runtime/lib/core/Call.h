@@ -16,19 +16,36 @@ struct StateView {
   route_changes *changes = nullptr; ///< of an event that is live
 };
 
-/// Checks the call's arguments and runs the entry on `state`, tracing where the
-/// call asks for it.
+/// Runs the entry on `state` with arguments that have been checked, tracing
+/// where the call asks for it.
 route_status runCall(const route_context &context, uint32_t entry,
-                     const route_call &call, StateView state,
-                     route_error *error);
+                     const route_call &call, Arguments &arguments,
+                     StateView state, route_error *error);
 
 /// Threads of a pool, the calling one included.
 int64_t countWorkers(const route_threads *threads);
+/// The workers that a call has. Errors: ARGUMENT.
+route_status workersOf(const route_call &call, int64_t &workers,
+                       route_error *error);
 
 /// Bytes of workspace for complete sizes. Errors: WORKSPACE on overflow.
 route_status workspaceBytes(const route_context &context, uint32_t entry,
                             const int64_t *sizes, int64_t workers,
                             uint64_t &own, uint64_t &total, route_error *error);
+
+/// Bytes of the host's memory that a call with tensors on a GPU needs: its own,
+/// and with what may have to be made up or copied. Errors: WORKSPACE on
+/// overflow.
+route_status hostWorkspaceBytes(const route_context &context, uint32_t entry,
+                                const int64_t *sizes, int64_t workers,
+                                uint64_t &own, uint64_t &total,
+                                route_error *error);
+
+/// Checks a workspace of which the entry needs `own` bytes, and gives what is
+/// left of it; `rest` stays as it is where nothing is. Errors: WORKSPACE.
+route_status takeWorkspace(const char *entry, const char *which, void *memory,
+                           uint64_t size, uint64_t own, Scratch &rest,
+                           route_error *error);
 
 /// Appends to a trace piece by piece; counts on past the end of its buffer.
 class TraceWriter {

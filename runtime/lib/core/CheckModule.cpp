@@ -517,7 +517,8 @@ route_status Checker::checkDeviceCode() {
   if (!code)
     return ROUTE_OK;
   CHECK(checkName(code->architecture, "device architecture"));
-  if (!code->assembly || code->assembly[code->assembly_size] != 0)
+  if (code->assembly ? code->assembly[code->assembly_size] != 0
+                     : code->num_kernels || code->num_binaries)
     return WRONG("the code for '%.100s' lacks its assembly",
                  code->architecture);
   CHECK(checkTable(code->binaries, code->num_binaries, "binaries"));

@@ -53,6 +53,10 @@ struct route_context {
   ~route_context() { route_module_release(module); }
 
   const route_module_desc &desc() const { return *module->descriptor; }
+  /// Whether the entry runs on the CPU where its tensors are on the GPU.
+  bool runsOnCopies(uint32_t entry) const {
+    return device && !entries[entry].cuda;
+  }
 
   route_module *module;
   std::atomic<uint64_t> references{1};

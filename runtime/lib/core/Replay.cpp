@@ -241,8 +241,12 @@ route_status Replayer::run() {
   call.id = header.id;
   call.now = header.now;
   call.trace = &trace;
-  route_status status =
-      runCall(context, header.entry, call, {cells.data(), header.epoch}, error);
+  Arguments arguments;
+  if (route_status status =
+          checkArguments(context, header.entry, call, false, arguments, error))
+    return status;
+  route_status status = runCall(context, header.entry, call, arguments,
+                                {cells.data(), header.epoch}, error);
   if (status && status != ROUTE_ERROR_TRACE_SPACE)
     return status;
   return compare(again.get(), trace.size < size ? trace.size : size,

@@ -6,6 +6,7 @@
 
 #include "route/route.h"
 
+#include <algorithm>
 #include <span>
 
 namespace route {
@@ -32,6 +33,18 @@ inline uint64_t alignUp(uint64_t size) { return (size + 63) & ~uint64_t(63); }
 /// A table of a descriptor, whose count the module check has bounded.
 template <typename T> std::span<const T> table(const T *data, uint64_t count) {
   return {data, static_cast<size_t>(count)};
+}
+
+/// Whether an entry runs on the CPU where its tensors are on a GPU that the
+/// library has code for: it has none itself.
+inline bool runsOnCopies(const route_module_desc &module,
+                         const route_entry_desc &entry) {
+  auto variants = table(entry.variants, entry.num_variants);
+  return module.device_code &&
+         std::none_of(variants.begin(), variants.end(),
+                      [](const route_variant_desc &variant) {
+                        return variant.device == ROUTE_DEVICE_CUDA;
+                      });
 }
 
 /// A shape or a list of axis names as "[3, 4]", cut when long; for messages.

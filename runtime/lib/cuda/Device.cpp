@@ -115,7 +115,9 @@ route_status Device::Code::load(route_error *error) {
   const bool fromBinaries = result == kSuccess;
   if (!fromBinaries)
     unload();
-  if (result == kNoBinary || result == kInvalidImage)
+  if (!desc.num_kernels)
+    result = kSuccess; // all entries run on the CPU
+  else if (result == kNoBinary || result == kInvalidImage)
     result = loadImage(desc.assembly);
   if (result != kSuccess)
     return fail(error, ROUTE_ERROR_DEVICE,
@@ -228,6 +230,8 @@ route_status Device::copyParams(const route_module_desc &module,
       parameters[i] = host.data;
       continue;
     }
+    if (!module.device_code->num_kernels)
+      continue; // nothing reads it there
     if (route_status status = checkpoint.collect(
             module, Checkpoint::Wanted(module, i), slices, error))
       return status;
@@ -290,8 +294,8 @@ route_status DeviceCall::refuseCapture(const char *entry, route_error *error) {
          device->driver.StreamIsCapturing(stream, &capturing));
   if (capturing)
     return fail(error, ROUTE_ERROR_DEVICE,
-                "a call of '%.100s' cannot be captured in a CUDA graph: a part "
-                "of it runs on the CPU, which replays would leave out",
+                "a call of '%.100s' cannot be captured in a CUDA graph: it, or "
+                "a part of it, runs on the CPU, which replays would leave out",
                 entry);
   return finish(entry, error);
 }
@@ -332,9 +336,27 @@ void DeviceCall::uploadTo(route_launcher *launcher, void *to, const void *from,
   if (call.result != kSuccess || !size)
     return;
   // The driver has read pageable memory when it returns.
+  const Driver &driver = call.device->driver;
+  BesideCaptures beside(driver);
   call.note("copying to the GPU",
-            call.device->driver.MemcpyHtoDAsync(reinterpret_cast<Address>(to),
-                                                from, size, call.stream));
+            driver.MemcpyHtoDAsync(reinterpret_cast<Address>(to), from, size,
+                                   call.stream));
+}
+
+void DeviceCall::download(void *to, const void *from, uint64_t size) {
+  if (result != kSuccess || !size)
+    return;
+  BesideCaptures beside(device->driver);
+  note("copying from the GPU",
+       device->driver.MemcpyDtoHAsync(to, reinterpret_cast<Address>(from), size,
+                                      stream));
+}
+
+void DeviceCall::wait() {
+  if (result != kSuccess)
+    return;
+  BesideCaptures beside(device->driver);
+  note("waiting for the stream", device->driver.StreamSynchronize(stream));
 }
 
 void DeviceCall::makeMap(route_launcher *launcher,

@@ -69,6 +69,11 @@ public:
   DeviceCall(const DeviceCall &) = delete;
   DeviceCall &operator=(const DeviceCall &) = delete;
 
+  /// Copies to the host's memory when the stream gets there.
+  void download(void *to, const void *from, uint64_t size);
+  /// Waits for the stream.
+  void wait();
+
   /// Refuses a call whose stream is being captured: what the host does of it
   /// would not be in the graph. Errors: DEVICE.
   route_status refuseCapture(const char *entry, route_error *error);

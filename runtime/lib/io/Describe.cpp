@@ -135,6 +135,9 @@ void TextDescriber::entry(const route_entry_desc &entry) {
                            : "") +
                "in the host's memory: " + ports);
   }
+  if (runsOnCopies(module, entry))
+    line(std::string("  ") + module.device_code->architecture,
+         "runs on the CPU; tensors on the GPU are copied, and waited for");
 }
 
 std::string TextDescriber::run() {

@@ -172,6 +172,10 @@ void JsonDescriber::entry(const route_entry_desc &item) {
            json.String(portName(item, port));
          json.EndArray();
        });
+  if (runsOnCopies(module, item)) {
+    key("runs_on_copies");
+    json.Bool(true);
+  }
 }
 
 std::string JsonDescriber::run() {

@@ -9,7 +9,7 @@ import types
 from route import _abi
 
 _FORMATS = {"bool": (6, 8, "B"), "int32": (0, 32, "i"), "int64": (0, 64, "q"), "uint8": (1, 8, "B"),
-            "bfloat16": (4, 16, "H"), "float32": (2, 32, "f")}
+            "bfloat16": (4, 16, "H"), "float32": (2, 32, "f"), "float64": (2, 64, "d")}
 _Destructor = c.CFUNCTYPE(None, c.c_void_p)
 _new_capsule = c.pythonapi.PyCapsule_New
 _new_capsule.restype, _new_capsule.argtypes = c.py_object, [c.c_void_p, c.c_char_p, _Destructor]

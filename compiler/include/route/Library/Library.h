@@ -48,7 +48,7 @@ struct DeviceLibrary {
 };
 
 /// Compiles `module`, which has left convert-route-to-linalg, for GPUs. An
-/// entry that they cannot run stays out, with a remark that says why.
+/// entry that they cannot run stays out, with a warning that says why.
 mlir::FailureOr<DeviceLibrary> compileForDevice(mlir::ModuleOp module,
                                                 const LibraryOptions &options);
 

@@ -136,8 +136,9 @@ class Library:
         A list that each item has its own of, or a column of a nested axis, is a list of lists; its offsets follow.
 
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
-        there. Texts, and what the CPU's part of such a call reads with them, stay lists or arrays of the host. A call
-        without such a part may be captured in a CUDA graph, whose runs read state as it is on the GPU then.
+        there. Texts, and what the CPU's part of such a call reads with them, stay lists or arrays of the host. An entry
+        without code for the GPU waits for the stream and runs on the CPU, on copies. A call of which nothing runs on the
+        CPU may be captured in a CUDA graph, whose runs read state as it is on the GPU then.
         """
         return self._call(entry, False, {"seed": seed, "id": id, "now": now}, inputs, named)
 
