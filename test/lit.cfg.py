@@ -19,6 +19,13 @@ config.substitutions.append(("%llvm_include", os.path.join(config.llvm_tools_dir
 config.substitutions.append(("%python", sys.executable))
 if config.route_sanitize:
     config.available_features.add("sanitize")
+# Levels of x86-64 whose code this machine runs; all are compiled everywhere.
+with open("/proc/cpuinfo") as file:
+    flags = next((set(line.split()) for line in file if line.startswith("flags")), set())
+if {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags:
+    config.available_features.add("x86-64-v4")
+    if "avx512_bf16" in flags:
+        config.available_features.add("x86-64-v4-bf16")
 for package in ("torch", "numpy"):
     if importlib.util.find_spec(package):
         config.available_features.add(package)
