@@ -107,9 +107,16 @@ public:
     std::ofstream(path) << spec.text;
     Report report;
     std::string messages = options.folder + "/messages";
-    if (compile({"routec", path, "-o", library, "--cpu=" + options.cpu,
-                 options.cuda ? "--target=cpu,cuda" : "--target=cpu"},
-                messages)) {
+    std::vector<std::string> command = {"routec",
+                                        path,
+                                        "-o",
+                                        library,
+                                        "--cpu=" + options.cpu,
+                                        options.cuda ? "--target=cpu,cuda"
+                                                     : "--target=cpu"};
+    if (!options.disabled.empty())
+      command.push_back("--disable-pass=" + options.disabled);
+    if (compile(command, messages)) {
       report.verdict = judgeMessages(contentsOf(messages), report.details);
       return report;
     }

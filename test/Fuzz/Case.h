@@ -31,6 +31,7 @@ struct CaseOptions {
   uint64_t seed = 1;      ///< of inputs and parameters
   bool plant = false;     ///< add a back end that is wrong
   bool cuda = false;      ///< and one for GPUs
+  std::string disabled;   ///< as routec's --disable-pass; empty: none
   unsigned seconds = 120; ///< of processor time before a case hangs
 };
 

@@ -16,6 +16,9 @@ namespace {
 struct Gpu {
   const cuda::Driver *driver = nullptr;
   cuda::Result (*toHost)(void *, cuda::Address, size_t) = nullptr;
+  /// Of the emulated GPU: bytes that are not to be read before they are
+  /// written.
+  cuda::Result (*forget)(cuda::Address, size_t) = nullptr;
   void *context = nullptr;
 
   bool open(std::string &why) {
@@ -26,6 +29,8 @@ struct Gpu {
     void *library = dlopen("libcuda.so.1", RTLD_NOW);
     void *found = library ? dlsym(library, "cuMemcpyDtoH_v2") : nullptr;
     memcpy(&toHost, &found, sizeof(found));
+    void *emulated = library ? dlsym(library, "emulatorForget") : nullptr;
+    memcpy(&forget, &emulated, sizeof(emulated));
     if (!found || driver->DeviceGet(&device, 0) ||
         driver->DevicePrimaryCtxRetain(&context, device) ||
         driver->CtxPushCurrent(context))
@@ -44,13 +49,16 @@ public:
   }
   Room(const Room &) = delete;
 
-  /// A copy of `size` bytes; null where there is no memory.
-  void *copy(const void *from, uint64_t size) {
+  /// A copy of `size` bytes, as `rubbish` if they are to be written first; null
+  /// where there is no memory.
+  void *copy(const void *from, uint64_t size, bool rubbish = false) {
     cuda::Address address;
     if (gpu.driver->MemAlloc(&address, size ? size : 1))
       return nullptr;
     held.push_back(address);
     if (size && gpu.driver->MemcpyHtoD(address, from, size))
+      return nullptr;
+    if (rubbish && size && gpu.forget && gpu.forget(address, size))
       return nullptr;
     return reinterpret_cast<void *>(address);
   }
@@ -115,7 +123,7 @@ bool DeviceBackend::move(Room &room, uint32_t entry, uint64_t first,
     if (!from)
       return nullptr;
     to = *from;
-    to.data = room.copy(data, size);
+    to.data = room.copy(data, size, /*rubbish=*/first > 0);
     to.device.device_type = static_cast<decltype(to.device.device_type)>(2);
     return &to;
   };
@@ -147,7 +155,7 @@ bool DeviceBackend::run(uint32_t index, Values &inputs, Values &outputs,
   std::vector<route_tensor> in, out;
   std::vector<route_argument> given, wanted;
   std::string filling(call.workspace_size, 0x5a);
-  call.workspace = room.copy(filling.data(), filling.size());
+  call.workspace = room.copy(filling.data(), filling.size(), /*rubbish=*/true);
   const uint64_t numInputs = desc.entries[index].num_inputs;
   if (!call.workspace || !move(room, index, 0, inputs, in, given) ||
       !move(room, index, numInputs, outputs, out, wanted) ||

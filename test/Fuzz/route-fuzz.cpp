@@ -2,15 +2,16 @@
 //
 //   route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] [--cases N]
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
-//              [--keep-going] [--plant] [--cuda]
-//   route-fuzz --spec FILE [--whole] [--cpu LEVEL] [--cuda]
+//              [--keep-going] [--plant] [--cuda] [--disable-pass NAME]
+//   route-fuzz --spec FILE [--spec FILE]... [--whole] [--cpu LEVEL] [--cuda]
+//              [--disable-pass NAME]
 //
 // Each case has a seed of its own; `--seed N --cases 1` runs it again. A case
 // that fails is made smaller and printed. Exit code 1 where one failed.
-// `--spec` runs one spec, for tests of what once broke; `--whole` gives it
-// whole numbers, where its sums are not to depend on their order.
+// `--spec` runs given specs, for tests of what once broke; `--whole` gives them
+// whole numbers, where sums are not to depend on their order.
 // `--plant` adds a back end that is wrong, to see it found; `--cuda` one for
-// the machine's GPU.
+// the machine's GPU, from whose code `--disable-pass` leaves out a pass.
 #include "Case.h"
 #include "route/Target/CPU.h"
 
@@ -29,7 +30,8 @@ using namespace route::fuzz;
 namespace {
 
 struct Settings {
-  std::string kind, cpu, spec,
+  std::vector<std::string> specs;
+  std::string kind, cpu, disabled,
       folder = "/tmp/route-fuzz." + std::to_string(getpid());
   uint64_t seed = 1;
   uint64_t cases = UINT64_MAX;
@@ -71,24 +73,38 @@ std::string headline(const std::string &details) {
   return details.substr(at, details.find('\n', at) - at);
 }
 
-/// Runs one spec for every level.
+CaseOptions optionsOf(const Settings &settings, uint64_t seed,
+                      const std::string &cpu) {
+  CaseOptions options;
+  options.folder = settings.folder;
+  options.seed = seed;
+  options.cpu = cpu;
+  options.plant = settings.plant;
+  options.cuda = settings.cuda;
+  options.disabled = settings.disabled;
+  return options;
+}
+
+/// Runs each given spec for every level.
 int runGiven(const Settings &settings) {
-  std::ifstream file(settings.spec);
-  std::stringstream text;
-  text << file.rdbuf();
-  Spec spec{text.str(), settings.whole, {}};
   int failures = 0;
-  for (const std::string &cpu : levels(settings.cpu)) {
-    CaseOptions options;
-    options.folder = settings.folder;
-    options.seed = settings.seed;
-    options.cpu = cpu;
-    options.cuda = settings.cuda;
-    Report report = runCase(spec, options);
-    printf("%s: %s\n%s\n", cpu.c_str(), nameOf(report.verdict),
-           report.details.c_str());
-    failures += report.verdict != Verdict::Agrees;
+  unsigned onDevice = 0;
+  for (const std::string &path : settings.specs) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    Spec spec{text.str(), settings.whole, {}};
+    for (const std::string &cpu : levels(settings.cpu)) {
+      Report report = runCase(spec, optionsOf(settings, settings.seed, cpu));
+      printf("%s, %s: %s\n%s\n", path.c_str(), cpu.c_str(),
+             nameOf(report.verdict), report.details.c_str());
+      fflush(stdout);
+      failures += report.verdict != Verdict::Agrees;
+      onDevice += report.onDevice;
+    }
   }
+  if (settings.cuda)
+    printf("%u calls on the GPU\n", onDevice);
   return failures != 0;
 }
 
@@ -97,9 +113,9 @@ int usage() {
       stderr,
       "usage: route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] "
       "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
-      "[--print] [--keep-going] [--plant] [--cuda]\n"
-      "       route-fuzz --spec FILE [--whole] [--cpu LEVEL] "
-      "[--cuda]\n");
+      "[--print] [--keep-going] [--plant] [--cuda] [--disable-pass NAME]\n"
+      "       route-fuzz --spec FILE [--spec FILE]... [--whole] [--cpu LEVEL] "
+      "[--cuda] [--disable-pass NAME]\n");
   return 2;
 }
 
@@ -135,7 +151,7 @@ int main(int argc, char **argv) {
     if (flag == "--kind")
       settings.kind = value;
     else if (flag == "--spec")
-      settings.spec = value;
+      settings.specs.push_back(value);
     else if (flag == "--seed")
       settings.seed = strtoull(value.c_str(), nullptr, 10);
     else if (flag == "--cases")
@@ -144,6 +160,8 @@ int main(int argc, char **argv) {
       settings.seconds = static_cast<unsigned>(atoi(value.c_str()));
     else if (flag == "--cpu")
       settings.cpu = value;
+    else if (flag == "--disable-pass")
+      settings.disabled = value;
     else if (flag == "--folder")
       settings.folder = value;
     else
@@ -151,7 +169,7 @@ int main(int argc, char **argv) {
   }
   if (system(("mkdir -p '" + settings.folder + "'").c_str()) != 0)
     return 2;
-  if (!settings.spec.empty()) {
+  if (!settings.specs.empty()) {
     int code = runGiven(settings);
     return system(("rm -rf '" + settings.folder + "'").c_str()) ? 2 : code;
   }
@@ -168,12 +186,7 @@ int main(int argc, char **argv) {
     uint64_t seed = settings.seed + done;
     Choices choices(seed);
     Spec spec = makeSpec(settings.kind, choices);
-    CaseOptions options;
-    options.folder = settings.folder;
-    options.seed = seed;
-    options.plant = settings.plant;
-    options.cuda = settings.cuda;
-    options.cpu = cpus[seed % cpus.size()];
+    CaseOptions options = optionsOf(settings, seed, cpus[seed % cpus.size()]);
     if (settings.print)
       printf("--- seed %llu\n%s", static_cast<unsigned long long>(seed),
              spec.text.c_str());

@@ -1,4 +1,7 @@
-"""Compiles the routers that routers.py checks: make_routers.py ROUTEC FOLDER. Needs no GPU."""
+"""Compiles the routers that routers.py checks: make_routers.py ROUTEC FOLDER. Needs no GPU.
+
+make_routers.py FOLDER only writes their specs.
+"""
 
 import json
 import os
@@ -164,12 +167,14 @@ def write_bias(path, experts):
         file.write(struct.pack("<Q", len(header)) + header + data)
 
 
-def main(routec, folder):
+def main(folder, routec=None):
     os.makedirs(folder, exist_ok=True)
     for router in routers():
         stem = os.path.join(folder, router["name"])
         with open(stem + ".route", "w") as file:
             file.write(router.pop("text"))
+        if not routec:
+            continue
         subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", stem + ".route", "-o", stem + ".so"], check=True)
         if router["params"]:
             write_bias(stem + ".safetensors", router["experts"])
@@ -178,4 +183,4 @@ def main(routec, folder):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*reversed(sys.argv[1:]))
