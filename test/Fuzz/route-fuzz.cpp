@@ -3,7 +3,7 @@
 //   route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] [--cases N]
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
 //              [--keep-going] [--plant] [--cuda] [--disable-pass NAME]
-//   route-fuzz --spec FILE [--spec FILE]... [--whole] [--cpu LEVEL] [--cuda]
+//   route-fuzz --spec FILE... [--whole] [--cpu LEVEL] [--cuda]
 //              [--disable-pass NAME]
 //
 // Each case has a seed of its own; `--seed N --cases 1` runs it again. A case
@@ -114,7 +114,7 @@ int usage() {
       "usage: route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] "
       "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
       "[--print] [--keep-going] [--plant] [--cuda] [--disable-pass NAME]\n"
-      "       route-fuzz --spec FILE [--spec FILE]... [--whole] [--cpu LEVEL] "
+      "       route-fuzz --spec FILE... [--whole] [--cpu LEVEL] "
       "[--cuda] [--disable-pass NAME]\n");
   return 2;
 }
@@ -151,7 +151,8 @@ int main(int argc, char **argv) {
     if (flag == "--kind")
       settings.kind = value;
     else if (flag == "--spec")
-      settings.specs.push_back(value);
+      for (--i; i + 1 < argc && argv[i + 1][0] != '-'; ++i)
+        settings.specs.push_back(argv[i + 1]);
     else if (flag == "--seed")
       settings.seed = strtoull(value.c_str(), nullptr, 10);
     else if (flag == "--cases")

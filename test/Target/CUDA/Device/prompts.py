@@ -1,6 +1,7 @@
 """Entries whose texts the CPU reads before a GPU goes on, against the same library on the CPU, bit for bit.
 
-    python3 prompts.py make ROUTEC FOLDER   compiles them; needs no GPU
+    python3 prompts.py specs FOLDER         writes the specs
+    python3 prompts.py make ROUTEC FOLDER   compiles them, too; needs no GPU
     python3 prompts.py FOLDER               prompts in the host's memory, embeddings on the GPU
 
 Products are of whole numbers, whose sums are exact in any order.
@@ -43,14 +44,15 @@ route topics(request) {
 PARAMS = {"w": (64, 3), "v": (128, 16), "u": (64, 16)}
 
 
-def make(routec, folder):
+def make(folder, routec=None):
     os.makedirs(folder, exist_ok=True)
     for name, text in SPECS.items():
         path = os.path.join(folder, name + ".route")
         with open(path, "w") as file:
             file.write(text)
-        subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", path, "-o", os.path.join(folder, name + ".so")],
-                       check=True)
+        if routec:
+            subprocess.run([routec, "--target=cpu,cuda", "--cpu=v3", path, "-o", os.path.join(folder, name + ".so")],
+                           check=True)
 
 
 def check(folder):
@@ -106,7 +108,9 @@ def check(folder):
 
 if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[1] == "make":
-        make(sys.argv[2], sys.argv[3])
+        make(sys.argv[3], sys.argv[2])
+    elif len(sys.argv) == 3 and sys.argv[1] == "specs":
+        make(sys.argv[2])
     elif len(sys.argv) == 2:
         sys.exit(1 if check(sys.argv[1]) else 0)
     else:
