@@ -186,3 +186,29 @@ func.func @items(%n: index, %m: index, %x: memref<?x?xf32>, %y: memref<?xf32>) a
   } {row.items}
   return
 }
+
+// -----
+// What one scalar was before becomes another: both are read before either is written.
+// CHECK-LABEL: func.func @crosswise(
+// CHECK: %[[A:.*]] = memref.alloc() {alignment = 64 : i64} : memref<f32>
+// CHECK: %[[B:.*]] = memref.alloc() {alignment = 64 : i64} : memref<f32>
+// CHECK: scf.for
+// CHECK: launch_func @kernels::@crosswise_serial_1 {{.*}} args(%[[B]] : memref<f32>, %[[OLD:.*]] : memref<f32>)
+// CHECK: launch_func @kernels::@crosswise_0
+// CHECK: launch_func @kernels::@crosswise_serial_2 {{.*}} args(%{{.*}} : memref<?xf32>, %[[OLD]] : memref<f32>, %[[A]] : memref<f32>, %[[B]] : memref<f32>)
+func.func @crosswise(%n: index, %x: memref<?xf32>, %y: memref<?xf32>, %out: memref<2xf32>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %first = memref.load %x[%c0] : memref<?xf32>
+  %second = memref.load %x[%c1] : memref<?xf32>
+  %r:2 = scf.for %i = %c0 to %c5 step %c1 iter_args(%a = %first, %b = %second) -> (f32, f32) {
+    linalg.fill ins(%a : f32) outs(%y : memref<?xf32>)
+    %s = memref.load %y[%c0] : memref<?xf32>
+    %t = arith.addf %s, %b : f32
+    scf.yield %b, %t : f32, f32
+  }
+  memref.store %r#0, %out[%c0] : memref<2xf32>
+  memref.store %r#1, %out[%c1] : memref<2xf32>
+  return
+}

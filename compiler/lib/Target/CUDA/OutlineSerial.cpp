@@ -157,7 +157,7 @@ LogicalResult SerialOutliner::processLoop(scf::ForOp loop, Group &group,
       return refuseOnDevice(loop, "a loop with kernels ends where only the "
                                   "device knows");
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
-  SmallVector<std::pair<Value, Value>> ends;
+  SmallVector<std::pair<unsigned, Value>> slots;
   for (unsigned i = 0; i < loop.getNumResults(); ++i) {
     Type type = loop.getResult(i).getType();
     if (!isOnDevice(loop.getResult(i)))
@@ -171,16 +171,19 @@ LogicalResult SerialOutliner::processLoop(scf::ForOp loop, Group &group,
     loop.getInitsMutable()[i].set(
         arith::ConstantOp::create(b, b.getZeroAttr(type)));
     b.setInsertionPointToStart(loop.getBody());
-    BlockArgument carried = loop.getRegionIterArgs()[i];
-    carried.replaceAllUsesWith(loadSlot(b, slot));
-    ends.push_back({loop.getYieldedValues()[i], slot});
-    loop.getBody()->getTerminator()->setOperand(i, carried);
+    loop.getRegionIterArgs()[i].replaceAllUsesWith(loadSlot(b, slot));
     b.setInsertionPointAfter(loop);
     loop.getResult(i).replaceAllUsesWith(loadSlot(b, slot));
+    slots.push_back({i, slot});
   }
-  b.setInsertionPoint(loop.getBody()->getTerminator());
-  for (auto [value, slot] : ends)
-    storeSlot(b, value, slot);
+  // Only now does what a round gives have all it takes from memory: it may be
+  // what another scalar was before.
+  Operation *end = loop.getBody()->getTerminator();
+  b.setInsertionPoint(end);
+  for (auto [i, slot] : slots) {
+    storeSlot(b, end->getOperand(i), slot);
+    end->setOperand(i, loop.getRegionIterArgs()[i]);
+  }
   if (failed(groups.flush(group, guard)))
     return failure();
   return process(*loop.getBody(), guard);
