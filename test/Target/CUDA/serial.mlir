@@ -212,3 +212,21 @@ func.func @crosswise(%n: index, %x: memref<?xf32>, %y: memref<?xf32>, %out: memr
   memref.store %r#1, %out[%c1] : memref<2xf32>
   return
 }
+
+// -----
+// A loop that ends before it begins has no blocks.
+// CHECK-LABEL: func.func @rest(
+// CHECK-SAME: %[[N:.*]]: index
+// CHECK: %[[LENGTH:.*]] = arith.subi %[[N]]
+// CHECK: %[[SIGNED:.*]] = arith.ceildivsi %[[LENGTH]]
+// CHECK: %[[ROUNDS:.*]] = arith.maxsi %[[SIGNED]]
+// CHECK: %[[GRID:.*]] = arith.ceildivui %[[ROUNDS]]
+// CHECK: launch_func @kernels::@rest_serial_0 blocks in (%[[GRID]]
+func.func @rest(%n: index, %x: memref<?xf32>) attributes {route.entry = "route"} {
+  %c1 = arith.constant 1 : index
+  %z = arith.constant 0.0 : f32
+  scf.for %i = %c1 to %n step %c1 {
+    memref.store %z, %x[%i] : memref<?xf32>
+  }
+  return
+}

@@ -154,9 +154,12 @@ private:
                      step = moveOut(parallel.getStep(), group.front());
     if (failed(from) || failed(to) || failed(step))
       return arith::ConstantIndexOp::create(b, kBlocksForAny);
-    return gridFor(b, kernel,
-                   arith::CeilDivSIOp::create(
-                       b, arith::SubIOp::create(b, *to, *from), *step));
+    Value rounds = arith::CeilDivSIOp::create(
+        b, arith::SubIOp::create(b, *to, *from), *step);
+    // None where the loop ends before it begins.
+    rounds =
+        arith::MaxSIOp::create(b, rounds, arith::ConstantIndexOp::create(b, 0));
+    return gridFor(b, kernel, rounds);
   }
 
   func::FuncOp entry;
