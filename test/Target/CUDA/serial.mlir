@@ -170,7 +170,7 @@ func.func @items(%n: index, %m: index, %x: memref<?x?xf32>, %y: memref<?xf32>) a
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %zero = arith.constant 0.0 : f32
-  %row = memref.alloc(%m) {row.scratch} : memref<?xf32>
+  %row = memref.alloc(%m) : memref<?xf32>
   scf.for %i = %c0 to %n step %c1 {
     scf.for %j = %c0 to %m step %c1 {
       %v = memref.load %x[%i, %j] : memref<?x?xf32>

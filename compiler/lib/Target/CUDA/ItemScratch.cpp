@@ -6,7 +6,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
-#include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Notice.h"
 
 using namespace mlir;
@@ -34,18 +33,40 @@ static Value gridOf(scf::ForOp loop) {
           block));
 }
 
+/// Whether an operation reads, writes or views the part of a buffer that is an
+/// item's.
+static bool isAt(Operation *op, Value item) {
+  if (auto load = dyn_cast<memref::LoadOp>(op))
+    return llvm::is_contained(load.getIndices(), item);
+  if (auto store = dyn_cast<memref::StoreOp>(op))
+    return llvm::is_contained(store.getIndices(), item);
+  auto view = dyn_cast<memref::SubViewOp>(op);
+  return view && llvm::is_contained(view.getOffsets(), item);
+}
+
+/// Whether only the loop uses the buffer, and has no part of it for each item:
+/// what a round writes there no other reads.
+static bool isScratch(Value buffer, scf::ForOp loop) {
+  return llvm::all_of(buffer.getUsers(), [&](Operation *user) {
+    bool isView = isa<ViewLikeOpInterface>(user);
+    return (isView || loop->isProperAncestor(user)) &&
+           !isAt(user, loop.getInductionVar()) &&
+           (!isView || isScratch(user->getResult(0), loop));
+  });
+}
+
 FailureOr<ItemScratch> ItemScratch::takeFrom(scf::ForOp loop,
                                              llvm::SetVector<Value> &captured) {
   ItemScratch scratch;
   scratch.grid = gridOf(loop);
-  llvm::MapVector<Operation *, SmallVector<Value>> found;
+  llvm::MapVector<memref::AllocOp, SmallVector<Value>> found;
   for (Value v : captured)
     if (isa<MemRefType>(v.getType()))
-      if (Operation *made = bufferOf(v).getDefiningOp();
-          made && made->hasAttr(row::kScratchAttr))
+      if (auto made = bufferOf(v).getDefiningOp<memref::AllocOp>();
+          made && isScratch(made, loop))
         found[made].push_back(v);
   for (auto &[made, views] : found)
-    if (failed(scratch.add(loop, cast<memref::AllocOp>(made), views, captured)))
+    if (failed(scratch.add(loop, made, views, captured)))
       return failure();
   return scratch;
 }

@@ -18,9 +18,9 @@ public:
   /// Threads of a block.
   static constexpr int32_t kBlock = 32;
 
-  /// Takes scratch buffers out of what the kernel of `loop` captures, and puts
-  /// in memory for all its threads; an error where the host cannot know how
-  /// much.
+  /// Takes buffers that `loop` alone uses out of what its kernel captures, and
+  /// puts in memory for all its threads; an error where the host cannot know
+  /// how much.
   static mlir::FailureOr<ItemScratch>
   takeFrom(mlir::scf::ForOp loop, llvm::SetVector<mlir::Value> &captured);
 

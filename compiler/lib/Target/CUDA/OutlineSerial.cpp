@@ -83,7 +83,6 @@ void SerialOutliner::moveStackToMemory() {
     ImplicitLocOpBuilder b(op.getLoc(), op);
     auto made = memref::AllocOp::create(b, op.getType(), op.getDynamicSizes(),
                                         b.getI64IntegerAttr(64));
-    made->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     op.replaceAllUsesWith(made.getResult());
     op.erase();
   }

@@ -385,15 +385,6 @@ LogicalResult DistributePass::lower(ProgramOp program, bool inPlace) {
 
 } // namespace
 
-/// Whether only the loop uses the buffer.
-static bool isScratch(Value buffer, Operation *loop) {
-  return llvm::all_of(buffer.getUsers(), [&](Operation *user) {
-    return loop->isProperAncestor(user) ||
-           (isa<ViewLikeOpInterface>(user) &&
-            isScratch(user->getResult(0), loop));
-  });
-}
-
 LogicalResult distributeInPlace(ProgramOp program) {
   bool alone = program.getAccumulators().empty();
   Block *block = program->getBlock();
@@ -414,14 +405,8 @@ LogicalResult distributeInPlace(ProgramOp program) {
   loop->walk([&](memref::PrefetchOp op) { hints.push_back(op); });
   for (memref::PrefetchOp op : hints)
     op.erase();
-  if (!alone)
-    return success();
-  loop->setAttr(kItemsAttr, UnitAttr::get(loop->getContext()));
-  for (Operation *op = loop->getPrevNode(); op && !before.contains(op);
-       op = op->getPrevNode())
-    if (isa<memref::AllocOp, memref::AllocaOp>(op) &&
-        isScratch(op->getResult(0), loop))
-      op->setAttr(kScratchAttr, UnitAttr::get(loop->getContext()));
+  if (alone)
+    loop->setAttr(kItemsAttr, UnitAttr::get(loop->getContext()));
   return success();
 }
 

@@ -16,12 +16,9 @@ namespace route::row {
 class ProgramOp;
 
 /// On a loop, a mark: it goes through the items of a row program, which may all
-/// run at the same time.
+/// run at the same time if each has buffers of its own in place of those that
+/// the loop alone uses.
 inline constexpr llvm::StringLiteral kItemsAttr = "row.items";
-
-/// On a buffer in front of such a loop, a mark: what a round writes to it no
-/// other reads, so that rounds at the same time need one each.
-inline constexpr llvm::StringLiteral kScratchAttr = "row.scratch";
 
 /// Lowers a program to a loop over its items, one at a time, where it stands.
 mlir::LogicalResult distributeInPlace(ProgramOp program);
