@@ -230,3 +230,57 @@ func.func @rest(%n: index, %x: memref<?xf32>) attributes {route.entry = "route"}
   }
   return
 }
+
+// -----
+// Destinations of buffers of different sizes: a thread for each of the larger's.
+// CHECK-LABEL: func.func @both(
+// CHECK: arith.subi %c8{{(_[0-9]+)?}},
+// CHECK: launch_func @kernels::@both_serial_0
+// CHECK: gpu.func @both_serial_0
+// CHECK: arith.subi %c8{{(_[0-9]+)?}},
+// CHECK: arith.cmpi eq
+func.func @both(%t: index, %p: memref<?xi32>, %a: memref<4xf32>, %b: memref<8xf32>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %one = arith.constant 1.0 : f32
+  scf.for %i = %c0 to %t step %c1 {
+    %o = memref.load %p[%i] : memref<?xi32>
+    %w = arith.index_cast %o : i32 to index
+    %in = arith.cmpi ult, %w, %c4 : index
+    scf.if %in {
+      %s = memref.load %a[%w] : memref<4xf32>
+      %n = arith.addf %s, %one : f32
+      memref.store %n, %a[%w] : memref<4xf32>
+    }
+    %s2 = memref.load %b[%w] : memref<8xf32>
+    %n2 = arith.addf %s2, %one : f32
+    memref.store %n2, %b[%w] : memref<8xf32>
+  }
+  return
+}
+
+// -----
+// An index of a view tells no element where each round has a view that starts elsewhere: one thread. It does where the view is
+// of one row.
+// CHECK-LABEL: func.func @views(
+// CHECK: launch_func @kernels::@views_serial_0 {{.*}} threads in (%c1{{(_[0-9]+)?}},
+// CHECK: launch_func @kernels::@views_serial_1 {{.*}} threads in (%c128
+func.func @views(%n: index, %x: memref<?xf32>, %y: memref<?xf32>, %z: memref<4x?xf32>, %row: memref<?xindex>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = arith.subi %n, %c1 : index
+  scf.for %i = %c0 to %n step %c1 {
+    %off = arith.subi %m, %i : index
+    %v = memref.subview %y[%off] [%n] [1] : memref<?xf32> to memref<?xf32, strided<[1], offset: ?>>
+    %a = memref.load %x[%i] : memref<?xf32>
+    memref.store %a, %v[%i] : memref<?xf32, strided<[1], offset: ?>>
+  }
+  scf.for %i = %c0 to %n step %c1 {
+    %r = memref.load %row[%i] : memref<?xindex>
+    %v = memref.subview %z[%r, 0] [1, %n] [1, 1] : memref<4x?xf32> to memref<?xf32, strided<[1], offset: ?>>
+    %a = memref.load %x[%i] : memref<?xf32>
+    memref.store %a, %v[%i] : memref<?xf32, strided<[1], offset: ?>>
+  }
+  return
+}

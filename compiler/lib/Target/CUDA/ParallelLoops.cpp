@@ -17,6 +17,11 @@ Value route::bufferOf(Value view) {
   return view;
 }
 
+static bool isOutside(Value value, Operation *op) {
+  return !op->isProperAncestor(value.getParentBlock()->getParentOp()) &&
+         value.getParentBlock()->getParentOp() != op;
+}
+
 namespace {
 /// A dimension of a buffer, or of a view of one.
 using Dim = std::pair<Value, unsigned>;
@@ -73,8 +78,11 @@ public:
     return result;
   }
 
-  /// The dimension of a written buffer that `owner` is an index of.
-  Dim dimOf(Value owner) { return common(written.front()).lookup(owner); }
+  /// Of each written buffer the dimension that `owner` is an index of.
+  SmallVector<Dim> dimsOf(Value owner) {
+    return llvm::map_to_vector(
+        written, [&](Value buffer) { return common(buffer).lookup(owner); });
+  }
 
   bool writes(Value buffer) { return written.contains(buffer); }
 
@@ -88,10 +96,12 @@ private:
       return false; // a buffer that a loop carries
     }
     Access access{op, view, writes, {}};
-    for (auto [d, index] : llvm::enumerate(indices))
-      access.indices.push_back({index, {view, d}});
+    if (isFixed(view))
+      for (auto [d, index] : llvm::enumerate(indices))
+        access.indices.push_back({index, {view, d}});
     // Element 0 of a view that starts at an index.
-    if (auto slice = view.getDefiningOp<memref::SubViewOp>())
+    if (auto slice = view.getDefiningOp<memref::SubViewOp>();
+        slice && isFixed(slice.getSource()))
       for (auto [d, offset] : llvm::enumerate(slice.getMixedOffsets()))
         if (auto index = dyn_cast<Value>(offset);
             index && slice.getStaticSizes()[d] == 1)
@@ -100,6 +110,31 @@ private:
     if (writes)
       written.insert(buffer);
     return true;
+  }
+
+  /// Whether an index of the view means the same in all rounds: the view starts
+  /// at the same place, but along dimensions of which it has one element.
+  bool isFixed(Value view) {
+    if (isOutside(view, loop))
+      return true;
+    Operation *made = view.getDefiningOp();
+    if (auto slice = dyn_cast_or_null<memref::SubViewOp>(made)) {
+      auto same = [&](OpFoldResult place) {
+        auto value = dyn_cast<Value>(place);
+        return !value || isOutside(value, loop) ||
+               value.getDefiningOp<arith::ConstantOp>();
+      };
+      for (auto [offset, size, stride] :
+           llvm::zip_equal(slice.getMixedOffsets(), slice.getStaticSizes(),
+                           slice.getMixedStrides()))
+        if (size != 1 && !(same(offset) && same(stride)))
+          return false;
+      return isFixed(slice.getSource());
+    }
+    if (isa_and_nonnull<memref::CastOp, memref::ExpandShapeOp,
+                        memref::CollapseShapeOp>(made))
+      return isFixed(cast<ViewLikeOpInterface>(made).getViewSource());
+    return false;
   }
 
   /// Values that all accesses to the buffer have as the same index.
@@ -166,11 +201,6 @@ static scf::ForOp loopOf(Value value) {
   return loop && loop.getInductionVar() == value ? loop : scf::ForOp();
 }
 
-static bool isOutside(Value value, Operation *op) {
-  return !op->isProperAncestor(value.getParentBlock()->getParentOp()) &&
-         value.getParentBlock()->getParentOp() != op;
-}
-
 /// Makes `inner`, whose rounds touch elements of their own in all rounds of
 /// `loop`, the outer loop.
 static scf::ForOp hoist(scf::ForOp loop, scf::ForOp inner) {
@@ -192,14 +222,19 @@ static scf::ForOp hoist(scf::ForOp loop, scf::ForOp inner) {
   return outer;
 }
 
-/// Makes a loop over all destinations of dimension `dim`, which does what
+/// Makes a loop over all destinations of dimensions `dims`, which does what
 /// `loop` does where `owner` is its destination.
-static scf::ForOp perDestination(scf::ForOp loop, Value owner, Dim dim) {
+static scf::ForOp perDestination(scf::ForOp loop, Value owner,
+                                 ArrayRef<Dim> dims) {
   OpBuilder b(loop);
   Location loc = loop.getLoc();
   Value zero = arith::ConstantIndexOp::create(b, loc, 0),
-        one = arith::ConstantIndexOp::create(b, loc, 1),
-        count = b.createOrFold<memref::DimOp>(loc, dim.first, dim.second);
+        one = arith::ConstantIndexOp::create(b, loc, 1), count;
+  // Where buffers differ, the largest has a place for each destination.
+  for (auto [buffer, d] : dims) {
+    Value size = b.createOrFold<memref::DimOp>(loc, buffer, d);
+    count = count ? b.createOrFold<arith::MaxUIOp>(loc, count, size) : size;
+  }
   auto outer = scf::ForOp::create(b, loc, zero, count, one);
   loop->moveBefore(outer.getBody()->getTerminator());
   Operation *made = owner.getDefiningOp();
@@ -253,11 +288,15 @@ scf::ForOp route::makeParallel(scf::ForOp loop) {
   }
   // Destinations are counted by the caller, columns are few or many.
   if (destination && most < 64) {
-    Dim dim = rounds.dimOf(destination);
-    // The dimension must be there in front of the loop.
-    if (isOutside(dim.first, loop) &&
-        cast<MemRefType>(dim.first.getType()).getDimSize(dim.second) != 1)
-      return perDestination(loop, destination, dim);
+    SmallVector<Dim> dims = rounds.dimsOf(destination);
+    // The dimensions must be there in front of the loop.
+    if (llvm::all_of(dims,
+                     [&](Dim dim) { return isOutside(dim.first, loop); }) &&
+        llvm::any_of(dims, [](Dim dim) {
+          return cast<MemRefType>(dim.first.getType()).getDimSize(dim.second) !=
+                 1;
+        }))
+      return perDestination(loop, destination, dims);
   }
   if (best && most > 1)
     return hoist(loop, best);
