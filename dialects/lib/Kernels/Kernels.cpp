@@ -152,6 +152,7 @@ Value route::gridFor(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel,
 
 void route::forEachThread(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel,
                           Value count, llvm::function_ref<void(Value)> body) {
+  kernel->setAttr(kAnyGridAttr, b.getUnitAttr());
   Value block =
       arith::ConstantIndexOp::create(b, kernel.getKnownBlockSize()->front());
   auto mul = [&](Value x, Value y) -> Value {

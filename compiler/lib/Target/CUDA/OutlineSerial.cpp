@@ -13,6 +13,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
+#include "route/Kernels/Kernels.h"
 #include "route/Notice.h"
 #include "route/Target/CUDA/Passes.h"
 
@@ -122,8 +123,13 @@ LogicalResult SerialOutliner::process(Block &block, Value guard) {
 
 LogicalResult SerialOutliner::processLaunch(gpu::LaunchFuncOp launch,
                                             Group &group, Value guard) {
-  // Whose threads share out the work, however many there are.
   if (isOnDevice(launch.getGridSizeX())) {
+    auto module = launch->getParentOfType<ModuleOp>();
+    Operation *kernel =
+        findKernelModule(module).lookupSymbol(launch.getKernelName());
+    if (!kernel->hasAttr(kAnyGridAttr))
+      return refuseOnDevice(launch, "how many blocks a kernel needs only the "
+                                    "device knows");
     ImplicitLocOpBuilder b(launch.getLoc(), launch);
     launch.getGridSizeXMutable().assign(
         arith::ConstantIndexOp::create(b, kBlocksForAny));

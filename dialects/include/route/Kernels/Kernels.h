@@ -36,6 +36,11 @@ inline constexpr llvm::StringLiteral kWaitsAttr = "route.waits";
 /// row for each item. Others are what all items share, and results.
 inline constexpr llvm::StringLiteral kItemInputsAttr = "route.item_inputs";
 
+/// On a kernel, a mark: its blocks share out the work, however many there are,
+/// as those of forEachThread do. The blocks of others are as many as there is
+/// work for.
+inline constexpr llvm::StringLiteral kAnyGridAttr = "route.any_grid";
+
 /// On a kernel's argument, a pointer: it gets a tensor map of the buffer that
 /// the launch gives. The value is the box, an array of i64, the innermost size
 /// last; boxes are 128 bytes wide and swizzled.

@@ -140,6 +140,7 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
       createKernel(getOperation(), program.getLoc(), stem + "_rows",
                    ValueRange(buffers).getTypes(), block);
   kernel->setAttr(kItemInputsAttr, b.getI64IntegerAttr(inputs));
+  kernel->setAttr(kAnyGridAttr, b.getUnitAttr());
   Block &entry = kernel.getBody().front();
   ImplicitLocOpBuilder k(program.getLoc(), entry.getTerminator());
   auto index = [](ImplicitLocOpBuilder &b, int64_t v) -> Value {
