@@ -99,3 +99,26 @@ func.func @odd(%x: memref<?x5xf32>, %i: memref<?x16xi32>, %w: memref<8x5x3xf32>,
   }
   return
 }
+
+// -----
+// Experts that are chosen anew between two products are read behind the wait.
+// CHECK-LABEL: func.func @anew
+// CHECK-LABEL: gpu.func @anew_slots_1
+// CHECK: nvvm.griddepcontrol wait
+// CHECK: memref.load %arg1
+func.func @anew(%x: memref<?x512xbf16>, %i: memref<?x2xi32>, %j: memref<?x2xi32>, %w: memref<16x512x512xbf16>, %y: memref<?x512xbf16>, %z: memref<?x512xbf16>) {
+  ragged.slot_matmul rows(%x : memref<?x512xbf16>) slots 2 idx(%i : memref<?x2xi32>)
+      weights(%w : memref<16x512x512xbf16>) outs(%y : memref<?x512xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  memref.copy %j, %i : memref<?x2xi32> to memref<?x2xi32>
+  ragged.slot_matmul rows(%y : memref<?x512xbf16>) slots 1 idx(%i : memref<?x2xi32>)
+      weights(%w : memref<16x512x512xbf16>) outs(%z : memref<?x512xbf16>) {
+  ^bb0(%a: f32):
+    %r = arith.truncf %a : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}

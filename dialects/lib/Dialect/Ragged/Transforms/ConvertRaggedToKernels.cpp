@@ -26,14 +26,15 @@ struct ConvertRaggedToKernels
             ops.push_back(op);
         });
     // Of two products of the same slots in a row, the first has waited for what
-    // chose their experts.
+    // chose their experts, which is still so.
     llvm::SmallPtrSet<Operation *, 4> early;
     SlotMatmulOp before;
     for (Operation *op : ops)
       if (auto product = dyn_cast<SlotMatmulOp>(op)) {
         if (before && before->getBlock() == op->getBlock() &&
             before.getIdx() == product.getIdx() &&
-            before.getLimit() == product.getLimit())
+            before.getLimit() == product.getLimit() &&
+            !writesBetween(before, op))
           early.insert(op);
         before = product;
       }

@@ -58,11 +58,7 @@ GatherOp gatherOf(MatmulOp op) {
       rootOf(gather.getX()) == rootOf(op.getOut()))
     return {};
   // Items and places are still what the gather would have found.
-  for (Operation *each = gather->getNextNode(); each != op;
-       each = each->getNextNode())
-    if (!isMemoryEffectFree(each) && !isa<memref::AllocOp>(each))
-      return {};
-  return gather;
+  return writesBetween(gather, op) ? GatherOp() : gather;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 
@@ -38,6 +39,13 @@ Value slotsPerItem(KernelBody &k, Value idx) {
   return ShapedType::isDynamic(known)
              ? memref::DimOp::create(k.b, idx, 1).getResult()
              : k.index(known);
+}
+
+bool writesBetween(Operation *first, Operation *last) {
+  for (Operation *op = first->getNextNode(); op != last; op = op->getNextNode())
+    if (!isMemoryEffectFree(op) && !isa<memref::AllocOp>(op))
+      return true;
+  return false;
 }
 
 bool rowsStartAt16Bytes(Value buffer) {

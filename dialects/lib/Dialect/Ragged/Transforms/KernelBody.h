@@ -182,6 +182,10 @@ int64_t slotsPerItem(mlir::Value idx);
 /// The same in the kernel.
 mlir::Value slotsPerItem(KernelBody &k, mlir::Value idx);
 
+/// Whether something between two ops of a block, not themselves, may write to
+/// memory that is there before.
+bool writesBetween(mlir::Operation *first, mlir::Operation *last);
+
 /// Whether all rows of a buffer start at multiples of 16 bytes, as buffers
 /// themselves do, and a row's elements lie side by side.
 bool rowsStartAt16Bytes(mlir::Value buffer);
