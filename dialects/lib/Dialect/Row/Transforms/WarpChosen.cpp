@@ -126,94 +126,110 @@ LogicalResult WarpEmitter::emitTally(TallyOp op) {
   return success();
 }
 
-LogicalResult WarpEmitter::emitSum(SumOp op) {
-  WarpValue &values = row(op.getValues());
-  WarpValue result = make(op.getResult().getType());
+static Value addTo(ImplicitLocOpBuilder &b, Value x, Value y) {
+  return arith::AddFOp::create(b, x, y);
+}
+
+void WarpEmitter::sumInSequence(WarpValue &values, WarpValue &result) {
   int64_t n = values.type.getShape().back();
   int64_t batches = result.type.getNumElements();
   Type number = values.type.getElementType();
-  auto add = [&](Value x, Value y) -> Value {
-    return arith::AddFOp::create(b, x, y);
-  };
-  load(values);
-  if (op.getOrder() == SumOrder::Sequential) {
-    if (batches == 1 && n <= kUnrolled) {
-      Value sum = constant(number, 0);
-      for (int64_t i = 0; i < n; ++i)
-        sum = add(sum, broadcast(values, i));
-      result.own.push_back(sum);
-      define(op.getResult(), result);
-      return success();
-    }
-    share(values);
-    for (int64_t r = 0; r < (result.uniform ? 1 : registersOf(batches)); ++r) {
-      Values place =
-          delinearize(result.uniform ? index(0) : element(batches, r),
-                      result.type.getShape());
-      auto loop = scf::ForOp::create(b, index(0), index(n), index(1),
-                                     constant(number, 0));
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(loop.getBody());
-      place.push_back(loop.getInductionVar());
-      scf::YieldOp::create(b,
-                           add(loop.getRegionIterArgs()[0], at(values, place)));
-      result.own.push_back(loop.getResult(0));
-    }
-    define(op.getResult(), result);
-    return success();
+  if (batches == 1 && n <= kUnrolled) {
+    Value sum = constant(number, 0);
+    for (int64_t i = 0; i < n; ++i)
+      sum = addTo(b, sum, broadcast(values, i));
+    result.own.push_back(sum);
+    return;
   }
+  share(values);
+  for (int64_t r = 0; r < (result.uniform ? 1 : registersOf(batches)); ++r) {
+    Values place = delinearize(result.uniform ? index(0) : element(batches, r),
+                               result.type.getShape());
+    auto loop = scf::ForOp::create(b, index(0), index(n), index(1),
+                                   constant(number, 0));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    place.push_back(loop.getInductionVar());
+    scf::YieldOp::create(
+        b, addTo(b, loop.getRegionIterArgs()[0], at(values, place)));
+    result.own.push_back(loop.getResult(0));
+  }
+}
 
-  // Lane j holds partial j: its own elements, where rows start at lane 0.
+/// Of a row the lane's partial, with all others': lane j holds partial j. `own`
+/// gives the lane's element of each register.
+Value WarpEmitter::sumOfLane(const WarpValue &values,
+                             llvm::function_ref<Value(int64_t)> own) {
+  int64_t n = values.type.getShape().back();
+  Type number = values.type.getElementType();
+  Value partial;
+  for (int64_t m = 0; m < registersOf(n); ++m) {
+    Value x = own(m);
+    bool everyLane = (m + 1) * lanes <= n;
+    if (!partial) {
+      partial = everyLane ? x
+                          : arith::SelectOp::create(b, owns(n, m), x,
+                                                    constant(number, 0))
+                                .getResult();
+      continue;
+    }
+    Value sum = addTo(b, partial, x);
+    partial =
+        everyLane
+            ? sum
+            : arith::SelectOp::create(b, owns(n, m), sum, partial).getResult();
+  }
+  if (!partial)
+    partial = constant(number, 0);
+  // The partials of a whole warp's other lanes would be +0.
+  if (lanes < kLanes)
+    partial = addTo(b, partial, constant(number, 0));
+  return butterfly(partial, [&](Value x, Value y) { return addTo(b, x, y); });
+}
+
+void WarpEmitter::sumInPartials(WarpValue &values, WarpValue &result) {
+  int64_t n = values.type.getShape().back();
+  int64_t batches = result.type.getNumElements();
+  // Its own elements, where rows start at lane 0.
   bool aligned = batches == 1 || n % lanes == 0;
   if (!aligned)
     share(values);
-  auto sumOf = [&](Value batch, int64_t at0) -> Value {
-    Value partial;
-    for (int64_t m = 0; m < registersOf(n); ++m) {
-      Value x;
-      if (values.uniform) {
-        x = values.own[0];
-      } else if (aligned) {
-        x = values.own[at0 + m];
-      } else {
-        Values place = delinearize(batch, result.type.getShape());
-        place.push_back(element(n, m));
-        x = at(values, place);
-      }
-      bool everyLane = (m + 1) * lanes <= n;
-      if (!partial) {
-        partial = everyLane ? x
-                            : arith::SelectOp::create(b, owns(n, m), x,
-                                                      constant(number, 0))
-                                  .getResult();
-        continue;
-      }
-      Value sum = add(partial, x);
-      partial = everyLane ? sum
-                          : arith::SelectOp::create(b, owns(n, m), sum, partial)
-                                .getResult();
-    }
-    if (!partial)
-      partial = constant(number, 0);
-    // The partials of a whole warp's other lanes would be +0.
-    if (lanes < kLanes)
-      partial = add(partial, constant(number, 0));
-    return butterfly(partial, add);
+  auto sumOf = [&](int64_t batch) {
+    Value number = index(batch);
+    return sumOfLane(values, [&](int64_t m) {
+      if (values.uniform)
+        return values.own[0];
+      if (aligned)
+        return values.own[batch * registersOf(n) + m];
+      Values place = delinearize(number, result.type.getShape());
+      place.push_back(element(n, m));
+      return at(values, place);
+    });
   };
   if (batches == 1) {
-    result.own.push_back(sumOf(index(0), 0));
-    define(op.getResult(), result);
-    return success();
+    result.own.push_back(sumOf(0));
+    return;
   }
+  Type number = values.type.getElementType();
   for (int64_t r = 0; r < registersOf(batches); ++r)
     result.own.push_back(constant(number, 0));
   for (int64_t batch = 0; batch < batches; ++batch) {
-    Value sum = sumOf(index(batch), batch * registersOf(n));
+    Value sum = sumOf(batch);
     int64_t r = batch / lanes;
     Value mine = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
                                        element(batches, r), index(batch));
     result.own[r] = arith::SelectOp::create(b, mine, sum, result.own[r]);
   }
+}
+
+LogicalResult WarpEmitter::emitSum(SumOp op) {
+  WarpValue &values = row(op.getValues());
+  WarpValue result = make(op.getResult().getType());
+  load(values);
+  if (op.getOrder() == SumOrder::Sequential)
+    sumInSequence(values, result);
+  else
+    sumInPartials(values, result);
   define(op.getResult(), result);
   return success();
 }

@@ -112,6 +112,13 @@ private:
   // WarpGeneric.cpp: linalg.generic.
   mlir::LogicalResult emitGeneric(mlir::linalg::GenericOp op);
   mlir::LogicalResult emitReduction(mlir::linalg::GenericOp op);
+  mlir::FailureOr<Values> reductionArguments(mlir::linalg::GenericOp op,
+                                             ValueRange at, int64_t r,
+                                             ValueRange accumulators);
+  mlir::FailureOr<Value> reduceWhole(mlir::linalg::GenericOp op,
+                                     mlir::Operation *join);
+  mlir::FailureOr<Values> reduceInOrder(mlir::linalg::GenericOp op, int64_t r,
+                                        mlir::RankedTensorType type);
   mlir::FailureOr<Values> emitBody(mlir::linalg::GenericOp op,
                                    ValueRange arguments, ValueRange at);
 
@@ -141,6 +148,10 @@ private:
   mlir::LogicalResult emitContains(ContainsOp op);
   mlir::LogicalResult emitTally(TallyOp op);
   mlir::LogicalResult emitSum(SumOp op);
+  void sumInSequence(WarpValue &values, WarpValue &result);
+  void sumInPartials(WarpValue &values, WarpValue &result);
+  Value sumOfLane(const WarpValue &values,
+                  llvm::function_ref<Value(int64_t)> own);
   Value butterfly(Value x, llvm::function_ref<Value(Value, Value)> join);
 
   ProgramOp program;
