@@ -46,7 +46,8 @@ EntryInfo::EntryInfo(const route_module_desc &module,
     if (!slot)
       slot = &variant;
   }
-  if (cuda && cuda->num_host_ports) {
+  // A part for the CPU whose texts are constants has no port there.
+  if (cuda && (cuda->num_host_ports || cuda->host_workspace_size)) {
     hostPorts.resize(entry.num_inputs + entry.num_outputs);
     for (uint32_t port : table(cuda->host_ports, cuda->num_host_ports))
       hostPorts[port] = true;

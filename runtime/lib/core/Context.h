@@ -21,7 +21,7 @@ struct EntryInfo {
   const route_variant_desc *cpu = nullptr;
   const route_variant_desc *cuda = nullptr;
   /// By port, inputs first: those that `cuda` has in the host's memory; empty
-  /// where it has none.
+  /// where it has none and no part for the CPU.
   std::vector<bool> hostPorts;
 
   /// Whether a call on the GPU has the port in the host's memory.

@@ -128,12 +128,12 @@ void TextDescriber::entry(const route_entry_desc &entry) {
     std::string ports;
     for (uint32_t port : table(variant.host_ports, variant.num_host_ports))
       ports += (ports.empty() ? "" : ", ") + std::string(portName(entry, port));
+    std::string what =
+        variant.host_workspace_size ? "begins with a part for the CPU" : "";
     if (!ports.empty())
-      line(std::string("  ") + variant.name,
-           std::string(variant.host_workspace_size
-                           ? "begins with a part for the CPU; "
-                           : "") +
-               "in the host's memory: " + ports);
+      what += (what.empty() ? "" : "; ") + ("in the host's memory: " + ports);
+    if (!what.empty())
+      line(std::string("  ") + variant.name, what);
   }
   if (runsOnCopies(module, entry))
     line(std::string("  ") + module.device_code->architecture,

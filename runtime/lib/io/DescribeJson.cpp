@@ -162,7 +162,7 @@ void JsonDescriber::entry(const route_entry_desc &item) {
          string("device", variant.device == ROUTE_DEVICE_CUDA ? "cuda" : "cpu");
          key("features");
          json.Uint64(variant.features);
-         if (!variant.num_host_ports)
+         if (!variant.num_host_ports && !variant.host_workspace_size)
            return;
          key("begins_on_cpu");
          json.Bool(variant.host_workspace_size != nullptr);

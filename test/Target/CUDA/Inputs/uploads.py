@@ -1,5 +1,6 @@
 """Calls an entry that begins on the CPU with embeddings "on the GPU" of the driver that only writes down what it is
-asked, whose memory is the host's, and prints what the CPU's part uploads. uploads.py LIBRARY DRIVER"""
+asked, whose memory is the host's, and prints what the CPU's part uploads. uploads.py LIBRARY DRIVER [constants]: with that
+the entry's texts are constants."""
 
 import ctypes as c
 import math
@@ -64,6 +65,13 @@ def call(**inputs):
         data = c.string_at(upload.to, upload.size)
         print(upload.size, *[list(data[at : at + 4]) for at in range(0, upload.size, 64)])
 
+
+if sys.argv[3:] == ["constants"]:
+    library = route.load(sys.argv[1], tensors={"pick.w": Lent((4, 3), 12)}, cuda=True)
+    call(x=Lent((4, 4), 12))
+    c.c_void_p.in_dll(driver, "fake_captured").value = 64
+    call(x=Lent((4, 4), 12))
+    sys.exit()
 
 weights = Lent((4, 2), 12)
 library = route.load(sys.argv[1], tensors={"pick.w": weights}, cuda=True)
