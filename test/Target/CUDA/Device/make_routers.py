@@ -1,6 +1,6 @@
 """Compiles the routers that routers.py checks: make_routers.py ROUTEC FOLDER. Needs no GPU.
 
-make_routers.py FOLDER only writes their specs.
+make_routers.py FOLDER only writes their specs, without those that are slow on an emulated GPU.
 """
 
 import json
@@ -104,6 +104,20 @@ router gate(logits) {{
   return choose {k} of experts per token by s weight s / sum(s over chosen)
 }}
 """
+# More values of a row in shared memory than a block has.
+STAGES = """axis token
+pool experts[{E}] {{}}
+signal logits : {type}[token, experts]
+router gate(logits) {{
+  let s = softmax(logits over experts), t = sigmoid(logits), u = tanh(logits), v = exp(logits)
+  let a = choose {k} of experts per token by s weight s
+  let b = choose {k} of experts per token where not (experts in a) by s weight t
+  let c = choose {k} of experts per token where not (experts in b) by s weight u
+  let d = choose {k} of experts per token where not (experts in c) by s weight v
+  return choose {k} of experts per token by s
+    weight s + sum(a.weight over a) + sum(b.weight over b) + sum(c.weight over c) + sum(d.weight over d)
+}}
+"""
 # Tokens choose two experts, and an expert keeps the first of those who chose it.
 CAPACITY = """axis token
 pool experts[{E}] {{}}
@@ -134,6 +148,9 @@ def routers():
     yield make("grouped-256-8", GROUPED, 256, 8, score="sigmoid", params=True, bench=True, groups=8, open=4)
     yield make("grouped-60-4", GROUPED, 60, 4, score="sigmoid", params=True, groups=5, open=2)
     yield make("top-p-64", TOP_P, 64, 64)
+    # A warp a block, and rows in memory.
+    yield make("softmax-4096-8", SOFTMAX, 4096, 8)
+    yield make("stages-4096-4", STAGES, 4096, 4, slow=True)
     # Several items a warp.
     yield make("softmax-1-1", SOFTMAX, 1, 1)
     yield make("softmax-2-1", SOFTMAX, 2, 1)
@@ -170,6 +187,8 @@ def write_bias(path, experts):
 def main(folder, routec=None):
     os.makedirs(folder, exist_ok=True)
     for router in routers():
+        if router.get("slow") and not routec:
+            continue
         stem = os.path.join(folder, router["name"])
         with open(stem + ".route", "w") as file:
             file.write(router.pop("text"))

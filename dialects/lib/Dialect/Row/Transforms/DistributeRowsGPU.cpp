@@ -3,7 +3,6 @@
 #include "WarpEmitter.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
-#include "route/Notice.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -57,7 +56,14 @@ struct DistributeGPUPass : impl::RowDistributeGPUBase<DistributeGPUPass> {
 
 private:
   LogicalResult lower(ProgramOp program);
+  FailureOr<gpu::GPUFuncOp> makeKernel(ProgramOp program, TypeRange types,
+                                       int32_t block);
 };
+
+/// Lanes of a program's items: those whose order matters are one warp's.
+int64_t lanesOf(ProgramOp program, bool atomic) {
+  return atomic ? WarpEmitter::lanesFor(program) : WarpEmitter::kLanes;
+}
 
 /// Whether every item may run at the same time as others.
 bool isAtomic(ProgramOp program) {
@@ -88,61 +94,24 @@ Value findDestination(ProgramOp program, Value result) {
   return nullptr;
 }
 
-LogicalResult DistributeGPUPass::lower(ProgramOp program) {
-  normalizeBody(program);
-  ImplicitLocOpBuilder b(program.getLoc(), program);
+/// The program as a kernel on buffers of these types, for blocks of so many
+/// threads; null where a block lacks shared memory for their items.
+FailureOr<gpu::GPUFuncOp> DistributeGPUPass::makeKernel(ProgramOp program,
+                                                        TypeRange types,
+                                                        int32_t block) {
+  const bool atomic = isAtomic(program);
   unsigned inputs = program.getInputs().size(),
            uniforms = program.getUniforms().size(),
            outputs = program.getOutputs().size();
-  SmallVector<Value> buffers;
-  llvm::SmallPtrSet<Value, 4> direct; // the caller's buffers
-  unsigned nextResult = 0;
-  for (auto [i, value] : llvm::enumerate(program->getOperands())) {
-    auto tensor = dyn_cast<RankedTensorType>(value.getType());
-    if (!tensor) {
-      buffers.push_back(value);
-      continue;
-    }
-    auto type = MemRefType::get(tensor.getShape(), tensor.getElementType());
-    bool accumulator = i >= inputs + uniforms + outputs;
-    Value buffer;
-    if (i < inputs + uniforms || accumulator)
-      buffer = bufferization::ToBufferOp::create(b, type, value,
-                                                 /*read_only=*/true);
-    if (i >= inputs + uniforms) {
-      Value result = program.getResult(nextResult++);
-      if (Value to = findDestination(program, result)) {
-        if (accumulator)
-          memref::CopyOp::create(b, buffer, to);
-        direct.insert(to);
-        buffers.push_back(to);
-        continue;
-      }
-      SmallVector<Value> dynamic;
-      for (int64_t d = 0; d < tensor.getRank(); ++d)
-        if (tensor.isDynamicDim(d))
-          dynamic.push_back(tensor::DimOp::create(b, value, d));
-      Value fresh =
-          memref::AllocOp::create(b, type, dynamic, b.getI64IntegerAttr(64));
-      if (accumulator)
-        memref::CopyOp::create(b, buffer, fresh);
-      buffer = fresh;
-    }
-    buffers.push_back(buffer);
-  }
-
   std::string stem = "program";
   if (auto parent = program->getParentOfType<FunctionOpInterface>())
     stem = parent.getName().str();
-  bool atomic = isAtomic(program);
-  const int32_t block = atomic ? 128 : 32;
-  gpu::GPUFuncOp kernel =
-      createKernel(getOperation(), program.getLoc(), stem + "_rows",
-                   ValueRange(buffers).getTypes(), block);
-  kernel->setAttr(kItemInputsAttr, b.getI64IntegerAttr(inputs));
-  kernel->setAttr(kAnyGridAttr, b.getUnitAttr());
+  gpu::GPUFuncOp kernel = createKernel(getOperation(), program.getLoc(),
+                                       stem + "_rows", types, block);
   Block &entry = kernel.getBody().front();
   ImplicitLocOpBuilder k(program.getLoc(), entry.getTerminator());
+  kernel->setAttr(kItemInputsAttr, k.getI64IntegerAttr(inputs));
+  kernel->setAttr(kAnyGridAttr, k.getUnitAttr());
   auto index = [](ImplicitLocOpBuilder &b, int64_t v) -> Value {
     return arith::ConstantIndexOp::create(b, v);
   };
@@ -151,8 +120,7 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
   ValueRange arguments = all;
   unsigned any = outputs ? inputs + uniforms : 0;
   Value thread = gpu::ThreadIdOp::create(k, gpu::Dimension::x);
-  // Items whose order matters are one warp's.
-  const int64_t lanes = atomic ? WarpEmitter::lanesFor(program) : 32;
+  const int64_t lanes = lanesOf(program, atomic);
   const int64_t each = 32 / lanes; // items of a warp
   Value lane = arith::RemUIOp::create(k, thread, index(k, lanes));
   Value segment = arith::DivUIOp::create(k, thread, index(k, lanes));
@@ -189,18 +157,90 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
           arguments.slice(inputs + uniforms, outputs),
           arguments.drop_front(inputs + uniforms + outputs), atomic, isNew)))
     return failure();
-  const int64_t sharedBytes = emitter.sharedBytes * (block / lanes);
-  if (sharedBytes > kMaxSharedBytes)
-    return refuseOnDevice(program,
-                          "its items need " + Twine(sharedBytes) +
-                              " bytes of shared memory, and a block has " +
-                              Twine(kMaxSharedBytes));
+  if (emitter.sharedBytes * (block / lanes) > kMaxSharedBytes) {
+    kernel.erase();
+    return gpu::GPUFuncOp();
+  }
+  return kernel;
+}
 
-  Value items = memref::DimOp::create(b, buffers[any], 0);
-  Value grid =
-      atomic
-          ? Value(arith::CeilDivUIOp::create(b, items, index(b, block / lanes)))
-          : index(b, 1);
+LogicalResult DistributeGPUPass::lower(ProgramOp program) {
+  normalizeBody(program);
+  SmallVector<Type> types;
+  for (Type type : program->getOperandTypes()) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    types.push_back(tensor ? Type(MemRefType::get(tensor.getShape(),
+                                                  tensor.getElementType()))
+                           : type);
+  }
+  // A warp alone has room for larger items than four have. Those that do not
+  // fit there either go through memory.
+  const bool atomic = isAtomic(program);
+  gpu::GPUFuncOp kernel;
+  for (int32_t block : {128, 32}) {
+    if (kernel || (!atomic && block > 32))
+      continue;
+    FailureOr<gpu::GPUFuncOp> made = makeKernel(program, types, block);
+    if (failed(made))
+      return failure();
+    kernel = *made;
+  }
+  if (!kernel)
+    return distributeInPlace(program);
+
+  ImplicitLocOpBuilder b(program.getLoc(), program);
+  unsigned inputs = program.getInputs().size(),
+           uniforms = program.getUniforms().size(),
+           outputs = program.getOutputs().size();
+  SmallVector<Value> buffers;
+  llvm::SmallPtrSet<Value, 4> direct; // the caller's buffers
+  unsigned nextResult = 0;
+  for (auto [i, value] : llvm::enumerate(program->getOperands())) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor) {
+      buffers.push_back(value);
+      continue;
+    }
+    auto type = cast<MemRefType>(types[i]);
+    bool accumulator = i >= inputs + uniforms + outputs;
+    Value buffer;
+    if (i < inputs + uniforms || accumulator)
+      buffer = bufferization::ToBufferOp::create(b, type, value,
+                                                 /*read_only=*/true);
+    if (i >= inputs + uniforms) {
+      Value result = program.getResult(nextResult++);
+      if (Value to = findDestination(program, result)) {
+        if (to.getType() != type)
+          to = memref::CastOp::create(b, type, to);
+        if (accumulator)
+          memref::CopyOp::create(b, buffer, to);
+        direct.insert(to);
+        buffers.push_back(to);
+        continue;
+      }
+      SmallVector<Value> dynamic;
+      for (int64_t d = 0; d < tensor.getRank(); ++d)
+        if (tensor.isDynamicDim(d))
+          dynamic.push_back(tensor::DimOp::create(b, value, d));
+      Value fresh =
+          memref::AllocOp::create(b, type, dynamic, b.getI64IntegerAttr(64));
+      if (accumulator)
+        memref::CopyOp::create(b, buffer, fresh);
+      buffer = fresh;
+    }
+    buffers.push_back(buffer);
+  }
+
+  Value items =
+      memref::DimOp::create(b, buffers[outputs ? inputs + uniforms : 0], 0);
+  auto index = [&](int64_t v) -> Value {
+    return arith::ConstantIndexOp::create(b, v);
+  };
+  Value grid = index(1);
+  if (atomic)
+    grid = arith::CeilDivUIOp::create(
+        b, items,
+        index(kernel.getKnownBlockSize()->front() / lanesOf(program, atomic)));
   launchKernel(b, kernel, grid, buffers);
 
   SmallVector<Value> results;
