@@ -38,16 +38,14 @@ static std::string objectionTo(Operation *op) {
   // What comes from the host's part; scalars are read where they lie.
   if (isa<memref::AllocOp, memref::ViewOp, gpu::MemcpyOp>(op))
     return "";
-  if (auto load = dyn_cast<memref::LoadOp>(op))
-    if (auto view = load.getMemRef().getDefiningOp<memref::ViewOp>();
-        view && isa<BlockArgument>(view.getSource()))
-      return "";
   // Sizes and the numbers of layers, on the host.
   if (isa_and_nonnull<arith::ArithDialect>(op->getDialect()))
     return "";
-  // Code on elements, which becomes kernels of its own.
+  // Code on elements, which becomes kernels of its own; those of state that an
+  // event changes in place are in buffers.
   if (isa<tensor::ExtractOp, tensor::InsertOp, tensor::FromElementsOp,
-          scf::WhileOp, scf::ConditionOp>(op) ||
+          memref::LoadOp, memref::StoreOp, scf::WhileOp, scf::ConditionOp>(
+          op) ||
       isa_and_nonnull<math::MathDialect>(op->getDialect()))
     return "";
   if (isa<ragged::CountOp, ragged::OffsetsOp, ragged::PermuteOp,

@@ -3,7 +3,7 @@
     python3 copies.py LIBRARY          needs torch
     python3 copies.py LIBRARY --fake   with a torch and a driver that are none, whose kernels do nothing
 
-LIBRARY is Inputs/copies.route, compiled. Its router has kernels, and state that the events on the CPU change.
+LIBRARY is Inputs/copies.route, compiled. Its router and an event have kernels, and state that an event on the CPU changes too.
 """
 
 import ctypes as c
@@ -21,8 +21,8 @@ else:
 import route
 
 TYPES = {"account": "int64", "prefix": "int64", "worth": "float32", "limit": "int32", "tags": "int64",
-         "tags.offsets": "int32", "x": "float32", "m": "int32", "request": "int32"}
-CELLS = ("spent", "seen", "models.load")
+         "tags.offsets": "int32", "x": "float32", "m": "int32", "request": "int32", "code": "int64"}
+CELLS = ("spent", "seen", "used", "models.load")
 
 
 def tensor(values, dtype, shape, device="cuda"):
@@ -104,10 +104,12 @@ class Pair:
             self.expect(f"{what}: {name} is not on the GPU", gpu[name].device.type == "cuda")
             self.expect(f"{what}: {name}", bits(host[name]) == bits(gpu[name]))
 
+    def emit(self, name, event):
+        self.host.emit(name, event)
+        self.gpu.emit(name, lend(event))
+
     def dispatch(self, batch, request, m):
-        event = {"m": m, "request": request, **some(batch, "account prefix worth")}
-        self.host.emit("on.dispatch", event)
-        self.gpu.emit("on.dispatch", lend(event))
+        self.emit("on.dispatch", {"m": m, "request": request, **some(batch, "account prefix worth")})
 
     def compare_state(self, what):
         for cell in CELLS:
@@ -142,6 +144,8 @@ def state(pair):
             pair.dispatch(batch, request, (seed + request) % 6)
         if not FAKE:
             pair.compare(f"step {seed}", "pick", some(batch, "x"))
+            pair.emit("on.failure", {"m": seed % 5, "code": 395 + seed, "request": seed, **some(batch, "account")})
+            pair.compare(f"step {seed}, failed", "pick", some(batch, "x"))
         pair.compare(f"step {seed}", "tell", some(batch, "account prefix worth tags"))
         if seed % 5 == 0:
             pair.compare_state(f"step {seed}")
