@@ -43,7 +43,7 @@ std::atomic<int> *numSteps;
 void **capturedStream;
 FakeLaunch *launches;
 FakeMap *lastMap;
-int *numLaunches, *allocations, *contexts, *pushed, *modules, *copies;
+int *spared, *numLaunches, *allocations, *contexts, *pushed, *modules, *copies;
 
 /// Whatever the driver gave has gone back.
 void checkNothingHeld() {
@@ -90,8 +90,8 @@ int32_t gateOnDevice(const route_invocation *call) {
 const route_kernel_desc kernels[] = {
     {"small", 0, 1, 0, 0}, {"large", 65536, 0, ROUTE_KERNEL_WAITS, 0}};
 const route_device_binary refused[] = {{"cubin", 5}};
-const route_device_code_desc code = {"sm_90a", "ptx",   3, refused,
-                                     1,        kernels, 2};
+const route_device_code_desc code = {"sm_90a", "ptx", 3, refused, 1,
+                                     kernels,  2,     0, nullptr, nullptr};
 
 /// top2 with code for GPUs and a parameter of 2 x 64 numbers in 4 bits, a pair
 /// of tensors for each row.
@@ -424,6 +424,106 @@ void testBinaries() {
   own.binaries = empty;
   CHECK_STATUS(route_module_link(&f.desc, &module, &error),
                ROUTE_ERROR_DESCRIPTOR, "lacks a binary");
+}
+
+/// What lies behind the fixture's parameters.
+const void *preparedOf(const route_invocation *call) {
+  return call->params[top2_module.num_params + 1];
+}
+
+/// Doubles the first numbers of parameter 0 and launches a kernel on them.
+int timesPrepared = 0, prepareCode = 0;
+const void *prepareScratch = nullptr;
+int32_t prepareOnDevice(const route_invocation *call) {
+  ++timesPrepared;
+  prepareScratch = call->workspace;
+  const auto *weight = static_cast<const float *>(call->params[0]);
+  auto *prepared = static_cast<float *>(const_cast<void *>(preparedOf(call)));
+  for (size_t i = 0; i < 4; ++i)
+    prepared[i] = 2 * weight[i];
+  const void *first = prepared;
+  void *arguments[] = {&first};
+  call->env->launcher->launch(call->env->launcher, 1, 1, 128, arguments);
+  return prepareCode;
+}
+uint64_t bytesToPrepare(const int64_t *, int64_t) { return 64; }
+int32_t gatePrepared(const route_invocation *call) {
+  const void *prepared = preparedOf(call);
+  void *arguments[] = {&prepared};
+  call->env->launcher->launch(call->env->launcher, 0, 1, 32, arguments);
+  return 0;
+}
+
+/// What hangs on parameters alone is made once for each context.
+void testPrepared() {
+  Fixture f;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  const int without = *allocations;
+  route_context_release(f.context);
+  route_device_code_desc own = code;
+  own.prepared_size = 16;
+  own.prepare = prepareOnDevice;
+  own.prepare_workspace_size = bytesToPrepare;
+  f.desc.device_code = &own;
+  f.variants.back().fn = gatePrepared;
+  *numLaunches = 0;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+  CHECK_EQUAL(timesPrepared, 1);
+  CHECK(prepareScratch != nullptr); // and given back
+  CHECK_EQUAL(*allocations, without + 1);
+  CHECK_EQUAL(*pushed, 0);
+  CHECK_EQUAL(*numLaunches, 1);
+  CHECK(launches[0].stream == nullptr);
+  DeviceCall call;
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+  CHECK_EQUAL(timesPrepared, 1);
+  CHECK_EQUAL(launches[2].firstArgument, launches[0].firstArgument);
+  const auto *made = reinterpret_cast<const float *>(launches[2].firstArgument);
+  for (size_t i = 0; i < 4; ++i)
+    CHECK_EQUAL(made[i], 2 * top2::gateWeight()[i]);
+  // Contexts share code, and may differ in their parameters.
+  CHECK_OK(f.create(&error));
+  CHECK_EQUAL(timesPrepared, 2);
+  route_context_release(f.context);
+  f.context = nullptr;
+  checkNothingHeld();
+
+  prepareCode = 7;
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_ENTRY_FAILED,
+               "preparing the parameters failed with code 7");
+  prepareCode = 0;
+  checkNothingHeld();
+  setenv("FAKE_CUDA_FAIL", "cuLaunchKernelEx", 1);
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
+               "preparing the parameters failed on the GPU: launching a "
+               "kernel: CUDA_ERROR_LAUNCH_FAILED");
+  checkNothingHeld();
+  // The first waits for parameters, the second for what is made of them.
+  setenv("FAKE_CUDA_FAIL", "cuCtxSynchronize", 1);
+  *spared = 1;
+  CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
+               "preparing the parameters failed on the GPU: waiting for "
+               "kernels: CUDA_ERROR_LAUNCH_FAILED");
+  checkNothingHeld();
+  setenv("FAKE_CUDA_FAIL", "cuMemAlloc", 1);
+  for (int more : {0, 1}) {
+    *spared = static_cast<int>(f.desc.num_params) + more;
+    CHECK_STATUS(f.create(&error), ROUTE_ERROR_MEMORY,
+                 "no memory on the GPU for what is made of parameters, 16 "
+                 "bytes and 64 for a while");
+    checkNothingHeld();
+  }
+  unsetenv("FAKE_CUDA_FAIL");
+
+  route_module *module = nullptr;
+  own.prepared_size = 0;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "prepares 0 bytes with a function");
+  own.prepared_size = 16;
+  own.prepare = nullptr;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR, "prepares 16 bytes with no function");
 }
 
 /// Doubles what the host has of `x` into the host's workspace, uploads that and
@@ -917,6 +1017,7 @@ int main(int argc, char **argv) {
   uploads = static_cast<FakeUpload *>(find("fake_uploads"));
   numUploads = static_cast<int *>(find("fake_num_uploads"));
   capturedStream = static_cast<void **>(find("fake_captured"));
+  spared = static_cast<int *>(find("fake_spared"));
   allocations = static_cast<int *>(find("fake_allocations"));
   contexts = static_cast<int *>(find("fake_contexts"));
   pushed = static_cast<int *>(find("fake_pushed"));
@@ -925,8 +1026,8 @@ int main(int argc, char **argv) {
   steps = static_cast<FakeStep *>(find("fake_steps"));
   numSteps = static_cast<std::atomic<int> *>(find("fake_num_steps"));
   CHECK(uploads && numUploads && capturedStream && steps && numSteps);
-  CHECK(launches && lastMap && numLaunches && allocations && contexts &&
-        pushed && modules && copies);
+  CHECK(launches && lastMap && spared && numLaunches && allocations &&
+        contexts && pushed && modules && copies);
   if (check::failures)
     return finish("device");
   testCall();
@@ -938,6 +1039,7 @@ int main(int argc, char **argv) {
   testCopies();
   testCopiedValues();
   testNoKernels();
+  testPrepared();
   testContextWithout();
   testFailures();
   checkNothingHeld();

@@ -215,6 +215,9 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
     return device;
   }
 
+  if (auto prepare = module.lookupSymbol<func::FuncOp>(kPrepareName))
+    device.preparedBytes =
+        prepare->getAttrOfType<IntegerAttr>(kPreparedBytesAttr).getInt();
   // The tables are numbered with all entries there; then the others go.
   PassManager wrapping(module.getContext());
   wrapping.enableVerifier(false);

@@ -2,6 +2,7 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/MLIRContext.h"
 #include "route/Library/Library.h"
+#include "route/Library/Passes.h"
 #include "route/route_module.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
@@ -280,22 +281,14 @@ private:
   }
 
   Constant *variant(const EntrySchema &row, IsaLevel level) {
-    auto pointer = llvm::PointerType::get(context, 0);
-    Constant *fn =
-        function("entry." + row.symbol + suffix(level),
-                 llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
-                                         {pointer}, false));
+    Constant *fn = function("entry." + row.symbol + suffix(level), entryType());
     return structOf({text(("x86-64-" + stringifyIsaLevel(level)).str()), fn,
                      u64(featuresOf(level)), u32(ROUTE_DEVICE_CPU), u32(0),
                      null(), u64(0), null()});
   }
 
   Constant *deviceVariant(const EntrySchema &row, const DeviceEntry &entry) {
-    auto pointer = llvm::PointerType::get(context, 0);
-    Constant *fn =
-        function("entry." + row.symbol + ".cuda",
-                 llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
-                                         {pointer}, false));
+    Constant *fn = function("entry." + row.symbol + ".cuda", entryType());
     Constant *bytes =
         entry.hasHostPart
             ? function("bytes." + row.symbol + ".host", sizeType())
@@ -311,6 +304,12 @@ private:
       return each.symbol == row.symbol;
     });
     return entry == device.entries.end() ? nullptr : &*entry;
+  }
+
+  /// route_entry_fn
+  llvm::FunctionType *entryType() {
+    return llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
+                                   {llvm::PointerType::get(context, 0)}, false);
   }
 
   /// uint64_t bytes(const int64_t *axis_sizes, int64_t workers)
@@ -337,13 +336,17 @@ private:
                        u32(kernel.waits ? ROUTE_KERNEL_WAITS : 0),
                        u32(kernel.binary)});
     });
+    const bool prepares = device.preparedBytes != 0;
+    const std::string prepare = kPrepareName.str() + ".cuda";
     auto cubins = table(device.code.cubins, [&](const std::string &cubin) {
       return structOf({bytes(cubin, false), u64(cubin.size())});
     });
     return hidden(structOf(
         {text(kCudaArchitecture), bytes(device.code.ptx, true),
          u64(device.code.ptx.size()), cubins, u64(device.code.cubins.size()),
-         kernels, u64(device.code.kernels.size())}));
+         kernels, u64(device.code.kernels.size()), u64(device.preparedBytes),
+         prepares ? function("entry." + prepare, entryType()) : null(),
+         prepares ? function("bytes." + prepare, sizeType()) : null()}));
   }
 
   /// The workspace that suffices for every variant.

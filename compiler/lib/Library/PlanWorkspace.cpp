@@ -371,7 +371,7 @@ struct PlanWorkspace : route::impl::RoutePlanWorkspaceBase<PlanWorkspace> {
     int64_t planned = 0, shared = 0;
     for (auto entry :
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
-      if (entry->hasAttr(kEntryAttr) &&
+      if ((entry->hasAttr(kEntryAttr) || entry->hasAttr(kPreparedBytesAttr)) &&
           failed(Planner(entry).run(planned, shared)))
         return signalPassFailure();
     // Binding may take memory for a while; nothing else may.

@@ -348,7 +348,7 @@ private:
                 name = text(entry, i, kNameAttr);
       if (role == "size" || role == "now" || role == "seed" ||
           role == "param" || role == "workspace" || role == "env" ||
-          role == "changes" || role == "host")
+          role == "changes" || role == "host" || role == "prepared")
         continue;
       if (role == "known") {
         row.inputs.back().knownAxes = row.inputs.back().axes.size();

@@ -95,6 +95,12 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
         wrapSize(function, *schema);
       else if (function->hasAttr("route.pack"))
         wrapPack(function);
+      else if (function->hasAttr(kPreparedBytesAttr)) {
+        addEnvironment(function);
+        EntrySchema row;
+        row.symbol = function.getSymName().str();
+        wrapEntry(function, row, *schema);
+      }
     }
     // The tables have been read: what is left is code.
     for (Operation &op : llvm::make_early_inc_range(*getOperation().getBody()))
@@ -297,8 +303,11 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
                            pointer);
       else if (role == "output")
         data = unpack.load(outputs, ++output * sizeof(route_buffer), pointer);
-      else if (role == "param") {
-        data = unpack.load(params, 8 * schema.findParam(name), pointer);
+      else if (role == "param" || role == "prepared") {
+        // What is prepared lies behind the parameters.
+        int64_t place = role == "param" ? schema.findParam(name)
+                                        : int64_t(schema.params.size());
+        data = unpack.load(params, 8 * place, pointer);
         if (auto offset =
                 entry.getArgAttrOfType<IntegerAttr>(i, "route.offset"))
           data = LLVM::GEPOp::create(

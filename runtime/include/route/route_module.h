@@ -52,7 +52,7 @@ extern "C" {
 /* Changes with any change to a struct in this file, except that fields may be
  * added at the end of route_module_desc, route_env and route_invocation, and
  * with what a host has to know to give an input. */
-#define ROUTE_MODULE_ABI_VERSION 5u
+#define ROUTE_MODULE_ABI_VERSION 6u
 #define ROUTE_MODULE_MAGIC 0x54554f52u /* "ROUT" in a little-endian word */
 #define ROUTE_MODULE_SYMBOL "route_module_v1"
 
@@ -347,6 +347,9 @@ typedef struct route_device_binary {
   uint64_t size;
 } route_device_binary;
 
+/* Defined below. */
+struct route_invocation;
+
 /* Code for one kind of device. The runtime loads `binaries` where the device
  * takes them; else `assembly`, which has all and which the driver compiles.
  * Entries without a variant for the device run on the CPU for tensors there,
@@ -360,6 +363,15 @@ typedef struct route_device_code_desc {
   uint64_t num_binaries;            /* 0: there is assembly alone */
   const route_kernel_desc *kernels; /* by number */
   uint64_t num_kernels;
+  /* What hangs on parameters alone: `prepared_size` bytes of the device's
+   * memory, aligned to 256, which variants for the device find behind the
+   * parameters, at route_invocation.params[num_params]. `prepare` fills them
+   * before the first call, when parameters are there; it is called as a variant
+   * is, without sizes, inputs, outputs and state. 0 and null: nothing does. */
+  uint64_t prepared_size;
+  int32_t (*prepare)(const struct route_invocation *invocation);
+  uint64_t (*prepare_workspace_size)(const int64_t *axis_sizes,
+                                     int64_t workers);
 } route_device_code_desc;
 
 /* A library made to be tuned exports this beside its descriptor. `choices` is a
@@ -441,7 +453,8 @@ typedef struct route_invocation {
   const int64_t *axis_sizes;   /* by axis index; -1: not used by this entry */
   const route_buffer *inputs;  /* by input number */
   const route_buffer *outputs; /* by output number */
-  const void *const *params;   /* by parameter index, packed if it packs */
+  const void *const *params;   /* by parameter index, packed if it packs; of a
+                                  variant for a device, what is prepared last */
   void *const *state;          /* by state index; const but for `writes` */
   void *workspace;             /* workspace_size bytes, contents undefined */
   const route_env *env;
@@ -579,7 +592,7 @@ ROUTE_LAYOUT_CHECK(sizeof(route_port_desc) == 80);
 ROUTE_LAYOUT_CHECK(sizeof(route_buffer) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_kernel_desc) == 24);
 ROUTE_LAYOUT_CHECK(sizeof(route_device_binary) == 16);
-ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 56);
+ROUTE_LAYOUT_CHECK(sizeof(route_device_code_desc) == 80);
 ROUTE_LAYOUT_CHECK(sizeof(route_tensor_map_request) == 128);
 ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 32);
 ROUTE_LAYOUT_CHECK(sizeof(route_changes) == 16);

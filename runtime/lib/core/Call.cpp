@@ -6,7 +6,7 @@
 
 using namespace route;
 
-static void runInline(void *, int64_t count, int64_t, route_body_fn body,
+void route::runInline(void *, int64_t count, int64_t, route_body_fn body,
                       void *argument) {
   if (count > 0)
     body(argument, 0, count, 0);

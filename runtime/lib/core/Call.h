@@ -22,6 +22,10 @@ route_status runCall(const route_context &context, uint32_t entry,
                      const route_call &call, Arguments &arguments,
                      StateView state, route_error *error);
 
+/// A route_parallel_fn: all in the calling thread.
+void runInline(void *pool, int64_t count, int64_t grain, route_body_fn body,
+               void *argument);
+
 /// Threads of a pool, the calling one included.
 int64_t countWorkers(const route_threads *threads);
 /// The workers that a call has. Errors: ARGUMENT.

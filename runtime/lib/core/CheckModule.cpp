@@ -526,6 +526,13 @@ route_status Checker::checkDeviceCode() {
        table(code->binaries, code->num_binaries))
     if (!binary.data || !binary.size)
       return WRONG("the code for '%.100s' lacks a binary", code->architecture);
+  if (!code->prepare != (code->prepared_size == 0) ||
+      !code->prepare != !code->prepare_workspace_size ||
+      code->prepared_size > INT64_MAX)
+    return WRONG("the code for '%.100s' prepares %llu bytes with %s function",
+                 code->architecture,
+                 static_cast<unsigned long long>(code->prepared_size),
+                 code->prepare ? "a" : "no");
   CHECK(checkTable(code->kernels, code->num_kernels, "kernels"));
   for (const route_kernel_desc &kernel :
        table(code->kernels, code->num_kernels)) {

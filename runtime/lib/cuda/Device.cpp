@@ -1,6 +1,7 @@
 // A module's code and parameters on a GPU.
 // The driver's contexts, modules and memory behind route_context, and launches.
 #include "Device.h"
+#include "../core/Call.h"
 
 #include <algorithm>
 #include <climits>
@@ -178,6 +179,9 @@ route_status Device::open(const route_module_desc &module,
     return status;
   if (route_status status = made->copyParams(module, checkpoint, error))
     return status;
+  if (module.device_code->prepare)
+    if (route_status status = made->prepare(*module.device_code, error))
+      return status;
   device = std::move(made);
   return ROUTE_OK;
 }
@@ -271,6 +275,47 @@ route_status Device::copyParams(const route_module_desc &module,
   // need not wait for the one that copies.
   if (Result result = driver.CtxSynchronize())
     return failed(driver, "copying the parameters", result, error);
+  return ROUTE_OK;
+}
+
+route_status Device::prepare(const route_device_code_desc &desc,
+                             route_error *error) {
+  const uint64_t scratch = desc.prepare_workspace_size(nullptr, 1);
+  Address memory, workspace = 0;
+  Result result = driver.MemAlloc(&memory, desc.prepared_size);
+  if (!result) {
+    owned.push_back(memory);
+    parameters.back() = reinterpret_cast<const void *>(memory);
+    if (scratch)
+      result = driver.MemAlloc(&workspace, scratch);
+  }
+  if (result)
+    return fail(error, ROUTE_ERROR_MEMORY,
+                "no memory on the GPU for what is made of parameters, %llu "
+                "bytes and %llu for a while: %s",
+                static_cast<unsigned long long>(desc.prepared_size),
+                static_cast<unsigned long long>(scratch),
+                driver.nameOf(result));
+  DeviceCall call(this, nullptr);
+  const route_env env = {sizeof(route_env), runInline, nullptr, 1, 0, 0,
+                         nullptr,           &call,     nullptr};
+  const route_invocation invocation = {
+      nullptr, nullptr,
+      nullptr, parameters.data(),
+      nullptr, reinterpret_cast<void *>(workspace),
+      &env,    nullptr};
+  const int32_t code = desc.prepare(&invocation);
+  if (call.result == kSuccess)
+    call.note("waiting for kernels", driver.CtxSynchronize());
+  if (workspace)
+    driver.MemFree(workspace);
+  if (call.result != kSuccess)
+    return fail(error, ROUTE_ERROR_DEVICE,
+                "preparing the parameters failed on the GPU: %s: %s", call.step,
+                driver.nameOf(call.result));
+  if (code)
+    return fail(error, ROUTE_ERROR_ENTRY_FAILED,
+                "preparing the parameters failed with code %d", code);
   return ROUTE_OK;
 }
 

@@ -16,10 +16,10 @@ namespace route {
 
 class Device {
 public:
-  /// Loads the module's code, unless another context has it there already, and
-  /// copies its parameters, on the device of the thread's current CUDA context
-  /// or else the first. Errors: DRIVER, DEVICE,
-  /// MEMORY, TENSOR_DEVICE, those of Checkpoint::collect.
+  /// Loads the module's code, unless another context has it there already,
+  /// copies its parameters and prepares what hangs on them, on the device of
+  /// the thread's current CUDA context or else the first. Errors: DRIVER,
+  /// DEVICE, MEMORY, TENSOR_DEVICE, those of Checkpoint::collect.
   static route_status open(const route_module_desc &module,
                            Checkpoint &checkpoint,
                            std::unique_ptr<Device> &device, route_error *error);
@@ -33,7 +33,7 @@ public:
   Device &operator=(const Device &) = delete;
   ~Device();
 
-  /// Addresses in the device's memory, by parameter.
+  /// Addresses in the device's memory, by parameter; then of what is prepared.
   const void *const *params() const { return parameters.data(); }
 
   /// The GPU's number, as tensors name it.
@@ -51,6 +51,8 @@ private:
 
   route_status copyParams(const route_module_desc &module,
                           Checkpoint &checkpoint, route_error *error);
+  /// Computes what hangs on parameters alone, behind them.
+  route_status prepare(const route_device_code_desc &code, route_error *error);
 
   const cuda::Driver &driver;
   int ordinal = -1; ///< whose primary context is held; -1: none is
@@ -82,6 +84,7 @@ public:
   route_status finish(const char *entry, route_error *error);
 
 private:
+  friend class Device;
   /// Keeps what came of a step of a call in which nothing has failed.
   void note(const char *what, cuda::Result result);
   static void launchOn(route_launcher *launcher, uint32_t kernel, int64_t grid,

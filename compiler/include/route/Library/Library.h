@@ -44,7 +44,8 @@ struct DeviceLibrary {
   std::vector<ObjectFile> objects;
   DeviceCode code;
   std::vector<DeviceEntry> entries;
-  std::string choices; ///< of a tunable library, see describeChoices
+  uint64_t preparedBytes = 0; ///< made of parameters once; 0: nothing is
+  std::string choices;        ///< of a tunable library, see describeChoices
 };
 
 /// Compiles `module`, which has left convert-route-to-linalg, for GPUs. An

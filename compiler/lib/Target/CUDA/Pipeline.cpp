@@ -27,7 +27,7 @@ ArrayRef<OptionalPass> route::optionalKernelPasses() {
       {"row-fuse-consumers", true},      {"ragged-fuse-gather", true},
       {"convert-ragged-to-wgmma", true}, {"ragged-fuse-router", true},
       {"ragged-spread-gather", true},    {"ragged-fuse-order", true},
-      {"route-merge-kernels", true},
+      {"route-merge-kernels", true},     {"route-prepare-parameters", true},
   };
   return passes;
 }
@@ -70,6 +70,7 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(row::createRowFuseConsumers());
   add(row::createRowDistributeGPU());
   add(createCanonicalizerPass());
+  add(createRoutePrepareParameters());
   add(createRouteOwnDestinations());
   add(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;

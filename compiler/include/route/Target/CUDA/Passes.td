@@ -42,6 +42,24 @@ def RouteSelectDeviceEntries : Pass<"route-select-device-entries", "::mlir::Modu
   let statistics = [Statistic<"numSelected", "selected", "Entries that a GPU can run">];
 }
 
+def RoutePrepareParameters : Pass<"route-prepare-parameters", "::mlir::ModuleOp"> {
+  let summary = "computes once what hangs on parameters alone";
+  let description = [{
+    Work on elements (linalg) whose operands are parameters, constants and other
+    such work moves from the entries to one function, `.prepare`, which the
+    runtime calls when a context has its parameters; and so do tables of constants
+    that kernels take. What entries read of it lies
+    in memory of its own: each value, equal ones of several entries once, is an
+    argument of the function and of the entries with `route.role = "prepared"`,
+    `route.offset` bytes into that memory. The function's attribute
+    `route.prepared_bytes` says how much there is.
+
+    Shapes are static; what a loop picks of a parameter stays in the loop.
+  }];
+  let statistics = [Statistic<"numPrepared", "prepared", "Values computed once">];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::func::FuncDialect"];
+}
+
 def RouteOutlineKernels : Pass<"route-outline-kernels", "::mlir::ModuleOp"> {
   let summary = "turns linalg operations and copies on buffers into kernels";
   let description = [{

@@ -73,7 +73,8 @@ bool Emitter::weightsAreParameters() {
     auto role = function ? function.getArgAttrOfType<StringAttr>(
                                argument.getArgNumber(), kRoleAttr)
                          : StringAttr();
-    return role && role.getValue() == "param";
+    return role &&
+           (role.getValue() == "param" || role.getValue() == "prepared");
   });
 }
 

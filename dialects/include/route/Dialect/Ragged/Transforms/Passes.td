@@ -224,8 +224,9 @@ def RaggedGatePrecision : Pass<"ragged-gate-precision"> {
     - `tf32x3`: the same with numbers of 11 bits, in f32.
 
     High and low parts of the weights are two weights of one product, whose sums the
-    epilogue adds; those of rows come one behind the other along K. Parts are made
-    in each call. Transposed weights keep their f32.
+    epilogue adds; those of rows come one behind the other along K. Parts of
+    parameters are made once (route-prepare-parameters), others in each call.
+    Transposed weights keep their f32.
   }];
   let options = [
     Option<"precision", "precision", "std::string", "\"f32\"", "f32, bf16, split-bf16 or tf32x3">
