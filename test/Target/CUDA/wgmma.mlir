@@ -296,7 +296,9 @@ func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16> {route.ro
 // Up to 256 rows tiles of 64 have a multiprocessor for each block.
 // CHECK: %[[SMALL:.*]] = arith.cmpi ule, %{{.*}}, %c256
 // CHECK: %[[STEP:.*]] = arith.select %[[SMALL]], %c64{{.*}}, %c128
-// CHECK: arith.ceildivui %{{.*}}, %[[STEP]]
+// CHECK: %[[TILES:.*]] = arith.ceildivui %{{.*}}, %[[STEP]]
+// Blocks of two tiles of rows are a cluster.
+// CHECK: arith.ceildivui %[[TILES]], %c2{{ }}
 // CHECK: arith.muli %{{.*}}, %c32{{ }}
 // CHECK: gpu.launch_func @kernels::@long_rows_wgmma_1 {{.*}} args(%arg1 : {{.*}}, %arg0 : {{.*}}, %arg0 : {{.*}}, %[[SUMS]] : memref<?x4096xf32>)
 // CHECK: gpu.launch_func @kernels::@long_rows_wgmma_2 blocks in (%dim, {{.*}} args(%[[SUMS]] : memref<?x4096xf32>, %arg2 : memref<1x256xf32>, %arg3 : memref<?x256xf32>)
@@ -305,12 +307,22 @@ func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16> {route.ro
 // CHECK-LABEL: llvm.func @long_rows_wgmma_0
 // CHECK: scf.for unsigned %{{.*}} = %c0_i32{{[_0-9]*}} to %c112_i32{{[_0-9]*}} step %c7_i32
 // CHECK-LABEL: llvm.func @long_rows_wgmma_1
-// CHECK-NOT: nvvm.cluster
+// CHECK-SAME: route.tensor_map = array<i64: 1, 64, 64>
+// CHECK-SAME: nvvm.cluster_dim = array<i32: 2, 1, 1>
 // CHECK-SAME: route.waits
 // CHECK-NOT: setmaxregister
 // CHECK: nvvm.griddepcontrol launch_dependents
 // CHECK: arith.remui %{{.*}}, %c16_i32
-// CHECK: nvvm.cp.async.bulk.tensor
+// They meet where both have rows, up to 256 of them; each then brings half of the weights to both.
+// CHECK: %[[PAIRED:.*]] = arith.andi
+// CHECK: scf.if %[[PAIRED]] {
+// CHECK-NEXT: nvvm.cluster.arrive
+// CHECK-NEXT: nvvm.cluster.wait
+// CHECK: scf.if %[[PAIRED]] {
+// CHECK: nvvm.cp.async.bulk.tensor{{.*}} multicast_mask = %c3_i16
+// CHECK-NOT: bulk.tensor
+// CHECK: } else {
+// CHECK-COUNT-2: nvvm.cp.async.bulk.tensor
 // CHECK-COUNT-2: nvvm.prefetch tensormap
 // CHECK: nvvm.griddepcontrol wait
 // CHECK: nvvm.cp.async.bulk.tensor

@@ -251,8 +251,12 @@ private:
                                           constant(tiles.fewRows(blocks)));
     Value step = arith::SelectOp::create(b, isSmall, constant(tiles.fewStep()),
                                          constant(tiles.step()));
-    Value grid = arith::MulIOp::create(
-        b, arith::CeilDivUIOp::create(b, rows, step), constant(blocks));
+    Value tilesOfRows = arith::CeilDivUIOp::create(b, rows, step);
+    if (tiles.pairs)
+      tilesOfRows = arith::MulIOp::create(
+          b, arith::CeilDivUIOp::create(b, tilesOfRows, constant(2)),
+          constant(2));
+    Value grid = arith::MulIOp::create(b, tilesOfRows, constant(blocks));
     if (tiles.spread) {
       // The weights and the rows, which have two maps; then what is left.
       SmallVector<Value> first(operands.take_front(op.getWeights().size() + 2)),

@@ -195,8 +195,13 @@ private:
   Tile giveTile(Value t, Value parity);
   Tile readTile(Value parity);
   void producer();
-  void load(Value to, Value map, ArrayRef<Value> coordinates, Value barrier);
+  void load(Value to, Value map, ArrayRef<Value> coordinates, Value barrier,
+            Value blocks = {});
   Value unitsOf(const Tile &tile);
+  /// Columns of weights in a box of their tensor map.
+  int64_t boxColumns() {
+    return op.getTransposed() || tiles.pairs ? 64 : tiles.columns();
+  }
   void loadRows(const Tile &tile, Value inner, Value stage);
   int64_t bytesOfWeight() {
     return op.weightType().getElementTypeBitWidth() / 8;
@@ -249,6 +254,8 @@ private:
   Value leads;       ///< not 0 where this warpgroup lets the other one start
   Value lagStep;     ///< kLag
   Value share, step; ///< of a cluster's block: of K, and rows of a tile
+  Value half;        ///< of a pair's block: which of the two it is
+  Value paired;      ///< whether both blocks of the pair have a tile
 };
 } // namespace route::ragged::wgmma
 

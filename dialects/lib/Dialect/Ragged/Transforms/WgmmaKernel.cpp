@@ -63,9 +63,8 @@ void Emitter::begin(StringRef stem) {
   };
   unsigned numWeights = op.getWeights().size();
   for (unsigned w = 0; w < numWeights; ++w)
-    map(op.getTransposed()
-            ? ArrayRef<int64_t>{1, tiles.depth, 64}
-            : ArrayRef<int64_t>{1, tiles.columns(), tiles.depth});
+    map(op.getTransposed() ? ArrayRef<int64_t>{1, tiles.depth, boxColumns()}
+                           : ArrayRef<int64_t>{1, boxColumns(), tiles.depth});
   SmallVector<Type> buffers;
   if (gather) {
     buffers.append({gather.getX().getType(), gather.getPerm().getType()});
@@ -93,6 +92,9 @@ void Emitter::begin(StringRef stem) {
     kernel->setAttr(
         NVVM::NVVMDialect::getClusterDimAttrName(),
         b.getDenseI32ArrayAttr({static_cast<int32_t>(tileBlocks()), 1, 1}));
+  else if (tiles.pairs)
+    kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                    b.getDenseI32ArrayAttr({2, 1, 1}));
   else if (!tiles.spread)
     kernel->setAttr(kBlocksPerProcessorAttr, b.getI32IntegerAttr(1));
   for (auto [i, box] : maps) {
@@ -194,6 +196,9 @@ void Emitter::prologue() {
     NVVM::FenceMbarrierInitOp::create(b);
   });
   if (isShare()) {
+    // The other block of a pair may signal these barriers.
+    if (tiles.pairs)
+      when(paired, [&] { meetCluster(); });
     NVVM::BarrierOp::create(b);
     return;
   }

@@ -24,6 +24,9 @@ struct WgmmaTiles {
   bool cluster;   ///< shares have a block each, of one cluster
   bool spread;    ///< shares have a block each, anywhere; else, without either,
                   ///< they come one after the other
+  /// Of those that are spread: blocks of two tiles of rows are a cluster, and
+  /// each brings half of the weights to both.
+  bool pairs = false;
   /// Whether offsets may be a list of none: all rows are the first expert's.
   bool alsoDense = false;
 

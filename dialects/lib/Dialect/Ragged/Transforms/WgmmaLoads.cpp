@@ -14,14 +14,15 @@ Value Emitter::unitsOf(const Tile &tile) {
   return shr(add(tile.rows, num(15)), 4);
 }
 
-/// A box of a tensor map into shared memory, which counts on `barrier`.
+/// A box of a tensor map into shared memory, which counts on `barrier`; into
+/// that of some blocks of the cluster, at the same place, by a mask.
 void Emitter::load(Value to, Value map, ArrayRef<Value> coordinates,
-                   Value barrier) {
+                   Value barrier, Value blocks) {
   Value cluster = LLVM::AddrSpaceCastOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), 7), to);
   NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
       b, cluster, map, coordinates, barrier, /*im2col=*/ValueRange(),
-      /*multicast=*/Value(), /*cacheHint=*/Value(), NVVM::TMALoadMode::TILE,
+      /*multicast=*/blocks, /*cacheHint=*/Value(), NVVM::TMALoadMode::TILE,
       /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
 }
 
@@ -101,15 +102,31 @@ void Emitter::producer() {
     Value column = mul(tile.column, num(tiles.columns()));
     Value base = mul(stage, num(tiles.stageBytes()));
     for (auto [w, map] : llvm::enumerate(weights)) {
-      int64_t place = w * tiles.columns() * WgmmaTiles::kRowBytes;
-      if (!op.getTransposed()) {
-        load(at(add(base, num(place))), map, {inner, column, tile.expert},
-             fullBarrier(stage));
+      Value start = add(base, num(w * tiles.columns() * WgmmaTiles::kRowBytes));
+      // The columns of a box, from the tile's `c` on.
+      auto box = [&](Value c, Value blocks) {
+        Values coordinates{inner, add(column, c), tile.expert};
+        if (op.getTransposed())
+          std::swap(coordinates[0], coordinates[1]);
+        load(at(add(start, mul(c, num(WgmmaTiles::kRowBytes)))), map,
+             coordinates, fullBarrier(stage), blocks);
+      };
+      auto all = [&] {
+        for (int64_t c = 0; c < tiles.columns(); c += boxColumns())
+          box(num(c), Value());
+      };
+      if (!tiles.pairs) {
+        all();
         continue;
       }
-      for (int64_t c = 0; c < tiles.columns(); c += 64)
-        load(at(add(base, num(place + c * WgmmaTiles::kRowBytes))), map,
-             {add(column, num(c)), inner, tile.expert}, fullBarrier(stage));
+      auto either = scf::IfOp::create(b, paired, /*withElse=*/true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(either.thenBlock());
+      for (int64_t c = 0; c < tiles.columns(); c += 2 * boxColumns())
+        box(add(mul(half, num(boxColumns())), num(c)),
+            arith::ConstantOp::create(b, b.getI16IntegerAttr(3)));
+      b.setInsertionPointToStart(either.elseBlock());
+      all();
     }
   };
   auto expect = [&](const Tile &tile, Value stage) {

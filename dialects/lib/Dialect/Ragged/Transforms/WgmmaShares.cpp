@@ -27,6 +27,10 @@ void Emitter::joinCluster(int64_t steps) {
              b.getContext(), NVVM::GridDepActionKind::launch_dependents));
   kernel->setAttr(kWaitsAttr, b.getUnitAttr());
   int64_t across = tileBlocks() / tiles.splits;
+  if (tiles.pairs) {
+    half = mask(block, 1);
+    block = shr(block, 1);
+  }
   share = rem(block, num(tiles.splits));
   block = div(block, num(tiles.splits));
   blocks = div(blocks, num(tiles.splits));
@@ -39,6 +43,15 @@ void Emitter::joinCluster(int64_t steps) {
                 num(tiles.fewStep()), num(tiles.step()));
   Value tilesOfRows = div(add(rows, sub(step, num(1))), step);
   tileCount = mul(tilesOfRows, num(across));
+  if (!tiles.pairs)
+    return;
+  Value firstRows = shl(div(block, num(across)), 1);
+  Value column = rem(block, num(across));
+  auto tileOf = [&](Value rows) { return add(mul(rows, num(across)), column); };
+  block = tileOf(add(firstRows, half));
+  // Where blocks come in several rounds, waiting for each other costs more.
+  paired = both(isLess(add(firstRows, num(1)), tilesOfRows),
+                isAtMost(rows, num(tiles.fewRows(tileBlocks()))));
 }
 
 /// Tile t, of all rows and columns: those of the same rows are side by side.
