@@ -47,3 +47,25 @@ route.func @columns <router> (%s: !route.array<f32 [@token, @experts]>) -> !rout
   %q = route.choose <count> count(%k : !route.array<i64>) of @token per [@experts] by (%s : !route.array<f32 [@token, @experts]>) up [false] -> !route.plan<@q> as @q
   route.return %q : !route.plan<@q>
 }
+
+// But what it reads of a token may be one: a sum over its experts, and what is made with it. Work on elements alone is not.
+// CHECK-LABEL: route.func @scores
+// CHECK: %[[ROWS:.*]] = route.rows per @token {
+// CHECK-NEXT: %[[E:.*]] = route.unary <exp>
+// CHECK-NEXT: %[[SUM:.*]] = route.reduce <sum> %[[E]]
+// CHECK-NEXT: %[[S:.*]] = route.binary <div> %[[E]], %[[SUM]]
+// CHECK-NEXT: route.yield %[[S]]
+// CHECK: %[[T:.*]] = route.unary <neg>
+// CHECK: %[[P:.*]] = route.choose {{.*}} by(%[[ROWS]], %[[T]] :
+// CHECK: route.broadcast %[[ROWS]] along %[[P]]
+route.axis @r <plan> in [@experts, @token] {}
+route.func @scores <router> (%x: !route.array<f32 [@token, @experts]>) -> (!route.plan<@r>, !route.array<f32 [@r]>) {
+  %k = route.constant 2 : i64 as !route.array<i64>
+  %e = route.unary <exp> %x : !route.array<f32 [@token, @experts]>
+  %sum = route.reduce <sum> %e : !route.array<f32 [@token, @experts]> to !route.array<f32 [@token]>
+  %s = route.binary <div> %e, %sum : !route.array<f32 [@token, @experts]>, !route.array<f32 [@token]>
+  %t = route.unary <neg> %x : !route.array<f32 [@token, @experts]>
+  %p = route.choose <count> count(%k : !route.array<i64>) of @token per [@experts] by (%s, %t : !route.array<f32 [@token, @experts]>, !route.array<f32 [@token, @experts]>) up [false, false] -> !route.plan<@r> as @r
+  %w = route.broadcast %s along %p : !route.array<f32 [@token, @experts]>, !route.plan<@r> to !route.array<f32 [@r]>
+  route.return %p, %w : !route.plan<@r>, !route.array<f32 [@r]>
+}

@@ -31,13 +31,20 @@ class ItemGroups {
 public:
   ItemGroups(Block &block, FlatSymbolRefAttr item) : block(block), item(item) {}
 
-  /// Groups that contain a choice, in program order.
+  /// Groups that contain a choice, or sums that a choice among the items reads,
+  /// in program order.
   SmallVector<SetVector<Operation *>> find() {
     computeLevels();
     std::map<int, SetVector<Operation *>> groups;
     for (Operation &op : block)
       if (isa<ChooseOp>(op) && inside.contains(&op))
         addWithProducers(&op, groups[inside[&op]]);
+    for (auto choose : block.getOps<ChooseOp>())
+      if (!inside.contains(choose))
+        for (Value operand : choose->getOperands())
+          if (Operation *op = operand.getDefiningOp();
+              op && inside.contains(op) && reduces(op))
+            addWithProducers(op, groups[inside[op]]);
     for (auto &[level, group] : groups)
       addPlanColumns(level, group);
     SmallVector<SetVector<Operation *>> result;
@@ -212,6 +219,13 @@ private:
     }
   }
 
+  /// Whether a reduction is in the group that `op` and its producers make.
+  bool reduces(Operation *op) {
+    SetVector<Operation *> group;
+    addWithProducers(op, group);
+    return llvm::any_of(group, llvm::IsaPred<ReduceOp>);
+  }
+
   void addWithProducers(Operation *op, SetVector<Operation *> &group) {
     if (!group.insert(op))
       return;
@@ -291,7 +305,8 @@ struct FormRows : route::impl::RouteFormRowsBase<FormRows> {
     });
   }
 
-  /// The axes that choices in `block` are made for: the caller's items first.
+  /// The axes that choices in `block` are made for, or among whose items: the
+  /// caller's items first.
   /// Where a choice has several, the first one: the other is computed within
   /// it.
   static SmallVector<FlatSymbolRefAttr> getItemAxes(Block &block) {
@@ -301,15 +316,20 @@ struct FormRows : route::impl::RouteFormRowsBase<FormRows> {
       if (!llvm::is_contained(axes, axis))
         axes.push_back(axis);
     };
+    auto isDynamic = [&](ChooseOp choose, FlatSymbolRefAttr axis) {
+      AxisOp symbol = lookupAxis(choose, axis, tables);
+      return symbol.getKind() == AxisKind::index && !symbol.getSize();
+    };
     SmallVector<ChooseOp> fixed;
     for (auto choose : block.getOps<ChooseOp>()) {
-      if (!isRowChoice(choose, tables))
+      if (!isRowChoice(choose, tables)) {
+        if (isDynamic(choose, choose.getCandidatesAttr()))
+          add(choose.getCandidatesAttr());
         continue;
+      }
       auto per = choose.getPer().getAsRange<FlatSymbolRefAttr>();
-      auto dynamic = llvm::find_if(per, [&](FlatSymbolRefAttr axis) {
-        AxisOp symbol = lookupAxis(choose, axis, tables);
-        return symbol.getKind() == AxisKind::index && !symbol.getSize();
-      });
+      auto dynamic = llvm::find_if(
+          per, [&](FlatSymbolRefAttr axis) { return isDynamic(choose, axis); });
       if (dynamic != per.end())
         add(*dynamic);
       else if (!per.empty() &&

@@ -81,7 +81,9 @@ def RouteFormRows : Pass<"route-form-rows", "::route::FuncOp"> {
     bodies of experts, which are grouped by expert instead.
 
     Two choices of one item axis share a group unless something that stays
-    outside lies between them.
+    outside lies between them. What a choice among the items reads of each, if it
+    is made of a reduction (a softmax over an item's experts, where experts choose
+    items), is a group as well.
   }];
   let statistics = [Statistic<"numGroups", "groups", "Number of route.rows formed">];
 }
