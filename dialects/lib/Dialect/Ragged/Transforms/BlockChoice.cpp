@@ -4,7 +4,8 @@
 //   words of the last one that is chosen.
 // - Chosen are those above it and, of its equals, the first by position: they
 //   are collected in the order of their positions.
-// - They are sorted, ties by position: the best comes first.
+// - They are sorted, ties by position: the best comes first. As many as shared
+//   memory holds are merged; more are sorted in place.
 // First words of up to kCached candidates stay in shared memory; what is beyond
 // is read again from the keys. So a choice of any size needs no memory.
 #include "BlockChoice.h"
@@ -80,7 +81,7 @@ private:
   std::pair<Value, Value> compare(Value at, unsigned w = 0);
   /// What was chosen in the order of positions, to the indices; how many.
   Value collect();
-  Value ranksBefore(SortElement x, SortElement y);
+  Value ranksBefore(SortElement x, SortElement y, Value tie);
   void sort(Value size);
 
   KernelBody &k;
@@ -299,25 +300,25 @@ Value BlockChoice::collect() {
   return k.toIndex(k.add(totals[0], k.least(totals[1], need)));
 }
 
-Value BlockChoice::ranksBefore(SortElement x, SortElement y) {
+Value BlockChoice::ranksBefore(SortElement x, SortElement y, Value tie) {
   Value more = k.cmp(Predicate::ugt, x.first, y.first),
         same = k.cmp(Predicate::eq, x.first, y.first);
   Type i1 = b.getI1Type();
   std::function<Value(unsigned)> further = [&](unsigned w) -> Value {
     if (w == item.numWords())
-      return k.cmp(Predicate::ult, x.second, y.second);
+      return tie;
     Value one = item.word(w, k.toIndex(x.second)),
           other = item.word(w, k.toIndex(y.second));
     Value less = further(w + 1);
     return k.either(k.cmp(Predicate::ugt, one, other),
                     k.both(k.cmp(Predicate::eq, one, other), less));
   };
-  Value tie = item.numWords() == 1
-                  ? k.both(same, further(1))
-                  : k.branch(
-                        same, i1, [&]() -> Values { return {further(1)}; },
-                        [&]() -> Values { return {k.truth(false)}; })[0];
-  return k.either(more, tie);
+  Value rest = item.numWords() == 1
+                   ? k.both(same, further(1))
+                   : k.branch(
+                         same, i1, [&]() -> Values { return {further(1)}; },
+                         [&]() -> Values { return {k.truth(false)}; })[0];
+  return k.either(more, rest);
 }
 
 void BlockChoice::sort(Value size) {
@@ -326,7 +327,9 @@ void BlockChoice::sort(Value size) {
   auto chosen = [&](Value rank) {
     return k.load(item.indices, item.placeOf(rank));
   };
-  auto before = [&](SortElement x, SortElement y) { return ranksBefore(x, y); };
+  auto before = [&](SortElement x, SortElement y, Value tie) {
+    return ranksBefore(x, y, tie);
+  };
   Value second = k.index(kSorted);
   k.branch(
       k.cmp(Predicate::ule, size, second), {},
@@ -337,16 +340,14 @@ void BlockChoice::sort(Value size) {
           k.store(candidate, cache, k.add(i, second));
         });
         k.barrier();
-        sortInBlock(
-            k, size,
-            [&](Value i) -> SortElement {
-              return {k.load(cache, i), k.load(cache, k.add(i, second))};
-            },
-            [&](Value i, SortElement x) {
-              k.store(x.first, cache, i);
-              k.store(x.second, cache, k.add(i, second));
-            },
-            before);
+        auto load = [&](Value i) -> SortElement {
+          return {k.load(cache, i), k.load(cache, k.add(i, second))};
+        };
+        auto store = [&](Value i, SortElement x) {
+          k.store(x.first, cache, i);
+          k.store(x.second, cache, k.add(i, second));
+        };
+        mergeInBlock(k, size, kSorted, {load, store, before});
         share(k.index(0), size, [&](Value i) {
           k.store(k.load(cache, k.add(i, second)), item.indices,
                   item.placeOf(i));
@@ -354,16 +355,14 @@ void BlockChoice::sort(Value size) {
         return {};
       },
       [&]() -> Values {
-        sortInBlock(
-            k, size,
-            [&](Value i) -> SortElement {
-              Value candidate = chosen(i);
-              return {item.word(0, k.toIndex(candidate)), candidate};
-            },
-            [&](Value i, SortElement x) {
-              k.store(x.second, item.indices, item.placeOf(i));
-            },
-            before);
+        auto load = [&](Value i) -> SortElement {
+          Value candidate = chosen(i);
+          return {item.word(0, k.toIndex(candidate)), candidate};
+        };
+        auto store = [&](Value i, SortElement x) {
+          k.store(x.second, item.indices, item.placeOf(i));
+        };
+        sortInBlock(k, size, {load, store, before});
         return {};
       });
 }
