@@ -284,3 +284,36 @@ func.func @views(%n: index, %x: memref<?xf32>, %y: memref<?xf32>, %z: memref<4x?
   }
   return
 }
+
+// -----
+// Destinations that only some rounds have, as those of slots that chose nobody, have a thread each as well.
+// CHECK-LABEL: func.func @chosen(
+// CHECK: launch_func @kernels::@chosen_serial_0 {{.*}} threads in (%c128
+// CHECK: gpu.func @chosen_serial_0
+// CHECK: arith.cmpi sge
+// CHECK: scf.if
+// CHECK: arith.cmpi eq
+// CHECK: scf.if
+// CHECK: arith.addi
+// CHECK: memref.store
+func.func @chosen(%p: memref<8x24xi32>, %counts: memref<?xi64>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %c24 = arith.constant 24 : index
+  %none = arith.constant 0 : i32
+  %one = arith.constant 1 : i64
+  scf.for %e = %c0 to %c8 step %c1 {
+    scf.for %r = %c0 to %c24 step %c1 {
+      %who = memref.load %p[%e, %r] : memref<8x24xi32>
+      %some = arith.cmpi sge, %who, %none : i32
+      scf.if %some {
+        %to = arith.index_cast %who : i32 to index
+        %n = memref.load %counts[%to] : memref<?xi64>
+        %m = arith.addi %n, %one : i64
+        memref.store %m, %counts[%to] : memref<?xi64>
+      }
+    }
+  }
+  return
+}

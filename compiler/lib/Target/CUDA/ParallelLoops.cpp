@@ -283,7 +283,7 @@ scf::ForOp route::makeParallel(scf::ForOp loop) {
     Operation *made = owner.getDefiningOp();
     if (made && loop->isProperAncestor(made) && isPure(made) &&
         made->getBlock()->getTerminator()->getNumOperands() == 0 &&
-        isa<scf::ForOp>(made->getBlock()->getParentOp()))
+        isa<scf::ForOp, scf::IfOp>(made->getBlock()->getParentOp()))
       destination = owner;
   }
   // Destinations are counted by the caller, columns are few or many.
