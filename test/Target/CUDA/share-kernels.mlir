@@ -26,8 +26,8 @@
 // APART: scf.while
 // APART: arith.cmpi eq, %{{.*}}, %c0_i64
 // APART: scf.if {{.*}} -> (i32) {
-// APART: arith.addi
-// APART: } else {
+// APART-NEXT: scf.yield
+// APART-NEXT: } else {
 // APART: llvm.atomicrmw add
 func.func @dense(%x: memref<?x512xbf16>, %w: memref<1x2048x512xbf16>, %out: memref<?x2048xbf16>) {
   ragged.matmul rows(%x : memref<?x512xbf16>) weights(%w : memref<1x2048x512xbf16>) outs(%out : memref<?x2048xbf16>) {

@@ -3,36 +3,47 @@
 // RUN: route-opt %s --convert-ragged-to-wgmma=splits=1 --split-input-file 2>/dev/null | FileCheck %s --check-prefix=ONE
 // RUN: route-opt %s --convert-ragged-to-wgmma="tokens=64 few-rows=7" --split-input-file 2>/dev/null | FileCheck %s --check-prefix=OPTIONS
 
-// A gated unit: 64 columns of both weights for each of two warpgroups, maps of both weights and two of the rows.
+// A gated unit: 64 columns of both weights for each of two warpgroups, maps of both weights and two of the rows. Blocks of
+// a cluster of two have tiles that share weights or rows, and bring each half of those to both.
 // CHECK-LABEL: func.func @gated
 // How many tiles have been taken, from zero.
 // CHECK: %[[TAKEN:.*]] = memref.alloc() {{.*}} : memref<1xi32>
 // CHECK: linalg.fill ins(%c0_i32 : i32) outs(%[[TAKEN]] : memref<1xi32>)
-// CHECK: %[[FEW:.*]] = arith.cmpi ule, %{{.*}}, %c1{{ }}
+// CHECK: %[[FEW:.*]] = arith.cmpi ule, %{{.*}}, %c4{{ }}
 // CHECK: scf.if %[[FEW]] {
 // CHECK-NEXT: ragged.matmul
 // CHECK: } else {
 // Tiles at most: rows / 128 + experts, times columns / 128.
 // CHECK: arith.ceildivui %{{.*}}, %c128
 // CHECK: arith.muli
-// CHECK: gpu.launch_func @kernels::@gated_wgmma_0 blocks in (%{{.*}}) threads in (%c384{{.*}}) args(%arg2 : memref<6x200x512xbf16>, %arg3 : memref<6x200x512xbf16>, %arg0 : memref<?x512xbf16>, %arg0 : memref<?x512xbf16>, %arg1 : memref<7xi32>, %[[TAKEN]] : memref<1xi32>, %arg4 : memref<?x200xbf16>)
+// CHECK: gpu.launch_func @kernels::@gated_wgmma_0 blocks in (%{{.*}}) threads in (%c384{{.*}}) args(%arg2 : memref<16x200x512xbf16>, %arg3 : memref<16x200x512xbf16>, %arg0 : memref<?x512xbf16>, %arg0 : memref<?x512xbf16>, %arg1 : memref<17xi32>, %[[TAKEN]] : memref<1xi32>, %arg4 : memref<?x200xbf16>)
 // CHECK-LABEL: llvm.func @gated_wgmma_0
-// CHECK-SAME: %arg0: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant, route.tensor_map = array<i64: 1, 128, 64>}
-// CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>}
+// CHECK-SAME: %arg0: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant, route.tensor_map = array<i64: 1, 64, 64>}
+// CHECK-SAME: route.tensor_map = array<i64: 1, 64, 64>}
 // CHECK-SAME: route.tensor_map = array<i64: 64, 64>}
 // CHECK-SAME: route.tensor_map = array<i64: 16, 64>}
+// CHECK-SAME: nvvm.cluster_dim = array<i32: 2, 1, 1>
 // CHECK-SAME: nvvm.maxntid = array<i32: 384>
 // CHECK-SAME: route.blocks_per_processor = 1 : i32, route.shared_bytes = {{[0-9]+}} : i32}
 // CHECK: nvvm.mbarrier.init
+// CHECK: nvvm.cluster.arrive
+// CHECK-NEXT: nvvm.cluster.wait
 // The producer, then two warpgroups that multiply.
 // CHECK: nvvm.setmaxregister decrease 40
-// The first tile is the block's own; the next one is asked for while a tile is brought, and given to the others.
+// The first pair of tiles is the cluster's own; the next one is asked for by the first block as a tile begins, told to the
+// second half way along K, and given to the others.
+// CHECK: nvvm.elect.sync
 // CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
 // CHECK: scf.while
 // CHECK: llvm.atomicrmw add %{{.*}}, %{{.*}} syncscope("device") monotonic : !llvm.ptr<1>, i32
 // CHECK: nvvm.mbarrier.arrive.expect_tx
-// CHECK-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
+// CHECK-COUNT-4: nvvm.cp.async.bulk.tensor.shared.cluster.global {{.*}} multicast_mask
+// CHECK: nvvm.mapa %{{.*}}, %c1_i32{{.*}} : !llvm.ptr<3> -> !llvm.ptr<7>
+// CHECK-NEXT: llvm.atomicrmw xchg %{{.*}}, %{{.*}} syncscope("cluster") monotonic
+// CHECK: scf.while
+// CHECK: llvm.atomicrmw _or %{{.*}}, %{{.*}} syncscope("cluster") monotonic
 // CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: nvvm.cluster.arrive
 // CHECK: nvvm.setmaxregister increase 232
 // CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
 // Tiles of few tokens cost few columns.
@@ -40,6 +51,9 @@
 // CHECK: nvvm.wgmma.mma_async {{.*}}n = 64, {{.*}}<zero>{{.*}}A[<bf16>, <one>, <row>], B[<bf16>, <one>, <col>]
 // CHECK: nvvm.wgmma.mma_async {{.*}} n = 64, {{.*}}<zero>
 // CHECK: nvvm.wgmma.mma_async {{.*}} n = 64, {{.*}} D[<f32>, <one>]
+// A stage is free for both blocks once both have multiplied it.
+// CHECK: nvvm.mapa
+// CHECK-NEXT: nvvm.mbarrier.arrive {{.*}} : !llvm.ptr<7>
 // The epilogue by a power of two and a reciprocal, through shared memory, to 16 bytes a thread.
 // CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
 // CHECK: nvvm.rcp.approx.ftz.f
@@ -53,10 +67,10 @@
 // OPTIONS-LABEL: llvm.func @gated_wgmma_0
 // OPTIONS: n = 64
 // OPTIONS-NOT: n = 96
-func.func @gated(%x: memref<?x512xbf16>, %o: memref<7xi32>, %g: memref<6x200x512xbf16>, %u: memref<6x200x512xbf16>,
+func.func @gated(%x: memref<?x512xbf16>, %o: memref<17xi32>, %g: memref<16x200x512xbf16>, %u: memref<16x200x512xbf16>,
                  %out: memref<?x200xbf16>) {
-  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>)
-      weights(%g, %u : memref<6x200x512xbf16>, memref<6x200x512xbf16>) outs(%out : memref<?x200xbf16>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<17xi32>)
+      weights(%g, %u : memref<16x200x512xbf16>, memref<16x200x512xbf16>) outs(%out : memref<?x200xbf16>) {
   ^bb0(%a: f32, %b: f32):
     %s = row.unary silu %a : f32
     %p = arith.mulf %s, %b : f32
@@ -91,15 +105,16 @@ func.func @first(%x: memref<?x512xbf16>, %w: memref<1x128x512xbf16>, %b: memref<
 
 // -----
 // Weights as [E, K, N] are brought in boxes of 64 by 64, and taken from shared memory the other way round. Many columns
-// make two blocks of each warpgroup.
+// make two blocks of each warpgroup. Of few experts, or an odd number of tiles side by side, none are taken in pairs.
 // CHECK-LABEL: func.func @transposed
 // CHECK-LABEL: llvm.func @transposed_wgmma_0
 // CHECK-SAME: route.tensor_map = array<i64: 1, 64, 64>
+// CHECK-NOT: nvvm.cluster_dim
 // CHECK-COUNT-4: nvvm.cp.async.bulk.tensor.shared.cluster.global
 // CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <col>]
-func.func @transposed(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x512x264xbf16>, %out: memref<?x264xbf16>) {
-  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x512x264xbf16>)
-      transposed outs(%out : memref<?x264xbf16>) {
+func.func @transposed(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x512x520xbf16>, %out: memref<?x520xbf16>) {
+  ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x512x520xbf16>)
+      transposed outs(%out : memref<?x520xbf16>) {
   ^bb0(%a: f32):
     %r = arith.truncf %a : f32 to bf16
     ragged.yield %r : bf16
@@ -318,11 +333,12 @@ func.func @router(%x: memref<?x4096xbf16>, %w: memref<1x256x4096xbf16> {route.ro
 // CHECK: scf.if %[[PAIRED]] {
 // CHECK-NEXT: nvvm.cluster.arrive
 // CHECK-NEXT: nvvm.cluster.wait
-// CHECK: scf.if %[[PAIRED]] {
-// CHECK: nvvm.cp.async.bulk.tensor{{.*}} multicast_mask = %c3_i16
-// CHECK-NOT: bulk.tensor
-// CHECK: } else {
-// CHECK-COUNT-2: nvvm.cp.async.bulk.tensor
+// CHECK: arith.extui %[[PAIRED]] : i1 to i32
+// CHECK: %[[TO:.*]] = arith.trunci %{{.*}} : i32 to i16
+// CHECK: scf.if
+// CHECK: nvvm.cp.async.bulk.tensor{{.*}} multicast_mask = %[[TO]]
+// CHECK: scf.if
+// CHECK: nvvm.cp.async.bulk.tensor{{.*}} multicast_mask = %[[TO]]
 // CHECK-COUNT-2: nvvm.prefetch tensormap
 // CHECK: nvvm.griddepcontrol wait
 // CHECK: nvvm.cp.async.bulk.tensor

@@ -1,6 +1,7 @@
 // The schedule of tiles on numbers.
 // Every row of every expert, in every tile of columns, is in exactly one tile,
-// and only an expert's last tile may have few.
+// and only an expert's last tile may have few. Tiles of a pair share columns,
+// or rows.
 #include "WgmmaSchedule.h"
 
 #include <algorithm>
@@ -31,11 +32,12 @@ long schedules = 0;
 
 /// Goes through all tiles of experts with these rows; says what is wrong.
 void check(int64_t tokens, int64_t step, int64_t columnTiles,
-           const std::vector<uint32_t> &rows) {
+           const std::vector<uint32_t> &rows, bool pairs) {
   Numbers numbers;
   auto experts = static_cast<int64_t>(rows.size());
-  route::ragged::WgmmaSchedule<Numbers> schedule{numbers, tokens, step, experts,
-                                                 columnTiles};
+  using Schedule = route::ragged::WgmmaSchedule<Numbers>;
+  Schedule schedule{numbers, tokens, step, experts, columnTiles, pairs, 0};
+  Schedule second{numbers, tokens, step, experts, columnTiles, pairs, 1};
   std::vector<uint32_t> starts{0}, offsets{0};
   for (uint32_t r : rows) {
     starts.push_back(starts.back() + schedule.tiles(r));
@@ -45,9 +47,9 @@ void check(int64_t tokens, int64_t step, int64_t columnTiles,
   auto wrong = [&](const char *what, uint32_t t) {
     if (++failures > 10)
       return;
-    std::printf("%s: tile %u, tokens %ld, step %ld, columns %ld, rows", what, t,
-                static_cast<long>(tokens), static_cast<long>(step),
-                static_cast<long>(columnTiles));
+    std::printf("%s: %s %u, tokens %ld, step %ld, columns %ld, rows", what,
+                pairs ? "pair" : "tile", t, static_cast<long>(tokens),
+                static_cast<long>(step), static_cast<long>(columnTiles));
     for (uint32_t r : rows)
       std::printf(" %u", r);
     std::printf("\n");
@@ -56,30 +58,54 @@ void check(int64_t tokens, int64_t step, int64_t columnTiles,
   auto offsetOf = [&](uint32_t e) { return offsets.at(e); };
   // The launch asks for blocks by this bound.
   uint32_t all = starts.back();
-  if (all >
-      (offsets.back() + step - 1) / step * columnTiles + experts * columnTiles)
+  int64_t across = schedule.across();
+  if (all > (offsets.back() + step - 1) / step * across + experts * across)
     wrong("more tiles than the launch counts on", all);
   std::vector<uint8_t> seen(offsets.back() * columnTiles);
-  for (uint32_t t = 0; t < all; ++t) {
-    auto tile = schedule.at(t, startOf, offsetOf);
+  auto take = [&](const Schedule::Tile &tile) -> const char * {
     if (tile.expert >= experts || tile.column >= columnTiles)
-      return wrong("outside", t);
+      return "outside";
     if (tile.rows == 0 || tile.rows > tokens)
-      return wrong("rows of a tile", t);
+      return "rows of a tile";
     if (tile.row < offsets[tile.expert] ||
         tile.row + tile.rows > offsets[tile.expert + 1])
-      return wrong("rows of another expert", t);
+      return "rows of another expert";
     if (tile.rows < step && tile.row + tile.rows != offsets[tile.expert + 1])
-      return wrong("few rows though others follow", t);
+      return "few rows though others follow";
     for (uint32_t r = tile.row; r < tile.row + tile.rows; ++r)
       if (seen[r * columnTiles + tile.column]++)
-        return wrong("a row twice", t);
+        return "a row twice";
+    return nullptr;
+  };
+  for (uint32_t t = 0; t < all; ++t) {
+    Schedule::Tile tile = schedule.at(t, startOf, offsetOf);
+    if (const char *what = take(tile))
+      return wrong(what, t);
+    if (!pairs)
+      continue;
+    Schedule::Tile other = second.at(t, startOf, offsetOf);
+    if (const char *what = take(other))
+      return wrong(what, t);
+    bool sameRows = tile.row == other.row && tile.rows == other.rows &&
+                    tile.column + 1 == other.column;
+    bool sameColumns = tile.row + tile.rows == other.row &&
+                       tile.expert == other.expert &&
+                       tile.column == other.column;
+    if (tile.sharesRows ? !sameRows : !sameColumns)
+      return wrong("a pair that shares nothing", t);
   }
   if (std::count(seen.begin(), seen.end(), 0))
     wrong("a row in no tile", all);
   // Blocks look one tile ahead, beyond the last too: tables are not left.
   for (uint32_t t = all; t < all + 300; ++t)
     schedule.at(t, startOf, offsetOf);
+}
+
+void check(int64_t tokens, int64_t step, int64_t columnTiles,
+           const std::vector<uint32_t> &rows) {
+  check(tokens, step, columnTiles, rows, false);
+  if (columnTiles % 2 == 0)
+    check(tokens, step, columnTiles, rows, true);
 }
 } // namespace
 
@@ -88,7 +114,7 @@ int main() {
     int64_t tokens, step;
   };
   for (Shape shape : {Shape{160, 128}, {128, 128}, {16, 16}, {256, 224}})
-    for (int64_t columnTiles : {1, 2, 3, 7}) {
+    for (int64_t columnTiles : {1, 2, 3, 6, 7}) {
       // One expert: sizes around those where tiles and groups begin.
       for (uint32_t rows = 0; rows < 700; ++rows)
         check(shape.tokens, shape.step, columnTiles, {rows});

@@ -11,12 +11,12 @@ import sys
 INPUTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs")
 # By spec: sizes. Those of mixtral and deepseek_v3 are no multiples of a tile; products of qwen3 and deepseek_v3 have more
 # tiles than a GPU has multiprocessors. The shared expert of deepseek_v3 runs in the kernels of the others, the second
-# product for its more than 512 columns. olmoe's router has rows so long that blocks on all multiprocessors share its product.
+# product for its more than 512 columns; blocks take that one's tiles in pairs, and so the second product of qwen3. olmoe's router has rows so long that blocks on all multiprocessors share its product.
 LAYERS = {
     "moe/qwen3": dict(experts=16, hidden=512, inner=1024),
     "moe/mixtral": dict(experts=8, hidden=264, inner=136),
     "moe/olmoe": dict(experts=16, hidden=4680, inner=128),
-    "moe/deepseek_v3": dict(experts=4, hidden=1032, inner=520),
+    "moe/deepseek_v3": dict(experts=4, hidden=1288, inner=520),
     "moe/gpt_oss": dict(experts=8, hidden=256, inner=128),
     "transposed": dict(experts=16, hidden=256, inner=136),
     "half": dict(experts=8, hidden=256, inner=128),

@@ -124,6 +124,9 @@ void atomic(Warp &warp, const Instruction &what, Mask lanes) {
     T made = change(static_cast<Change>(what.variety), old, operand(first + 1),
                     operand(first + 2));
     memcpy(at, &made, sizeof(T));
+    // What only looks may wait for what another block writes: its turn.
+    warp.yields |= what.variety == Or && made == old;
+    warp.block.launch.events += made != old;
     uint64_t bits = 0;
     memcpy(&bits, &old, sizeof(T));
     if (first)

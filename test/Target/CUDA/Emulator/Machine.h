@@ -157,6 +157,7 @@ struct Transactions {
   int64_t bytes = 0;
   uint32_t phase = 0;
   uint32_t completed = 0; ///< when the last phase was
+  bool crossed = false;   ///< other blocks of the cluster come to it too
 };
 
 class Warp {

@@ -76,6 +76,15 @@ void vote(Warp &warp, const Instruction &what, Mask lanes) {
   to = (to & ~lanes) | (is ? lanes : 0);
 }
 
+/// One lane of those that are there: which, and whether this is it.
+void elect(Warp &warp, const Instruction &what, Mask lanes) {
+  auto chosen = static_cast<unsigned>(std::countr_zero(lanes));
+  forEach(lanes,
+          [&](unsigned lane) { warp.set(what.operands[0], lane, chosen); });
+  Mask &to = warp.predicate(what.operands[1]);
+  to = (to & ~lanes) | Mask(1) << chosen;
+}
+
 void match(Warp &warp, const Instruction &what, Mask lanes) {
   forEach(lanes, [&](unsigned lane) {
     Mask same = 0;
@@ -188,6 +197,12 @@ bool emulator::decodeSync(const Name &name, Instruction &made) {
   if ((first == "bar" || first == "barrier") &&
       (name.size() < 2 || (name[1] != "warp" && name[1] != "cluster")))
     return decodeBarrier(name, made);
+  if (first == "elect") {
+    made.results = 2;
+    made.step = elect;
+    made.kind = Kind::WarpSync;
+    return true;
+  }
   if (name.size() < 3)
     return false;
   if (first == "bar" && made.count == 1) {

@@ -16,10 +16,22 @@ void nothing(Warp &, const Instruction &, Mask) {}
 
 // --- Transaction barriers ---
 
+/// The block of the cluster that `address` is in, which it tells as resolve has
+/// it.
+Block &ownerOf(Warp &warp, uint64_t address, unsigned lane) {
+  uint64_t rank = address % kWindow >> 32;
+  auto &blocks = warp.block.cluster.blocks;
+  if (rank > blocks.size())
+    warp.fail(kIllegalAddress, "goes to no block of its cluster", lane);
+  return rank ? *blocks[rank - 1] : warp.block;
+}
+
 Transactions &barrierAt(Warp &warp, uint64_t address, unsigned lane) {
-  auto found = warp.block.transactions.find(address % kWindow);
-  if (found == warp.block.transactions.end())
+  Block &owner = ownerOf(warp, address, lane);
+  auto found = owner.transactions.find(address & UINT32_MAX);
+  if (found == owner.transactions.end())
     warp.fail(kLaunchFailed, "comes to a barrier that nobody has made", lane);
+  found->second.crossed |= &owner != &warp.block;
   return found->second;
 }
 
@@ -43,6 +55,8 @@ void settle(Warp &warp, Transactions &barrier, unsigned lane) {
   barrier.completed = ++launch.memory.clock;
 }
 
+enum Arrival : uint8_t { Arrive, ExpectBytes };
+
 void makeBarrier(Warp &warp, const Instruction &what, Mask lanes) {
   forEach(lanes, [&](unsigned lane) {
     uint64_t count = warp.get(what.operands[1], lane);
@@ -51,15 +65,19 @@ void makeBarrier(Warp &warp, const Instruction &what, Mask lanes) {
   });
 }
 
-/// Operand 2, if there is one, tells how many bytes are to come.
+/// The last operand, if it is one more, tells how many bytes are to come, or
+/// how many arrive at once.
 void arrive(Warp &warp, const Instruction &what, Mask lanes) {
   forEach(lanes, [&](unsigned lane) {
     Transactions &barrier =
         barrierAt(warp, addressOf(warp, what, what.results, lane), lane);
+    int64_t more = 1;
     if (what.count > what.results + 1)
-      barrier.bytes +=
+      more =
           static_cast<int64_t>(warp.get(what.operands[what.results + 1], lane));
-    --barrier.pending;
+    if (what.variety == ExpectBytes)
+      barrier.bytes += more;
+    barrier.pending -= what.variety == ExpectBytes ? 1 : more;
     settle(warp, barrier, lane);
   });
 }
@@ -72,8 +90,11 @@ void tryWait(Warp &warp, const Instruction &what, Mask lanes) {
     // Done is the phase of the other parity than the one at hand.
     bool done = (barrier.phase & 1) != (warp.get(what.operands[2], lane) & 1);
     is = (is & ~(Mask(1) << lane)) | Mask(done) << lane;
-    if (done)
-      warp.blockSynced = std::max(warp.blockSynced, barrier.completed);
+    if (done) {
+      uint32_t &synced =
+          barrier.crossed ? warp.clusterSynced : warp.blockSynced;
+      synced = std::max(synced, barrier.completed);
+    }
     warp.yields |= !done;
   });
 }
@@ -95,11 +116,13 @@ TensorMap mapAt(Warp &warp, uint64_t address, unsigned lane) {
 uint64_t swizzle(uint64_t address) { return address ^ (address >> 7 & 7) << 4; }
 
 /// Brings a box of a tensor to shared memory: the destination, the map, the
-/// coordinates from the innermost, the barrier.
+/// coordinates from the innermost, the barrier. To several blocks of the
+/// cluster, at the same place of each, if a mask of them is the last operand.
 void copyBox(Warp &warp, const Instruction &what, Mask lanes) {
-  const unsigned rank = what.count - 3;
-  forEach(lanes, [&](unsigned lane) {
-    uint64_t to = addressOf(warp, what, 0, lane) % kWindow;
+  const bool toSeveral = what.variety;
+  const unsigned rank = what.count - 3u - toSeveral, last = rank + 2;
+  auto copy = [&](unsigned lane, uint64_t owner) {
+    uint64_t to = owner | (addressOf(warp, what, 0, lane) % kWindow);
     TensorMap map = mapAt(warp, addressOf(warp, what, 1, lane, 1), lane);
     if (map.rank != rank)
       warp.fail(kLaunchFailed, "takes a tensor map of another rank", lane);
@@ -136,9 +159,17 @@ void copyBox(Warp &warp, const Instruction &what, Mask lanes) {
       }
     }
     Transactions &barrier =
-        barrierAt(warp, addressOf(warp, what, what.count - 1u, lane, 2), lane);
+        barrierAt(warp, owner | addressOf(warp, what, last, lane, 2), lane);
     barrier.bytes -= static_cast<int64_t>(rows * row);
     settle(warp, barrier, lane);
+  };
+  forEach(lanes, [&](unsigned lane) {
+    if (!toSeveral)
+      return copy(lane, 0);
+    uint64_t mask = warp.get(what.operands[last + 1], lane);
+    for (uint64_t i = 0; i < 16; ++i)
+      if (mask >> i & 1)
+        copy(lane, i + 1 << 32);
   });
 }
 
@@ -294,6 +325,7 @@ Step stepOf(const Name &name, Instruction &made) {
                                  : waitForCluster;
   if (first == "mbarrier") {
     made.results = second != "init";
+    made.variety = has(name, "expect_tx") ? ExpectBytes : Arrive;
     return second == "init"       ? makeBarrier
            : second == "arrive"   ? arrive
            : second == "try_wait" ? tryWait
@@ -301,11 +333,10 @@ Step stepOf(const Name &name, Instruction &made) {
   }
   if (first == "cp") { // copies before it have ended
     made.results = 0;
-    return has(name, "mbarrier") && has(name, "noinc") ? arrive
-           : has(name, "tensor") && has(name, "global") &&
-                   !has(name, "multicast::cluster")
-               ? copyBox
-               : nullptr;
+    if (has(name, "mbarrier") && has(name, "noinc"))
+      return arrive;
+    made.variety = has(name, "multicast::cluster");
+    return has(name, "tensor") && has(name, "global") ? copyBox : nullptr;
   }
   if (first == "stmatrix") {
     made.variety = has(name, "trans");

@@ -103,6 +103,11 @@ private:
         [](const ProductForm &form) { return form.tiles.has_value(); });
     if (op->hasAttr(kGathersAttr) && allHaveTiles)
       result.gather = gatherOf(op);
+    // Two blocks cannot share copies of rows, and wait for each other's.
+    if (result.gather)
+      for (ProductForm &form :
+           llvm::concat<ProductForm>(result.plan.forms, result.plan.others))
+        form.tiles->pairs = false;
     for (const ProductForm &form : result.plan.forms)
       if (form.tiles && form.tiles->alsoDense)
         share([&](WgmmaTiles &tiles) {

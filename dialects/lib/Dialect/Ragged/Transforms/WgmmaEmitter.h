@@ -1,9 +1,9 @@
 // The emitter of a grouped matmul's kernel on Hopper's tensor cores.
 // Its state, and what all its parts write with. WgmmaKernel.cpp has the frame,
 // WgmmaTurns.cpp which tile comes next, WgmmaLoads.cpp what the warpgroup does
-// that brings tiles, WgmmaProducts.cpp what those do that multiply,
-// WgmmaEpilogue.cpp how sums become results, WgmmaShares.cpp how blocks share
-// K.
+// that brings tiles, WgmmaProducts.cpp what those do that multiply. How sums
+// become results is in WgmmaEpilogue.cpp, how blocks share K in
+// WgmmaShares.cpp.
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_WGMMAEMITTER_H
 
@@ -25,8 +25,11 @@ using Predicate = arith::CmpIPredicate;
 /// A tile of the schedule.
 struct Tile {
   Value row, rows, expert, column;
+  Value sharesRows = {}; ///< of a pair, to those that bring it: or the weights
   Values values() const { return {row, rows, expert, column}; }
-  static Tile of(ValueRange v) { return {v[0], v[1], v[2], v[3]}; }
+  static Tile of(ValueRange v) {
+    return {v[0], v[1], v[2], v[3], v.size() > 4 ? v[4] : Value()};
+  }
 };
 
 class Emitter {
@@ -100,6 +103,24 @@ private:
     b.setInsertionPointToStart(&op.getThenRegion().front());
     body();
   }
+  /// One of two numbers; what the other takes is not done.
+  Value either(Value condition, llvm::function_ref<Value()> yes,
+               llvm::function_ref<Value()> no) {
+    auto op = scf::IfOp::create(b, i32, condition, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(op.thenBlock());
+    scf::YieldOp::create(b, yes());
+    b.setInsertionPointToStart(op.elseBlock());
+    scf::YieldOp::create(b, no());
+    return op.getResult(0);
+  }
+  /// What one thread of the block does: elected, by which ptxas knows that it
+  /// is alone, and needs no loop over lanes around each box that it asks for.
+  void byOne(llvm::function_ref<void()> body) {
+    when(isEqual(warp, num(0)), [&] {
+      when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value()), body);
+    });
+  }
   Values loop(Value from, Value to, Value step, ValueRange start,
               llvm::function_ref<Values(Value, ValueRange)> body) {
     auto op = scf::ForOp::create(b, from, to, step, start,
@@ -147,6 +168,8 @@ private:
   Value givenBarrier() { return at(num(tiles.tileOffset())); }
   Value readBarrier() { return at(num(tiles.tileOffset() + 8)); }
   Value givenTile() { return at(num(tiles.tileOffset() + 16)); }
+  Value givenSharing() { return at(num(tiles.tileOffset() + 32)); }
+  Value givenNumber() { return at(num(tiles.tileOffset() + 36)); }
   void wait(Value barrier, Value parity) {
     NVVM::MBarrierTryWaitParityOp::create(b, barrier, parity, num(10000000));
   }
@@ -178,7 +201,8 @@ private:
 
   WgmmaSchedule<Emitter> schedule() {
     int64_t columnTiles = llvm::divideCeil(op.getOutputs(), tiles.outputs());
-    return {*this, tiles.tokens, tiles.step(), tiles.experts, columnTiles};
+    return {*this,       tiles.tokens, tiles.step(), tiles.experts,
+            columnTiles, tiles.pairs,  rank};
   }
 
   SmallVector<unsigned> addFields(TypeRange buffers,
@@ -186,22 +210,29 @@ private:
   Value bufferOf(Type type, unsigned first);
   Value startOf(Type type, unsigned first);
   void begin(StringRef stem);
-  Value denseOr(llvm::function_ref<Value()> dense,
-                llvm::function_ref<Value()> grouped);
+  Value isDense() { return isEqual(numOffsets, wide(0)); }
   Value offsetOf(Value expert);
   void prologue();
   Tile tileAt(Value t);
-  Value afterTile(Value t);
-  Tile giveTile(Value t, Value parity);
+  Value askForTile(Value t);
+  Value nextTile(Value last, Value asked);
+  void joinPair();
+  void giveTile(Value t, Value parity);
+  Tile lookAtTile();
   Tile readTile(Value parity);
   void producer();
+  void bringTiles();
+  void bringShare();
+  Values bringStep(const Tile &tile, ValueRange places, Value k, Value stage,
+                   Value parity);
   void load(Value to, Value map, ArrayRef<Value> coordinates, Value barrier,
-            Value blocks = {});
-  Value unitsOf(const Tile &tile);
-  /// Columns of weights in a box of their tensor map.
-  int64_t boxColumns() {
-    return op.getTransposed() || tiles.pairs ? 64 : tiles.columns();
+            Value where = {});
+  Value pairMask(Value ranks) {
+    return arith::TruncIOp::create(b, b.getI16Type(), ranks);
   }
+  void loadWeights(const Tile &tile, Value inner, Value stage);
+  void expect(const Tile &tile, Value stage);
+  Value unitsOf(const Tile &tile);
   void loadRows(const Tile &tile, Value inner, Value stage);
   int64_t bytesOfWeight() {
     return op.weightType().getElementTypeBitWidth() / 8;
@@ -224,6 +255,8 @@ private:
   Values together(Value low, Value high);
   int64_t tileBlocks();
   bool isShare() { return tiles.cluster || tiles.spread; }
+  /// Whether blocks stay, and take two tiles at a time, each one of them.
+  bool inTurns() { return tiles.pairs && !isShare(); }
   void joinCluster(int64_t steps);
   Tile tileOfCluster(Value t);
   void waitForKernels();
@@ -254,8 +287,8 @@ private:
   Value leads;       ///< not 0 where this warpgroup lets the other one start
   Value lagStep;     ///< kLag
   Value share, step; ///< of a cluster's block: of K, and rows of a tile
-  Value half;        ///< of a pair's block: which of the two it is
-  Value paired;      ///< whether both blocks of the pair have a tile
+  Value rank;        ///< of a pair's block: 0 or 1
+  Value paired;      ///< whether both blocks of a pair with shares have a tile
 };
 } // namespace route::ragged::wgmma
 

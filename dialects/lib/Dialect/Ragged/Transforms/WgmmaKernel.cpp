@@ -6,7 +6,8 @@
 // warpgroup asks for tiles by TMA, two multiply. Blocks stay, and whoever is
 // free takes the next tile of a schedule that each works out from the offsets:
 // tiles that share weights or rows then run at the same time, however long
-// others take, and what they share is read from memory once.
+// others take, and what they share is read from memory once. Two blocks may
+// take two such tiles together: each brings half of what they share to both.
 #include "WgmmaKernel.h"
 #include "WgmmaEmitter.h"
 
@@ -63,8 +64,9 @@ void Emitter::begin(StringRef stem) {
   };
   unsigned numWeights = op.getWeights().size();
   for (unsigned w = 0; w < numWeights; ++w)
-    map(op.getTransposed() ? ArrayRef<int64_t>{1, tiles.depth, boxColumns()}
-                           : ArrayRef<int64_t>{1, boxColumns(), tiles.depth});
+    map(op.getTransposed()
+            ? ArrayRef<int64_t>{1, tiles.depth, 64}
+            : ArrayRef<int64_t>{1, tiles.boxColumns(), tiles.depth});
   SmallVector<Type> buffers;
   if (gather) {
     buffers.append({gather.getX().getType(), gather.getPerm().getType()});
@@ -92,11 +94,12 @@ void Emitter::begin(StringRef stem) {
     kernel->setAttr(
         NVVM::NVVMDialect::getClusterDimAttrName(),
         b.getDenseI32ArrayAttr({static_cast<int32_t>(tileBlocks()), 1, 1}));
-  else if (tiles.pairs)
-    kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
-                    b.getDenseI32ArrayAttr({2, 1, 1}));
   else if (!tiles.spread)
     kernel->setAttr(kBlocksPerProcessorAttr, b.getI32IntegerAttr(1));
+  // Multiprocessors come in twos.
+  if (tiles.pairs)
+    kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                    b.getDenseI32ArrayAttr({2, 1, 1}));
   for (auto [i, box] : maps) {
     setTensorMap(kernel, i, box);
   }
@@ -134,20 +137,6 @@ void Emitter::begin(StringRef stem) {
     itemStart = startOf(buffers.front(), places.front());
 }
 
-/// A number of a dense product, or of one over experts, by whether there are
-/// offsets.
-Value Emitter::denseOr(llvm::function_ref<Value()> dense,
-                       llvm::function_ref<Value()> grouped) {
-  auto either = scf::IfOp::create(
-      b, i32, cmp(Predicate::eq, numOffsets, wide(0)), /*withElse=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(either.thenBlock());
-  scf::YieldOp::create(b, dense());
-  b.setInsertionPointToStart(either.elseBlock());
-  scf::YieldOp::create(b, grouped());
-  return either.getResult(0);
-}
-
 /// The first row of an expert, or the end of the last one's.
 Value Emitter::offsetOf(Value expert) {
   auto given = [&]() -> Value {
@@ -160,7 +149,7 @@ Value Emitter::offsetOf(Value expert) {
   };
   if (!offsets)
     return dense();
-  return tiles.alsoDense ? denseOr(dense, given) : given();
+  return tiles.alsoDense ? either(isDense(), dense, given) : given();
 }
 
 /// Barriers, and the schedule: where each expert's tiles begin.
@@ -178,13 +167,16 @@ void Emitter::prologue() {
   depth = num(steps);
   if (isShare())
     joinCluster(steps);
+  else if (tiles.pairs)
+    joinPair();
   when(isFirst, [&] {
     for (int64_t s = 0; s < tiles.stages; ++s) {
       // Gathered rows are copied by all threads of the producers.
       NVVM::MBarrierInitOp::create(b, fullBarrier(num(s)),
                                    num(gather ? 129 : 1), Value());
-      NVVM::MBarrierInitOp::create(b, emptyBarrier(num(s)),
-                                   num(WgmmaTiles::kWarpgroups), Value());
+      NVVM::MBarrierInitOp::create(
+          b, emptyBarrier(num(s)),
+          num((inTurns() ? 2 : 1) * WgmmaTiles::kWarpgroups), Value());
     }
     if (!isShare()) {
       // A tile is read by those that multiply, and by those that gather.
@@ -193,10 +185,14 @@ void Emitter::prologue() {
           b, readBarrier(),
           num(128 * (WgmmaTiles::kWarpgroups + (gather ? 1 : 0))), Value());
     }
+    if (inTurns())
+      LLVM::StoreOp::create(b, block, givenNumber());
     NVVM::FenceMbarrierInitOp::create(b);
   });
+  // The other block of a pair may signal these barriers.
+  if (inTurns())
+    meetCluster();
   if (isShare()) {
-    // The other block of a pair may signal these barriers.
     if (tiles.pairs)
       when(paired, [&] { meetCluster(); });
     NVVM::BarrierOp::create(b);

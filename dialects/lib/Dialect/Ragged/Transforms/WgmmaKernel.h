@@ -24,11 +24,12 @@ struct WgmmaTiles {
   bool cluster;   ///< shares have a block each, of one cluster
   bool spread;    ///< shares have a block each, anywhere; else, without either,
                   ///< they come one after the other
-  /// Of those that are spread: blocks of two tiles of rows are a cluster, and
-  /// each brings half of the weights to both.
-  bool pairs = false;
   /// Whether offsets may be a list of none: all rows are the first expert's.
   bool alsoDense = false;
+  /// Whether blocks are in clusters of two, whose tiles share weights or rows:
+  /// each brings half of those to both. Shares that are spread are in pairs by
+  /// rows, and share weights.
+  bool pairs = false;
 
   static constexpr int64_t kWarpgroups = 2; ///< that multiply
   static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
@@ -44,6 +45,8 @@ struct WgmmaTiles {
   int64_t step() const { return tokens > 128 ? tokens - 32 : tokens; }
   int64_t columns() const { return 64 * blocks * kWarpgroups; }
   int64_t outputs() const { return columns() / parts; }
+  /// Columns of a weight that are brought at once, unless it is transposed.
+  int64_t boxColumns() const { return pairs ? columns() / 2 : columns(); }
   int64_t weightBytes() const { return weights * columns() * kRowBytes; }
   int64_t stageBytes() const { return weightBytes() + tokens * kRowBytes; }
   /// Where results of 16 bits are turned round: 64 rows by 64 columns each.
@@ -53,9 +56,10 @@ struct WgmmaTiles {
   int64_t barrierOffset() const {
     return stages * stageBytes() + stagingBytes();
   }
-  /// Two barriers and four words: which tile comes next.
+  /// Two barriers and four words: which tile comes next; two more of a pair:
+  /// what it shares, and the number that its second block is told.
   int64_t tileOffset() const { return barrierOffset() + 16 * stages; }
-  int64_t tableOffset() const { return tileOffset() + 32; }
+  int64_t tableOffset() const { return tileOffset() + 48; }
   int64_t sharedBytes() const { return tableOffset() + 8 * (experts + 1) + 64; }
 
   /// Steps along K of a share but the last, which may have fewer.
@@ -80,6 +84,8 @@ struct WgmmaTiles {
   /// memory and registers.
   static mlir::FailureOr<WgmmaTiles> choose(MatmulOp op, int64_t tokens,
                                             int64_t splits, int64_t blocks = 0);
+  /// Whether two blocks had better take such tiles together.
+  bool canPair(MatmulOp op) const;
   /// The same with a block for each share, of a cluster or anywhere.
   WgmmaTiles inCluster() const;
   WgmmaTiles spreadOut(int64_t inner) const;

@@ -14,35 +14,88 @@ Value Emitter::unitsOf(const Tile &tile) {
   return shr(add(tile.rows, num(15)), 4);
 }
 
-/// A box of a tensor map into shared memory, which counts on `barrier`; into
-/// that of some blocks of the cluster, at the same place, by a mask.
+/// A box of a tensor map into shared memory, which counts on `barrier`; in
+/// those blocks of a cluster that the mask `where` names, at the same place of
+/// each.
 void Emitter::load(Value to, Value map, ArrayRef<Value> coordinates,
-                   Value barrier, Value blocks) {
+                   Value barrier, Value where) {
   Value cluster = LLVM::AddrSpaceCastOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), 7), to);
   NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
       b, cluster, map, coordinates, barrier, /*im2col=*/ValueRange(),
-      /*multicast=*/blocks, /*cacheHint=*/Value(), NVVM::TMALoadMode::TILE,
+      /*multicast=*/where, /*cacheHint=*/Value(), NVVM::TMALoadMode::TILE,
       /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
 }
 
-/// Rows side by side, 64 or 16 at a time; one thread asks for them.
+/// A step along K of the tile's columns of each weight; one thread asks for
+/// them.
+void Emitter::loadWeights(const Tile &tile, Value inner, Value stage) {
+  int64_t columns = tiles.columns();
+  int64_t box = op.getTransposed() ? 64 : tiles.boxColumns();
+  Value first = mul(tile.column, num(columns));
+  Value base = mul(stage, num(tiles.stageBytes()));
+  Value where, all; // whether each brings all of them, to itself
+  if (tiles.pairs) {
+    all = isShare() ? isEqual(arith::ExtUIOp::create(b, i32, paired), num(0))
+                    : tile.sharesRows;
+    where = pairMask(select(all, add(rank, num(1)), num(3)));
+  }
+  for (auto [w, map] : llvm::enumerate(weights))
+    for (int64_t c = 0; c < columns; c += box) {
+      auto bring = [&] {
+        Value to =
+            at(add(base, num((w * columns + c) * WgmmaTiles::kRowBytes)));
+        Value column = add(first, num(c));
+        Values place = {inner, column, tile.expert};
+        if (op.getTransposed())
+          std::swap(place[0], place[1]);
+        load(to, map, place, fullBarrier(stage), where);
+      };
+      if (tiles.pairs)
+        when(arith::OrIOp::create(b, all, isEqual(rank, num(2 * c / columns))),
+             bring);
+      else
+        bring();
+    }
+}
+
+/// What arrives in a stage: the weights, and rows that are not gathered.
+void Emitter::expect(const Tile &tile, Value stage) {
+  Value bytes = num(tiles.weightBytes());
+  if (!gather)
+    bytes = add(bytes, shl(unitsOf(tile), 11));
+  NVVM::MBarrierArriveExpectTxOp::create(b, TypeRange(), fullBarrier(stage),
+                                         bytes, NVVM::MemScopeKind::CTA, false,
+                                         Value());
+}
+
+/// Rows side by side, 64 or 16 at a time; one thread asks for them. Blocks of a
+/// pair that shares them take boxes in turn.
 void Emitter::loadRows(const Tile &tile, Value inner, Value stage) {
   Value barrier = fullBarrier(stage), units = unitsOf(tile);
   Value whole = shr(units, 2), parts = mask(units, 3);
   Value rows =
       add(mul(stage, num(tiles.stageBytes())), num(tiles.weightBytes()));
+  Value where;
+  if (inTurns())
+    where = pairMask(select(tile.sharesRows, num(3), add(rank, num(1))));
+  auto brings = [&](Value exists, Value number) -> Value {
+    if (!inTurns())
+      return exists;
+    Value own = both(exists, isEqual(mask(number, 1), rank));
+    return select(tile.sharesRows, own, exists);
+  };
   for (int64_t i = 0; i < tiles.tokens / 64; ++i)
-    when(cmp(Predicate::ugt, whole, num(i)), [&] {
+    when(brings(cmp(Predicate::ugt, whole, num(i)), num(i)), [&] {
       load(at(add(rows, num(i * WgmmaTiles::kBlockBytes))), rows64,
-           {inner, add(tile.row, num(64 * i))}, barrier);
+           {inner, add(tile.row, num(64 * i))}, barrier, where);
     });
   Value rest = add(rows, shl(whole, 13));
   Value restRow = add(tile.row, shl(whole, 6));
   for (int64_t i = 0; i < std::min<int64_t>(3, tiles.tokens / 16); ++i)
-    when(cmp(Predicate::ugt, parts, num(i)), [&] {
+    when(brings(cmp(Predicate::ugt, parts, num(i)), add(whole, num(i))), [&] {
       load(at(add(rest, num(2048 * i))), rows16,
-           {inner, add(restRow, num(16 * i))}, barrier);
+           {inner, add(restRow, num(16 * i))}, barrier, where);
     });
 }
 
@@ -92,141 +145,97 @@ void Emitter::gatherRows(const Tile &tile, ValueRange places, Value inner,
   NVVM::CpAsyncMBarrierArriveOp::create(b, fullBarrier(stage), /*noinc=*/true);
 }
 
-/// One thread asks for tiles as stages become free; rows that are gathered are
-/// copied by all.
+/// A step along K of a tile, into the ring's next stage once that is free. One
+/// thread asks for tiles; rows that are gathered are copied by all.
+Values Emitter::bringStep(const Tile &tile, ValueRange places, Value k,
+                          Value stage, Value parity) {
+  Value inner = mul(add(firstStep, k), num(tiles.depth));
+  wait(emptyBarrier(stage), flip(parity, num(1)));
+  auto start = [&] {
+    expect(tile, stage);
+    loadWeights(tile, inner, stage);
+  };
+  if (gather) {
+    byOne(start);
+    gatherRows(tile, places, inner, stage);
+  } else {
+    start();
+    loadRows(tile, inner, stage);
+  }
+  auto [s, p] = next(stage, parity);
+  return {s, p};
+}
+
+/// The warpgroup that brings tiles.
 void Emitter::producer() {
   // The blocks that add up find room beside blocks of few registers.
   if (!tiles.spread)
     NVVM::SetMaxRegisterOp::create(b, 40, NVVM::SetMaxRegisterAction::decrease);
-  auto loadWeights = [&](const Tile &tile, Value inner, Value stage) {
-    Value column = mul(tile.column, num(tiles.columns()));
-    Value base = mul(stage, num(tiles.stageBytes()));
-    for (auto [w, map] : llvm::enumerate(weights)) {
-      Value start = add(base, num(w * tiles.columns() * WgmmaTiles::kRowBytes));
-      // The columns of a box, from the tile's `c` on.
-      auto box = [&](Value c, Value blocks) {
-        Values coordinates{inner, add(column, c), tile.expert};
-        if (op.getTransposed())
-          std::swap(coordinates[0], coordinates[1]);
-        load(at(add(start, mul(c, num(WgmmaTiles::kRowBytes)))), map,
-             coordinates, fullBarrier(stage), blocks);
-      };
-      auto all = [&] {
-        for (int64_t c = 0; c < tiles.columns(); c += boxColumns())
-          box(num(c), Value());
-      };
-      if (!tiles.pairs) {
-        all();
-        continue;
-      }
-      auto either = scf::IfOp::create(b, paired, /*withElse=*/true);
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(either.thenBlock());
-      for (int64_t c = 0; c < tiles.columns(); c += 2 * boxColumns())
-        box(add(mul(half, num(boxColumns())), num(c)),
-            arith::ConstantOp::create(b, b.getI16IntegerAttr(3)));
-      b.setInsertionPointToStart(either.elseBlock());
-      all();
-    }
-  };
-  auto expect = [&](const Tile &tile, Value stage) {
-    Value bytes = num(tiles.weightBytes());
-    if (!gather)
-      bytes = add(bytes, shl(unitsOf(tile), 11));
-    NVVM::MBarrierArriveExpectTxOp::create(b, TypeRange(), fullBarrier(stage),
-                                           bytes, NVVM::MemScopeKind::CTA,
-                                           false, Value());
-  };
-  auto innerOf = [&](Value k) {
-    return mul(add(firstStep, k), num(tiles.depth));
-  };
-  // The steps along K from `begin` on.
-  auto fillRing = [&](const Tile &tile, Value begin,
-                      ValueRange ring) -> Values {
-    Values places = gather ? placesOf(tile) : Values();
-    return loop(begin, depth, num(1), ring,
-                [&](Value k, ValueRange ring) -> Values {
-                  Value stage = ring[0], parity = ring[1];
-                  wait(emptyBarrier(stage), flip(parity, num(1)));
-                  auto start = [&] {
-                    expect(tile, stage);
-                    loadWeights(tile, innerOf(k), stage);
-                  };
-                  if (gather) {
-                    when(isFirst, start);
-                    gatherRows(tile, places, innerOf(k), stage);
-                  } else {
-                    start();
-                    loadRows(tile, innerOf(k), stage);
-                  }
-                  auto [s, p] = next(stage, parity);
-                  return {s, p};
-                });
-  };
-  if (isShare()) {
-    // The one tile of the block. Parameters are there before the kernels that
-    // make the rows have ended.
-    when(both(isFirst, isLess(block, tileCount)), [&] {
-      Tile tile = tileAt(block);
-      bool early = weightsAreParameters();
-      if (!early)
-        waitForKernels();
-      Value begin = least(depth, num(tiles.stages));
-      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
-        expect(tile, k);
-        loadWeights(tile, innerOf(k), k);
-        return Values();
-      });
-      for (Value map : {rows64, rows16})
-        NVVM::PrefetchOp::create(b, NVVM::PrefetchCacheLevelAttr(),
-                                 NVVM::CacheEvictionPriorityAttr(), map,
-                                 /*predicate=*/Value(), b.getUnitAttr(),
-                                 UnitAttr(), UnitAttr());
-      if (early)
-        waitForKernels();
-      loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
-        loadRows(tile, innerOf(k), k);
-        return Values();
-      });
-      Value wraps = cmp(Predicate::eq, begin, num(tiles.stages));
-      fillRing(tile, begin,
-               {select(wraps, num(0), begin), select(wraps, num(1), num(0))});
-    });
-    if (tiles.cluster) {
-      meetCluster();
-      meetCluster();
-    }
-    return;
+  if (isShare())
+    when(isLess(block, tileCount), [&] { byOne([&] { bringShare(); }); });
+  else if (gather)
+    bringTiles();
+  else
+    byOne([&] { bringTiles(); });
+  if (tiles.cluster)
+    meetCluster();
+  if (tiles.cluster || inTurns())
+    meetCluster();
+}
+
+/// One tile after the other. The next is asked for as a tile begins. It is
+/// looked up and given half way along K, when a ring full of steps is on its
+/// way: nobody waits for it then. Those that multiply have begun this tile by
+/// that time, and so have read it, in both blocks of a pair; the second one's
+/// number comes a step later than the first's.
+void Emitter::bringTiles() {
+  int64_t steps = tiles.depthOf(op.getInner());
+  Value half = num(std::min(steps - 1, std::max(steps / 2, tiles.stages)));
+  Value asks;
+  if (gather && taken)
+    asks = isFirst;
+  if (tiles.pairs) {
+    half = add(half, rank);
+    asks = isEqual(rank, num(0));
   }
-  auto all = [&] {
-    Values start{num(0), num(0), num(1), block};
-    llvm::append_range(start, giveTile(block, num(0)).values());
-    loopWhile(
-        start, [&](ValueRange v) { return isLess(num(0), v[5]); },
-        [&](ValueRange v) -> Values {
-          // Asked for before the loads, and needed after them.
-          Value following;
-          if (gather && taken) {
-            auto asks = scf::IfOp::create(b, TypeRange(i32), isFirst, true);
-            OpBuilder::InsertionGuard guard(b);
-            b.setInsertionPointToStart(&asks.getThenRegion().front());
-            scf::YieldOp::create(b, afterTile(v[3]));
-            b.setInsertionPointToStart(&asks.getElseRegion().front());
-            scf::YieldOp::create(b, v[3]);
-            following = asks.getResult(0);
-          } else {
-            following = afterTile(v[3]);
-          }
-          Values state =
-              fillRing(Tile::of(v.drop_front(4)), num(0), v.take_front(2));
-          Tile tile = giveTile(following, v[2]);
-          state.append({flip(v[2], num(1)), following});
-          llvm::append_range(state, tile.values());
-          return state;
-        });
+  auto read = [&](Value parity) -> Values {
+    if (gather)
+      return readTile(parity).values();
+    Values tile = lookAtTile().values();
+    if (tiles.pairs)
+      tile.push_back(cmp(Predicate::ne,
+                         LLVM::LoadOp::create(b, i32, givenSharing()), num(0)));
+    return tile;
   };
   if (gather)
-    all();
+    when(isFirst, [&] { giveTile(block, num(0)); });
   else
-    when(isFirst, all);
+    giveTile(block, num(0));
+  Values start{num(0), num(0), num(1), block};
+  llvm::append_range(start, read(num(0)));
+  auto some = [&](ValueRange v) { return isLess(num(0), v[5]); };
+  loopWhile(start, some, [&](ValueRange v) -> Values {
+    Value given = v[2], last = v[3];
+    Tile tile = Tile::of(v.drop_front(4));
+    auto ask = [&] { return askForTile(last); };
+    Value asked = asks ? either(asks, ask, [&] { return last; }) : ask();
+    auto give = [&] {
+      Value following = nextTile(last, asked);
+      giveTile(following, given);
+      return following;
+    };
+    Values places = gather ? placesOf(tile) : Values();
+    Values state =
+        loop(num(0), depth, num(1), {v[0], v[1], last},
+             [&](Value k, ValueRange v) -> Values {
+               Values ring = bringStep(tile, places, k, v[0], v[1]);
+               Value isNow = isEqual(k, half);
+               ring.push_back(either(gather ? both(isFirst, isNow) : isNow,
+                                     give, [&] { return v[2]; }));
+               return ring;
+             });
+    state.insert(state.begin() + 2, flip(given, num(1)));
+    llvm::append_range(state, read(given));
+    return state;
+  });
 }

@@ -67,6 +67,8 @@ void Emitter::consumer() {
     }
     return Values(choice.getResults());
   });
+  if (inTurns())
+    meetCluster(); // nobody ends while the other one tells or brings it things
   if (tiles.cluster) {
     meetCluster();
     when(isLess(block, tileCount), [&] { addUp(); });
@@ -137,11 +139,18 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
     NVVM::WgmmaGroupSyncAlignedOp::create(b);
     return accumulators;
   };
-  Value elected = cmp(Predicate::eq, mask(thread, 127), num(0));
+  // Of a pair both blocks are told, each by a warp: either brings tiles to
+  // both.
+  Value elected =
+      cmp(Predicate::eq, mask(thread, inTurns() ? 95 : 127), num(0));
   auto release = [&](Value stage) {
     when(elected, [&] {
-      NVVM::MBarrierArriveOp::create(b, TypeRange(), emptyBarrier(stage),
-                                     Value(), NVVM::MemScopeKind::CTA, false);
+      Value barrier = emptyBarrier(stage);
+      if (inTurns())
+        barrier = NVVM::MapaOp::create(
+            b, LLVM::LLVMPointerType::get(context, 7), barrier, mask(warp, 1));
+      NVVM::MBarrierArriveOp::create(b, TypeRange(), barrier, Value(),
+                                     NVVM::MemScopeKind::CTA, false);
     });
   };
 

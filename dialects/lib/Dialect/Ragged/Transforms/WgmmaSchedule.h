@@ -12,19 +12,24 @@ namespace route::ragged {
 /// groups, within a group column by column, and for each the group's tiles.
 /// There are as few tiles of rows as can be, the first of them with `tokens`
 /// rows, as many as it takes, then some of `step` rows, and the last with what
-/// is left: fewer only where the expert has few rows. Numbers are unsigned
+/// is left: fewer only where the expert has few rows. Of pairs each has two
+/// tiles of a group's rows with the same columns; where a group's tiles are odd
+/// the last have the same rows, and columns side by side. Numbers are unsigned
 /// words.
 template <typename Ops> struct WgmmaSchedule {
   using Value = typename Ops::Value;
   struct Tile {
     Value row, rows, expert, column;
+    Value sharesRows = {}; ///< of a pair: it has two tiles side by side
   };
 
   Ops &k;
   int64_t tokens;      ///< rows of a tile at most
   int64_t step;        ///< rows of a tile where others follow, at least
   int64_t experts;     ///< at least one
-  int64_t columnTiles; ///< tiles side by side
+  int64_t columnTiles; ///< tiles side by side; of pairs an even number
+  bool pairs = false;  ///< whether t counts pairs of tiles
+  Value rank = {};     ///< which one of a pair
 
   /// Tiles of rows in a group at most: their rows, and the columns of weights
   /// that run beside them, are to stay in the second-level cache.
@@ -38,7 +43,10 @@ template <typename Ops> struct WgmmaSchedule {
   Value rowTiles(Value rows) { return ceilDiv(rows, tokens); }
 
   /// All tiles of an expert with that many rows.
-  Value tiles(Value rows) { return k.mul(rowTiles(rows), k.num(columnTiles)); }
+  Value tiles(Value rows) { return k.mul(rowTiles(rows), k.num(across())); }
+
+  /// Tiles side by side, or pairs of them.
+  int64_t across() const { return pairs ? columnTiles / 2 : columnTiles; }
 
   /// Tile t. `startOf` gives the number of an expert's first tile, `offsetOf`
   /// its first row; both know `experts` too. Beyond the last tile, some tile.
@@ -62,12 +70,19 @@ template <typename Ops> struct WgmmaSchedule {
     Value count = k.most(rowTiles(rows), k.num(1));
     Value groups = ceilDiv(count, kGroup);
     Value size = k.div(k.sub(k.add(count, groups), k.num(1)), groups);
-    Value group = k.div(r, k.mul(size, k.num(columnTiles)));
+    Value group = k.div(r, k.mul(size, k.num(across())));
     Value before = k.mul(group, size);
     Value here = k.most(k.least(size, k.sub(count, before)), k.num(1));
-    r = k.sub(r, k.mul(before, k.num(columnTiles)));
-    Value column = k.div(r, here);
-    Value m = k.add(before, k.rem(r, here));
+    r = k.sub(r, k.mul(before, k.num(across())));
+    Value column = k.div(r, here), m = k.rem(r, here), sharesRows = {};
+    if (pairs) {
+      Value one = k.num(1), odd = k.rem(m, k.num(2));
+      sharesRows =
+          k.both(k.isEqual(k.add(m, one), here), k.isEqual(odd, k.num(0)));
+      column = k.add(k.mul(column, k.num(2)), k.select(sharesRows, rank, odd));
+      m = k.select(sharesRows, m, k.add(k.sub(m, odd), rank));
+    }
+    m = k.add(before, m);
     // Rows beyond what all but the last hold in steps.
     Value large = k.num(0), spare = k.num(tokens - step);
     if (tokens > step) {
@@ -80,7 +95,7 @@ template <typename Ops> struct WgmmaSchedule {
     Value own =
         k.add(k.num(step), k.select(k.isLess(m, large), spare, k.num(0)));
     own = k.select(last, k.sub(rows, first), own);
-    return {k.add(begin, first), own, e, column};
+    return {k.add(begin, first), own, e, column, sharesRows};
   }
 };
 

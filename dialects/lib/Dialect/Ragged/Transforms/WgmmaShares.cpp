@@ -28,7 +28,7 @@ void Emitter::joinCluster(int64_t steps) {
   kernel->setAttr(kWaitsAttr, b.getUnitAttr());
   int64_t across = tileBlocks() / tiles.splits;
   if (tiles.pairs) {
-    half = mask(block, 1);
+    rank = mask(block, 1);
     block = shr(block, 1);
   }
   share = rem(block, num(tiles.splits));
@@ -48,7 +48,7 @@ void Emitter::joinCluster(int64_t steps) {
   Value firstRows = shl(div(block, num(across)), 1);
   Value column = rem(block, num(across));
   auto tileOf = [&](Value rows) { return add(mul(rows, num(across)), column); };
-  block = tileOf(add(firstRows, half));
+  block = tileOf(add(firstRows, rank));
   // Where blocks come in several rounds, waiting for each other costs more.
   paired = both(isLess(add(firstRows, num(1)), tilesOfRows),
                 isAtMost(rows, num(tiles.fewRows(tileBlocks()))));
@@ -89,6 +89,41 @@ bool Emitter::weightsAreParameters() {
     return role &&
            (role.getValue() == "param" || role.getValue() == "prepared");
   });
+}
+
+/// The one tile of a block with a share. Parameters are there before the
+/// kernels that make the rows have ended.
+void Emitter::bringShare() {
+  Tile tile = tileAt(block);
+  bool early = weightsAreParameters();
+  if (!early)
+    waitForKernels();
+  auto innerOf = [&](Value k) {
+    return mul(add(firstStep, k), num(tiles.depth));
+  };
+  Value begin = least(depth, num(tiles.stages));
+  loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
+    expect(tile, k);
+    loadWeights(tile, innerOf(k), k);
+    return Values();
+  });
+  for (Value map : {rows64, rows16})
+    NVVM::PrefetchOp::create(b, NVVM::PrefetchCacheLevelAttr(),
+                             NVVM::CacheEvictionPriorityAttr(), map,
+                             /*predicate=*/Value(), b.getUnitAttr(), UnitAttr(),
+                             UnitAttr());
+  if (early)
+    waitForKernels();
+  loop(num(0), begin, num(1), {}, [&](Value k, ValueRange) {
+    loadRows(tile, innerOf(k), k);
+    return Values();
+  });
+  Value wraps = cmp(Predicate::eq, begin, num(tiles.stages));
+  loop(begin, depth, num(1),
+       {select(wraps, num(0), begin), select(wraps, num(1), num(0))},
+       [&](Value k, ValueRange ring) {
+         return bringStep(tile, {}, k, ring[0], ring[1]);
+       });
 }
 
 /// A loop without a body over the rows of the cluster's tile, a row for each

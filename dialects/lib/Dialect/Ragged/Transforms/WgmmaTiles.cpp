@@ -131,7 +131,19 @@ FailureOr<WgmmaTiles> WgmmaTiles::choose(MatmulOp op, int64_t tokens,
   tiles.stages = mostStages(tiles, kMostStages);
   if (tiles.sharedBytes() > kMaxShared)
     return failure();
+  tiles.pairs = tiles.canPair(op);
   return tiles;
+}
+
+bool WgmmaTiles::canPair(MatmulOp op) const {
+  // Few experts have many tiles of rows each, and are bound by operations: they
+  // gain nothing, and a pair takes as long as its larger tile. A tile more for
+  // an odd one would be idle, and steps that all fit the ring would leave no
+  // time to tell the other block which tile is next.
+  constexpr int64_t leastExperts = 16;
+  return op.getOffsets() && op.getExperts() >= leastExperts && splits == 1 &&
+         llvm::divideCeil(op.getOutputs(), outputs()) % 2 == 0 &&
+         depthOf(op.getInner()) >= stages + 2;
 }
 
 int64_t WgmmaTiles::fewRows(int64_t blocks) const {

@@ -14,50 +14,90 @@ Tile Emitter::tileAt(Value t) {
   if (isShare()) {
     tile = tileOfCluster(t);
   } else {
-    auto [row, rows, expert, column] = schedule().at(
+    auto [row, rows, expert, column, sharesRows] = schedule().at(
         t, [&](Value e) { return word(startsOffset(), e); },
         [&](Value e) { return word(offsetsOffset(), e); });
-    tile = {row, rows, expert, column};
+    tile = {row, rows, expert, column, sharesRows};
   }
   tile.rows = select(isLess(t, tileCount), tile.rows, num(0));
   return tile;
 }
 
-/// The number of the tile that this block takes after its tile t.
-Value Emitter::afterTile(Value t) {
+/// What has to be known for the number of the tile after tile t: how many were
+/// taken, beside each block's first.
+Value Emitter::askForTile(Value t) {
   auto counted = [&]() -> Value {
-    Value before = LLVM::AtomicRMWOp::create(
-        b, LLVM::AtomicBinOp::add, taken, num(1),
-        LLVM::AtomicOrdering::monotonic, /*syncscope=*/"device");
-    return add(blocks, before);
+    return LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, taken, num(1),
+                                     LLVM::AtomicOrdering::monotonic,
+                                     /*syncscope=*/"device");
   };
   if (!taken)
-    return add(t, blocks);
-  return tiles.alsoDense ? denseOr([&] { return add(t, blocks); }, counted)
+    return t;
+  return tiles.alsoDense ? either(
+                               isDense(), [&] { return t; }, counted)
                          : counted();
+}
+
+/// The number that follows `last`, of what was asked for. Of a pair the first
+/// block alone has asked, and tells the second. Numbers rise, so that one says
+/// itself that it is new, and nothing else has to be in order with it.
+Value Emitter::nextTile(Value last, Value asked) {
+  // Loads and stores would be as right, but racecheck knows atomics alone.
+  auto exchange = [&](LLVM::AtomicBinOp how, Value place, Value with) -> Value {
+    return LLVM::AtomicRMWOp::create(b, how, place, with,
+                                     LLVM::AtomicOrdering::monotonic,
+                                     /*syncscope=*/"cluster");
+  };
+  auto tell = [&] {
+    Value own = add(blocks, asked);
+    auto cluster = LLVM::LLVMPointerType::get(b.getContext(), 7);
+    exchange(LLVM::AtomicBinOp::xchg,
+             NVVM::MapaOp::create(b, cluster, givenNumber(), num(1)), own);
+    return own;
+  };
+  auto hear = [&] {
+    auto isOld = [&](ValueRange v) { return isEqual(v[0], last); };
+    return loopWhile({last}, isOld, [&](ValueRange) -> Values {
+      return {exchange(LLVM::AtomicBinOp::_or, givenNumber(), num(0))};
+    })[0];
+  };
+  return tiles.pairs ? either(isEqual(rank, num(0)), tell, hear)
+                     : add(blocks, asked);
+}
+
+/// Blocks of a cluster of two are counted as one, and what they take is a pair
+/// of tiles.
+void Emitter::joinPair() {
+  rank = mask(block, 1);
+  block = shr(block, 1);
+  blocks = shr(blocks, 1);
 }
 
 /// Gives tile t to the warps that multiply, once they have read the one before.
 /// Only the first thread of the block looks it up.
-Tile Emitter::giveTile(Value t, Value parity) {
-  Tile tile;
-  auto give = [&] {
-    tile = tileAt(t);
-    wait(readBarrier(), flip(parity, num(1)));
-    auto vector = VectorType::get({4}, i32);
-    Value words = LLVM::UndefOp::create(b, vector);
-    for (auto [i, v] : llvm::enumerate(tile.values()))
-      words = LLVM::InsertElementOp::create(b, words, v, num(i));
-    LLVM::StoreOp::create(b, words, givenTile(), 16);
-    NVVM::MBarrierArriveOp::create(b, TypeRange(), givenBarrier(), Value(),
-                                   NVVM::MemScopeKind::CTA, false);
-  };
-  if (!gather) {
-    give();
-    return tile;
-  }
-  when(isFirst, give);
-  return readTile(parity);
+void Emitter::giveTile(Value t, Value parity) {
+  Tile tile = tileAt(t);
+  wait(readBarrier(), flip(parity, num(1)));
+  auto vector = VectorType::get({4}, i32);
+  Value words = LLVM::UndefOp::create(b, vector);
+  for (auto [i, v] : llvm::enumerate(tile.values()))
+    words = LLVM::InsertElementOp::create(b, words, v, num(i));
+  LLVM::StoreOp::create(b, words, givenTile(), 16);
+  if (tiles.pairs)
+    LLVM::StoreOp::create(b, arith::ExtUIOp::create(b, i32, tile.sharesRows),
+                          givenSharing());
+  NVVM::MBarrierArriveOp::create(b, TypeRange(), givenBarrier(), Value(),
+                                 NVVM::MemScopeKind::CTA, false);
+}
+
+/// The tile that was given last, as it lies there.
+Tile Emitter::lookAtTile() {
+  Value words =
+      LLVM::LoadOp::create(b, VectorType::get({4}, i32), givenTile(), 16);
+  Values values;
+  for (int64_t i = 0; i < 4; ++i)
+    values.push_back(LLVM::ExtractElementOp::create(b, words, num(i)));
+  return Tile::of(values);
 }
 
 /// The tile that was given last. Every thread reads it, and says so itself:
@@ -66,12 +106,8 @@ Tile Emitter::giveTile(Value t, Value parity) {
 /// would lose its uniform registers, and 5% of the time.
 Tile Emitter::readTile(Value parity) {
   wait(givenBarrier(), parity);
-  Value words =
-      LLVM::LoadOp::create(b, VectorType::get({4}, i32), givenTile(), 16);
-  Values values;
-  for (int64_t i = 0; i < 4; ++i)
-    values.push_back(LLVM::ExtractElementOp::create(b, words, num(i)));
+  Tile tile = lookAtTile();
   NVVM::MBarrierArriveOp::create(b, TypeRange(), readBarrier(), Value(),
                                  NVVM::MemScopeKind::CTA, false);
-  return Tile::of(values);
+  return tile;
 }
