@@ -1,9 +1,8 @@
 // A libcuda.so.1 for machines without a GPU.
 // It has what the runtime calls of NVIDIA's. Work is done at once, in the order
-// of the calls, which is one of
-// the orders that streams allow; a graph is the list of its work. What a kernel
-// does wrong is written to stderr, and all calls fail from then on, as they do
-// on a GPU.
+// of the calls, which is one of those that streams allow; a graph is the list
+// of its work. What a kernel does wrong is written to stderr, and all calls
+// fail from then on, as they do on a GPU.
 #include "Machine.h"
 #include "TensorMap.h"
 

@@ -37,7 +37,7 @@ struct Operand {
 enum class Kind : uint8_t {
   Plain,    ///< a step of each lane
   Branch,   ///< to `targets[0]`, or to the one that operand 0 counts
-  Exit,     ///<
+  Exit,     ///< of lanes
   WarpSync, ///< a step of all lanes that the last operand names
   Barrier   ///< of a block
 };
