@@ -150,6 +150,12 @@ struct Cluster {
   uint32_t synced = 0;  ///< when they last had
 };
 
+/// Four warps that multiply together.
+struct Warpgroup {
+  uint32_t arrived = 0; ///< warps that wait for products
+  uint32_t phase = 0;   ///< how often all four had
+};
+
 /// A transaction barrier in shared memory.
 struct Transactions {
   uint64_t expected = 0; ///< arrivals in each phase
@@ -198,6 +204,8 @@ public:
   // When its lanes were last in order, its block, its cluster.
   uint32_t synced = 0, blockSynced = 0, clusterSynced = 0;
   uint32_t clusterPhase = 0; ///< in which it came to the cluster's barrier
+  uint32_t groupPhase = 0;   ///< in which it came to its warpgroup's products
+  bool inGroup = false;      ///< waits there
   bool waited;               ///< for earlier launches to end
   bool yields = false;       ///< lets others run, since it waits for them,
   bool repeats = false;      ///< and comes again to where it is
@@ -233,6 +241,7 @@ public:
   Cluster &cluster;
   const uint32_t index;
   std::map<uint64_t, Transactions> transactions; ///< by address
+  std::map<uint32_t, Warpgroup> warpgroups;      ///< by number
   uint32_t synced;                               ///< when its last barrier was
   std::vector<Region> shared;                    ///< as the kernel has them
   uint64_t fuel = uint64_t(1) << 32;             ///< instructions left

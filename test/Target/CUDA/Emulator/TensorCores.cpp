@@ -273,6 +273,22 @@ void storeMatrices(Warp &warp, const Instruction &what, Mask lanes) {
   }
 }
 
+/// Products are a warpgroup's: they have ended for all its warps at once, so
+/// that one thread may say for all that a tile has been read.
+void waitForProducts(Warp &warp, const Instruction &, Mask) {
+  Warpgroup &group = warp.block.warpgroups[warp.number / 4];
+  if (!warp.inGroup) {
+    warp.inGroup = true;
+    warp.groupPhase = group.phase;
+    ++warp.block.launch.events;
+    if (++group.arrived == 4) {
+      group.arrived = 0;
+      ++group.phase;
+    }
+  }
+  warp.inGroup = warp.repeats = warp.yields = group.phase == warp.groupPhase;
+}
+
 // --- Clusters ---
 
 void mapToBlock(Warp &warp, const Instruction &what, Mask lanes) {
@@ -343,7 +359,7 @@ Step stepOf(const Name &name, Instruction &made) {
     return storeMatrices;
   }
   if (first == "wgmma" && second != "mma_async")
-    return nothing;
+    return second == "wait_group" ? waitForProducts : nothing;
   if (first != "wgmma" || name.back() == "s32" || !has(name, "f32"))
     return nullptr;
   made.variety = name.back() == "bf16"  ? Brain
