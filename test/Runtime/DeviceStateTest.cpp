@@ -6,7 +6,10 @@
 
 #include <atomic>
 #include <dlfcn.h>
+#include <functional>
+#include <future>
 #include <thread>
+#include <utility>
 
 namespace {
 
@@ -64,7 +67,8 @@ struct Fixture : top2::Fixture {
                    route_entry_fn function) {
       route_entry_desc &of = entries[entry];
       variants.assign(of.variants, of.variants + of.num_variants);
-      variants.push_back({"sm_90a", function, 0, ROUTE_DEVICE_CUDA, 0});
+      variants.push_back({"sm_90a", function, 0, ROUTE_DEVICE_CUDA, 0, nullptr,
+                          0, nullptr, nullptr});
       of.variants = variants.data();
       of.num_variants = variants.size();
     };
@@ -409,6 +413,59 @@ void testCapture() {
   CHECK_EQUAL(said(), "wait back:32 back:32");
 }
 
+std::function<void()> meanwhile; ///< what the next part for the host does
+int32_t partOnHost(const route_invocation *) {
+  if (auto now = std::exchange(meanwhile, nullptr))
+    now();
+  return 0;
+}
+
+/// The host's part of a call runs before anything is done with state, and holds
+/// up nobody.
+void testParts() {
+  Fixture f;
+  for (auto *variants : {&f.gate, &f.commit})
+    variants->back().host_fn = partOnHost;
+  route_context *context = nullptr;
+  REQUIRE_OK(route_context_create(f.module, &f.options, &context, &error));
+  std::swap(f.context, context);
+  route_context_release(context);
+  said();
+
+  // Where it is refused nothing has been captured.
+  int parts = 0;
+  meanwhile = [&] { ++parts; };
+  *captured = stream;
+  GpuCommit captive({1, 2});
+  CHECK_STATUS(route_emit(f.context, top2::Commit, &captive.call, &error),
+               ROUTE_ERROR_DEVICE, "cannot be captured in a CUDA graph");
+  *captured = nullptr;
+  CHECK_EQUAL(parts, 0);
+  CHECK_EQUAL(said(), "");
+
+  // Others decide and change state while it runs.
+  using namespace std::chrono_literals;
+  bool finished = false;
+  std::future<void> others;
+  auto callOthers = [&] {
+    others = std::async(std::launch::async, [&] {
+      emitOnGpu(f, {1, 2}, 3);
+      biasOnGpu(f, 4);
+    });
+    finished = others.wait_for(20s) == std::future_status::ready;
+  };
+  meanwhile = callOthers;
+  CHECK(biasOnGpu(f) == biasAfter({1, 2}));
+  CHECK(finished);
+  others.get();
+  finished = false;
+  meanwhile = callOthers;
+  emitOnGpu(f, {3, 4});
+  CHECK(finished);
+  others.get();
+  CHECK(biasOnHost(f) == biasAfter({1, 2, 1, 2, 3, 4}));
+}
+
 /// More streams than are told apart.
 void testManyStreams() {
   Fixture f;
@@ -477,6 +534,7 @@ int main() {
   testCopies();
   testFailures();
   testCapture();
+  testParts();
   testManyStreams();
   testThreads();
   testWithout();

@@ -109,8 +109,8 @@ struct Fixture : top2::Fixture {
     entries.assign(desc.entries, desc.entries + desc.num_entries);
     variants.assign(entries[0].variants,
                     entries[0].variants + entries[0].num_variants);
-    variants.push_back(
-        {"sm_90a", gateOnDevice, 0, ROUTE_DEVICE_CUDA, 0, nullptr, 0, nullptr});
+    variants.push_back({"sm_90a", gateOnDevice, 0, ROUTE_DEVICE_CUDA, 0,
+                        nullptr, 0, nullptr, nullptr});
     entries[0].variants = variants.data();
     entries[0].num_variants = variants.size();
     desc.entries = entries.data();
@@ -529,15 +529,21 @@ void testPrepared() {
 /// Doubles what the host has of `x` into the host's workspace, uploads that and
 /// launches a kernel on it.
 int hostParts = 0;
-int32_t gateInParts(const route_invocation *call) {
+int32_t partOnHost(const route_invocation *call) {
   ++hostParts;
+  CHECK(!call->params && !call->state && !call->host_workspace);
   const auto *x = static_cast<const float *>(call->inputs[0].data);
-  auto *doubled = static_cast<float *>(call->host_workspace);
+  auto *doubled = static_cast<float *>(call->workspace);
   const uint64_t count = static_cast<uint64_t>(call->axis_sizes[0]) * 4;
   for (uint64_t i = 0; i < count; ++i)
     doubled[i] = 2 * x[i];
+  return doubled[0] < 0 ? 3 : 0;
+}
+int32_t restOnDevice(const route_invocation *call) {
+  const uint64_t count = static_cast<uint64_t>(call->axis_sizes[0]) * 4;
   route_launcher *launcher = call->env->launcher;
-  launcher->upload(launcher, call->workspace, doubled, count * sizeof(float));
+  launcher->upload(launcher, call->workspace, call->host_workspace,
+                   count * sizeof(float));
   launcher->upload(launcher, nullptr, nullptr, 0); // nothing
   const void *workspace = call->workspace;
   void *arguments[] = {&workspace};
@@ -554,7 +560,8 @@ void testParts() {
   Fixture f;
   const uint32_t hostPorts[] = {0};
   route_variant_desc &variant = f.variants.back();
-  variant.fn = gateInParts;
+  variant.fn = restOnDevice;
+  variant.host_fn = partOnHost;
   variant.host_ports = hostPorts;
   variant.num_host_ports = 1;
   variant.host_workspace_size = bytesOfHostPart;
@@ -618,6 +625,15 @@ void testParts() {
   CHECK_EQUAL(workspace[11], 1.0f);
   call.inputs[0].tensor = &call.x.tensor;
 
+  // Where the CPU's part fails, so does the call.
+  call.x.values[0] = -1;
+  *numLaunches = 0;
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_ENTRY_FAILED,
+               "the part of entry 'gate' for the CPU failed with code 3");
+  call.x.values[0] = 1;
+  CHECK_EQUAL(*numLaunches, 0);
+
   // Everything in the host's memory is a call on the CPU, as before.
   GateCall host(3);
   CHECK_OK(route_decide(f.context, top2::Gate, &host.call, &error));
@@ -649,7 +665,8 @@ void testParts() {
   *capturedStream = nullptr;
   setenv("FAKE_CUDA_FAIL", "cuStreamIsCapturing", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
-               ROUTE_ERROR_DEVICE, "failed: CUDA_ERROR_LAUNCH_FAILED");
+               ROUTE_ERROR_DEVICE,
+               "looking whether the stream is captured: CUDA_ERROR_LAUNCH");
   CHECK_EQUAL(hostParts, 0);
   setenv("FAKE_CUDA_FAIL", "cuMemcpyHtoDAsync", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
@@ -678,6 +695,11 @@ void testParts() {
   CHECK_STATUS(route_module_link(&f.desc, &module, &error),
                ROUTE_ERROR_DESCRIPTOR, "is for the CPU and has a part for the");
   variant.device = ROUTE_DEVICE_CUDA;
+  variant.host_fn = nullptr;
+  CHECK_STATUS(route_module_link(&f.desc, &module, &error),
+               ROUTE_ERROR_DESCRIPTOR,
+               "needs memory for a part for the host and has none");
+  variant.host_fn = partOnHost;
   variant.num_host_ports = 0;
   inputs[0].initial = nullptr;
   inputs[0].type.element = ROUTE_TEXT;
@@ -868,7 +890,8 @@ void testCopiedValues() {
   entry.inputs = inputs.data();
   entry.outputs = outputs.data();
   const route_variant_desc variant = {"portable", sumKnown, 0, ROUTE_DEVICE_CPU,
-                                      0,          nullptr,  0, nullptr};
+                                      0,          nullptr,  0, nullptr,
+                                      nullptr};
   entry.variants = &variant;
   REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
 

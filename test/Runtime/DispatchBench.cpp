@@ -33,8 +33,8 @@ int32_t nothing(const route_invocation *) { return 0; }
 struct Hollow {
   route_module_desc module;
   std::vector<route_entry_desc> entries;
-  route_variant_desc variant = {"nothing", nothing, 0, ROUTE_DEVICE_CPU,
-                                0,         nullptr, 0, nullptr};
+  route_variant_desc variant = {
+      "nothing", nothing, 0, ROUTE_DEVICE_CPU, 0, nullptr, 0, nullptr, nullptr};
   route_module *handle = nullptr;
 
   explicit Hollow(const route_module_desc &from)

@@ -71,8 +71,8 @@ void testTop() {
       "not one of a route module", [](E &e) { e.module.magic ^= 1; },
       ROUTE_ERROR_NOT_A_MODULE);
   refuse(
-      "ABI version 7, this runtime has 6",
-      [](E &e) { e.module.abi_version = 7; }, ROUTE_ERROR_ABI_VERSION);
+      "ABI version 8, this runtime has 7",
+      [](E &e) { e.module.abi_version = 8; }, ROUTE_ERROR_ABI_VERSION);
   refuse(
       "descriptor has 8 bytes", [](E &e) { e.module.struct_size = 8; },
       ROUTE_ERROR_ABI_VERSION);
@@ -308,7 +308,7 @@ void testLoading(const std::string &folder) {
   CHECK_STATUS(
       route_module_load((folder + "/libroute-test-next_abi.so").c_str(),
                         &module, &error),
-      ROUTE_ERROR_ABI_VERSION, "module has ABI version 7");
+      ROUTE_ERROR_ABI_VERSION, "module has ABI version 8");
   CHECK(module == nullptr);
   REQUIRE_OK(route_module_load((folder + "/libroute-test-policy.so").c_str(),
                                &module, &error));

@@ -284,18 +284,19 @@ private:
     Constant *fn = function("entry." + row.symbol + suffix(level), entryType());
     return structOf({text(("x86-64-" + stringifyIsaLevel(level)).str()), fn,
                      u64(featuresOf(level)), u32(ROUTE_DEVICE_CPU), u32(0),
-                     null(), u64(0), null()});
+                     null(), u64(0), null(), null()});
   }
 
   Constant *deviceVariant(const EntrySchema &row, const DeviceEntry &entry) {
     Constant *fn = function("entry." + row.symbol + ".cuda", entryType());
-    Constant *bytes =
-        entry.hasHostPart
-            ? function("bytes." + row.symbol + ".host", sizeType())
-            : null();
+    Constant *hostFn = null(), *bytes = null();
+    if (entry.hasHostPart) {
+      hostFn = function("entry." + row.symbol + ".host", entryType());
+      bytes = function("bytes." + row.symbol + ".host", sizeType());
+    }
     return structOf({text(kCudaArchitecture), fn, u64(0),
                      u32(ROUTE_DEVICE_CUDA), u32(0), indices(entry.hostPorts),
-                     u64(entry.hostPorts.size()), bytes});
+                     u64(entry.hostPorts.size()), bytes, hostFn});
   }
 
   /// What the device has of the entry, or null.

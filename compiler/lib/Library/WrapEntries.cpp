@@ -334,39 +334,9 @@ struct WrapEntries : route::impl::RouteWrapEntriesBase<WrapEntries> {
       }
       operands.push_back(unpack.view(data, buffer, extents));
     }
-    if (entry->hasAttr(kHasHostPartAttr))
-      callHostPart(row.symbol, invocation, unpack);
     func::CallOp::create(b, loc, entry.getSymName(), TypeRange(), operands);
     Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
     func::ReturnOp::create(b, loc, zero);
-  }
-
-  /// Calls the host's part of an entry for a device: it is wrapped as entries
-  /// for the CPU are, and its workspace is the host's.
-  void callHostPart(StringRef symbol, Value invocation, Unpacker &unpack) {
-    OpBuilder &b = unpack.builder();
-    Location loc = invocation.getLoc();
-    Type pointer = unpack.pointer();
-    constexpr int64_t fields = sizeof(route_invocation) / 8;
-    Value own = LLVM::AllocaOp::create(
-        b, loc, pointer, pointer,
-        LLVM::ConstantOp::create(b, loc, b.getI64Type(),
-                                 b.getI64IntegerAttr(fields)));
-    for (int64_t i = 0; i < fields; ++i) {
-      int64_t from = 8 * i == offsetof(route_invocation, workspace)
-                         ? offsetof(route_invocation, host_workspace)
-                         : 8 * i;
-      Value at =
-          LLVM::GEPOp::create(b, loc, pointer, pointer, own,
-                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
-      LLVM::StoreOp::create(b, loc, unpack.load(invocation, from, pointer), at);
-    }
-    std::string name = ("entry." + symbol + ".host").str();
-    auto outside = OpBuilder::atBlockBegin(getOperation().getBody());
-    auto part = LLVM::LLVMFuncOp::create(
-        outside, loc, name,
-        LLVM::LLVMFunctionType::get(b.getI32Type(), {pointer}));
-    LLVM::CallOp::create(b, loc, part, ValueRange(own));
   }
 
   /// Where an event lists what it changes; null in an env that is older than

@@ -52,7 +52,7 @@ extern "C" {
 /* Changes with any change to a struct in this file, except that fields may be
  * added at the end of route_module_desc, route_env and route_invocation, and
  * with what a host has to know to give an input. */
-#define ROUTE_MODULE_ABI_VERSION 6u
+#define ROUTE_MODULE_ABI_VERSION 7u
 #define ROUTE_MODULE_MAGIC 0x54554f52u /* "ROUT" in a little-endian word */
 #define ROUTE_MODULE_SYMBOL "route_module_v1"
 
@@ -491,14 +491,18 @@ typedef struct route_variant_desc {
   uint64_t features; /* enum route_cpu_feature, or-ed */
   uint32_t device;   /* enum route_device */
   uint32_t reserved; /* 0 */
-  /* Of a variant for a device that begins on the host: the ports that are in
-   * the host's memory, ascending; inputs by number, then outputs. Texts are
-   * there always. */
+  /* A variant for a device begins on the host where it has ports there or a
+   * part for it. The ports that are in the host's memory, ascending; inputs by
+   * number, then outputs. Texts are there always. */
   const uint32_t *host_ports;
   uint64_t num_host_ports;
-  /* Bytes of the host's memory that such a variant needs for these sizes and
-   * this many workers, or null: none. */
+  /* Bytes of the host's memory that the part for the host needs for these sizes
+   * and this many workers, or null: none. */
   uint64_t (*host_workspace_size)(const int64_t *axis_sizes, int64_t workers);
+  /* The part for the host, or null: none. Called before `fn`, with the host's
+   * workspace as its workspace, where `fn` finds what it leaves; it knows
+   * neither parameters nor state, and starts nothing on the device. */
+  route_entry_fn host_fn;
 } route_variant_desc;
 
 enum route_entry_kind {
@@ -598,7 +602,7 @@ ROUTE_LAYOUT_CHECK(sizeof(route_launcher) == 32);
 ROUTE_LAYOUT_CHECK(sizeof(route_changes) == 16);
 ROUTE_LAYOUT_CHECK(sizeof(route_env) == 72);
 ROUTE_LAYOUT_CHECK(sizeof(route_invocation) == 64);
-ROUTE_LAYOUT_CHECK(sizeof(route_variant_desc) == 56);
+ROUTE_LAYOUT_CHECK(sizeof(route_variant_desc) == 64);
 ROUTE_LAYOUT_CHECK(sizeof(route_entry_desc) == 112);
 ROUTE_LAYOUT_CHECK(sizeof(route_module_desc) == 216);
 #undef ROUTE_LAYOUT_CHECK

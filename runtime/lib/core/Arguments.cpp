@@ -263,7 +263,7 @@ route_status route::checkArguments(const route_context &context, uint32_t index,
          info.baseSizes.size() * sizeof(int64_t));
   Place place = {context.device ? context.device->gpu() : -1,
                  context.runsOnCopies(index)};
-  if (!info.hostPorts.empty())
+  if (info.beginsOnHost)
     place.device = findDevice(entry, info, call);
   auto isOnHost = [&](uint64_t port) {
     return info.isOnHost(port) ||

@@ -35,7 +35,7 @@ route_status route::hostWorkspaceBytes(const route_context &context,
   const EntryInfo &info = context.entries[index];
   const bool copied = context.runsOnCopies(index);
   own = total = 0;
-  if (info.hostPorts.empty() && !copied)
+  if (!info.beginsOnHost && !copied)
     return ROUTE_OK;
   const route_entry_desc &entry = context.desc().entries[index];
   auto bytes = copied ? entry.workspace_size : info.cuda->host_workspace_size;
@@ -90,19 +90,45 @@ route_status route::workersOf(const route_call &call, int64_t &workers,
   return ROUTE_OK;
 }
 
-route_status route::runCall(const route_context &context, uint32_t index,
-                            const route_call &call, Arguments &arguments,
-                            StateView state, route_error *error) {
-  const route_module_desc &module = context.desc();
-  const route_entry_desc &entry = module.entries[index];
-  const EntryInfo &info = context.entries[index];
+EntryCall::EntryCall(const route_context &context, uint32_t index,
+                     const route_call &call, Arguments &arguments)
+    : context(context), index(index), call(call), arguments(arguments),
+      info(context.entries[index]), entry(context.desc().entries[index]),
+      variant(arguments.onDevice ? info.cuda : info.cpu),
+      device(arguments.onDevice ? context.device.get() : nullptr, call.stream) {
+}
+
+/// What a call may be refused for besides its arguments.
+route_status EntryCall::check(route_error *error) {
+  if (!variant && !context.execute)
+    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                "entry '%.100s' has no variant for tensors on the %s",
+                entry.name, arguments.onDevice ? "GPU" : "CPU");
+  if (!arguments.onDevice) {
+    if (const char *param = context.params.onGpuAlone())
+      return fail(error, ROUTE_ERROR_PARAM_MISSING,
+                  "entry '%.100s' runs on the CPU, and parameter '%.100s' was "
+                  "given on a GPU: make the context with "
+                  "ROUTE_CONTEXT_HOST_COPIES",
+                  entry.name, param);
+    return ROUTE_OK;
+  }
+  if (!context.device)
+    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                "the tensors are on a GPU, and the context was made without "
+                "ROUTE_CONTEXT_CUDA");
+  if (call.trace)
+    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
+                "a call on the GPU cannot be traced");
+  return info.beginsOnHost ? device.refuseCapture(entry.name, error) : ROUTE_OK;
+}
+
+route_status EntryCall::prepare(route_error *error) {
   int64_t workers;
   if (route_status status = workersOf(call, workers, error))
     return status;
   uint64_t own =
       entry.workspace_size ? entry.workspace_size(arguments.sizes, workers) : 0;
-  // A default or two of a single item need no workspace of the caller's.
-  alignas(64) char small[512];
   Scratch scratch = {small, sizeof(small)}, unused = {};
   if (route_status status =
           takeWorkspace(entry.name, "", call.workspace, call.workspace_size,
@@ -122,33 +148,39 @@ route_status route::runCall(const route_context &context, uint32_t index,
   if (route_status status =
           completeArguments(context, index, call, scratch, arguments, error))
     return status;
+  if (route_status status = check(error))
+    return status;
 
-  const route_variant_desc *variant = arguments.onDevice ? info.cuda : info.cpu;
-  if (!variant && !context.execute)
-    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
-                "entry '%.100s' has no variant for tensors on the %s",
-                entry.name, arguments.onDevice ? "GPU" : "CPU");
-  if (arguments.onDevice && !context.device)
-    return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
-                "the tensors are on a GPU, and the context was made without "
-                "ROUTE_CONTEXT_CUDA");
+  env = {sizeof(route_env),
+         call.parallel_for ? call.parallel_for : runInline,
+         call.pool,
+         workers,
+         call.seed,
+         call.now,
+         call.stream,
+         arguments.onDevice ? &device : nullptr,
+         nullptr};
+  if (!arguments.onDevice || context.execute || !variant->host_fn)
+    return ROUTE_OK;
+  const route_invocation invocation = {arguments.sizes,
+                                       arguments.buffers,
+                                       arguments.buffers + entry.num_inputs,
+                                       nullptr,
+                                       nullptr,
+                                       call.host_workspace,
+                                       &env,
+                                       nullptr};
+  if (int32_t result = variant->host_fn(&invocation))
+    return fail(error, ROUTE_ERROR_ENTRY_FAILED,
+                "the part of entry '%.100s' for the CPU failed with code %d",
+                entry.name, result);
+  return ROUTE_OK;
+}
 
-  if (!arguments.onDevice && context.params.onGpuAlone())
-    return fail(error, ROUTE_ERROR_PARAM_MISSING,
-                "entry '%.100s' runs on the CPU, and parameter '%.100s' was "
-                "given on a GPU: make the context with "
-                "ROUTE_CONTEXT_HOST_COPIES",
-                entry.name, context.params.onGpuAlone());
-
-  DeviceCall device(arguments.onDevice ? context.device.get() : nullptr,
-                    call.stream);
-  route_env env = {
-      sizeof(route_env), call.parallel_for ? call.parallel_for : runInline,
-      call.pool,         workers,
-      call.seed,         call.now,
-      call.stream,       arguments.onDevice ? &device : nullptr,
-      state.changes};
-  route_invocation invocation = {
+route_status EntryCall::run(StateView state, route_error *error) {
+  const route_module_desc &module = context.desc();
+  env.changes = state.changes;
+  const route_invocation invocation = {
       arguments.sizes,
       arguments.buffers,
       arguments.buffers + entry.num_inputs,
@@ -158,13 +190,7 @@ route_status route::runCall(const route_context &context, uint32_t index,
       call.workspace,
       &env,
       arguments.onDevice ? call.host_workspace : nullptr};
-  if (arguments.onDevice && !info.hostPorts.empty())
-    if (route_status status = device.refuseCapture(entry.name, error))
-      return status;
   if (call.trace) {
-    if (arguments.onDevice)
-      return fail(error, ROUTE_ERROR_TENSOR_DEVICE,
-                  "a call on the GPU cannot be traced");
     call.trace->size = 0;
     TraceWriter(*call.trace).begin(context, index, call, arguments, state);
   }
@@ -206,26 +232,27 @@ static route_status checkCall(const route_context *context, uint32_t entry,
   return ROUTE_OK;
 }
 
-/// Runs a call, with arguments that have been checked, on the state as it is.
+/// Runs a call on the state as it is.
 static route_status decide(route_context &context, uint32_t entry,
                            const route_call &call, Arguments &arguments,
                            route_error *error) {
   const route_entry_desc &desc = context.desc().entries[entry];
+  EntryCall prepared(context, entry, call, arguments);
+  if (route_status status = prepared.prepare(error))
+    return status;
   if (desc.num_reads == 0)
-    return runCall(context, entry, call, arguments, {nullptr, 0}, error);
+    return prepared.run({nullptr, 0}, error);
   if (arguments.onDevice && context.deviceState) {
     DeviceState::Use use(*context.deviceState, call.stream);
     if (route_status status = use.read(error))
       return status;
-    return runCall(context, entry, call, arguments,
-                   {use.addresses(), context.state.epoch()}, error);
+    return prepared.run({use.addresses(), context.state.epoch()}, error);
   }
   if (route_status status =
           context.state.catchUp(table(desc.reads, desc.num_reads), error))
     return status;
   State::Snapshot snapshot(context.state);
-  return runCall(context, entry, call, arguments,
-                 {snapshot.addresses(), snapshot.epoch()}, error);
+  return prepared.run({snapshot.addresses(), snapshot.epoch()}, error);
 }
 
 /// The same of an event, which changes the state.
@@ -234,14 +261,16 @@ static route_status emit(route_context &context, uint32_t entry,
                          route_error *error) {
   const route_entry_desc &desc = context.desc().entries[entry];
   std::span<const uint32_t> writes = table(desc.writes, desc.num_writes);
+  EntryCall prepared(context, entry, call, arguments);
+  if (route_status status = prepared.prepare(error))
+    return status;
   if (arguments.onDevice && context.deviceState) {
     State::Turn turn(context.state);
     DeviceState::Use use(*context.deviceState, call.stream);
     if (route_status status = use.change(writes, error))
       return status;
     if (route_status status =
-            runCall(context, entry, call, arguments,
-                    {use.addresses(), context.state.epoch()}, error))
+            prepared.run({use.addresses(), context.state.epoch()}, error))
       return status;
     return use.publish(error);
   }
@@ -249,8 +278,7 @@ static route_status emit(route_context &context, uint32_t entry,
   if (route_status status =
           update.open(table(desc.reads, desc.num_reads), error))
     return status;
-  if (route_status status = runCall(
-          context, entry, call, arguments,
+  if (route_status status = prepared.run(
           {update.addresses(), update.epoch(), update.changes()}, error))
     return status;
   update.publish();

@@ -16,11 +16,34 @@ struct StateView {
   route_changes *changes = nullptr; ///< of an event that is live
 };
 
-/// Runs the entry on `state` with arguments that have been checked, tracing
-/// where the call asks for it.
-route_status runCall(const route_context &context, uint32_t entry,
-                     const route_call &call, Arguments &arguments,
-                     StateView state, route_error *error);
+/// A call of an entry with arguments that have been checked.
+class EntryCall {
+public:
+  EntryCall(const route_context &context, uint32_t entry,
+            const route_call &call, Arguments &arguments);
+
+  /// All that can be done without state: looks at everything that may be
+  /// refused, makes up what the call leaves out, and runs the part for the host
+  /// of an entry for a GPU. Nobody else waits meanwhile.
+  route_status prepare(route_error *error);
+  /// Runs the entry on `state`, tracing where the call asks for it.
+  route_status run(StateView state, route_error *error);
+
+private:
+  route_status check(route_error *error);
+
+  const route_context &context;
+  const uint32_t index;
+  const route_call &call;
+  Arguments &arguments;
+  const EntryInfo &info;
+  const route_entry_desc &entry;
+  const route_variant_desc *variant;
+  DeviceCall device; ///< does nothing in a call on the CPU
+  route_env env;
+  /// A default or two of a single item need no workspace of the caller's.
+  alignas(64) char small[512];
+};
 
 /// A route_parallel_fn: all in the calling thread.
 void runInline(void *pool, int64_t count, int64_t grain, route_body_fn body,

@@ -474,12 +474,17 @@ route_status Checker::checkHostPorts(const route_entry_desc &entry,
   CHECK(checkTable(variant.host_ports, variant.num_host_ports,
                    "ports of the host", ROUTE_MAX_PORTS));
   if (variant.device == ROUTE_DEVICE_CPU) {
-    if (variant.num_host_ports || variant.host_workspace_size)
+    if (variant.num_host_ports || variant.host_fn ||
+        variant.host_workspace_size)
       return WRONG("variant '%.100s' of entry '%.100s' is for the CPU and has "
                    "a part for the host",
                    variant.name, entry.name);
     return ROUTE_OK;
   }
+  if (variant.host_workspace_size && !variant.host_fn)
+    return WRONG("variant '%.100s' of entry '%.100s' needs memory for a part "
+                 "for the host and has none",
+                 variant.name, entry.name);
   uint64_t next = 0;
   for (uint32_t port : table(variant.host_ports, variant.num_host_ports)) {
     if (port < next || port >= numPorts)

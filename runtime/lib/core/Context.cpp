@@ -46,12 +46,12 @@ EntryInfo::EntryInfo(const route_module_desc &module,
     if (!slot)
       slot = &variant;
   }
-  // A part for the CPU whose texts are constants has no port there.
-  if (cuda && (cuda->num_host_ports || cuda->host_workspace_size)) {
-    hostPorts.resize(entry.num_inputs + entry.num_outputs);
-    for (uint32_t port : table(cuda->host_ports, cuda->num_host_ports))
-      hostPorts[port] = true;
-  }
+  hostPorts.resize(entry.num_inputs + entry.num_outputs);
+  if (!cuda)
+    return;
+  beginsOnHost = cuda->host_fn || cuda->num_host_ports;
+  for (uint32_t port : table(cuda->host_ports, cuda->num_host_ports))
+    hostPorts[port] = true;
 }
 
 route_status route::deriveSizes(const route_module_desc &module,

@@ -20,14 +20,13 @@ struct EntryInfo {
   /// First variant this machine can run; null without one.
   const route_variant_desc *cpu = nullptr;
   const route_variant_desc *cuda = nullptr;
-  /// By port, inputs first: those that `cuda` has in the host's memory; empty
-  /// where it has none and no part for the CPU.
+  /// Whether a call on the GPU begins on the host, and so cannot be captured.
+  bool beginsOnHost = false;
+  /// By port, inputs first: those that `cuda` has in the host's memory.
   std::vector<bool> hostPorts;
 
   /// Whether a call on the GPU has the port in the host's memory.
-  bool isOnHost(uint64_t port) const {
-    return !hostPorts.empty() && hostPorts[port];
-  }
+  bool isOnHost(uint64_t port) const { return hostPorts[port]; }
 
   EntryInfo(const route_module_desc &module, const route_entry_desc &entry,
             uint64_t features);

@@ -245,8 +245,10 @@ route_status Replayer::run() {
   if (route_status status =
           checkArguments(context, header.entry, call, false, arguments, error))
     return status;
-  route_status status = runCall(context, header.entry, call, arguments,
-                                {cells.data(), header.epoch}, error);
+  EntryCall repeated(context, header.entry, call, arguments);
+  if (route_status status = repeated.prepare(error))
+    return status;
+  route_status status = repeated.run({cells.data(), header.epoch}, error);
   if (status && status != ROUTE_ERROR_TRACE_SPACE)
     return status;
   return compare(again.get(), trace.size < size ? trace.size : size,

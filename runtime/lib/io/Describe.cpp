@@ -128,8 +128,9 @@ void TextDescriber::entry(const route_entry_desc &entry) {
     std::string ports;
     for (uint32_t port : table(variant.host_ports, variant.num_host_ports))
       ports += (ports.empty() ? "" : ", ") + std::string(portName(entry, port));
-    std::string what =
-        variant.host_workspace_size ? "begins with a part for the CPU" : "";
+    std::string what;
+    if (variant.host_fn)
+      what = "begins with a part for the CPU";
     if (!ports.empty())
       what += (what.empty() ? "" : "; ") + ("in the host's memory: " + ports);
     if (!what.empty())

@@ -162,10 +162,10 @@ void JsonDescriber::entry(const route_entry_desc &item) {
          string("device", variant.device == ROUTE_DEVICE_CUDA ? "cuda" : "cpu");
          key("features");
          json.Uint64(variant.features);
-         if (!variant.num_host_ports && !variant.host_workspace_size)
+         if (!variant.num_host_ports && !variant.host_fn)
            return;
          key("begins_on_cpu");
-         json.Bool(variant.host_workspace_size != nullptr);
+         json.Bool(variant.host_fn != nullptr);
          key("host_ports");
          json.StartArray();
          for (uint32_t port : table(variant.host_ports, variant.num_host_ports))

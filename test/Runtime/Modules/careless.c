@@ -122,7 +122,7 @@ static const route_port_desc outputs[] = {
      -1,
      0}};
 static const route_variant_desc variants[] = {
-    {"portable", run, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0}};
+    {"portable", run, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0}};
 static const route_entry_desc entries[] = {{"run", 0, inputs, 1, outputs, 5, 0,
                                             0, 0, 0, workspace, variants, 1,
                                             ROUTE_ENTRY_ROUTER, ITEM}};

@@ -171,7 +171,7 @@ static const route_port_desc pick_outputs[] = {
 };
 static const uint32_t state_cool[] = {0};
 static const route_variant_desc pick_variants[] = {
-    {"portable", pick, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0}};
+    {"portable", pick, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0}};
 
 /*===--- failure: an event
  * ----------------------------------------------------===*/
@@ -195,7 +195,7 @@ static const route_port_desc failure_inputs[] = {
      0},
 };
 static const route_variant_desc failure_variants[] = {
-    {"portable", failure, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0}};
+    {"portable", failure, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0}};
 
 static const route_entry_desc entries[] = {
     {"pick", "which model takes the request", pick_inputs, 6, pick_outputs, 7,

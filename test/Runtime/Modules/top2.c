@@ -137,9 +137,10 @@ static const route_port_desc plan[] = {
 };
 static const uint32_t reads_bias[] = {S_BIAS};
 static const route_variant_desc gate_variants[] = {
-    {"from the future", never, UINT64_C(1) << 62, ROUTE_DEVICE_CPU, 0, 0, 0, 0},
-    {"v3", gate, ROUTE_CPU_X86_64_V3, ROUTE_DEVICE_CPU, 0, 0, 0, 0},
-    {"portable", gate, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0},
+    {"from the future", never, UINT64_C(1) << 62, ROUTE_DEVICE_CPU, 0, 0, 0, 0,
+     0},
+    {"v3", gate, ROUTE_CPU_X86_64_V3, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0},
+    {"portable", gate, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0},
 };
 
 /*===--- commit: an event
@@ -187,7 +188,7 @@ static const route_port_desc commit_inputs[] = {
 };
 static const uint32_t writes_both[] = {S_BIAS, S_USES};
 static const route_variant_desc commit_variants[] = {
-    {"portable", commit, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0}};
+    {"portable", commit, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0}};
 
 /*===--- fill: a derived axis, a stacked parameter
  * ---------------------------===*/
@@ -208,7 +209,7 @@ static const route_port_desc fill_outputs[] = {
      0},
 };
 static const route_variant_desc fill_variants[] = {
-    {"portable", fill, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0}};
+    {"portable", fill, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0}};
 
 /*===--- per_image: a ragged axis
  * --------------------------------------------===*/
@@ -237,7 +238,7 @@ static const route_port_desc per_image_outputs[] = {
     {"sum", NUMBER(ROUTE_F32), a_image, 1, 0, 0, 0, ROUTE_ROLE_DATA, -1, 0},
 };
 static const route_variant_desc per_image_variants[] = {
-    {"portable", per_image, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0}};
+    {"portable", per_image, 0, ROUTE_DEVICE_CPU, 0, 0, 0, 0, 0}};
 
 static const route_entry_desc entries[] = {
     {"gate", "two experts for each token", gate_inputs, 1, plan, 4, reads_bias,

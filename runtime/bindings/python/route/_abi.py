@@ -48,7 +48,7 @@ class Port(c.Structure):
 class Variant(c.Structure):
     _fields_ = [("name", c.c_char_p), ("fn", c.c_void_p), ("features", c.c_uint64), ("device", c.c_uint32),
                 ("reserved", c.c_uint32), ("host_ports", P(c.c_uint32)), ("num_host_ports", c.c_uint64),
-                ("host_workspace_size", c.c_void_p)]
+                ("host_workspace_size", c.c_void_p), ("host_fn", c.c_void_p)]
 
 
 class Entry(c.Structure):
@@ -108,7 +108,7 @@ class Call(c.Structure):
                 ("trace", c.c_void_p), ("host_workspace", c.c_void_p), ("host_workspace_size", c.c_uint64)]
 
 
-SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, ParamDesc: 88, State: 80, Reject: 16, Port: 80, Variant: 56, Entry: 112, Module: 216,
+SIZES = {Text: 16, Type: 24, Axis: 48, Enum: 24, ParamDesc: 88, State: 80, Reject: 16, Port: 80, Variant: 64, Entry: 112, Module: 216,
          Tensor: 48}
 for _struct, _size in SIZES.items():
     assert c.sizeof(_struct) == _size, _struct.__name__
