@@ -33,6 +33,7 @@ struct FakeUpload {
 };
 FakeUpload *uploads;
 int *numUploads;
+int *broken; ///< times that a graph of another stream would have been
 struct FakeStep {
   const char *what;
   void *stream, *event;
@@ -57,6 +58,7 @@ void checkNothingHeld() {
 alignas(64) unsigned char maps[3][128];
 short mapped[1];
 bool makeBadMap = false;
+int64_t gridOfLarge = 7;
 
 bool isFilledWith(const unsigned char (&map)[128], unsigned char byte) {
   return std::all_of(map, map + 128,
@@ -70,7 +72,7 @@ int32_t gateOnDevice(const route_invocation *call) {
   const void *four = call->params[top2_module.num_params];
   void *arguments[] = {&param}, *others[] = {&four};
   route_launcher *launcher = call->env->launcher;
-  launcher->launch(launcher, 1, 7, 128, arguments);
+  launcher->launch(launcher, 1, gridOfLarge, 128, arguments);
   launcher->launch(launcher, 0, 0, 32, arguments); // no blocks: nothing
   launcher->launch(launcher, 0, 5, 32, others);    // as many as there is room
   // A stack of 2 matrices of 24 rows of 64 elements, from the fourth on.
@@ -219,23 +221,34 @@ void testCall() {
   setenv("FAKE_CUDA_FAIL", "cuLaunchKernelEx", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
                ROUTE_ERROR_DEVICE,
-               "entry 'gate' failed on the GPU: launching a kernel: "
+               "entry 'gate' failed on the GPU: launching kernel 'large', 7 "
+               "blocks of 128 threads with 65536 bytes of shared memory: "
                "CUDA_ERROR_LAUNCH_FAILED");
   CHECK_EQUAL(*numLaunches, 2);
   CHECK(isFilledWith(maps[0], 0)); // nothing is asked for after a failure
   setenv("FAKE_CUDA_FAIL", "cuTensorMapEncodeTiled", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
                ROUTE_ERROR_DEVICE,
-               "entry 'gate' failed on the GPU: making a tensor map: "
+               "entry 'gate' failed on the GPU: making a tensor map of bf16, "
+               "shape [2, 24, 64], strides [1728, 72, 1]: "
                "CUDA_ERROR_LAUNCH_FAILED");
   CHECK(isFilledWith(maps[0], 0));
   CHECK_EQUAL(*numLaunches, 4); // the launches before it
   unsetenv("FAKE_CUDA_FAIL");
   makeBadMap = true;
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
-               ROUTE_ERROR_DEVICE, "making a tensor map: CUDA_ERROR_");
+               ROUTE_ERROR_DEVICE,
+               "entry 'gate' failed on the GPU: a tensor map of rank 1 is "
+               "asked for");
   CHECK(isFilledWith(maps[2], 0));
   makeBadMap = false;
+  CHECK_EQUAL(*numLaunches, 6);
+  gridOfLarge = int64_t(1) << 40; // more than the driver can be asked for
+  CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
+               ROUTE_ERROR_DEVICE,
+               "kernel 'large' would take 1099511627776 blocks, at most "
+               "2147483647 run");
+  gridOfLarge = 7;
   CHECK_EQUAL(*numLaunches, 6);
   setenv("FAKE_CUDA_FAIL", "cuCtxPushCurrent", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
@@ -305,6 +318,34 @@ void testGivenOnGpu() {
   f.options.flags &= ~uint64_t(ROUTE_CONTEXT_CUDA);
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_TENSOR_DEVICE,
                "is on a GPU, and the context is made without");
+}
+
+/// Contexts are made, used and released while another thread captures a graph.
+void testBesideCaptures() {
+  Fixture f;
+  Array<float> gate({8, 4}, top2::gateWeight());
+  gate.tensor.device.device_type =
+      static_cast<decltype(gate.tensor.device.device_type)>(ROUTE_DEVICE_CUDA);
+  alignas(16) float room[32] = {};
+  gate.tensor.data = room;
+  const route_param params[] = {{"gate", &gate.tensor}};
+  int elsewhere;
+  *capturedStream = &elsewhere;
+  for (uint64_t given : {0, 1}) {
+    f.options.params = params;
+    f.options.num_params = given;
+    f.options.flags = ROUTE_CONTEXT_CUDA | ROUTE_CONTEXT_ALLOW_EXTRA |
+                      (given ? ROUTE_CONTEXT_HOST_COPIES : 0);
+    REQUIRE_OK(route_context_create(f.module, &f.options, &f.context, &error));
+    CHECK_EQUAL(*copies, 0); // they have arrived
+    DeviceCall call;
+    CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
+    route_context_release(f.context);
+    f.context = nullptr;
+  }
+  *capturedStream = nullptr;
+  CHECK_EQUAL(*broken, 0);
+  checkNothingHeld();
 }
 
 /// What a call is given lies on the context's GPU: inputs, outputs and known
@@ -496,15 +537,16 @@ void testPrepared() {
   checkNothingHeld();
   setenv("FAKE_CUDA_FAIL", "cuLaunchKernelEx", 1);
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
-               "preparing the parameters failed on the GPU: launching a "
-               "kernel: CUDA_ERROR_LAUNCH_FAILED");
+               "preparing the parameters failed on the GPU: launching kernel "
+               "'large', 1 blocks of 128 threads with 65536 bytes of shared "
+               "memory: CUDA_ERROR_");
   checkNothingHeld();
   // The first waits for parameters, the second for what is made of them.
-  setenv("FAKE_CUDA_FAIL", "cuCtxSynchronize", 1);
+  setenv("FAKE_CUDA_FAIL", "cuStreamSynchronize", 1);
   *spared = 1;
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
-               "preparing the parameters failed on the GPU: waiting for "
-               "kernels: CUDA_ERROR_LAUNCH_FAILED");
+               "preparing the parameters failed on the GPU: waiting for the "
+               "stream: CUDA_ERROR_");
   checkNothingHeld();
   setenv("FAKE_CUDA_FAIL", "cuMemAlloc", 1);
   for (int more : {0, 1}) {
@@ -605,7 +647,7 @@ void testParts() {
                "the host workspace is not aligned to 64 bytes");
   call.call.host_workspace = hostWorkspace;
   CHECK_EQUAL(hostParts, 0);
-  *numLaunches = 0;
+  *numLaunches = *numUploads = 0;
   CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
   CHECK_EQUAL(hostParts, 1);
   CHECK_EQUAL(*numLaunches, 1);
@@ -671,7 +713,7 @@ void testParts() {
   setenv("FAKE_CUDA_FAIL", "cuMemcpyHtoDAsync", 1);
   CHECK_STATUS(route_decide(f.context, top2::Gate, &call.call, &error),
                ROUTE_ERROR_DEVICE,
-               "entry 'gate' failed on the GPU: copying to the GPU: "
+               "entry 'gate' failed on the GPU: copying 48 bytes to the GPU: "
                "CUDA_ERROR_LAUNCH_FAILED");
   unsetenv("FAKE_CUDA_FAIL");
   CHECK_EQUAL(hostParts, 1);
@@ -818,9 +860,9 @@ void testCopies() {
       {"cuCtxPushCurrent", "entering the context: CUDA_ERROR_LAUNCH_FAILED"},
       {"cuStreamIsCapturing", "looking whether the stream is captured: CUDA"},
       {"cuMemcpyDtoHAsync",
-       "entry 'gate' failed on the GPU: copying from the GPU: CUDA_ERROR_"},
+       "entry 'gate' failed on the GPU: copying 48 bytes from the GPU: CUDA_"},
       {"cuStreamSynchronize", "waiting for the stream: CUDA_ERROR_"},
-      {"cuMemcpyHtoDAsync", "copying to the GPU: CUDA_ERROR_"},
+      {"cuMemcpyHtoDAsync", "bytes to the GPU: CUDA_ERROR_"},
   };
   for (auto &[name, message] : each) {
     setenv("FAKE_CUDA_FAIL", name, 1);
@@ -986,8 +1028,8 @@ void testFailures() {
   for (const char *name :
        {"cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent",
         "cuModuleLoadData", "cuCtxGetDevice", "cuDeviceGetAttribute",
-        "cuModuleGetFunction", "cuFuncSetAttribute", "cuMemcpyHtoD",
-        "cuCtxSynchronize"}) {
+        "cuModuleGetFunction", "cuFuncSetAttribute", "cuStreamCreate",
+        "cuMemcpyHtoDAsync", "cuStreamSynchronize"}) {
     setenv("FAKE_CUDA_FAIL", name, 1);
     CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE, "CUDA_ERROR_");
     checkNothingHeld();
@@ -1039,6 +1081,7 @@ int main(int argc, char **argv) {
   numLaunches = static_cast<int *>(find("fake_num_launches"));
   uploads = static_cast<FakeUpload *>(find("fake_uploads"));
   numUploads = static_cast<int *>(find("fake_num_uploads"));
+  broken = static_cast<int *>(find("fake_broken"));
   capturedStream = static_cast<void **>(find("fake_captured"));
   spared = static_cast<int *>(find("fake_spared"));
   allocations = static_cast<int *>(find("fake_allocations"));
@@ -1048,13 +1091,14 @@ int main(int argc, char **argv) {
   copies = static_cast<int *>(find("fake_copies"));
   steps = static_cast<FakeStep *>(find("fake_steps"));
   numSteps = static_cast<std::atomic<int> *>(find("fake_num_steps"));
-  CHECK(uploads && numUploads && capturedStream && steps && numSteps);
+  CHECK(uploads && numUploads && broken && capturedStream && steps && numSteps);
   CHECK(launches && lastMap && spared && numLaunches && allocations &&
         contexts && pushed && modules && copies);
   if (check::failures)
     return finish("device");
   testCall();
   testGivenOnGpu();
+  testBesideCaptures();
   testOtherGpu();
   testSharedCode();
   testBinaries();

@@ -392,7 +392,7 @@ typedef struct route_tuning_desc {
 typedef struct route_tensor_map_request {
   void *address;
   int64_t offset;     /* of the first element, in elements */
-  uint32_t element;   /* ROUTE_BF16 or ROUTE_F16 */
+  uint32_t element;   /* ROUTE_BF16, ROUTE_F16 or ROUTE_F32 */
   uint32_t rank;      /* 2 to 5 */
   int64_t sizes[5];   /* in elements */
   int64_t strides[5]; /* in elements */

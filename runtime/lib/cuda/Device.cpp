@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -36,6 +38,7 @@ static route_status failed(const Driver &driver, const char *what,
 class Device::Code {
 public:
   struct Kernel {
+    const char *name;
     void *function;
     uint32_t sharedBytes;
     int64_t mostBlocks;
@@ -140,10 +143,10 @@ route_status Device::Code::load(route_error *error) {
       return failed(driver, kernel.name, result, error);
     // Clusters of up to 16 blocks; only those of 8 come without asking.
     driver.FuncSetAttribute(function, kLargeClusters, 1);
-    int64_t most = INT_MAX;
+    int64_t most = INT64_MAX;
     if (kernel.blocks_per_processor)
       most = int64_t(kernel.blocks_per_processor) * processors;
-    kernels.push_back({function, kernel.shared_bytes, most,
+    kernels.push_back({kernel.name, function, kernel.shared_bytes, most,
                        (kernel.flags & ROUTE_KERNEL_WAITS) != 0});
   }
   return ROUTE_OK;
@@ -174,6 +177,7 @@ route_status Device::open(const route_module_desc &module,
   Current current(*driver, made->context);
   if (Result result = current.failure())
     return failed(*driver, "entering the context on the GPU", result, error);
+  BesideCaptures beside(*driver);
   if (route_status status = Code::find(*driver, made->context,
                                        *module.device_code, made->code, error))
     return status;
@@ -191,6 +195,7 @@ Device::~Device() {
     return;
   {
     Current current(driver, context);
+    BesideCaptures beside(driver);
     for (Address address : owned)
       driver.MemFree(address);
     code.reset();
@@ -210,7 +215,9 @@ route_status Device::copyState(const route_module_desc &module, State &host,
 route_status Device::readBack(const HostParam &param, void *memory,
                               route_error *error) const {
   Current current(driver, context);
+  BesideCaptures beside(driver);
   Result result = current.failure();
+  // Behind what the host has under way on its default stream.
   if (!result && param.size)
     result = driver.MemcpyDtoH(memory, reinterpret_cast<Address>(param.data),
                                param.size);
@@ -222,6 +229,10 @@ route_status Device::readBack(const HostParam &param, void *memory,
 route_status Device::copyParams(const route_module_desc &module,
                                 Checkpoint &checkpoint, route_error *error) {
   parameters.assign(module.num_params + 1, nullptr);
+  // Not the default stream, which waits for all others: some may be captured.
+  OwnStream stream(driver);
+  if (Result result = stream.open())
+    return failed(driver, "making a stream", result, error);
   std::vector<Slice> slices;
   for (uint64_t i = 0; i < module.num_params; ++i) {
     const route_param_desc &param = module.params[i];
@@ -266,14 +277,13 @@ route_status Device::copyParams(const route_module_desc &module,
         source = copy.get();
       }
       // The driver has read pageable memory when it returns.
-      if (Result result = driver.MemcpyHtoD(address, source, slice.size()))
+      if (Result result = driver.MemcpyHtoDAsync(address, source, slice.size(),
+                                                 stream.get()))
         return failed(driver, "copying a parameter", result, error);
       address += slice.size();
     }
   }
-  // A copy may return before its bytes have arrived, and the caller's stream
-  // need not wait for the one that copies.
-  if (Result result = driver.CtxSynchronize())
+  if (Result result = driver.StreamSynchronize(stream.get()))
     return failed(driver, "copying the parameters", result, error);
   return ROUTE_OK;
 }
@@ -296,6 +306,8 @@ route_status Device::prepare(const route_device_code_desc &desc,
                 static_cast<unsigned long long>(desc.prepared_size),
                 static_cast<unsigned long long>(scratch),
                 driver.nameOf(result));
+  // Behind what the host has under way on its default stream: parameters that
+  // it gave on the GPU.
   DeviceCall call(this, nullptr);
   const route_env env = {sizeof(route_env), runInline, nullptr, 1, 0, 0,
                          nullptr,           &call,     nullptr};
@@ -305,14 +317,12 @@ route_status Device::prepare(const route_device_code_desc &desc,
       nullptr, reinterpret_cast<void *>(workspace),
       &env,    nullptr};
   const int32_t code = desc.prepare(&invocation);
-  if (call.result == kSuccess)
-    call.note("waiting for kernels", driver.CtxSynchronize());
+  call.wait();
   if (workspace)
     driver.MemFree(workspace);
-  if (call.result != kSuccess)
+  if (call.hasFailed())
     return fail(error, ROUTE_ERROR_DEVICE,
-                "preparing the parameters failed on the GPU: %s: %s", call.step,
-                driver.nameOf(call.result));
+                "preparing the parameters failed on the GPU: %s", call.problem);
   if (code)
     return fail(error, ROUTE_ERROR_ENTRY_FAILED,
                 "preparing the parameters failed with code %d", code);
@@ -323,20 +333,34 @@ DeviceCall::DeviceCall(const Device *device, void *stream)
     : route_launcher{sizeof(route_launcher), launchOn, makeMap, uploadTo},
       device(device), stream(stream) {
   if (device)
-    note("entering the context",
-         current.emplace(device->driver, device->context).failure());
+    note(current.emplace(device->driver, device->context).failure(),
+         "entering the context");
 }
 
-void DeviceCall::note(const char *what, Result result) {
-  step = what;
-  this->result = result;
+void DeviceCall::note(Result result, const char *format, ...) {
+  if (result == kSuccess)
+    return;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(problem, sizeof(problem), format, arguments);
+  va_end(arguments);
+  const size_t size = strlen(problem);
+  snprintf(problem + size, sizeof(problem) - size, ": %s",
+           device->driver.nameOf(result));
+}
+
+void DeviceCall::refuse(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(problem, sizeof(problem), format, arguments);
+  va_end(arguments);
 }
 
 route_status DeviceCall::refuseCapture(const char *entry, route_error *error) {
   int capturing = 0; // CU_STREAM_CAPTURE_STATUS_NONE
-  if (result == kSuccess)
-    note("looking whether the stream is captured",
-         device->driver.StreamIsCapturing(stream, &capturing));
+  if (!hasFailed())
+    note(device->driver.StreamIsCapturing(stream, &capturing),
+         "looking whether the stream is captured");
   if (capturing)
     return fail(error, ROUTE_ERROR_DEVICE,
                 "a call of '%.100s' cannot be captured in a CUDA graph: it, or "
@@ -346,80 +370,99 @@ route_status DeviceCall::refuseCapture(const char *entry, route_error *error) {
 }
 
 route_status DeviceCall::finish(const char *entry, route_error *error) {
-  if (result == kSuccess)
-    return ROUTE_OK;
-  return fail(error, ROUTE_ERROR_DEVICE,
-              "entry '%.100s' failed on the GPU: %s: %s", entry, step,
-              device->driver.nameOf(result));
+  return hasFailed()
+             ? fail(error, ROUTE_ERROR_DEVICE,
+                    "entry '%.100s' failed on the GPU: %s", entry, problem)
+             : ROUTE_OK;
 }
 
 void DeviceCall::launchOn(route_launcher *launcher, uint32_t kernel,
                           int64_t grid, uint32_t block, void **arguments) {
   auto &call = *static_cast<DeviceCall *>(launcher);
-  if (call.result != kSuccess || grid <= 0)
+  if (call.hasFailed() || grid <= 0)
     return;
   const Device &on = *call.device;
-  constexpr const char *step = "launching a kernel";
-  if (kernel >= on.code->kernels.size() || grid > INT_MAX)
-    return call.note(step, kInvalidValue);
-  const LaunchAttribute early = {kProgrammaticLaunch, 0, {1}};
+  if (kernel >= on.code->kernels.size())
+    return call.refuse("there is no kernel %u, the module has %zu", kernel,
+                       on.code->kernels.size());
   const Device::Code::Kernel &what = on.code->kernels[kernel];
-  const LaunchConfig config = {
-      {static_cast<uint32_t>(std::min(grid, what.mostBlocks)), 1, 1},
-      {block, 1, 1},
-      what.sharedBytes,
-      call.stream,
-      &early,
-      what.waits ? 1u : 0u};
-  call.note(step, on.driver.LaunchKernelEx(&config, what.function, arguments,
-                                           nullptr));
+  grid = std::min(grid, what.mostBlocks);
+  if (grid > INT_MAX)
+    return call.refuse("kernel '%.100s' would take %lld blocks, at most %d run",
+                       what.name, static_cast<long long>(grid), INT_MAX);
+  const LaunchAttribute early = {kProgrammaticLaunch, 0, {1}};
+  const LaunchConfig config = {{static_cast<uint32_t>(grid), 1, 1},
+                               {block, 1, 1},
+                               what.sharedBytes,
+                               call.stream,
+                               &early,
+                               what.waits ? 1u : 0u};
+  call.note(
+      on.driver.LaunchKernelEx(&config, what.function, arguments, nullptr),
+      "launching kernel '%.100s', %lld blocks of %u threads with %u bytes of "
+      "shared memory",
+      what.name, static_cast<long long>(grid), block, what.sharedBytes);
 }
 
 void DeviceCall::uploadTo(route_launcher *launcher, void *to, const void *from,
                           uint64_t size) {
   auto &call = *static_cast<DeviceCall *>(launcher);
-  if (call.result != kSuccess || !size)
+  if (call.hasFailed() || !size)
     return;
   // The driver has read pageable memory when it returns.
   const Driver &driver = call.device->driver;
   BesideCaptures beside(driver);
-  call.note("copying to the GPU",
-            driver.MemcpyHtoDAsync(reinterpret_cast<Address>(to), from, size,
-                                   call.stream));
+  call.note(driver.MemcpyHtoDAsync(reinterpret_cast<Address>(to), from, size,
+                                   call.stream),
+            "copying %llu bytes to the GPU",
+            static_cast<unsigned long long>(size));
 }
 
 void DeviceCall::download(void *to, const void *from, uint64_t size) {
-  if (result != kSuccess || !size)
+  if (hasFailed() || !size)
     return;
   BesideCaptures beside(device->driver);
-  note("copying from the GPU",
-       device->driver.MemcpyDtoHAsync(to, reinterpret_cast<Address>(from), size,
-                                      stream));
+  note(device->driver.MemcpyDtoHAsync(to, reinterpret_cast<Address>(from), size,
+                                      stream),
+       "copying %llu bytes from the GPU",
+       static_cast<unsigned long long>(size));
 }
 
 void DeviceCall::wait() {
-  if (result != kSuccess)
+  if (hasFailed())
     return;
   BesideCaptures beside(device->driver);
-  note("waiting for the stream", device->driver.StreamSynchronize(stream));
+  note(device->driver.StreamSynchronize(stream), "waiting for the stream");
 }
 
 void DeviceCall::makeMap(route_launcher *launcher,
                          const route_tensor_map_request *request, void *map) {
   auto &call = *static_cast<DeviceCall *>(launcher);
   memset(map, 0, kMapBytes);
-  if (call.result != kSuccess)
+  if (call.hasFailed())
     return;
-  constexpr const char *step = "making a tensor map";
-  uint32_t bytes = request->element == ROUTE_F32 ? 4 : 2;
-  int type = request->element == ROUTE_F32   ? kMapF32
-             : request->element == ROUTE_F16 ? kMapF16
-                                             : kMapBF16;
-  // The driver counts axes from the innermost.
-  uint32_t rank = request->rank, boxes[5], steps[5];
-  uint64_t sizes[5], strides[5];
+  const uint32_t rank = request->rank;
+  int type;
+  switch (request->element) {
+  case ROUTE_F16:
+    type = kMapF16;
+    break;
+  case ROUTE_BF16:
+    type = kMapBF16;
+    break;
+  case ROUTE_F32:
+    type = kMapF32;
+    break;
+  default:
+    return call.refuse("a tensor map of element type %u is asked for",
+                       request->element);
+  }
   if (rank < 2 || rank > 5)
-    return call.note(step, kInvalidValue);
+    return call.refuse("a tensor map of rank %u is asked for", rank);
+  const uint64_t bytes = route_element_size(request->element);
+  // The driver counts axes from the innermost.
+  uint32_t boxes[5], steps[5];
+  uint64_t sizes[5], strides[5];
   for (uint32_t i = 0; i < rank; ++i) {
     uint32_t from = rank - 1 - i;
     if (request->sizes[from] == 0)
@@ -429,8 +472,13 @@ void DeviceCall::makeMap(route_launcher *launcher,
     boxes[i] = request->box[from];
     steps[i] = 1;
   }
-  char *start = static_cast<char *>(request->address) + request->offset * bytes;
-  call.note(step, call.device->driver.TensorMapEncodeTiled(
-                      map, type, rank, start, sizes, strides + 1, boxes, steps,
-                      /*interleave=*/0, kSwizzle128, kPromote256, /*fill=*/0));
+  char *start = static_cast<char *>(request->address) +
+                request->offset * static_cast<int64_t>(bytes);
+  if (Result result = call.device->driver.TensorMapEncodeTiled(
+          map, type, rank, start, sizes, strides + 1, boxes, steps,
+          /*interleave=*/0, kSwizzle128, kPromote256, /*fill=*/0))
+    call.note(result, "making a tensor map of %s, shape %s, strides %s",
+              route_element_name(request->element),
+              ShapeText(request->sizes, rank).text,
+              ShapeText(request->strides, rank).text);
 }

@@ -85,8 +85,13 @@ public:
 
 private:
   friend class Device;
-  /// Keeps what came of a step of a call in which nothing has failed.
-  void note(const char *what, cuda::Result result);
+  /// Keeps what a step of a call in which nothing has failed came to, unless
+  /// that is success: in words, and the driver's for it.
+  void note(cuda::Result result, const char *format, ...)
+      __attribute__((format(printf, 3, 4)));
+  /// Keeps why the driver is not asked.
+  void refuse(const char *format, ...) __attribute__((format(printf, 2, 3)));
+  bool hasFailed() const { return *problem; }
   static void launchOn(route_launcher *launcher, uint32_t kernel, int64_t grid,
                        uint32_t block, void **arguments);
   static void makeMap(route_launcher *launcher,
@@ -97,8 +102,7 @@ private:
   const Device *device;
   void *stream;
   std::optional<cuda::Current> current;
-  cuda::Result result = cuda::kSuccess; ///< the first that is no success
-  const char *step = "";                ///< whose result it is
+  char problem[320] = ""; ///< the first; empty without one
 };
 
 } // namespace route

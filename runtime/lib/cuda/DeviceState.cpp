@@ -15,8 +15,6 @@ using namespace route::cuda;
 
 /// CU_EVENT_DISABLE_TIMING
 static constexpr unsigned kNoTiming = 2;
-/// CU_STREAM_NON_BLOCKING
-static constexpr unsigned kNonBlocking = 1;
 
 route_status DeviceState::make(const Driver &driver, void *context,
                                const route_module_desc &module, State &host,
@@ -63,6 +61,7 @@ route_status DeviceState::build(const std::vector<bool> &used,
   Current current(driver, context);
   if (Result result = current.failure())
     return failed("entering the context", result);
+  BesideCaptures beside(driver);
   bytes = std::max<uint64_t>(bytes, 1);
   for (Address *copy : {&live, &next})
     if (Result result = driver.MemAlloc(copy, bytes)) {
@@ -81,10 +80,8 @@ route_status DeviceState::build(const std::vector<bool> &used,
     changed = nullptr;
     return failed("making an event", result);
   }
-  if (Result result = driver.StreamCreate(&copier, kNonBlocking)) {
-    copier = nullptr;
+  if (Result result = copier.open())
     return failed("making a stream", result);
-  }
   State::Snapshot snapshot(host);
   for (uint32_t cell = 0; cell < used.size(); ++cell) {
     liveCells.push_back(
@@ -92,21 +89,22 @@ route_status DeviceState::build(const std::vector<bool> &used,
     if (!used[cell] || !host.size(cell))
       continue;
     present.push_back(cell);
-    if (Result result = driver.MemcpyHtoD(
-            live + offsets[cell], snapshot.addresses()[cell], host.size(cell)))
+    if (Result result = driver.MemcpyHtoDAsync(live + offsets[cell],
+                                               snapshot.addresses()[cell],
+                                               host.size(cell), copier.get()))
       return failed("a copy", result);
   }
   liveCells.push_back(nullptr);
   eventCells = liveCells;
-  if (Result result = driver.CtxSynchronize())
+  if (Result result = driver.StreamSynchronize(copier.get()))
     return failed("a copy", result);
   return ROUTE_OK;
 }
 
 DeviceState::~DeviceState() {
   Current current(driver, context);
-  if (copier)
-    driver.StreamDestroy(copier);
+  BesideCaptures beside(driver);
+  copier.close();
   if (changed)
     driver.EventDestroy(changed);
   for (Slot &slot : slots)
@@ -288,15 +286,15 @@ route_status DeviceState::bringBack(void *const *cells, route_error *error) {
                   "be relied on any longer");
     taken = this->taken;
     if (numChanges)
-      result = driver.StreamWaitEvent(copier, changed, 0);
+      result = driver.StreamWaitEvent(copier.get(), changed, 0);
   }
   // Others may use the copy now, and bring cells to it that are newer on the
   // host: none of these.
   for (uint32_t cell : present)
     if (!result && host.isBehind(cell) && host.lastChange(cell) <= taken)
       result = driver.MemcpyDtoHAsync(cells[cell], live + offsets[cell],
-                                      host.size(cell), copier);
+                                      host.size(cell), copier.get());
   if (!result)
-    result = driver.StreamSynchronize(copier);
+    result = driver.StreamSynchronize(copier.get());
   return result ? failed(result) : ROUTE_OK;
 }

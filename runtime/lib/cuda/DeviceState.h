@@ -93,7 +93,7 @@ public:
 
 private:
   DeviceState(const cuda::Driver &driver, void *context, State &host)
-      : driver(driver), context(context), host(host) {}
+      : driver(driver), context(context), host(host), copier(driver) {}
   route_status build(const std::vector<bool> &used, route_error *error);
 
   const cuda::Driver &driver;
@@ -115,7 +115,7 @@ private:
   uint64_t numChanges = 0; ///< that `changed` has been recorded for
   uint64_t taken = 0;      ///< the last of the host's epochs that is here
   bool lost = false;       ///< work was started that nothing can wait for
-  void *copier = nullptr;  ///< the stream of copies to the host
+  cuda::OwnStream copier;  ///< of copies to the host, and of the first ones
 };
 
 } // namespace route

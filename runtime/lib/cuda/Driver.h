@@ -14,12 +14,7 @@ using Result = int; ///< CUresult
 using Address = unsigned long long;
 
 /// CUresult values that the runtime tells apart.
-enum : Result {
-  kSuccess = 0,
-  kInvalidValue = 1,
-  kInvalidImage = 200,
-  kNoBinary = 209
-};
+enum : Result { kSuccess = 0, kInvalidImage = 200, kNoBinary = 209 };
 
 /// CUlaunchAttribute.
 struct LaunchAttribute {
@@ -113,7 +108,8 @@ private:
 };
 
 /// Lets the thread do, while it lives, what would break a graph that another
-/// stream is captured for.
+/// stream is captured for: allocate, load code, copy pageable memory, wait for
+/// a stream. What waits for a whole context would break it all the same.
 class BesideCaptures {
 public:
   explicit BesideCaptures(const Driver &driver) : driver(driver) {
@@ -126,6 +122,34 @@ public:
 private:
   const Driver &driver;
   int mode = 2; ///< CU_STREAM_CAPTURE_MODE_RELAXED, then the thread's
+};
+
+/// A stream of the current context that nothing else waits for, nor it for
+/// others.
+class OwnStream {
+public:
+  explicit OwnStream(const Driver &driver) : driver(driver) {}
+  OwnStream(const OwnStream &) = delete;
+  OwnStream &operator=(const OwnStream &) = delete;
+  ~OwnStream() { close(); }
+
+  Result open() {
+    Result result = driver.StreamCreate(&handle, /*CU_STREAM_NON_BLOCKING=*/1);
+    if (result != kSuccess)
+      handle = nullptr;
+    return result;
+  }
+  /// The context it was opened in is to be current.
+  void close() {
+    if (handle)
+      driver.StreamDestroy(handle);
+    handle = nullptr;
+  }
+  void *get() const { return handle; }
+
+private:
+  const Driver &driver;
+  void *handle = nullptr;
 };
 
 /// Loads and initialises the driver, once a process. Errors: DRIVER.

@@ -66,6 +66,16 @@ static double captured, now;
 
 static void *current(void) { return fake_pushed ? stack[fake_pushed - 1] : 0; }
 
+/* What a graph that some other stream is captured for does not survive, unless
+ * the thread has said that it does not matter. */
+static _Thread_local int capture_mode;
+int fake_broken;
+static int breaks(void) {
+  int broken = fake_captured && capture_mode != 2;
+  fake_broken += broken;
+  return broken ? 900 : 0;
+}
+
 static int step(const char *what, void *stream, void *event, size_t size,
                 const char *name) {
   struct fake_step made = {what, stream, event, size};
@@ -118,11 +128,12 @@ int cuCtxPopCurrent_v2(void **context) {
 }
 int cuCtxSynchronize(void) {
   fake_copies = 0;
+  fake_broken += fake_captured != 0;
   return current() ? fails("cuCtxSynchronize") : 201;
 }
 int cuModuleLoadData(void **module, const void *image) {
   int binary = memcmp(image, "cubin", 5) == 0;
-  int failure = fails(binary ? "binary" : "cuModuleLoadData");
+  int failure = breaks() ? 900 : fails(binary ? "binary" : "cuModuleLoadData");
   *module = (void *)image;
   /* The binary of the test is for another GPU. */
   if (failure || binary)
@@ -241,13 +252,16 @@ int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
                          : step("wait", stream, event, 0, "cuStreamWaitEvent");
 }
 int cuThreadExchangeStreamCaptureMode(int *mode) {
-  static _Thread_local int now_mode;
-  int old = now_mode;
-  now_mode = *mode;
+  int old = capture_mode;
+  capture_mode = *mode;
   *mode = old;
   return 0;
 }
-int cuStreamSynchronize(void *stream) { return fails("cuStreamSynchronize"); }
+int cuStreamSynchronize(void *stream) {
+  if (stream == &now)
+    fake_copies = 0;
+  return breaks() ? 900 : fails("cuStreamSynchronize");
+}
 int cuStreamBeginCapture_v2(void *stream, int mode) {
   captured = 0;
   fake_captured = stream;
@@ -300,7 +314,7 @@ int cuEventElapsedTime(float *milliseconds, void *begin, void *end) {
   return fails("cuEventElapsedTime");
 }
 int cuMemAlloc_v2(unsigned long long *address, size_t size) {
-  if (fails("cuMemAlloc") || fake_allocations == 64)
+  if (breaks() || fails("cuMemAlloc") || fake_allocations == 64)
     return 2;
   int free_block = 0;
   while (blocks[free_block])
@@ -316,6 +330,7 @@ int cuMemFree_v2(unsigned long long address) {
     ++block;
   if (!address || block == 64)
     abort();
+  breaks();
   free(blocks[block]);
   blocks[block] = 0;
   --fake_allocations;
@@ -324,25 +339,27 @@ int cuMemFree_v2(unsigned long long address) {
 int cuMemcpyHtoD_v2(unsigned long long to, const void *from, size_t size) {
   memcpy((void *)to, from, size);
   ++fake_copies;
-  return fails("cuMemcpyHtoD");
+  return breaks() ? 900 : fails("cuMemcpyHtoD");
 }
 int cuMemcpyDtoH_v2(void *to, unsigned long long from, size_t size) {
   memcpy(to, (const void *)from, size);
-  return fails("cuMemcpyDtoH");
+  return breaks() ? 900 : fails("cuMemcpyDtoH");
 }
 int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t size,
                          void *stream) {
   int failure = step("to", stream, 0, size, "cuMemcpyHtoDAsync");
   struct fake_upload upload = {(void *)to, size, stream};
-  if (failure)
-    return failure;
+  if (failure || breaks())
+    return failure ? failure : 900;
   memcpy((void *)to, from, size);
+  fake_copies += stream == &now;
   fake_uploads[fake_num_uploads++ % 16] = upload;
   return 0;
 }
 int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t size,
                          void *stream) {
   int failure = step("back", stream, 0, size, "cuMemcpyDtoHAsync");
+  failure = failure || !breaks() ? failure : 900;
   if (!failure)
     memcpy(to, (const void *)from, size);
   return failure;
