@@ -56,3 +56,18 @@ fails("RouteError", lambda: gate.emit("gate", x=[[1, 2, 3, 4]]))
 fails("RouteError", lambda: route.load(f"{libraries}/libroute-test-top2.so", runtime=runtime))
 fails("KeyError", lambda: policy.set_state("models.coool", [0, 0, 0]))
 print(route.dollars([0.01, "0.15", None]))
+
+# What a router gave goes to its event whole; what the event does not take of anything else is an error.
+gate.set_state("bias", [0.0] * 8)
+plan = gate.gate(x=[[1, 0, 0, 0]])
+gate.emit("gate.commit", plan)
+print(sorted(plan), plain(gate.state("bias")))
+fails("TypeError", lambda: gate.emit("gate.commit", {**plan, "weights": 1}))
+fails("TypeError", lambda: gate.gate([[1, 0, 0, 0]]))
+# Outputs go where the caller says.
+rows = memoryview(array.array("i", [7] * 2)).cast("B").cast("i", (1, 2))
+gate.gate(x=[[1, 0, 0, 0]], out={"p": rows})
+print(rows.tolist())
+fails("TypeError", lambda: gate.gate(x=[[1, 0, 0, 0]], out={"p": rows.toreadonly()}))
+fails("TypeError", lambda: gate.gate(x=[[1, 0, 0, 0]], out={"q": rows}))
+fails("RouteError", lambda: gate.gate(x=[[1, 0, 0, 0]] * 2, out={"p": rows}))

@@ -36,6 +36,15 @@ class RouteError(Exception):
         self.status = status
 
 
+def _in_python(message):
+    """A message of the runtime, with options as load() takes them."""
+    for name, option in (("ROUTE_CONTEXT_CUDA", "cuda=True"), ("ROUTE_CONTEXT_HOST_COPIES", "host_copies=True")):
+        message = message.replace(f"make the context with {name}", f"load the library with {option}")
+        message = message.replace(f"the context was made without {name}", f"the library was loaded without {option}")
+        message = message.replace(f"the context is made without {name}", f"the library is loaded without {option}")
+    return message + "; allow_extra=True lets a file have more" if message.startswith("nothing binds tensor") else message
+
+
 def _find_runtime():
     path = os.environ.get("ROUTE_RUNTIME") or ctypes.util.find_library("route_rt") or "libroute_rt.so"
     try:
@@ -99,6 +108,7 @@ class Library:
             self._check(runtime.route_threads_create, threads, c.byref(self._pool))
         self._entries = {self._desc.entries[i].name.decode(): i for i in range(self._desc.num_entries)}
         self._states = {self._desc.states[i].name.decode(): i for i in range(self._desc.num_states)}
+        self._ports = {}  # what hangs on the entry alone
         self._prepared = {}  # what calls with inputs of these shapes need
 
     def __del__(self):
@@ -127,28 +137,34 @@ class Library:
         params = (self._desc.params[i] for i in range(self._desc.num_params))
         return {p.name.decode(): tuple(self._extent(p.axes[i]) for i in range(p.num_axes)) for p in params}
 
-    def call(self, entry, inputs=None, /, *, seed=0, id=0, now=0, **named):
+    def call(self, entry, inputs=None, /, *, seed=0, id=0, now=0, out=None, **named):
         """Runs a router or a route; returns its outputs by name.
 
         Inputs go by name, as keywords or in the mapping `inputs`, which takes any name: {"p.count": ..., "id": ...}.
         seed and id draw the numbers of random(); now: the time in nanoseconds since 1970, as time.time_ns() gives it. Money is in picodollars: dollars(0.01).
         None is unknown; arrays have no None: Known(array, known), or a NumPy masked array.
         A list that each item has its own of, or a column of a nested axis, is a list of lists; its offsets follow.
+        out: tensors or writable arrays by the names of outputs, which go there; others are new. The mapping that a call
+        returned may be given again, for items as many.
 
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
-        there. Texts, and what the CPU's part of such a call reads with them, stay lists or arrays of the host. An entry
+        there. Texts, and what the CPU's part of such a call reads with them, stay lists or arrays of the host. Other lists,
+        and what is left out that may be, become tensors on the GPU, a copy each, which waits; arrays of the host are errors. An entry
         without code for the GPU waits for the stream and runs on the CPU, on copies. A call of which nothing runs on the
         CPU may be captured in a CUDA graph, whose runs read state as it is on the GPU then.
         """
-        return self._call(entry, False, {"seed": seed, "id": id, "now": now}, inputs, named)
+        return self._call(entry, False, {"seed": seed, "id": id, "now": now}, inputs, named, out)
 
     def emit(self, event, inputs=None, /, *, seed=0, id=0, now=0, **named):
         """Runs an event: its writes become visible to later calls. Inputs, seed, id and now are as for call().
 
+        The mapping may be what the event's router gave, emit("gate.commit", plan): outputs of the router that the event
+        does not take are left aside, other names are errors.
+
         With tensors on a GPU it changes state there and returns; on the CPU, state() and calls that read what it has
         changed wait for it.
         """
-        return self._call(event, True, {"seed": seed, "id": id, "now": now}, inputs, named)
+        return self._call(event, True, {"seed": seed, "id": id, "now": now}, inputs, named, None)
 
     def members(self, axis):
         """The names of an axis's or an enum's members, or None."""
@@ -177,7 +193,7 @@ class Library:
         index = self._cell(cell)
         made = self._make_cell(index, cell, value)
         size = self._runtime.route_state_size(self._context, index)
-        self._check(self._runtime.route_state_write, self._context, index, _values.address(made.buffer), size)
+        self._check(self._runtime.route_state_write, self._context, index, made.address(), size)
 
     def push(self, column, value, now, known=None):
         """Gives a live column new values, as of now, in ns.
@@ -196,7 +212,7 @@ class Library:
         except (TypeError, ValueError) as problem:
             raise _values.named(problem, f"'{column}'") from None
         flags = known if known is not None or made.known is None else bytes(made.known)
-        self._check(self._runtime.route_state_push, self._context, index, _values.address(made.buffer), size, flags,
+        self._check(self._runtime.route_state_push, self._context, index, made.address(), size, flags,
                     now)
 
     def upload(self, stream=0):
@@ -226,7 +242,7 @@ class Library:
         if name not in self._states:
             near = difflib.get_close_matches(name, self._states, 1)
             raise KeyError(f"no state cell '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")
-                           + f" There are {', '.join(self._states) or 'none'}")
+                           + f"; there are {', '.join(self._states) or 'none'}")
         return self._states[name]
 
     def _make_cell(self, index, name, value, optional=False):
@@ -236,7 +252,8 @@ class Library:
             port.type.flags |= _abi.MAY_BE_UNKNOWN
             port.known_axes = port.num_axes
         try:
-            made = _values.make_input(self._runtime, port, value, self._members_of(port.type))
+            made = _values.make_input(self._runtime, port, _dlpack.on_cpu(value), self._members_of(port.type))
+            made.check_plain()  # the runtime is given an address
         except (TypeError, ValueError, OverflowError, BufferError) as problem:
             raise _values.named(problem, f"'{name}'") from None
         shape = tuple(self._extent(port.axes[i]) for i in range(port.num_axes))
@@ -312,7 +329,8 @@ class Library:
         error = _abi.Error()
         status = function(*arguments, c.byref(error))
         if status:
-            raise RouteError(self._runtime.route_status_name(status).decode(), error.message.decode(errors="replace"))
+            raise RouteError(self._runtime.route_status_name(status).decode(),
+                             _in_python(error.message.decode(errors="replace")))
 
     def _members_of(self, kind):
         if kind.enumeration >= 0:
@@ -321,59 +339,83 @@ class Library:
             return self.members(self._desc.axes[kind.rows_of].name.decode())
         return None
 
-    def _call(self, name, event, options, inputs, named):
+    def _ports_of(self, index):
+        """What of an entry's ports calls ask for each time."""
+        found = self._ports.get(index)
+        if found is None:
+            found = self._ports[index] = _Ports(self, self._desc.entries[index])
+        return found
+
+    def _call(self, name, event, options, inputs, named, out):
         if name not in self._entries:
             raise RouteError("ROUTE_ERROR_NO_ENTRY", f"no entry '{name}'; there are {', '.join(self._entries)}")
         for option, value in options.items():
             if not hasattr(value, "__index__"):
                 raise TypeError(f"{option} is a whole number; an input of this name goes into the mapping: "
                                 f"{name}({{'{option}': ...}})")
-        twice = [each for each in inputs or () if each in named]
+        index = self._entries[name]
+        ports = self._ports_of(index)
+        if inputs is not None and not hasattr(inputs, "keys"):
+            first = ports.inputs[0][1] if ports.inputs else "x"
+            raise TypeError(f"inputs go by name, {name}({first}=...), or in a mapping; found a {type(inputs).__name__}")
+        inputs = dict(inputs) if inputs is not None else {}
+        twice = [each for each in inputs if each in named]
         if twice:
             raise TypeError(f"input '{twice[0]}' is given twice")
-        inputs = {**(inputs or {}), **named}
-        index = self._entries[name]
-        entry = self._desc.entries[index]
-        runtime = self._runtime
-        self._find_none(entry, inputs)
-        self._split_lists(entry, inputs)
-        arguments = (_abi.Argument * max(1, entry.num_inputs))()
+        if event:
+            inputs = self._without_others(name, ports, inputs)
+        inputs.update(named)
+        entry, runtime = ports.entry, self._runtime
+        if ports.has_lists:
+            self._find_none(entry, inputs)
+            self._split_lists(entry, inputs)
+        arguments = (_abi.Argument * max(1, len(ports.inputs)))()
         kept, key, like = [], [name, self._workers], None
-        for i in range(entry.num_inputs):
-            port = entry.inputs[i]
-            value = inputs.pop(port.name.decode(), None)
-            if value is None:
-                key.append(None)
-                continue
-            try:
-                made = _values.make_input(runtime, port, value, self._members_of(port.type))
-            except (TypeError, ValueError, OverflowError, BufferError) as problem:
-                raise _values.named(problem, f"input '{port.name.decode()}'") from None
+        for i, (port, input_name, members) in enumerate(ports.inputs):
+            value = inputs.pop(input_name, None)
+            made = None
+            if value is not None:
+                try:
+                    made = _values.make_input(runtime, port, value, members)
+                except (TypeError, ValueError, OverflowError, BufferError) as problem:
+                    raise _values.named(problem, f"input '{input_name}'") from None
+                arguments[i] = made.argument
+                if _dlpack.is_foreign(made.buffer) and (like is None or _dlpack.on_gpu(made.buffer) > _dlpack.on_gpu(like)):
+                    like = made.buffer
             kept.append(made)
-            key.append(made.shape)
-            arguments[i] = made.argument
-            if _dlpack.is_foreign(made.buffer) and (like is None or _dlpack.on_gpu(made.buffer) > _dlpack.on_gpu(like)):
-                like = made.buffer
+            key.append(None if made is None else made.shape)
         if inputs:
             raise TypeError(f"entry '{name}' has no input '{next(iter(inputs))}'")
-        call = _abi.Call(c.sizeof(_abi.Call), arguments, entry.num_inputs)
+        gpu = like is not None and _dlpack.on_gpu(like)
+        call = _abi.Call(c.sizeof(_abi.Call), arguments, len(ports.inputs))
         call.seed, call.id, call.now, call.workers = *options.values(), self._workers
         if self._pool:
             call.parallel_for = c.cast(runtime.route_threads_run, c.c_void_p)
             call.pool = self._pool
+        if gpu and ports.on_gpu:
+            self._bring(index, ports, call, kept, arguments, like)
+        key.append(gpu)
         shapes, size, host_size = self._prepare(index, call, tuple(key))
-        outputs = (_abi.Argument * max(1, entry.num_outputs))()
+        outputs = (_abi.Argument * max(1, len(ports.outputs)))()
         results = {}
-        gpu = like is not None and _dlpack.on_gpu(like)
-        host_ports = self._host_ports(entry) if gpu else ()
-        for i, shape in enumerate(shapes):
-            made = _values.make_output(runtime, entry.outputs[i], shape, None if entry.num_inputs + i in host_ports else like)
+        for i, ((port, output_name), shape) in enumerate(zip(ports.outputs, shapes)):
+            given = None if out is None else out.get(output_name)
+            if given is not None:
+                made = _values.make_given(runtime, port, given, output_name)
+            else:
+                made = _values.make_output(runtime, port, shape, None if len(ports.inputs) + i in ports.host else like)
             outputs[i] = made.argument
-            results[entry.outputs[i].name.decode()] = made
+            results[output_name] = made
+        for other in out or ():
+            if other not in results:
+                raise TypeError(f"entry '{name}' has no output '{other}'")
         workspace = _dlpack.empty(like, (size + 64,), 6) if like is not None else None
         if workspace is not None:
             borrowed = _dlpack.Borrowed(workspace)
             start = borrowed.tensor.data
+        elif gpu:
+            raise TypeError(f"calls on a GPU take tensors of torch or CuPy, which can make what they need there; of "
+                            f"{type(like).__module__.partition('.')[0]} make these, by their from_dlpack()")
         else:
             workspace = c.create_string_buffer(size + 64)
             start = c.addressof(workspace)
@@ -383,21 +425,51 @@ class Library:
             host_workspace = c.create_string_buffer(host_size + 64)
             call.host_workspace = (c.addressof(host_workspace) + 63) // 64 * 64
             call.host_workspace_size = host_size
-        call.outputs, call.num_outputs = outputs, entry.num_outputs
+        call.outputs, call.num_outputs = outputs, len(ports.outputs)
         if gpu:
             call.stream = _dlpack.stream_of(like)
         self._check(runtime.route_emit if event else runtime.route_decide, self._context, index, c.byref(call))
         # Texts point into the inputs: read them while those live.
         return {key: _values.read_output(made) for key, made in results.items()}
 
-    @staticmethod
-    def _host_ports(entry):
-        """Numbers of the ports that calls on a GPU have in the host's memory: inputs, then outputs."""
-        for i in range(entry.num_variants):
-            variant = entry.variants[i]
-            if variant.device == _abi.DEVICE_CUDA:
-                return variant.host_ports[: variant.num_host_ports]
-        return ()
+    def _without_others(self, event, ports, inputs):
+        """What an event takes of the outputs of its router."""
+        router = self._entries.get(event.rpartition(".")[0])
+        if router is None:
+            return inputs
+        others = {name for _, name in self._ports_of(router).outputs} - {name for _, name, _ in ports.inputs}
+        return {name: value for name, value in inputs.items() if name not in others}
+
+    def _bring(self, index, ports, call, kept, arguments, like):
+        """Brings lists, and what a call leaves out, to the GPU."""
+        def bring(i, made):
+            try:
+                kept[i] = made.bring(self._runtime, like)
+            except TypeError as problem:
+                raise _values.named(problem, f"input '{ports.inputs[i][1]}'") from None
+            arguments[i] = kept[i].argument
+
+        left_out = []
+        for i, (port, name, _) in enumerate(ports.inputs):
+            made = kept[i]
+            if i in ports.host:
+                continue
+            if made is None:
+                left_out.append((i, port))
+                continue
+            if not made.is_converted() and not _dlpack.on_gpu_or_none(made.buffer):
+                raise TypeError(f"input '{name}' is in the host's memory, and others are on a GPU: lists are brought there, "
+                                "arrays and tensors are not")
+            if not made.is_complete_on_gpu():
+                bring(i, made)
+        if not left_out:
+            return
+        sizes = (c.c_int64 * (self._desc.num_axes + 1))()
+        self._check(self._runtime.route_call_sizes, self._context, index, c.byref(call), sizes)
+        for i, port in left_out:
+            shape = (c.c_int64 * (port.num_axes + 1))()
+            self._check(self._runtime.route_port_shape, self._module, c.byref(port), sizes, shape)
+            bring(i, _values.make_left_out(self._runtime, port, tuple(shape[: port.num_axes]), call.id))
 
     def _prepare(self, index, call, key):
         """Shapes of the outputs and bytes of workspace, which hang on nothing but the inputs' shapes."""
@@ -421,3 +493,19 @@ class Library:
             self._prepared.clear()
         self._prepared[key] = found = shapes, size.value, host_size.value
         return found
+
+
+class _Ports:
+    """What of an entry's ports calls ask for each time: looking through ctypes takes longer than most calls."""
+
+    def __init__(self, library, entry):
+        self.entry = entry
+        ports = [entry.inputs[i] for i in range(entry.num_inputs)]
+        self.inputs = [(port, port.name.decode(), library._members_of(port.type)) for port in ports]
+        self.has_lists = any(port.role in (_abi.OFFSETS, _abi.KNOWN) for port in ports)
+        self.outputs = [(entry.outputs[i], entry.outputs[i].name.decode()) for i in range(entry.num_outputs)]
+        variants = [entry.variants[i] for i in range(entry.num_variants)]
+        cuda = next((each for each in variants if each.device == _abi.DEVICE_CUDA), None)
+        self.on_gpu = cuda is not None
+        # Numbers of the ports that calls on a GPU have in the host's memory: inputs, then outputs.
+        self.host = frozenset(cuda.host_ports[: cuda.num_host_ports] if cuda is not None else ())

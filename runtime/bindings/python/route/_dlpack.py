@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes as c
+import math
 import sys
 
 from . import _abi
@@ -37,6 +38,16 @@ def on_gpu(value):
     return int(value.__dlpack_device__()[0]) == CUDA
 
 
+def on_gpu_or_none(value):
+    """Whether it is a tensor of another library on a GPU."""
+    return value is not None and is_foreign(value) and on_gpu(value)
+
+
+def on_cpu(value):
+    """A torch tensor as one in the host's memory, side by side; anything else as it is."""
+    return value.detach().cpu().contiguous() if is_torch(value) else value
+
+
 class Borrowed:
     """A tensor's description for the runtime; keeps the tensor alive. `tensor` is an _abi.Tensor, `shape` a tuple.
 
@@ -64,6 +75,20 @@ def empty(like, shape, element):
     if cupy is not None and isinstance(like, cupy.ndarray) and element not in (11, 14):
         return cupy.empty(shape, numpy_name)
     return None
+
+
+def copy_to(like, buffer, shape, element):
+    """A tensor of `like`'s library on its device, of numbers that a ctypes array has. Raises TypeError where it has none."""
+    made = empty(like, shape, element)
+    if made is None:
+        raise TypeError(f"a list of {_abi.ELEMENTS[element][0]} cannot be brought to the GPU; give a tensor there")
+    count = math.prod(shape)
+    if count and is_torch(like):
+        made.copy_(sys.modules["torch"].frombuffer(buffer, dtype=made.dtype, count=count).reshape(made.shape))
+    elif count:
+        # Pageable memory has been read when this returns.
+        made.data.copy_from_host_async(c.addressof(buffer), made.nbytes)
+    return made
 
 
 def stream_of(value):

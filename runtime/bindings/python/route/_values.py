@@ -52,6 +52,45 @@ class Made:
         elif known is not None:
             self.argument.known = self._tensor(1, self.shape[: port.known_axes], known)
 
+    def address(self):
+        """Of the first byte."""
+        tensor = self.argument.tensor.contents
+        return (tensor.data or 0) + tensor.byte_offset
+
+    def check_plain(self):
+        """Raises TypeError where it is no memory of the host's that has the port's elements side by side."""
+        tensor, wanted = self.argument.tensor.contents, self._runtime.route_element_dtype(self.port.type.element)
+        step, plain = 1, tensor.device_type != _dlpack.CUDA
+        for i in reversed(range(tensor.ndim)):
+            plain = plain and (not tensor.strides or tensor.shape[i] <= 1 or tensor.strides[i] == step)
+            step *= tensor.shape[i]
+        if not plain:
+            raise TypeError("a tensor in the host's memory is expected, contiguous and row-major")
+        if (tensor.dtype.code, tensor.dtype.bits) != (wanted.code, wanted.bits):
+            raise TypeError(f"a tensor of another type, expected {_abi.ELEMENTS[self.port.type.element][0]}")
+
+    def is_converted(self):
+        """Whether the memory was made here, of a list or a number."""
+        return isinstance(self.buffer, c.Array)
+
+    def is_complete_on_gpu(self):
+        """Whether all that a call on a GPU takes of it is there."""
+        unknown = self.port.type.flags & _abi.MAY_BE_UNKNOWN
+        parts = [self.buffer, self.known] if unknown else [self.buffer]
+        return all(_dlpack.on_gpu_or_none(part) for part in parts)
+
+    def bring(self, runtime, like):
+        """The same on the GPU of `like`; what nothing is said of is known."""
+        buffer, known = self.buffer, self.known
+        if not _dlpack.on_gpu_or_none(buffer):
+            buffer = _dlpack.copy_to(like, buffer, self.shape, self.port.type.element)
+        if self.port.type.flags & _abi.MAY_BE_UNKNOWN and not _dlpack.on_gpu_or_none(known):
+            shape = self.shape[: self.port.known_axes]
+            count = math.prod(shape)
+            flags = (c.c_uint8 * max(1, count))(*bytes(known) if known is not None else b"\1" * count)
+            known = _dlpack.copy_to(like, flags, shape, 1)
+        return Made(runtime, self.port, self.shape, buffer, known)
+
     def _tensor(self, element, shape, buffer):
         sizes = (c.c_int64 * max(1, len(shape)))(*shape)
         tensor = _abi.Tensor(address(buffer), 1, 0, len(shape), self._runtime.route_element_dtype(element), sizes, None, 0)
@@ -244,6 +283,32 @@ def make_input(runtime, port, value, members):
     bits = (c.c_uint8 * max(1, len(known_bytes)))(*known_bytes) if unknown else None
     made = Made(runtime, port, shape, buffer, bits)
     made.keep += keep
+    return made
+
+
+def make_left_out(runtime, port, shape, first_id):
+    """What the runtime makes up on the CPU for an input that a call leaves out."""
+    count, size = math.prod(shape), runtime.route_element_size(port.type.element)
+    buffer = (c.c_uint64 * max(1, (count * size + 7) // 8))()
+    if port.role == _abi.ID:
+        buffer[:count] = range(first_id, first_id + count)
+    elif port.initial:
+        c.memmove(buffer, c.string_at(port.initial, size) * count, count * size)
+    unknown = port.type.flags & _abi.MAY_BE_UNKNOWN
+    known = (c.c_uint8 * max(1, math.prod(shape[: port.known_axes])))() if unknown else None
+    if unknown and (port.initial or port.role == _abi.ID):
+        c.memset(known, 1, len(known))
+    return Made(runtime, port, shape, buffer, known)
+
+
+def make_given(runtime, port, value, name):
+    """A Made over memory of the caller's for an output."""
+    made = None if port.type.flags & _abi.MAY_BE_UNKNOWN else borrow(runtime, port, value)
+    readonly = isinstance(value, (memoryview,)) and value.readonly
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        readonly = not value.flags.writeable or not value.flags.c_contiguous
+    if made is None or readonly:
+        raise TypeError(f"output '{name}' goes to tensors and to writable arrays side by side, and not where it may be unknown")
     return made
 
 

@@ -21,10 +21,15 @@ class Lent:
         name, _, _ = _abi.ELEMENTS[element]
         bits = 8 if name == "bool" else int(name[1:])
         code = {"i": 0, "u": 1, "f": 2, "b": 6}[name[0]]
+        self.nbytes = math.prod(shape) * bits // 8
+        self.data = types.SimpleNamespace(copy_from_host_async=lambda start, size: c.memmove(self.tensor.data, start, size))
         self.memory = c.create_string_buffer(math.prod(shape) * bits // 8 + 64)
         self.shape = (c.c_int64 * max(1, len(shape)))(*shape)
         self.tensor = _abi.Tensor((c.addressof(self.memory) + 63) // 64 * 64, 2, 0, len(shape),
                                   _abi.DType(code, bits, 1), self.shape, None, 0)
+
+    def bytes(self):
+        return c.string_at(self.tensor.data, self.nbytes)
 
     def __dlpack_device__(self):
         return (2, 0)
