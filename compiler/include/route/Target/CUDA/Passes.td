@@ -65,7 +65,10 @@ def RouteOutlineKernels : Pass<"route-outline-kernels", "::mlir::ModuleOp"> {
   let description = [{
     Each becomes a `gpu.func` in the module of kernels, with a thread for every
     element of the result, and a launch in its place. Reductions run in the order
-    of the loops, within a thread.
+    of the loops, within a thread. Those that give the same in any order (maxima,
+    integers, truths) and are of 256 inputs or more, or of unknown many, have a
+    block for every element. Where there are up to 64 elements, blocks share each,
+    and a second kernel joins what they have.
   }];
   let statistics = [Statistic<"numKernels", "kernels", "Kernels made">];
   let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::arith::ArithDialect",
