@@ -294,26 +294,87 @@ func.func @views(%n: index, %x: memref<?xf32>, %y: memref<?xf32>, %z: memref<4x?
 // CHECK: scf.if
 // CHECK: arith.cmpi eq
 // CHECK: scf.if
-// CHECK: arith.addi
+// CHECK: arith.addf
 // CHECK: memref.store
-func.func @chosen(%p: memref<8x24xi32>, %counts: memref<?xi64>) attributes {route.entry = "route"} {
+func.func @chosen(%p: memref<8x24xi32>, %sums: memref<?xf64>) attributes {route.entry = "route"} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c8 = arith.constant 8 : index
   %c24 = arith.constant 24 : index
   %none = arith.constant 0 : i32
-  %one = arith.constant 1 : i64
+  %one = arith.constant 1.0 : f64
   scf.for %e = %c0 to %c8 step %c1 {
     scf.for %r = %c0 to %c24 step %c1 {
       %who = memref.load %p[%e, %r] : memref<8x24xi32>
       %some = arith.cmpi sge, %who, %none : i32
       scf.if %some {
         %to = arith.index_cast %who : i32 to index
-        %n = memref.load %counts[%to] : memref<?xi64>
-        %m = arith.addi %n, %one : i64
-        memref.store %m, %counts[%to] : memref<?xi64>
+        %n = memref.load %sums[%to] : memref<?xf64>
+        %m = arith.addf %n, %one : f64
+        memref.store %m, %sums[%to] : memref<?xf64>
       }
     }
+  }
+  return
+}
+
+// -----
+// Counts are the same in any order: all rounds of all loops have a thread each, and add atomically. So is what says yes to anything.
+// CHECK-LABEL: func.func @served(
+// CHECK: %[[ALL:.*]] = arith.muli
+// CHECK: launch_func @kernels::@served_serial_0
+// CHECK-SAME: threads in (%c128
+// CHECK-NOT: launch_func
+// CHECK: gpu.func @served_serial_0
+// CHECK: arith.remui
+// CHECK: arith.divui
+// CHECK: scf.if
+// CHECK: llvm.atomicrmw add %{{.*}}, %{{.*}} syncscope("device") monotonic : !llvm.ptr<1>, i64
+// CHECK: scf.if %[[SAYS:.*]] {
+// CHECK-NEXT: memref.store %true
+func.func @served(%k: index, %chosen: memref<8x?xi32>, %late: memref<8x?xi1>, %counts: memref<?xi64>, %any: memref<?xi1>)
+    attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %none = arith.constant 0 : i32
+  scf.for %i = %c0 to %c8 step %c1 {
+    scf.for %j = %c0 to %k step %c1 {
+      %c = memref.load %chosen[%i, %j] : memref<8x?xi32>
+      %is = arith.cmpi sge, %c, %none : i32
+      scf.if %is {
+        %at = arith.index_cast %c : i32 to index
+        %l = memref.load %late[%i, %j] : memref<8x?xi1>
+        %x = arith.extui %l : i1 to i64
+        %old = memref.load %counts[%at] : memref<?xi64>
+        %new = arith.addi %old, %x : i64
+        memref.store %new, %counts[%at] : memref<?xi64>
+        %before = memref.load %any[%at] : memref<?xi1>
+        %after = arith.ori %before, %l : i1
+        memref.store %after, %any[%at] : memref<?xi1>
+      }
+    }
+  }
+  return
+}
+
+// -----
+// Where a round reads what others write, or adds and multiplies, the order is seen: one thread goes through them.
+// CHECK-LABEL: func.func @running(
+// CHECK: launch_func @kernels::@running_serial_0 blocks in ({{.*}}) threads in (%{{c1[_0-9]*}},
+// CHECK-NOT: atomicrmw
+func.func @running(%t: index, %to: memref<?xi32>, %counts: memref<?xi32>, %place: memref<?xi32>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1 : i32
+  scf.for %i = %c0 to %t step %c1 {
+    %o = memref.load %to[%i] : memref<?xi32>
+    %at = arith.index_cast %o : i32 to index
+    %old = memref.load %counts[%at] : memref<?xi32>
+    %new = arith.addi %old, %one : i32
+    memref.store %new, %counts[%at] : memref<?xi32>
+    %first = memref.load %counts[%c0] : memref<?xi32>
+    memref.store %first, %place[%i] : memref<?xi32>
   }
   return
 }

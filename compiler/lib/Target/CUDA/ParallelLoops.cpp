@@ -1,6 +1,7 @@
 // Loops over buffers whose rounds may run in any order.
 // Others are made such where that gives the same bits.
 #include "ParallelLoops.h"
+#include "AtomicUpdates.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -260,6 +261,8 @@ scf::ForOp route::makeParallel(scf::ForOp loop) {
     return {};
   if (rounds.independent())
     return loop;
+  if (scf::ForOp updates = makeAtomic(loop))
+    return updates;
   scf::ForOp best;
   int64_t most = 0;
   Value destination;

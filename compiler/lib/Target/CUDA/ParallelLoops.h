@@ -12,6 +12,7 @@ namespace route {
 /// views of each other are taken to be apart.
 ///   - Rounds that touch elements of their own, or fill what lies between one
 ///     offset and the next: `loop` itself.
+///   - Rounds that only make updates whose order nobody sees: atomic ones.
 ///   - A loop inside whose rounds do: it goes to the outside.
 ///   - Rounds that touch the elements of one destination, read from memory: a
 ///     round for each destination, which goes through `loop` and does what

@@ -11,8 +11,21 @@
 using namespace mlir;
 using namespace route;
 
-/// Loops of fewer rounds are not worth a kernel of their own.
+/// Loops of fewer rounds, with those within, are not worth a kernel of their
+/// own.
 static constexpr int64_t kFewRounds = 8;
+
+static bool hasManyRounds(scf::ForOp loop) {
+  int64_t rounds = 1;
+  WalkResult few = loop->walk([&](scf::ForOp each) {
+    std::optional<APInt> trips = each.getStaticTripCount();
+    rounds *=
+        trips && trips->slt(kFewRounds) ? trips->getSExtValue() : kFewRounds;
+    return rounds >= kFewRounds ? WalkResult::interrupt()
+                                : WalkResult::advance();
+  });
+  return few.wasInterrupted();
+}
 
 /// Kernels allocate nothing: buffers that the group makes come before it.
 static LogicalResult moveBuffersOut(ArrayRef<Operation *> group) {
@@ -55,10 +68,8 @@ LogicalResult SerialGroups::flush(Group &group, Value guard) {
   for (Operation *op : all) {
     fresh.erase(op);
     auto loop = dyn_cast<scf::ForOp>(op);
-    std::optional<APInt> trips =
-        loop ? loop.getStaticTripCount() : std::nullopt;
-    bool worth = loop && (!trips || trips->sge(kFewRounds));
-    scf::ForOp parallel = worth ? makeParallel(loop) : scf::ForOp();
+    scf::ForOp parallel =
+        loop && hasManyRounds(loop) ? makeParallel(loop) : scf::ForOp();
     if (!parallel) {
       part.append(withOwnLoads(op));
       continue;

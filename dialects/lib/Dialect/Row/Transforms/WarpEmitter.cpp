@@ -1,6 +1,7 @@
 // Row values in the lanes of a warp: their elements, access, shape changes.
 #include "WarpEmitter.h"
 #include "Emitter.h"
+#include "route/Kernels/Atomics.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -365,18 +366,7 @@ void WarpEmitter::add(Value x, Value memory, ValueRange at, bool atomic) {
     return;
   }
   // Integers only, so no order needs to be kept between additions.
-  auto type = cast<MemRefType>(memory.getType());
-  Type i64 = b.getI64Type();
-  Value base = arith::IndexCastOp::create(
-      b, i64, memref::ExtractAlignedPointerAsIndexOp::create(b, memory));
-  auto pointer = LLVM::LLVMPointerType::get(b.getContext(), 1);
-  base = LLVM::IntToPtrOp::create(b, pointer, base);
-  Value flat =
-      arith::IndexCastOp::create(b, i64, linearize(at, type.getShape()));
-  Value to = LLVM::GEPOp::create(b, pointer, type.getElementType(), base,
-                                 ArrayRef<LLVM::GEPArg>{flat});
-  LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, to, x,
-                            LLVM::AtomicOrdering::monotonic, "device");
+  updateAtomically(b, LLVM::AtomicBinOp::add, x, memory, at);
 }
 
 void WarpEmitter::accumulate(const WarpValue &v, Value memory, bool atomic) {
