@@ -118,6 +118,30 @@ func.func @dynamic(%x: memref<?x?xf32>, %o: memref<?x?xf32>) {
 }
 
 // -----
+// A sum of rows that fit no warp has a thread for each of its 32 partial sums, and then one that joins them.
+// CHECK-LABEL: func.func @long_sum
+// CHECK-NOT: row.
+// CHECK: %[[PARTS:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?x32xf32>)
+// CHECK: %[[PART:.*]] = linalg.index 1
+// CHECK: scf.if
+// CHECK: %[[FIRST:.*]] = tensor.extract
+// CHECK: %[[SUM:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[FIRST]])
+// CHECK-COUNT-16: tensor.extract
+// CHECK-COUNT-16: arith.addf
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[SUM]])
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<?xf32>)
+// CHECK-COUNT-32: tensor.extract %[[PARTS]]
+// CHECK-COUNT-31: arith.addf
+func.func @long_sum(%x: tensor<?x?xf32>, %o: tensor<?xf32>) -> tensor<?xf32> {
+  %s = row.program ins(%x : tensor<?x?xf32>) outs(%o : tensor<?xf32>) {
+  ^bb0(%r: tensor<?xf32>):
+    %sum = row.sum butterfly %r : tensor<?xf32> -> tensor<f32>
+    row.yield %sum : tensor<f32>
+  } -> tensor<?xf32>
+  return %s : tensor<?xf32>
+}
+
+// -----
 // One index for all rows of a table takes an element of each: lane e has that of row e, and who needs another's gets it by
 // a shuffle.
 // CHECK-LABEL: func.func @each_row

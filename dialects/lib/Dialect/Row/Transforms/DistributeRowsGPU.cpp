@@ -1,5 +1,6 @@
 // row-distribute-gpu: row programs become GPU kernels, a warp or less an item.
 #include "Emitter.h"
+#include "LongSums.h"
 #include "WarpEmitter.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
@@ -47,11 +48,13 @@ struct DistributeGPUPass : impl::RowDistributeGPUBase<DistributeGPUPass> {
   void runOnOperation() override {
     SmallVector<ProgramOp> programs;
     getOperation().walk([&](ProgramOp op) { programs.push_back(op); });
-    for (ProgramOp program : programs)
-      if (failed(fitsWarp(program) && !isPartOfItem(program)
-                     ? lower(program)
-                     : distributeInPlace(program)))
+    for (ProgramOp program : programs) {
+      bool whole = !isPartOfItem(program), fits = fitsWarp(program);
+      if (whole && !fits && splitLongSum(program))
+        continue;
+      if (failed(whole && fits ? lower(program) : distributeInPlace(program)))
         return signalPassFailure();
+    }
   }
 
 private:

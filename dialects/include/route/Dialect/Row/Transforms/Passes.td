@@ -147,7 +147,9 @@ def RowDistributeGPU : Pass<"row-distribute-gpu", "mlir::ModuleOp"> {
     Integer accumulators are added to atomically; with a float
     accumulator one warp takes the items in order. Programs of other shapes, with
     rows of more than 4096 elements, or for a few items within a loop of unknown
-    many rounds become loops over their items where they stand.
+    many rounds become loops over their items where they stand. A program of
+    tensors that only sums such rows becomes linalg on the 32 partial sums of each
+    row, and on what joins them.
   }];
   let statistics = [
     Statistic<"numPrograms", "programs", "row programs lowered">
