@@ -182,7 +182,7 @@ def errors(pair):
     pair.compare_state("after errors")
     weights = tensor(pair.weights, "float32", (16, 6))
     alone = route.load(pair.path, tensors={"pick.w": weights}, cuda=True)
-    pair.fails("parameters", lambda: alone.call("long", lend(some(batch, "limit prompt"))), "ROUTE_CONTEXT_HOST_COPIES")
+    pair.fails("parameters", lambda: alone.call("long", lend(some(batch, "limit prompt"))), "host_copies=True")
     both = route.load(pair.path, tensors={"pick.w": weights}, cuda=True, host_copies=True)
     pair.expect("copies of parameters", bits(both.call("long", lend(some(batch, "limit prompt")))["long"]) ==
                 bits(pair.host.call("long", some(batch, "limit prompt"))["long"]))
