@@ -224,17 +224,48 @@ private:
     return number(most);
   }
 
+  /// A signal of the router, declared once.
+  std::string input(const std::string &name, const std::string &type) {
+    if (signals.find("signal " + name + " ") == std::string::npos) {
+      signals += "signal " + name + " : " + type + "\n";
+      arguments += ", " + name;
+    }
+    return name;
+  }
+
+  /// What may end a choice. Sums of products differ by their order, so those
+  /// end none.
+  std::string singleEnd() {
+    switch (c.below(contracts ? 3 : 5)) {
+    case 0:
+      return "count(chosen) " + std::string(c.pick({">=", ">", "=="})) + " " +
+             c.pick({"2", "1", "0", "5", "17"});
+    case 1:
+      return input("most", c.pick({"i64[token]", "i64"})) + " <= count(chosen)";
+    case 2:
+      return input("ready", "bool[token]");
+    case 3:
+      return "sum(s over chosen) " + std::string(c.pick({">=", ">"})) + " " +
+             (c.chance(30) ? input("bound", "f32[token]") : "0.75");
+    default:
+      return "max(s over chosen) > 0.5";
+    }
+  }
+
+  std::string ending() {
+    std::string text = singleEnd();
+    for (unsigned more = 0; more < 3 && c.chance(40); ++more)
+      text = "(" + text + ")" + c.pick({" or ", " and "}) + singleEnd();
+    return text;
+  }
+
   /// One choice of experts a token.
   std::string choice() {
     switch (c.below(12)) {
     case 0:
-      if (!contracts)
-        return "choose until sum(s over chosen) >= 0.75 of experts per token "
-               "by " +
-               key() + weight("chosen");
-      break;
     case 1:
-      return "choose until count(chosen) >= 2 of experts per token by " + key();
+      return "choose until " + ending() + " of experts per token by " + key() +
+             weight("chosen");
     case 2: {
       signals += "signal id : u8[token]\n";
       arguments += ", id";

@@ -24,7 +24,10 @@ private:
   LogicalResult collectKeys();
   LogicalResult collectMask();
   LogicalResult clampCount();
-  LogicalResult endAtSum();
+  void findEnds();
+  LogicalResult lowerFixed();
+  LogicalResult endAtSum(const ChoiceEnd &end);
+  LogicalResult endAtCount(ArrayRef<ChoiceEnd> counts);
   Value perItem(ArrayRef<Value> parts, Type type, Body body);
   void choose();
   Value onWholeAxis(Value indices);
@@ -46,6 +49,8 @@ private:
   int64_t candidates = 0;
   /// How many are chosen, where that is a constant.
   std::optional<int64_t> fixed;
+  /// What else ends the rows of an `until`: a sum, numbers of rows.
+  SmallVector<ChoiceEnd> ends;
   /// The operands of row.choose; null where it has none.
   SmallVector<Value> keys;
   Value mask, count, values, threshold;
@@ -66,6 +71,8 @@ LogicalResult Lowering::RowChoice::countCandidates() {
     fixed = in.constantOf(op.getCount());
   if (fixed && *fixed <= 0)
     return notCovered(op, "a choice of nothing");
+  if (op.getKind() == ChoiceKind::until)
+    findEnds();
   rows.rank = std::min(fixed.value_or(candidates), candidates);
   return success();
 }
@@ -85,7 +92,7 @@ Value Lowering::RowChoice::constantRows(ArrayRef<int64_t> shape,
 /// Takes the rows that are the same for every item, known already; false where
 /// the call decides them.
 bool Lowering::RowChoice::takeKnown() {
-  if (nested || (!fixed && op.getKind() != ChoiceKind::all))
+  if (nested || !ends.empty() || (!fixed && op.getKind() != ChoiceKind::all))
     return false;
   auto known = in.fixedRows(op, candidates, fixed.value_or(candidates));
   if (!known)
@@ -171,50 +178,126 @@ Value Lowering::RowChoice::perItem(ArrayRef<Value> parts, Type type,
                 operands, loc, body);
 }
 
-/// Rows until a running sum reaches a threshold.
-LogicalResult Lowering::RowChoice::endAtSum() {
-  RunningSum until = *matchRunningSum(op);
+/// The number of rows that a bound of them asks for, all where it is never
+/// reached. The first row is there before anything is asked.
+static int64_t rowsToReach(CompareKind kind, int64_t bound, int64_t all) {
+  int64_t rows = std::min(bound, all) + (kind == CompareKind::gt);
+  if (rows < 1)
+    rows = kind == CompareKind::eq ? all : 1;
+  return std::min(rows, all);
+}
+
+/// The same, of a bound that the call decides.
+static Value rowsToReach(OpBuilder &b, Location loc, CompareKind kind,
+                         Value bound, Value all) {
+  Value one = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));
+  Value rows = arith::MinSIOp::create(b, loc, bound, all);
+  if (kind == CompareKind::gt)
+    rows = arith::AddIOp::create(b, loc, rows, one);
+  Value none =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, rows, one);
+  return arith::SelectOp::create(b, loc, none,
+                                 kind == CompareKind::eq ? all : one, rows);
+}
+
+/// The least float above `x`: a sum above `x` is one from there on. Of the
+/// largest number it is an infinity, of that NaN, and of NaN that again: never
+/// reached, as nothing is above either.
+static Value nextAbove(OpBuilder &b, Location loc, Value x) {
+  Type i32 = b.getI32Type();
+  Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
+  auto bit = [&](arith::CmpFPredicate predicate) -> Value {
+    return arith::ExtUIOp::create(
+        b, loc, i32, arith::CmpFOp::create(b, loc, predicate, x, zero));
+  };
+  Value bits = arith::BitcastOp::create( // + 0: of both zeros +0
+      b, loc, i32, arith::AddFOp::create(b, loc, x, zero));
+  bits = arith::AddIOp::create(b, loc, bits, bit(arith::CmpFPredicate::OGE));
+  bits = arith::SubIOp::create(b, loc, bits, bit(arith::CmpFPredicate::OLT));
+  return arith::BitcastOp::create(b, loc, b.getF32Type(), bits);
+}
+
+/// What ends the rows of an `until`. A number of rows that is the same in all
+/// calls is how many are chosen at most.
+void Lowering::RowChoice::findEnds() {
+  ends = *matchEnds(op);
+  llvm::erase_if(ends, [&](const ChoiceEnd &end) {
+    if (end.values || !end.bound || !end.guards.empty())
+      return false;
+    std::optional<int64_t> bound = in.constantOf(end.bound);
+    if (bound)
+      fixed = std::min(fixed.value_or(candidates),
+                       rowsToReach(end.kind, *bound, candidates));
+    return bound.has_value();
+  });
+}
+
+/// What the condition of an `until` asks that does not hang on the rows.
+LogicalResult Lowering::RowChoice::lowerFixed() {
   Block &block = op.getBody().front();
   for (Operation &inner : block.without_terminator())
     if (llvm::none_of(inner.getResults(),
                       [&](Value v) { return dependsOnPrefix(v, block); }) &&
         failed(in.lower(&inner)))
       return failure();
+  return success();
+}
+
+/// Rows until a running sum reaches a threshold.
+LogicalResult Lowering::RowChoice::endAtSum(const ChoiceEnd &end) {
   values = in.candidatesLast(
-      until.values, rows,
-      cast<ArrayType>(until.values.getType()).getElementType(), loc);
-  SmallVector<Value, 2> parts = {until.threshold};
-  if (until.may)
-    parts.push_back(until.may);
+      end.values, rows, cast<ArrayType>(end.values.getType()).getElementType(),
+      loc);
+  SmallVector<Value> parts = {end.bound};
+  llvm::append_range(parts, end.guards);
   // A threshold of NaN is never reached.
-  threshold =
-      perItem(parts, b.getF32Type(),
-              [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-                if (!until.may)
-                  return args[0];
-                return arith::SelectOp::create(
-                    inner, at, args[1], args[0],
-                    arith::ConstantOp::create(
-                        inner, at,
-                        inner.getF32FloatAttr(
-                            std::numeric_limits<float>::quiet_NaN())));
-              });
-  // What ends the choice at once leaves its first row, whatever its value.
-  if (until.always) {
-    count =
-        perItem(until.always, b.getI32Type(),
-                [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-                  auto number = [&](int32_t value) -> Value {
-                    return arith::ConstantOp::create(
-                        inner, at, inner.getI32IntegerAttr(value));
-                  };
-                  return arith::SelectOp::create(inner, at, args[0], number(1),
-                                                 number(candidates));
-                });
-    if (!count)
-      return failure();
-  }
+  threshold = perItem(
+      parts, b.getF32Type(),
+      [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+        Value bound = args.front();
+        if (end.kind == CompareKind::gt)
+          bound = nextAbove(inner, at, bound);
+        Value never = arith::ConstantOp::create(
+            inner, at,
+            inner.getF32FloatAttr(std::numeric_limits<float>::quiet_NaN()));
+        for (Value guard : args.drop_front())
+          bound = arith::SelectOp::create(inner, at, guard, bound, never);
+        return bound;
+      });
   return success(values && threshold);
+}
+
+/// Rows until there are as many as one of `counts` asks for.
+LogicalResult Lowering::RowChoice::endAtCount(ArrayRef<ChoiceEnd> counts) {
+  SmallVector<Value> parts;
+  for (const ChoiceEnd &end : counts) {
+    if (end.bound)
+      parts.push_back(end.bound);
+    llvm::append_range(parts, end.guards);
+  }
+  count = perItem(
+      parts, b.getI32Type(),
+      [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+        auto number = [&](int64_t value) -> Value {
+          return arith::ConstantOp::create(inner, at,
+                                           inner.getI64IntegerAttr(value));
+        };
+        Value all = number(candidates), least;
+        for (const ChoiceEnd &end : counts) {
+          Value limit = number(1);
+          if (end.bound) {
+            limit = rowsToReach(inner, at, end.kind, args.front(), all);
+            args = args.drop_front();
+          }
+          for (Value guard : args.take_front(end.guards.size()))
+            limit = arith::SelectOp::create(inner, at, guard, limit, all);
+          args = args.drop_front(end.guards.size());
+          least =
+              least ? arith::MinSIOp::create(inner, at, least, limit) : limit;
+        }
+        return arith::TruncIOp::create(inner, at, inner.getI32Type(), least);
+      });
+  return success(count != nullptr);
 }
 
 void Lowering::RowChoice::choose() {
@@ -282,7 +365,13 @@ LogicalResult Lowering::RowChoice::run() {
     return failure();
   if (op.getKind() == ChoiceKind::count && !fixed && failed(clampCount()))
     return failure();
-  if (op.getKind() == ChoiceKind::until && failed(endAtSum()))
+  if (op.getKind() == ChoiceKind::until && failed(lowerFixed()))
+    return failure();
+  auto counts = llvm::partition(
+      ends, [](const ChoiceEnd &end) { return bool(end.values); });
+  if (counts != ends.begin() && failed(endAtSum(ends.front())))
+    return failure();
+  if (counts != ends.end() && failed(endAtCount({counts, ends.end()})))
     return failure();
   choose();
   in.plans[axis] = rows;

@@ -13,49 +13,117 @@ bool route::dependsOnPrefix(Value value, Block &block) {
   });
 }
 
-static bool matchCondition(Value condition, Block &block, RunningSum &until) {
-  if (auto binary = condition.getDefiningOp<BinaryOp>();
-      binary && (binary.getKind() == BinaryKind::logical_and ||
-                 binary.getKind() == BinaryKind::logical_or))
-    for (auto [fixed, rest] : {std::pair(binary.getLhs(), binary.getRhs()),
-                               std::pair(binary.getRhs(), binary.getLhs())})
-      if (!dependsOnPrefix(fixed, block) && !until.always && !until.may) {
-        (binary.getKind() == BinaryKind::logical_and ? until.may
-                                                     : until.always) = fixed;
-        return matchCondition(rest, block, until);
-      }
+namespace {
+/// Takes the condition of an `until` apart.
+class EndMatcher {
+public:
+  explicit EndMatcher(ChooseOp choose)
+      : choose(choose), block(choose.getBody().front()) {}
+  bool match(Value condition, SmallVector<Value, 2> guards);
+  SmallVector<ChoiceEnd> ends;
+
+private:
+  bool isFixed(Value value) { return !dependsOnPrefix(value, block); }
+  bool matchCompare(CompareOp compare, ArrayRef<Value> guards);
+  bool matchReached(Value reached, CompareKind kind, Value bound,
+                    ArrayRef<Value> guards);
+
+  ChooseOp choose;
+  Block &block;
+};
+} // namespace
+
+bool EndMatcher::match(Value condition, SmallVector<Value, 2> guards) {
+  if (isFixed(condition)) {
+    ChoiceEnd end;
+    end.guards = guards;
+    end.guards.push_back(condition);
+    ends.push_back(std::move(end));
+    return true;
+  }
+  if (auto binary = condition.getDefiningOp<BinaryOp>()) {
+    Value lhs = binary.getLhs(), rhs = binary.getRhs();
+    if (binary.getKind() == BinaryKind::logical_or)
+      return match(lhs, guards) && match(rhs, guards);
+    if (binary.getKind() != BinaryKind::logical_and)
+      return false;
+    if (isFixed(rhs))
+      std::swap(lhs, rhs);
+    if (!isFixed(lhs))
+      return false;
+    guards.push_back(lhs);
+    return match(rhs, guards);
+  }
   auto compare = condition.getDefiningOp<CompareOp>();
-  if (!compare)
-    return false;
-  Value sumSide = compare.getLhs(), other = compare.getRhs();
-  if (compare.getKind() == CompareKind::le)
-    std::swap(sumSide, other);
-  else if (compare.getKind() != CompareKind::ge)
-    return false;
-  auto sum = sumSide.getDefiningOp<ReduceOp>();
-  if (!sum || sum.getKind() != ReduceKind::sum || dependsOnPrefix(other, block))
-    return false;
-  auto along = sum.getOperand().getDefiningOp<BroadcastOp>();
-  if (!along || along.getPlan() != block.getArgument(0))
-    return false;
-  auto type = cast<ArrayType>(along.getOperand().getType());
-  if (!type.getElementType().isF32() ||
-      !cast<ArrayType>(other.getType()).getElementType().isF32())
-    return false;
-  until.values = along.getOperand();
-  until.threshold = other;
-  return !dependsOnPrefix(until.values, block);
+  return compare && matchCompare(compare, guards);
 }
 
-std::optional<RunningSum> route::matchRunningSum(ChooseOp choose) {
+bool EndMatcher::matchCompare(CompareOp compare, ArrayRef<Value> guards) {
+  Value lhs = compare.getLhs(), rhs = compare.getRhs();
+  switch (compare.getKind()) {
+  case CompareKind::ge:
+  case CompareKind::gt:
+    return matchReached(lhs, compare.getKind(), rhs, guards);
+  case CompareKind::le:
+    return matchReached(rhs, CompareKind::ge, lhs, guards);
+  case CompareKind::lt:
+    return matchReached(rhs, CompareKind::gt, lhs, guards);
+  case CompareKind::eq:
+    if (isFixed(lhs))
+      std::swap(lhs, rhs);
+    return matchReached(lhs, CompareKind::eq, rhs, guards);
+  default:
+    return false;
+  }
+}
+
+bool EndMatcher::matchReached(Value reached, CompareKind kind, Value bound,
+                              ArrayRef<Value> guards) {
+  auto reduce = reached.getDefiningOp<ReduceOp>();
+  if (!reduce || !isFixed(bound))
+    return false;
+  auto along = reduce.getOperand().getDefiningOp<BroadcastOp>();
+  if (!along || along.getPlan() != block.getArgument(0) ||
+      !isFixed(along.getOperand()))
+    return false;
+  // Of the rows of one item, and not of all below one of its axes.
+  ArrayRef<FlatSymbolRefAttr> of = cast<ArrayType>(reduce.getType()).getAxes();
+  auto per = llvm::to_vector(choose.getPer().getAsRange<FlatSymbolRefAttr>());
+  if (of.size() != per.size() ||
+      !std::is_permutation(of.begin(), of.end(), per.begin()))
+    return false;
+  auto elementOf = [](Value value) {
+    return cast<ArrayType>(value.getType()).getElementType();
+  };
+  ChoiceEnd end;
+  end.bound = bound;
+  end.kind = kind;
+  end.guards.assign(guards.begin(), guards.end());
+  if (reduce.getKind() == ReduceKind::sum) {
+    end.values = along.getOperand();
+    if (kind == CompareKind::eq || !elementOf(end.values).isF32() ||
+        !elementOf(bound).isF32() ||
+        llvm::any_of(ends, [](const ChoiceEnd &other) { return other.values; }))
+      return false;
+  } else {
+    auto all = along.getOperand().getDefiningOp<ConstantOp>();
+    if (reduce.getKind() != ReduceKind::count || !all ||
+        all.getValue() != BoolAttr::get(all.getContext(), true) ||
+        !elementOf(bound).isSignlessInteger(64))
+      return false;
+  }
+  ends.push_back(std::move(end));
+  return true;
+}
+
+std::optional<SmallVector<ChoiceEnd>> route::matchEnds(ChooseOp choose) {
   if (choose.getKind() != ChoiceKind::until || choose.getBody().empty())
     return std::nullopt;
-  Block &block = choose.getBody().front();
-  auto yield = cast<YieldOp>(block.getTerminator());
-  RunningSum until;
-  if (!matchCondition(yield.getOperand(0), block, until))
+  EndMatcher matcher(choose);
+  auto yield = cast<YieldOp>(choose.getBody().front().getTerminator());
+  if (!matcher.match(yield.getOperand(0), {}))
     return std::nullopt;
-  return until;
+  return std::move(matcher.ends);
 }
 
 bool route::liesSideBySide(Operation *from, FlatSymbolRefAttr axis,
@@ -75,7 +143,7 @@ bool route::liesSideBySide(Operation *from, FlatSymbolRefAttr axis,
 bool route::isRowChoice(ChooseOp choose, SymbolTableCollection &tables) {
   if (choose.getSource() || choose.getUnder() || choose.getGreedy() ||
       choose.getKind() == ChoiceKind::path ||
-      (choose.getKind() == ChoiceKind::until && !matchRunningSum(choose)))
+      (choose.getKind() == ChoiceKind::until && !matchEnds(choose)))
     return false;
   auto axisOf = [&](FlatSymbolRefAttr name) {
     AxisOp axis = lookupAxis(choose, name, tables);
