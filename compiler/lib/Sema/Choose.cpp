@@ -206,6 +206,7 @@ bool Elaborator::emitChoiceRegion(const ChooseExpr &expr, ChooseOp op,
   if (until) {
     Context stopping = region;
     stopping.candidate = nullptr;
+    stopping.along = cx.along; // of the item, not of a row that may be next
     mlir::Value stop =
         inContext(std::move(stopping), [&] { return evalTruth(*expr.count); });
     if (!stop)
