@@ -351,6 +351,19 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
       error(diag::unreadColumn, storage.range,
             "nothing reads or writes state '" + storage.name + "'")
           .note("it is no cell of the compiled library");
+  // A pool of pools has its state from those.
+  llvm::DenseSet<mlir::Attribute> used;
+  auto uses = mlir::SymbolTable::getSymbolUses(&module->getBodyRegion());
+  for (const mlir::SymbolTable::SymbolUse &use : *uses)
+    used.insert(use.getSymbolRef());
+  for (const PoolInfo &pool : pools)
+    for (const ColumnInfo &column : pool.axis->columns)
+      if (entries && pool.parts.empty() && column.kind == ColumnKind::state &&
+          column.range && !used.contains(column.symbol))
+        error(diag::unreadColumn, column.range,
+              "nothing reads or writes state '" + column.name + "' of '" +
+                  pool.axis->name + "'")
+            .note("it is no cell of the compiled library");
   return std::move(module);
 }
 

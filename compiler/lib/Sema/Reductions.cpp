@@ -228,9 +228,12 @@ bool Elaborator::checkOperands(Reduction &r) {
     return true;
   }
   auto takes = [&](StringRef what) {
-    error(diag::typeMismatch, r.expr.args[0].value->range,
-          "'" + r.name + "' takes " + what + ", found " +
-              describe(Value::array(value, r.unit)));
+    auto message = error(diag::typeMismatch, r.expr.args[0].value->range,
+                         "'" + r.name + "' takes " + what + ", found " +
+                             describe(Value::array(value, r.unit)));
+    if (r.kind == ReduceKind::count && memberTypeOf(e.valueTypeOf(value)))
+      message.note("no function tells how long a list is; a column of its own "
+                   "may");
     return false;
   };
   mlir::Type element = e.valueTypeOf(value);
