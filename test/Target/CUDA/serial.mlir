@@ -378,3 +378,27 @@ func.func @running(%t: index, %to: memref<?xi32>, %counts: memref<?xi32>, %place
   }
   return
 }
+
+// -----
+// So it is where two updates begin before either ends: of the same element the last one counts.
+// CHECK-LABEL: func.func @crossed(
+// CHECK: launch_func @kernels::@crossed_serial_0 blocks in ({{.*}}) threads in (%{{c1[_0-9]*}},
+// CHECK-NOT: atomicrmw
+func.func @crossed(%t: index, %to: memref<?x2xi32>, %counts: memref<?xi32>) attributes {route.entry = "route"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1 : i32
+  scf.for %i = %c0 to %t step %c1 {
+    %a = memref.load %to[%i, %c0] : memref<?x2xi32>
+    %b = memref.load %to[%i, %c1] : memref<?x2xi32>
+    %x = arith.index_cast %a : i32 to index
+    %y = arith.index_cast %b : i32 to index
+    %p = memref.load %counts[%x] : memref<?xi32>
+    %q = memref.load %counts[%y] : memref<?xi32>
+    %r = arith.addi %p, %one : i32
+    %s = arith.addi %q, %one : i32
+    memref.store %r, %counts[%x] : memref<?xi32>
+    memref.store %s, %counts[%y] : memref<?xi32>
+  }
+  return
+}

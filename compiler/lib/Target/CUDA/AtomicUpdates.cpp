@@ -40,6 +40,15 @@ struct Update {
 };
 } // namespace
 
+/// Whether nothing writes memory from `first` to `last`, of one block.
+static bool nothingWritesBetween(Operation *first, Operation *last) {
+  return llvm::all_of(
+      llvm::make_range(std::next(first->getIterator()), last->getIterator()),
+      [](Operation &op) {
+        return isPure(&op) || hasSingleEffect<MemoryEffects::Read>(&op);
+      });
+}
+
 /// The update that ends with this store.
 static std::optional<Update> updateOf(memref::StoreOp store) {
   Operation *op = store.getValueToStore().getDefiningOp();
@@ -55,7 +64,8 @@ static std::optional<Update> updateOf(memref::StoreOp store) {
     auto load = operand.getDefiningOp<memref::LoadOp>();
     if (load && load->hasOneUse() && load->getBlock() == store->getBlock() &&
         load.getMemref() == store.getMemref() &&
-        llvm::equal(load.getIndices(), store.getIndices()))
+        llvm::equal(load.getIndices(), store.getIndices()) &&
+        nothingWritesBetween(load, store))
       return Update{store, op, load, *kind};
   }
   return std::nullopt;
