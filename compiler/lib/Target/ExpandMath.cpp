@@ -119,17 +119,18 @@ Value roundedToOdd(ImplicitLocOpBuilder &b, Value x) {
       small.selectInt(inexact, small.bitOr(inside, small.i(1)), bits));
 }
 
-/// f32 to bf16 by integer arithmetic; f64 to bf16 and f16, for which there are
-/// no instructions, through f32.
+/// f32 to bf16 by integer arithmetic, where the target has no instruction; f64
+/// to bf16 and f16, for which there never is one, through f32.
 struct ExpandTruncation : OpRewritePattern<arith::TruncFOp> {
-  using OpRewritePattern::OpRewritePattern;
+  ExpandTruncation(MLIRContext *context, bool roundsBf16)
+      : OpRewritePattern(context), roundsBf16(roundsBf16) {}
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &r) const override {
     Type type = op.getType(), from = op.getIn().getType();
     Type to = getElementTypeOrSelf(type);
     bool wide = getElementTypeOrSelf(from).isF64();
     if (!(to.isBF16() || (to.isF16() && wide)) ||
-        !(wide || getElementTypeOrSelf(from).isF32()) ||
+        !(wide || (getElementTypeOrSelf(from).isF32() && !roundsBf16)) ||
         (isa<ShapedType>(type) && !isa<VectorType>(type)))
       return r.notifyMatchFailure(op, "has an instruction");
     if (op.getRoundingmode().value_or(arith::RoundingMode::to_nearest_even) !=
@@ -147,6 +148,7 @@ struct ExpandTruncation : OpRewritePattern<arith::TruncFOp> {
     r.replaceOpWithNewOp<arith::BitcastOp>(op, type, bits);
     return success();
   }
+  bool roundsBf16;
 };
 
 /// A whole number to bf16, through a float that holds it. An i64 that f64 does
@@ -258,7 +260,7 @@ struct ExpandMathPass : impl::RouteExpandMathBase<ExpandMathPass> {
   using RouteExpandMathBase::RouteExpandMathBase;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    populateExpandMathPatterns(patterns, avx512);
+    populateExpandMathPatterns(patterns, avx512, roundsBf16);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
@@ -266,7 +268,8 @@ struct ExpandMathPass : impl::RouteExpandMathBase<ExpandMathPass> {
 
 } // namespace
 
-void populateExpandMathPatterns(RewritePatternSet &patterns, bool avx512) {
+void populateExpandMathPatterns(RewritePatternSet &patterns, bool avx512,
+                                bool roundsBf16) {
   MLIRContext *c = patterns.getContext();
   patterns.add<ExpandOp<math::ExpOp>>(c, ROUTE_EXPANSION(exp), avx512);
   patterns.add<ExpandOp<math::Exp2Op>>(c, ROUTE_EXPANSION(exp2), avx512);
@@ -285,7 +288,8 @@ void populateExpandMathPatterns(RewritePatternSet &patterns, bool avx512) {
                  }},
       avx512);
   patterns.add<ExpandUnary>(c, avx512);
-  patterns.add<ExpandTruncation, ExpandWholeToBF16<arith::SIToFPOp>,
+  patterns.add<ExpandTruncation>(c, roundsBf16);
+  patterns.add<ExpandWholeToBF16<arith::SIToFPOp>,
                ExpandWholeToBF16<arith::UIToFPOp>, ExpandRemainder>(c);
 }
 

@@ -1,6 +1,7 @@
 // Functions become operation sequences: nothing of the math dialect that a
 // library would have to supply is left, whatever the shape or element type.
 // RUN: route-opt %s --route-expand-math | FileCheck %s
+// RUN: route-opt %s --route-expand-math=rounds-bf16 | FileCheck %s --check-prefix=ROUNDS
 
 // CHECK-LABEL: func @vectors
 // CHECK-NOT: math.{{exp|log|tanh|erf|rsqrt|powf}}
@@ -33,7 +34,11 @@ func.func @exp(%x: f32) -> f32 {
   return %0 : f32
 }
 
-// bf16 computes in f32 and rounds by integer arithmetic.
+// bf16 computes in f32 and rounds by integer arithmetic, or by the target's instruction.
+// ROUNDS-LABEL: func @small
+// ROUNDS: arith.extf %{{.*}} : bf16 to f32
+// ROUNDS-NOT: arith.trunci
+// ROUNDS: arith.truncf %{{.*}} : f32 to bf16
 // CHECK-LABEL: func @small
 // CHECK: arith.extf %{{.*}} : bf16 to f32
 // CHECK-NOT: arith.truncf
@@ -73,6 +78,9 @@ func.func @others(%t: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK: arith.truncf %{{.*}} : vector<4xf32> to vector<4xf16>
 // CHECK-NOT: arith.truncf {{.*}} to bf16
 // CHECK: arith.trunci %{{.*}} : i32 to i16
+// ROUNDS-LABEL: func @halves
+// ROUNDS: arith.truncf %{{.*}} : f64 to f32
+// ROUNDS: arith.truncf %{{.*}} : f32 to bf16
 func.func @halves(%x: vector<4xf64>, %y: f64) -> (vector<4xf16>, bf16) {
   %0 = arith.truncf %x : vector<4xf64> to vector<4xf16>
   %1 = arith.truncf %y : f64 to bf16

@@ -15,7 +15,7 @@ namespace route {
 
 /// The patterns of route-expand-math.
 void populateExpandMathPatterns(mlir::RewritePatternSet &patterns,
-                                bool avx512 = false);
+                                bool avx512 = false, bool roundsBf16 = false);
 
 #define GEN_PASS_DECL
 #include "route/Target/Passes.h.inc"

@@ -12,14 +12,20 @@ def RouteExpandMath : Pass<"route-expand-math"> {
     route/numerics_functions.h defines, so that generated code, the interpreter
     and the constant folder give the same bits on every target and no object
     calls a math library. On bf16 and f16 the function is computed in f32 and
-    rounded once. arith.truncf from f32 to bf16 becomes integer arithmetic: the
-    hardware's conversion flushes denormals.
+    rounded once. arith.truncf from f32 to bf16 becomes integer arithmetic, since
+    x86's conversion flushes denormals, unless `rounds-bf16` says that the target
+    has an instruction that does not, as NVIDIA's GPUs do; of a NaN only the
+    payload differs.
 
     Fast-math flags on the replaced operation are ignored. math.sqrt, fma,
     roundings and absolute values are exact and stay.
   }];
-  let options = [Option<"avx512", "avx512", "bool", "false",
-      "use AVX-512's scaling by powers of two in vectors of 16; same results">];
+  let options = [
+    Option<"avx512", "avx512", "bool", "false",
+      "use AVX-512's scaling by powers of two in vectors of 16; same results">,
+    Option<"roundsBf16", "rounds-bf16", "bool", "false",
+      "leave rounding of f32 to bf16 to the target's instruction">
+  ];
   let dependentDialects = ["mlir::arith::ArithDialect",
                            "mlir::LLVM::LLVMDialect",
                            "mlir::math::MathDialect"];

@@ -96,7 +96,9 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
 
 void route::addKernelsToLLVMPasses(OpPassManager &pm) {
   OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
-  kernels.addPass(createRouteExpandMath());
+  RouteExpandMathOptions math;
+  math.roundsBf16 = true;
+  kernels.addPass(createRouteExpandMath(math));
   kernels.addPass(memref::createExpandStridedMetadataPass());
   kernels.addPass(createLowerAffinePass());
   kernels.addPass(createSCFToControlFlowPass());
