@@ -1,19 +1,30 @@
 #!/usr/bin/env bash
 # Checks and measures code for GPUs. Made where the project is built, run where a GPU and torch are, here or elsewhere:
-#   utils/gpu.sh make FOLDER         compiles what is run there; FOLDER then has all of it, this script too
+#   utils/gpu.sh make FOLDER [fuzz]  compiles what is run there; FOLDER then has all of it, this script too; with fuzz
+#                                    the fuzzer alone
 #   FOLDER/gpu.sh check              routers, prompts, state and copies bit for bit, layers, torch tensors, the sanitizer where it is
 #   FOLDER/gpu.sh measure [PEERS]    layers, routers and whole models beside other implementations, gates in all
 #                                    precisions, passes; some ten minutes
+#   FOLDER/gpu.sh fuzz [SECONDS [SEED]]  random specs, compiled and run there on all processors, each kind on some;
+#                                    needs ptxas, a C library to link with, and no torch
 set -euo pipefail
-usage() { sed -n '2,6s/^# //p' "$0"; exit 2; }
+usage() { sed -n '2,/^set/s/^# //p' "$0"; exit 2; }
 [ $# -ge 1 ] || usage
 
+# The fuzzer with what it runs, reads and loads, but for the C library.
+make_fuzz() {
+  local to=$folder/fuzz
+  mkdir -p "$to/bin" "$to/lib" "$to/share/routec"
+  cp -L "$build"/bin/route-{fuzz,ptx} "$to/bin"
+  cp -L "$(command -v ld.lld-22 || command -v ld.lld)" "$to/bin/ld.lld"
+  ldd "$to"/bin/route-* | awk '$2 == "=>" && $1 !~ /^lib(c|m|dl|rt|pthread)\.so/ {print $3}' | sort -u |
+    xargs cp -L -t "$to/lib"
+  cp -r "$root/stdlib" "$to/share/routec"
+  cp "$0" "$folder"
+}
+
 make_folder() {
-  local root folder each build=${BUILD:-}
-  root=$(cd "$(dirname "$0")/.." && pwd)
-  build=${build:-$root/build}
-  mkdir -p "$1"
-  folder=$(cd "$1" && pwd)
+  local each
   local device=$root/test/Target/CUDA/Device example=$root/examples/03-torch-layers
   # At the same time, as far as there are processors.
   local jobs=() job
@@ -38,13 +49,48 @@ make_folder() {
   cp "$root"/test/Perf/CUDA/*.py "$folder/measure"
   cp "$example"/{layers,compare}.py "$folder/example"
   cp -r "$root/runtime/bindings/python/route" "$folder/example"
-  cp -L "$build/lib/libroute_rt.so" "$0" "$folder"
+  cp -L "$build/lib/libroute_rt.so" "$folder"
+  make_fuzz
 }
 
-[ "$1" != make ] || { [ $# = 2 ] || usage; make_folder "$2"; exit; }
+# One fuzzer a processor, a kind each, with seeds far apart; what they found, then their counts together.
+fuzz() {
+  local seconds=${1:-180} seed=${2:-$(date +%s)} kinds=(token layer cores policy nested) jobs=() logs i n
+  n=$(nproc)
+  logs=$(mktemp -d)
+  export LD_LIBRARY_PATH=$here/fuzz/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} PATH=$here/fuzz/bin:$PATH
+  for ((i = 0; i < (n > 5 ? n : 5); i++)); do
+    route-fuzz --cuda --keep-going --kind "${kinds[i % 5]}" --seconds "$seconds" --seed $((seed + i * 1000000)) \
+      > "$logs/${kinds[i % 5]}.$i" 2>&1 & jobs+=($!)
+  done
+  local code=0
+  for i in "${jobs[@]}"; do wait "$i" || code=1; done
+  # Counts begin a line; what was found does not, but for texts of specs.
+  for i in "$logs"/*; do
+    sed -n '/^\*\*\* /,$p' "$i" | sed '/^[0-9]* calls on the GPU$/,$d' | sed "s/^\*\*\*/& --kind $(basename "${i%.*}"),/"
+    grep -q 'calls on the GPU$' "$i" || { echo "${i##*/}: ended early"; tail -3 "$i"; code=1; }
+  done
+  cat "$logs"/* | awk '/^ *[0-9]+ (calls on the GPU|agrees|refused|ill-typed|differs|bad message|crashes|hangs)/ {
+      count = $1; sub(/^ *[0-9]+ /, ""); sum[$0] += count }
+    END { for (what in sum) print sum[what], what }' | sort -k2
+  rm -r "$logs"
+  return $code
+}
+
+if [ "$1" = make ]; then
+  [ $# = 2 ] || { [ $# = 3 ] && [ "$3" = fuzz ]; } || usage
+  root=$(cd "$(dirname "$0")/.." && pwd) build=${BUILD:-}
+  build=${build:-$root/build}
+  mkdir -p "$2"
+  folder=$(cd "$2" && pwd)
+  "make_${3:-folder}"
+  exit
+fi
 here=$(cd "$(dirname "$0")" && pwd)
 export ROUTE_RUNTIME=$here/libroute_rt.so ROUTE_PYTHON=$here/example PYTHONPATH=$here/example:$here/scripts PYTHONUNBUFFERED=1
 case $1 in
+fuzz)
+  fuzz "${@:2}" ;;
 check)
   python3 "$here/scripts/routers.py" "$here/routers"
   python3 "$here/scripts/state.py" "$here/state.so"

@@ -206,6 +206,8 @@ int main(int argc, char **argv) {
     Recording small = shrink(
         choices.recording(),
         [&](const Recording &recording) {
+          if (timeIsUp())
+            return false;
           Choices again(recording);
           return runCase(makeSpec(settings.kind, again), options).verdict ==
                  kind;
