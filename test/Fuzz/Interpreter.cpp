@@ -224,8 +224,9 @@ bool InterpreterBackend::give(const route_entry_desc &entry,
   if (port.role == ROUTE_ROLE_OFFSETS)
     return true;                  // bindCounts and lists have read it
   if (port.role == ROUTE_ROLE_ID) // how many items there are
-    return !value.given || succeeded(interpreter->bindAxis(
-                               desc.axes[port.axes[0]].name, value.shape[0]));
+    return !value.given || !offsetsOf(entry, inputs, port.axes[0]).empty() ||
+           succeeded(interpreter->bindAxis(desc.axes[port.axes[0]].name,
+                                           value.shape[0]));
   auto [name, type] = target(port.name);
   if (!type)
     return false;
