@@ -2,10 +2,9 @@
 // Which copies there are and which streams wait for which, and what is seen
 // where. The driver is Support/FakeDriver.c, whose GPU has done what it is
 // asked when the call returns: that it may not have is in the waits.
+#include "Support/FakeDriver.h"
 #include "Support/Top2.h"
 
-#include <atomic>
-#include <dlfcn.h>
 #include <functional>
 #include <future>
 #include <thread>
@@ -13,19 +12,9 @@
 
 namespace {
 
+using namespace fake;
 using top2::Bias;
 using top2::Uses;
-
-/// As in the driver.
-struct Step {
-  const char *what;
-  void *stream, *event;
-  size_t size;
-};
-Step *steps;
-std::atomic<int> *numSteps;
-int *spared, *allocations, *events, *streams;
-void **captured;
 
 /// What the driver was asked since the last time, one word a step.
 std::string said() {
@@ -512,20 +501,7 @@ void testWithout() {
 } // namespace
 
 int main() {
-  void *driver = dlopen("libcuda.so.1", RTLD_NOW);
-  auto find = [&](auto *&variable, const char *name) {
-    variable = reinterpret_cast<std::remove_reference_t<decltype(variable)>>(
-        driver ? dlsym(driver, name) : nullptr);
-    CHECK(variable);
-  };
-  find(steps, "fake_steps");
-  find(numSteps, "fake_num_steps");
-  find(spared, "fake_spared");
-  find(allocations, "fake_allocations");
-  find(events, "fake_events");
-  find(streams, "fake_streams");
-  find(captured, "fake_captured");
-  if (check::failures)
+  if (!open())
     return finish("device-state");
   testToGpu();
   testToHost();
