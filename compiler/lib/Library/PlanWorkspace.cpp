@@ -12,6 +12,7 @@
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Library/Passes.h"
+#include "route/Library/Sizes.h"
 #include "route/Notice.h"
 
 namespace route {
@@ -261,19 +262,6 @@ private:
     return {};
   }
 
-  /// Adds the dimensions that `axis` has in memory: rows of a plan lie by item
-  /// and place, and a copy is as long as its original.
-  void addDims(FlatSymbolRefAttr axis, SmallVectorImpl<FlatSymbolRefAttr> &to) {
-    auto symbol = SymbolTable::lookupNearestSymbolFrom<AxisOp>(entry, axis);
-    if (symbol && symbol.getKind() == AxisKind::plan)
-      for (FlatSymbolRefAttr item :
-           ArrayRef(symbol.getParentAxes()).drop_back())
-        addDims(item, to);
-    FlatSymbolRefAttr dim =
-        symbol && symbol.getOriginalAttr() ? symbol.getOriginalAttr() : axis;
-    to.push_back(dim);
-  }
-
   /// Dimension `index` of a buffer, from the sizes of the entry's axes.
   FailureOr<Value> sizeOf(Value buffer, int64_t index, IRMapping &mapping,
                           Operation *user) {
@@ -311,19 +299,9 @@ private:
       return product;
     }
     if (auto argument = dyn_cast<BlockArgument>(buffer);
-        argument && argument.getOwner() == &entry.getBody().front()) {
-      SmallVector<FlatSymbolRefAttr> dims;
-      if (auto axes = entry.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
-                                                        kAxesAttr))
-        for (auto axis : axes.getAsRange<FlatSymbolRefAttr>())
-          addDims(axis, dims);
-      if (index < static_cast<int64_t>(dims.size()))
-        for (unsigned i = 0; i < entry.getNumArguments(); ++i)
-          if (auto name = entry.getArgAttrOfType<StringAttr>(i, kNameAttr);
-              name && entry.getArgument(i).getType().isIndex() &&
-              name == dims[index].getAttr())
-            return mapping.lookupOrDefault(Value(entry.getArgument(i)));
-    }
+        argument && argument.getOwner() == &entry.getBody().front())
+      if (Value size = sizeArgument(argument, index))
+        return mapping.lookupOrDefault(size);
     return notCovered(user, "a buffer whose size depends on data");
   }
 
