@@ -240,8 +240,8 @@ private:
         ->getResult(cast<OpResult>(value).getResultNumber());
   }
 
-  /// A buffer that has the sizes of one that a loop carries or a branch gives,
-  /// on the way to what the loop began with; null for others.
+  /// A buffer that has the sizes of one that a loop carries, on the way to what
+  /// the loop began with; null for others.
   static Value sameSizeAs(Value buffer) {
     auto result = dyn_cast<OpResult>(buffer);
     Operation *op =
@@ -250,9 +250,6 @@ private:
                         : cast<BlockArgument>(buffer).getArgNumber();
     if (auto cast = dyn_cast<memref::CastOp>(op))
       return cast.getSource();
-    // Both branches give buffers of one size.
-    if (auto branch = dyn_cast<scf::IfOp>(op))
-      return result ? branch.thenYield().getOperand(i) : Value();
     if (auto loop = dyn_cast<scf::ForOp>(op))
       return loop.getInits()[result ? i : i - loop.getNumInductionVars()];
     if (auto loop = dyn_cast<scf::WhileOp>(op))
@@ -274,6 +271,20 @@ private:
       return cloneAt(alloc.getDynamicSizes()[dynamic], mapping, user);
     if (Value before = sameSizeAs(buffer))
       return sizeOf(before, index, mapping, user);
+    if (auto branch = buffer.getDefiningOp<scf::IfOp>()) {
+      unsigned i = cast<OpResult>(buffer).getResultNumber();
+      FailureOr<Value> size =
+          sizeOf(branch.thenYield().getOperand(i), index, mapping, user);
+      if (failed(size))
+        return failure();
+      FailureOr<Value> other =
+          sizeOf(branch.elseYield().getOperand(i), index, mapping, user);
+      if (failed(other))
+        return failure();
+      if (isSameSize(*size, *other))
+        return size;
+      return notCovered(user, "a buffer whose size depends on data");
+    }
     auto given = [&](OpFoldResult size) -> FailureOr<Value> {
       if (auto value = dyn_cast<Value>(size))
         return cloneAt(value, mapping, user);

@@ -2,6 +2,9 @@
 // Axes do: what has the same axis has the same size.
 #include "route/Library/Sizes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/OperationSupport.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 
@@ -38,4 +41,39 @@ Value route::sizeArgument(BlockArgument argument, int64_t dim) {
         name && size.getType().isIndex() && name == dims[dim].getAttr())
       return size;
   return {};
+}
+
+/// The size itself, where it is a dimension of an argument.
+static Value withoutDim(Value size) {
+  auto dim = size.getDefiningOp<memref::DimOp>();
+  auto argument =
+      dim ? dyn_cast<BlockArgument>(dim.getSource()) : BlockArgument();
+  std::optional<int64_t> index =
+      argument ? dim.getConstantIndex() : std::nullopt;
+  Value known = index ? sizeArgument(argument, *index) : Value();
+  return known ? known : size;
+}
+
+static bool isSameValue(Value x, Value y) {
+  x = withoutDim(x), y = withoutDim(y);
+  if (x == y)
+    return true;
+  auto left = dyn_cast<OpResult>(x), right = dyn_cast<OpResult>(y);
+  if (!left || !right || left.getResultNumber() != right.getResultNumber() ||
+      left.getOwner()->getNumRegions() || !isMemoryEffectFree(left.getOwner()))
+    return false;
+  return OperationEquivalence::isEquivalentTo(
+      left.getOwner(), right.getOwner(),
+      [](Value a, Value b) { return success(isSameValue(a, b)); },
+      /*markEquivalent=*/nullptr, OperationEquivalence::IgnoreLocations);
+}
+
+bool route::isSameSize(OpFoldResult x, OpFoldResult y) {
+  if (!x || !y)
+    return false;
+  std::optional<int64_t> left = getConstantIntValue(x),
+                         right = getConstantIntValue(y);
+  if (left || right)
+    return left == right;
+  return isSameValue(cast<Value>(x), cast<Value>(y));
 }

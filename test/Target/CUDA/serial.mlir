@@ -135,13 +135,13 @@ func.func @until(%n: index, %x: memref<4x?xf32>, %row: memref<i32>, %y: memref<?
 }
 
 // -----
-// Both branches write to one buffer, each under its own guard.
+// Both branches write to one buffer, each under its own guard: they are of one size, that of an axis.
 // CHECK-LABEL: func.func @either(
 // CHECK: %[[R:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?xf32>
 // CHECK: launch_func @kernels::@either_0 {{.*}}%[[R]] : memref<?xf32>, %[[THEN:.*]] : memref<i1>)
 // CHECK: launch_func @kernels::@either_1 {{.*}}%[[R]] : memref<?xf32>, %[[ELSE:.*]] : memref<i1>)
 // CHECK: launch_func @kernels::@either_2 {{.*}}%[[R]] : memref<?xf32>, %{{.*}} : memref<?xf32>)
-func.func @either(%n: index, %c: memref<i1>, %x: memref<?xf32>, %y: memref<?xf32>) attributes {route.entry = "route"} {
+func.func @either(%n: index {route.name = "a"}, %c: memref<i1>, %x: memref<?xf32> {route.axes = [@a]}, %y: memref<?xf32>) attributes {route.entry = "route"} {
   %zero = arith.constant 0.0 : f32
   %is = memref.load %c[] : memref<i1>
   %r = scf.if %is -> (memref<?xf32>) {

@@ -146,3 +146,53 @@ func.func @lists(%n: index {route.name = "request", route.role = "size"},
   bufferization.materialize_in_destination %most in restrict writable %out : (tensor<f32>, memref<f32>) -> ()
   return
 }
+
+// -----
+
+// What a branch gives has the size of its sides where they have the same; these have the same axis.
+// CHECK-LABEL: func.func @same
+// CHECK-SAME: %[[N:.*]]: index
+// CHECK: memref.store %[[DIM:.*]], %
+// CHECK-NOT: tensor.dim
+// CHECK: return
+// Here they do not: it is the branch's, and neither side's.
+// CHECK-LABEL: func.func @differ
+// CHECK: %[[EITHER:.*]] = {{scf.if|arith.select}}
+// CHECK: %[[SIZE:.*]] = tensor.dim %[[EITHER]]
+// CHECK: memref.store %[[SIZE]], %
+func.func @same(%n: index {route.name = "a", route.role = "size"},
+    %x: memref<?xf32> {route.axes = [@a], route.name = "x", route.role = "input"},
+    %y: memref<?xf32> {route.axes = [@a], route.name = "y", route.role = "input"},
+    %k: memref<i1> {route.axes = [], route.name = "k", route.role = "input"},
+    %out: memref<index> {route.axes = [], route.name = "o", route.role = "output"}) attributes {route.entry = @route.same} {
+  %c0 = arith.constant 0 : index
+  %xs = bufferization.to_tensor %x restrict : memref<?xf32> to tensor<?xf32>
+  %ys = bufferization.to_tensor %y restrict : memref<?xf32> to tensor<?xf32>
+  %c = memref.load %k[] : memref<i1>
+  %r = scf.if %c -> (tensor<?xf32>) {
+    scf.yield %xs : tensor<?xf32>
+  } else {
+    scf.yield %ys : tensor<?xf32>
+  }
+  %d = tensor.dim %r, %c0 : tensor<?xf32>
+  memref.store %d, %out[] : memref<index>
+  return
+}
+func.func @differ(%n: index {route.name = "a", route.role = "size"}, %m: index {route.name = "b", route.role = "size"},
+    %x: memref<?xf32> {route.axes = [@a], route.name = "x", route.role = "input"},
+    %y: memref<?xf32> {route.axes = [@b], route.name = "y", route.role = "input"},
+    %k: memref<i1> {route.axes = [], route.name = "k", route.role = "input"},
+    %out: memref<index> {route.axes = [], route.name = "o", route.role = "output"}) attributes {route.entry = @route.differ} {
+  %c0 = arith.constant 0 : index
+  %xs = bufferization.to_tensor %x restrict : memref<?xf32> to tensor<?xf32>
+  %ys = bufferization.to_tensor %y restrict : memref<?xf32> to tensor<?xf32>
+  %c = memref.load %k[] : memref<i1>
+  %r = scf.if %c -> (tensor<?xf32>) {
+    scf.yield %xs : tensor<?xf32>
+  } else {
+    scf.yield %ys : tensor<?xf32>
+  }
+  %d = tensor.dim %r, %c0 : tensor<?xf32>
+  memref.store %d, %out[] : memref<index>
+  return
+}

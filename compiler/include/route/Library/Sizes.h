@@ -10,6 +10,10 @@ namespace route {
 /// another argument has; null where none is.
 mlir::Value sizeArgument(mlir::BlockArgument argument, int64_t dim);
 
+/// Whether two sizes are the same whatever the entry is called with, by what
+/// they are computed from. Null is like nothing.
+bool isSameSize(mlir::OpFoldResult x, mlir::OpFoldResult y);
+
 } // namespace route
 
 #endif

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "route/Library/Sizes.h"
 
 using namespace mlir;
 using namespace route;
@@ -30,8 +31,12 @@ static OpFoldResult sizeOf(Value value, int64_t dim) {
     return sizeOf(writer.getTiedOpOperand(result)->get(), dim);
   if (auto loop = dyn_cast<scf::ForOp>(op))
     return sizeOf(loop.getTiedLoopInit(result)->get(), dim);
-  if (auto either = dyn_cast<scf::IfOp>(op))
-    return sizeOf(either.thenYield().getOperand(result.getResultNumber()), dim);
+  if (auto either = dyn_cast<scf::IfOp>(op)) {
+    unsigned i = result.getResultNumber();
+    OpFoldResult size = sizeOf(either.thenYield().getOperand(i), dim),
+                 other = sizeOf(either.elseYield().getOperand(i), dim);
+    return isSameSize(size, other) ? size : OpFoldResult();
+  }
   if (auto cast = dyn_cast<tensor::CastOp>(op))
     return sizeOf(cast.getSource(), dim);
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op))

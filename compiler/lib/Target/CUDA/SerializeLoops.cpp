@@ -12,6 +12,7 @@
 #include "route/Conversion/RouteToLinalg/Passes.h"
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
+#include "route/Library/Sizes.h"
 #include "route/Target/CUDA/Passes.h"
 
 namespace route {
@@ -132,9 +133,9 @@ static void copyResults(scf::IfOp branch) {
     SmallVector<Value> sizes;
     for (int64_t d = 0; d < type.getRank(); ++d)
       if (type.isDynamicDim(d)) {
-        Value size = sizeInFrontOf(branch, ends[0].getOperand(i), d);
-        sizes.push_back(size ? size
-                             : sizeInFrontOf(branch, ends[1].getOperand(i), d));
+        Value size = sizeInFrontOf(branch, ends[0].getOperand(i), d),
+              other = sizeInFrontOf(branch, ends[1].getOperand(i), d);
+        sizes.push_back(isSameSize(size, other) ? size : Value());
       }
     if (llvm::is_contained(sizes, Value()))
       continue;
