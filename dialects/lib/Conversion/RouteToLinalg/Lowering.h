@@ -406,9 +406,19 @@ private:
       ValueRange, ValueRange, Value, ValueRange)>;
   SmallVector<Value> scatter(ReduceOp op, Value source, ValueRange carried,
                              Scattered step);
-  Value lastOfTree(Value partials, Value counts, bool mean, ArrayRef<Axis> kept,
-                   Type type, Location loc);
+  using Counted = llvm::function_ref<Value(OpBuilder &, ValueRange)>;
+  Value lastOfTree(Value partials, unsigned along, Counted counts,
+                   ArrayRef<Axis> kept, Type type, Location loc);
   LogicalResult reduceMode(ReduceOp op, Value source);
+  // GroupReduction.cpp
+  /// What is reduced to each position of `within`: elements along `axes`, of
+  /// which the first lies side by side below it.
+  struct Descendants {
+    SmallVector<Axis> axes;
+    Axis within;
+  };
+  std::optional<Descendants> reducedBelow(ReduceOp op);
+  LogicalResult reduceBelow(ReduceOp op, Value source, Descendants below);
   // RowPrograms.cpp
   LogicalResult lowerRows(RowsOp op);
   struct RowProgram;

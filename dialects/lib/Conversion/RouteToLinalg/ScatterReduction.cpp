@@ -1,7 +1,7 @@
 // Reductions by place: each element goes where it descends from.
 // They are made in storage order, for what the rows of numbers in Reduction.cpp
-// are no form of: sums per parent where parents differ in children, per what
-// was chosen, counts, positions, modes.
+// and the walks of GroupReduction.cpp are no form of: integers per parent, all
+// per what was chosen, counts, positions, modes.
 #include "Lowering.h"
 
 using namespace mlir;
@@ -54,30 +54,30 @@ SmallVector<Value> Lowering::scatter(ReduceOp op, Value source,
       });
 }
 
-/// The sums of 32 partials each, as numerics.h joins them, or their means.
-Value Lowering::lastOfTree(Value partials, Value counts, bool mean,
+/// The sums of 32 partials each, as numerics.h joins them, or with `counts`
+/// their means. Partials lie along dimension `along`.
+Value Lowering::lastOfTree(Value partials, unsigned along, Counted counts,
                            ArrayRef<Axis> kept, Type type, Location loc) {
-  Type held = cast<RankedTensorType>(partials.getType()).getElementType();
-  int64_t width = cast<RankedTensorType>(partials.getType()).getShape().back();
+  auto from = cast<RankedTensorType>(partials.getType());
+  int64_t width = from.getDimSize(along);
   return generate(
       sizesOf(kept, loc), type, loc,
       [&](OpBuilder &inner, Location at, ValueRange here) -> Value {
         SmallVector<Value> part;
         for (int64_t j = 0; j < width; ++j) {
           SmallVector<Value> place(here);
-          place.push_back(constantAt(inner, j, at));
+          place.insert(place.begin() + along, constantAt(inner, j, at));
           part.push_back(tensor::ExtractOp::create(inner, at, partials, place));
         }
         for (int64_t s = width / 2; s; s /= 2)
           for (int64_t j = 0; j < s; ++j)
             part[j] = arith::AddFOp::create(inner, at, part[j], part[j + s]);
         Value result = part[0];
-        if (mean) {
-          Value count = tensor::ExtractOp::create(inner, at, counts, here);
+        if (counts)
           result = arith::DivFOp::create(
               inner, at, result,
-              arith::SIToFPOp::create(inner, at, held, count));
-        }
+              arith::SIToFPOp::create(inner, at, from.getElementType(),
+                                      counts(inner, here)));
         return widenTo(inner, at, result, type);
       });
 }
@@ -94,6 +94,8 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
     return notCovered(op, "a reduction of these elements");
   if (kind == ReduceKind::mode)
     return reduceMode(op, source);
+  if (std::optional<Descendants> below = reducedBelow(op))
+    return reduceBelow(op, source, *below);
   auto filled = [&](ArrayRef<OpFoldResult> shape, TypedAttr value) -> Value {
     Value init = tensor::EmptyOp::create(b, loc, shape, value.getType());
     Value scalar = arith::ConstantOp::create(b, loc, value);
@@ -150,8 +152,12 @@ LogicalResult Lowering::reduceByPlace(ReduceOp op, Value source) {
         });
     if (made.empty())
       return notCovered(op, "this reduction");
+    auto countAt = [&](OpBuilder &inner, ValueRange here) -> Value {
+      return tensor::ExtractOp::create(inner, loc, made[1], here);
+    };
     set(op.getResult(),
-        lastOfTree(made[0], made[1], mean, kept, resultType, loc));
+        lastOfTree(made[0], kept.size(), mean ? Counted(countAt) : Counted(),
+                   kept, resultType, loc));
     return success();
   }
   if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
