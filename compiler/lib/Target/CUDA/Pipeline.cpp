@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
@@ -96,22 +97,27 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
 
 void route::addKernelsToLLVMPasses(OpPassManager &pm) {
   OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
-  RouteExpandMathOptions math;
-  math.roundsBf16 = true;
-  kernels.addPass(createRouteExpandMath(math));
-  kernels.addPass(memref::createExpandStridedMetadataPass());
-  kernels.addPass(createLowerAffinePass());
-  kernels.addPass(createSCFToControlFlowPass());
-  kernels.addPass(createConvertVectorToLLVMPass());
-  // Before the conversion of kernels, which would call a library of its own.
-  kernels.addPass(createConvertMathToLLVMPass());
-  kernels.addPass(createRouteKeepIntrinsics());
+  {
+    // Kernel by kernel, several at once.
+    OpPassManager &each = kernels.nestAny();
+    RouteExpandMathOptions math;
+    math.roundsBf16 = true;
+    each.addPass(createRouteExpandMath(math));
+    each.addPass(memref::createExpandStridedMetadataPass());
+    each.addPass(createLowerAffinePass());
+    each.addPass(createSCFToControlFlowPass());
+    each.addPass(createConvertVectorToLLVMPass());
+    // Before the conversion of kernels, which would call a library of its own.
+    each.addPass(createConvertMathToLLVMPass());
+    each.addPass(createRouteKeepIntrinsics());
+  }
   ConvertGpuOpsToNVVMOpsOptions nvvm;
   nvvm.hasRedux = true;
   kernels.addPass(createConvertGpuOpsToNVVMOps(nvvm));
-  kernels.addPass(createConvertNVVMToLLVMPass());
+  OpPassManager &each = kernels.nest<LLVM::LLVMFuncOp>();
+  each.addPass(createConvertNVVMToLLVMPass());
   // LLVM tidies up what is left, and MLIR would take longer over it.
-  kernels.addPass(createReconcileUnrealizedCastsPass());
+  each.addPass(createReconcileUnrealizedCastsPass());
 }
 
 namespace {
