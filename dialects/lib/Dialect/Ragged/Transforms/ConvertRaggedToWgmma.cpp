@@ -257,7 +257,7 @@ private:
     Value step = arith::SelectOp::create(b, isSmall, constant(tiles.fewStep()),
                                          constant(tiles.step()));
     Value tilesOfRows = arith::CeilDivUIOp::create(b, rows, step);
-    if (tiles.pairs)
+    if (tiles.pairedShares)
       tilesOfRows = arith::MulIOp::create(
           b, arith::CeilDivUIOp::create(b, tilesOfRows, constant(2)),
           constant(2));

@@ -255,8 +255,6 @@ private:
   Values together(Value low, Value high);
   int64_t tileBlocks();
   bool isShare() { return tiles.cluster || tiles.spread; }
-  /// Whether blocks stay, and take two tiles at a time, each one of them.
-  bool inTurns() { return tiles.pairs && !isShare(); }
   void joinCluster(int64_t steps);
   Tile tileOfCluster(Value t);
   void waitForKernels();
@@ -287,8 +285,8 @@ private:
   Value leads;       ///< not 0 where this warpgroup lets the other one start
   Value lagStep;     ///< kLag
   Value share, step; ///< of a cluster's block: of K, and rows of a tile
-  Value rank;        ///< of a pair's block: 0 or 1
-  Value paired;      ///< whether both blocks of a pair with shares have a tile
+  Value rank;        ///< of a block in a cluster of two: 0 or 1
+  Value paired;      ///< whether both blocks of paired shares have a tile
 };
 } // namespace route::ragged::wgmma
 

@@ -97,7 +97,7 @@ void Emitter::begin(StringRef stem) {
   else if (!tiles.spread)
     kernel->setAttr(kBlocksPerProcessorAttr, b.getI32IntegerAttr(1));
   // Multiprocessors come in twos.
-  if (tiles.pairs)
+  if (tiles.inTwos())
     kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
                     b.getDenseI32ArrayAttr({2, 1, 1}));
   for (auto [i, box] : maps) {
@@ -176,7 +176,7 @@ void Emitter::prologue() {
                                    num(gather ? 129 : 1), Value());
       NVVM::MBarrierInitOp::create(
           b, emptyBarrier(num(s)),
-          num((inTurns() ? 2 : 1) * WgmmaTiles::kWarpgroups), Value());
+          num((tiles.pairs ? 2 : 1) * WgmmaTiles::kWarpgroups), Value());
     }
     if (!isShare()) {
       // A tile is read by those that multiply, and by those that gather.
@@ -185,15 +185,15 @@ void Emitter::prologue() {
           b, readBarrier(),
           num(128 * (WgmmaTiles::kWarpgroups + (gather ? 1 : 0))), Value());
     }
-    if (inTurns())
+    if (tiles.pairs)
       LLVM::StoreOp::create(b, block, givenNumber());
     NVVM::FenceMbarrierInitOp::create(b);
   });
   // The other block of a pair may signal these barriers.
-  if (inTurns())
+  if (tiles.pairs)
     meetCluster();
   if (isShare()) {
-    if (tiles.pairs)
+    if (tiles.pairedShares)
       when(paired, [&] { meetCluster(); });
     NVVM::BarrierOp::create(b);
     return;

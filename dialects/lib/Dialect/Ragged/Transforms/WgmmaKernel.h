@@ -26,10 +26,13 @@ struct WgmmaTiles {
                   ///< they come one after the other
   /// Whether offsets may be a list of none: all rows are the first expert's.
   bool alsoDense = false;
-  /// Whether blocks are in clusters of two, whose tiles share weights or rows:
-  /// each brings half of those to both. Shares that are spread are in pairs by
-  /// rows, and share weights.
+  /// Whether blocks that stay are in clusters of two and take two tiles at a
+  /// time, which share weights or rows: each brings half of those to both.
   bool pairs = false;
+  /// Whether blocks with a share that is spread are in clusters of two: they
+  /// have the same share of neighbouring rows, and each brings half of its
+  /// weights to both.
+  bool pairedShares = false;
 
   static constexpr int64_t kWarpgroups = 2; ///< that multiply
   static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
@@ -41,12 +44,14 @@ struct WgmmaTiles {
   static constexpr int64_t kSpreadSteps = 7; ///< of a share that is spread
   static constexpr int64_t kMostSpread = 32; ///< shares that are spread
 
+  /// Whether blocks are in clusters of two, for either reason.
+  bool inTwos() const { return pairs || pairedShares; }
   /// Rows of all tiles of an expert but the last, at least.
   int64_t step() const { return tokens > 128 ? tokens - 32 : tokens; }
   int64_t columns() const { return 64 * blocks * kWarpgroups; }
   int64_t outputs() const { return columns() / parts; }
   /// Columns of a weight that are brought at once, unless it is transposed.
-  int64_t boxColumns() const { return pairs ? columns() / 2 : columns(); }
+  int64_t boxColumns() const { return inTwos() ? columns() / 2 : columns(); }
   int64_t weightBytes() const { return weights * columns() * kRowBytes; }
   int64_t stageBytes() const { return weightBytes() + tokens * kRowBytes; }
   /// Where results of 16 bits are turned round: 64 rows by 64 columns each.

@@ -35,9 +35,9 @@ void Emitter::loadWeights(const Tile &tile, Value inner, Value stage) {
   Value first = mul(tile.column, num(columns));
   Value base = mul(stage, num(tiles.stageBytes()));
   Value where, all; // whether each brings all of them, to itself
-  if (tiles.pairs) {
-    all = isShare() ? isEqual(arith::ExtUIOp::create(b, i32, paired), num(0))
-                    : tile.sharesRows;
+  if (tiles.inTwos()) {
+    all = tiles.pairs ? tile.sharesRows
+                      : isEqual(arith::ExtUIOp::create(b, i32, paired), num(0));
     where = pairMask(select(all, add(rank, num(1)), num(3)));
   }
   for (auto [w, map] : llvm::enumerate(weights))
@@ -51,7 +51,7 @@ void Emitter::loadWeights(const Tile &tile, Value inner, Value stage) {
           std::swap(place[0], place[1]);
         load(to, map, place, fullBarrier(stage), where);
       };
-      if (tiles.pairs)
+      if (tiles.inTwos())
         when(arith::OrIOp::create(b, all, isEqual(rank, num(2 * c / columns))),
              bring);
       else
@@ -77,10 +77,10 @@ void Emitter::loadRows(const Tile &tile, Value inner, Value stage) {
   Value rows =
       add(mul(stage, num(tiles.stageBytes())), num(tiles.weightBytes()));
   Value where;
-  if (inTurns())
+  if (tiles.pairs)
     where = pairMask(select(tile.sharesRows, num(3), add(rank, num(1))));
   auto brings = [&](Value exists, Value number) -> Value {
-    if (!inTurns())
+    if (!tiles.pairs)
       return exists;
     Value own = both(exists, isEqual(mask(number, 1), rank));
     return select(tile.sharesRows, own, exists);
@@ -179,7 +179,7 @@ void Emitter::producer() {
     byOne([&] { bringTiles(); });
   if (tiles.cluster)
     meetCluster();
-  if (tiles.cluster || inTurns())
+  if (tiles.cluster || tiles.pairs)
     meetCluster();
 }
 

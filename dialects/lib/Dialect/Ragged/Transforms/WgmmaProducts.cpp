@@ -67,7 +67,7 @@ void Emitter::consumer() {
     }
     return Values(choice.getResults());
   });
-  if (inTurns())
+  if (tiles.pairs)
     meetCluster(); // nobody ends while the other one tells or brings it things
   if (tiles.cluster) {
     meetCluster();
@@ -142,11 +142,11 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
   // Of a pair both blocks are told, each by a warp: either brings tiles to
   // both.
   Value elected =
-      cmp(Predicate::eq, mask(thread, inTurns() ? 95 : 127), num(0));
+      cmp(Predicate::eq, mask(thread, tiles.pairs ? 95 : 127), num(0));
   auto release = [&](Value stage) {
     when(elected, [&] {
       Value barrier = emptyBarrier(stage);
-      if (inTurns())
+      if (tiles.pairs)
         barrier = NVVM::MapaOp::create(
             b, LLVM::LLVMPointerType::get(context, 7), barrier, mask(warp, 1));
       NVVM::MBarrierArriveOp::create(b, TypeRange(), barrier, Value(),

@@ -27,7 +27,7 @@ void Emitter::joinCluster(int64_t steps) {
              b.getContext(), NVVM::GridDepActionKind::launch_dependents));
   kernel->setAttr(kWaitsAttr, b.getUnitAttr());
   int64_t across = tileBlocks() / tiles.splits;
-  if (tiles.pairs) {
+  if (tiles.pairedShares) {
     rank = mask(block, 1);
     block = shr(block, 1);
   }
@@ -43,7 +43,7 @@ void Emitter::joinCluster(int64_t steps) {
                 num(tiles.fewStep()), num(tiles.step()));
   Value tilesOfRows = div(add(rows, sub(step, num(1))), step);
   tileCount = mul(tilesOfRows, num(across));
-  if (!tiles.pairs)
+  if (!tiles.pairedShares)
     return;
   Value firstRows = shl(div(block, num(across)), 1);
   Value column = rem(block, num(across));

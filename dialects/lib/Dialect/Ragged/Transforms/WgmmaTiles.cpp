@@ -167,6 +167,6 @@ WgmmaTiles WgmmaTiles::spreadOut(int64_t inner) const {
   tiles.tokens = std::min<int64_t>(tokens, 128);
   tiles.stages = mostStages(tiles, std::min(kMostStages, depthOf(inner)));
   // No stage is filled twice: nobody waits for the other block to have read it.
-  tiles.pairs = depthOf(inner) <= tiles.stages;
+  tiles.pairedShares = depthOf(inner) <= tiles.stages;
   return tiles;
 }
