@@ -88,12 +88,10 @@ private:
 
   /// A block goes over all rows: what those before have.
   void scan() {
-    constexpr int32_t block = 1024, warps = block / 32;
+    constexpr int32_t block = 1024;
     Values operands{ends};
     KernelBody k(module, op, kernelStem(op, "starts"), operands, block);
-    Value numbers = k.argument(0), thread = k.thread();
-    Value lane = k.rem(thread, k.index(32)), warp = k.div(thread, k.index(32));
-    Value sums = k.shared({2, warps}, k.b.getI32Type());
+    Value numbers = k.argument(0), thread = k.thread(), sums = memoryOfSums(k);
     Value rows = memref::DimOp::create(k.b, numbers, 0);
     Value rounds = k.div(k.add(rows, k.index(block - 1)), k.index(block));
     k.loop(k.index(0), rounds, k.index(1), k.number(0),
@@ -102,20 +100,11 @@ private:
              Value inside = k.cmp(Predicate::ult, row, rows);
              Value own = k.load(numbers, k.select(inside, row, k.index(0)));
              own = k.select(inside, own, k.number(0));
-             Value upTo = k.scan(own, lane);
-             Value side = k.rem(round, k.index(2));
-             k.when(k.cmp(Predicate::eq, lane, k.index(31)),
-                    [&] { k.store(upTo, sums, {side, warp}); });
-             k.barrier();
-             Value total = k.load(sums, {side, lane});
-             Value all = k.scan(total, lane);
-             Value before = k.fromLane(k.sub(all, total), warp);
+             BlockSum sum = sumBefore(k, own, sums, round);
              k.when(inside, [&] {
-               k.store(k.add(k.add(carried[0], before), k.sub(upTo, own)),
-                       numbers, row);
+               k.store(k.add(carried[0], sum.before), numbers, row);
              });
-             return {
-                 k.add(carried[0], k.shuffle(all, 31, gpu::ShuffleMode::IDX))};
+             return {k.add(carried[0], sum.all)};
            });
     launchKernel(host, k.kernel, arith::ConstantIndexOp::create(host, 1),
                  operands);

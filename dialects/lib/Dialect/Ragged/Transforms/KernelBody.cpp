@@ -132,6 +132,27 @@ void storeRounded(KernelBody &k, ArrayRef<Value> numbers, Value memory,
   storeWide(k, x, memory, at);
 }
 
+static constexpr int64_t kWarpsOfSum = 32;
+
+Value memoryOfSums(KernelBody &k) {
+  return k.shared({2, kWarpsOfSum}, k.b.getI32Type());
+}
+
+BlockSum sumBefore(KernelBody &k, Value own, Value memory, Value round) {
+  assert(k.block == 32 * kWarpsOfSum);
+  Value thread = k.thread();
+  Value lane = k.rem(thread, k.index(32)), warp = k.div(thread, k.index(32));
+  Value upTo = k.scan(own, lane), side = k.rem(round, k.index(2));
+  k.when(k.cmp(arith::CmpIPredicate::eq, lane, k.index(31)),
+         [&] { k.store(upTo, memory, {side, warp}); });
+  k.barrier();
+  // Every warp scans the sums of all warps for itself.
+  Value sums = k.load(memory, {side, lane});
+  Value scan = k.scan(sums, lane);
+  return {k.add(k.fromLane(k.sub(scan, sums), warp), k.sub(upTo, own)),
+          k.shuffle(scan, 31, gpu::ShuffleMode::IDX)};
+}
+
 void launchInPlace(Operation *op, KernelBody &k, ValueRange operands,
                    llvm::function_ref<Value(ImplicitLocOpBuilder &)> blocks) {
   ImplicitLocOpBuilder b(op->getLoc(), op);

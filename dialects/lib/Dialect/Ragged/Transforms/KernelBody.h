@@ -215,6 +215,18 @@ void storeRounded(KernelBody &k, llvm::ArrayRef<mlir::Value> numbers,
 mlir::Value epilogue(KernelBody &k, mlir::Region &region,
                      mlir::ValueRange arguments);
 
+/// What the threads of a block have, summed: of those before this one, and of
+/// all.
+struct BlockSum {
+  mlir::Value before, all;
+};
+/// Shared memory that such sums of i32 go through.
+mlir::Value memoryOfSums(KernelBody &k);
+/// All threads of a block of 1024 take part. Two rounds that follow each other
+/// use different halves of the memory, so that one barrier each is enough.
+BlockSum sumBefore(KernelBody &k, mlir::Value own, mlir::Value memory,
+                   mlir::Value round);
+
 /// Launches the kernel in place of `op`; `blocks` says how many.
 void launchInPlace(
     mlir::Operation *op, KernelBody &k, mlir::ValueRange operands,

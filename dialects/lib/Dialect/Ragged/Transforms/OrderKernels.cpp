@@ -85,23 +85,20 @@ LogicalResult lowerToKernels(PermuteOp op) {
   int64_t experts =
       cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
   Values operands(op->getOperands());
-  constexpr int32_t block = 1024, warps = block / 32;
+  constexpr int32_t block = 1024;
   KernelBody k(op->getParentOfType<ModuleOp>(), op, kernelStem(op, "permute"),
                operands, block);
   Value idx = k.argument(0), offsets = k.argument(1);
   Value limit = op.getLimit() ? k.argument(2) : Value();
   Value perm = k.argument(operands.size() - 2),
         inv = k.argument(operands.size() - 1);
-  Value counts = k.shared({2, warps}, k.b.getI32Type());
-  Value e = k.blockId(), thread = k.thread();
-  Value lane = k.rem(thread, k.index(32)), warp = k.div(thread, k.index(32));
+  Value counts = memoryOfSums(k), e = k.blockId(), thread = k.thread();
   Value slots = slotsOf(k, idx), K = slotsPerItem(k, idx);
   Value nobody = k.cmp(Predicate::eq, e, k.index(experts));
   Value me = k.select(nobody, k.number(-1), k.toNumber(e));
   Value base = k.load(offsets, e);
 
-  // Rounds of a block of slots; the counts of two rounds alternate, so that one
-  // barrier a round is enough.
+  // Rounds of a block of slots.
   Value rounds = k.div(k.add(slots, k.index(block - 1)), k.index(block));
   k.loop(k.index(0), rounds, k.index(1), base,
          [&](Value round, ValueRange acc) -> Values {
@@ -111,19 +108,8 @@ LogicalResult lowerToKernels(PermuteOp op) {
            Value who = chosenBy(k, idx, limit, safe, K, experts);
            Value mine = k.both(inside, k.cmp(Predicate::eq, who, me));
            Value one = arith::ExtUIOp::create(k.b, k.b.getI32Type(), mine);
-           // My number among the warp's, and the warp's count.
-           Value sum = k.scan(one, lane);
-           Value total = k.shuffle(sum, 31, gpu::ShuffleMode::IDX);
-           Value side = k.rem(round, k.index(2));
-           k.when(k.cmp(Predicate::eq, lane, k.index(0)),
-                  [&] { k.store(total, counts, {side, warp}); });
-           k.barrier();
-           // Every warp scans the counts of all warps for itself.
-           Value count = k.load(counts, {side, lane});
-           Value scan = k.scan(count, lane);
-           Value before = k.fromLane(k.sub(scan, count), warp);
-           Value all = k.shuffle(scan, 31, gpu::ShuffleMode::IDX);
-           Value row = k.add(k.add(acc[0], before), k.sub(sum, one));
+           BlockSum sum = sumBefore(k, one, counts, round);
+           Value row = k.add(acc[0], sum.before);
            k.when(mine, [&] {
              Value item = k.div(flat, K), rank = k.rem(flat, K);
              k.store(k.select(nobody, k.number(-1), row), inv, {item, rank});
@@ -131,7 +117,7 @@ LogicalResult lowerToKernels(PermuteOp op) {
              k.store(k.select(nobody, k.number(-1), k.toNumber(flat)), perm,
                      k.toIndex(row));
            });
-           return {k.add(acc[0], all)};
+           return {k.add(acc[0], sum.all)};
          });
   launchInPlace(op, k, operands, [&](ImplicitLocOpBuilder &b) -> Value {
     return arith::ConstantIndexOp::create(b, experts + 1);
