@@ -1,8 +1,9 @@
 // Kernels that sum slots' rows where each slot says.
 // Slots are listed by the row that they go to: counted, placed behind each
 // other in any order, then each finds its place among its row's by counting
-// those before it. So sums run in the order of the slots, whatever the order in
-// which threads came, and each row of the result is written once.
+// those before it, or, where the row has many, a block goes over all slots and
+// numbers the row's. So sums run in the order of the slots, whatever the order
+// in which threads came, and each row of the result is written once.
 #include "KernelBody.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -13,6 +14,12 @@ namespace route::ragged {
 namespace {
 using Predicate = arith::CmpIPredicate;
 using Values = SmallVector<Value>;
+
+/// Threads of a block that goes over all rows or slots.
+constexpr int32_t kBlock = 1024;
+/// Slots of a row from which on a block numbers them: a thread each would count
+/// through all of them.
+constexpr int32_t kManySlots = 1024;
 
 class PlaceSums {
 public:
@@ -36,6 +43,13 @@ public:
     ends = line(rows, i32);
     list = line(slots, i32);
     ordered = line(slots, i32);
+    // How many rows have many slots, and which.
+    longRows = line(
+        arith::AddIOp::create(
+            host, arith::ConstantIndexOp::create(host, 1),
+            arith::DivUIOp::create(
+                host, slots, arith::ConstantIndexOp::create(host, kManySlots))),
+        i32);
     factors = op.getScale() ? line(slots, host.getF32Type()) : Value();
     linalg::FillOp::create(
         host,
@@ -71,6 +85,13 @@ private:
   void launch(KernelBody &k, Value threads, ValueRange operands) {
     launchKernel(host, k.kernel, gridFor(host, k.kernel, threads), operands);
   }
+  /// Rounds of a block over so many.
+  Value roundsOf(KernelBody &k, Value count) {
+    return k.div(k.add(count, k.index(kBlock - 1)), k.index(kBlock));
+  }
+  Value hasMany(KernelBody &k, Value slots) {
+    return k.cmp(Predicate::uge, slots, k.number(kManySlots));
+  }
   /// Where the slots of a row begin.
   Value beginOf(KernelBody &k, Value ends, Value row) {
     Value first = k.cmp(Predicate::eq, row, k.index(0));
@@ -88,21 +109,27 @@ private:
 
   /// A block goes over all rows: what those before have.
   void scan() {
-    constexpr int32_t block = 1024;
-    Values operands{ends};
-    KernelBody k(module, op, kernelStem(op, "starts"), operands, block);
-    Value numbers = k.argument(0), thread = k.thread(), sums = memoryOfSums(k);
+    Values operands{ends, longRows};
+    KernelBody k(module, op, kernelStem(op, "starts"), operands, kBlock);
+    Value numbers = k.argument(0), longRows = k.argument(1),
+          thread = k.thread(), sums = memoryOfSums(k), none = k.index(0);
+    k.when(k.cmp(Predicate::eq, thread, none),
+           [&] { k.store(k.number(0), longRows, none); });
+    k.barrier();
     Value rows = memref::DimOp::create(k.b, numbers, 0);
-    Value rounds = k.div(k.add(rows, k.index(block - 1)), k.index(block));
-    k.loop(k.index(0), rounds, k.index(1), k.number(0),
+    k.loop(none, roundsOf(k, rows), k.index(1), k.number(0),
            [&](Value round, ValueRange carried) -> Values {
-             Value row = k.add(k.mul(round, k.index(block)), thread);
+             Value row = k.add(k.mul(round, k.index(kBlock)), thread);
              Value inside = k.cmp(Predicate::ult, row, rows);
              Value own = k.load(numbers, k.select(inside, row, k.index(0)));
              own = k.select(inside, own, k.number(0));
              BlockSum sum = sumBefore(k, own, sums, round);
              k.when(inside, [&] {
                k.store(k.add(carried[0], sum.before), numbers, row);
+             });
+             k.when(hasMany(k, own), [&] {
+               Value at = k.toIndex(increment(k, longRows, none));
+               k.store(k.toNumber(row), longRows, k.add(at, k.index(1)));
              });
              return {k.add(carried[0], sum.all)};
            });
@@ -120,12 +147,26 @@ private:
     launch(k, slots, operands);
   }
 
-  /// A thread for each slot of the list.
+  /// Puts the slots of each row in their order.
   void order(Value slots) {
-    Values operands{ends, op.getInv(), op.getAt(), list, ordered};
+    Values operands{ends, op.getInv(), op.getAt(), list, ordered, longRows};
     if (factors)
       operands.append({op.getScale(), factors});
-    KernelBody k(module, op, kernelStem(op, "order"), operands, 256);
+    KernelBody k(module, op, kernelStem(op, "order"), operands, kBlock);
+    orderShortRows(k);
+    orderLongRows(k);
+    launch(k, slots, operands);
+  }
+
+  /// Tells of the slot at `here` that it is in place `where` of all.
+  void put(KernelBody &k, ValueRange here, Value where) {
+    k.store(k.load(k.argument(1), here), k.argument(4), where);
+    if (factors)
+      k.store(k.widen(k.load(k.argument(6), here)), k.argument(7), where);
+  }
+
+  /// A thread for each slot of the list.
+  void orderShortRows(KernelBody &k) {
     Value ends = k.argument(0), inv = k.argument(1), at = k.argument(2),
           list = k.argument(3);
     Value ranks = slotsPerItem(k, inv);
@@ -142,21 +183,51 @@ private:
       Values here{k.div(flat, ranks), k.rem(flat, ranks)};
       Value row = k.toIndex(k.load(at, here));
       Value begin = beginOf(k, ends, row), end = k.load(ends, row);
+      Value none = k.select(hasMany(k, k.sub(end, begin)), begin, end);
       Value before =
-          k.loop(k.toIndex(begin), k.toIndex(end), k.index(1), k.number(0),
+          k.loop(k.toIndex(begin), k.toIndex(none), k.index(1), k.number(0),
                  [&](Value j, ValueRange acc) -> Values {
                    Value earlier = k.cmp(Predicate::ult, k.load(list, j), slot);
                    return {k.add(acc[0], arith::ExtUIOp::create(
                                              k.b, k.b.getI32Type(), earlier))};
                  })[0];
-      Value where = k.toIndex(k.add(begin, before));
-      k.store(k.load(inv, here), k.argument(4), where);
-      if (factors) {
-        Value scale = k.load(k.argument(5), here);
-        k.store(k.widen(scale), k.argument(6), where);
-      }
+      k.when(k.cmp(Predicate::eq, none, end),
+             [&] { put(k, here, k.toIndex(k.add(begin, before))); });
     });
-    launch(k, slots, operands);
+  }
+
+  /// A block for each row with many slots.
+  void orderLongRows(KernelBody &k) {
+    Value inv = k.argument(1), at = k.argument(2), longRows = k.argument(5);
+    Value slots = slotsOf(k, inv), ranks = slotsPerItem(k, inv);
+    Value sums = memoryOfSums(k), thread = k.thread(), none = k.index(0);
+    Value rows = k.toIndex(k.load(longRows, none));
+    k.loop(
+        k.blockId(), rows, k.blocks(), {}, [&](Value i, ValueRange) -> Values {
+          Value row = k.load(longRows, k.add(i, k.index(1)));
+          Value begin = beginOf(k, k.argument(0), k.toIndex(row));
+          k.loop(none, roundsOf(k, slots), k.index(1), begin,
+                 [&](Value round, ValueRange carried) -> Values {
+                   Value slot = k.add(k.mul(round, k.index(kBlock)), thread);
+                   Value inside = k.cmp(Predicate::ult, slot, slots);
+                   Value safe = k.select(inside, slot, none);
+                   Values here{k.div(safe, ranks), k.rem(safe, ranks)};
+                   Value mine = k.both(
+                       inside,
+                       k.both(k.cmp(Predicate::sge, k.load(inv, here),
+                                    k.number(0)),
+                              k.cmp(Predicate::eq, k.load(at, here), row)));
+                   BlockSum sum = sumBefore(
+                       k, arith::ExtUIOp::create(k.b, k.b.getI32Type(), mine),
+                       sums, round);
+                   k.when(mine, [&] {
+                     put(k, here, k.toIndex(k.add(carried[0], sum.before)));
+                   });
+                   return {k.add(carried[0], sum.all)};
+                 });
+          k.barrier(); // the next row's first round may use the same half
+          return {};
+        });
   }
 
   /// A thread for a few columns of a row of the result.
@@ -215,7 +286,7 @@ private:
   CombineAtOp op;
   ModuleOp module;
   ImplicitLocOpBuilder host;
-  Value ends, list, ordered, factors;
+  Value ends, list, ordered, longRows, factors;
 };
 } // namespace
 
