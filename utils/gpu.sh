@@ -99,9 +99,15 @@ check)
   python3 "$here/scripts/layers.py" "$here/small"
   python3 "$here/scripts/torch_layers.py" "$here/example" "$here/models/tiny.so" "$ROUTE_RUNTIME"
   if command -v compute-sanitizer > /dev/null; then
+    sanitize() { compute-sanitizer --tool "$1" --error-exitcode 1 python3 "$here/scripts/$2" "$here/$3" "${@:4}"; }
     for tool in memcheck racecheck initcheck; do
-      compute-sanitizer --tool $tool --error-exitcode 1 python3 "$here/scripts/layers.py" "$here/small"
+      sanitize $tool layers.py small
     done
+    sanitize memcheck routers.py routers
+    sanitize memcheck state.py state.so
+    sanitize memcheck prompts.py prompts
+    # Of each kind of kernel one: warps, values of rows in shared memory, reductions and loops, choices of a block.
+    sanitize racecheck routers.py routers --only grouped-256-8,stages-4096-4,sinkhorn-100-4,capacity-16-300
   else
     echo "no compute-sanitizer here"
   fi ;;

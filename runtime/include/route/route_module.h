@@ -324,9 +324,11 @@ typedef void (*route_parallel_fn)(void *pool, int64_t count, int64_t grain,
 /*===--- Devices ----------------------------------------------------------===*/
 
 enum route_kernel_flags {
-  /* Every thread of the kernel executes griddepcontrol.wait before it reads or
-   * writes memory: a launch may start before those before it have ended
-   * (programmatic launch). Without it the launch waits. */
+  /* A launch may start before those before it have ended (programmatic launch):
+   * threads of the kernel execute griddepcontrol.wait before they access
+   * memory, but for parameters of the context, and for what the kernel ahead
+   * has itself waited for before it lets this one start. Without it the launch
+   * waits. */
   ROUTE_KERNEL_WAITS = 1u
 };
 

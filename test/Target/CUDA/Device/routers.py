@@ -1,8 +1,8 @@
 """Routers on a GPU against the same library on the CPU, bit for bit, and timed beside SGLang's kernel.
 
-    python3 routers.py LIBRARIES [--bench] [--peers FOLDER]
+    python3 routers.py LIBRARIES [--only NAMES] [--bench] [--peers FOLDER]
 
-LIBRARIES is a folder that make_routers.py filled. Inputs hold ties, signed zeros, NaN, infinities and denormals.
+LIBRARIES is a folder that make_routers.py filled; of it some are checked, as in `--only softmax-8-2,top-p-64`, or all. Inputs hold ties, signed zeros, NaN, infinities and denormals.
 --peers: a folder with sgl_gate.py, the file sglang/kernels/ops/moe/moe_fused_gate.py of the sglang package without the
 package's own imports.
 """
@@ -33,9 +33,10 @@ def logits(tokens, experts, kind, seed):
     return x
 
 
-def check(folder):
-    failures = 0
-    for spec in sorted(glob.glob(os.path.join(folder, "*.json"))):
+def check(folder, only):
+    specs = [os.path.join(folder, name + ".json") for name in only] or sorted(glob.glob(os.path.join(folder, "*.json")))
+    failures = 0 if specs else 1
+    for spec in specs:
         with open(spec) as file:
             info = json.load(file)
         files = [spec[:-5] + ".safetensors"] if info["params"] else []
@@ -153,10 +154,11 @@ def bench(folder, peers):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("libraries")
+    parser.add_argument("--only", type=lambda names: names.split(","), default=[])
     parser.add_argument("--bench", action="store_true")
     parser.add_argument("--peers")
     options = parser.parse_args()
-    failures = check(options.libraries)
+    failures = check(options.libraries, options.only)
     if options.bench:
         bench(options.libraries, options.peers)
     sys.exit(1 if failures else 0)
