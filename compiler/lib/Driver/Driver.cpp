@@ -232,6 +232,8 @@ static diag::Code codeOf(Notice kind) {
     return diag::notOnTensorCores;
   case Notice::notOnDevice:
     return diag::notOnDevice;
+  case Notice::ptxOnly:
+    return diag::ptxOnly;
   }
   llvm_unreachable("a kind without a code");
 }

@@ -46,7 +46,8 @@ static cl::opt<std::string>
     ptxas("ptxas", cl::desc("the program that makes machine code of PTX"));
 static cl::opt<std::string>
     binaries("binaries", cl::desc("with --ptxas: machine code goes to files of "
-                                  "this name with .0, .1, ... behind it"));
+                                  "this name with .0, .1, ... behind it; to "
+                                  "none where ptxas is too old"));
 
 // Some 0.1 s of work, a tenth of which is the start of ptxas.
 static cl::opt<unsigned>
@@ -95,11 +96,18 @@ struct Group {
   std::string ptx, error;
 };
 
+/// What is wrong with a run of ptxas.
+struct Refusal {
+  std::string error;
+  bool tooOld = false; ///< it does not know the architecture or the PTX
+};
+
 /// Groups that ptxas makes one binary of: a large one or several small ones.
 struct Batch {
   llvm::SmallVector<Group *> groups;
   unsigned instructions = 0;
-  std::string error;
+  std::string error;    ///< no PTX
+  Refusal notAssembled; ///< no binary
 };
 } // namespace
 
@@ -201,7 +209,7 @@ static void compile(llvm::Module &module, std::string &ptx,
 
 /// Makes machine code of PTX, by way of files named after `binary`; gives what
 /// went wrong.
-static std::string assemble(llvm::StringRef ptx, const std::string &binary) {
+static Refusal assemble(llvm::StringRef ptx, const std::string &binary) {
   std::string source = binary + ".ptx", messages = binary + ".txt";
   llvm::scope_exit remove([&] {
     llvm::sys::fs::remove(source);
@@ -211,7 +219,7 @@ static std::string assemble(llvm::StringRef ptx, const std::string &binary) {
     std::error_code failure;
     llvm::raw_fd_ostream file(source, failure);
     if (failure)
-      return "cannot write '" + source + "': " + failure.message();
+      return {"cannot write '" + source + "': " + failure.message()};
     file << ptx;
   }
   std::string target = "-arch=" + architecture;
@@ -223,13 +231,16 @@ static std::string assemble(llvm::StringRef ptx, const std::string &binary) {
                                        /*SecondsToWait=*/0, 0, &failure);
   if (code == 0)
     return {};
-  std::string result =
-      "ptxas failed: " +
-      (failure.empty() ? "exit code " + std::to_string(code) : failure);
+  Refusal refusal{"ptxas failed: " + (failure.empty()
+                                          ? "exit code " + std::to_string(code)
+                                          : failure)};
   if (auto said = llvm::MemoryBuffer::getFile(messages))
-    if (llvm::StringRef text = (*said)->getBuffer().trim(); !text.empty())
-      result += ": " + text.take_front(2000).str();
-  return result;
+    if (llvm::StringRef text = (*said)->getBuffer().trim(); !text.empty()) {
+      refusal.error += ": " + text.take_front(2000).str();
+      refusal.tooOld = text.contains("Unsupported .version") ||
+                       text.contains("is not defined for option 'gpu-name'");
+    }
+  return refusal;
 }
 
 /// Compiles a group, out of a module that is read anew: a context belongs to
@@ -292,7 +303,7 @@ static void compile(Batch &batch, llvm::MemoryBufferRef ir,
         text.empty() ? llvm::StringRef(group->ptx) : withoutHead(group->ptx);
   }
   if (!ptxas.empty())
-    batch.error = assemble(text, binary);
+    batch.notAssembled = assemble(text, binary);
 }
 
 int main(int argc, char **argv) {
@@ -341,6 +352,14 @@ int main(int argc, char **argv) {
   for (const Batch &batch : batches)
     if (!batch.error.empty())
       return fail(batch.error);
+  // The driver compiles PTX too. One release of ptxas refuses all batches.
+  for (const Batch &batch : batches)
+    if (batch.notAssembled.tooOld) {
+      llvm::errs() << batch.notAssembled.error << '\n';
+      break;
+    } else if (!batch.notAssembled.error.empty()) {
+      return fail(batch.notAssembled.error);
+    }
   for (const Group &group : groups)
     file.os() << (&group == &groups.front() ? llvm::StringRef(group.ptx)
                                             : withoutHead(group.ptx));

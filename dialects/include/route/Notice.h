@@ -21,11 +21,12 @@ enum class Notice : unsigned {
   notOnTensorCores, ///< a product that stays off tensor cores; a warning
   notOnDevice,      ///< an entry without code for GPUs; a warning, or the
                     ///< error of a pass, which the compilation turns into one
+  ptxOnly,          ///< kernels that ptxas is too old for; a warning
 };
 
 /// A diagnostic of a kind, whose words the caller adds.
 inline mlir::InFlightDiagnostic emitNotice(mlir::Location loc, Notice kind) {
-  bool warns = kind == Notice::staleTuning ||
+  bool warns = kind == Notice::staleTuning || kind == Notice::ptxOnly ||
                kind == Notice::notOnTensorCores || kind == Notice::notOnDevice;
   mlir::InFlightDiagnostic diagnostic =
       warns ? mlir::emitWarning(loc) : mlir::emitError(loc);

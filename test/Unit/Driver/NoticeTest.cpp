@@ -27,7 +27,7 @@ int main() {
   for (Notice kind :
        {Notice::notCovered, Notice::needsBound, Notice::patternTooLarge,
         Notice::outOfMemory, Notice::badTuning, Notice::staleTuning,
-        Notice::notOnTensorCores, Notice::notOnDevice})
+        Notice::notOnTensorCores, Notice::notOnDevice, Notice::ptxOnly})
     show([&](mlir::Location loc) {
       emitNotice(loc, kind) << "100% of 'route.choose' @ home";
     });

@@ -9,6 +9,7 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "route/Kernels/Kernels.h"
+#include "route/Notice.h"
 #include "route/Target/CUDA/CUDA.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
@@ -79,10 +80,14 @@ public:
       return {};
     std::string result =
         failure.empty() ? "exit code " + std::to_string(code) : failure;
-    if (auto said = llvm::MemoryBuffer::getFile(messages))
-      if (StringRef text = (*said)->getBuffer().trim(); !text.empty())
-        result += ": " + text.take_front(2000).str();
+    if (std::string text = said(); !text.empty())
+      result += ": " + text;
     return result;
+  }
+  /// The start of its messages.
+  std::string said() const {
+    auto text = llvm::MemoryBuffer::getFile(messages);
+    return text ? (*text)->getBuffer().trim().take_front(2000).str() : "";
   }
 
 private:
@@ -148,7 +153,7 @@ static std::string findKernels(DeviceCode &code) {
 struct KernelCompilation::State {
   Scratch scratch; // outlives the child
   Child child;
-  bool assembles = false;
+  std::string ptxas; ///< empty: PTX alone
   DeviceCode code;
 
   std::string ptx() const { return scratch.file("kernels.ptx"); }
@@ -173,12 +178,12 @@ std::string KernelCompilation::State::start(const llvm::Module &ir) {
   if (generator.empty())
     return "route-ptx is neither beside this program nor on the path";
   std::string text = ptx(),
-              architecture = ("--arch=" + kCudaArchitecture).str(),
-              ptxas = findPtxas(), toAssemble = "--ptxas=" + ptxas,
+              architecture = ("--arch=" + kCudaArchitecture).str();
+  ptxas = findPtxas();
+  std::string toAssemble = "--ptxas=" + ptxas,
               toBinaries = "--binaries=" + binaries();
   SmallVector<StringRef> arguments{bitcode, "-o", text, architecture};
-  assembles = !ptxas.empty();
-  if (assembles)
+  if (!ptxas.empty())
     arguments.append({toAssemble, toBinaries});
   std::string failure =
       child.start(generator, arguments, scratch.file("messages.txt"));
@@ -193,14 +198,12 @@ std::string KernelCompilation::State::finish() {
   if (!text || (*text)->getBuffer().empty())
     return "code generation wrote nothing";
   code.ptx = (*text)->getBuffer().str();
-  if (!assembles)
-    return {};
   for (size_t i = 0;; ++i) {
     auto binary = llvm::MemoryBuffer::getFile(binaries() + "." + Twine(i),
                                               /*IsText=*/false,
                                               /*RequiresNullTerminator=*/false);
     if (!binary)
-      return findKernels(code);
+      return i ? findKernels(code) : "";
     code.cubins.push_back((*binary)->getBuffer().str());
   }
 }
@@ -249,5 +252,9 @@ LogicalResult KernelCompilation::start(ModuleOp module) {
 FailureOr<DeviceCode> KernelCompilation::finish(ModuleOp module) {
   if (std::string failure = state->finish(); !failure.empty())
     return fail(module, failure);
+  if (!state->ptxas.empty() && state->code.cubins.empty())
+    emitNotice(module.getLoc(), Notice::ptxOnly)
+        << "the library has PTX alone, since '" << state->ptxas
+        << "' is too old: " << state->child.said();
   return std::move(state->code);
 }
