@@ -107,7 +107,7 @@ check)
     sanitize memcheck state.py state.so
     sanitize memcheck prompts.py prompts
     # Of each kind of kernel one: warps, values of rows in shared memory, reductions and loops, choices of a block.
-    sanitize racecheck routers.py routers --only grouped-256-8,stages-4096-4,sinkhorn-100-4,capacity-16-300
+    sanitize racecheck routers.py routers --only grouped-256-8,stages-4096-4,sinkhorn-100-4,capacity-16-300 --tokens 3,257
   else
     echo "no compute-sanitizer here"
   fi ;;

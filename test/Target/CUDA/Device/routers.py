@@ -1,8 +1,9 @@
 """Routers on a GPU against the same library on the CPU, bit for bit, and timed beside SGLang's kernel.
 
-    python3 routers.py LIBRARIES [--only NAMES] [--bench] [--peers FOLDER]
+    python3 routers.py LIBRARIES [--only NAMES] [--tokens NUMBERS] [--bench] [--peers FOLDER]
 
-LIBRARIES is a folder that make_routers.py filled; of it some are checked, as in `--only softmax-8-2,top-p-64`, or all. Inputs hold ties, signed zeros, NaN, infinities and denormals.
+LIBRARIES is a folder that make_routers.py filled; of it some are checked, as in `--only softmax-8-2,top-p-64`, or all. So are
+batches of those sizes, as in `--tokens 1,33`, or of very few to very many. Inputs hold ties, signed zeros, NaN, infinities and denormals.
 --peers: a folder with sgl_gate.py, the file sglang/kernels/ops/moe/moe_fused_gate.py of the sglang package without the
 package's own imports.
 """
@@ -33,7 +34,7 @@ def logits(tokens, experts, kind, seed):
     return x
 
 
-def check(folder, only):
+def check(folder, only, sizes):
     specs = [os.path.join(folder, name + ".json") for name in only] or sorted(glob.glob(os.path.join(folder, "*.json")))
     failures = 0 if specs else 1
     for spec in specs:
@@ -43,7 +44,7 @@ def check(folder, only):
         library = Library(spec[:-5] + ".so", files)
         bad = []
         # Where experts choose, an expert's candidates are the batch: beyond 8192 they fit no shared memory.
-        for tokens in (0, 1, 3, 33, 257, 4096) + (() if info.get("token_choice", True) else (9001,)):
+        for tokens in sizes or [0, 1, 3, 33, 257, 4096] + ([] if info.get("token_choice", True) else [9001]):
             for kind in ("random", "ties", "special", "equal"):
                 x = logits(tokens, info["experts"], kind, tokens + 7)
                 host = library.call("gate", {"logits": x.to(info_type(info))}, "cpu")()
@@ -155,10 +156,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("libraries")
     parser.add_argument("--only", type=lambda names: names.split(","), default=[])
+    parser.add_argument("--tokens", type=lambda sizes: [int(size) for size in sizes.split(",")])
     parser.add_argument("--bench", action="store_true")
     parser.add_argument("--peers")
     options = parser.parse_args()
-    failures = check(options.libraries, options.only)
+    failures = check(options.libraries, options.only, options.tokens)
     if options.bench:
         bench(options.libraries, options.peers)
     sys.exit(1 if failures else 0)
