@@ -61,6 +61,8 @@ private:
   LogicalResult lower(ProgramOp program);
   FailureOr<gpu::GPUFuncOp> makeKernel(ProgramOp program, TypeRange types,
                                        int32_t block);
+  FailureOr<gpu::GPUFuncOp> makeLargestKernel(ProgramOp program,
+                                              TypeRange types);
 };
 
 /// Lanes of a program's items: those whose order matters are one warp's.
@@ -167,96 +169,126 @@ FailureOr<gpu::GPUFuncOp> DistributeGPUPass::makeKernel(ProgramOp program,
   return kernel;
 }
 
-LogicalResult DistributeGPUPass::lower(ProgramOp program) {
-  normalizeBody(program);
-  SmallVector<Type> types;
-  for (Type type : program->getOperandTypes()) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    types.push_back(tensor ? Type(MemRefType::get(tensor.getShape(),
-                                                  tensor.getElementType()))
-                           : type);
-  }
-  // A warp alone has room for larger items than four have. Those that do not
-  // fit there either go through memory.
-  const bool atomic = isAtomic(program);
-  gpu::GPUFuncOp kernel;
+/// The program as a kernel for as many items a block as fit; null where not
+/// even those of one warp do.
+FailureOr<gpu::GPUFuncOp>
+DistributeGPUPass::makeLargestKernel(ProgramOp program, TypeRange types) {
+  // A warp alone has room for larger items than four have.
   for (int32_t block : {128, 32}) {
-    if (kernel || (!atomic && block > 32))
+    if (!isAtomic(program) && block > 32)
       continue;
     FailureOr<gpu::GPUFuncOp> made = makeKernel(program, types, block);
-    if (failed(made))
-      return failure();
-    kernel = *made;
+    if (failed(made) || *made)
+      return made;
   }
-  if (!kernel)
-    return distributeInPlace(program);
+  return gpu::GPUFuncOp();
+}
 
-  ImplicitLocOpBuilder b(program.getLoc(), program);
-  unsigned inputs = program.getInputs().size(),
-           uniforms = program.getUniforms().size(),
-           outputs = program.getOutputs().size();
-  SmallVector<Value> buffers;
-  llvm::SmallPtrSet<Value, 4> direct; // the caller's buffers
-  unsigned nextResult = 0;
+/// What a program's operands are in a kernel: buffers, and scalars.
+SmallVector<Type> kernelTypes(ProgramOp program) {
+  return llvm::map_to_vector(program->getOperandTypes(), [](Type type) -> Type {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor ? MemRefType::get(tensor.getShape(), tensor.getElementType())
+                  : type;
+  });
+}
+
+/// The operands of a program's kernel, and those that are the caller's buffers.
+struct KernelOperands {
+  SmallVector<Value> values;
+  llvm::SmallPtrSet<Value, 4> direct;
+};
+
+/// A buffer for a result of the program, whose initial value is `init`: the
+/// caller's, or a new one. Accumulators begin with what `initial` holds.
+Value makeResult(ImplicitLocOpBuilder &b, ProgramOp program, Value result,
+                 Value init, MemRefType type, Value initial,
+                 KernelOperands &operands) {
+  Value buffer = findDestination(program, result);
+  if (buffer) {
+    if (buffer.getType() != type)
+      buffer = memref::CastOp::create(b, type, buffer);
+    operands.direct.insert(buffer);
+  } else {
+    SmallVector<Value> dynamic;
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (type.isDynamicDim(d))
+        dynamic.push_back(tensor::DimOp::create(b, init, d));
+    buffer = memref::AllocOp::create(b, type, dynamic, b.getI64IntegerAttr(64));
+  }
+  if (initial)
+    memref::CopyOp::create(b, initial, buffer);
+  return buffer;
+}
+
+KernelOperands makeOperands(ImplicitLocOpBuilder &b, ProgramOp program,
+                            ArrayRef<Type> types) {
+  unsigned given = program.getInputs().size() + program.getUniforms().size(),
+           outputs = program.getOutputs().size(), nextResult = 0;
+  KernelOperands operands;
   for (auto [i, value] : llvm::enumerate(program->getOperands())) {
-    auto tensor = dyn_cast<RankedTensorType>(value.getType());
-    if (!tensor) {
-      buffers.push_back(value);
+    if (!isa<RankedTensorType>(value.getType())) {
+      operands.values.push_back(value);
       continue;
     }
     auto type = cast<MemRefType>(types[i]);
-    bool accumulator = i >= inputs + uniforms + outputs;
     Value buffer;
-    if (i < inputs + uniforms || accumulator)
+    if (i < given || i >= given + outputs)
       buffer = bufferization::ToBufferOp::create(b, type, value,
                                                  /*read_only=*/true);
-    if (i >= inputs + uniforms) {
-      Value result = program.getResult(nextResult++);
-      if (Value to = findDestination(program, result)) {
-        if (to.getType() != type)
-          to = memref::CastOp::create(b, type, to);
-        if (accumulator)
-          memref::CopyOp::create(b, buffer, to);
-        direct.insert(to);
-        buffers.push_back(to);
-        continue;
-      }
-      SmallVector<Value> dynamic;
-      for (int64_t d = 0; d < tensor.getRank(); ++d)
-        if (tensor.isDynamicDim(d))
-          dynamic.push_back(tensor::DimOp::create(b, value, d));
-      Value fresh =
-          memref::AllocOp::create(b, type, dynamic, b.getI64IntegerAttr(64));
-      if (accumulator)
-        memref::CopyOp::create(b, buffer, fresh);
-      buffer = fresh;
-    }
-    buffers.push_back(buffer);
+    if (i >= given)
+      buffer = makeResult(b, program, program.getResult(nextResult++), value,
+                          type, buffer, operands);
+    operands.values.push_back(buffer);
   }
+  return operands;
+}
 
-  Value items =
-      memref::DimOp::create(b, buffers[outputs ? inputs + uniforms : 0], 0);
+void launch(ImplicitLocOpBuilder &b, ProgramOp program, gpu::GPUFuncOp kernel,
+            ArrayRef<Value> operands) {
+  unsigned given = program.getInputs().size() + program.getUniforms().size();
+  Value items = memref::DimOp::create(
+      b, operands[program.getOutputs().empty() ? 0 : given], 0);
   auto index = [&](int64_t v) -> Value {
     return arith::ConstantIndexOp::create(b, v);
   };
   Value grid = index(1);
-  if (atomic)
+  if (isAtomic(program))
     grid = arith::CeilDivUIOp::create(
         b, items,
-        index(kernel.getKnownBlockSize()->front() / lanesOf(program, atomic)));
-  launchKernel(b, kernel, grid, buffers);
+        index(kernel.getKnownBlockSize()->front() / lanesOf(program, true)));
+  launchKernel(b, kernel, grid, operands);
+}
 
+/// The program's results, out of the buffers that its kernel fills.
+void replaceResults(ImplicitLocOpBuilder &b, ProgramOp program,
+                    const KernelOperands &operands) {
+  unsigned given = program.getInputs().size() + program.getUniforms().size();
   SmallVector<Value> results;
   for (auto [i, init] : llvm::enumerate(program.getDpsInits()))
     if (isa<RankedTensorType>(init.getType())) {
-      Value buffer = buffers[inputs + uniforms + i];
+      Value buffer = operands.values[given + i];
       // Others may read what is in the caller's buffer, not change it.
       results.push_back(bufferization::ToTensorOp::create(
           b, init.getType(), buffer, /*restrict=*/true,
-          /*writable=*/!direct.contains(buffer)));
+          /*writable=*/!operands.direct.contains(buffer)));
     }
   program->replaceAllUsesWith(results);
   program->erase();
+}
+
+LogicalResult DistributeGPUPass::lower(ProgramOp program) {
+  normalizeBody(program);
+  SmallVector<Type> types = kernelTypes(program);
+  FailureOr<gpu::GPUFuncOp> kernel = makeLargestKernel(program, types);
+  if (failed(kernel))
+    return failure();
+  if (!*kernel) // items that do not fit go through memory
+    return distributeInPlace(program);
+  ImplicitLocOpBuilder b(program.getLoc(), program);
+  KernelOperands operands = makeOperands(b, program, types);
+  launch(b, program, *kernel, operands.values);
+  replaceResults(b, program, operands);
   ++numPrograms;
   return success();
 }
