@@ -99,9 +99,10 @@ LogicalResult Lowering::lowerRowBody(RowProgram &program, Block *body) {
     if (what.value)
       for (auto [i, dim] :
            llvm::enumerate(dimsOf(cast<ArrayType>(what.value.getType()))))
-        if (ShapedType::isDynamic(staticSize(dim)) &&
-            !sizes.contains(dim.getValue()))
-          sizes[dim.getValue()] = tensor::DimOp::create(b, loc, argument, i);
+        // Of a copy, which the items may have, too: all of its original.
+        if (StringRef name = sourceAxis(dim).getSymName();
+            ShapedType::isDynamic(staticSize(dim)) && !sizes.contains(name))
+          sizes[name] = tensor::DimOp::create(b, loc, argument, i);
   };
   for (auto [tensor, what] : llvm::zip(program.inputs, program.varyingOf))
     bind(what, tensor, true);
