@@ -1,4 +1,4 @@
-// A combination or product that is only rounded gives the narrow type itself.
+// A combination or product that is only rounded gives the narrow type itself, and a scale that is only widened keeps it.
 // RUN: route-opt %s --ragged-narrow-results --split-input-file | FileCheck %s
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
@@ -134,4 +134,68 @@ func.func @places(%y: tensor<?x64xf32>, %inv: tensor<4x?xi32>, %at: tensor<4x?xi
     linalg.yield %t : bf16
   } -> tensor<?x64xbf16>
   return %1 : tensor<?x64xbf16>
+}
+
+// -----
+#row = affine_map<(d0) -> (d0)>
+// A router's weights that are widened last, and only scale what is combined, stay narrow.
+// CHECK-LABEL: func.func @scale
+// CHECK: %[[W:.*]] = tensor.empty(%{{.*}}) : tensor<?x2xbf16>
+// CHECK: %[[P:.*]]:2 = row.program {{.*}} outs(%arg1, %[[W]] : tensor<?x2xi32>, tensor<?x2xbf16>)
+// CHECK: %[[T:.*]] = arith.truncf %{{.*}} : f32 to bf16
+// CHECK: %[[S:.*]] = arith.select %{{.*}}, %[[T]], %{{.*}} : bf16
+// CHECK: linalg.yield %[[S]] : bf16
+// CHECK: ragged.combine {{.*}} scale(%[[P]]#1 : tensor<?x2xbf16>)
+func.func @scale(%scores: tensor<?x2xf32>, %chosen: tensor<?x2xi32>, %weights: tensor<?x2xf32>, %y: tensor<?x64xbf16>, %out: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %p:2 = row.program ins(%scores : tensor<?x2xf32>) outs(%chosen, %weights : tensor<?x2xi32>, tensor<?x2xf32>) {
+  ^bb0(%s: tensor<2xf32>):
+    %zero = arith.constant 0.0 : f32
+    %none = arith.constant 0 : i32
+    %i, %n = row.choose by(%s : tensor<2xf32>) up [false] : tensor<2xi32>, tensor<i32>
+    %init = tensor.empty() : tensor<2xf32>
+    %w = linalg.generic {indexing_maps = [#row, #row, #row], iterator_types = ["parallel"]} ins(%s, %i : tensor<2xf32>, tensor<2xi32>) outs(%init : tensor<2xf32>) {
+    ^bb1(%a: f32, %c: i32, %b: f32):
+      %t = arith.truncf %a : f32 to bf16
+      %e = arith.extf %t : bf16 to f32
+      %is = arith.cmpi sge, %c, %none : i32
+      %r = arith.select %is, %e, %zero : f32
+      linalg.yield %r : f32
+    } -> tensor<2xf32>
+    row.yield %i, %w : tensor<2xi32>, tensor<2xf32>
+  } -> tensor<?x2xi32>, tensor<?x2xf32>
+  %0 = ragged.combine ins(%y, %p#0 : tensor<?x64xbf16>, tensor<?x2xi32>) scale(%p#1 : tensor<?x2xf32>) outs(%out : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %0 : tensor<?x64xf32>
+}
+
+// -----
+#row = affine_map<(d0) -> (d0)>
+// Weights that go elsewhere too, and those with a number that bf16 does not hold, are as they were.
+// CHECK-LABEL: func.func @wide_scale
+// CHECK: row.program {{.*}} outs(%arg1, %arg2 : tensor<?x2xf32>, tensor<?x2xf32>)
+// CHECK: scale(%{{.*}} : tensor<?x2xf32>)
+// CHECK: scale(%{{.*}} : tensor<?x2xf32>)
+func.func @wide_scale(%scores: tensor<?x2xf32>, %one: tensor<?x2xf32>, %two: tensor<?x2xf32>, %y: tensor<?x64xbf16>, %inv: tensor<?x2xi32>, %out: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x2xf32>) {
+  %p:2 = row.program ins(%scores : tensor<?x2xf32>) outs(%one, %two : tensor<?x2xf32>, tensor<?x2xf32>) {
+  ^bb0(%s: tensor<2xf32>):
+    %tenth = arith.constant 0.1 : f32
+    %init = tensor.empty() : tensor<2xf32>
+    %w = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%s : tensor<2xf32>) outs(%init : tensor<2xf32>) {
+    ^bb1(%a: f32, %b: f32):
+      %t = arith.truncf %a : f32 to bf16
+      %e = arith.extf %t : bf16 to f32
+      linalg.yield %e : f32
+    } -> tensor<2xf32>
+    %v = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%s : tensor<2xf32>) outs(%init : tensor<2xf32>) {
+    ^bb1(%a: f32, %b: f32):
+      %t = arith.truncf %a : f32 to bf16
+      %e = arith.extf %t : bf16 to f32
+      %is = arith.cmpf ogt, %a, %tenth : f32
+      %r = arith.select %is, %e, %tenth : f32
+      linalg.yield %r : f32
+    } -> tensor<2xf32>
+    row.yield %w, %v : tensor<2xf32>, tensor<2xf32>
+  } -> tensor<?x2xf32>, tensor<?x2xf32>
+  %0 = ragged.combine ins(%y, %inv : tensor<?x64xbf16>, tensor<?x2xi32>) scale(%p#0 : tensor<?x2xf32>) outs(%out : tensor<?x64xf32>) -> tensor<?x64xf32>
+  %1 = ragged.combine ins(%y, %inv : tensor<?x64xbf16>, tensor<?x2xi32>) scale(%p#1 : tensor<?x2xf32>) outs(%out : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %0, %1, %p#0 : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x2xf32>
 }

@@ -1,6 +1,7 @@
 // ragged-narrow-results: results have the type they are rounded to.
 #include "route/Dialect/Ragged/IR/Ragged.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
+#include "route/Dialect/Row/IR/RowDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -40,10 +41,62 @@ Type roundedTo(Value element) {
   return type;
 }
 
+/// The narrower type that an element is widened from, if it is or may be a
+/// constant instead; null where it is not.
+Type widenedFrom(Value element) {
+  if (auto wide = element.getDefiningOp<arith::ExtFOp>())
+    return wide.getIn().getType();
+  auto either = element.getDefiningOp<arith::SelectOp>();
+  if (!either)
+    return {};
+  Type first = widenedFrom(either.getTrueValue()),
+       second = widenedFrom(either.getFalseValue());
+  return first && second && first != second ? Type()
+                                            : (first ? first : second);
+}
+
+/// Such an element before it is widened; null where a value is not exact in
+/// the narrower type.
+Value beforeWidening(OpBuilder &b, Value element, Type narrow) {
+  if (auto wide = element.getDefiningOp<arith::ExtFOp>())
+    return wide.getIn().getType() == narrow ? wide.getIn() : Value();
+  if (auto either = element.getDefiningOp<arith::SelectOp>()) {
+    Value yes = beforeWidening(b, either.getTrueValue(), narrow),
+          no = beforeWidening(b, either.getFalseValue(), narrow);
+    if (!yes || !no)
+      return {};
+    return arith::SelectOp::create(b, either.getLoc(), either.getCondition(),
+                                   yes, no);
+  }
+  APFloat value(0.0f);
+  if (!matchPattern(element, m_ConstantFloat(&value)))
+    return {};
+  bool inexact = false;
+  value.convert(cast<FloatType>(narrow).getFloatSemantics(),
+                APFloat::rmNearestTiesToEven, &inexact);
+  if (inexact)
+    return {};
+  return arith::ConstantOp::create(b, element.getLoc(),
+                                   b.getFloatAttr(narrow, value));
+}
+
+/// Whether a value does nothing but scale what combinations add up.
+bool onlyScales(Value value) {
+  return llvm::all_of(value.getUses(), [](OpOperand &use) {
+    auto sum = dyn_cast<CombineOp>(use.getOwner());
+    return sum && sum.getScale() == use.get() && sum.getY() != use.get();
+  });
+}
+
 struct NarrowResults : impl::RaggedNarrowResultsBase<NarrowResults> {
   using RaggedNarrowResultsBase::RaggedNarrowResultsBase;
 
   void runOnOperation() override {
+    getOperation()->walk([&](row::ProgramOp program) {
+      for (auto [i, result] : llvm::enumerate(program.getResults()))
+        if (i < program.getOutputs().size() && onlyScales(result))
+          narrowScale(program, i);
+    });
     getOperation()->walk([&](linalg::GenericOp op) {
       bool rounds = op->getNumResults() == 1 && onlyRounds(op);
       for (OpOperand *input : op.getDpsInputOperands())
@@ -56,6 +109,40 @@ struct NarrowResults : impl::RaggedNarrowResultsBase<NarrowResults> {
   }
 
 private:
+  /// Lets a program give a scale as narrow as it was before it was widened.
+  void narrowScale(row::ProgramOp program, unsigned i) {
+    OpOperand &yielded =
+        program.getBody().front().getTerminator()->getOpOperand(i);
+    auto last = yielded.get().getDefiningOp<linalg::GenericOp>();
+    if (!last || last->getNumResults() != 1 || !last->hasOneUse() ||
+        !last.getMatchingBlockArgument(last.getDpsInitOperand(0)).use_empty())
+      return;
+    Operation *yield = last.getBody()->getTerminator();
+    Value element = yield->getOperand(0);
+    Type narrow = widenedFrom(element);
+    OpBuilder b(yield);
+    Value before = narrow ? beforeWidening(b, element, narrow) : Value();
+    if (!before)
+      return;
+    auto emptyLike = [&](Operation *at, Value init) -> Value {
+      b.setInsertionPoint(at);
+      return tensor::EmptyOp::create(
+          b, init.getLoc(), tensor::getMixedSizes(b, init.getLoc(), init),
+          narrow);
+    };
+    yield->setOperand(0, before);
+    last.getDpsInitsMutable()[0].set(emptyLike(last, last.getDpsInits()[0]));
+    last.getBody()->getArguments().back().setType(narrow);
+    auto narrowed = [&](Value value) {
+      value.setType(cast<RankedTensorType>(value.getType()).clone(narrow));
+    };
+    narrowed(last->getResult(0));
+    program.getOutputsMutable()[i].set(
+        emptyLike(program, program.getOutputs()[i]));
+    narrowed(program.getResults()[i]);
+    ++numNarrowed;
+  }
+
   /// Lets a product round, and drops what its user would round.
   bool narrowProduct(OpOperand &input, MatmulOp product) {
     Value result = input.get();

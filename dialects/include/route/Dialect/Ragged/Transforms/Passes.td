@@ -26,12 +26,15 @@ def RaggedNarrowResults : Pass<"ragged-narrow-results"> {
     type gives that type itself: the same bits, and no f32 in memory. So does a
     `ragged.matmul`, also where its user does more with what it has rounded. A
     product of at most `least-columns` columns keeps f32, a form of its own.
+    A result of a row program that is widened last and only scales combinations
+    stays as it was before: they widen it when they read it, and a router alone
+    and one in a layer are the same program.
   }];
   let options = [Option<"leastColumns", "least-columns", "int64_t", /*default=*/"512",
                         "columns beyond which a product rounds">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
-  let statistics = [Statistic<"numNarrowed", "narrowed", "combinations and products that round">];
+  let statistics = [Statistic<"numNarrowed", "narrowed", "combinations and products that round, and scales">];
 }
 
 def RaggedJoinInterleaved : Pass<"ragged-join-interleaved"> {
