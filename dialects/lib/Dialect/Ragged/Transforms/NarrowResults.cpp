@@ -41,18 +41,16 @@ Type roundedTo(Value element) {
   return type;
 }
 
-/// The narrower type that an element is widened from, if it is or may be a
-/// constant instead; null where it is not.
+/// The narrower type that an element is widened from, on one side at least of
+/// what selects it; null where it is not.
 Type widenedFrom(Value element) {
   if (auto wide = element.getDefiningOp<arith::ExtFOp>())
     return wide.getIn().getType();
   auto either = element.getDefiningOp<arith::SelectOp>();
   if (!either)
     return {};
-  Type first = widenedFrom(either.getTrueValue()),
-       second = widenedFrom(either.getFalseValue());
-  return first && second && first != second ? Type()
-                                            : (first ? first : second);
+  Type type = widenedFrom(either.getTrueValue());
+  return type ? type : widenedFrom(either.getFalseValue());
 }
 
 /// Such an element before it is widened; null where a value is not exact in
