@@ -153,7 +153,8 @@ private:
     if (options.plant)
       others.push_back(makeWrong(makeLibrary(module, checkpoints, why)));
     // Small batches first, so that what is shown is small.
-    for (int64_t most : {0, 1, 2, 3, 17, 40})
+    for (int64_t most :
+         std::initializer_list<int64_t>{0, 1, 2, 3, 17, options.most})
       for (int round = 0; round < 3; ++round)
         if (std::string found =
                 compareOnce(module, generator, most, round, *reference, others);

@@ -3,13 +3,14 @@
 //   route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] [--cases N]
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
 //              [--keep-going] [--plant] [--cuda] [--disable-pass NAME]
-//   route-fuzz --spec FILE... [--whole] [--cpu LEVEL] [--cuda]
+//   route-fuzz --spec FILE... [--whole] [--most ITEMS] [--cpu LEVEL] [--cuda]
 //              [--disable-pass NAME]
 //
 // Each case has a seed of its own; `--seed N --cases 1` runs it again. A case
 // that fails is made smaller and printed. Exit code 1 where one failed.
 // `--spec` runs given specs, for tests of what once broke; `--whole` gives them
-// whole numbers, where sums are not to depend on their order.
+// whole numbers, where sums are not to depend on their order, and `--most`
+// batches larger than 40 items.
 // `--plant` adds a back end that is wrong, to see it found; `--cuda` one for
 // the machine's GPU, from whose code `--disable-pass` leaves out a pass.
 #include "Case.h"
@@ -36,6 +37,7 @@ struct Settings {
   uint64_t seed = 1;
   uint64_t cases = UINT64_MAX;
   unsigned seconds = 0; ///< 0: no limit
+  int64_t most = 40;
   bool print = false, keepGoing = false, plant = false, whole = false,
        cuda = false;
 };
@@ -82,6 +84,7 @@ CaseOptions optionsOf(const Settings &settings, uint64_t seed,
   options.plant = settings.plant;
   options.cuda = settings.cuda;
   options.disabled = settings.disabled;
+  options.most = settings.most;
   return options;
 }
 
@@ -114,8 +117,8 @@ int usage() {
       "usage: route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] "
       "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
       "[--print] [--keep-going] [--plant] [--cuda] [--disable-pass NAME]\n"
-      "       route-fuzz --spec FILE... [--whole] [--cpu LEVEL] "
-      "[--cuda] [--disable-pass NAME]\n");
+      "       route-fuzz --spec FILE... [--whole] [--most ITEMS] "
+      "[--cpu LEVEL] [--cuda] [--disable-pass NAME]\n");
   return 2;
 }
 
@@ -159,6 +162,8 @@ int main(int argc, char **argv) {
       settings.cases = strtoull(value.c_str(), nullptr, 10);
     else if (flag == "--seconds")
       settings.seconds = static_cast<unsigned>(atoi(value.c_str()));
+    else if (flag == "--most")
+      settings.most = strtoll(value.c_str(), nullptr, 10);
     else if (flag == "--cpu")
       settings.cpu = value;
     else if (flag == "--disable-pass")

@@ -16,16 +16,25 @@
 // CHECK-LABEL: gpu.func @experts_choose_0
 // CHECK-NOT: workgroup
 // CHECK: scf.while
-// Words of 32 bits in shared memory; four digits of one word; a place for each by position; a sort of what was chosen.
+// Keys of 8192 candidates in registers, 8 a thread; the digits of the key, and of places among equal keys; room for what was
+// chosen; buckets; a sort by shuffles, through shared memory, and of more in memory.
 // CHECK-LABEL: gpu.func @experts_choose_many_0
 // CHECK-SAME: memref<8192xi32, #gpu.address_space<workgroup>>
+// CHECK-SAME: memref<2048xi32, #gpu.address_space<workgroup>>
 // CHECK-SAME: memref<256xi32, #gpu.address_space<workgroup>>
-// CHECK: nvvm.vote.sync ballot
+// CHECK-COUNT-8: memref.load %{{.*}} : memref<?x8xf32>
 // CHECK: memref.atomic_rmw addi %{{.*}}, %{{.*}}[%{{.*}}] : (i32, memref<256xi32
 // CHECK: gpu.shuffle up
-// CHECK: nvvm.vote.sync ballot
-// CHECK: math.ctlz
-// CHECK: arith.shrui
+// CHECK: memref.atomic_rmw addi %{{.*}}, %{{.*}}[%{{.*}}] : (i32, memref<256xi32
+// CHECK: gpu.shuffle up
+// CHECK: memref.atomic_rmw addi %{{.*}}, %{{.*}}[%{{.*}}] : (i32, memref<5xi32
+// CHECK: memref.atomic_rmw maxu %{{.*}}, %{{.*}}[%{{.*}}] : (i32, memref<256xi32
+// CHECK-COUNT-4: memref.atomic_rmw addi %{{.*}}, %{{.*}}[%{{.*}}] : (i32, memref<2048xi32
+// CHECK-COUNT-4: memref.store %{{.*}} : memref<8x?xi32>
+// CHECK-COUNT-8: gpu.shuffle xor
+// CHECK: memref.store %{{.*}} : memref<8192xi32
+// CHECK: gpu.barrier
+// CHECK: memref.store %{{.*}} : memref<8x?xi32>
 // CHECK: gpu.return
 func.func @experts(%n: index, %s: memref<?x8xf32>, %i: memref<8x?xi32>, %c: memref<8xi32>) {
   ragged.choose of %n by(%s : memref<?x8xf32>) up [false] maps [affine_map<(e, c) -> (c, e)>]
@@ -34,15 +43,15 @@ func.func @experts(%n: index, %s: memref<?x8xf32>, %i: memref<8x?xi32>, %c: memr
 }
 
 // -----
-// Several keys, of 64 bits two words each; what masks say is kept as bits; an item's candidates are those in its range, of
+// Several keys, of 64 bits two words each; what masks say is kept with the first words; an item's candidates are those in its range, of
 // which it has a part on average.
 // CHECK-LABEL: func.func @images
 // CHECK: %[[IMAGES:.*]] = memref.dim %arg4, %{{.*}} : memref<?xi32>
 // CHECK: arith.ceildivui %arg0, %{{.*}} : index
 // CHECK-LABEL: gpu.func @images_choose_many_0
-// CHECK-SAME: memref<256xi32, #gpu.address_space<workgroup>>, %{{.*}} : memref<256xi32, #gpu.address_space<workgroup>>
-// CHECK: memref.load %{{.*}} : memref<?xi1>
 // CHECK: arith.shrui %{{.*}}, %{{.*}} : i64
+// CHECK: memref.load %{{.*}} : memref<?xi1>
+// CHECK: nvvm.vote.sync ballot
 // CHECK: gpu.return
 #c = affine_map<(e, i, c) -> (c)>
 #i = affine_map<(e, i, c) -> (i)>
@@ -55,9 +64,10 @@ func.func @images(%n: index, %a: memref<?xi64>, %b: memref<?xf64>, %m: memref<?x
 }
 
 // -----
-// No keys: the first by position, and nothing to sort.
+// No keys: the first by position, whose digits alone are counted.
 // CHECK-LABEL: gpu.func @first_choose_many_0
-// CHECK-NOT: math.ctlz
+// CHECK-COUNT-8: memref.atomic_rmw addi {{.*}} : (i32, memref<256xi32
+// CHECK-NOT: memref.atomic_rmw addi {{.*}} : (i32, memref<256xi32
 // CHECK: gpu.return
 func.func @first(%n: index, %i: memref<8x4xi32>, %c: memref<8xi32>) {
   ragged.choose of %n up [] maps [] outs(%i, %c : memref<8x4xi32>, memref<8xi32>)

@@ -1,13 +1,15 @@
 // Chooses among any number of candidates with a block.
 // - Keys are unsigned words whose order is that of choice, most significant
-//   first; digit by digit the block counts candidates and narrows down the
-//   words of the last one that is chosen.
-// - Chosen are those above it and, of its equals, the first by position: they
-//   are collected in the order of their positions.
-// - They are sorted, ties by position: the best comes first. As many as shared
-//   memory holds are merged; more are sorted in place.
-// First words of up to kCached candidates stay in shared memory; what is beyond
-// is read again from the keys. So a choice of any size needs no memory.
+//   first, and the last one is where the candidate is: no two are equal. Digit
+//   by digit the block counts candidates and narrows down the words of the last
+//   one that is chosen.
+// - Chosen are those that rank with it or above: they are collected in any
+//   order.
+// - They are sorted: the best comes first. As many as shared memory holds are
+//   sorted there; more lie among the results.
+// First words of up to kHeld candidates a thread stay in registers; where there
+// are more, they are read again from the keys. So a choice of any size needs no
+// memory.
 #include "BlockChoice.h"
 #include "BlockSort.h"
 #include "ChoiceItem.h"
@@ -21,132 +23,161 @@ namespace {
 using Predicate = arith::CmpIPredicate;
 using Values = SmallVector<Value>;
 
-constexpr int64_t kWarps = kChoiceThreads / 32;
-constexpr int64_t kCached = 8192;
-constexpr int64_t kSorted = kCached / 2; ///< a word and a position for each
+constexpr int64_t kHeld = 8; ///< candidates, by a thread
+constexpr int64_t kAtOnce = kHeld * kChoiceThreads;
+constexpr int64_t kSorted = kSortedByThread * kChoiceThreads;
 constexpr int64_t kDigits = 256;
+/// Of what the block finds: a digit, how many of it are wanted and how many
+/// there are; and how many candidates are allowed and are chosen.
+constexpr int64_t kAllowed = 3, kChosen = 4, kFound = 5;
 
 /// The choice of a block's item, being emitted.
 class BlockChoice {
 public:
-  BlockChoice(KernelBody &k, ChooseOp op) : k(k), b(k.b), item(k, op) {}
+  BlockChoice(KernelBody &k, ChooseOp op)
+      : k(k), b(k.b), item(k, op), numWords(item.numWords() + 1) {}
 
   void emit();
 
 private:
-  /// The numbers from `begin` below `end` in turn, a thread each.
-  void share(Value begin, Value end, llvm::function_ref<void(Value)> body) {
-    k.loop(k.add(begin, k.thread()), end, k.index(kChoiceThreads), {},
-           [&](Value i, ValueRange) -> Values {
-             body(i);
-             return {};
-           });
-  }
-
-  /// Word `w` of the candidate at place `at` of the item's, from shared memory
-  /// where it is there.
+  /// The candidate at place `at` of the item's, and its word `w`.
+  Value candidate(Value at) { return k.add(item.begin, k.toIndex(at)); }
   Value word(unsigned w, Value at) {
-    Type i32 = b.getI32Type();
-    if (w)
-      return item.word(w, k.add(item.begin, at));
-    return k.branch(
-        cached, i32, [&]() -> Values { return {k.load(cache, at)}; },
-        [&]() -> Values { return {item.word(0, k.add(item.begin, at))}; })[0];
+    return w < item.numWords() ? item.word(w, candidate(at)) : flip(at);
   }
-  /// Whether masks allow the candidate at place `at`, which is `inside`.
-  Value allowedAt(Value at, Value inside);
-  /// Calls `body` with each place in turn, a round of the block at a time, and
-  /// whether there is a candidate.
-  void forRounds(llvm::function_ref<void(Value, Value)> body) {
-    k.loop(k.index(0), rounds, k.index(1), {},
-           [&](Value round, ValueRange) -> Values {
-             Value at =
-                 k.add(k.mul(round, k.index(kChoiceThreads)), k.thread());
-             body(at, k.cmp(Predicate::ult, at, item.span));
-             return {};
-           });
+  /// Of numbers, the largest the other way round: the first place is best.
+  Value flip(Value position) { return k.sub(k.number(-1), position); }
+
+  /// The place of candidate `e` of the kHeld that a thread has of those from
+  /// `base` on.
+  Value place(Value base, unsigned e) {
+    return k.add(k.add(base, k.number(e * kChoiceThreads)), thread);
+  }
+  /// What is there of the kHeld candidates that a thread has of those from
+  /// `base` on: calls `body` with the number of each and its place. What it
+  /// gives in the block's last rounds, where no thread has one, is zero.
+  Values forOwn(Value base, TypeRange types,
+                llvm::function_ref<Values(unsigned, Value)> body);
+  /// First words of those candidates, and a bit for each: whether it is one,
+  /// and masks allow it.
+  Values read(Value base);
+  /// Calls `body` with a place, and what `read` gives there, until it has been
+  /// through all candidates.
+  void forAll(llvm::function_ref<void(Value, ValueRange)> body);
+  /// Whether candidate `e` of those is allowed.
+  Value isAllowed(ValueRange held, unsigned e) {
+    return k.cmp(Predicate::ne, k.both(held[kHeld], k.number(1 << e)),
+                 k.number(0));
   }
 
-  /// Brings first words to shared memory; how many candidates are allowed.
-  Value enter();
+  /// How many candidates are allowed.
+  Value countAllowed();
   /// Narrows down word `w` of the last one chosen.
   void narrow(unsigned w);
   /// How many candidates have each digit at `shift` of word `w`, of those whose
   /// words before are the last one's and whose bits in `mask` are `bits`.
   void countDigits(unsigned w, Value bits, Value mask, Value shift);
   /// The digit that the last of `need` lies in, how many of its candidates are
-  /// needed and how many there are, to `found`. The first warp does it.
+  /// needed and how many there are, to `found`; clears the counts. The first
+  /// warp does it.
   void findDigit(Value need);
-  /// Whether the candidate is above the last one chosen, and whether equal.
-  std::pair<Value, Value> compare(Value at, unsigned w = 0);
-  /// What was chosen in the order of positions, to the indices; how many.
-  Value collect();
-  Value ranksBefore(SortElement x, SortElement y, Value tie);
-  void sort(Value size);
+  /// Whether the candidate ranks with the last one chosen or above.
+  Value reaches(Value at, Value x, unsigned w = 0);
+  /// Puts what was chosen where `sort` finds it.
+  void collect();
+  Value ranksBefore(SortElement x, SortElement y);
+  void sort();
+
+  /// Whether the thread is its warp's first.
+  Value isLeader() {
+    return k.cmp(Predicate::eq, k.both(thread, k.number(31)), k.number(0));
+  }
+  Value addTo(Value memory, Value at, Value x) {
+    return memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi, x, memory,
+                                       at);
+  }
 
   KernelBody &k;
   ImplicitLocOpBuilder &b;
   ChoiceItem item;
-  Value cache, bits, digits, sums, found; ///< shared memory
-  Value rounds; ///< of the block, to look at each candidate once
-  Value cached; ///< whether first words are in shared memory
+  unsigned numWords;                     ///< of a candidate, with its place
+  Value elements, counts, digits, found; ///< shared memory
+  Value thread, span;                    ///< of 32 bits
+  Value areHeld; ///< whether `held` are all of the item's candidates
+  Values held;   ///< as `read` gives them
   /// Of the last one chosen: its words where they are known, the bits that are,
-  /// how many equals of it are wanted, and whether that are all.
+  /// how many candidates like it are wanted, and whether that are all.
   Values last, known;
   Value need, done;
+  Value size, fits; ///< how many are chosen; whether shared memory holds them
 };
 
-Value BlockChoice::allowedAt(Value at, Value inside) {
-  if (!item.hasMasks())
-    return inside;
-  Type i1 = b.getI1Type();
-  return k.branch(
-      inside, i1,
-      [&]() -> Values {
-        return k.branch(
-            cached, i1,
-            [&]() -> Values {
-              Value word = k.load(bits, k.div(at, k.index(32)));
-              Value bit =
-                  k.shiftRight(word, k.toNumber(k.rem(at, k.index(32))));
-              return {arith::TruncIOp::create(b, i1, bit)};
-            },
-            [&]() -> Values {
-              return {item.masksAllow(k.add(item.begin, at))};
-            });
-      },
-      [&]() -> Values { return {k.truth(false)}; })[0];
+Values BlockChoice::forOwn(Value base, TypeRange types,
+                           llvm::function_ref<Values(unsigned, Value)> body) {
+  Values made;
+  for (unsigned e = 0; e < kHeld; ++e) {
+    Value at = place(base, e);
+    llvm::append_range(made, k.branch(
+                                 k.cmp(Predicate::ult, k.sub(at, thread), span),
+                                 types, [&] { return body(e, at); },
+                                 [&] {
+                                   Values none;
+                                   for (Type type : types)
+                                     none.push_back(arith::ConstantOp::create(
+                                         b, b.getZeroAttr(type)));
+                                   return none;
+                                 }));
+  }
+  return made;
 }
 
-Value BlockChoice::enter() {
-  Value first = k.cmp(Predicate::eq, k.thread(), k.index(0));
-  k.when(first, [&] { k.store(k.number(0), found, k.index(0)); });
-  k.barrier();
-  forRounds([&](Value at, Value inside) {
-    Value allowed = inside;
-    if (item.hasMasks())
-      allowed = k.branch(
-          inside, b.getI1Type(),
-          [&]() -> Values { return {item.masksAllow(k.add(item.begin, at))}; },
-          [&]() -> Values { return {k.truth(false)}; })[0];
-    Value vote = k.ballot(allowed);
-    Value leader =
-        k.cmp(Predicate::eq, k.rem(k.thread(), k.index(32)), k.index(0));
-    k.when(leader, [&] {
-      if (item.hasMasks())
-        k.when(cached, [&] { k.store(vote, bits, k.div(at, k.index(32))); });
-      memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
-                                  math::CtPopOp::create(b, vote), found,
-                                  ValueRange{k.index(0)});
+Values BlockChoice::read(Value base) {
+  // Reads do not wait for each other: words are made of keys behind all.
+  // Places beyond the last one read what is there.
+  Value last = k.sub(span, k.number(1));
+  Values keys, allowed, held;
+  if (item.numWords())
+    keys = forOwn(base, item.keyType(0), [&](unsigned, Value at) -> Values {
+      return {item.keyOf(0, candidate(k.least(at, last)))};
     });
-    if (item.numWords())
-      k.when(k.both(cached, allowed),
-             [&] { k.store(item.word(0, k.add(item.begin, at)), cache, at); });
+  if (item.hasMasks())
+    allowed = forOwn(base, b.getI1Type(), [&](unsigned, Value at) -> Values {
+      return {item.masksAllow(candidate(k.least(at, last)))};
+    });
+  Value bits = k.number(0);
+  for (unsigned e = 0; e < kHeld; ++e) {
+    Value at = place(base, e), is = k.cmp(Predicate::ult, at, span);
+    if (item.hasMasks())
+      is = k.both(is, allowed[e]);
+    bits = k.either(bits, k.select(is, k.number(1 << e), k.number(0)));
+    held.push_back(item.numWords() ? item.wordOf(0, keys[e]) : word(0, at));
+  }
+  held.push_back(bits);
+  return held;
+}
+
+void BlockChoice::forAll(llvm::function_ref<void(Value, ValueRange)> body) {
+  k.loop(k.index(0), item.span, k.index(kAtOnce), {},
+         [&](Value first, ValueRange) -> Values {
+           Value base = k.toNumber(first);
+           body(base, k.branch(
+                          areHeld, ValueRange(held).getTypes(),
+                          [&] { return held; }, [&] { return read(base); }));
+           return {};
+         });
+}
+
+Value BlockChoice::countAllowed() {
+  if (!item.hasMasks())
+    return span;
+  forAll([&](Value, ValueRange held) {
+    Value sum = NVVM::ReduxOp::create(b, b.getI32Type(),
+                                      math::CtPopOp::create(b, held[kHeld]),
+                                      NVVM::ReduxKind::ADD, k.number(-1));
+    k.when(isLeader(), [&] { addTo(found, k.index(kAllowed), sum); });
   });
   k.barrier();
-  Value count = k.load(found, k.index(0));
-  k.barrier(); // before others write it
-  return count;
+  return k.load(found, k.index(kAllowed));
 }
 
 void BlockChoice::findDigit(Value need) {
@@ -156,7 +187,9 @@ void BlockChoice::findDigit(Value need) {
   Values held;
   Value sum = k.number(0);
   for (int64_t i = 0; i < own; ++i) {
-    held.push_back(k.load(digits, k.sub(top, k.index(i))));
+    Value digit = k.sub(top, k.index(i));
+    held.push_back(k.load(digits, digit));
+    k.store(k.number(0), digits, digit);
     sum = k.add(sum, held.back());
   }
   Value upTo = k.scan(sum, lane), before = k.sub(upTo, sum);
@@ -179,24 +212,23 @@ void BlockChoice::findDigit(Value need) {
 }
 
 void BlockChoice::countDigits(unsigned w, Value bits, Value mask, Value shift) {
-  share(k.index(0), k.index(kDigits),
-        [&](Value d) { k.store(k.number(0), digits, d); });
-  k.barrier();
-  forRounds([&](Value at, Value inside) {
-    std::function<void(unsigned)> count = [&](unsigned v) {
-      Value x = word(v, at);
-      if (v < w) {
-        k.when(k.cmp(Predicate::eq, x, last[v]), [&] { count(v + 1); });
-        return;
-      }
-      Value same = k.cmp(Predicate::eq, k.both(x, mask), bits);
-      k.when(same, [&] {
-        Value digit = k.both(k.shiftRight(x, shift), k.number(kDigits - 1));
-        memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi, k.number(1),
-                                    digits, ValueRange{k.toIndex(digit)});
-      });
-    };
-    k.when(allowedAt(at, inside), [&] { count(0); });
+  forAll([&](Value base, ValueRange held) {
+    forOwn(base, {}, [&](unsigned e, Value at) -> Values {
+      std::function<void(unsigned)> count = [&](unsigned v) {
+        Value x = v ? word(v, at) : held[e];
+        if (v < w) {
+          k.when(k.cmp(Predicate::eq, x, last[v]), [&] { count(v + 1); });
+          return;
+        }
+        Value same = k.cmp(Predicate::eq, k.both(x, mask), bits);
+        k.when(same, [&] {
+          Value digit = k.both(k.shiftRight(x, shift), k.number(kDigits - 1));
+          addTo(digits, k.toIndex(digit), k.number(1));
+        });
+      };
+      k.when(isAllowed(held, e), [&] { count(0); });
+      return {};
+    });
   });
   k.barrier();
 }
@@ -229,171 +261,171 @@ void BlockChoice::narrow(unsigned w) {
   done = result[3];
 }
 
-std::pair<Value, Value> BlockChoice::compare(Value at, unsigned w) {
-  if (w == item.numWords())
-    return {k.truth(false), k.truth(true)};
-  Value x = k.both(word(w, at), known[w]);
-  Value above = k.cmp(Predicate::ugt, x, last[w]),
-        equal = k.cmp(Predicate::eq, x, last[w]);
-  if (w + 1 == item.numWords())
-    return {above, equal};
-  Type i1 = b.getI1Type();
-  Values made = k.branch(
-      equal, {i1, i1},
-      [&]() -> Values {
-        auto [over, same] = compare(at, w + 1);
-        return {over, same};
-      },
-      [&]() -> Values { return {above, k.truth(false)}; });
-  return {made[0], made[1]};
+Value BlockChoice::reaches(Value at, Value x, unsigned w) {
+  x = k.both(x, known[w]);
+  if (w + 1 == numWords)
+    return k.cmp(Predicate::uge, x, last[w]);
+  return k.branch(
+      k.cmp(Predicate::eq, x, last[w]), b.getI1Type(),
+      [&]() -> Values { return {reaches(at, word(w + 1, at), w + 1)}; },
+      [&]() -> Values { return {k.cmp(Predicate::ugt, x, last[w])}; })[0];
 }
 
-Value BlockChoice::collect() {
-  Value lane = k.rem(k.thread(), k.index(32)),
-        warp = k.div(k.thread(), k.index(32));
-  Value below = k.sub(k.shiftLeft(k.number(1), k.toNumber(lane)), k.number(1));
-  Type i1 = b.getI1Type();
+void BlockChoice::collect() {
+  Type i1 = b.getI1Type(), i32 = b.getI32Type();
+  Value lane = k.both(thread, k.number(31)), one = k.number(1);
   auto count = [&](Value votes) -> Value {
     return math::CtPopOp::create(b, votes);
   };
-  // Those above and the equals of a warp or a block are counted in the two
-  // halves of a number.
-  Value low = k.number(0xffff), half = k.number(16);
-  Values totals = k.loop(
-      k.index(0), rounds, k.index(1), {k.number(0), k.number(0)},
-      [&](Value round, ValueRange before) -> Values {
-        Value at = k.add(k.mul(round, k.index(kChoiceThreads)), k.thread());
-        Value inside = k.cmp(Predicate::ult, at, item.span);
-        Values is = k.branch(
-            allowedAt(at, inside), {i1, i1},
+  forAll([&](Value base, ValueRange held) {
+    Values votes = forOwn(base, i32, [&](unsigned e, Value at) -> Values {
+      return {k.ballot(k.branch(
+          isAllowed(held, e), i1,
+          [&]() -> Values { return {reaches(at, held[e])}; },
+          [&]() -> Values { return {k.truth(false)}; })[0])};
+    });
+    Value sum = k.number(0);
+    Values before;
+    for (Value each : votes) {
+      before.push_back(sum);
+      sum = k.add(sum, count(each));
+    }
+    Value start = k.branch(
+        isLeader(), i32,
+        [&]() -> Values { return {addTo(found, k.index(kChosen), sum)}; },
+        [&]() -> Values { return {sum}; })[0];
+    start = k.shuffle(start, 0, gpu::ShuffleMode::IDX);
+    forOwn(base, {}, [&](unsigned e, Value at) -> Values {
+      Value mine = k.shiftLeft(one, lane);
+      k.when(k.cmp(Predicate::ne, k.both(votes[e], mine), k.number(0)), [&] {
+        Value below = count(k.both(votes[e], k.sub(mine, one))),
+              rank = k.toIndex(k.add(k.add(start, before[e]), below)),
+              who = k.toNumber(candidate(at));
+        k.branch(
+            fits, {},
             [&]() -> Values {
-              auto [above, equal] = compare(at);
-              return {above, equal};
+              k.store(held[e], elements, rank);
+              k.store(flip(who), elements, k.add(rank, k.index(kSorted)));
+              return {};
             },
-            [&]() -> Values { return {k.truth(false), k.truth(false)}; });
-        Value above = k.ballot(is[0]), equal = k.ballot(is[1]);
-        Value side = k.rem(round, k.index(2));
-        k.when(k.cmp(Predicate::eq, lane, k.index(0)), [&] {
-          k.store(k.either(count(above), k.shiftLeft(count(equal), half)), sums,
-                  {side, warp});
-        });
-        k.barrier();
-        Value real = k.cmp(Predicate::ult, lane, k.index(kWarps));
-        Value sum = k.load(sums, {side, k.select(real, lane, k.index(0))});
-        sum = k.select(real, sum, k.number(0));
-        Value scan = k.scan(sum, lane);
-        Value earlier = k.fromLane(k.sub(scan, sum), warp);
-        Value all = k.shuffle(scan, kWarps - 1, gpu::ShuffleMode::IDX);
-        Value aboveMe = k.add(k.add(before[0], k.both(earlier, low)),
-                              count(k.both(above, below)));
-        Value equalMe = k.add(k.add(before[1], k.shiftRight(earlier, half)),
-                              count(k.both(equal, below)));
-        Value wanted = k.cmp(Predicate::ult, equalMe, need);
-        k.when(k.either(is[0], k.both(is[1], wanted)), [&] {
-          Value rank = k.add(aboveMe, k.least(equalMe, need));
-          k.store(k.toNumber(k.add(item.begin, at)), item.indices,
-                  item.placeOf(k.toIndex(rank)));
-        });
-        return {k.add(before[0], k.both(all, low)),
-                k.add(before[1], k.shiftRight(all, half))};
+            [&]() -> Values {
+              k.store(who, item.indices, item.placeOf(rank));
+              return {};
+            });
       });
-  return k.toIndex(k.add(totals[0], k.least(totals[1], need)));
+      return {};
+    });
+  });
+  k.barrier();
 }
 
-Value BlockChoice::ranksBefore(SortElement x, SortElement y, Value tie) {
-  Value more = k.cmp(Predicate::ugt, x.first, y.first),
-        same = k.cmp(Predicate::eq, x.first, y.first);
-  Type i1 = b.getI1Type();
+Value BlockChoice::ranksBefore(SortElement x, SortElement y) {
+  auto join = [&](SortElement x) -> Value {
+    Type i64 = b.getI64Type();
+    return k.either(
+        k.shiftLeft(arith::ExtUIOp::create(b, i64, x.first),
+                    arith::ConstantOp::create(b, b.getI64IntegerAttr(32))),
+        arith::ExtUIOp::create(b, i64, x.second));
+  };
+  Value more = k.cmp(Predicate::ugt, join(x), join(y));
+  if (item.numWords() <= 1)
+    return more;
+  // Words between the first one and the place, where both are candidates.
+  auto is = [&](Value second) {
+    return k.cmp(Predicate::ne, second, k.number(0));
+  };
   std::function<Value(unsigned)> further = [&](unsigned w) -> Value {
     if (w == item.numWords())
-      return tie;
-    Value one = item.word(w, k.toIndex(x.second)),
-          other = item.word(w, k.toIndex(y.second));
-    Value less = further(w + 1);
+      return more;
+    Value one = item.word(w, k.toIndex(flip(x.second))),
+          other = item.word(w, k.toIndex(flip(y.second)));
     return k.either(k.cmp(Predicate::ugt, one, other),
-                    k.both(k.cmp(Predicate::eq, one, other), less));
+                    k.both(k.cmp(Predicate::eq, one, other), further(w + 1)));
   };
-  Value rest = item.numWords() == 1
-                   ? k.both(same, further(1))
-                   : k.branch(
-                         same, i1, [&]() -> Values { return {further(1)}; },
-                         [&]() -> Values { return {k.truth(false)}; })[0];
-  return k.either(more, rest);
+  return k.branch(
+      k.both(k.cmp(Predicate::eq, x.first, y.first),
+             k.both(is(x.second), is(y.second))),
+      b.getI1Type(), [&]() -> Values { return {further(1)}; },
+      [&]() -> Values { return {more}; })[0];
 }
 
-void BlockChoice::sort(Value size) {
-  if (!item.numWords()) // by position, as they are
-    return;
-  auto chosen = [&](Value rank) {
-    return k.load(item.indices, item.placeOf(rank));
-  };
-  auto before = [&](SortElement x, SortElement y, Value tie) {
-    return ranksBefore(x, y, tie);
-  };
+void BlockChoice::sort() {
+  Type i32 = b.getI32Type();
   Value second = k.index(kSorted);
-  k.branch(
-      k.cmp(Predicate::ule, size, second), {},
+  auto fromShared = [&](Value i) -> SortElement {
+    return {k.load(elements, i), k.load(elements, k.add(i, second))};
+  };
+  auto toShared = [&](Value i, SortElement x) {
+    k.store(x.first, elements, i);
+    k.store(x.second, elements, k.add(i, second));
+  };
+  auto load = [&](Value i) -> SortElement {
+    Values x = k.branch(
+        fits, {i32, i32},
+        [&]() -> Values {
+          auto [first, second] = fromShared(i);
+          return {first, second};
+        },
+        [&]() -> Values {
+          Value candidate = k.load(item.indices, item.placeOf(i));
+          return {item.numWords() ? item.word(0, k.toIndex(candidate))
+                                  : flip(candidate),
+                  flip(candidate)};
+        });
+    return {x[0], x[1]};
+  };
+  auto store = [&](Value i, SortElement x) {
+    k.store(flip(x.second), item.indices, item.placeOf(i));
+  };
+  auto before = [&](SortElement x, SortElement y) { return ranksBefore(x, y); };
+  Value isLeft = k.branch(
+      fits, b.getI1Type(),
       [&]() -> Values {
-        share(k.index(0), size, [&](Value i) {
-          Value candidate = chosen(i);
-          k.store(item.word(0, k.toIndex(candidate)), cache, i);
-          k.store(candidate, cache, k.add(i, second));
-        });
-        k.barrier();
-        auto load = [&](Value i) -> SortElement {
-          return {k.load(cache, i), k.load(cache, k.add(i, second))};
-        };
-        auto store = [&](Value i, SortElement x) {
-          k.store(x.first, cache, i);
-          k.store(x.second, cache, k.add(i, second));
-        };
-        mergeInBlock(k, size, kSorted, {load, store, before});
-        share(k.index(0), size, [&](Value i) {
-          k.store(k.load(cache, k.add(i, second)), item.indices,
-                  item.placeOf(i));
-        });
-        return {};
+        return {sortByBuckets(k, size, counts, digits,
+                              {fromShared, toShared, before}, store)};
       },
-      [&]() -> Values {
-        auto load = [&](Value i) -> SortElement {
-          Value candidate = chosen(i);
-          return {item.word(0, k.toIndex(candidate)), candidate};
-        };
-        auto store = [&](Value i, SortElement x) {
-          k.store(x.second, item.indices, item.placeOf(i));
-        };
-        sortInBlock(k, size, {load, store, before});
-        return {};
-      });
+      [&]() -> Values { return {k.truth(true)}; })[0];
+  k.when(isLeft,
+         [&] { sortInBlock(k, size, elements, {load, store, before}); });
 }
 
 void BlockChoice::emit() {
   Type i32 = b.getI32Type();
-  if (item.numWords()) {
-    cache = k.shared({kCached}, i32);
-    digits = k.shared({kDigits}, i32);
-  }
-  if (item.hasMasks())
-    bits = k.shared({kCached / 32}, i32);
-  sums = k.shared({2, kWarps}, i32);
-  found = k.shared({4}, i32);
+  elements = k.shared({2 * kSorted}, i32);
+  counts = k.shared({2 * kChoiceThreads}, i32);
+  digits = k.shared({kDigits}, i32);
+  found = k.shared({kFound}, i32);
   item.find();
-  rounds = k.div(k.add(item.span, k.index(kChoiceThreads - 1)),
-                 k.index(kChoiceThreads));
-  cached = k.cmp(Predicate::ule, item.span, k.index(kCached));
-  Value allowed = enter();
-  // Where there is room for all, all are equals of the last one.
-  Value room = k.toNumber(item.rows);
+  thread = k.toNumber(k.thread());
+  span = k.toNumber(item.span);
+  for (Value memory : {counts, digits, found})
+    k.loop(k.thread(), memref::DimOp::create(b, memory, 0),
+           k.index(kChoiceThreads), {}, [&](Value i, ValueRange) -> Values {
+             k.store(k.number(0), memory, i);
+             return {};
+           });
+  areHeld = k.both(k.cmp(Predicate::ule, item.span, k.index(kAtOnce)),
+                   k.cmp(Predicate::ne, item.span, k.index(0)));
+  SmallVector<Type> types(kHeld + 1, i32);
+  held = k.branch(
+      areHeld, types, [&] { return read(k.number(0)); },
+      [&] { return Values(kHeld + 1, k.number(0)); });
+  k.barrier();
+  Value allowed = countAllowed(), room = k.toNumber(item.rows);
+  // Where there is room for all, all rank with the last one or above.
   done = k.cmp(Predicate::ule, allowed, room);
   need = k.least(allowed, room);
-  for (unsigned w = 0; w < item.numWords(); ++w)
+  size = k.toIndex(need);
+  fits = k.cmp(Predicate::ule, size, k.index(kSorted));
+  for (unsigned w = 0; w < numWords; ++w)
     narrow(w);
-  Value size = collect();
-  k.barrier();
-  sort(size);
-  share(size, item.capacity, [&](Value rank) {
-    k.store(k.number(-1), item.indices, item.placeOf(rank));
-  });
+  collect();
+  sort();
+  k.loop(k.add(size, k.thread()), item.capacity, k.index(kChoiceThreads), {},
+         [&](Value rank, ValueRange) -> Values {
+           k.store(k.number(-1), item.indices, item.placeOf(rank));
+           return {};
+         });
   k.when(k.cmp(Predicate::eq, k.thread(), k.index(0)),
          [&] { k.store(k.toNumber(size), item.counts, item.place); });
 }

@@ -7,7 +7,7 @@
 namespace route::ragged {
 
 /// Threads of the block.
-inline constexpr int32_t kChoiceThreads = 512;
+inline constexpr int32_t kChoiceThreads = 1024;
 
 /// Writes the body of a kernel with a block for each item, whose arguments are
 /// the operands of `op`.

@@ -6,29 +6,37 @@
 
 namespace route::ragged {
 
-/// What is sorted: a word of 32 bits, and whose it is.
+/// What is sorted: a word of 32 bits, and another that no two have in common.
+/// Both are 0 where there is nothing, which ranks last.
 using SortElement = std::pair<mlir::Value, mlir::Value>;
 
-/// Elements in memory, by their places, and their order.
+/// Elements by their places, and their order.
 struct SortOrder {
   llvm::function_ref<SortElement(mlir::Value)> load;
   llvm::function_ref<void(mlir::Value, SortElement)> store;
-  /// Whether the first comes before the second; `tie` where nothing but whose
-  /// they are tells them apart.
-  llvm::function_ref<mlir::Value(SortElement, SortElement, mlir::Value tie)>
-      ranksBefore;
+  /// Whether the first comes before the second.
+  llvm::function_ref<mlir::Value(SortElement, SortElement)> ranksBefore;
 };
 
-/// Sorts `size` elements, at most `most`, that lie in the order of whose they
-/// are, by merging runs: the one that ranks before all others goes to place 0.
-/// A thread keeps its share of `most` in registers. All threads of the block
-/// get here, and see the result behind it.
-void mergeInBlock(KernelBody &k, mlir::Value size, int64_t most,
-                  const SortOrder &order);
+/// Elements that a thread keeps in registers.
+inline constexpr int64_t kSortedByThread = 4;
 
-/// The same of any number of elements that lie anyhow, in place, in a bitonic
-/// network.
-void sortInBlock(KernelBody &k, mlir::Value size, const SortOrder &order);
+/// Sorts `size` elements in a bitonic network: the one that ranks before all
+/// others goes to place 0. `exchange` is shared memory for two words of each
+/// element that the block's threads keep. Where there are no more elements,
+/// each is loaded and stored once. All threads of the block get here.
+void sortInBlock(KernelBody &k, mlir::Value size, mlir::Value exchange,
+                 const SortOrder &order);
+
+/// The same of elements in shared memory, as many as threads keep or less, if
+/// their words are spread over their range; else it says that they are crowded,
+/// and leaves them as they are. Ranks and elements go to `finish`. `counts` has
+/// two numbers for each thread and `scratch` 64, all of them 0. All threads of
+/// the block get here, and a barrier is ahead.
+mlir::Value
+sortByBuckets(KernelBody &k, mlir::Value size, mlir::Value counts,
+              mlir::Value scratch, const SortOrder &order,
+              llvm::function_ref<void(mlir::Value, SortElement)> finish);
 
 } // namespace route::ragged
 

@@ -67,9 +67,8 @@ Value ChoiceItem::flip(Value x, int64_t mask) {
       b, x, arith::ConstantOp::create(b, b.getIntegerAttr(x.getType(), mask)));
 }
 
-Value ChoiceItem::word(unsigned w, Value candidate) {
+Value ChoiceItem::wordOf(unsigned w, Value x) {
   auto [j, part] = words[w];
-  Value x = read(j, candidate);
   Type type = x.getType(), i32 = b.getI32Type(), i64 = b.getI64Type();
   bool up = op.getUp()[j];
   if (isa<FloatType>(type)) {

@@ -21,7 +21,17 @@ public:
   /// Unsigned words of a candidate's keys; their order, most significant first,
   /// is that of choice.
   unsigned numWords() const { return words.size(); }
-  Value word(unsigned w, Value candidate);
+  Value word(unsigned w, Value candidate) {
+    return wordOf(w, keyOf(w, candidate));
+  }
+  /// The key that word `w` comes from, and the word of such a key.
+  mlir::Type keyType(unsigned w) {
+    return mlir::getElementTypeOrSelf(op.getKeys()[words[w].first]);
+  }
+  Value keyOf(unsigned w, Value candidate) {
+    return read(words[w].first, candidate);
+  }
+  Value wordOf(unsigned w, Value key);
 
   bool hasMasks() { return !op.getMasks().empty(); }
   Value masksAllow(Value candidate);
