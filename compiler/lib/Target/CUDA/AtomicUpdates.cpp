@@ -1,12 +1,12 @@
 // Makes updates of memory atomic where their order does not matter.
 #include "AtomicUpdates.h"
 #include "DeviceValues.h"
-#include "ParallelLoops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "route/Kernels/Atomics.h"
+#include "route/Kernels/Buffers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;

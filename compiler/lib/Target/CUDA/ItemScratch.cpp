@@ -2,10 +2,10 @@
 #include "ItemScratch.h"
 #include "BufferBytes.h"
 #include "DeviceValues.h"
-#include "ParallelLoops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
+#include "route/Kernels/Buffers.h"
 #include "route/Notice.h"
 
 using namespace mlir;

@@ -1,12 +1,12 @@
 // Changes what kernels take after they are made.
 #include "KernelArguments.h"
 #include "DeviceValues.h"
-#include "ParallelLoops.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "route/Kernels/Buffers.h"
 #include "route/Kernels/Kernels.h"
 
 using namespace mlir;

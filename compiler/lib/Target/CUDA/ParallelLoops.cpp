@@ -8,15 +8,10 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
+#include "route/Kernels/Buffers.h"
 
 using namespace mlir;
 using namespace route;
-
-Value route::bufferOf(Value view) {
-  while (auto op = view.getDefiningOp<ViewLikeOpInterface>())
-    view = op.getViewSource();
-  return view;
-}
 
 static bool isOutside(Value value, Operation *op) {
   return !op->isProperAncestor(value.getParentBlock()->getParentOp()) &&

@@ -19,9 +19,6 @@ namespace route {
 ///     belongs there.
 mlir::scf::ForOp makeParallel(mlir::scf::ForOp loop);
 
-/// The buffer that a chain of views begins with.
-mlir::Value bufferOf(mlir::Value view);
-
 } // namespace route
 
 #endif

@@ -2,22 +2,15 @@
 #include "TileModel.h"
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
+#include "route/Kernels/Buffers.h"
 
 #include "KernelBody.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 
 namespace route::ragged {
 #define GEN_PASS_DEF_RAGGEDFUSEGATHER
 #include "route/Dialect/Ragged/Transforms/Passes.h.inc"
-
-/// The buffer that a view is of.
-static Value rootOf(Value v) {
-  while (auto view = v.getDefiningOp<ViewLikeOpInterface>())
-    v = view.getViewSource();
-  return v;
-}
 
 /// Whether nobody reads what `op` finds in `rows` but `op`: who has the buffer
 /// after it is a product that writes it all first.
@@ -55,7 +48,7 @@ GatherOp gatherOf(MatmulOp op) {
   if (!gather || gather.getOut() != rows ||
       !rowsStartAt16Bytes(gather.getX()) ||
       cast<ShapedType>(gather.getX().getType()).getDimSize(1) < op.getInner() ||
-      rootOf(gather.getX()) == rootOf(op.getOut()))
+      bufferOf(gather.getX()) == bufferOf(op.getOut()))
     return {};
   // Items and places are still what the gather would have found.
   return writesBetween(gather, op) ? GatherOp() : gather;
