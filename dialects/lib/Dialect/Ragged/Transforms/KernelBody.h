@@ -166,6 +166,28 @@ struct KernelBody {
   int32_t block;
 };
 
+/// A kernel's arguments in their order, which is that of an op's operands.
+class ArgumentsInOrder {
+public:
+  explicit ArgumentsInOrder(KernelBody &k) : k(k) {}
+
+  mlir::Value take() { return k.argument(next++); }
+  /// One, if the op has such an operand.
+  mlir::Value takeIf(mlir::Value operand) {
+    return operand ? take() : mlir::Value();
+  }
+  mlir::SmallVector<mlir::Value> take(size_t n) {
+    mlir::SmallVector<mlir::Value> taken;
+    for (size_t i = 0; i < n; ++i)
+      taken.push_back(take());
+    return taken;
+  }
+
+private:
+  KernelBody &k;
+  unsigned next = 0;
+};
+
 /// `<function>_<what>`, which kernels of an op are named after.
 std::string kernelStem(mlir::Operation *op, llvm::StringRef what);
 

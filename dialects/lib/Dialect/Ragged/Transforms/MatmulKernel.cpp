@@ -19,20 +19,13 @@ public:
         k(op->getParentOfType<ModuleOp>(), op, kernelStem(op, "matmul"),
           operands, 256),
         experts(op.getExperts()) {
-    unsigned next = 0;
-    auto take = [&](unsigned n) {
-      Values result;
-      for (unsigned i = 0; i < n; ++i)
-        result.push_back(k.argument(next++));
-      return result;
-    };
-    rows = take(1)[0];
-    if (op.getOffsets())
-      offsets = take(1)[0];
-    weights = take(op.getWeights().size());
-    perExpert = take(op.getPerExpert().size());
-    perRow = take(op.getPerRow().size());
-    out = take(1)[0];
+    ArgumentsInOrder arguments(k);
+    rows = arguments.take();
+    offsets = arguments.takeIf(op.getOffsets());
+    weights = arguments.take(op.getWeights().size());
+    perExpert = arguments.take(op.getPerExpert().size());
+    perRow = arguments.take(op.getPerRow().size());
+    out = arguments.take();
     int64_t columns = op.getOutputs();
     share = columns % 4 == 0 ? 4 : 1;
     groups = columns / share;

@@ -21,22 +21,14 @@ SlotKernel::SlotKernel(ModuleOp module, SlotMatmulOp op, bool early,
         static_cast<int32_t>(shares.threads())),
       f32(k.b.getF32Type()), element(op.weightType().getElementType()),
       inner(op.getInner()), parts(op.getParts()), sums(op.getNumSums()) {
-  unsigned next = 0;
-  auto take = [&](unsigned n) {
-    Values result;
-    for (unsigned i = 0; i < n; ++i)
-      result.push_back(k.argument(next++));
-    return result;
-  };
-  rows = take(1)[0];
-  idx = take(1)[0];
-  if (op.getLimit())
-    limit = take(1)[0];
-  weights = take(op.getWeights().size());
-  perExpert = take(op.getPerExpert().size());
-  if (op.getScale())
-    scale = take(1)[0];
-  out = take(1)[0];
+  ArgumentsInOrder arguments(k);
+  rows = arguments.take();
+  idx = arguments.take();
+  limit = arguments.takeIf(op.getLimit());
+  weights = arguments.take(op.getWeights().size());
+  perExpert = arguments.take(op.getPerExpert().size());
+  scale = arguments.takeIf(op.getScale());
+  out = arguments.take();
 }
 
 void SlotKernel::waitForRows() {
