@@ -28,6 +28,9 @@ using namespace route;
 static constexpr int64_t kBlock = 256;
 /// Inputs of one result from which on they are worth a block.
 static constexpr int64_t kManyInputs = kBlock;
+/// Inputs of one result from which on a thread's taking them in turn is told
+/// of.
+static constexpr int64_t kInputsOfOneThread = 1024;
 /// Results that are too few to fill the device with a block each, and the
 /// blocks that they get together.
 static constexpr int64_t kFewResults = 64, kBlocksForFew = 1024;
@@ -48,6 +51,7 @@ public:
         parts(countParts()) {}
 
   LogicalResult run() {
+    tellOfOneThread();
     ImplicitLocOpBuilder host(op.getLoc(), op);
     if (parts > 1)
       for (Value init : op.getDpsInits())
@@ -109,6 +113,13 @@ private:
         return std::nullopt;
     }
     return count;
+  }
+
+  /// Tells of results whose many inputs one thread goes through.
+  void tellOfOneThread() {
+    std::optional<int64_t> inputs = countOf(utils::IteratorType::reduction);
+    if (combiners.empty() && (!inputs || *inputs >= kInputsOfOneThread))
+      op.emitRemark("one thread goes through all inputs of a result");
   }
 
   /// For each result what takes in another element; none where a thread goes

@@ -14,6 +14,8 @@ using namespace route;
 /// Loops of fewer rounds, with those within, are not worth a kernel of their
 /// own.
 static constexpr int64_t kFewRounds = 8;
+/// Rounds of a loop that are told of where one thread runs it.
+static constexpr int64_t kLongLoop = 1024;
 
 static bool hasManyRounds(scf::ForOp loop) {
   int64_t rounds = 1;
@@ -25,6 +27,23 @@ static bool hasManyRounds(scf::ForOp loop) {
                                 : WalkResult::advance();
   });
   return few.wasInterrupted();
+}
+
+/// Tells of the outermost loops in `op`, which one thread runs, if they may go
+/// on for long.
+static void tellOfLoops(Operation *op) {
+  op->walk<WalkOrder::PreOrder>([](scf::ForOp loop) {
+    bool isLong = loop->walk([](scf::ForOp each) {
+                        std::optional<APInt> trips = each.getStaticTripCount();
+                        return !trips || trips->uge(kLongLoop)
+                                   ? WalkResult::interrupt()
+                                   : WalkResult::advance();
+                      })
+                      .wasInterrupted();
+    if (isLong)
+      loop.emitRemark("one thread goes through this loop");
+    return WalkResult::skip();
+  });
 }
 
 /// Kernels allocate nothing: buffers that the group makes come before it.
@@ -71,6 +90,7 @@ LogicalResult SerialGroups::flush(Group &group, Value guard) {
     scf::ForOp parallel =
         loop && hasManyRounds(loop) ? makeParallel(loop) : scf::ForOp();
     if (!parallel) {
+      tellOfLoops(op);
       part.append(withOwnLoads(op));
       continue;
     }
