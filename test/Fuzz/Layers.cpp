@@ -50,15 +50,38 @@ public:
     bool dense = !mixed && c.chance(20);
     if (dense)
       text += "param soft : f32[experts, hidden]\n";
-    text += "route layer(x) -> " + result + "[token, hidden] = " +
-            (dense ? "sum(sigmoid(x @ soft) * experts(x) over experts)"
-                   : c.pick({"combine(gate(x), experts(x))",
-                             "x + combine(gate(x), experts(x))"})) +
-            (shared ? " + shared(x)" : "") + "\n";
+    std::string layer = dense
+                            ? "sum(sigmoid(x @ soft) * experts(x) over experts)"
+                            : "combine(gate(x), experts(x))";
+    std::string besides = shared ? " + shared(x)" : "";
+    int64_t rounds = 1;
+    if (!dense && c.chance(20)) { // only some items, all of them, or again
+      uint32_t kind = c.below(3);
+      bool all = kind > 0;
+      text += "signal ready : bool" + std::string(all ? "" : "[token]") + "\n";
+      std::string head =
+          "route layer(x, ready) -> " + result + "[token, hidden] ";
+      if (kind < 2) {
+        text += head + "= if ready then " + layer + " else x" + besides + "\n";
+      } else {
+        rounds = c.between(2, 3);
+        text += head + "{\n  let p = gate(x)\n  let (y, n) = for " +
+                std::to_string(rounds) + " carry (y = x, n = 0) until ready" +
+                c.pick({"", " and n > 0", " or n > 1"}) +
+                " { y = " + c.pick({"", "y + "}) +
+                "combine(p, experts(y))  n += 1 }\n" + "  return y" + besides +
+                "\n}\n";
+      }
+    } else {
+      text += "route layer(x) -> " + result +
+              "[token, hidden] = " + (dense ? "" : c.pick({"", "x + "})) +
+              layer + besides + "\n";
+    }
     bool coarse = text.find("bf16") != std::string::npos;
     return {text,
             true,
-            {int64_t(hidden) + inner + experts, coarse ? 0x1p-8 : 0x1p-24}};
+            {rounds * (int64_t(hidden) + inner + experts),
+             coarse ? 0x1p-8 : 0x1p-24}};
   }
 
 private:

@@ -233,6 +233,9 @@ private:
     text +=
         "pool models {\n  attr price : $/tok, context : tokens, quality : " +
         std::string(c.pick({"ratio", "f32"})) + "\n";
+    named = c.chance(25);
+    if (named)
+      text += "  attr vendor : text\n";
     cooling = c.chance(30);
     counting = c.chance(20);
     live = c.chance(25);
@@ -266,7 +269,11 @@ private:
       members.push_back("m" + std::to_string(i));
       text += "  " + members.back() + " { price: " + prices[c.below(4)] +
               ", context: " + contexts[c.below(4)] +
-              ", quality: " + qualities[c.below(4)] + " }\n";
+              ", quality: " + qualities[c.below(4)] +
+              (named ? std::string(", vendor: \"") +
+                           c.pick({"api", "", "A", "hello there"}) + "\""
+                     : "") +
+              " }\n";
     }
     text += "}\n";
     if (tallying)
@@ -398,6 +405,13 @@ private:
       all += " and not (this in tried)";
     if (keyed && c.chance(40))
       all += c.pick({" and not (key in seen)", " and spent[key, models] < 1"});
+    if (named && c.chance(50))
+      all += c.pick({std::string(" and contains(vendor, pattern: \"a\")"),
+                     std::string(" and not (vendor == prompt)"),
+                     std::string(" and regex(vendor, r\"^a|^$\")"),
+                     text.find(", tags : ") != text.npos
+                         ? std::string(" and not (vendor in tags)")
+                         : std::string(" and vendor != \"api\"")});
     if (c.chance(25))
       all += " and (" + condition(1) + ")";
     if (c.chance(20))
@@ -413,6 +427,10 @@ private:
                 "quality - cost / sum(cost over models)"});
     if (dollars == "quality" && c.chance(50))
       dollars += " * (" + score[c.below(score.size())] + ")";
+    if (named && c.chance(20))
+      return c.pick({"(contains(vendor, pattern: \"h\"), quality)",
+                     "(bytes(vendor) up, price)",
+                     "(vendor == prompt, order up)"});
     if (counting && c.chance(30))
       return "(sent up, " + (dollars[0] == '(' ? "quality" : dollars) + ")";
     if (live && c.chance(30))
@@ -512,7 +530,7 @@ private:
   std::vector<std::string> truth, score, match, members, trusted, budgets;
   bool sized = false, cooling = false, counting = false, live = false,
        tallying = false, tried = false, keyed = false, spoken = false,
-       doubtful = false;
+       doubtful = false, named = false;
 };
 
 } // namespace

@@ -66,11 +66,31 @@ private:
              "[experts, hidden] from \"w.weight\"\n";
     contracts = true;
     logit = "x @ w";
+    if (c.chance(15)) {
+      local += "  param v : bf16[experts, hidden] from \"v.weight\"\n";
+      std::string when = input("easy", c.pick({"bool[token]", "bool"}));
+      logit = "(if " + when + " then x @ w else x @ v)";
+    }
+    if (c.chance(10)) // what no item has a part in
+      logit += " + " + shared("inner");
     if (c.chance(30))
       logit += " + " + parameter("b", "f32[experts]");
     local += "  let l" + std::string(c.chance(30) ? " : bf16" : "") + " = " +
              logit + "\n";
     logit = "l";
+  }
+
+  /// A product of parameters, over experts and what axes `type` has besides
+  /// an inner one.
+  std::string shared(const std::string &type) {
+    axis += ", inner = " + number(c.pick({4u, 1u, 8u, 17u}));
+    local += "  param about : " + std::string(c.pick({"f32", "bf16"})) +
+             "[experts, inner]\n  param along : " +
+             std::string(c.pick({"f32", "bf16"})) + "[" + type +
+             "]\n  let shared" + std::string(c.chance(30) ? " : bf16" : "") +
+             " = about @ along\n";
+    contracts = true;
+    return "shared";
   }
 
   /// An elementwise function of `x`.
@@ -140,7 +160,19 @@ private:
              " = " + s + "\n";
   }
 
+  /// How near an item is to each expert.
+  std::string nearness() {
+    axis += ", dim = " + number(c.pick({3u, 1u, 8u, 40u}));
+    std::string e = input("e", c.pick({"f32[token, dim]", "bf16[token, dim]"}));
+    std::string m = shared("dim, inner");
+    return c.pick({"-sum(abs(" + e + " - " + m + ") over dim)",
+                   "sum(" + e + " * " + m + " over dim) up",
+                   "max(" + e + " - " + m + " over dim)"});
+  }
+
   std::string key() {
+    if (local.find("let shared") == local.npos && c.chance(10))
+      return nearness();
     switch (c.below(8)) {
     case 0:
     case 1:
@@ -233,10 +265,10 @@ private:
     return name;
   }
 
-  /// What may end a choice. Sums of products differ by their order, so those
-  /// end none.
+  /// What may end a choice. Products are of whole numbers, so that sums of them
+  /// may end one too.
   std::string singleEnd() {
-    switch (c.below(contracts ? 3 : 5)) {
+    switch (c.below(5)) {
     case 0:
       return "count(chosen) " + std::string(c.pick({">=", ">", "=="})) + " " +
              c.pick({"2", "1", "0", "5", "17"});
