@@ -53,7 +53,16 @@ static std::string objectionTo(Operation *op) {
     return "";
   if (isa<ragged::ChooseOp, ragged::CombineAtOp>(op))
     return "";
-  return ("'" + op->getName().getStringRef() + "' runs on the host").str();
+  if (isa<signal::TableFindOp, signal::TablePutOp, signal::TableDropOp,
+          signal::TableNextOp, signal::TableClearOp>(op))
+    return "state with keys lives on the host";
+  if (isa_and_nonnull<signal::SignalDialect>(op->getDialect()))
+    return "text lives on the host";
+  // Nothing that is known to come this far: the place in the spec says what.
+  auto place = op->getLoc()->findInstanceOf<FileLineColLoc>();
+  return place ? "what it does in line " + std::to_string(place.getLine()) +
+                     " has no kernel"
+               : "something that it does has no kernel";
 }
 
 /// Whether an argument is state with keys or a set: a table, whose words lie
