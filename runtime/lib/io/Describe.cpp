@@ -148,6 +148,14 @@ std::string TextDescriber::run() {
   line("target", module.target);
   if (*module.unicode_version)
     line("unicode", module.unicode_version);
+  if (const route_device_code_desc *code = module.device_code;
+      code && code->num_kernels)
+    line(
+        code->architecture,
+        code->num_binaries
+            ? "machine code, and PTX"
+            : "PTX alone: the driver, of CUDA 12.7 (565) or later, compiles it "
+              "when a context is made");
   heading("axes", module.num_axes);
   for (const route_axis_desc &item : table(module.axes, module.num_axes))
     axis(item);

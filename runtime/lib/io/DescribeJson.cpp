@@ -259,7 +259,8 @@ std::string JsonDescriber::run() {
        });
   list("entries", module.entries, module.num_entries,
        [&](const route_entry_desc &item) { entry(item); });
-  if (const route_device_code_desc *code = module.device_code)
+  if (const route_device_code_desc *code = module.device_code) {
+    number("device_binaries", code->num_binaries);
     list("kernels", code->kernels, code->num_kernels,
          [&](const route_kernel_desc &item) {
            string("name", item.name);
@@ -269,6 +270,7 @@ std::string JsonDescriber::run() {
            key("waits");
            json.Bool((item.flags & ROUTE_KERNEL_WAITS) != 0);
          });
+  }
   json.EndObject();
   return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }
