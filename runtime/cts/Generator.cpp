@@ -271,10 +271,10 @@ Generator::checkpoints(Style style) {
     }
   };
   for (uint64_t i = 0; i < module.num_params; ++i)
-    add(Checkpoint::Wanted(module, i));
+    add(Checkpoint::Wanted(module, module.params[i]));
   for (const route_state_desc &item : table(module.states, module.num_states))
     if (item.tensor)
-      add(Checkpoint::Wanted(item));
+      add(Checkpoint::Wanted(module, item));
   std::vector<std::pair<std::string, std::string>> result;
   for (auto &[label, writer] : files)
     result.emplace_back(label, writer.serialise());

@@ -313,9 +313,12 @@ void testGiven() {
   params.push_back({"norm", &norm.tensor});
   CHECK_STATUS(create(&error), ROUTE_ERROR_DUPLICATE,
                "parameter 'norm' is given twice");
-  params[2].name = "bias";
+  params[2].name = "bias"; // state, of another shape
+  CHECK_STATUS(create(&error), ROUTE_ERROR_PARAM_SHAPE,
+               "the tensor of state cell 'bias' has shape [2, 4]");
+  params[2].name = "biases";
   CHECK_STATUS(create(&error), ROUTE_ERROR_PARAM_EXTRA,
-               "has no parameter 'bias'");
+               "has no parameter 'biases'");
   params[2].name = nullptr;
   CHECK_STATUS(create(&error), ROUTE_ERROR_ARGUMENT, "no name or no tensor");
   params[2] = {"scale", nullptr};

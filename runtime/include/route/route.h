@@ -164,7 +164,9 @@ typedef struct route_file {
  * (ROUTE_CONTEXT_CUDA) it starts at a multiple of 16 bytes; calls on the CPU
  * would read it, and are errors but with ROUTE_CONTEXT_HOST_COPIES. */
 typedef struct route_param {
-  const char *name; /* the parameter's, as in the descriptor */
+  /* As in the descriptor: a parameter's, or that of state whose first value
+   * comes from a file (`tensor`). That is copied. */
+  const char *name;
   const route_tensor *tensor;
 } route_param;
 

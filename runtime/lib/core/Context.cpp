@@ -174,8 +174,8 @@ static route_status build(route_context &context,
                                                     : nullptr,
           error))
     return status;
-  if (route_status status =
-          context.state.initialise(module, context.checkpoint, error))
+  if (route_status status = context.state.initialise(
+          module, context.checkpoint, context.device.get(), error))
     return status;
   if (context.device)
     if (route_status status = context.device->copyState(

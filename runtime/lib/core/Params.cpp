@@ -23,17 +23,20 @@ void Slice::copyTo(char *memory) const {
                      reinterpret_cast<uint16_t *>(memory));
 }
 
-Checkpoint::Wanted::Wanted(const route_module_desc &module, uint64_t index)
-    : kind("parameter"), name(module.params[index].name),
-      file(module.params[index].file), tensor(module.params[index].tensor),
-      type(module.params[index].type),
-      axes(table(module.params[index].axes, module.params[index].num_axes)),
-      stored(module.params[index].stored), param(static_cast<int64_t>(index)) {}
+Checkpoint::Wanted::Wanted(const route_module_desc &module,
+                           const route_param_desc &param)
+    : kind("parameter"), name(param.name), file(param.file),
+      tensor(param.tensor), type(param.type),
+      axes(table(param.axes, param.num_axes)), stored(param.stored),
+      number(static_cast<uint64_t>(&param - module.params)) {}
 
-Checkpoint::Wanted::Wanted(const route_state_desc &cell)
+Checkpoint::Wanted::Wanted(const route_module_desc &module,
+                           const route_state_desc &cell)
     : kind("state cell"), name(cell.name), file(cell.file), tensor(cell.tensor),
       type(cell.type), axes(table(cell.axes, cell.num_axes)),
-      stored(ROUTE_STORED_PLAIN), param(-1) {}
+      stored(ROUTE_STORED_PLAIN),
+      number(module.num_params + static_cast<uint64_t>(&cell - module.states)) {
+}
 
 route_status Checkpoint::open(std::span<const route_file> files,
                               route_error *error) {
@@ -53,35 +56,35 @@ route_status Checkpoint::open(std::span<const route_file> files,
   return ROUTE_OK;
 }
 
-/// Checks that a tensor is all of a parameter.
+/// Checks that a tensor is all of a parameter, or of a first value.
 static route_status checkHostParam(const route_module_desc &module,
-                                   const route_param_desc &param,
+                                   const Checkpoint::Wanted &param,
                                    const route_tensor &tensor, bool allowGpu,
                                    HostParam &host, route_error *error) {
   constexpr int32_t cpu = 1, cuda = 2, cudaHost = 3;
   auto refuse = [&](route_status code, const char *what) {
-    return fail(error, code, "the tensor of parameter '%.100s' %s", param.name,
-                what);
+    return fail(error, code, "the tensor of %s '%.100s' %s", param.kind,
+                param.name, what);
   };
   if (!fitsType(tensor, param.type.element))
     return fail(error, ROUTE_ERROR_PARAM_TYPE,
-                "the tensor of parameter '%.100s' has type %s, expected %s",
-                param.name, tensorTypeName(tensor),
+                "the tensor of %s '%.100s' has type %s, expected %s",
+                param.kind, param.name, tensorTypeName(tensor),
                 route_element_name(param.type.element));
   bool fits = tensor.ndim >= 0 &&
-              static_cast<uint64_t>(tensor.ndim) == param.num_axes &&
+              static_cast<uint64_t>(tensor.ndim) == param.axes.size() &&
               (!tensor.ndim || tensor.shape);
-  for (uint64_t i = 0; fits && i < param.num_axes; ++i)
+  for (uint64_t i = 0; fits && i < param.axes.size(); ++i)
     fits = tensor.shape[i] == extent(module.axes[param.axes[i]]);
   if (!fits)
     return fail(error, ROUTE_ERROR_PARAM_SHAPE,
-                "the tensor of parameter '%.100s' has shape %s, expected %s",
-                param.name,
+                "the tensor of %s '%.100s' has shape %s, expected %s",
+                param.kind, param.name,
                 ShapeText(tensor.shape, tensor.shape && tensor.ndim > 0
                                             ? static_cast<uint64_t>(tensor.ndim)
                                             : 0)
                     .text,
-                ShapeText(module, param.axes, param.num_axes).text);
+                ShapeText(module, param.axes.data(), param.axes.size()).text);
   uint64_t size = elementSize(param.type.element);
   int64_t count = contiguousElements(tensor, size);
   if (count < 0)
@@ -112,23 +115,30 @@ static route_status checkHostParam(const route_module_desc &module,
 route_status Checkpoint::give(const route_module_desc &module,
                               std::span<const route_param> params,
                               bool allowGpu, route_error *error) {
-  hostParams.assign(module.num_params, {});
+  hostParams.assign(module.num_params + module.num_states, {});
+  std::vector<Wanted> all;
+  for (const route_param_desc &param : table(module.params, module.num_params))
+    all.emplace_back(module, param);
+  for (const route_state_desc &cell : table(module.states, module.num_states))
+    if (cell.tensor)
+      all.emplace_back(module, cell);
   for (const route_param &param : params) {
     if (!param.name || !param.tensor)
       return fail(error, ROUTE_ERROR_ARGUMENT,
                   "a parameter has no name or no tensor");
-    auto all = table(module.params, module.num_params);
-    auto found = std::find_if(all.begin(), all.end(), [&](const auto &desc) {
-      return strcmp(desc.name, param.name) == 0;
-    });
+    auto found =
+        std::find_if(all.begin(), all.end(), [&](const Wanted &wanted) {
+          return strcmp(wanted.name, param.name) == 0;
+        });
     if (found == all.end())
       return fail(error, ROUTE_ERROR_PARAM_EXTRA,
-                  "module '%.100s' has no parameter '%.200s'", module.name,
-                  param.name);
-    HostParam &host = hostParams[static_cast<size_t>(found - all.begin())];
+                  "module '%.100s' has no parameter '%.200s', and no state "
+                  "of that name that begins as a checkpoint has it",
+                  module.name, param.name);
+    HostParam &host = hostParams[found->number];
     if (host.given)
-      return fail(error, ROUTE_ERROR_DUPLICATE,
-                  "parameter '%.200s' is given twice", param.name);
+      return fail(error, ROUTE_ERROR_DUPLICATE, "%s '%.200s' is given twice",
+                  found->kind, param.name);
     if (route_status status = checkHostParam(module, *found, *param.tensor,
                                              allowGpu, host, error))
       return status;
@@ -271,8 +281,7 @@ route_status Checkpoint::collect(const route_module_desc &module,
     parts *= extent(module.axes[axis]);
   if (parts == 0)
     return ROUTE_OK;
-  if (wanted.param >= 0 && given(static_cast<uint64_t>(wanted.param)).given) {
-    const HostParam &host = given(static_cast<uint64_t>(wanted.param));
+  if (const HostParam &host = given(wanted.number); host.given) {
     const char *data = host.onGpu ? host.copy : host.data;
     uint64_t size = host.size / static_cast<uint64_t>(parts);
     for (int64_t i = 0; i < parts; ++i)
@@ -354,7 +363,7 @@ route_status Params::bind(const route_module_desc &module,
       }
     }
     if (route_status status = checkpoint.collect(
-            module, Checkpoint::Wanted(module, i), slices, error))
+            module, Checkpoint::Wanted(module, param), slices, error))
       return status;
     uint64_t elementSize = route_element_size(param.type.element);
     // Offsets in a file are any: packing and plain reads want whole elements.

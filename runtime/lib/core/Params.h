@@ -26,7 +26,8 @@ struct Slice {
   void copyTo(char *memory) const;
 };
 
-/// A parameter that the host has in memory.
+/// A parameter, or the first value of a state cell, that the host has in
+/// memory.
 struct HostParam {
   const char *data = nullptr;
   uint64_t size = 0;  ///< in bytes
@@ -43,24 +44,26 @@ public:
   /// Opens every file. Two files of one label are shards of one checkpoint.
   route_status open(std::span<const route_file> files, route_error *error);
 
-  /// Takes the parameters that the host has. Errors: ARGUMENT, DUPLICATE,
-  /// PARAM_EXTRA, PARAM_TYPE, PARAM_SHAPE, TENSOR_STRIDES, TENSOR_DEVICE,
-  /// TENSOR_ALIGNMENT, TENSOR_MISSING.
+  /// Takes the parameters and first values that the host has. Errors: ARGUMENT,
+  /// DUPLICATE, PARAM_EXTRA, PARAM_TYPE, PARAM_SHAPE, TENSOR_STRIDES,
+  /// TENSOR_DEVICE, TENSOR_ALIGNMENT, TENSOR_MISSING.
   route_status give(const route_module_desc &module,
                     std::span<const route_param> params, bool allowGpu,
                     route_error *error);
 
-  const HostParam &given(uint64_t param) const { return hostParams[param]; }
+  /// By number: parameters, then state cells.
+  const HostParam &given(uint64_t number) const { return hostParams[number]; }
 
-  /// Where `collect` is to find the bytes of a parameter on a GPU.
-  void setCopy(uint64_t param, const char *copy) {
-    hostParams[param].copy = copy;
+  /// Where `collect` is to find the bytes of one on a GPU.
+  void setCopy(uint64_t number, const char *copy) {
+    hostParams[number].copy = copy;
   }
 
-  /// A parameter or a state cell that takes its value from a file.
+  /// A parameter or a state cell that takes its value from a file, or from the
+  /// host.
   struct Wanted {
-    Wanted(const route_module_desc &module, uint64_t param);
-    explicit Wanted(const route_state_desc &cell);
+    Wanted(const route_module_desc &module, const route_param_desc &param);
+    Wanted(const route_module_desc &module, const route_state_desc &cell);
 
     const char *kind; ///< "parameter" or "state cell", for messages
     const char *name;
@@ -69,7 +72,7 @@ public:
     const route_type_desc &type;
     std::span<const uint32_t> axes;
     uint32_t stored;
-    int64_t param; ///< its number; -1: a state cell
+    uint64_t number; ///< as for given()
   };
 
   /// The slices of `wanted` in order of its placeholders' members (one without
@@ -96,7 +99,7 @@ private:
                     const FileTensor *&tensor, route_error *error);
 
   std::vector<Shard> shards;
-  std::vector<HostParam> hostParams; ///< by parameter
+  std::vector<HostParam> hostParams; ///< by number
 };
 
 /// The tensor name of the slice whose placeholders' members are `indices`, in

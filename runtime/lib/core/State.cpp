@@ -5,6 +5,7 @@
 // side published and tries again. All four accesses are sequentially
 // consistent.
 #include "State.h"
+#include "../cuda/Device.h"
 #include "../cuda/DeviceState.h"
 #include "CheckModule.h"
 
@@ -135,7 +136,8 @@ void State::Update::publish() {
 }
 
 route_status State::initialise(const route_module_desc &module,
-                               Checkpoint &checkpoint, route_error *error) {
+                               Checkpoint &checkpoint, const Device *device,
+                               route_error *error) {
   uint64_t total = 0;
   for (const route_state_desc &desc : table(module.states, module.num_states)) {
     uint64_t size = 0;
@@ -171,8 +173,17 @@ route_status State::initialise(const route_module_desc &module,
     char *target = static_cast<char *>(sides[0].pointers[i]);
     uint64_t elementSize = route_element_size(desc.type.element);
     if (desc.tensor) {
-      if (route_status status = checkpoint.collect(
-              module, Checkpoint::Wanted(desc), slices, error))
+      Checkpoint::Wanted wanted(module, desc);
+      AlignedMemory copied; // from a GPU
+      if (const HostParam &host = checkpoint.given(wanted.number); host.onGpu) {
+        if (!copied.allocate(host.size))
+          return fail(error, ROUTE_ERROR_MEMORY, "out of memory for state");
+        if (route_status status = device->readBack(host, copied.get(), error))
+          return status;
+        checkpoint.setCopy(wanted.number, copied.get());
+      }
+      if (route_status status =
+              checkpoint.collect(module, wanted, slices, error))
         return status;
       for (const Slice &slice : slices) {
         slice.copyTo(target);

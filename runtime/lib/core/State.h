@@ -22,10 +22,11 @@ class DeviceState;
 
 class State {
 public:
-  /// Allocates both copies and sets initial values. Errors: MEMORY, and those
-  /// of Checkpoint::collect.
+  /// Allocates both copies and sets initial values, those that the host has on
+  /// `device` too. Errors: MEMORY, DEVICE, and those of Checkpoint::collect.
   route_status initialise(const route_module_desc &module,
-                          Checkpoint &checkpoint, route_error *error);
+                          Checkpoint &checkpoint, const Device *device,
+                          route_error *error);
 
   /// Bytes of a cell.
   uint64_t size(uint32_t cell) const { return cells[cell].size; }

@@ -221,9 +221,8 @@ route_status Device::readBack(const HostParam &param, void *memory,
   if (!result && param.size)
     result = driver.MemcpyDtoH(memory, reinterpret_cast<Address>(param.data),
                                param.size);
-  return result
-             ? failed(driver, "copying a parameter to the host", result, error)
-             : ROUTE_OK;
+  return result ? failed(driver, "copying a tensor to the host", result, error)
+                : ROUTE_OK;
 }
 
 route_status Device::copyParams(const route_module_desc &module,
@@ -248,7 +247,8 @@ route_status Device::copyParams(const route_module_desc &module,
     if (!module.device_code->num_kernels)
       continue; // nothing reads it there
     if (route_status status = checkpoint.collect(
-            module, Checkpoint::Wanted(module, i), slices, error))
+            module, Checkpoint::Wanted(module, module.params[i]), slices,
+            error))
       return status;
     uint64_t size = 0;
     for (const Slice &slice : slices)

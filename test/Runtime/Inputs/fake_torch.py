@@ -9,6 +9,7 @@ import types
 from route import _abi
 
 _FORMATS = {"bool": (6, 8, "B"), "int32": (0, 32, "i"), "int64": (0, 64, "q"), "uint8": (1, 8, "B"),
+            "uint32": (1, 32, "I"),
             "bfloat16": (4, 16, "H"), "float32": (2, 32, "f"), "float64": (2, 64, "d")}
 _Destructor = c.CFUNCTYPE(None, c.c_void_p)
 _new_capsule = c.pythonapi.PyCapsule_New
@@ -33,6 +34,12 @@ class Tensor:
 
     def detach(self):
         return Tensor(self.shape, self.dtype, self.device, self.memory)
+
+    def cpu(self):
+        return Tensor(self.shape, self.dtype, Device("cpu"), self.memory)
+
+    def contiguous(self):
+        return self
 
     def __dlpack_device__(self):
         return (2 if self.device.type == "cuda" else 1, 0)

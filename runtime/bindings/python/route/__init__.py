@@ -65,7 +65,8 @@ def load(path, params=(), threads=1, allow_extra=False, runtime=None, tensors=No
     """Loads a library and binds its parameters.
 
     params: paths of safetensors files, or (label, path) pairs for files the source names. tensors: parameters by name
-    (`Library.parameters`) that are in memory already, as tensors that speak DLPack, read where they lie. cuda: calls
+    (`Library.parameters`) that are in memory already, as tensors that speak DLPack, read where they lie, and first values
+    of state that would come from a file, which are copied. cuda: calls
     may have tensors on the GPU of the thread's current CUDA context, or of `tensors`; with parameters there, they must,
     but with host_copies, for which those are copied to the host's memory too.
     runtime: the path of libroute_rt.so (else $ROUTE_RUNTIME, else the system's). Raises RouteError.
@@ -133,8 +134,9 @@ class Library:
 
     @property
     def parameters(self):
-        """Shapes of the parameters, by the names that load(tensors=) takes."""
-        params = (self._desc.params[i] for i in range(self._desc.num_params))
+        """Shapes of the parameters, and of state whose first values come with them, by the names that load(tensors=) takes."""
+        params = [self._desc.params[i] for i in range(self._desc.num_params)]
+        params += [state for state in (self._desc.states[i] for i in range(self._desc.num_states)) if state.tensor]
         return {p.name.decode(): tuple(self._extent(p.axes[i]) for i in range(p.num_axes)) for p in params}
 
     def call(self, entry, inputs=None, /, *, seed=0, id=0, now=0, out=None, **named):
