@@ -213,6 +213,8 @@ public:
 private:
   void branch(const Instruction &what, Mask taken);
   void sync(const Instruction &what);
+  /// Lanes that look again and again at this place go on with those that run.
+  void join();
   /// Whether all lanes that live are here; else those that are wait.
   bool gather();
   void park();
@@ -221,6 +223,7 @@ private:
   uint8_t *registers;
   std::vector<uint8_t> local;
   Mask waiting = 0;            ///< lanes that wait for others to come
+  Mask spinning = 0;           ///< lanes that look again and again
   uint32_t merge = UINT32_MAX; ///< where others are that may run
   uint32_t pcs[kLanes] = {};   ///< of lanes that are not active
 };

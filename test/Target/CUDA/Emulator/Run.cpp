@@ -1,7 +1,8 @@
 // Runs a launch: blocks one after the other, their warps in turn.
 // Lanes of a warp that part at a branch run one group at a time, the one that
 // is furthest behind first, and join where they meet. An instruction that lanes
-// have to come to together waits for all of them.
+// have to come to together waits for all of them; lanes that look whether they
+// may go on let the others of their warp run first.
 #include "Machine.h"
 
 #include <algorithm>
@@ -47,7 +48,10 @@ void Warp::park() {
 void Warp::choose() {
   uint32_t first = UINT32_MAX;
   merge = UINT32_MAX;
-  forEach(live & ~waiting, [&](unsigned lane) {
+  const Mask ready = live & ~waiting;
+  if (!(ready & ~spinning))
+    spinning = 0;
+  forEach(ready & ~spinning, [&](unsigned lane) {
     if (pcs[lane] < first) {
       merge = first;
       first = pcs[lane];
@@ -66,6 +70,15 @@ void Warp::choose() {
          "waits for threads of its warp that wait elsewhere, or have ended",
          static_cast<unsigned>(std::countr_zero(waiting)));
   }
+}
+
+void Warp::join() {
+  forEach(spinning, [&](unsigned lane) {
+    if (pcs[lane] == pc) {
+      active |= Mask(1) << lane;
+      spinning &= ~(Mask(1) << lane);
+    }
+  });
 }
 
 void Warp::branch(const Instruction &what, Mask taken) {
@@ -157,6 +170,8 @@ void Warp::run() {
       fail(kLaunchFailed, "runs beyond its kernel's end", 0);
     if (!block.fuel--)
       fail(kLaunchFailed, "does not come to an end", 0);
+    if (spinning)
+      join();
     const Instruction &what = code[pc];
     Mask lanes = active;
     if (what.guarded)
@@ -167,6 +182,12 @@ void Warp::run() {
       if (lanes)
         what.step(*this, what, lanes);
       pc += !repeats;
+      if (yields) {
+        spinning |= active;
+        park();
+        choose();
+        yields = !spinning; // only where nobody else can go on
+      }
       break;
     case Kind::Branch:
       branch(what, lanes);
