@@ -152,7 +152,8 @@ class Library:
         With tensors on a GPU it starts the work on their library's current stream and returns; outputs are new tensors
         there. Texts, and what the CPU's part of such a call reads with them, stay lists or arrays of the host. Other lists,
         and what is left out that may be, become tensors on the GPU, a copy each, which waits; arrays of the host are errors. An entry
-        without code for the GPU waits for the stream and runs on the CPU, on copies. A call of which nothing runs on the
+        without code for the GPU waits for the stream and runs on the CPU, on copies. Pinned tensors of the host's that a call
+        on the GPU takes are read when the stream gets there: they stay, and stay as they are, until then. A call of which nothing runs on the
         CPU may be captured in a CUDA graph, whose runs read state as it is on the GPU then.
         """
         return self._call(entry, False, {"seed": seed, "id": id, "now": now}, inputs, named, out)
