@@ -147,7 +147,7 @@ void testGivenOnGpu() {
   CHECK_EQUAL(launches[2].firstArgument, reinterpret_cast<long long>(room));
   setenv("FAKE_CUDA_FAIL", "cuMemcpyDtoH", 1);
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
-               "copying a parameter to the host failed");
+               "copying a tensor to the host failed");
   unsetenv("FAKE_CUDA_FAIL");
   gate.tensor.byte_offset = 8;
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_TENSOR_ALIGNMENT,
