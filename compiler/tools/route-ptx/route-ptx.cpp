@@ -172,7 +172,7 @@ static void compile(llvm::Module &module, std::string &ptx,
   rules.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
       triple, architecture, features, rules, llvm::Reloc::PIC_, std::nullopt,
-      llvm::CodeGenOptLevel::Aggressive));
+      llvm::CodeGenOptLevel::Default));
   if (!machine) {
     error = "no architecture '" + architecture + "'";
     return;
