@@ -113,6 +113,13 @@ private:
   route_status finishShared();
   route_status finish(uint64_t items);
   std::string hint(std::string_view name) const;
+  bool isElsewhere(std::string_view name) const {
+    return std::ranges::find(options.elsewhere, name) !=
+           options.elsewhere.end();
+  }
+  bool gives(const route_port_desc &port) const {
+    return recordsGive(module, entry, port) && !isElsewhere(port.name);
+  }
   bool takenElsewhere(std::string_view name) const;
   route_status refuseName(const std::string &name);
 
@@ -226,7 +233,7 @@ std::string RecordReader::hint(std::string_view name) const {
   for (const route_port_desc &port : table(entry.inputs, entry.num_inputs)) {
     if (port.role == ROUTE_ROLE_KNOWN && port.subject < 0)
       names.push_back(lists.emplace_back(recordName(port)).c_str());
-    else if (port.role != ROUTE_ROLE_KNOWN && recordsGive(module, entry, port))
+    else if (port.role != ROUTE_ROLE_KNOWN && gives(port))
       names.push_back(port.name);
   }
   return namesLike(name, names);
@@ -577,10 +584,13 @@ route_status RecordReader::readLine(std::string_view text) {
   std::vector<const Json *> found(entry.num_inputs, nullptr);
   for (size_t key = 0; key < record.keys.size(); ++key) {
     const std::string &name = record.keys[key];
+    if (isElsewhere(name))
+      return wrong("'%.100s' is also in a file beside the records",
+                   name.c_str());
     bool taken = false;
     for (size_t i = 0; i < entry.num_inputs; ++i) {
       const route_port_desc &port = entry.inputs[i];
-      if (!recordsGive(module, entry, port) || name != recordName(port))
+      if (!gives(port) || name != recordName(port))
         continue;
       if (found[i])
         return wrong("'%.100s' is given twice", name.c_str());
@@ -596,7 +606,7 @@ route_status RecordReader::readLine(std::string_view text) {
   for (bool given : {true, false})
     for (size_t i = 0; i < entry.num_inputs; ++i) {
       bool isGiven = found[i] && found[i]->kind != Json::Kind::Null;
-      if (isGiven == given && recordsGive(module, entry, entry.inputs[i]))
+      if (isGiven == given && gives(entry.inputs[i]))
         if (route_status status = readPort(i, found[i]))
           return status;
     }
@@ -679,7 +689,7 @@ route_status RecordReader::finish(uint64_t items) {
       finishOffsets(i, items);
       continue;
     }
-    if (!recordsGive(module, entry, port))
+    if (!gives(port))
       continue;
     if (entry.item_axis >= 0 && !ofItems(port) && !shared[i])
       continue; // a file beside this one may have it

@@ -22,9 +22,23 @@ bool Session::readCalls(uint32_t entry, const std::vector<std::string> &files,
   std::string records;
   std::vector<RecordLines::Line> lines;
   const char *recordFile = nullptr;
+  std::vector<std::pair<const char *, SafeTensors>> besides;
+  ReadOptions read;
+  read.allowExtra = options.allowExtra;
   for (const std::string &file : files) {
-    if (!endsWith(file, ".jsonl"))
+    if (endsWith(file, ".safetensors")) {
+      SafeTensors &tensors =
+          besides.emplace_back(file.c_str(), SafeTensors()).second;
+      if (!check(tensors.open(file.c_str(), &error)))
+        return false;
+      for (const FileTensor &each : tensors.tensors())
+        read.elsewhere.push_back(std::string(each.name));
       continue;
+    }
+    if (!endsWith(file, ".jsonl"))
+      return check(fail(&error, ROUTE_ERROR_FILE,
+                        "'%.300s' is neither .jsonl nor .safetensors",
+                        file.c_str()));
     if (recordFile)
       return check(fail(&error, ROUTE_ERROR_RECORD,
                         "'%.200s' and '%.200s' are both records; give one file",
@@ -38,8 +52,6 @@ bool Session::readCalls(uint32_t entry, const std::vector<std::string> &files,
   size_t count = perLine ? lines.size() : 1;
   for (size_t i = 0; i < count; ++i) {
     auto &call = calls.emplace_back(std::make_unique<PreparedCall>(item));
-    ReadOptions read;
-    read.allowExtra = options.allowExtra;
     if (recordFile) {
       read.label = recordFile;
       std::span<const RecordLines::Line> all(lines);
@@ -47,17 +59,9 @@ bool Session::readCalls(uint32_t entry, const std::vector<std::string> &files,
                              read, call->inputs, &error)))
         return false;
     }
-    for (const std::string &file : files) {
-      if (endsWith(file, ".jsonl"))
-        continue;
-      if (!endsWith(file, ".safetensors"))
-        return check(fail(&error, ROUTE_ERROR_FILE,
-                          "'%.300s' is neither .jsonl nor .safetensors",
-                          file.c_str()));
-      SafeTensors tensors;
-      read.label = file.c_str();
-      if (!check(tensors.open(file.c_str(), &error)) ||
-          !check(
+    for (const auto &[file, tensors] : besides) {
+      read.label = file;
+      if (!check(
               readTensors(desc(), item, tensors, read, call->inputs, &error)))
         return false;
     }

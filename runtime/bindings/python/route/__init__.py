@@ -161,8 +161,8 @@ class Library:
     def emit(self, event, inputs=None, /, *, seed=0, id=0, now=0, **named):
         """Runs an event: its writes become visible to later calls. Inputs, seed, id and now are as for call().
 
-        The mapping may be what the event's router gave, emit("gate.commit", plan): outputs of the router that the event
-        does not take are left aside, other names are errors.
+        The mapping may be what the event's router gave, emit("gate.commit", plan), or the route that runs it,
+        emit("layer.gate.commit", result): outputs that the event does not take are left aside, other names are errors.
 
         With tensors on a GPU it changes state there and returns; on the CPU, state() and calls that read what it has
         changed wait for it.
@@ -436,10 +436,13 @@ class Library:
         return {key: _values.read_output(made) for key, made in results.items()}
 
     def _without_others(self, event, ports, inputs):
-        """What an event takes of the outputs of its router."""
-        router = self._entries.get(event.rpartition(".")[0])
-        if router is None:
+        """What an event takes of the outputs of its router, or of the route that runs it."""
+        name = event
+        while name and (name == event or name not in self._entries):
+            name = name.rpartition(".")[0]
+        if not name:
             return inputs
+        router = self._entries[name]
         others = {name for _, name in self._ports_of(router).outputs} - {name for _, name, _ in ports.inputs}
         return {name: value for name, value in inputs.items() if name not in others}
 

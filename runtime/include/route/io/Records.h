@@ -14,6 +14,8 @@ namespace route {
 struct ReadOptions {
   const char *label = "records"; ///< the file's name, for messages
   bool allowExtra = false;       ///< columns that no input has are skipped
+  /// Inputs that a file beside the records has, which no record may give.
+  std::vector<std::string> elsewhere = {};
 };
 
 /// Lines of a file. An entry with an item axis is called once with an item a
