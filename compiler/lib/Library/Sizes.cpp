@@ -3,6 +3,7 @@
 #include "route/Library/Sizes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/OperationSupport.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "route/Conversion/RouteToLinalg/Passes.h"
@@ -43,18 +44,66 @@ Value route::sizeArgument(BlockArgument argument, int64_t dim) {
   return {};
 }
 
-/// The size itself, where it is a dimension of an argument.
-static Value withoutDim(Value size) {
+namespace {
+/// Tells sizes by what they are computed from.
+class Sizes {
+public:
+  bool isSame(Value x, Value y);
+
+private:
+  Value of(Value buffer, int64_t dim);
+  Value ofLoop(scf::ForOp loop, unsigned carried, int64_t dim);
+  Value withoutDim(Value size);
+
+  /// Loops whose rounds are being looked at: what they carry is taken to have
+  /// its first size, until a round is seen to give another.
+  SmallVector<scf::ForOp> assumed;
+};
+} // namespace
+
+/// A dimension of a buffer, by what gives it; null where that is not known.
+Value Sizes::of(Value buffer, int64_t dim) {
+  if (auto argument = dyn_cast<BlockArgument>(buffer)) {
+    auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+    return !loop ? sizeArgument(argument, dim)
+           : argument.getArgNumber() == 0
+               ? Value()
+               : ofLoop(loop, argument.getArgNumber() - 1, dim);
+  }
+  Operation *made = buffer.getDefiningOp();
+  if (auto cast = dyn_cast<memref::CastOp>(made))
+    return of(cast.getSource(), dim);
+  if (auto loop = dyn_cast<scf::ForOp>(made))
+    return ofLoop(loop, cast<OpResult>(buffer).getResultNumber(), dim);
+  auto alloc = dyn_cast<memref::AllocOp>(made);
+  return alloc && alloc.getType().isDynamicDim(dim)
+             ? withoutDim(
+                   alloc.getDynamicSizes()[alloc.getType().getDynamicDimIndex(
+                       dim)])
+             : Value();
+}
+
+/// The first size of what a loop carries, if all rounds keep it.
+Value Sizes::ofLoop(scf::ForOp loop, unsigned carried, int64_t dim) {
+  Value first = of(loop.getInits()[carried], dim);
+  if (!first || llvm::is_contained(assumed, loop))
+    return first;
+  assumed.push_back(loop);
+  Value last = of(loop.getYieldedValues()[carried], dim);
+  bool kept = last && isSame(first, last);
+  assumed.pop_back();
+  return kept ? first : Value();
+}
+
+/// The size itself, where it is a dimension of something whose size is known.
+Value Sizes::withoutDim(Value size) {
   auto dim = size.getDefiningOp<memref::DimOp>();
-  auto argument =
-      dim ? dyn_cast<BlockArgument>(dim.getSource()) : BlockArgument();
-  std::optional<int64_t> index =
-      argument ? dim.getConstantIndex() : std::nullopt;
-  Value known = index ? sizeArgument(argument, *index) : Value();
+  std::optional<int64_t> index = dim ? dim.getConstantIndex() : std::nullopt;
+  Value known = index ? of(dim.getSource(), *index) : Value();
   return known ? known : size;
 }
 
-static bool isSameValue(Value x, Value y) {
+bool Sizes::isSame(Value x, Value y) {
   x = withoutDim(x), y = withoutDim(y);
   if (x == y)
     return true;
@@ -64,7 +113,7 @@ static bool isSameValue(Value x, Value y) {
     return false;
   return OperationEquivalence::isEquivalentTo(
       left.getOwner(), right.getOwner(),
-      [](Value a, Value b) { return success(isSameValue(a, b)); },
+      [&](Value a, Value b) { return success(isSame(a, b)); },
       /*markEquivalent=*/nullptr, OperationEquivalence::IgnoreLocations);
 }
 
@@ -75,5 +124,5 @@ bool route::isSameSize(OpFoldResult x, OpFoldResult y) {
                          right = getConstantIntValue(y);
   if (left || right)
     return left == right;
-  return isSameValue(cast<Value>(x), cast<Value>(y));
+  return Sizes().isSame(cast<Value>(x), cast<Value>(y));
 }

@@ -189,6 +189,8 @@ route_status State::initialise(const route_module_desc &module,
         slice.copyTo(target);
         target += slice.size();
       }
+      if (copied.get())
+        checkpoint.setCopy(wanted.number, nullptr);
     } else if (desc.flags & ROUTE_STATE_SPLAT) {
       for (uint64_t at = 0; at < cells[i].size; at += elementSize)
         memcpy(target + at, desc.initial, elementSize);
