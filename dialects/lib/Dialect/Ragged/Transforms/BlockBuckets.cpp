@@ -45,8 +45,9 @@ private:
         [&] { return Values(results, zero); });
   }
 
-  /// The bucket of a word.
+  /// Reads the thread's elements, and divides the range of all words.
   void divideRange();
+  /// The bucket of a word.
   Value bucketOf(Value word) {
     return k.toIndex(
         k.sub(k.number(buckets - 1), k.shiftRight(k.sub(word, least), shift)));
