@@ -56,13 +56,24 @@ func.func @moves(%x: memref<?x64xbf16>, %perm: memref<?xi32>, %rows: memref<?x64
 }
 
 // -----
-// A warp for four columns of a row: 16 bytes a lane, f32 sums, the epilogue where they meet.
+// A warp for four columns of a row: 16 bytes a lane, f32 sums, the epilogue where they meet; two steps along K at once.
 // CHECK-LABEL: gpu.func @gated_matmul_0
-// CHECK: vector.load {{.*}} {alignment = 16 : i64} : memref<?x512xbf16>, vector<8xbf16>
+// CHECK-COUNT-2: vector.load {{.*}} {alignment = 16 : i64} : memref<?x512xbf16>, vector<8xbf16>
 // CHECK: math.fma
 // CHECK: gpu.shuffle xor
 // CHECK: arith.negf
 // CHECK: arith.mulf
+// CHECK: memref.store
+// Where rows are many a warp has eight rows and as many columns of all weights; a tile goes through the experts that its rows belong
+// to. Lanes halve what they have, 128 sums, until each has two results, both of their sums.
+// CHECK-LABEL: gpu.func @gated_matmul_many_0
+// CHECK: scf.for
+// CHECK-COUNT-8: vector.load {{.*}} memref<?x512xbf16>, vector<8xbf16>
+// CHECK-COUNT-16: vector.load {{.*}} memref<4x32x512xbf16>, vector<8xbf16>
+// CHECK-COUNT-1024: math.fma
+// CHECK-NOT: math.fma
+// CHECK-COUNT-124: gpu.shuffle xor
+// CHECK-NOT: gpu.shuffle
 // CHECK: memref.store
 func.func @gated(%x: memref<?x512xbf16>, %o: memref<5xi32>, %g: memref<4x32x512xbf16>, %u: memref<4x32x512xbf16>,
                  %h: memref<?x32xbf16>) {

@@ -20,6 +20,7 @@ LAYERS = {
     "moe/gpt_oss": dict(experts=8, hidden=256, inner=128),
     "transposed": dict(experts=16, hidden=256, inner=136),
     "half": dict(experts=8, hidden=256, inner=128),
+    "single": dict(experts=8, hidden=384, inner=136),
     "gated_half": dict(experts=8, hidden=264, inner=136),
     "expert_choice": dict(experts=8, hidden=256, inner=136),
     "capacity": dict(experts=8, hidden=256, inner=136),

@@ -167,6 +167,7 @@ private:
     if (form.tiles)
       return launch(b, op, gather, taken, *form.tiles, rows);
     op->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
+    op->setAttr(kFewAttr, b.getUnitAttr());
     keeps = true;
   }
 

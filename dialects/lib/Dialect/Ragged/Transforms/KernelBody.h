@@ -275,6 +275,9 @@ inline constexpr int64_t kSlotColumns = 64;
 /// Marks products that another form stands in for where rows are few.
 inline constexpr llvm::StringLiteral kManyAttr = "ragged.many";
 
+/// Marks products that another form stands in for where rows are many.
+inline constexpr llvm::StringLiteral kFewAttr = "ragged.few";
+
 } // namespace route::ragged
 
 #endif // ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_KERNELBODY_H
