@@ -145,9 +145,7 @@ Builder::valueDecls(const std::vector<ColumnPtr> &columns) {
     if (!node->type)
       diags.report(diag::expectedType, node->name.range,
                    "'" + node->name.str() + "' has no type");
-    if (column->stale)
-      diags.report(diag::unexpectedToken, column->stale->range,
-                   "only live attributes go stale");
+    checkColumn(*column, /*live=*/false, /*stored=*/true);
     result.push_back(std::move(node));
   }
   return result;
@@ -334,6 +332,18 @@ ColumnPtr Builder::column(P::ColumnContext &ctx) {
   return node;
 }
 
+void Builder::checkColumn(const ColumnDecl &column, bool live, bool stored) {
+  if (column.stale && !live)
+    diags.report(diag::unexpectedToken, column.stale->range,
+                 "only live attributes go stale");
+  if (column.source && !stored)
+    diags
+        .report(diag::unexpectedToken, column.source->range,
+                "only parameters and state outside of pools start 'from' a "
+                "tensor")
+        .note("over the rows of a pool: param b: f32[experts] from \"b\"");
+}
+
 std::vector<ColumnPtr> Builder::columns(P::ColumnsContext *ctx,
                                         bool shareTypes) {
   std::vector<ColumnPtr> result;
@@ -358,13 +368,16 @@ std::vector<ColumnPtr> Builder::columns(P::ColumnBracesContext *ctx) {
   std::vector<ColumnPtr> result;
   if (ctx)
     for (P::ColumnContext *item : ctx->column())
-      result.push_back(column(*item));
+      checkColumn(*result.emplace_back(column(*item)), /*live=*/false,
+                  /*stored=*/false);
   return result;
 }
 
 std::vector<ColumnPtr> Builder::parameters(P::ParametersContext *ctx,
                                            const std::vector<Name> &before) {
   std::vector<ColumnPtr> result = columns(ctx->columns(), /*shareTypes=*/false);
+  for (const ColumnPtr &column : result)
+    checkColumn(*column, /*live=*/false, /*stored=*/false);
   checkDistinct(result, before);
   return result;
 }

@@ -33,9 +33,7 @@ void Builder::poolItem(P::PoolItemContext &ctx, PoolDecl &pool) {
       if (!column->type)
         diags.report(diag::expectedType, column->name.range,
                      "the attribute '" + column->name.str() + "' has no type");
-      if (column->stale && kind != AttrKind::Live)
-        diags.report(diag::unexpectedToken, column->stale->range,
-                     "only live attributes go stale");
+      checkColumn(*column, kind == AttrKind::Live, /*stored=*/false);
       pool.attributes.push_back(std::move(column));
     }
   };

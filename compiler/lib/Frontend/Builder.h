@@ -72,6 +72,8 @@ private:
   void poolItem(P::PoolItemContext &ctx, ast::PoolDecl &pool);
   void poolClause(P::PoolClauseContext &ctx, ast::PoolDecl &pool);
   ast::ColumnPtr column(P::ColumnContext &ctx);
+  /// Reports what only live attributes, or what only parameters and state, say.
+  void checkColumn(const ast::ColumnDecl &column, bool live, bool stored);
   /// A column without type gets that of the next one: `wi, wh : f32[code]`.
   std::vector<ast::ColumnPtr> columns(P::ColumnsContext *ctx, bool shareTypes);
   std::vector<ast::ColumnPtr> columns(P::ColumnBracesContext *ctx);

@@ -411,6 +411,14 @@ void Elaborator::addColumn(AxisInfo &axis, const ColumnDecl &decl,
     notElements(*decl.type, type, "a column holds elements or arrays of them");
     return;
   }
+  if (e.has(type.axes, &axis)) {
+    error(diag::duplicateName, decl.type->range,
+          "column '" + decl.name.text + "' has a value for each row of '" +
+              axis.name + "' without saying so")
+        .help("leave '" + axis.name + "' out of its type; a second copy is '" +
+              axis.name + "''");
+    return;
+  }
   ColumnInfo column;
   column.name = decl.name.text;
   column.kind = kind;

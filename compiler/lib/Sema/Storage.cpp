@@ -111,6 +111,9 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   if (!decl.type)
     return fail(diag::missingType, decl.name.range,
                 "parameter '" + decl.name.text + "' needs a type");
+  if (decl.init)
+    return fail(diag::wrongKind, decl.init->range,
+                "a parameter has no value here: the checkpoint gives it");
   std::string path = symbolIn(scope, decl.name.text);
   TypeInfo type = resolveType(*decl.type, path);
   if (type.kind == TypeInfo::Kind::None)
@@ -261,6 +264,9 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
   if (!storage.keyTypes.empty() && decl.source)
     return fail(diag::wrongKind, decl.source->range,
                 "state with keys starts as one value, not as a tensor");
+  if (decl.source && decl.init)
+    return fail(diag::wrongKind, decl.init->range,
+                "state starts as a value or 'from' a tensor, not both");
   if (decl.source && !checkTensorName(*decl.source, type))
     return Value();
   auto op = StateOp::create(
@@ -270,7 +276,7 @@ Value Elaborator::elaborateState(const StateDecl &decl, Scope &scope) {
       bound, unitAttr(type.unit));
   if (!storage.keyTypes.empty())
     setKeys(op, e.builder.getTypeArrayAttr(storage.keyTypes));
-  if (decl.init && !decl.source && !startsEmpty(*decl.init, type)) {
+  if (decl.init && !startsEmpty(*decl.init, type)) {
     e.builder.setInsertionPointToStart(&op.getInit().emplaceBlock());
     mlir::Operation *saved = topOp;
     topOp = op;
