@@ -210,10 +210,10 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
       device.entries.push_back(
           {name, hostPortsOf(entry), entry->hasAttr(kHasHostPartAttr)});
   }
-  if (device.entries.empty() || !findKernelModule(module)) {
-    device.entries.clear();
+  if (device.entries.empty())
     return device;
-  }
+  if (!findKernelModule(module))
+    return module.emitError("the entries that GPUs run have no kernels");
 
   if (auto prepare = module.lookupSymbol<func::FuncOp>(kPrepareName))
     device.preparedBytes =

@@ -8,7 +8,8 @@
 using namespace mlir;
 
 gpu::GPUModuleOp route::findKernelModule(ModuleOp module) {
-  return module.lookupSymbol<gpu::GPUModuleOp>("kernels");
+  auto modules = module.getOps<gpu::GPUModuleOp>();
+  return modules.empty() ? gpu::GPUModuleOp() : *modules.begin();
 }
 
 /// The module of kernels, made where there is none, and a name in it that
@@ -21,6 +22,9 @@ static std::pair<gpu::GPUModuleOp, std::string> placeFor(ModuleOp module,
     module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
                     b.getUnitAttr());
     kernels = gpu::GPUModuleOp::create(b, module.getLoc(), "kernels");
+    // A pool or an entry may have the name.
+    kernels->remove();
+    SymbolTable(module).insert(kernels);
   }
   // Names in PTX have no dots, which those of events have.
   std::string plain = stem.str(), name;

@@ -10,7 +10,8 @@
 
 namespace route {
 
-/// The module of kernels, `@kernels`; null where there is none.
+/// The module of kernels, `@kernels` where nothing else has the name; null
+/// where there is none.
 mlir::gpu::GPUModuleOp findKernelModule(mlir::ModuleOp module);
 
 /// A kernel `<stem>_<n>` for blocks of `block` threads in one dimension, in the
