@@ -47,7 +47,8 @@ static cl::opt<std::string>
 static cl::opt<std::string>
     binaries("binaries", cl::desc("with --ptxas: machine code goes to files of "
                                   "this name with .0, .1, ... behind it; to "
-                                  "none where ptxas is too old"));
+                                  "none where ptxas is too old, does not "
+                                  "start or dies"));
 
 // Some 0.1 s of work, a tenth of which is the start of ptxas.
 static cl::opt<unsigned>
@@ -99,7 +100,8 @@ struct Group {
 /// What is wrong with a run of ptxas.
 struct Refusal {
   std::string error;
-  bool tooOld = false; ///< it does not know the architecture or the PTX
+  /// Not with the PTX, which a driver compiles too.
+  bool ptxStands = false;
 };
 
 /// Groups that ptxas makes one binary of: a large one or several small ones.
@@ -231,16 +233,23 @@ static Refusal assemble(llvm::StringRef ptx, const std::string &binary) {
                                        /*SecondsToWait=*/0, 0, &failure);
   if (code == 0)
     return {};
-  Refusal refusal{"ptxas failed: " + (failure.empty()
-                                          ? "exit code " + std::to_string(code)
-                                          : failure)};
-  if (auto said = llvm::MemoryBuffer::getFile(messages))
-    if (llvm::StringRef text = (*said)->getBuffer().trim(); !text.empty()) {
-      refusal.error += ": " + text.take_front(2000).str();
-      refusal.tooOld = text.contains("Unsupported .version") ||
-                       text.contains("is not defined for option 'gpu-name'");
-    }
-  return refusal;
+  if (code == -1)
+    return {"cannot be run: " + failure, /*ptxStands=*/true};
+  auto said = llvm::MemoryBuffer::getFile(messages);
+  llvm::StringRef text = said ? (*said)->getBuffer().trim() : "";
+  std::string why =
+      failure.empty() ? "exit code " + std::to_string(code) : failure;
+  if (!text.empty())
+    why += ": " + text.take_front(2000).str();
+  if (code == -2)
+    return {"was ended by a signal, as where memory runs out: " + why,
+            /*ptxStands=*/true};
+  if (text.contains("Memory allocation failure"))
+    return {"ran out of memory: " + why, /*ptxStands=*/true};
+  if (text.contains("Unsupported .version") ||
+      text.contains("is not defined for option 'gpu-name'"))
+    return {"is too old: " + why, /*ptxStands=*/true};
+  return {"failed: " + why};
 }
 
 /// Compiles a group, out of a module that is read anew: a context belongs to
@@ -352,14 +361,19 @@ int main(int argc, char **argv) {
   for (const Batch &batch : batches)
     if (!batch.error.empty())
       return fail(batch.error);
-  // The driver compiles PTX too. One release of ptxas refuses all batches.
-  for (const Batch &batch : batches)
-    if (batch.notAssembled.tooOld) {
-      llvm::errs() << batch.notAssembled.error << '\n';
-      break;
-    } else if (!batch.notAssembled.error.empty()) {
-      return fail(batch.notAssembled.error);
-    }
+  const Refusal *without = nullptr;
+  for (const Batch &batch : batches) {
+    const Refusal &refusal = batch.notAssembled;
+    if (!refusal.error.empty() && !refusal.ptxStands)
+      return fail("ptxas " + refusal.error);
+    if (!refusal.error.empty() && !without)
+      without = &refusal;
+  }
+  if (without) {
+    llvm::errs() << without->error << '\n';
+    for (size_t i = 0; i < batches.size(); ++i)
+      llvm::sys::fs::remove(binaries + "." + llvm::Twine(i));
+  }
   for (const Group &group : groups)
     file.os() << (&group == &groups.front() ? llvm::StringRef(group.ptx)
                                             : withoutHead(group.ptx));

@@ -21,7 +21,7 @@ enum class Notice : unsigned {
   notOnTensorCores, ///< a product that stays off tensor cores; a warning
   notOnDevice,      ///< an entry without code for GPUs; a warning, or the
                     ///< error of a pass, which the compilation turns into one
-  ptxOnly,          ///< kernels that ptxas is too old for; a warning
+  ptxOnly,          ///< kernels that ptxas made nothing of; a warning
 };
 
 /// A diagnostic of a kind, whose words the caller adds.

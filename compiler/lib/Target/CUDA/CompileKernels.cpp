@@ -254,7 +254,7 @@ FailureOr<DeviceCode> KernelCompilation::finish(ModuleOp module) {
     return fail(module, failure);
   if (!state->ptxas.empty() && state->code.cubins.empty())
     emitNotice(module.getLoc(), Notice::ptxOnly)
-        << "the library has PTX alone, since '" << state->ptxas
-        << "' is too old: " << state->child.said();
+        << "the library has PTX alone, since '" << state->ptxas << "' "
+        << state->child.said();
   return std::move(state->code);
 }
