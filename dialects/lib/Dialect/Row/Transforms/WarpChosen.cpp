@@ -15,6 +15,10 @@ Value WarpEmitter::butterfly(Value x,
                              llvm::function_ref<Value(Value, Value)> join) {
   for (int32_t s = lanes / 2; s; s /= 2)
     x = join(x, shuffle(x, number(s), gpu::ShuffleMode::XOR));
+  // Lanes have their operands in different orders, of which a sum of two f64
+  // that are no numbers shows the first: all take what one of them has.
+  if (x.getType().isF64() && lanes > 1)
+    x = shuffle(x, number(0), gpu::ShuffleMode::IDX);
   return x;
 }
 
