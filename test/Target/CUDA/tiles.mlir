@@ -58,11 +58,11 @@ module attributes {route.tuning = {
 // CHECK: gpu.launch_func @kernels::@found_wgmma_1
 // CHECK-LABEL: llvm.func @found_wgmma_0
 // CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>
-// CHECK: n = 64
-// CHECK-NOT: n = 128
+// CHECK: .m64n64k16.
+// CHECK-NOT: .m64n128k16.
 // CHECK-LABEL: llvm.func @found_wgmma_1
 // CHECK-SAME: route.tensor_map = array<i64: 1, 256, 64>
-// CHECK: n = 128
+// CHECK: .m64n128k16.
 func.func @found(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x200x512xbf16>, %out: memref<?x200xbf16>) {
   ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x200x512xbf16>)
       outs(%out : memref<?x200xbf16>) {

@@ -46,11 +46,16 @@
 // CHECK: nvvm.cluster.arrive
 // CHECK: nvvm.setmaxregister increase 232
 // CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
-// Tiles of few tokens cost few columns.
+// Tiles of few tokens cost few columns. The first products of a tile overwrite the sums of the one before, whatever its
+// width was; the others add to them.
+// CHECK: %[[ZERO:.*]] = llvm.mlir.zero : !llvm.struct<(f32, {{.*}})>
+// CHECK: scf.while ({{.*}} = %[[ZERO]])
 // CHECK: scf.index_switch
-// CHECK: nvvm.wgmma.mma_async {{.*}}n = 64, {{.*}}<zero>{{.*}}A[<bf16>, <one>, <row>], B[<bf16>, <one>, <col>]
-// CHECK: nvvm.wgmma.mma_async {{.*}} n = 64, {{.*}}<zero>
-// CHECK: nvvm.wgmma.mma_async {{.*}} n = 64, {{.*}} D[<f32>, <one>]
+// CHECK: %[[ADDS:.*]] = arith.cmpi ne, %{{.*}}, %{{.*}} : i32
+// CHECK: llvm.inline_asm {{.*}}.m64n64k16.f32.bf16.bf16 {{[{]}}$0, $1, {{[$0-9, ]*}}}, $130, $129, $128, 1, 1, 0, 0;
+// CHECK-SAME: .m64n64k16.f32.bf16.bf16 {{[{]}}$32, $33, {{[$0-9, ]*}}}, $131, $129, $128, 1, 1, 0, 0;
+// CHECK-SAME: .m64n64k16.f32.bf16.bf16 {{[{]}}$0, $1, {{[$0-9, ]*}}}, $133, $132, always, 1, 1, 0, 0;
+// CHECK-SAME: "=f,=f,{{.*}},0,1,{{.*}},63,b,l,l,l{{.*}} %[[ADDS]],
 // A stage is free for both blocks once both have multiplied it.
 // CHECK: nvvm.mapa
 // CHECK-NEXT: nvvm.mbarrier.arrive {{.*}} : !llvm.ptr<7>
@@ -59,14 +64,14 @@
 // CHECK: nvvm.rcp.approx.ftz.f
 // CHECK: nvvm.stmatrix
 // CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<1>
-// CHECK: n = 96
-// CHECK: n = 128
-// CHECK: n = 160
+// CHECK: .m64n96k16.
+// CHECK: .m64n128k16.
+// CHECK: .m64n160k16.
 // OPTIONS-LABEL: func.func @gated
 // OPTIONS: arith.cmpi ule, %{{.*}}, %c7
 // OPTIONS-LABEL: llvm.func @gated_wgmma_0
-// OPTIONS: n = 64
-// OPTIONS-NOT: n = 96
+// OPTIONS: .m64n64k16.
+// OPTIONS-NOT: .m64n96k16.
 func.func @gated(%x: memref<?x512xbf16>, %o: memref<17xi32>, %g: memref<16x200x512xbf16>, %u: memref<16x200x512xbf16>,
                  %out: memref<?x200xbf16>) {
   ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<17xi32>)
@@ -89,7 +94,7 @@ func.func @gated(%x: memref<?x512xbf16>, %o: memref<17xi32>, %g: memref<16x200x5
 // CHECK: llvm.func @first_wgmma_0
 // CHECK-SAME: route.tensor_map = array<i64: 1, 128, 64>
 // CHECK-NOT: llvm.atomicrmw
-// CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <row>]
+// CHECK: wgmma.mma_async.sync.aligned.{{.*}}, 1, 1, 0, 0;
 // CHECK-NOT: nvvm.stmatrix
 // CHECK: llvm.store %{{.*}}, %{{.*}} : f32, !llvm.ptr<1>
 func.func @first(%x: memref<?x512xbf16>, %w: memref<1x128x512xbf16>, %b: memref<1x128xf32>, %s: memref<?xf32>, %out: memref<?x128xf32>) {
@@ -111,7 +116,7 @@ func.func @first(%x: memref<?x512xbf16>, %w: memref<1x128x512xbf16>, %b: memref<
 // CHECK-SAME: route.tensor_map = array<i64: 1, 64, 64>
 // CHECK-NOT: nvvm.cluster_dim
 // CHECK-COUNT-4: nvvm.cp.async.bulk.tensor.shared.cluster.global
-// CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <col>]
+// CHECK: wgmma.mma_async.sync.aligned.{{.*}}, 1, 1, 1, 0;
 func.func @transposed(%x: memref<?x512xbf16>, %o: memref<7xi32>, %w: memref<6x512x520xbf16>, %out: memref<?x520xbf16>) {
   ragged.matmul rows(%x : memref<?x512xbf16>) offsets(%o : memref<7xi32>) weights(%w : memref<6x512x520xbf16>)
       transposed outs(%out : memref<?x520xbf16>) {
@@ -211,7 +216,7 @@ func.func @offset(%x: memref<?x512xbf16, strided<[520, 1], offset: 8>>, %w: memr
 // CHECK-LABEL: llvm.func @interleaved_wgmma_0
 // CHECK-SAME: route.tensor_map = array<i64: 1, 64, 64>
 // CHECK-COUNT-4: nvvm.cp.async.bulk.tensor.shared.cluster.global
-// CHECK: nvvm.wgmma.mma_async {{.*}} A[<bf16>, <one>, <col>]
+// CHECK: wgmma.mma_async.sync.aligned.{{.*}}, 1, 1, 1, 0;
 // CHECK: nvvm.shfl.sync idx
 // CHECK: nvvm.shfl.sync idx
 // CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
@@ -263,7 +268,7 @@ func.func @three(%x: memref<?x512xbf16>, %w: memref<1x512x384xbf16>, %out: memre
 // CHECK-NOT: nvvm.cluster
 // 64 steps along K, 8 to a share.
 // CHECK: scf.for unsigned %{{.*}} = %c0_i32{{[_0-9]*}} to %c64_i32{{[_0-9]*}} step %c8_i32
-// CHECK: nvvm.wgmma.mma_async {{.*}}<zero>
+// CHECK: wgmma.mma_async.sync.aligned
 // CHECK: arith.addf
 // CHECK: scf.yield
 // CHECK-LABEL: llvm.func @router_wgmma_1

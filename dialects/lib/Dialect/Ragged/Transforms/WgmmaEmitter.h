@@ -247,9 +247,25 @@ private:
     return tiles.splits == 1 && tiles.depthOf(op.getInner()) > kLag;
   }
   static constexpr int64_t kLag = 1, kLagBarrier = 4;
+  /// Registers of a thread for the sums of a tile of `width` tokens: of each
+  /// product in turn, width / 2.
+  int64_t sumsOf(int64_t width) {
+    return tiles.weights * tiles.blocks * width / 2;
+  }
+  Type sumsType(int64_t width) {
+    return LLVM::LLVMStructType::getLiteral(
+        b.getContext(), SmallVector<Type>(sumsOf(width), f32));
+  }
+  Value extract(Value sums, int64_t i) {
+    return LLVM::ExtractValueOp::create(b, sums, ArrayRef<int64_t>{i});
+  }
+  Value insert(Value sums, Value x, int64_t i) {
+    return LLVM::InsertValueOp::create(b, sums, x, ArrayRef<int64_t>{i});
+  }
+  Value multiply(int64_t width, Value sums, Value stage, Value adds);
   Values path(int64_t width, Value stage, Value parity, Value given,
-              const Tile &tile);
-  void epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile);
+              const Tile &tile, Value held);
+  void epilogue(int64_t width, Value sums, const Tile &tile);
   Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
                 ArrayRef<Value> perRow);
   Values together(Value low, Value high);
@@ -261,8 +277,8 @@ private:
   bool weightsAreParameters();
   void shareItems();
   void meetCluster();
-  void keep(int64_t width, ArrayRef<Value> sums);
-  void leave(int64_t width, ArrayRef<Value> sums, const Tile &tile);
+  void keep(int64_t width, Value sums);
+  void leave(int64_t width, Value sums, const Tile &tile);
   void addUp();
   Value approximate(row::UnaryOp unary, Value x);
   Value narrow(Value x, Value y);
@@ -283,6 +299,7 @@ private:
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
   Value tileCount, firstStep, depth;
   Value leads;       ///< not 0 where this warpgroup lets the other one start
+  Value startStep;   ///< 0, as kernels know it
   Value lagStep;     ///< kLag
   Value share, step; ///< of a cluster's block: of K, and rows of a tile
   Value rank;        ///< of a block in a cluster of two: 0 or 1

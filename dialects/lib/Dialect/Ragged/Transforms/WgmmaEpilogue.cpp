@@ -16,7 +16,7 @@ using namespace route::ragged::wgmma;
 /// column 16*warp + lane/4 + 8h and row 8j + 2*(lane%4) + i. Of two interleaved
 /// parts it is column 32*h + 8*warp + lane/4 of the result, once `together` has
 /// brought both to one thread.
-void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
+void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
   Value group = sub(warpgroup, num(1)), quarter = mask(warp, 3);
   Value inGroup = mask(thread, 127);
   Value columns = num(op.getOutputs());
@@ -61,9 +61,8 @@ void Emitter::epilogue(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
       Values accumulators;
       for (int64_t w = 0; w < tiles.weights; ++w) {
         auto sumAt = [&](int64_t block, int64_t h) -> Value {
-          return LLVM::ExtractValueOp::create(
-              b, sums[w * tiles.blocks + block],
-              ArrayRef<int64_t>{4 * j + 2 * h + i});
+          return extract(sums, (w * tiles.blocks + block) * (width / 2) +
+                                   4 * j + 2 * h + i);
         };
         if (paired)
           llvm::append_range(accumulators, together(sumAt(2 * block + h, 0),

@@ -16,7 +16,8 @@ void Emitter::consumer() {
     waitForKernels();
   // The second warpgroup starts behind the first, and stays there: it
   // multiplies while the first is at its results, and the other way round.
-  // A number that LLVM does not know: else it peels off the steps up to there.
+  // Numbers that LLVM does not know: else it peels off the steps up to there.
+  startStep = uniform(num(0));
   lagStep = uniform(num(kLag));
   Tile first = isShare() ? tileAt(block) : readTile(num(0));
   if (lags())
@@ -32,9 +33,12 @@ void Emitter::consumer() {
       num(0), num(0), num(1),
       arith::ExtUIOp::create(b, i32, cmp(Predicate::eq, warpgroup, num(1)))};
   llvm::append_range(start, first.values());
+  // The sums' registers, which all tiles and widths share. They are zeros once,
+  // so that they are something; a tile's first products overwrite them.
+  start.push_back(LLVM::ZeroOp::create(b, sumsType(tiles.tokens)));
   auto some = [&](ValueRange v) { return isLess(num(0), v[5]); };
   loopWhile(start, some, [&](ValueRange v) -> Values {
-    Tile tile = Tile::of(v.drop_front(4));
+    Tile tile = Tile::of(v.slice(4, 4));
     leads = cmp(Predicate::ne, v[3], num(0));
     // The narrowest of a few widths that holds the rows; uniform, or the
     // products of a warpgroup would run one by one.
@@ -55,15 +59,14 @@ void Emitter::consumer() {
       cases.push_back(i);
     }
     widths.push_back(tiles.tokens);
-    SmallVector<Type> types(8, i32);
-    auto choice = scf::IndexSwitchOp::create(b, types, index(uniform(chosen)),
-                                             cases, cases.size());
+    auto choice = scf::IndexSwitchOp::create(
+        b, v.getTypes(), index(uniform(chosen)), cases, cases.size());
     OpBuilder::InsertionGuard guard(b);
     for (auto [i, width] : llvm::enumerate(widths)) {
       Region &region = i < cases.size() ? choice.getCaseRegions()[i]
                                         : choice.getDefaultRegion();
       b.setInsertionPointToStart(&region.emplaceBlock());
-      scf::YieldOp::create(b, path(width, v[0], v[1], v[2], tile));
+      scf::YieldOp::create(b, path(width, v[0], v[1], v[2], tile, v[8]));
     }
     return Values(choice.getResults());
   });
@@ -77,27 +80,11 @@ void Emitter::consumer() {
   }
 }
 
-/// A tile of `width` tokens: the sums, then the results. Gives what the loop
-/// over tiles carries; the next one is given with parity `given`.
-Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
-                     const Tile &tile) {
+/// The products of one stage of the ring, in one group: added to the sums of a
+/// tile of `width` tokens, or, where `adds` is false, in their place.
+Value Emitter::multiply(int64_t width, Value sums, Value stage, Value adds) {
   MLIRContext *context = b.getContext();
-  int64_t registers = width / 2, sums = tiles.weights * tiles.blocks;
-  auto type = LLVM::LLVMStructType::getLiteral(
-      context, SmallVector<Type>(registers, f32));
   bool transposed = op.getTransposed();
-  Type element = op.weightType().getElementType();
-  auto elements = NVVM::WGMMATypesAttr::get(
-      context, element.isF32()    ? NVVM::WGMMATypes::tf32
-               : element.isBF16() ? NVVM::WGMMATypes::bf16
-                                  : NVVM::WGMMATypes::f16);
-  auto f32Sums = NVVM::WGMMATypesAttr::get(context, NVVM::WGMMATypes::f32);
-  auto plus = NVVM::WGMMAScaleInAttr::get(context, NVVM::WGMMAScaleIn::one);
-  auto weightLayout = NVVM::MMALayoutAttr::get(
-      context, transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row);
-  auto tokenLayout = NVVM::MMALayoutAttr::get(context, NVVM::MMALayout::col);
-  auto shape = NVVM::MMAShapeAttr::get(context, 64, width, tiles.depth / 4);
-  Value group = sub(warpgroup, num(1));
   Value base = LLVM::PtrToIntOp::create(b, i32, memory);
   // Swizzled tiles with rows of 128 bytes; a step of 16 along K is 32 bytes
   // within rows, or 16 rows of transposed weights.
@@ -107,113 +94,166 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
     return arith::OrIOp::create(
         b, low, wide(leading << 16 | int64_t(64) << 32 | int64_t(1) << 62));
   };
-  Value weightStart = descriptor(
-      add(base, mul(group, num(tiles.blocks * WgmmaTiles::kBlockBytes))),
-      transposed);
-  Value tokenStart = descriptor(add(base, num(tiles.weightBytes())), false);
+  Value offset = mul(extend(stage), wide(tiles.stageBytes() / 16));
+  Value group = sub(warpgroup, num(1));
+  Value weight = add(
+      descriptor(
+          add(base, mul(group, num(tiles.blocks * WgmmaTiles::kBlockBytes))),
+          transposed),
+      offset);
+  Value token =
+      add(descriptor(add(base, num(tiles.weightBytes())), false), offset);
   int64_t weightStep = transposed ? 128 : 2;
 
-  auto multiply = [&](Values accumulators, Value stage, bool first) -> Values {
-    Value offset = mul(extend(stage), wide(tiles.stageBytes() / 16));
-    Value weight = add(weightStart, offset), token = add(tokenStart, offset);
-    // Threads wrote the gathered rows; tensor cores read by another way.
-    if (gather)
-      NVVM::FenceProxyOp::create(
-          b, NVVM::ProxyKindAttr::get(context, NVVM::ProxyKind::async_shared),
-          NVVM::SharedSpaceAttr::get(context, NVVM::SharedSpace::shared_cta));
-    NVVM::WgmmaFenceAlignedOp::create(b);
-    for (int64_t k = 0; k < WgmmaTiles::kRowBytes / 32; ++k)
-      for (int64_t i = 0; i < sums; ++i) {
-        int64_t w = i / tiles.blocks, block = i % tiles.blocks;
-        int64_t place = (w * tiles.columns() / 64 + block) *
-                            (WgmmaTiles::kBlockBytes / 16) +
-                        weightStep * k;
-        auto scale = NVVM::WGMMAScaleOutAttr::get(
-            context, first && k == 0 ? NVVM::WGMMAScaleOut::zero
-                                     : NVVM::WGMMAScaleOut::one);
-        accumulators[i] = NVVM::WgmmaMmaAsyncOp::create(
-            b, type, accumulators[i], add(weight, wide(place)),
-            add(token, wide(2 * k)), shape, elements, elements, f32Sums, scale,
-            plus, plus, weightLayout, tokenLayout, NVVM::MMAIntOverflowAttr());
-      }
-    NVVM::WgmmaGroupSyncAlignedOp::create(b);
-    return accumulators;
+  // One piece of assembly, since each takes and gives all its sums one by one.
+  // Its operands: the sums, the same again, `adds`, and the descriptors.
+  int64_t numSums = sumsOf(width), registers = width / 2;
+  Values operands;
+  for (int64_t i = 0; i < numSums; ++i)
+    operands.push_back(extract(sums, i));
+  operands.push_back(adds);
+  auto operand = [&](Value v) {
+    operands.push_back(v);
+    return "$" + std::to_string(numSums + operands.size() - 1);
   };
+  Type element = op.weightType().getElementType();
+  std::string name = element.isF32()    ? "tf32"
+                     : element.isBF16() ? "bf16"
+                                        : "f16";
+  // Signs, and of 16 bits whether operands lie across K.
+  std::string flags = element.isF32() ? "1, 1"
+                      : transposed    ? "1, 1, 1, 0"
+                                      : "1, 1, 0, 0";
+  std::string product =
+      "wgmma.mma_async.sync.aligned.m64n" + std::to_string(width) + "k" +
+      std::to_string(tiles.depth / 4) + ".f32." + name + "." + name;
+  std::string text = "{\n.reg .pred always;\nsetp.ne.b32 always, 1, 0;\n";
+  for (int64_t k = 0; k < WgmmaTiles::kRowBytes / 32; ++k) {
+    std::string rows = operand(add(token, wide(2 * k)));
+    for (int64_t i = 0; i < numSums / registers; ++i) {
+      int64_t w = i / tiles.blocks, block = i % tiles.blocks;
+      int64_t place =
+          (w * tiles.columns() / 64 + block) * (WgmmaTiles::kBlockBytes / 16) +
+          weightStep * k;
+      text += product + " {";
+      for (int64_t r = 0; r < registers; ++r)
+        text += (r ? ", $" : "$") + std::to_string(i * registers + r);
+      text += "}, " + operand(add(weight, wide(place))) + ", " + rows + ", " +
+              (k ? "always" : "$" + std::to_string(2 * numSums)) + ", " +
+              flags + ";\n";
+    }
+  }
+  text += "}";
+  std::string constraints;
+  for (int64_t i = 0; i < numSums; ++i)
+    constraints += "=f,";
+  for (int64_t i = 0; i < numSums; ++i)
+    constraints += std::to_string(i) + ",";
+  constraints += "b";
+  for (size_t i = numSums + 1; i < operands.size(); ++i)
+    constraints += ",l";
+
+  // Threads wrote the gathered rows; tensor cores read by another way.
+  if (gather)
+    NVVM::FenceProxyOp::create(
+        b, NVVM::ProxyKindAttr::get(context, NVVM::ProxyKind::async_shared),
+        NVVM::SharedSpaceAttr::get(context, NVVM::SharedSpace::shared_cta));
+  NVVM::WgmmaFenceAlignedOp::create(b);
+  Value result =
+      LLVM::InlineAsmOp::create(
+          b, sumsType(width), operands, text, constraints,
+          /*has_side_effects=*/true, /*is_align_stack=*/false,
+          LLVM::TailCallKind::None,
+          LLVM::AsmDialectAttr::get(context, LLVM::AsmDialect::AD_ATT),
+          /*operand_attrs=*/ArrayAttr())
+          .getResult(0);
+  NVVM::WgmmaGroupSyncAlignedOp::create(b);
+  return result;
+}
+
+/// A tile of `width` tokens: the sums, then the results. Gives what the loop
+/// over tiles carries; the next one is given with parity `given`. Of the sums
+/// that are carried, a narrower tile has the first of each product.
+Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
+                     const Tile &tile, Value held) {
+  int64_t count = sumsOf(width);
+  auto placeOf = [&](int64_t i) {
+    return i / (width / 2) * (tiles.tokens / 2) + i % (width / 2);
+  };
+  Value start = held;
+  if (width != tiles.tokens) {
+    start = LLVM::UndefOp::create(b, sumsType(width));
+    for (int64_t i = 0; i < count; ++i)
+      start = insert(start, extract(held, placeOf(i)), i);
+  }
   // Of a pair both blocks are told, each by a warp: either brings tiles to
   // both.
   Value elected =
       cmp(Predicate::eq, mask(thread, tiles.pairs ? 95 : 127), num(0));
-  auto release = [&](Value stage) {
-    when(elected, [&] {
+  auto release = [&](Value stage, Value also = {}) {
+    when(also ? both(elected, also) : elected, [&] {
       Value barrier = emptyBarrier(stage);
       if (tiles.pairs)
         barrier = NVVM::MapaOp::create(
-            b, LLVM::LLVMPointerType::get(context, 7), barrier, mask(warp, 1));
+            b, LLVM::LLVMPointerType::get(b.getContext(), 7), barrier,
+            mask(warp, 1));
       NVVM::MBarrierArriveOp::create(b, TypeRange(), barrier, Value(),
                                      NVVM::MemScopeKind::CTA, false);
     });
   };
 
-  Value none = LLVM::UndefOp::create(b, type);
   Tile after;
   // The sums of so many steps along K, behind the ring's state.
-  auto share = [&](Value stage, Value parity, Value steps) -> Values {
-    wait(fullBarrier(stage), parity);
-    Values start = multiply(Values(sums, none), stage, true);
-    auto [s, p] = next(stage, parity);
-    Values carried{s, p, stage};
-    llvm::append_range(carried, start);
-    Values end = loop(
-        num(1), steps, num(1), carried, [&](Value k, ValueRange v) -> Values {
-          wait(fullBarrier(v[0]), v[1]);
-          Values sum = multiply(Values(v.drop_front(3)), v[0], false);
-          NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
-          release(v[2]);
-          if (lags())
-            when(both(leads, cmp(Predicate::eq, k, lagStep)), [&] {
-              NVVM::BarrierArriveOp::create(b, num(kLagBarrier), num(256));
-            });
-          auto [s, p] = next(v[0], v[1]);
-          Values result{s, p, v[0]};
-          llvm::append_range(result, sum);
-          return result;
-        });
+  auto share = [&](Value stage, Value parity, Value steps,
+                   Value sums) -> Values {
+    Values end =
+        loop(num(0), steps, num(1), {stage, parity, sums, stage},
+             [&](Value k, ValueRange v) -> Values {
+               Value follows = cmp(Predicate::ne, k, startStep);
+               wait(fullBarrier(v[0]), v[1]);
+               Value sums = multiply(width, v[2], v[0], follows);
+               NVVM::WgmmaWaitGroupSyncOp::create(b, 1);
+               release(v[3], follows);
+               if (lags())
+                 when(both(leads, cmp(Predicate::eq, k, lagStep)), [&] {
+                   NVVM::BarrierArriveOp::create(b, num(kLagBarrier), num(256));
+                 });
+               auto [s, p] = next(v[0], v[1]);
+               return {s, p, sums, v[0]};
+             });
     // The next tile is read while the last products are made.
     if (tiles.splits == 1)
       after = readTile(given);
     NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
-    release(end[2]);
-    end.erase(end.begin() + 2);
+    release(end[3]);
+    end.pop_back();
     return end;
   };
   Values end;
+  Value totals;
   if (tiles.splits > 1 && !isShare()) {
     // Shares come one after the other, and add up as those of a cluster do.
-    Value zero = LLVM::ZeroOp::create(b, type);
-    Values start{stage, parity};
-    start.append(sums, zero);
+    Value zero = LLVM::ZeroOp::create(b, sumsType(width));
     Value most = num(tiles.depthOf(op.getInner()));
-    end = loop(num(0), depth, most, start, [&](Value from, ValueRange v) {
-      Values own = share(v[0], v[1], least(most, sub(depth, from)));
-      for (int64_t i = 0; i < sums; ++i) {
-        Value total = v[2 + i];
-        for (int64_t r = 0; r < registers; ++r) {
-          auto at = [&](Value of) -> Value {
-            return LLVM::ExtractValueOp::create(b, of, ArrayRef<int64_t>{r});
-          };
-          Value sum = arith::AddFOp::create(b, at(total), at(own[2 + i]));
-          total =
-              LLVM::InsertValueOp::create(b, total, sum, ArrayRef<int64_t>{r});
-        }
-        own[2 + i] = total;
-      }
-      return own;
-    });
+    end = loop(num(0), depth, most, {stage, parity, start, zero},
+               [&](Value from, ValueRange v) {
+                 Values own =
+                     share(v[0], v[1], least(most, sub(depth, from)), v[2]);
+                 Value total = v[3];
+                 for (int64_t i = 0; i < count; ++i)
+                   total = insert(total,
+                                  arith::AddFOp::create(b, extract(total, i),
+                                                        extract(own[2], i)),
+                                  i);
+                 own.push_back(total);
+                 return own;
+               });
+    totals = end[3];
     after = readTile(given);
   } else {
-    end = share(stage, parity, depth);
+    end = share(stage, parity, depth, start);
+    totals = end[2];
   }
-  ArrayRef<Value> totals = ArrayRef(end).drop_front(2);
   if (tiles.cluster)
     keep(width, totals);
   else if (tiles.spread)
@@ -225,5 +265,11 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
     after = {num(0), num(0), num(0), num(0)};
   Values result{end[0], end[1], flip(given, num(1)), num(0)};
   llvm::append_range(result, after.values());
+  if (width == tiles.tokens)
+    held = end[2];
+  else
+    for (int64_t i = 0; i < count; ++i)
+      held = insert(held, extract(end[2], i), placeOf(i));
+  result.push_back(held);
   return result;
 }

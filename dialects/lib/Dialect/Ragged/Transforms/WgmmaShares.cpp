@@ -150,7 +150,7 @@ void Emitter::meetCluster() {
 
 /// A split's sums go to its shared memory, where its tiles were: register r of
 /// sum i of a thread at [group, i * tokens / 2 + r, thread].
-void Emitter::keep(int64_t width, ArrayRef<Value> sums) {
+void Emitter::keep(int64_t width, Value sums) {
   // The other warpgroup's products read the tiles too.
   NVVM::BarrierOp::create(b, TypeRange(), num(3),
                           num(128 * WgmmaTiles::kWarpgroups),
@@ -158,14 +158,14 @@ void Emitter::keep(int64_t width, ArrayRef<Value> sums) {
   Value group = sub(warpgroup, num(1));
   int64_t each = tiles.weights * tiles.blocks * tiles.tokens / 2;
   Value own = at(add(mul(group, num(each * 512)), shl(mask(thread, 127), 2)));
-  for (auto [i, sum] : llvm::enumerate(sums))
-    for (int64_t r = 0; r < width / 2; ++r) {
-      Value x = LLVM::ExtractValueOp::create(b, sum, ArrayRef<int64_t>{r});
-      auto place = static_cast<int32_t>(512 * (i * tiles.tokens / 2 + r));
-      LLVM::StoreOp::create(b, x,
-                            LLVM::GEPOp::create(b, shared, b.getI8Type(), own,
-                                                ArrayRef<LLVM::GEPArg>{place}));
-    }
+  int64_t registers = width / 2;
+  for (int64_t i = 0; i < sumsOf(width); ++i) {
+    auto place = static_cast<int32_t>(
+        512 * (i / registers * tiles.tokens / 2 + i % registers));
+    LLVM::StoreOp::create(b, extract(sums, i),
+                          LLVM::GEPOp::create(b, shared, b.getI8Type(), own,
+                                              ArrayRef<LLVM::GEPArg>{place}));
+  }
 }
 
 /// Each block of a cluster adds up the splits' sums, in their order, of every
@@ -244,7 +244,7 @@ void Emitter::addUp() {
 }
 
 /// A share's sums go to memory. Registers are as in the epilogue.
-void Emitter::leave(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
+void Emitter::leave(int64_t width, Value sums, const Tile &tile) {
   int64_t columns = op.getOutputs(), ofShare = tiles.weights * columns,
           ofRow = tiles.splits * ofShare;
   Value column = add(add(mul(tile.column, num(tiles.columns())),
@@ -264,9 +264,9 @@ void Emitter::leave(int64_t width, ArrayRef<Value> sums, const Tile &tile) {
           for (int64_t i = 0; i < 2; ++i)
             when(cmp(Predicate::sgt, rows, num(8 * j + i)), [&] {
               for (int64_t w = 0; w < tiles.weights; ++w) {
-                Value x = LLVM::ExtractValueOp::create(
-                    b, sums[w * tiles.blocks + block],
-                    ArrayRef<int64_t>{4 * j + 2 * h + i});
+                Value x =
+                    extract(sums, (w * tiles.blocks + block) * (width / 2) +
+                                      4 * j + 2 * h + i);
                 auto beyond = static_cast<int32_t>((8 * j + i) * ofRow +
                                                    w * columns + further);
                 LLVM::StoreOp::create(
