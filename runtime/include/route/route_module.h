@@ -326,9 +326,9 @@ typedef void (*route_parallel_fn)(void *pool, int64_t count, int64_t grain,
 enum route_kernel_flags {
   /* A launch may start before those before it have ended (programmatic launch):
    * threads of the kernel execute griddepcontrol.wait before they access
-   * memory, but for parameters of the context, and for what the kernel ahead
-   * has itself waited for before it lets this one start. Without it the launch
-   * waits. */
+   * memory, but for parameters of the context, for what the kernel ahead has
+   * itself waited for before it lets this one start, and for what it tells of in
+   * memory; one has waited before the kernel ends. Without it the launch waits. */
   ROUTE_KERNEL_WAITS = 1u
 };
 

@@ -49,6 +49,7 @@ PASSES = {  # the layer each is for
     "ragged-fuse-router": "qwen3",
     "ragged-fuse-order": "qwen3",
     "ragged-fuse-gather": "qwen3",
+    "ragged-await-experts": "qwen3",
     "ragged-spread-gather": "qwen3",
     "ragged-split-epilogues": "qwen3",
     "ragged-narrow-results": "qwen3",

@@ -79,7 +79,7 @@ func.func @later(%idx: memref<?x2xi32>, %c: memref<6xi32>, %o: memref<7xi32>, %p
 // CHECK: linalg.fill
 // CHECK-NOT: linalg.fill
 // CHECK: gpu.func @clears_order_0(
-// CHECK: memref.store %c0_i32{{.*}}, %{{.*}}[%c0{{.*}}] : memref<1xi32>
+// CHECK: memref.store %c0_i32{{.*}}, %{{.*}}[%{{.*}}] : memref<1xi32>
 func.func @clears(%idx: memref<?x2xi32>, %c: memref<6xi32>, %o: memref<7xi32>, %p: memref<?xi32>, %i: memref<?x2xi32>,
                   %again: i1) -> i32 {
   %zero = arith.constant 0 : i32

@@ -22,13 +22,14 @@ using namespace route;
 
 ArrayRef<OptionalPass> route::optionalKernelPasses() {
   static constexpr OptionalPass passes[] = {
-      {"route-split-host", true},        {"ragged-join-interleaved", true},
-      {"ragged-narrow-products", true},  {"ragged-narrow-results", true},
-      {"ragged-fuse-slots", true},       {"ragged-split-epilogues", false},
-      {"row-fuse-consumers", true},      {"ragged-fuse-gather", true},
-      {"convert-ragged-to-wgmma", true}, {"ragged-fuse-router", true},
-      {"ragged-spread-gather", true},    {"ragged-fuse-order", true},
-      {"route-merge-kernels", true},     {"route-prepare-parameters", true},
+      {"route-split-host", true},         {"ragged-join-interleaved", true},
+      {"ragged-narrow-products", true},   {"ragged-narrow-results", true},
+      {"ragged-fuse-slots", true},        {"ragged-split-epilogues", false},
+      {"row-fuse-consumers", true},       {"ragged-fuse-gather", true},
+      {"ragged-await-experts", true},     {"convert-ragged-to-wgmma", true},
+      {"ragged-fuse-router", true},       {"ragged-spread-gather", true},
+      {"ragged-fuse-order", true},        {"route-merge-kernels", true},
+      {"route-prepare-parameters", true},
   };
   return passes;
 }
@@ -83,6 +84,7 @@ void route::addKernelPasses(OpPassManager &pm, const KernelOptions &options) {
   add(createCSEPass());
   add(createRouteSerializeLoops());
   add(ragged::createRaggedFuseGather());
+  add(ragged::createRaggedAwaitExperts());
   add(ragged::createConvertRaggedToWgmma());
   add(ragged::createRaggedFuseRouter());
   add(ragged::createRaggedSpreadGather());

@@ -16,7 +16,8 @@ void load(Warp &warp, const Instruction &what, Mask lanes) {
   forEach(lanes, [&](unsigned lane) {
     const uint8_t *from = warp.resolve(
         what, what.space, addressOf(warp, what, what.results, lane), size, lane,
-        Use::Read);
+        what.acquires ? Use::Atomic : Use::Read);
+    warp.block.told |= what.acquires && what.space == Space::Global;
     for (unsigned i = 0; i < what.elements; ++i) {
       uint64_t value = 0;
       memcpy(&value, from + i * what.size, what.size);
@@ -25,6 +26,8 @@ void load(Warp &warp, const Instruction &what, Mask lanes) {
         value = static_cast<uint64_t>(static_cast<int64_t>(value << unused) >>
                                       unused);
       }
+      // Who looks again, and finds the same, waits for others: their turn.
+      warp.yields |= what.acquires && warp.get(what.operands[i], lane) == value;
       warp.set(what.operands[i], lane, value);
     }
   });
@@ -185,6 +188,8 @@ bool emulator::decodeMemory(const Name &name, Instruction &made) {
       made.elements = static_cast<uint8_t>(name[i][1] - '0');
     else if (name[i] == "nc")
       made.readOnly = true;
+    else if (name[i] == "acquire")
+      made.acquires = true;
     else if (name[i] == "async")
       return false;
   }

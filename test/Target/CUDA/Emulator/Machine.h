@@ -57,7 +57,8 @@ struct Instruction {
   // Of accesses to memory, whose address is the operand behind the results.
   Space space = Space::Generic;
   uint8_t size = 0, elements = 1;
-  bool readOnly = false;               ///< by way of the read-only cache
+  bool readOnly = false; ///< by way of the read-only cache
+  bool acquires = false; ///< a load of what tells that other things are there
   std::array<int64_t, 3> offsets = {}; ///< of its addresses
   uint8_t variety = 0;                 ///< which of several that a step can do
   std::string text;                    ///< for messages
@@ -246,8 +247,9 @@ public:
   std::map<uint64_t, Transactions> transactions; ///< by address
   std::map<uint32_t, Warpgroup> warpgroups;      ///< by number
   uint32_t synced;                               ///< when its last barrier was
-  std::vector<Region> shared;                    ///< as the kernel has them
-  uint64_t fuel = uint64_t(1) << 32;             ///< instructions left
+  bool told = false; ///< that earlier launches have ended
+  std::vector<Region> shared;        ///< as the kernel has them
+  uint64_t fuel = uint64_t(1) << 32; ///< instructions left
 
 private:
   /// Lets warps go on whose barrier all have reached.

@@ -271,7 +271,7 @@ uint8_t *Warp::resolve(const Instruction &what, Space space, uint64_t address,
   const uint32_t ofBlock = std::max({block.synced, blockSynced, others});
   const Actor actor = {block.index * 1024 + number * kLanes + lane,
                        launch.begin,
-                       waited ? launch.begin : memory.ordered,
+                       waited || block.told ? launch.begin : memory.ordered,
                        others,
                        ofBlock,
                        std::max(ofBlock, synced)};

@@ -45,11 +45,16 @@ struct ConvertRaggedToWgmma
         });
     told.clear();
     // Dense products last: they may share kernels of products over experts.
-    SmallVector<Planned> planned(ops.size());
-    for (bool dense : {false, true})
+    std::vector<Planned> planned(ops.size());
+    for (bool dense : {false, true}) {
       for (auto [i, op] : llvm::enumerate(ops))
         if (!op.getOffsets() == dense && failed(plan(op, planned, planned[i])))
           return signalPassFailure();
+      if (!dense)
+        for (Planned &product : planned)
+          if (product.op && product.op->hasAttr(kAwaitsAttr))
+            overlap(product, planned);
+    }
     for (Planned &product : planned)
       if (product.op)
         lower(product);
@@ -60,6 +65,10 @@ private:
     MatmulOp op; ///< null where it is not for tensor cores
     GatherOp gather;
     TilePlan plan;
+    Value taken; ///< tiles of experts; null where it is yet to be made
+    Value told;  ///< rows of experts, told of or awaited; null where none are
+    Value countsOfRow;         ///< how often each row is told of; an index
+    Planned *reader = nullptr; ///< which awaits this one's
   };
 
   static std::string reasonOf(MatmulOp op) {
@@ -118,61 +127,114 @@ private:
     return success();
   }
 
+  /// Lets `product` await experts of the product that makes its rows.
+  void overlap(Planned &product, MutableArrayRef<Planned> all) {
+    MatmulOp ahead = awaitedBy(product.op);
+    auto *maker = llvm::find_if(
+        all, [&](Planned &each) { return each.op && each.op == ahead; });
+    if (maker == all.end() || maker->told || product.gather)
+      return;
+    for (ProductForm &form :
+         llvm::concat<ProductForm>(maker->plan.forms, maker->plan.others))
+      if (form.tiles)
+        form.tiles->tells = true;
+    for (ProductForm &form :
+         llvm::concat<ProductForm>(product.plan.forms, product.plan.others))
+      if (form.tiles)
+        form.tiles->awaits = true;
+    // Nothing runs between the two, nor what clears counters.
+    ImplicitLocOpBuilder b(ahead.getLoc(), ahead);
+    product.taken = zeros(b, 1);
+    maker->told = product.told = zeros(b, ahead.getExperts());
+    maker->reader = &product;
+    ++numOverlapped;
+  }
+
+  /// How often the form of `op` that is chosen counts each row for `reader`; 0
+  /// where it does not, or where an expert has, on the mean, too many.
+  static Value countsOfRow(ImplicitLocOpBuilder &b, MatmulOp op,
+                           MatmulOp reader, ArrayRef<ProductForm> forms,
+                           Choice &choice, Value rows) {
+    auto constant = [&](int64_t v) -> Value {
+      return arith::ConstantIndexOp::create(b, v);
+    };
+    auto countsOf = [&](const ProductForm &form) {
+      return constant(form.tiles ? form.tiles->tellings(op.getOutputs()) : 0);
+    };
+    Value counts = countsOf(forms.back());
+    for (size_t i = forms.size() - 1; i-- > 0;)
+      counts = arith::SelectOp::create(b, choice.takes(b, i),
+                                       countsOf(forms[i]), counts);
+    int64_t bytes = reader.weightType().getElementTypeBitWidth() / 8;
+    int64_t most =
+        std::min(kOverlapRows, kOverlapBytes / (bytes * reader.getInner()));
+    Value few = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, rows,
+                                      constant(most * op.getExperts()));
+    return arith::SelectOp::create(b, few, counts, constant(0));
+  }
+
   void lower(Planned &planned) {
-    auto [op, gather, plan] = planned;
+    MatmulOp op = planned.op;
     ++numMatmuls;
 
     ImplicitLocOpBuilder b(op.getLoc(), op);
     Value rows = memref::DimOp::create(b, op.getOut(), 0);
-    SmallVector<ProductForm> forms = std::move(plan.forms);
-    llvm::append_range(forms, plan.others);
+    SmallVector<ProductForm> forms = std::move(planned.plan.forms);
+    llvm::append_range(forms, planned.plan.others);
     SmallVector<FormLimit> limits;
     for (const ProductForm &form : forms)
       limits.push_back({form.name(), form.rows});
     // Tiles of experts take longer or shorter; those of one matrix do not.
-    Value taken = op.getOffsets() ? zero(b) : Value();
+    if (op.getOffsets() && !planned.taken)
+      planned.taken = zeros(b, 1);
     Choice choice(b, shapeOf(op.weightType(), op), limits, rows);
+    if (planned.reader)
+      planned.countsOfRow = planned.reader->countsOfRow =
+          countsOfRow(b, op, planned.reader->op, forms, choice, rows);
     bool keeps = false;
     for (auto [i, form] : llvm::enumerate(forms)) {
       if (i + 1 < forms.size()) {
         auto either =
             scf::IfOp::create(b, choice.takes(b, i), /*withElse=*/true);
         b.setInsertionPoint(either.thenBlock()->getTerminator());
-        emit(b, op, gather, taken, form, rows, keeps);
+        emit(b, planned, form, rows, keeps);
         b.setInsertionPoint(either.elseBlock()->getTerminator());
       } else {
-        emit(b, op, gather, taken, form, rows, keeps);
+        emit(b, planned, form, rows, keeps);
       }
     }
     if (keeps)
       return;
     op->erase();
-    if (gather)
-      gather->erase();
+    if (planned.gather)
+      planned.gather->erase();
   }
 
-  /// A buffer that counts from zero. ragged-fuse-order has it cleared by a
-  /// kernel that there is anyway.
-  static Value zero(ImplicitLocOpBuilder &b) {
+  /// Counters from zero. ragged-fuse-order has them cleared by a kernel that
+  /// there is anyway.
+  static Value zeros(ImplicitLocOpBuilder &b, int64_t size) {
     Value buffer = memref::AllocOp::create(
-        b, MemRefType::get({1}, b.getI32Type()), b.getI64IntegerAttr(64));
+        b, MemRefType::get({size}, b.getI32Type()), b.getI64IntegerAttr(64));
     Value none = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
     linalg::FillOp::create(b, none, buffer);
     return buffer;
   }
 
   /// Emits one form at the builder's place.
-  void emit(ImplicitLocOpBuilder &b, MatmulOp op, GatherOp gather, Value taken,
+  void emit(ImplicitLocOpBuilder &b, const Planned &planned,
             const ProductForm &form, Value rows, bool &keeps) {
     if (form.tiles)
-      return launch(b, op, gather, taken, *form.tiles, rows);
+      return launch(b, planned, *form.tiles, rows);
+    Operation *op = planned.op;
     op->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
     op->setAttr(kFewAttr, b.getUnitAttr());
     keeps = true;
   }
 
-  void launch(ImplicitLocOpBuilder &b, MatmulOp op, GatherOp gather,
-              Value taken, const WgmmaTiles &tiles, Value rows) {
+  void launch(ImplicitLocOpBuilder &b, const Planned &planned,
+              const WgmmaTiles &tiles, Value rows) {
+    MatmulOp op = planned.op;
+    GatherOp gather = planned.gather;
     auto parent = op->getParentOfType<FunctionOpInterface>();
     std::string stem =
         ((parent ? parent.getName() : "ragged") + "_wgmma").str();
@@ -197,15 +259,20 @@ private:
     else
       operands.append(2, matrix);
     if (op.getOffsets()) {
-      operands.append({op.getOffsets(), taken});
+      operands.append({op.getOffsets(), planned.taken});
+      if (tiles.countsRows())
+        operands.push_back(planned.told);
     } else if (tiles.alsoDense) {
       Value none =
           memref::AllocOp::create(b, MemRefType::get({0}, b.getI32Type()));
-      operands.append({none, none});
+      operands.append(tiles.countsRows() ? 3 : 2, none);
     }
     llvm::append_range(operands, op.getPerExpert());
     llvm::append_range(operands, op.getPerRow());
     operands.push_back(op.getOut());
+    if (tiles.countsRows())
+      operands.push_back(planned.countsOfRow ? planned.countsOfRow
+                                             : constant(0));
 
     if (tiles.splits > 1)
       launchShares(b, op, tiles, stem, rows, operands);
@@ -284,6 +351,11 @@ private:
   /// Memory for the sums of shares, at most: they are to stay in the
   /// second-level cache.
   static constexpr int64_t kSumsBytes = 40 << 20;
+
+  /// Rows of an expert up to which products overlap: what is gained is part of
+  /// a round of tiles, and blocks that come one by one fall out of step, so
+  /// that the rows, all along K, had better stay in the second-level cache.
+  static constexpr int64_t kOverlapRows = 512, kOverlapBytes = 4 << 20;
 
   llvm::DenseSet<Location> told; ///< places of warnings
 };

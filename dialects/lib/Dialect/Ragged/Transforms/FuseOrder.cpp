@@ -139,13 +139,19 @@ gpu::GPUFuncOp OrderKernel::emitOrder() {
   Value all = k.number(0);
   for (int64_t first = 0; first < experts; first += kThreads)
     all = findPlaces(first, all);
-  k.when(k.both(k.cmp(Predicate::eq, k.blockId(), k.index(0)),
-                k.cmp(Predicate::eq, k.thread(), k.index(0))),
-         [&] {
-           k.store(all, starts, k.index(experts));
-           for (unsigned i = others + 4; i < k.kernel.getNumArguments(); ++i)
-             k.store(k.number(0), k.argument(i), k.index(0));
-         });
+  k.when(k.cmp(Predicate::eq, k.blockId(), k.index(0)), [&] {
+    k.when(k.cmp(Predicate::eq, k.thread(), k.index(0)),
+           [&] { k.store(all, starts, k.index(experts)); });
+    for (unsigned i = others + 4; i < k.kernel.getNumArguments(); ++i) {
+      Value zeros = k.argument(i);
+      int64_t size = cast<MemRefType>(zeros.getType()).getDimSize(0);
+      k.loop(k.thread(), k.index(size), k.index(kThreads), {},
+             [&](Value at, ValueRange) -> Values {
+               k.store(k.number(0), zeros, at);
+               return {};
+             });
+    }
+  });
   writeShare();
   // Rows behind the last expert's belong to nobody.
   Value first = k.add(k.toIndex(all),
@@ -240,7 +246,7 @@ struct Order {
   OffsetsOp offsets;
   CountOp count;
   SmallVector<linalg::FillOp> fills; ///< zeros that the counts begin with
-  Values zeros; ///< numbers of 32 bits that are to be 0 after the order
+  Values zeros; ///< lists of numbers that are to be 0 after the order
 };
 
 void lower(const Order &order) {
@@ -307,9 +313,15 @@ template <typename Op> Op writerOf(Value buffer, Operation *user) {
   return result;
 }
 
-/// Clears that the order's kernel can do: of single numbers, in the block after
-/// it, before whatever else has to do with them. They go, and the buffers are
-/// made before `op`.
+bool isShortList(MemRefType type) {
+  return type.getElementType().isInteger(32) && type.getRank() == 1 &&
+         type.hasStaticShape() && type.getDimSize(0) <= kMostExperts &&
+         type.getLayout().isIdentity();
+}
+
+/// Clears that the order's kernel can do: of at most kMostExperts numbers of 32
+/// bits, in the block after it, before whatever else has to do with them. They
+/// go, and the buffers are made before `op`.
 Values takeClears(PermuteOp op) {
   Values zeros;
   for (Operation &each : llvm::make_early_inc_range(*op->getBlock())) {
@@ -318,8 +330,7 @@ Values takeClears(PermuteOp op) {
       continue;
     auto buffer = fill.getOutputs().front().getDefiningOp<memref::AllocOp>();
     if (!buffer || buffer->getBlock() != op->getBlock() ||
-        buffer.getType() !=
-            MemRefType::get({1}, IntegerType::get(op.getContext(), 32)) ||
+        !isShortList(buffer.getType()) ||
         !matchPattern(fill.getInputs().front(), m_Zero()) ||
         !llvm::all_of(buffer->getUsers(), [&](Operation *user) {
           Operation *above = op->getBlock()->findAncestorOpInBlock(*user);

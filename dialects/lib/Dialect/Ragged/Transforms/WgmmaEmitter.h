@@ -240,7 +240,12 @@ private:
   Values placesOf(const Tile &tile);
   void gatherRows(const Tile &tile, ValueRange places, Value inner,
                   Value stage);
+  Value overlaps() { return cmp(Predicate::ne, countsOfRow, num(0)); }
+  void letNextStart();
+  void startBesideOthers();
+  void awaitRows(const Tile &tile);
   void consumer();
+  void tell(const Tile &tile);
   /// Whether the second warpgroup that multiplies waits until the first has
   /// begun kLag steps along K.
   bool lags() {
@@ -294,8 +299,10 @@ private:
   LLVM::LLVMFuncOp kernel;
   Values weights, perExpert, perRow;
   Value rows64, rows16, perm, itemStart, offsets, out, outStart;
-  Value numOffsets; ///< i64
-  Value taken;      ///< tiles but the blocks' first; null: taken in turn
+  Value numOffsets;  ///< i64
+  Value taken;       ///< tiles but the blocks' first; null: taken in turn
+  Value told;        ///< rows of experts, told of or awaited: the first counter
+  Value countsOfRow; ///< how often each is; 0 where this call does neither
   Value memory, thread, warp, warpgroup, lane, isFirst, block, blocks;
   Value tileCount, firstStep, depth;
   Value leads;       ///< not 0 where this warpgroup lets the other one start

@@ -33,6 +33,12 @@ struct WgmmaTiles {
   /// have the same share of neighbouring rows, and each brings half of its
   /// weights to both.
   bool pairedShares = false;
+  /// Whether a kernel behind this one may await its rows, expert by expert:
+  /// both warpgroups that multiply count the rows of each tile that they have
+  /// ended.
+  bool tells = false;
+  /// Whether this one may await its rows so.
+  bool awaits = false;
 
   static constexpr int64_t kWarpgroups = 2; ///< that multiply
   static constexpr int64_t kThreads = 128 * (kWarpgroups + 1);
@@ -44,6 +50,12 @@ struct WgmmaTiles {
   static constexpr int64_t kSpreadSteps = 7; ///< of a share that is spread
   static constexpr int64_t kMostSpread = 32; ///< shares that are spread
 
+  /// Whether there are counters of experts' rows, told or awaited.
+  bool countsRows() const { return tells || awaits; }
+  /// How often a row of `columns` results is counted where it is told of.
+  int64_t tellings(int64_t columns) const {
+    return kWarpgroups * llvm::divideCeil(columns, outputs());
+  }
   /// Whether blocks are in clusters of two, for either reason.
   bool inTwos() const { return pairs || pairedShares; }
   /// Rows of all tiles of an expert but the last, at least.
@@ -116,6 +128,15 @@ inline constexpr llvm::StringLiteral kItemsAttr = "ragged.items";
 /// would.
 inline constexpr llvm::StringLiteral kGathersAttr = "ragged.gathers";
 
+/// On a matmul that had better begin with an expert's rows when the matmul that
+/// makes them has ended those.
+inline constexpr llvm::StringLiteral kAwaitsAttr = "ragged.awaits";
+
+/// The matmul that makes the rows of `op`, expert by expert as `op` reads them,
+/// if the two may overlap: nothing else happens in between, and what `op`
+/// writes is nothing that the other one still reads; else null.
+MatmulOp awaitedBy(MatmulOp op);
+
 /// The gather that makes the rows of `op`, if copies of a kernel's threads can
 /// do without those rows; else null.
 GatherOp gatherOf(MatmulOp op);
@@ -128,10 +149,12 @@ bool canShareKernel(MatmulOp grouped, MatmulOp dense);
 /// of the rows (boxes of 64 and of 16 rows), then `op`'s other operands. With
 /// the gather that would make the rows, its items and where each row is from
 /// come instead of the rows' maps. Behind the offsets comes a buffer of one
-/// zero, by which whoever is free takes the next tile. A dense product whose
-/// tiles are `alsoDense` has both all the same. Of tiles that are spread the
-/// last argument is `sums` alone, where each share leaves its own: row by row,
-/// share by share, weight by weight.
+/// zero, by which whoever is free takes the next tile, and where rows are told
+/// of or awaited one with a zero for each expert; then the last argument is
+/// how often each row is counted, 0 where this call does not. A dense product
+/// whose tiles are `alsoDense` has them all the same. Of tiles that are spread
+/// the last argument is `sums` alone, where each share leaves its own: row by
+/// row, share by share, weight by weight.
 mlir::LLVM::LLVMFuncOp emitWgmmaKernel(mlir::ModuleOp module, MatmulOp op,
                                        const WgmmaTiles &tiles,
                                        llvm::StringRef stem,

@@ -183,6 +183,31 @@ void Emitter::producer() {
     meetCluster();
 }
 
+/// Waits until the kernel ahead has told of all rows of the tile's expert. What
+/// other kernels wrote is there already, since that one has waited for them.
+void Emitter::awaitRows(const Tile &tile) {
+  when(overlaps(), [&] {
+    Value begin = word(offsetsOffset(), tile.expert);
+    Value end = word(offsetsOffset(), add(tile.expert, num(1)));
+    Value all = mul(sub(end, begin), countsOfRow);
+    Value counter = LLVM::GEPOp::create(
+        b, global, i32, told, ArrayRef<LLVM::GEPArg>{extend(tile.expert)});
+    auto lacksSome = [&](ValueRange v) { return isLess(v[0], all); };
+    loopWhile({num(0)}, lacksSome, [&](ValueRange) -> Values {
+      return {LLVM::LoadOp::create(
+          b, i32, counter, /*alignment=*/4, /*isVolatile=*/false,
+          /*isNonTemporal=*/false, /*isInvariant=*/false,
+          /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire,
+          /*syncscope=*/"device")};
+    });
+    // Threads wrote the rows; tensor maps read by another way.
+    NVVM::FenceProxyOp::create(
+        b,
+        NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_global),
+        NVVM::SharedSpaceAttr());
+  });
+}
+
 /// One tile after the other. The next is asked for as a tile begins. It is
 /// looked up and given half way along K, when a ring full of steps is on its
 /// way: nobody waits for it then. Those that multiply have begun this tile by
@@ -224,6 +249,8 @@ void Emitter::bringTiles() {
       giveTile(following, given);
       return following;
     };
+    if (tiles.awaits)
+      awaitRows(tile);
     Values places = gather ? placesOf(tile) : Values();
     Values state =
         loop(num(0), depth, num(1), {v[0], v[1], last},
@@ -238,4 +265,7 @@ void Emitter::bringTiles() {
     llvm::append_range(state, read(given));
     return state;
   });
+  // Whoever waits for this kernel to end waits for those ahead of it, too.
+  if (tiles.awaits)
+    waitForKernels();
 }

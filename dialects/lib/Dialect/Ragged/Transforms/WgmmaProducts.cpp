@@ -61,13 +61,15 @@ void Emitter::consumer() {
     widths.push_back(tiles.tokens);
     auto choice = scf::IndexSwitchOp::create(
         b, v.getTypes(), index(uniform(chosen)), cases, cases.size());
-    OpBuilder::InsertionGuard guard(b);
     for (auto [i, width] : llvm::enumerate(widths)) {
+      OpBuilder::InsertionGuard guard(b);
       Region &region = i < cases.size() ? choice.getCaseRegions()[i]
                                         : choice.getDefaultRegion();
       b.setInsertionPointToStart(&region.emplaceBlock());
       scf::YieldOp::create(b, path(width, v[0], v[1], v[2], tile, v[8]));
     }
+    if (tiles.tells)
+      tell(tile);
     return Values(choice.getResults());
   });
   if (tiles.pairs)
@@ -78,6 +80,22 @@ void Emitter::consumer() {
     meetCluster(); // nobody ends while others read its sums
     shareItems();
   }
+}
+
+/// Counts the rows of a tile that this warpgroup has ended, once all its
+/// threads have stored what they have.
+void Emitter::tell(const Tile &tile) {
+  NVVM::BarrierOp::create(b, TypeRange(), warpgroup, num(128),
+                          NVVM::BarrierReductionAttr(), Value());
+  when(both(overlaps(), isEqual(mask(thread, 127), num(0))), [&] {
+    Value counter = LLVM::GEPOp::create(
+        b, global, i32, told, ArrayRef<LLVM::GEPArg>{extend(tile.expert)});
+    // The NVPTX backend makes atomic additions relaxed, whatever they ask for.
+    LLVM::FenceOp::create(b, LLVM::AtomicOrdering::release, "device");
+    LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, counter, tile.rows,
+                              LLVM::AtomicOrdering::monotonic,
+                              /*syncscope=*/"device");
+  });
 }
 
 /// The products of one stage of the ring, in one group: added to the sums of a

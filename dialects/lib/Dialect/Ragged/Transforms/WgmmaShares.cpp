@@ -21,10 +21,7 @@ int64_t Emitter::tileBlocks() {
 
 /// This block's tile and its share of K, of `steps` steps.
 void Emitter::joinCluster(int64_t steps) {
-  // Kernels behind this one may start.
-  NVVM::GriddepcontrolOp::create(
-      b, NVVM::GridDepActionKindAttr::get(
-             b.getContext(), NVVM::GridDepActionKind::launch_dependents));
+  letNextStart();
   kernel->setAttr(kWaitsAttr, b.getUnitAttr());
   int64_t across = tileBlocks() / tiles.splits;
   if (tiles.pairedShares) {
@@ -62,6 +59,13 @@ Tile Emitter::tileOfCluster(Value t) {
   Value first = mul(div(t, num(across)), step);
   Value own = least(step, sub(most(rows, first), first));
   return {first, own, num(0), rem(t, num(across))};
+}
+
+/// The kernel behind this one may start, once all blocks have said so.
+void Emitter::letNextStart() {
+  NVVM::GriddepcontrolOp::create(
+      b, NVVM::GridDepActionKindAttr::get(
+             b.getContext(), NVVM::GridDepActionKind::launch_dependents));
 }
 
 /// What kernels before this one wrote is there afterwards.

@@ -77,6 +77,14 @@ void Emitter::joinPair() {
 /// Only the first thread of the block looks it up.
 void Emitter::giveTile(Value t, Value parity) {
   Tile tile = tileAt(t);
+  // Of few rows the next kernel's start is worth more than what it disturbs.
+  if (tiles.awaits) {
+    constexpr int64_t few = 32; // rows of an expert, on the mean
+    Value rows = word(offsetsOffset(), num(tiles.experts));
+    when(both(isEqual(tile.rows, num(0)),
+              isAtMost(rows, num(few * tiles.experts))),
+         [&] { letNextStart(); });
+  }
   wait(readBarrier(), flip(parity, num(1)));
   auto vector = VectorType::get({4}, i32);
   Value words = LLVM::UndefOp::create(b, vector);

@@ -159,7 +159,10 @@ def ConvertRaggedToWgmma : Pass<"convert-ragged-to-wgmma", "::mlir::ModuleOp"> {
     Option<"splits", "splits", "int64_t", "8",
            "shares of K at most in a cluster, where a dense product has few columns: 1, 2, 4 or 8; 1 for whole sums">
   ];
-  let statistics = [Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">];
+  let statistics = [
+    Statistic<"numMatmuls", "matmuls", "Matmuls that got a kernel">,
+    Statistic<"numOverlapped", "overlapped", "Matmuls that await experts of another">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
@@ -179,6 +182,19 @@ def RaggedFuseGather : Pass<"ragged-fuse-gather", "::mlir::ModuleOp"> {
     be a multiple of a step (64 of bf16), and the items' rows aligned to 16 bytes.
   }];
   let statistics = [Statistic<"numFused", "fused", "products that gather their rows">];
+}
+
+def RaggedAwaitExperts : Pass<"ragged-await-experts", "::mlir::ModuleOp"> {
+  let summary = "let a product begin with an expert that the one ahead has ended";
+  let description = [{
+    A `ragged.matmul` on buffers whose rows another one makes, with the same offsets
+    and nothing in between, is marked: its kernel on tensor cores
+    (`convert-ragged-to-wgmma`) starts as blocks of the other one end, and awaits rows
+    expert by expert. What it writes must be nothing that the other one still reads,
+    but for that one's own rows, of which those of an expert have been read when the
+    expert has ended; so its results' buffer is made before the other one.
+  }];
+  let statistics = [Statistic<"numMarked", "marked", "products that await experts">];
 }
 
 def RaggedSpreadGather : Pass<"ragged-spread-gather", "::mlir::ModuleOp"> {
