@@ -327,8 +327,8 @@ enum route_kernel_flags {
   /* A launch may start before those before it have ended (programmatic launch):
    * threads of the kernel execute griddepcontrol.wait before they access
    * memory, but for parameters of the context, for what the kernel ahead has
-   * itself waited for before it lets this one start, and for what it tells of in
-   * memory; one has waited before the kernel ends. Without it the launch waits. */
+   * itself waited for before it lets this one start, and for what it tells of
+   * in memory; a thread waits before the end. Without it the launch waits. */
   ROUTE_KERNEL_WAITS = 1u
 };
 

@@ -247,7 +247,7 @@ public:
   std::map<uint64_t, Transactions> transactions; ///< by address
   std::map<uint32_t, Warpgroup> warpgroups;      ///< by number
   uint32_t synced;                               ///< when its last barrier was
-  bool told = false; ///< that earlier launches have ended
+  bool told = false;                 ///< that earlier launches have ended
   std::vector<Region> shared;        ///< as the kernel has them
   uint64_t fuel = uint64_t(1) << 32; ///< instructions left
 

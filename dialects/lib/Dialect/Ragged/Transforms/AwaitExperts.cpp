@@ -1,5 +1,4 @@
-// ragged-await-experts: products that begin with experts that the one ahead has
-// ended.
+// ragged-await-experts: products that begin when an expert has its rows.
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Kernels/Buffers.h"
