@@ -1,4 +1,5 @@
 // row-fuse-consumers: moves what is done with a row program's results into it.
+#include "WarpEmitter.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 
@@ -37,6 +38,9 @@ struct FuseConsumersPass : impl::RowFuseConsumersBase<FuseConsumersPass> {
   void runOnOperation() override {
     SmallVector<ProgramOp> programs;
     getOperation()->walk([&](ProgramOp op) { programs.push_back(op); });
+    // What fits no warp gains nothing: a long sum is many threads' where
+    // nothing else is in its program, and elements are a thread's each.
+    llvm::erase_if(programs, [](ProgramOp op) { return !fitsWarp(op); });
     for (ProgramOp program : programs)
       while (linalg::GenericOp consumer = findConsumer(program)) {
         program = fuse(program, consumer);
@@ -72,6 +76,11 @@ private:
       if (failed(rowMap(op.getMatchingIndexingMap(&operand))) ||
           (!op.isDpsInit(&operand) && !inBody(program, operand.get())))
         return false;
+    RankedTensorType row =
+        ProgramOp::rowType(op.getResult(0).getType(), /*varying=*/true);
+    if (!row.hasStaticShape() ||
+        row.getNumElements() > WarpEmitter::kMaxElements)
+      return false;
     bool itself = true;
     op.getBody()->walk([&](Operation *inner) {
       if (auto index = dyn_cast<linalg::IndexOp>(inner))
