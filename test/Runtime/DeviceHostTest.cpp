@@ -97,7 +97,7 @@ void testParts() {
   const auto *x = static_cast<const float *>(call.x.tensor.data);
   for (size_t i = 0; i < 12; ++i)
     CHECK_EQUAL(workspace[i], 2 * x[i]);
-  CHECK_EQUAL(launches[0].firstArgument,
+  CHECK_EQUAL(launches[0].first_argument,
               reinterpret_cast<long long>(workspace));
 
   // What a call leaves out is made up in the host's memory.

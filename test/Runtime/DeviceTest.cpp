@@ -43,11 +43,11 @@ void testCall() {
   CHECK(isFilledWith(maps[0], 0x5a));
   CHECK(isFilledWith(maps[1], 0)); // no rows: none was asked for
   // Parameters are copies, as the checkpoint has them.
-  auto *weight = reinterpret_cast<const float *>(launches[0].firstArgument);
+  auto *weight = reinterpret_cast<const float *>(launches[0].first_argument);
   CHECK(std::equal(weight, weight + 32, top2::gateWeight().begin()));
 
   // Numbers in 4 bits are bf16 there.
-  auto *four = reinterpret_cast<const uint16_t *>(launches[1].firstArgument);
+  auto *four = reinterpret_cast<const uint16_t *>(launches[1].first_argument);
   const uint16_t pairs[4][2] = {{0x3f80, 0x4000},  // 1, 2
                                 {0x3e80, 0x3f00},  // 0.25, 0.5
                                 {0x4040, 0xc040},  // 3, -3
@@ -127,7 +127,7 @@ void testGivenOnGpu() {
   CHECK_EQUAL(*allocations, 5);
   DeviceCall call;
   CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
-  CHECK_EQUAL(launches[0].firstArgument, reinterpret_cast<long long>(room));
+  CHECK_EQUAL(launches[0].first_argument, reinterpret_cast<long long>(room));
   GateCall host(3);
   CHECK_STATUS(
       route_decide(f.context, top2::Gate, &host.call, &error),
@@ -144,7 +144,7 @@ void testGivenOnGpu() {
   CHECK_OK(route_decide(f.context, top2::Gate, &host.call, &error));
   host.checkPlan();
   CHECK_OK(route_decide(f.context, top2::Gate, &call.call, &error));
-  CHECK_EQUAL(launches[2].firstArgument, reinterpret_cast<long long>(room));
+  CHECK_EQUAL(launches[2].first_argument, reinterpret_cast<long long>(room));
   setenv("FAKE_CUDA_FAIL", "cuMemcpyDtoH", 1);
   CHECK_STATUS(f.create(&error), ROUTE_ERROR_DEVICE,
                "copying a tensor to the host failed");

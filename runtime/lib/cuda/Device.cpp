@@ -242,6 +242,7 @@ route_status Device::copyParams(const route_module_desc &module,
                     "context on GPU %d",
                     param.name, host.gpu, code->gpu);
       parameters[i] = host.data;
+      isGiven = true;
       continue;
     }
     if (!module.device_code->num_kernels)
@@ -306,9 +307,13 @@ route_status Device::prepare(const route_device_code_desc &desc,
                 static_cast<unsigned long long>(desc.prepared_size),
                 static_cast<unsigned long long>(scratch),
                 driver.nameOf(result));
-  // Behind what the host has under way on its default stream: parameters that
-  // it gave on the GPU.
-  DeviceCall call(this, nullptr);
+  // Parameters that the host gave on the GPU may be under way on its default
+  // stream, which may not be used beside all captures.
+  OwnStream stream(driver);
+  if (!isGiven)
+    result = stream.open();
+  DeviceCall call(this, stream.get());
+  call.note(result, "making a stream");
   const route_env env = {sizeof(route_env), runInline, nullptr, 1, 0, 0,
                          nullptr,           &call,     nullptr};
   const route_invocation invocation = {

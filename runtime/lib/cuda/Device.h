@@ -60,6 +60,7 @@ private:
   std::shared_ptr<const Code> code;     ///< of all devices with this context
   std::vector<const void *> parameters; ///< the host's own, or owned
   std::vector<unsigned long long> owned;
+  bool isGiven = false; ///< a parameter, on the GPU
 };
 
 /// One call of an entry for a device: what generated code launches through.

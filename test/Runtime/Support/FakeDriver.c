@@ -4,6 +4,8 @@
  * is the driver on a machine without a GPU. What is given back without having
  * been taken is an abort. A launch in a graph takes 10 us, one of a kernel that
  * $FAKE_CUDA_FAST names, with a comma behind it, 1 us. */
+#include "FakeRecords.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,41 +21,14 @@ static int fails(const char *name) {
   return code ? atoi(code) : 719;
 }
 
-struct fake_launch {
-  const char *kernel;
-  unsigned grid, block, shared;
-  void *stream;
-  long long first_argument;
-  unsigned early;
-};
-/* A tensor map, as it was asked for; what has no axis is 0. */
-struct fake_map {
-  void *address;
-  unsigned long long sizes[5], strides[5];
-  unsigned rank, box[5], steps[5];
-  int type, interleave, swizzle, promotion, fill;
-};
 /* What the test looks at: the last launches. */
 struct fake_launch fake_launches[16];
 struct fake_map fake_map;
 int fake_num_launches;
-/* What streams are asked to do beside launches: "wait" for an event, "record"
- * one, or copy so many bytes "to" the GPU, "back" or "within" it. */
-struct fake_step {
-  const char *what;
-  void *stream, *event;
-  size_t size;
-};
 struct fake_step fake_steps[256];
 _Atomic int fake_num_steps;
 /* The stream that a graph is captured from, of any; null: none. */
 void *fake_captured;
-/* What was copied to the GPU on streams: to where, on which. */
-struct fake_upload {
-  void *to;
-  size_t size;
-  void *stream;
-};
 struct fake_upload fake_uploads[16];
 _Atomic int fake_num_uploads;
 /* What is held now, and what waits for a synchronisation. */

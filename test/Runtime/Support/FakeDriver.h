@@ -3,35 +3,17 @@
 #define ROUTE_TEST_RUNTIME_FAKEDRIVER_H
 
 #include "Check.h"
+#include "FakeRecords.h"
 
 #include <atomic>
 #include <dlfcn.h>
 
 namespace fake {
 
-struct Launch {
-  const char *kernel;
-  unsigned grid, block, shared;
-  void *stream;
-  long long firstArgument;
-  unsigned early;
-};
-struct Map {
-  void *address;
-  unsigned long long sizes[5], strides[5];
-  unsigned rank, box[5], steps[5];
-  int type, interleave, swizzle, promotion, fill;
-};
-struct Upload {
-  void *to;
-  size_t size;
-  void *stream;
-};
-struct Step {
-  const char *what;
-  void *stream, *event;
-  size_t size;
-};
+using Launch = fake_launch;
+using Map = fake_map;
+using Upload = fake_upload;
+using Step = fake_step;
 
 inline Launch *launches;
 inline Map *lastMap;
