@@ -141,19 +141,33 @@ DiagnosticBuilder::suggest(llvm::StringRef name,
   return *this;
 }
 
+llvm::StringRef route::severityName(Severity severity) {
+  switch (severity) {
+  case Severity::Error:
+    return "error";
+  case Severity::Warning:
+    return "warning";
+  case Severity::Remark:
+    return "remark";
+  }
+  llvm_unreachable("no such severity");
+}
+
 DiagnosticBuilder DiagnosticEngine::report(diag::Code code, SourceRange range,
                                            const llvm::Twine &message) {
   Diagnostic diagnostic;
   diagnostic.code = code;
-  diagnostic.severity =
-      warningsAsErrors ? Severity::Error : diagnosticInfo(code).severity;
+  diagnostic.severity = diagnosticInfo(code).severity;
+  if (warningsAsErrors && diagnostic.severity == Severity::Warning)
+    diagnostic.severity = Severity::Error;
   diagnostic.message = message.str();
   diagnostic.range = range;
   return {*this, std::move(diagnostic)};
 }
 
 void DiagnosticEngine::take(Diagnostic diagnostic) {
-  if (silent || reachedErrorLimit())
+  if (silent || reachedErrorLimit() ||
+      (diagnostic.severity == Severity::Remark && !remarks))
     return;
   // What is expanded in two places fails twice for one reason.
   if (diagnostic.range && llvm::any_of(reported, [&](const Diagnostic &told) {

@@ -27,10 +27,9 @@ static Object withRange(Object object, const SourceManager &sources,
 void route::renderJSON(const Diagnostic &d, const SourceManager &sources,
                        llvm::raw_ostream &os) {
   using llvm::json::fixUTF8;
-  Object object{
-      {"code", codeName(d.code)},
-      {"severity", d.severity == Severity::Error ? "error" : "warning"},
-      {"message", fixUTF8(d.message)}};
+  Object object{{"code", codeName(d.code)},
+                {"severity", severityName(d.severity)},
+                {"message", fixUTF8(d.message)}};
   object = withRange(std::move(object), sources, d.range);
   if (!d.rangeText.empty())
     object["label"] = fixUTF8(d.rangeText);

@@ -166,9 +166,11 @@ private:
 
 void TextRenderer::render(const Diagnostic &d) {
   Layout layout(sources, os, color);
-  bool isError = d.severity == Severity::Error;
-  layout.paint(isError ? raw_ostream::RED : raw_ostream::YELLOW, true,
-               (isError ? "error[" : "warning[") + codeName(d.code) + "]");
+  layout.paint(d.severity == Severity::Error     ? raw_ostream::RED
+               : d.severity == Severity::Warning ? raw_ostream::YELLOW
+                                                 : raw_ostream::BLUE,
+               true,
+               (severityName(d.severity) + "[" + codeName(d.code) + "]").str());
   os << ": " << d.message << '\n';
 
   // Marks grouped by file, the primary file first.

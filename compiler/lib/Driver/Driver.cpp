@@ -87,6 +87,9 @@ struct CommandLine {
                           cl::cat(category)};
   cl::opt<bool> werror{"Werror", cl::desc("treat warnings as errors"),
                        cl::cat(category)};
+  cl::opt<bool> remarks{"remarks",
+                        cl::desc("tell too what is right and may be slow"),
+                        cl::cat(category)};
   cl::opt<unsigned> errorLimit{"error-limit",
                                cl::desc("stop after this many errors"),
                                cl::init(100), cl::cat(category)};
@@ -234,6 +237,10 @@ static diag::Code codeOf(Notice kind) {
     return diag::notOnDevice;
   case Notice::ptxOnly:
     return diag::ptxOnly;
+  case Notice::outputFailed:
+    return diag::outputFailed;
+  case Notice::oneThread:
+    return diag::oneThread;
   }
   llvm_unreachable("a kind without a code");
 }
@@ -406,6 +413,7 @@ int route::runDriver(int argc, char **argv) {
   DiagnosticEngine &diags = compilation.diags;
   diags.setErrorLimit(line.errorLimit);
   diags.setWarningsAsErrors(line.werror);
+  diags.setRemarks(line.remarks);
   TextRenderer text(compilation.sources, llvm::errs(),
                     llvm::sys::Process::StandardErrHasColors());
   diags.setConsumer([&](const Diagnostic &diagnostic) {

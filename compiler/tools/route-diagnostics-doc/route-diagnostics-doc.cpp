@@ -19,9 +19,10 @@ int main(int argc, char **argv) {
         "Every message of the compiler has a code. `routec --explain R0013` "
         "prints its entry.\n";
   for (const DiagnosticInfo &info : allDiagnostics()) {
-    os << "\n## " << codeName(info.code)
-       << (info.severity == Severity::Warning ? " (warning)" : "") << ": "
-       << info.summary << "\n\n";
+    os << "\n## " << codeName(info.code);
+    if (info.severity != Severity::Error)
+      os << " (" << severityName(info.severity) << ")";
+    os << ": " << info.summary << "\n\n";
     std::string text;
     llvm::raw_string_ostream stream(text);
     printExplanation(info, stream);

@@ -231,14 +231,18 @@ static Refusal assemble(llvm::StringRef ptx, const std::string &binary) {
   std::string failure;
   int code = llvm::sys::ExecuteAndWait(ptxas, command, std::nullopt, redirects,
                                        /*SecondsToWait=*/0, 0, &failure);
-  if (code == 0)
+  if (code == 0 && llvm::sys::fs::exists(binary))
     return {};
+  if (code == 0)
+    return {"wrote nothing", /*ptxStands=*/true};
   if (code == -1)
     return {"cannot be run: " + failure, /*ptxStands=*/true};
   auto said = llvm::MemoryBuffer::getFile(messages);
   llvm::StringRef text = said ? (*said)->getBuffer().trim() : "";
   std::string why =
       failure.empty() ? "exit code " + std::to_string(code) : failure;
+  if (text.empty() && code > 0) // of PTX ptxas says what is wrong with it
+    return {"failed: " + why, /*ptxStands=*/true};
   if (!text.empty())
     why += ": " + text.take_front(2000).str();
   if (code == -2)

@@ -22,14 +22,18 @@ enum class Notice : unsigned {
   notOnDevice,      ///< an entry without code for GPUs; a warning, or the
                     ///< error of a pass, which the compilation turns into one
   ptxOnly,          ///< kernels that ptxas made nothing of; a warning
+  outputFailed,     ///< no place for a temporary file
+  oneThread,        ///< one thread of a GPU does what may be much; a remark
 };
 
 /// A diagnostic of a kind, whose words the caller adds.
 inline mlir::InFlightDiagnostic emitNotice(mlir::Location loc, Notice kind) {
   bool warns = kind == Notice::staleTuning || kind == Notice::ptxOnly ||
                kind == Notice::notOnTensorCores || kind == Notice::notOnDevice;
-  mlir::InFlightDiagnostic diagnostic =
-      warns ? mlir::emitWarning(loc) : mlir::emitError(loc);
+  mlir::InFlightDiagnostic diagnostic = warns ? mlir::emitWarning(loc)
+                                        : kind == Notice::oneThread
+                                            ? mlir::emitRemark(loc)
+                                            : mlir::emitError(loc);
   diagnostic.getUnderlyingDiagnostic()->getMetadata().push_back(
       mlir::DiagnosticArgument(static_cast<unsigned>(kind)));
   return diagnostic;

@@ -3,7 +3,7 @@
 
 // Products that are added up in their order.
 func.func @product(%x: memref<?xf32>, %out: memref<f32>) attributes {route.entry = @route.product} {
-  // expected-remark @+1 {{one thread goes through all inputs of a result}}
+  // expected-remark @+1 {{one thread of a GPU goes through all inputs of a result}}
   linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> ()>], iterator_types = ["reduction"]}
       ins(%x : memref<?xf32>) outs(%out : memref<f32>) {
   ^bb0(%e: f32, %sum: f32):
@@ -19,7 +19,7 @@ func.func @product(%x: memref<?xf32>, %out: memref<f32>) attributes {route.entry
 func.func @steps(%n: index, %x: memref<?xf32>, %out: memref<f32>, %most: memref<f32>) attributes {route.entry = @route.steps} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  // expected-remark @+1 {{one thread goes through this loop}}
+  // expected-remark @+1 {{one thread of a GPU goes through this loop}}
   scf.for %i = %c1 to %n step %c1 {
     %before = arith.subi %i, %c1 : index
     %e = memref.load %x[%before] : memref<?xf32>

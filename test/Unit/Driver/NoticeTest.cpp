@@ -10,10 +10,10 @@ using namespace route;
 static void show(llvm::function_ref<void(mlir::Location)> raise,
                  diag::Code others = diag::internal) {
   Compilation compilation;
+  compilation.diags.setRemarks(true);
   compilation.diags.setConsumer([](const Diagnostic &diagnostic) {
-    llvm::outs() << codeName(diagnostic.code)
-                 << (diagnostic.severity == Severity::Error ? " error: "
-                                                            : " warning: ")
+    llvm::outs() << codeName(diagnostic.code) << ' '
+                 << severityName(diagnostic.severity) << ": "
                  << diagnostic.message << '\n';
   });
   mlir::ScopedDiagnosticHandler handler(
@@ -27,7 +27,8 @@ int main() {
   for (Notice kind :
        {Notice::notCovered, Notice::needsBound, Notice::patternTooLarge,
         Notice::outOfMemory, Notice::badTuning, Notice::staleTuning,
-        Notice::notOnTensorCores, Notice::notOnDevice, Notice::ptxOnly})
+        Notice::notOnTensorCores, Notice::notOnDevice, Notice::ptxOnly,
+        Notice::outputFailed, Notice::oneThread})
     show([&](mlir::Location loc) {
       emitNotice(loc, kind) << "100% of 'route.choose' @ home";
     });

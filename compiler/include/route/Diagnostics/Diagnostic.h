@@ -34,7 +34,9 @@ enum Code : uint16_t {
 };
 } // namespace diag
 
-enum class Severity { Error, Warning };
+enum class Severity { Error, Warning, Remark };
+/// "error", "warning" or "remark".
+llvm::StringRef severityName(Severity severity);
 
 /// An entry of Codes.def.
 struct DiagnosticInfo {
@@ -133,6 +135,8 @@ public:
   void setErrorLimit(unsigned limit) { errorLimit = limit; }
   bool reachedErrorLimit() const { return errors > errorLimit; }
   void setWarningsAsErrors(bool value) { warningsAsErrors = value; }
+  /// Remarks are dropped unless they are asked for.
+  void setRemarks(bool value) { remarks = value; }
   /// Called with every message as it is reported.
   void setConsumer(std::function<void(const Diagnostic &)> function) {
     consumer = std::move(function);
@@ -152,6 +156,7 @@ private:
   unsigned errors = 0;
   unsigned errorLimit = 100;
   bool warningsAsErrors = false;
+  bool remarks = false;
   bool silent = false;
 };
 

@@ -30,15 +30,14 @@ namespace {
 /// A folder that exists while a compilation runs.
 class Scratch {
 public:
-  Scratch() {
-    if (llvm::sys::fs::createUniqueDirectory("routec", folder))
-      folder.clear();
-  }
+  Scratch() { error = llvm::sys::fs::createUniqueDirectory("routec", folder); }
   ~Scratch() {
-    if (exists())
+    if (!error)
       llvm::sys::fs::remove_directories(folder);
   }
-  bool exists() const { return !folder.empty(); }
+  bool exists() const { return !error; }
+  /// Why there is none.
+  std::string why() const { return error.message(); }
   /// The path of a file in it.
   std::string file(const Twine &name) const {
     llvm::SmallString<128> path(folder);
@@ -48,6 +47,7 @@ public:
 
 private:
   llvm::SmallString<128> folder;
+  std::error_code error;
 };
 
 /// A program that runs beside this one.
@@ -164,8 +164,6 @@ struct KernelCompilation::State {
 
 /// Starts route-ptx; gives what went wrong.
 std::string KernelCompilation::State::start(const llvm::Module &ir) {
-  if (!scratch.exists())
-    return "cannot make a temporary folder";
   std::string bitcode = scratch.file("kernels.bc");
   {
     std::error_code error;
@@ -245,6 +243,9 @@ LogicalResult KernelCompilation::start(ModuleOp module) {
   auto ir = translateModuleToLLVMIR(kernels, context, "kernels");
   if (!ir)
     return fail(module, "the kernels do not translate to LLVM IR");
+  if (!state->scratch.exists())
+    return emitNotice(module.getLoc(), Notice::outputFailed)
+           << "cannot make a temporary folder: " << state->scratch.why();
   std::string failure = state->start(*ir);
   return failure.empty() ? success() : fail(module, failure);
 }

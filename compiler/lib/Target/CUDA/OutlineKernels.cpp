@@ -14,6 +14,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "route/Kernels/Kernels.h"
+#include "route/Notice.h"
 #include "route/Target/CUDA/Passes.h"
 
 namespace route {
@@ -119,7 +120,8 @@ private:
   void tellOfOneThread() {
     std::optional<int64_t> inputs = countOf(utils::IteratorType::reduction);
     if (combiners.empty() && (!inputs || *inputs >= kInputsOfOneThread))
-      op.emitRemark("one thread goes through all inputs of a result");
+      emitNotice(op.getLoc(), Notice::oneThread)
+          << "one thread of a GPU goes through all inputs of a result";
   }
 
   /// For each result what takes in another element; none where a thread goes

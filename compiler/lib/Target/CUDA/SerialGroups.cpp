@@ -41,7 +41,8 @@ static void tellOfLoops(Operation *op) {
                       })
                       .wasInterrupted();
     if (isLong)
-      loop.emitRemark("one thread goes through this loop");
+      emitNotice(loop.getLoc(), Notice::oneThread)
+          << "one thread of a GPU goes through this loop";
     return WalkResult::skip();
   });
 }

@@ -4,6 +4,7 @@
 #include "WarpEmitter.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Kernels/Kernels.h"
+#include "route/Notice.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -42,6 +43,12 @@ bool isPartOfItem(ProgramOp program) {
   return false;
 }
 
+void tellOfOneThread(ProgramOp program) {
+  emitNotice(program.getLoc(), Notice::oneThread)
+      << "one thread of a GPU goes through the row of an item, which does not "
+         "fit into a warp";
+}
+
 struct DistributeGPUPass : impl::RowDistributeGPUBase<DistributeGPUPass> {
   using RowDistributeGPUBase::RowDistributeGPUBase;
 
@@ -52,6 +59,8 @@ struct DistributeGPUPass : impl::RowDistributeGPUBase<DistributeGPUPass> {
       bool whole = !isPartOfItem(program), fits = fitsWarp(program);
       if (whole && !fits && splitLongSum(program))
         continue;
+      if (whole && !fits)
+        tellOfOneThread(program);
       if (failed(whole && fits ? lower(program) : distributeInPlace(program)))
         return signalPassFailure();
     }
@@ -283,8 +292,10 @@ LogicalResult DistributeGPUPass::lower(ProgramOp program) {
   FailureOr<gpu::GPUFuncOp> kernel = makeLargestKernel(program, types);
   if (failed(kernel))
     return failure();
-  if (!*kernel) // items that do not fit go through memory
+  if (!*kernel) { // items that do not fit go through memory
+    tellOfOneThread(program);
     return distributeInPlace(program);
+  }
   ImplicitLocOpBuilder b(program.getLoc(), program);
   KernelOperands operands = makeOperands(b, program, types);
   launch(b, program, *kernel, operands.values);
