@@ -35,7 +35,9 @@ static cl::opt<std::string> input(cl::Positional, cl::init("-"),
 static cl::opt<std::string> output("o", cl::init("-"), cl::desc("PTX file"));
 static cl::opt<std::string> architecture("arch", cl::init("sm_90a"),
                                          cl::desc("GPU architecture"));
-static cl::opt<std::string> features("features", cl::init("+ptx86"),
+// That of CUDA 12.0, the first that has sm_90a, so that every driver that has
+// what the runtime asks for compiles it.
+static cl::opt<std::string> features("features", cl::init("+ptx80"),
                                      cl::desc("PTX version, as a feature"));
 
 static cl::opt<unsigned> jobs("j", cl::init(0),

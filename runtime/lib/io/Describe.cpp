@@ -154,7 +154,7 @@ std::string TextDescriber::run() {
         code->architecture,
         code->num_binaries
             ? "machine code, and PTX"
-            : "PTX alone: the driver, of CUDA 12.7 (565) or later, compiles it "
+            : "PTX alone: the driver, of CUDA 12.0 (525) or later, compiles it "
               "when a context is made");
   heading("axes", module.num_axes);
   for (const route_axis_desc &item : table(module.axes, module.num_axes))
