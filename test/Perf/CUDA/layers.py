@@ -6,8 +6,8 @@
 
 From f32 logits to the layer's output, routing included, bf16 weights and activations. Every implementation runs in CUDA
 graphs over several sets of inputs, replayed in random order; the medians are printed in microseconds, after the error
-against f32 arithmetic on some of the tokens. A last line for each shape has the geometric mean of the best peer's time
-over ours. Peers are torch's grouped_mm, eager and compiled, cuBLAS's batched product of perfectly balanced experts
+against f32 arithmetic on some of the tokens, the floor (measure.py says how it is measured), ours over it, and the best
+peer's time over ours; a last line for each shape has the geometric mean of that. Peers are torch's grouped_mm, eager and compiled, cuBLAS's batched product of perfectly balanced experts
 without any routing (bmm: no layer, but what the products alone cost), the experts of the transformers library where
 that is installed, and with --peers those whose sources are in that folder: peers.py there has a table PEERS of name to
 function(w13, w2, K, route) -> layer(x, logits), where `route` is a Routing, or None for the softmax of the best K.
@@ -19,13 +19,12 @@ everything but one graph's own data flushed from the second-level cache before e
 """
 
 import os
-import random
 import statistics
 import subprocess
 import sys
-import time
 
 import command
+from measure import Floor, capture, floor_options, medians
 
 SHAPES = {  # experts, chosen, hidden, inner; ROUTERS has those that choose by another rule than softmax
     "mixtral": (8, 2, 4096, 14336),
@@ -216,22 +215,6 @@ def balanced(w13, w2, K):
     return layer
 
 
-def capture(run, sets):
-    """A graph that runs once on each set of inputs, and the results."""
-    import torch
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for each in sets:
-            run(*each)
-    torch.cuda.current_stream().wait_stream(stream)
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        results = [run(*each) for each in sets]
-    return graph, results
-
-
 def profile(name, graph, copies):
     """Where the time goes, by kernel."""
     import torch
@@ -242,7 +225,7 @@ def profile(name, graph, copies):
         print(f"      {name} {row.device_time_total / copies:9.2f} us  {row.key[:60]}", flush=True)
 
 
-def measure(shape, folder, tokens, peers, options):
+def compare(shape, folder, tokens, peers, floor_of, options):
     import torch
     from device import Library
     E, K, H, I = SHAPES[shape]
@@ -294,31 +277,18 @@ def measure(shape, folder, tokens, peers, options):
                 print(f"   {name} T={T}: {str(error).splitlines()[0]}"[:160])
                 if name == "routec":
                     raise
-        times = {name: [] for name in graphs}
-        order, started = list(graphs), time.time()
-        while time.time() - started < options.seconds:
-            random.shuffle(order)
-            for name in order:
-                if options.cool:
-                    flush.zero_()
-                begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-                begin.record()
-                graphs[name].replay()
-                end.record()
-                end.synchronize()
-                times[name].append(begin.elapsed_time(end) * 1e3 / copies)
-        medians = {name: statistics.median(t) for name, t in times.items()}
+        times = medians(graphs, copies, options.seconds, flush.zero_ if options.cool else None)
         wrong += not errors["routec"] < 1e-2
-        best = min((t for name, t in medians.items() if name not in ("routec", "bmm")), default=None)
+        best = min((t for name, t in times.items() if name not in ("routec", "bmm")), default=None)
         if best:
-            leads.append(best / medians["routec"])
-        active = E * (1 - (1 - K / E) ** T)
-        if options.skew or routing:
-            active = len(set(route(sets[0][1])[1].flatten().tolist()))
-        floor = (active * 3 * H * I * 2 + T * K * (3 * H + 2 * I) * 2 + T * H * 4) / options.bandwidth * 1e6
-        floor = max(floor, 6 * T * K * H * I / options.rate * 1e6)
-        print(f"{shape:9s} T={T:<6d}" + " ".join(f"{n} {t:9.1f}" for n, t in medians.items()) +
-              f" | floor {floor:9.1f} | errors " + " ".join(f"{n} {e:.1e}" for n, e in errors.items()) +
+            leads.append(best / times["routec"])
+        # Experts that these inputs choose, whose weights have to be read.
+        active = statistics.mean(route(logits)[1].unique().numel() for _, logits in sets)
+        floor = floor_of(active * 3 * H * I * 2 + T * K * (3 * H + 2 * I) * 2 + T * H * 4, 6 * T * K * H * I)
+        print(f"{shape:9s} T={T:<6d}" + " ".join(f"{n} {t:9.1f}" for n, t in times.items()) +
+              f" | floor {floor:9.1f} ours/floor {times['routec'] / floor:.2f}" +
+              (f" best/ours {leads[-1]:.2f}" if best else "") +
+              " | errors " + " ".join(f"{n} {e:.1e}" for n, e in errors.items()) +
               ("" if errors["routec"] < 1e-2 else "   WRONG"), flush=True)
         if options.profile:
             profile("routec", graphs["routec"], copies)
@@ -338,10 +308,10 @@ def run(options):
         from peers import PEERS
         peers = PEERS
     tokens = [int(t) for t in options.tokens.split(",")] if options.tokens else TOKENS
-    wrong = 0
+    floor, wrong = Floor(options), 0
     for shape in options.shapes.split(","):
         most = [t for t in tokens if shape == "qwen3" or t <= 8192]
-        wrong += measure(shape, options.folder, most, peers, options)
+        wrong += compare(shape, options.folder, most, peers, floor, options)
         torch.cuda.empty_cache()
     return wrong
 
@@ -357,6 +327,5 @@ if __name__ == "__main__":
     options.add_argument("--alone", action="store_true", help="without peers but bmm")
     options.add_argument("--compile", action="store_true", help="torch.compile of the grouped_mm layer too")
     options.add_argument("--seconds", type=float, default=1.5, help="of replays at each number of tokens")
-    options.add_argument("--bandwidth", type=float, default=3.0e12, help="bytes a second, for the floor")
-    options.add_argument("--rate", type=float, default=800e12, help="operations a second, for the floor")
+    floor_options(options)
     command.main(parser, make, run)

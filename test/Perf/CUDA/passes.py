@@ -11,12 +11,10 @@ results but for rounding, or the line ends with WRONG.
 """
 
 import os
-import random
-import statistics
 import subprocess
-import time
 
 import command
+from measure import capture, medians
 
 SOURCE = """axis token, hidden = {H}, inner = {I}, half {{ gate, up }}
 signal x: {type}[token, hidden]
@@ -106,37 +104,19 @@ def run(options):
             for each, library in libraries.items():
                 if each == "convert-ragged-to-wgmma" and T > 512:
                     continue  # seconds
-                calls = [library.call("layer", {"x": x}, "cuda") for x in xs]
-                stream = torch.cuda.Stream()
-                with torch.cuda.stream(stream):
-                    for call in calls:
-                        call.poison()
-                        call()
-                    torch.cuda.synchronize()
-                    graphs[each] = torch.cuda.CUDAGraph()
-                    with torch.cuda.graph(graphs[each], stream=stream):
-                        for call in calls:
-                            call()
-                results[each] = calls
-            times = {each: [] for each in graphs}
-            order, started = list(graphs), time.time()
-            while time.time() - started < options.seconds * len(graphs) / 4 or len(times[""]) < 3:
-                random.shuffle(order)
-                for each in order:
-                    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-                    begin.record()
-                    graphs[each].replay()
-                    end.record()
-                    end.synchronize()
-                    times[each].append(begin.elapsed_time(end) * 1e3 / copies)
-            base = statistics.median(times[""])
+                results[each] = [library.call("layer", {"x": x}, "cuda") for x in xs]
+                for call in results[each]:
+                    call.poison()
+                graphs[each], _ = capture(lambda call: call(), [(call,) for call in results[each]])
+            times = medians(graphs, copies, options.seconds * len(graphs) / 4)
+            base = times[""]
             whole = results[""][-1].outputs["layer"].float()
             for each in passes:
                 if each not in times:
                     continue
                 other = results[each][-1].outputs["layer"].float()
                 apart = float((whole - other).norm() / whole.norm())
-                with_it, without = base, statistics.median(times[each])
+                with_it, without = base, times[each]
                 if each in OFF:
                     with_it, without = without, with_it
                 bad = not apart < 2e-2
