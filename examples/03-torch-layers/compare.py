@@ -72,10 +72,18 @@ def reference(block, x):
     return out, chosen.sort(-1).values
 
 
+def tie(block, x, mine, theirs):
+    """Of each token, whether two choices differ at most by experts whose logits are as good as equal in bf16."""
+    logits = x.double() @ block.gate.weight.double().T
+    mine, theirs = (logits.gather(1, chosen.long()).sort(-1).values for chosen in (mine, theirs))
+    # Each of two logits is rounded by half of a step, which is up to 2^-7 of a number.
+    return ((mine - theirs).abs() <= 2 ** -7 * torch.maximum(mine.abs(), theirs.abs())).all(-1)
+
+
 def check_blocks(model, ours, tokens):
-    """Each block alone on fresh inputs: relative errors against f32, over tokens that get the same experts."""
+    """Each block alone on fresh inputs: relative errors against f32, over tokens that get the same experts; others tie."""
     worst = {"ours": 0.0, "transformers": 0.0}
-    other = 0
+    other = wrong = 0
     for n, (block, layer) in enumerate(zip(blocks(model), blocks(ours))):
         x = torch.randn(tokens, block.gate.weight.shape[1], generator=torch.Generator("cuda").manual_seed(n),
                         device="cuda").bfloat16()
@@ -83,13 +91,16 @@ def check_blocks(model, ours, tokens):
         plan = layer._library.gate(x=x)["gate"].sort(-1).values
         same = (plan == chosen).all(-1)
         other += int((~same).sum())
+        wrong += int((~same & ~tie(block, x, plan, chosen)).sum())
+        if not same.any():
+            continue
         for name, one in (("ours", layer), ("transformers", block)):
             out = one(x[None])[0].float()
             error = float((out[same] - want[same]).norm() / want[same].norm())
             worst[name] = max(worst[name], error if error == error else float("inf"))
     print(f"   blocks, {tokens} tokens each: error against f32 arithmetic {worst['ours']:.1e}, transformers' "
-          f"{worst['transformers']:.1e}; other experts where logits tie for {other} tokens", flush=True)
-    return worst["ours"] < 1e-2 and other <= tokens * len(blocks(model)) // 20
+          f"{worst['transformers']:.1e}; other experts for {other} tokens, where logits do not tie for {wrong}", flush=True)
+    return worst["ours"] < 1e-2 and wrong == 0
 
 
 def time_all(runs, seconds):
@@ -168,6 +179,14 @@ def each_way(model, ours, prepare):
     return runs, results
 
 
+def check_logits(found, most):
+    """How far the results of each_way() are from those with experts one by one; ours no further than grouped_mm's or `most`."""
+    base = next(found[name] for name in reversed(IMPLEMENTATIONS) if name in found).float()
+    far = {name: float((value.float() - base).norm() / base.norm()) for name, value in found.items()}
+    print("   logits, against eager: " + ", ".join(f"{name} {value:.1e}" for name, value in far.items()), flush=True)
+    return far["ours"] < max(2 * far.get("grouped_mm", 0), most)
+
+
 def report(what, runs, seconds):
     times = time_all(runs, seconds)
     best = min((t for name, t in times.items() if name != "ours"), default=float("nan"))
@@ -188,15 +207,11 @@ def compare(name, path, options):
           f"{transformers.__version__}; binding took {grown} bytes of torch's memory")
     with_experts(model, "grouped_mm")
     good = check_blocks(model, ours, 300)
-    check_blocks(model, ours, 1)
+    good &= check_blocks(model, ours, 1)  # which has a form of its own
 
-    # The whole model: how far its logits are from those with experts computed one by one, beside the others'.
     ids = torch.randint(0, 32000, (2, 200), generator=torch.Generator("cuda").manual_seed(4), device="cuda")
-    _, found = each_way(model, ours, lambda m: lambda: m(ids).logits.float())
-    base = found["eager"]
-    far = {key: float((value - base).norm() / base.norm()) for key, value in found.items()}
-    print("   logits, against eager: " + ", ".join(f"{key} {value:.1e}" for key, value in far.items()), flush=True)
-    good &= far["ours"] < max(2 * far["grouped_mm"], 2e-2)
+    _, found = each_way(model, ours, lambda m: lambda: m(ids).logits)
+    good &= check_logits(found, 2e-2)
 
     # What calling one layer costs the host: few enough calls that none waits for the GPU.
     x, costs = torch.randn(1, 1, model.config.hidden_size, device="cuda").bfloat16(), {}
@@ -215,7 +230,8 @@ def compare(name, path, options):
         runs, _ = each_way(model, ours, lambda m: lambda: m(ids, use_cache=False, logits_to_keep=1).logits)
         report(f"prompt of {tokens}", runs, options.seconds)
     for batch in options.batch:
-        runs, _ = each_way(model, ours, lambda m: Decode(m, batch, 512))
+        runs, found = each_way(model, ours, lambda m: Decode(m, batch, 512))
+        good &= check_logits(found, 1e-1)  # of one token each, which an expert that ties moves by some percent
         report(f"step, batch {batch}", runs, options.seconds)
 
         def graphed(m):
