@@ -59,14 +59,20 @@
 // A stage is free for both blocks once both have multiplied it.
 // CHECK: nvvm.mapa
 // CHECK-NEXT: nvvm.mbarrier.arrive {{.*}} : !llvm.ptr<7>
-// The epilogue by a power of two and a reciprocal, through shared memory, to 16 bytes a thread.
+// CHECK: .m64n96k16.
+// CHECK: .m64n128k16.
+// CHECK: .m64n160k16.
+// One epilogue for all widths, by a power of two and a reciprocal, through shared memory, to 16 bytes a thread. Rows beyond
+// a tile's width are left out.
 // CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
 // CHECK: nvvm.rcp.approx.ftz.f
 // CHECK: nvvm.stmatrix
 // CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<1>
-// CHECK: .m64n96k16.
-// CHECK: .m64n128k16.
-// CHECK: .m64n160k16.
+// CHECK: scf.if
+// CHECK: nvvm.barrier
+// CHECK: scf.if
+// CHECK: nvvm.stmatrix
+// CHECK-NOT: wgmma.mma_async
 // OPTIONS-LABEL: func.func @gated
 // OPTIONS: arith.cmpi ule, %{{.*}}, %c7
 // OPTIONS-LABEL: llvm.func @gated_wgmma_0

@@ -270,7 +270,8 @@ private:
   Value multiply(int64_t width, Value sums, Value stage, Value adds);
   Values path(int64_t width, Value stage, Value parity, Value given,
               const Tile &tile, Value held);
-  void epilogue(int64_t width, Value sums, const Tile &tile);
+  void epilogue(ArrayRef<int64_t> widths, Value chosen, Value sums,
+                const Tile &tile);
   Value element(ArrayRef<Value> accumulators, ArrayRef<Value> perExpert,
                 ArrayRef<Value> perRow);
   Values together(Value low, Value high);

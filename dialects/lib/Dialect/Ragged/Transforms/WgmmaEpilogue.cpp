@@ -12,11 +12,14 @@ using namespace route;
 using namespace route::ragged;
 using namespace route::ragged::wgmma;
 
-/// Results of a tile go to memory. Register 4j + 2h + i of a sum belongs to
-/// column 16*warp + lane/4 + 8h and row 8j + 2*(lane%4) + i. Of two interleaved
-/// parts it is column 32*h + 8*warp + lane/4 of the result, once `together` has
-/// brought both to one thread.
-void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
+/// Results of a tile go to memory: rows of the first of `widths`, and those
+/// that wider ones add, up to the one that was chosen. All have the same code,
+/// since ptxas takes longer over it than over the products of a width. Register
+/// 4j + 2h + i of a sum belongs to column 16*warp + lane/4 + 8h and row 8j +
+/// 2*(lane%4) + i. Of two interleaved parts it is column 32*h + 8*warp + lane/4
+/// of the result, once `together` has brought both to one thread.
+void Emitter::epilogue(ArrayRef<int64_t> widths, Value chosen, Value sums,
+                       const Tile &tile) {
   Value group = sub(warpgroup, num(1)), quarter = mask(warp, 3);
   Value inGroup = mask(thread, 127);
   Value columns = num(op.getOutputs());
@@ -46,6 +49,20 @@ void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
     NVVM::BarrierOp::create(b, TypeRange(), barrier, num(128),
                             NVVM::BarrierReductionAttr(), Value());
   };
+  // Rows from one on, up to another: in parts that all widths or none have.
+  auto rowsOf = [&](int64_t from, int64_t to,
+                    llvm::function_ref<void(int64_t, int64_t)> body) {
+    for (auto [i, width] : llvm::enumerate(widths)) {
+      int64_t begin = std::max(from, i ? widths[i - 1] : 0),
+              end = std::min(to, width);
+      if (begin >= end)
+        continue;
+      if (i == 0)
+        body(begin, end);
+      else
+        when(isAtMost(num(i), chosen), [&] { body(begin, end); });
+    }
+  };
   for (int64_t block = 0; block < blocks; ++block) {
     Value column = add(firstColumn, num(64 * block));
     // Values of columns, h = 0 and 1.
@@ -61,7 +78,7 @@ void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
       Values accumulators;
       for (int64_t w = 0; w < tiles.weights; ++w) {
         auto sumAt = [&](int64_t block, int64_t h) -> Value {
-          return extract(sums, (w * tiles.blocks + block) * (width / 2) +
+          return extract(sums, (w * tiles.blocks + block) * (tiles.tokens / 2) +
                                    4 * j + 2 * h + i);
         };
         if (paired)
@@ -86,23 +103,24 @@ void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
       Value rows = sub(tile.rows, ownRow);
       Value inColumns[2] = {cmp(Predicate::ult, c, columns),
                             cmp(Predicate::ult, add(c, num(apart)), columns)};
-      for (int64_t j = 0; j < width / 8; ++j)
-        for (int64_t i = 0; i < 2; ++i)
-          for (int64_t h = 0; h < 2; ++h) {
-            Value x = resultAt(j, h, i);
-            Value inside = cmp(Predicate::sgt, rows, num(8 * j + i));
-            when(both(inside, inColumns[h]), [&] {
-              LLVM::StoreOp::create(b, x,
-                                    beyond(address, 8 * j + i, apart * h));
-            });
-          }
+      rowsOf(0, tiles.tokens, [&](int64_t from, int64_t to) {
+        for (int64_t j = from / 8; j < to / 8; ++j)
+          for (int64_t i = 0; i < 2; ++i)
+            for (int64_t h = 0; h < 2; ++h) {
+              Value x = resultAt(j, h, i);
+              Value inside = cmp(Predicate::sgt, rows, num(8 * j + i));
+              when(both(inside, inColumns[h]), [&] {
+                LLVM::StoreOp::create(b, x,
+                                      beyond(address, 8 * j + i, apart * h));
+              });
+            }
+      });
       continue;
     }
     // 64 rows at a time go through shared memory, where a row's columns come
     // together; units of 16 bytes are swizzled, so that banks do not collide.
     Value staging = add(num(tiles.stages * tiles.stageBytes()), shl(group, 13));
-    for (int64_t first = 0; first < width; first += 64) {
-      int64_t chunk = std::min<int64_t>(64, width - first);
+    auto move = [&](int64_t first, int64_t last) {
       meet(); // what was there has been read
       Value matrix = shr(lane, 3), inMatrix = mask(lane, 7);
       // The unit of columns that h = 0 or 1 stands for.
@@ -111,19 +129,21 @@ void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
           paired ? add(quarter, shl(side, 2)) : add(shl(quarter, 1), side);
       Value place = add(shl(add(shl(shr(matrix, 1), 3), inMatrix), 7),
                         shl(flip(unit, inMatrix), 4));
-      for (int64_t j = 0; j < chunk / 8; j += 2) {
-        Values registers;
-        for (int64_t jj = j; jj < j + 2; ++jj)
-          for (int64_t h = 0; h < 2; ++h)
-            registers.push_back(narrow(resultAt(first / 8 + jj, h, 0),
-                                       resultAt(first / 8 + jj, h, 1)));
-        NVVM::StMatrixOp::create(
-            b, at(add(staging, add(place, num(8 * j * 128)))), registers,
-            NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::col),
-            NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
-            NVVM::LdStMatrixEltTypeAttr::get(b.getContext(),
-                                             NVVM::LdStMatrixEltType::B16));
-      }
+      rowsOf(first, last, [&](int64_t from, int64_t to) {
+        for (int64_t row = from; row < to; row += 16) {
+          Values registers;
+          for (int64_t j = row / 8; j < row / 8 + 2; ++j)
+            for (int64_t h = 0; h < 2; ++h)
+              registers.push_back(narrow(resultAt(j, h, 0), resultAt(j, h, 1)));
+          NVVM::StMatrixOp::create(
+              b, at(add(staging, add(place, num((row - first) * 128)))),
+              registers,
+              NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::col),
+              NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+              NVVM::LdStMatrixEltTypeAttr::get(b.getContext(),
+                                               NVVM::LdStMatrixEltType::B16));
+        }
+      });
       meet();
       // A thread moves 16 bytes of every sixteenth row.
       auto vector = VectorType::get({4}, i32);
@@ -132,7 +152,7 @@ void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
       Value inColumns = cmp(Predicate::ult, c, columns);
       Value address = addressOf(add(tile.row, add(own, num(first))), c);
       Value rows = sub(tile.rows, own);
-      for (int64_t r = 0; r < chunk; r += 16) {
+      for (int64_t r = 0; r < last - first; r += 16) {
         Value row = add(own, num(r));
         Value from =
             add(staging, add(shl(row, 7), shl(flip(piece, mask(row, 7)), 4)));
@@ -141,7 +161,11 @@ void Emitter::epilogue(int64_t width, Value sums, const Tile &tile) {
         when(both(inColumns, inside),
              [&] { LLVM::StoreOp::create(b, x, beyond(address, r, 0), 16); });
       }
-    }
+    };
+    for (int64_t first = 0; first < tiles.tokens; first += 64)
+      rowsOf(first, first + 1, [&](int64_t, int64_t) {
+        move(first, std::min(first + 64, tiles.tokens));
+      });
   }
 }
 

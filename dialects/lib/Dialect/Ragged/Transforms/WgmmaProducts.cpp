@@ -59,8 +59,9 @@ void Emitter::consumer() {
       cases.push_back(i);
     }
     widths.push_back(tiles.tokens);
-    auto choice = scf::IndexSwitchOp::create(
-        b, v.getTypes(), index(uniform(chosen)), cases, cases.size());
+    chosen = uniform(chosen);
+    auto choice = scf::IndexSwitchOp::create(b, v.getTypes(), index(chosen),
+                                             cases, cases.size());
     for (auto [i, width] : llvm::enumerate(widths)) {
       OpBuilder::InsertionGuard guard(b);
       Region &region = i < cases.size() ? choice.getCaseRegions()[i]
@@ -68,9 +69,12 @@ void Emitter::consumer() {
       b.setInsertionPointToStart(&region.emplaceBlock());
       scf::YieldOp::create(b, path(width, v[0], v[1], v[2], tile, v[8]));
     }
+    Values next(choice.getResults());
+    if (!isShare())
+      epilogue(widths, chosen, next[8], tile);
     if (tiles.tells)
       tell(tile);
-    return Values(choice.getResults());
+    return next;
   });
   if (tiles.pairs)
     meetCluster(); // nobody ends while the other one tells or brings it things
@@ -189,9 +193,10 @@ Value Emitter::multiply(int64_t width, Value sums, Value stage, Value adds) {
   return result;
 }
 
-/// A tile of `width` tokens: the sums, then the results. Gives what the loop
-/// over tiles carries; the next one is given with parity `given`. Of the sums
-/// that are carried, a narrower tile has the first of each product.
+/// The sums of a tile of `width` tokens, and of a share what becomes of them.
+/// Gives what the loop over tiles carries; the next one is given with parity
+/// `given`. Of the sums that are carried, a narrower tile has the first of each
+/// product.
 Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
                      const Tile &tile, Value held) {
   int64_t count = sumsOf(width);
@@ -276,18 +281,16 @@ Values Emitter::path(int64_t width, Value stage, Value parity, Value given,
     keep(width, totals);
   else if (tiles.spread)
     leave(width, totals, tile);
-  else
-    epilogue(width, totals, tile);
   // Blocks with a share have one tile.
   if (isShare())
     after = {num(0), num(0), num(0), num(0)};
   Values result{end[0], end[1], flip(given, num(1)), num(0)};
   llvm::append_range(result, after.values());
   if (width == tiles.tokens)
-    held = end[2];
+    held = totals;
   else
     for (int64_t i = 0; i < count; ++i)
-      held = insert(held, extract(end[2], i), placeOf(i));
+      held = insert(held, extract(totals, i), placeOf(i));
   result.push_back(held);
   return result;
 }
