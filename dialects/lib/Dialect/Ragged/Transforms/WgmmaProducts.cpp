@@ -17,7 +17,8 @@ void Emitter::consumer() {
   // The second warpgroup starts behind the first, and stays there: it
   // multiplies while the first is at its results, and the other way round.
   // Numbers that LLVM does not know: else it peels off the steps up to there.
-  startStep = uniform(num(0));
+  // Of shares, which have few and wait for each, the first may be peeled off.
+  startStep = isShare() ? num(0) : uniform(num(0));
   lagStep = uniform(num(kLag));
   Tile first = isShare() ? tileAt(block) : readTile(num(0));
   if (lags())
@@ -34,8 +35,11 @@ void Emitter::consumer() {
       arith::ExtUIOp::create(b, i32, cmp(Predicate::eq, warpgroup, num(1)))};
   llvm::append_range(start, first.values());
   // The sums' registers, which all tiles and widths share. They are zeros once,
-  // so that they are something; a tile's first products overwrite them.
-  start.push_back(LLVM::ZeroOp::create(b, sumsType(tiles.tokens)));
+  // so that they are something; a tile's first products overwrite them. A share
+  // has one tile.
+  Type sums = sumsType(tiles.tokens);
+  start.push_back(isShare() ? LLVM::UndefOp::create(b, sums).getResult()
+                            : LLVM::ZeroOp::create(b, sums).getResult());
   auto some = [&](ValueRange v) { return isLess(num(0), v[5]); };
   loopWhile(start, some, [&](ValueRange v) -> Values {
     Tile tile = Tile::of(v.slice(4, 4));
