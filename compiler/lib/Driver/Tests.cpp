@@ -532,6 +532,21 @@ static LogicalResult bindItems(Interpreter &interpreter, ModuleOp module) {
   return success();
 }
 
+/// How a test gives what the interpreter says is not bound; else nothing.
+static std::string howToGive(StringRef cause) {
+  if (!cause.ends_with("' is not bound"))
+    return "";
+  auto [kind, name] =
+      cause.drop_back(StringRef("' is not bound").size()).split(" '");
+  if (kind == "parameter")
+    return "; --params names a file that gives it";
+  if (kind == "signal")
+    return ("; give it in the braces of the test: " + name + " = …").str();
+  return ("; give it in the braces of the test: " +
+          name.take_back(name.size() - (name.rfind('.') + 1)) + ": …")
+      .str();
+}
+
 unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
                                llvm::raw_ostream &out) {
   unsigned failures = 0;
@@ -544,7 +559,7 @@ unsigned route::runInlineTests(ModuleOp module, const SafeTensors *params,
         mlir::Location at = diagnostic.getLocation();
         if (cause.empty() &&
             diagnostic.getSeverity() == DiagnosticSeverity::Error)
-          cause = ": " + diagnostic.str();
+          cause = ": " + diagnostic.str() + howToGive(diagnostic.str());
         return success(
             !told.insert({at.getAsOpaquePointer(), diagnostic.str()}).second);
       });
