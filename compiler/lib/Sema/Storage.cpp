@@ -5,6 +5,7 @@
 #include "Collections.h"
 #include "Elaborator.h"
 #include "route/Dialect/Route/IR/Spelling.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace route;
 using namespace route::sema;
@@ -107,6 +108,14 @@ bool Elaborator::checkTensorName(const StringExpr &name, const TypeInfo &type) {
   return true;
 }
 
+/// Whether an array of known sizes has more bytes than can be counted.
+static bool isTooLarge(const TypeInfo &type) {
+  int64_t bytes = 8; // an element's, at most
+  return llvm::any_of(type.axes, [&](AxisInfo *axis) {
+    return axis->size > 0 && llvm::MulOverflow(bytes, axis->size, bytes);
+  });
+}
+
 Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
   if (!decl.type)
     return fail(diag::missingType, decl.name.range,
@@ -132,6 +141,10 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
                 "a parameter holds numbers or truths, found " +
                     spellElement(type.element));
   addPoolAxes(type, enclosingPools(scope));
+  if (isTooLarge(type))
+    return fail(diag::badSize, decl.type->range,
+                "parameter '" + decl.name.text +
+                    "' has more bytes than can be counted, 2^63");
   // Blocks of 4-bit numbers are read as bf16, which holds each of them.
   bool blocks = isa<mlir::Float4E2M1FNType>(type.element);
   if (blocks) {
