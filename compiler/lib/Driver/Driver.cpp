@@ -163,28 +163,13 @@ static bool readTargets(const cl::list<std::string> &targets,
 
 /// Reads what is said of code for GPUs; false after a message.
 static bool readKernelOptions(const CommandLine &line, KernelOptions &options) {
-  auto unknown = [](llvm::StringRef name, llvm::ArrayRef<std::string> names,
-                    const llvm::Twine &what) {
-    auto near = nearestName(name, names);
-    misused(what + " '" + name + "'; " +
-            (near ? "did you mean '" + *near + "'?"
-                  : "there are " + llvm::join(names, ", ")));
-    return false;
-  };
-  std::vector<std::string> passes, precisions;
-  for (const OptionalPass &pass : optionalKernelPasses())
-    passes.push_back(pass.name.str());
-  for (llvm::StringRef name : gatePrecisions())
-    precisions.push_back(name.str());
-  for (const std::vector<std::string> *list : {&line.disabled, &line.enabled})
-    for (const std::string &name : *list)
-      if (!llvm::is_contained(passes, name))
-        return unknown(name, passes, "there is no optional pass");
-  if (!llvm::is_contained(precisions, line.gatePrecision))
-    return unknown(line.gatePrecision, precisions, "there is no precision");
   options.disabled.assign(line.disabled.begin(), line.disabled.end());
   options.enabled.assign(line.enabled.begin(), line.enabled.end());
   options.gatePrecision = line.gatePrecision;
+  if (std::string fault = options.fault(); !fault.empty()) {
+    misused(fault);
+    return false;
+  }
   return true;
 }
 
@@ -402,9 +387,11 @@ int route::runDriver(int argc, char **argv) {
       !readKernelOptions(line, compilation.library.kernels))
     return 2;
   compilation.library.tunable = line.tunable;
-  if ((line.tunable || !line.tunings.empty()) && !compilation.library.cuda)
-    return misused("--tunable and --tuning are for code for GPUs: give "
-                   "--target=cpu,cuda");
+  if ((line.tunable || !line.tunings.empty() ||
+       line.gatePrecision.getNumOccurrences()) &&
+      !compilation.library.cuda)
+    return misused("--tunable, --tuning and --gate-precision are for code for "
+                   "GPUs: give --target=cpu,cuda");
   compilation.library.name =
       line.input == "-" ? "module" : llvm::sys::path::stem(line.input).str();
   mlir::DialectRegistry registry;

@@ -9,6 +9,7 @@
 #include "mlir/Pass/PassOptions.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "route/Diagnostics/Diagnostic.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Row/Transforms/Passes.h"
 #include "route/Dialect/Signal/Transforms/Passes.h"
@@ -48,6 +49,29 @@ bool KernelOptions::runs(StringRef pass) const {
   bool otherwise = known == optionalKernelPasses().end() || known->runs;
   return llvm::is_contained(enabled, pass) ||
          (otherwise && !llvm::is_contained(disabled, pass));
+}
+
+std::string KernelOptions::fault() const {
+  std::vector<std::string> passes, precisions;
+  for (const OptionalPass &pass : optionalKernelPasses())
+    passes.push_back(pass.name.str());
+  for (StringRef name : gatePrecisions())
+    precisions.push_back(name.str());
+  auto unknown = [](StringRef what, StringRef name,
+                    ArrayRef<std::string> names) {
+    auto near = nearestName(name, names);
+    return ("there is no " + what + " '" + name + "'; " +
+            (near ? "did you mean '" + *near + "'?"
+                  : "there are " + llvm::join(names, ", ")))
+        .str();
+  };
+  for (const std::vector<std::string> *list : {&disabled, &enabled})
+    for (const std::string &name : *list)
+      if (!llvm::is_contained(passes, name))
+        return unknown("optional pass", name, passes);
+  if (!llvm::is_contained(precisions, gatePrecision))
+    return unknown("precision", gatePrecision, precisions);
+  return "";
 }
 
 void route::addSplitPasses(OpPassManager &pm, const KernelOptions &options) {
@@ -136,14 +160,24 @@ struct KernelPipelineOptions : PassPipelineOptions<KernelPipelineOptions> {
 } // namespace
 
 void route::registerKernelPipelines() {
-  PassPipelineRegistration<KernelPipelineOptions> kernels(
+  registerPassPipeline(
       "route-to-kernels", "from tensors to kernels and launches on buffers",
-      [](OpPassManager &pm, const KernelPipelineOptions &given) {
+      [](OpPassManager &pm, StringRef text,
+         llvm::function_ref<LogicalResult(const Twine &)> fail) {
+        KernelPipelineOptions given;
+        if (failed(given.parseFromString(text)))
+          return failure();
         KernelOptions options;
         options.disabled.assign(given.disabled.begin(), given.disabled.end());
         options.enabled.assign(given.enabled.begin(), given.enabled.end());
         options.gatePrecision = given.gatePrecision;
+        if (std::string fault = options.fault(); !fault.empty())
+          return fail(fault);
         addKernelPasses(pm, options);
+        return success();
+      },
+      [](llvm::function_ref<void(const mlir::detail::PassOptions &)> handle) {
+        handle(KernelPipelineOptions());
       });
   PassPipelineRegistration<> llvm("route-kernels-to-llvm",
                                   "from kernels to the LLVM dialect",

@@ -52,6 +52,8 @@ struct KernelOptions {
   std::string gatePrecision = "f32";
 
   bool runs(llvm::StringRef pass) const;
+  /// What is wrong with the names above; empty where nothing is.
+  std::string fault() const;
 };
 llvm::ArrayRef<llvm::StringLiteral> gatePrecisions();
 
