@@ -3,9 +3,11 @@
 #include "WgmmaKernel.h"
 #include "route/Dialect/Ragged/Transforms/Passes.h"
 #include "route/Dialect/Row/IR/RowDialect.h"
+#include "route/Notice.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -14,15 +16,50 @@ namespace route::ragged {
 #include "route/Dialect/Ragged/Transforms/Passes.h.inc"
 
 namespace {
+bool chooses(Operation *op) {
+  auto program = dyn_cast<row::ProgramOp>(op);
+  return isa<ChooseOp>(op) || (program && program.getBody()
+                                              .walk([](row::ChooseOp) {
+                                                return WalkResult::interrupt();
+                                              })
+                                              .wasInterrupted());
+}
+
 /// Whether a row program that chooses reads the result.
 bool decides(MatmulOp op) {
   return llvm::any_of(op->getUsers(), [](Operation *user) {
-    auto program = dyn_cast<row::ProgramOp>(user);
-    return program &&
-           program.getBody()
-               .walk([](row::ChooseOp) { return WalkResult::interrupt(); })
-               .wasInterrupted();
+    return isa<row::ProgramOp>(user) && chooses(user);
   });
+}
+
+/// Whether a choice hangs on the result with no other product in between.
+bool reachesChoice(MatmulOp op) {
+  llvm::SetVector<Operation *> behind(op->user_begin(), op->user_end());
+  for (size_t i = 0; i < behind.size(); ++i) {
+    if (chooses(behind[i]))
+      return true;
+    if (!isa<MatmulOp>(behind[i]))
+      behind.insert(behind[i]->user_begin(), behind[i]->user_end());
+  }
+  return false;
+}
+
+/// Why a product of f32 is not taken apart; empty where it is.
+StringRef objectionTo(MatmulOp op) {
+  if (op.getOffsets())
+    return "its matrices are those of experts";
+  if (op.isPacked())
+    return "its matrix is packed";
+  if (op.getNumSums() != 1)
+    return "it is several products in one";
+  if (op.getTransposed())
+    return "its matrix has a row for each input, and the tensor cores want one "
+           "for each result";
+  if (op.getInner() % 8 != 0)
+    return "its inner size is no multiple of 8";
+  if (!decides(op))
+    return "no choice that is made item by item reads it directly";
+  return "";
 }
 
 /// The bf16 tensor that a tensor of f32 holds the numbers of; null without one.
@@ -56,13 +93,20 @@ struct GatePrecision : impl::RaggedGatePrecisionBase<GatePrecision> {
     if (precision == "f32")
       return;
     SmallVector<MatmulOp> ops;
+    llvm::SetVector<Location> told;
     getOperation()->walk([&](MatmulOp op) {
-      if (isa<TensorType>(op.getOut().getType()) && !op.getOffsets() &&
-          !op.isPacked() && op.getNumSums() == 1 && !op.getTransposed() &&
-          op.weightType().getElementType().isF32() &&
-          cast<ShapedType>(op.getRows().getType()).getElementType().isF32() &&
-          op.getInner() % 8 == 0 && decides(op))
+      if (!isa<TensorType>(op.getOut().getType()) ||
+          !op.weightType().getElementType().isF32() ||
+          !cast<ShapedType>(op.getRows().getType()).getElementType().isF32() ||
+          !reachesChoice(op))
+        return;
+      StringRef why = objectionTo(op);
+      if (why.empty())
         ops.push_back(op);
+      else if (told.insert(op.getLoc()))
+        emitNotice(op.getLoc(), Notice::notOnTensorCores)
+            << "this product keeps f32, and is not made in " << precision
+            << ": " << why;
     });
     for (MatmulOp op : ops)
       rewrite(op);
@@ -82,7 +126,8 @@ private:
     bits = arith::AndIOp::create(b, loc, bits, mask);
     return arith::BitcastOp::create(b, loc, b.getF32Type(), bits);
   }
-  /// What is left of `x`, nothing of an infinity.
+  /// What is left of `x`; nothing of an infinity, but minus infinity where x
+  /// itself is none and its narrow neighbour is.
   Value rest(OpBuilder &b, Location loc, Value x) const {
     Value high = nearest(b, loc, x);
     Value same =
