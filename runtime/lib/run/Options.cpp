@@ -36,7 +36,7 @@ Runs a compiled .route library on files, or a .route file without compiling it.
                          are written only with --outputs
   --tune                 on a GPU, measure all forms of the products of a library
                          made with 'routec --tunable', for 'routec --tuning';
-                         parameters that no file gives are random numbers
+                         without --params, parameters are random numbers
   --tokens N,...         with --tune: the numbers of items to measure, ascending
                          (1 to 16384)
   -o FILE                the same as --outputs
