@@ -3,8 +3,8 @@
     python3 passes.py make ROUTEC FOLDER    # compiles the layers; needs no GPU
     python3 passes.py run FOLDER [--tokens 1,32,512,8192]
 
-A layer is a router with its product (softmax of the best) and gated experts. For each pass the layer that it is for, without
-it and with it: graphs over several sets of inputs, replayed in random order, medians in microseconds. Both must give the same
+A layer is a router with its product (softmax of the best) and gated experts, or such a router alone, of f32 and with a bias, by
+high and low parts of bf16. For each pass the layer that it is for, without it and with it: graphs over several sets of inputs, replayed in random order, medians in microseconds. Both must give the same
 results but for rounding, or the line ends with WRONG.
 
 `run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME.
@@ -36,12 +36,23 @@ EXPERTS = """  param gate_up: {type}[{gate_up}] from "gate_up"
     let a: {type} = silu(h.gate) * h.up
     return a @ down
   }}"""
+GATE = """axis token, hidden = {H}
+signal x: {type}[token, hidden]
+pool experts[{E}]
+router layer(x) {{
+  param w: f32[experts, hidden] from "w"
+  param bias: {type}[experts] from "bias"
+  let l = x @ w + bias
+  return choose {K} of experts per token by l weight softmax(l over chosen)
+}}
+"""
 PLAIN = dict(gate_up="(half, inner), hidden", down="hidden, inner")
 TURNS = dict(gate_up="hidden, (inner, half)", down="inner, hidden")
 LAYERS = {  # experts, chosen, hidden, inner, type, matrices
     "qwen3": (128, 8, 2048, 768, "bf16", PLAIN),
     "turns32": (32, 4, 2880, 2880, "bf16", TURNS),
     "half": (128, 8, 2048, 768, "f16", PLAIN),
+    "gate": (32, 4, 2880, 0, "bf16", {}),  # gpt-oss's, with no experts
 }
 PASSES = {  # the layer each is for
     "ragged-fuse-router": "qwen3",
@@ -56,6 +67,7 @@ PASSES = {  # the layer each is for
     "convert-ragged-to-wgmma": "qwen3",
     "ragged-join-interleaved": "turns32",
     "ragged-narrow-products": "half",
+    "route-prepare-parameters": "gate",
 }
 OFF = {"ragged-split-epilogues"}  # those that only run when asked to
 
@@ -65,8 +77,10 @@ def make(routec, folder):
     for name, (E, K, H, I, kind, matrices) in LAYERS.items():
         source = os.path.join(folder, name + ".route")
         with open(source, "w") as file:
-            file.write(SOURCE.format(E=E, K=K, H=H, I=I, type=kind, experts=EXPERTS.format(type=kind, **matrices)))
-        compile = [routec, "--target=cpu,cuda", "--cpu=v3", source, "-o"]
+            experts = EXPERTS.format(type=kind, **matrices) if matrices else ""
+            file.write((SOURCE if matrices else GATE).format(E=E, K=K, H=H, I=I, type=kind, experts=experts))
+        precision = "f32" if matrices else "split-bf16"
+        compile = [routec, "--target=cpu,cuda", "--cpu=v3", "--gate-precision=" + precision, source, "-o"]
         subprocess.run([*compile, os.path.join(folder, name + ".so")], check=True)
         for each in (p for p, layer in PASSES.items() if layer == name):
             flag = ("--enable-pass=" if each in OFF else "--disable-pass=") + each
@@ -75,14 +89,16 @@ def make(routec, folder):
                            stderr=subprocess.DEVNULL)
 
 
-def tensors(E, H, I, dtype, turns):
+def tensors(E, H, I, dtype, matrices):
     import torch
     g = torch.Generator("cuda").manual_seed(1)
 
-    def normal(*shape, scale):
+    def normal(*shape, scale, dtype=dtype):
         return torch.empty(*shape, dtype=dtype, device="cuda").normal_(0, scale, generator=g)
 
-    up, down = ((E, H, 2 * I), (E, I, H)) if turns else ((E, 2 * I, H), (E, H, I))
+    if not matrices:
+        return {"layer.w": normal(E, H, scale=H ** -0.5, dtype=torch.float32), "layer.bias": normal(E, scale=0.1)}
+    up, down = ((E, H, 2 * I), (E, I, H)) if matrices is TURNS else ((E, 2 * I, H), (E, H, I))
     return {"experts.gate_up": normal(*up, scale=H ** -0.5), "experts.down": normal(*down, scale=I ** -0.5),
             "gate.w": normal(E, H, scale=H ** -0.5)}
 
@@ -93,7 +109,7 @@ def run(options):
     wrong = 0
     for name, (E, K, H, I, kind, matrices) in LAYERS.items():
         dtype = torch.bfloat16 if kind == "bf16" else torch.float16
-        params = tensors(E, H, I, dtype, matrices is TURNS)
+        params = tensors(E, H, I, dtype, matrices)
         passes = [p for p, layer in PASSES.items() if layer == name]
         libraries = {p: Library(os.path.join(options.folder, f"{name}{'-' + p if p else ''}.so"), tensors=params)
                      for p in ("", *passes)}
@@ -110,11 +126,12 @@ def run(options):
                 graphs[each], _ = capture(lambda call: call(), [(call,) for call in results[each]])
             times = medians(graphs, copies, options.seconds * len(graphs) / 4)
             base = times[""]
-            whole = results[""][-1].outputs["layer"].float()
+            output = "layer" if matrices else "layer.weight"
+            whole = results[""][-1].outputs[output].float()
             for each in passes:
                 if each not in times:
                     continue
-                other = results[each][-1].outputs["layer"].float()
+                other = results[each][-1].outputs[output].float()
                 apart = float((whole - other).norm() / whole.norm())
                 with_it, without = base, times[each]
                 if each in OFF:
