@@ -32,6 +32,7 @@ struct CaseOptions {
   bool plant = false;     ///< add a back end that is wrong
   bool cuda = false;      ///< and one for GPUs
   std::string disabled;   ///< as routec's --disable-pass; empty: none
+  std::string precision;  ///< as routec's --gate-precision; empty: none
   int64_t most = 40;      ///< items of a batch
   unsigned seconds = 120; ///< of processor time before a case hangs
 };

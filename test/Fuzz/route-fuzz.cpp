@@ -4,7 +4,7 @@
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
 //              [--keep-going] [--plant] [--cuda] [--disable-pass NAME]
 //   route-fuzz --spec FILE... [--whole] [--most ITEMS] [--cpu LEVEL] [--cuda]
-//              [--disable-pass NAME]
+//              [--disable-pass NAME] [--gate-precision P]
 //
 // Each case has a seed of its own; `--seed N --cases 1` runs it again. A case
 // that fails is made smaller and printed. Exit code 1 where one failed.
@@ -12,7 +12,9 @@
 // whole numbers, where sums are not to depend on their order, and `--most`
 // batches larger than 40 items.
 // `--plant` adds a back end that is wrong, to see it found; `--cuda` one for
-// the machine's GPU, from whose code `--disable-pass` leaves out a pass.
+// the machine's GPU, from whose code `--disable-pass` leaves out a pass, and
+// where products that choices hang on have the precision `--gate-precision`;
+// all numbers are whole then.
 #include "Case.h"
 #include "route/Target/CPU.h"
 
@@ -32,7 +34,7 @@ namespace {
 
 struct Settings {
   std::vector<std::string> specs;
-  std::string kind, cpu, disabled,
+  std::string kind, cpu, disabled, precision,
       folder = "/tmp/route-fuzz." + std::to_string(getpid());
   uint64_t seed = 1;
   uint64_t cases = UINT64_MAX;
@@ -84,6 +86,7 @@ CaseOptions optionsOf(const Settings &settings, uint64_t seed,
   options.plant = settings.plant;
   options.cuda = settings.cuda;
   options.disabled = settings.disabled;
+  options.precision = settings.precision;
   options.most = settings.most;
   return options;
 }
@@ -118,7 +121,7 @@ int usage() {
       "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
       "[--print] [--keep-going] [--plant] [--cuda] [--disable-pass NAME]\n"
       "       route-fuzz --spec FILE... [--whole] [--most ITEMS] "
-      "[--cpu LEVEL] [--cuda] [--disable-pass NAME]\n");
+      "[--cpu LEVEL] [--cuda] [--disable-pass NAME] [--gate-precision P]\n");
   return 2;
 }
 
@@ -168,6 +171,8 @@ int main(int argc, char **argv) {
       settings.cpu = value;
     else if (flag == "--disable-pass")
       settings.disabled = value;
+    else if (flag == "--gate-precision")
+      settings.precision = value;
     else if (flag == "--folder")
       settings.folder = value;
     else
