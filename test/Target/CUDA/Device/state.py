@@ -99,7 +99,7 @@ def several_streams(pair):
         with torch.cuda.stream(streams[seed]):
             y = x.cuda()
             plan = decide(pair.gpu, y)
-        pair.compare(f"stream {seed}", host, plan)
+            pair.compare(f"stream {seed}", host, plan)  # which copies on that stream
         before = torch.as_tensor(pair.host.state("bias"))
         commit(pair.host, host)
         after = torch.as_tensor(pair.host.state("bias"))
