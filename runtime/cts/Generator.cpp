@@ -39,9 +39,10 @@ std::vector<int64_t> Generator::sizes(const route_entry_desc &entry,
       if (int64_t &size = sizes[static_cast<size_t>(port.type.rows_of)];
           size == 0)
         size = 1;
-  // Without parents there are no members.
+  // Without parents there are no members, nor members of these, from which the
+  // size of a parent may follow.
   for (uint64_t i = 0; i < module.num_axes; ++i)
-    if ((module.axes[i].flags & ROUTE_AXIS_RAGGED) &&
+    if (module.axes[i].parent >= 0 &&
         sizes[static_cast<size_t>(module.axes[i].parent)] == 0)
       sizes[i] = 0;
   // A parent and its members may each follow from the other: there the parent,
