@@ -169,15 +169,17 @@ func.func @scale(%scores: tensor<?x2xf32>, %chosen: tensor<?x2xi32>, %weights: t
 
 // -----
 #row = affine_map<(d0) -> (d0)>
-// Weights that go elsewhere too, and those with a number that bf16 does not hold, are as they were.
+// Weights that go elsewhere too, and those with a number that bf16 does not hold, are as they were: nothing is left of a try.
 // CHECK-LABEL: func.func @wide_scale
 // CHECK: row.program {{.*}} outs(%arg1, %arg2 : tensor<?x2xf32>, tensor<?x2xf32>)
+// CHECK-NOT: constant {{.*}} : bf16
 // CHECK: scale(%{{.*}} : tensor<?x2xf32>)
 // CHECK: scale(%{{.*}} : tensor<?x2xf32>)
 func.func @wide_scale(%scores: tensor<?x2xf32>, %one: tensor<?x2xf32>, %two: tensor<?x2xf32>, %y: tensor<?x64xbf16>, %inv: tensor<?x2xi32>, %out: tensor<?x64xf32>) -> (tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x2xf32>) {
   %p:2 = row.program ins(%scores : tensor<?x2xf32>) outs(%one, %two : tensor<?x2xf32>, tensor<?x2xf32>) {
   ^bb0(%s: tensor<2xf32>):
     %tenth = arith.constant 0.1 : f32
+    %one_half = arith.constant 0.5 : f32
     %init = tensor.empty() : tensor<2xf32>
     %w = linalg.generic {indexing_maps = [#row, #row], iterator_types = ["parallel"]} ins(%s : tensor<2xf32>) outs(%init : tensor<2xf32>) {
     ^bb1(%a: f32, %b: f32):
@@ -190,7 +192,8 @@ func.func @wide_scale(%scores: tensor<?x2xf32>, %one: tensor<?x2xf32>, %two: ten
       %t = arith.truncf %a : f32 to bf16
       %e = arith.extf %t : bf16 to f32
       %is = arith.cmpf ogt, %a, %tenth : f32
-      %r = arith.select %is, %e, %tenth : f32
+      %o = arith.select %is, %e, %one_half : f32
+      %r = arith.select %is, %o, %tenth : f32
       linalg.yield %r : f32
     } -> tensor<2xf32>
     row.yield %w, %v : tensor<2xf32>, tensor<2xf32>

@@ -53,29 +53,38 @@ Type widenedFrom(Value element) {
   return type ? type : widenedFrom(either.getFalseValue());
 }
 
-/// Such an element before it is widened; null where a value is not exact in
-/// the narrower type.
+/// A constant in the narrower type; null where it is none or not exact there.
+FloatAttr narrowConstant(Value element, Type narrow) {
+  APFloat value(0.0f);
+  bool inexact = true;
+  if (matchPattern(element, m_ConstantFloat(&value)))
+    value.convert(cast<FloatType>(narrow).getFloatSemantics(),
+                  APFloat::rmNearestTiesToEven, &inexact);
+  return inexact ? FloatAttr() : FloatAttr::get(narrow, value);
+}
+
+/// Whether an element is exact in the narrower type.
+bool isExactIn(Value element, Type narrow) {
+  if (auto wide = element.getDefiningOp<arith::ExtFOp>())
+    return wide.getIn().getType() == narrow;
+  if (auto either = element.getDefiningOp<arith::SelectOp>())
+    return isExactIn(either.getTrueValue(), narrow) &&
+           isExactIn(either.getFalseValue(), narrow);
+  return bool(narrowConstant(element, narrow));
+}
+
+/// Such an element before it is widened.
 Value beforeWidening(OpBuilder &b, Value element, Type narrow) {
   if (auto wide = element.getDefiningOp<arith::ExtFOp>())
-    return wide.getIn().getType() == narrow ? wide.getIn() : Value();
+    return wide.getIn();
   if (auto either = element.getDefiningOp<arith::SelectOp>()) {
     Value yes = beforeWidening(b, either.getTrueValue(), narrow),
           no = beforeWidening(b, either.getFalseValue(), narrow);
-    if (!yes || !no)
-      return {};
     return arith::SelectOp::create(b, either.getLoc(), either.getCondition(),
                                    yes, no);
   }
-  APFloat value(0.0f);
-  if (!matchPattern(element, m_ConstantFloat(&value)))
-    return {};
-  bool inexact = false;
-  value.convert(cast<FloatType>(narrow).getFloatSemantics(),
-                APFloat::rmNearestTiesToEven, &inexact);
-  if (inexact)
-    return {};
   return arith::ConstantOp::create(b, element.getLoc(),
-                                   b.getFloatAttr(narrow, value));
+                                   narrowConstant(element, narrow));
 }
 
 /// Whether a value does nothing but scale what combinations add up.
@@ -118,17 +127,16 @@ private:
     Operation *yield = last.getBody()->getTerminator();
     Value element = yield->getOperand(0);
     Type narrow = widenedFrom(element);
-    OpBuilder b(yield);
-    Value before = narrow ? beforeWidening(b, element, narrow) : Value();
-    if (!before)
+    if (!narrow || !isExactIn(element, narrow))
       return;
+    OpBuilder b(yield);
     auto emptyLike = [&](Operation *at, Value init) -> Value {
       b.setInsertionPoint(at);
       return tensor::EmptyOp::create(
           b, init.getLoc(), tensor::getMixedSizes(b, init.getLoc(), init),
           narrow);
     };
-    yield->setOperand(0, before);
+    yield->setOperand(0, beforeWidening(b, element, narrow));
     last.getDpsInitsMutable()[0].set(emptyLike(last, last.getDpsInits()[0]));
     last.getBody()->getArguments().back().setType(narrow);
     auto narrowed = [&](Value value) {
