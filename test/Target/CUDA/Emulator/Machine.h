@@ -39,6 +39,7 @@ enum class Kind : uint8_t {
   Branch,   ///< to `targets[0]`, or to the one that operand 0 counts
   Exit,     ///< of lanes
   WarpSync, ///< a step of all lanes that the last operand names
+  Aligned,  ///< a step of a whole warp
   Barrier   ///< of a block
 };
 enum class Space : uint8_t { Generic, Global, Shared, Local, Parameter };

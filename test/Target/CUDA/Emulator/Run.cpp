@@ -202,6 +202,12 @@ void Warp::run() {
     case Kind::WarpSync:
       sync(what);
       break;
+    case Kind::Aligned:
+      if (gather()) {
+        what.step(*this, what, active);
+        ++pc;
+      }
+      break;
     case Kind::Barrier:
       if (gather())
         barrier = &what;

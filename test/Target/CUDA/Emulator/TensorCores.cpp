@@ -356,6 +356,7 @@ Step stepOf(const Name &name, Instruction &made) {
   }
   if (first == "stmatrix") {
     made.variety = has(name, "trans");
+    made.kind = Kind::Aligned;
     return storeMatrices;
   }
   if (first == "wgmma" && second != "mma_async")
@@ -365,6 +366,7 @@ Step stepOf(const Name &name, Instruction &made) {
   made.variety = name.back() == "bf16"  ? Brain
                  : name.back() == "f16" ? Half
                                         : Tf32;
+  made.kind = Kind::Aligned;
   return multiply;
 }
 
