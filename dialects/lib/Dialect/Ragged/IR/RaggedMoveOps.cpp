@@ -98,7 +98,7 @@ void CombineAtOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 }
 
 LogicalResult PackOp::verify() {
-  if (failed(verifyForm(*this)))
+  if (failed(verifyForm(*this, getW())))
     return failure();
   auto w = cast<ShapedType>(getW().getType());
   auto panels = cast<ShapedType>(getPanels().getType());
