@@ -30,13 +30,21 @@ int64_t powerOf2Dividing(int64_t n, int64_t most) {
   return most;
 }
 
+/// Threads of a block. Of one matrix few rows are few warps, each of which has
+/// a block, and so a multiprocessor, of its own; ptxas also gives threads of a
+/// small block more registers for loads under way. Otherwise warps of a block
+/// share what they load of a row.
+int32_t blockOf(MatmulOp op, WarpTile tile) {
+  return tile.rows == 1 && op.getExperts() == 1 ? kLanes : kThreads;
+}
+
 class MatmulKernel {
 public:
   MatmulKernel(MatmulOp op, WarpTile tile)
       : op(op), tile(tile),
         k(op->getParentOfType<ModuleOp>(), op,
           kernelStem(op, tile.rows == 1 ? "matmul" : "matmul_many"),
-          op->getOperands(), kThreads),
+          op->getOperands(), blockOf(op, tile)),
         experts(op.getExperts()), across(op.getOutputs() / tile.columns) {
     ArgumentsInOrder arguments(k);
     rows = arguments.take();
@@ -52,11 +60,10 @@ public:
                 llvm::all_of(op.getWeights(), rowsStartAt16Bytes);
     if (!wide)
       width = 1;
-    // Steps along K whose loads are under way at once: the assembler sees to it
-    // by itself where a step is short, and wide tiles have loads enough.
+    // Steps along K whose loads are under way at once: wide tiles have loads
+    // enough.
     unroll = 1;
-    if (tile.rows == 1 && tile.columns * op.getNumSums() >= 8 &&
-        op.getInner() % (kLanes * width) == 0)
+    if (tile.rows == 1 && op.getInner() % (kLanes * width) == 0)
       unroll = powerOf2Dividing(op.getInner() / (kLanes * width), 4);
     // Warps of a block share rows and columns.
     blockAcross = tile.rows == 1 ? across : powerOf2Dividing(across, 4);
@@ -301,9 +308,10 @@ LogicalResult lowerToKernels(MatmulOp op) {
       op, {rows, powerOf2Dividing(op.getOutputs(),
                                   llvm::bit_floor(sums / op.getNumSums()))});
   wide.emit();
-  // Wide tiles from half of their rows an expert on, and where there are two
-  // for each multiprocessor: a warp takes as long for any number of its rows.
-  int64_t least = rows * llvm::divideCeil(2 * kProcessors, wide.tilesAcross());
+  // Wide tiles from half of their rows an expert on, and where there are three
+  // for two multiprocessors: a warp takes as long for any number of its rows.
+  int64_t least =
+      rows * llvm::divideCeil(3 * kProcessors / 2, wide.tilesAcross());
   Value many = arith::CmpIOp::create(
       host, Predicate::ugt, memref::DimOp::create(host, op.getOut(), 0),
       arith::ConstantIndexOp::create(
