@@ -133,10 +133,9 @@ void Lowering::prepareDescent(ArrayRef<Axis> used, Location loc) {
   }
 }
 
-/// `make` where `there` holds, `none` elsewhere; `make` alone without `there`.
-static SmallVector<Value>
-onlyIf(OpBuilder &b, Location loc, Value there, ValueRange none,
-       llvm::function_ref<SmallVector<Value>(OpBuilder &)> make) {
+SmallVector<Value>
+lowering::onlyIf(OpBuilder &b, Location loc, Value there, ValueRange none,
+                 llvm::function_ref<SmallVector<Value>(OpBuilder &)> make) {
   if (!there)
     return make(b);
   auto branch = scf::IfOp::create(

@@ -96,6 +96,11 @@ Value firstThatFires(OpBuilder &b, Location loc, ValueRange whens,
 /// An entry of `table`, whole numbers or rows, as an i64.
 Value wholeEntry(OpBuilder &b, Location loc, Value entry, ArrayType table);
 
+/// `make` where `there` holds, `none` elsewhere; `make` alone without `there`.
+SmallVector<Value>
+onlyIf(OpBuilder &b, Location loc, Value there, ValueRange none,
+       llvm::function_ref<SmallVector<Value>(OpBuilder &)> make);
+
 /// `x` as `to`, exactly where that is wider: a truth is 0 or 1.
 Value widenTo(OpBuilder &b, Location loc, Value x, Type to);
 

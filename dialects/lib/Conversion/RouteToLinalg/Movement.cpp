@@ -125,20 +125,31 @@ Value Lowering::takeAt(Value table, Value indices, Location loc) {
                    inner, at, inner.getI32IntegerAttr(0));
                Value there = arith::CmpIOp::create(
                    inner, at, arith::CmpIPredicate::sge, args[0], zero);
-               Value safe =
-                   arith::SelectOp::create(inner, at, there, args[0], zero);
-               SmallVector<Value> place;
-               for (int64_t i = 0; i + 1 < from.getRank(); ++i)
-                 place.push_back(linalg::IndexOp::create(inner, at, i));
-               place.push_back(arith::IndexCastOp::create(
-                   inner, at, inner.getIndexType(), safe));
-               Value found = tensor::ExtractOp::create(inner, at, table, place);
                Value none = arith::ConstantOp::create(
                    inner, at, inner.getZeroAttr(from.getElementType()));
-               linalg::YieldOp::create(
-                   inner, at,
-                   arith::SelectOp::create(inner, at, there, found, none)
-                       .getResult());
+               auto read = [&](OpBuilder &here, Value index) -> Value {
+                 SmallVector<Value> place;
+                 for (int64_t i = 0; i + 1 < from.getRank(); ++i)
+                   place.push_back(linalg::IndexOp::create(here, at, i));
+                 place.push_back(arith::IndexCastOp::create(
+                     here, at, here.getIndexType(), index));
+                 return tensor::ExtractOp::create(here, at, table, place);
+               };
+               Value found;
+               if (from.isDynamicDim(from.getRank() - 1)) {
+                 // It may have no elements, not even a first one.
+                 found = onlyIf(inner, at, there, none,
+                                [&](OpBuilder &here) -> SmallVector<Value> {
+                                  return {read(here, args[0])};
+                                })
+                             .front();
+               } else {
+                 Value safe =
+                     arith::SelectOp::create(inner, at, there, args[0], zero);
+                 Value first = read(inner, safe);
+                 found = arith::SelectOp::create(inner, at, there, first, none);
+               }
+               linalg::YieldOp::create(inner, at, found);
              })
       .getResult(0);
 }

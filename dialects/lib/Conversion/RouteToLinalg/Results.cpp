@@ -54,20 +54,22 @@ Value Lowering::indicesInto(const Plan &rows, Axis axis, Location loc) {
   for (Axis from = rows.candidates; from != axis;) {
     Plan &above = plans[from.getValue()];
     Value flat = flattened(above.indices, 0, loc);
-    indices =
-        map(dimsOf(type), b.getI32Type(), Operand{indices, type}, loc,
-            [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
-              Value zero = arith::ConstantOp::create(
-                  inner, at, inner.getI32IntegerAttr(0));
-              Value there = arith::CmpIOp::create(
-                  inner, at, arith::CmpIPredicate::sge, args[0], zero);
-              Value place = arith::IndexCastOp::create(
-                  inner, at, inner.getIndexType(),
-                  arith::MaxSIOp::create(inner, at, args[0], zero));
-              return arith::SelectOp::create(
-                  inner, at, there,
-                  tensor::ExtractOp::create(inner, at, flat, place), args[0]);
-            });
+    indices = map(dimsOf(type), b.getI32Type(), Operand{indices, type}, loc,
+                  [&](OpBuilder &inner, Location at, ValueRange args) -> Value {
+                    Value zero = arith::ConstantOp::create(
+                        inner, at, inner.getI32IntegerAttr(0));
+                    Value there = arith::CmpIOp::create(
+                        inner, at, arith::CmpIPredicate::sge, args[0], zero);
+                    // Of no items there is no row, not even a first one.
+                    return onlyIf(inner, at, there, args[0],
+                                  [&](OpBuilder &here) -> SmallVector<Value> {
+                                    Value place = arith::IndexCastOp::create(
+                                        here, at, here.getIndexType(), args[0]);
+                                    return {tensor::ExtractOp::create(
+                                        here, at, flat, place)};
+                                  })
+                        .front();
+                  });
     from = above.candidates;
   }
   return indices;
