@@ -107,6 +107,12 @@ public:
     std::ofstream(path) << spec.text;
     Report report;
     std::string messages = options.folder + "/messages";
+    if (options.check) {
+      if (compile({"routec", path, "--emit=route", "-o", "/dev/null"},
+                  messages))
+        report.verdict = judgeMessages(contentsOf(messages), report.details);
+      return report;
+    }
     std::vector<std::string> command = {"routec",
                                         path,
                                         "-o",

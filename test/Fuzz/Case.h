@@ -29,6 +29,7 @@ struct CaseOptions {
   std::string folder;     ///< for the spec and its library
   std::string cpu;        ///< as routec's --cpu
   uint64_t seed = 1;      ///< of inputs and parameters
+  bool check = false;     ///< only look whether the spec is well-typed
   bool plant = false;     ///< add a back end that is wrong
   bool cuda = false;      ///< and one for GPUs
   std::string disabled;   ///< as routec's --disable-pass; empty: none

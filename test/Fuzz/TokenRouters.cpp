@@ -23,11 +23,11 @@ public:
       reductions();
     else
       router();
-    return {axis + "\n" + signals + "pool experts[" +
-                (grouped ? number(experts / groups) + "] in group"
-                         : number(experts) + "]") +
-                "\n" + (spare ? "pool spare[" + number(spare) + "]\n" : "") +
-                entry,
+    std::string pool = grouped ? number(experts / groups) + "] in group"
+                               : number(experts) + "]";
+    return {axis + "\n" + signals +
+                (hosted ? "" : "pool experts[" + pool + "\n") +
+                (spare ? "pool spare[" + number(spare) + "]\n" : "") + entry,
             contracts,
             {}};
   }
@@ -36,6 +36,11 @@ private:
   void axes() {
     experts = c.pick({4u, 2u, 1u, 3u, 5u, 8u, 16u, 17u, 32u, 33u, 64u, 129u});
     axis = "axis token";
+    hosted = c.chance(12);
+    if (hosted) {
+      axis += ", experts";
+      return;
+    }
     grouped = experts % 2 == 0 && experts > 2 && c.chance(25);
     if (grouped) {
       groups = experts % 4 == 0 && c.chance(50) ? 4 : 2;
@@ -44,6 +49,8 @@ private:
   }
 
   std::string parameter(const std::string &name, const std::string &type) {
+    if (hosted)
+      return input(name, type);
     local += "  " + std::string(c.chance(30) ? "state " : "param ") + name +
              " : " + type + " from \"" + name + ".weight\"\n";
     return name;
@@ -52,7 +59,7 @@ private:
   /// What the scores start from: given logits, or states against a matrix.
   void logits() {
     std::string type = c.pick({"f32", "bf16", "f16"});
-    if (c.chance(60)) {
+    if (hosted || c.chance(60)) {
       signals += "signal l : " + type + "[token, experts]\n";
       arguments = "l";
       logit = "l";
@@ -171,7 +178,7 @@ private:
   }
 
   std::string key() {
-    if (local.find("let shared") == local.npos && c.chance(10))
+    if (!hosted && local.find("let shared") == local.npos && c.chance(10))
       return nearness();
     switch (c.below(8)) {
     case 0:
@@ -197,17 +204,12 @@ private:
     case 0:
       return "s > 0";
     case 1:
-      signals += "signal allowed : bool[token, experts]\n";
-      arguments += ", allowed";
-      return "allowed";
+      return input("allowed", "bool[token, experts]");
     case 2:
-      signals += "signal open : bool[experts]\n";
-      arguments += ", open";
-      return "open";
+      return input("open", "bool[experts]");
     case 3:
-      signals += "signal easy : bool[token]\n";
-      arguments += ", easy";
-      return "not easy or s >= mean(s over experts)";
+      return "not " + input("easy", "bool[token]") +
+             " or s >= mean(s over experts)";
     case 4:
       return "s == max(s over experts)";
     default:
@@ -218,7 +220,7 @@ private:
   /// What the pairs of a candidate with what was chosen add up to.
   std::string pairs() {
     std::string kind = c.pick({"sum", "max", "mean"});
-    return kind + "(" + parameter("near", "f32[experts, experts']") +
+    return kind + "(" + parameter("likeness", "f32[experts, experts']") +
            " over experts' of chosen)";
   }
 
@@ -247,12 +249,11 @@ private:
   }
 
   std::string count() {
-    uint32_t most = std::min(experts, c.pick({2u, 1u, 4u, 8u, 17u}));
-    if (c.chance(10)) {
-      signals += "signal n : u32[token]\n";
-      arguments += ", n";
-      return "min(n, " + number(most) + ")";
-    }
+    uint32_t most = c.pick({2u, 1u, 4u, 8u, 17u});
+    if (!hosted)
+      most = std::min(experts, most);
+    if (c.chance(10))
+      return "min(" + input("n", "u32[token]") + ", " + number(most) + ")";
     return number(most);
   }
 
@@ -293,18 +294,17 @@ private:
 
   /// One choice of experts a token.
   std::string choice() {
-    switch (c.below(12)) {
+    switch (hosted ? c.between(3, 11) : c.below(12)) {
     case 0:
     case 1:
       return "choose until " + ending() + " of experts per token by " + key() +
              weight("chosen");
     case 2: {
-      signals += "signal id : u8[token]\n";
-      arguments += ", id";
+      std::string id = input("id", "u8[token]");
       uint32_t rows = 7;
       axis += ", entry = " + number(rows) + ", place = 2";
       local += "  param table : u32[entry, place] from \"table\"\n";
-      return "choose listed table[entry: id] of experts per token" +
+      return "choose listed table[entry: " + id + "] of experts per token" +
              weight("chosen");
     }
     case 3:
@@ -340,7 +340,7 @@ private:
   /// A choice from, or for, the rows of the plan `first`.
   std::string furtherChoice() {
     std::string weights = c.chance(40) ? " weight s" : "";
-    switch (c.below(6)) {
+    switch (hosted ? c.between(1, 5) : c.below(6)) {
     case 0: { // for each row, of another pool
       spare = c.pick({3u, 1u, 2u, 5u, 20u});
       local += "  param near : f32[spare, experts] from \"near\"\n";
@@ -383,7 +383,7 @@ private:
                      "first ++ (choose 1 of experts per token where not "
                      "(experts in first) by s weight s)"});
     }
-    if (c.chance(15)) {
+    if (!hosted && c.chance(15)) {
       local += "  let p = " + last + "\n";
       local += "  state load : f32[experts] = " +
                std::string(c.pick({"0", "2", "-0.5"})) + "\n";
@@ -442,6 +442,8 @@ private:
   std::string axis, signals, local, entry, arguments, logit;
   uint32_t experts = 0, groups = 0, spare = 0;
   bool grouped = false;
+  /// Whether the call brings the experts, and says how many there are.
+  bool hosted = false;
   bool contracts = false;
 };
 

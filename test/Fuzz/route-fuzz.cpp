@@ -2,7 +2,8 @@
 //
 //   route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] [--cases N]
 //              [--seconds N] [--cpu LEVEL] [--folder DIR] [--print]
-//              [--keep-going] [--plant] [--cuda] [--disable-pass NAME]
+//              [--keep-going] [--check] [--plant] [--cuda]
+//              [--disable-pass NAME]
 //   route-fuzz --spec FILE... [--whole] [--most ITEMS] [--cpu LEVEL] [--cuda]
 //              [--disable-pass NAME] [--gate-precision P]
 //
@@ -11,10 +12,11 @@
 // `--spec` runs given specs, for tests of what once broke; `--whole` gives them
 // whole numbers, where sums are not to depend on their order, and `--most`
 // batches larger than 40 items.
-// `--plant` adds a back end that is wrong, to see it found; `--cuda` one for
-// the machine's GPU, from whose code `--disable-pass` leaves out a pass, and
-// where products that choices hang on have the precision `--gate-precision`;
-// all numbers are whole then.
+// `--check` compiles and runs nothing, and looks only whether specs are
+// well-typed. `--plant` adds a back end that is wrong, to see it found;
+// `--cuda` one for the machine's GPU, from whose code `--disable-pass` leaves
+// out a pass, and where products that choices hang on have the precision
+// `--gate-precision`; all numbers are whole then.
 #include "Case.h"
 #include "route/Target/CPU.h"
 
@@ -40,8 +42,8 @@ struct Settings {
   uint64_t cases = UINT64_MAX;
   unsigned seconds = 0; ///< 0: no limit
   int64_t most = 40;
-  bool print = false, keepGoing = false, plant = false, whole = false,
-       cuda = false;
+  bool print = false, keepGoing = false, check = false, plant = false,
+       whole = false, cuda = false;
 };
 
 Spec makeSpec(const std::string &kind, Choices &choices) {
@@ -83,6 +85,7 @@ CaseOptions optionsOf(const Settings &settings, uint64_t seed,
   options.folder = settings.folder;
   options.seed = seed;
   options.cpu = cpu;
+  options.check = settings.check;
   options.plant = settings.plant;
   options.cuda = settings.cuda;
   options.disabled = settings.disabled;
@@ -119,7 +122,8 @@ int usage() {
       stderr,
       "usage: route-fuzz [--kind token|layer|cores|policy|nested] [--seed N] "
       "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
-      "[--print] [--keep-going] [--plant] [--cuda] [--disable-pass NAME]\n"
+      "[--print] [--keep-going] [--check] [--plant] [--cuda] "
+      "[--disable-pass NAME]\n"
       "       route-fuzz --spec FILE... [--whole] [--most ITEMS] "
       "[--cpu LEVEL] [--cuda] [--disable-pass NAME] [--gate-precision P]\n");
   return 2;
@@ -145,6 +149,10 @@ int main(int argc, char **argv) {
     }
     if (flag == "--cuda") {
       settings.cuda = true;
+      continue;
+    }
+    if (flag == "--check") {
+      settings.check = true;
       continue;
     }
     if (flag == "--plant") {
