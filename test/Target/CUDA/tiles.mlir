@@ -41,6 +41,30 @@ func.func @small(%x: memref<?x64xbf16>, %o: memref<7xi32>, %w: memref<6x64x264xb
 }
 
 // -----
+// The model counts a few rows as those of the narrowest tile that the kernel has, 64 rows, also in larger tiles: by narrower ones
+// of its own it took a second kernel here, which saves less than that is worth. The kernel's widths are the model's.
+// CHECK-LABEL: func.func @widths
+// CHECK: gpu.launch_func @kernels::@widths_wgmma_0
+// CHECK-NOT: gpu.launch_func
+// CHECK-LABEL: llvm.func @widths_wgmma_0
+// CHECK-NOT: .m64n{{(16|32|48|80|112|144)}}k16.
+// CHECK-DAG: .m64n64k16.
+// CHECK-DAG: .m64n96k16.
+// CHECK-DAG: .m64n128k16.
+// CHECK-DAG: .m64n160k16.
+func.func @widths(%x: memref<?x4096xbf16>, %o: memref<7xi32>, %w: memref<6x128x4096xbf16>, %v: memref<6x128x4096xbf16>,
+    %out: memref<?x128xbf16>) {
+  ragged.matmul rows(%x : memref<?x4096xbf16>) offsets(%o : memref<7xi32>)
+      weights(%w, %v : memref<6x128x4096xbf16>, memref<6x128x4096xbf16>) outs(%out : memref<?x128xbf16>) {
+  ^bb0(%a: f32, %b: f32):
+    %p = arith.mulf %a, %b : f32
+    %r = arith.truncf %p : f32 to bf16
+    ragged.yield %r : bf16
+  }
+  return
+}
+
+// -----
 // Findings name forms and the rows up to which each runs; their shape is marked as used. Tiles of 64 rows have a path for
 // 64, those of 128 for 128.
 module attributes {route.tuning = {

@@ -36,11 +36,11 @@ static Rows rowsOf(const TileShape &tiles, double blocks, double weightBytes,
     double own = left;
     if (more > 0)
       own = left > more * tiles.step + tiles.tokens ? tiles.tokens : tiles.step;
-    // The kernel has paths for a few widths.
+    const auto *path =
+        std::lower_bound(kTileWidths.begin(), kTileWidths.end(), own);
     double width = tiles.tokens;
-    for (double path : {192.0, 128.0, 96.0, 64.0, 32.0, 16.0})
-      if (path < tiles.tokens && own <= path)
-        width = path;
+    if (path != kTileWidths.end())
+      width = std::min(width, double(*path));
     result.tiles += 1;
     result.width += width;
     result.cycles += productCycles(blocks, width);

@@ -4,9 +4,16 @@
 #ifndef ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEMODEL_H
 #define ROUTE_LIB_DIALECT_RAGGED_TRANSFORMS_TILEMODEL_H
 
+#include <array>
 #include <cstdint>
 
 namespace route::ragged {
+
+/// Rows that a kernel with tiles of more has code of their own for; the tile's
+/// own rows are one more width. What the kernel multiplies and what the model
+/// counts with. A tile of fewer rows than 64 waits for its weights anyway, and
+/// each width is a fifth of the time that a kernel compiles.
+inline constexpr std::array<int64_t, 4> kTileWidths{64, 96, 128, 192};
 
 /// Multiprocessors that forms are chosen for: those of an H100 or H200. On
 /// others they are as right, and may not be the best.

@@ -1,5 +1,6 @@
 // The products of a grouped matmul's tiles.
 // What the two warpgroups do that multiply.
+#include "TileModel.h"
 #include "WgmmaEmitter.h"
 
 using namespace mlir;
@@ -48,9 +49,8 @@ void Emitter::consumer() {
     // products of a warpgroup would run one by one.
     SmallVector<int64_t> widths, cases;
     // Where K is shared out, products take little of the time; many rows fill
-    // all tiles but one. Tiles of fewer than 64 rows wait for their weights
-    // anyway, and each width is a fifth of the time that a kernel compiles.
-    SmallVector<int64_t> some{64, 96, 128, 192};
+    // all tiles but one.
+    SmallVector<int64_t> some(ArrayRef<int64_t>{kTileWidths});
     if (tiles.splits > 1)
       some = isShare() ? SmallVector<int64_t>{16, 64} : SmallVector<int64_t>{};
     for (int64_t width : some)
