@@ -26,6 +26,8 @@
 #include "llvm/Target/TargetMachine.h"
 
 #include <atomic>
+#include <chrono>
+#include <csignal>
 #include <thread>
 
 namespace cl = llvm::cl;
@@ -50,7 +52,10 @@ static cl::opt<std::string>
     binaries("binaries", cl::desc("with --ptxas: machine code goes to files of "
                                   "this name with .0, .1, ... behind it; to "
                                   "none where ptxas is too old, does not "
-                                  "start or dies"));
+                                  "start, dies or takes too long"));
+static cl::opt<unsigned>
+    ptxasSeconds("ptxas-seconds", cl::init(300),
+                 cl::desc("a run of ptxas that takes longer is killed"));
 
 // Some 0.1 s of work, a tenth of which is the start of ptxas.
 static cl::opt<unsigned>
@@ -211,6 +216,38 @@ static void compile(llvm::Module &module, std::string &ptx,
   ptx = bytes.str();
 }
 
+/// Whether a run of ptxas took too long: others then need not begin.
+static std::atomic<bool> tookTooLong = false;
+
+/// Runs ptxas to its end, or kills it when its time is over; gives what
+/// ExecuteAndWait would, whose time limit is the process's one alarm and not
+/// for several threads.
+static int runPtxas(llvm::ArrayRef<llvm::StringRef> command,
+                    llvm::ArrayRef<std::optional<llvm::StringRef>> redirects,
+                    std::string &failure) {
+  using namespace std::chrono;
+  auto end = steady_clock::now() + seconds(ptxasSeconds);
+  bool notStarted = false;
+  llvm::sys::ProcessInfo child =
+      llvm::sys::ExecuteNoWait(ptxas, command, std::nullopt, redirects,
+                               /*MemoryLimit=*/0, &failure, &notStarted);
+  if (notStarted)
+    return -1;
+  while (true) {
+    llvm::sys::ProcessInfo ended =
+        llvm::sys::Wait(child, /*SecondsToWait=*/0, &failure);
+    if (ended.Pid != 0)
+      return ended.ReturnCode;
+    if (tookTooLong || steady_clock::now() >= end)
+      break;
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  tookTooLong = true;
+  kill(child.Pid, SIGKILL);
+  return llvm::sys::Wait(child, /*SecondsToWait=*/std::nullopt, &failure)
+      .ReturnCode;
+}
+
 /// Makes machine code of PTX, by way of files named after `binary`; gives what
 /// went wrong.
 static Refusal assemble(llvm::StringRef ptx, const std::string &binary) {
@@ -231,8 +268,10 @@ static Refusal assemble(llvm::StringRef ptx, const std::string &binary) {
   std::optional<llvm::StringRef> redirects[] = {
       llvm::StringRef(), llvm::StringRef(messages), llvm::StringRef(messages)};
   std::string failure;
-  int code = llvm::sys::ExecuteAndWait(ptxas, command, std::nullopt, redirects,
-                                       /*SecondsToWait=*/0, 0, &failure);
+  int code = runPtxas(command, redirects, failure);
+  if (tookTooLong)
+    return {"took longer than " + std::to_string(ptxasSeconds) + " s",
+            /*ptxStands=*/true};
   if (code == 0 && llvm::sys::fs::exists(binary))
     return {};
   if (code == 0)
@@ -317,7 +356,7 @@ static void compile(Batch &batch, llvm::MemoryBufferRef ir,
     text +=
         text.empty() ? llvm::StringRef(group->ptx) : withoutHead(group->ptx);
   }
-  if (!ptxas.empty())
+  if (!ptxas.empty() && !tookTooLong)
     batch.notAssembled = assemble(text, binary);
 }
 
