@@ -7,6 +7,8 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -70,15 +72,93 @@ static int fail(const llvm::Twine &message) {
 /// What LLVM does before it selects instructions. Kernels come without calls
 /// and variables on the stack, and ptxas optimises once more: all of -O3 takes
 /// three times as long for machine code that is no shorter.
+/// Structs are split last: only the selection of instructions gains.
 static constexpr llvm::StringLiteral kPasses =
     "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
     "loop-mssa(loop-rotate,licm),loop(loop-unroll-full),gvn,infer-alignment,"
-    "simplifycfg<hoist-common-insts;sink-common-insts>)";
+    "simplifycfg<hoist-common-insts;sink-common-insts>,split-structs,adce)";
+
+namespace {
+/// Structs that live across blocks become their fields: the sums of a product,
+/// up to 128 of them. Where the selection of instructions takes one field of a
+/// struct of another block, it copies all.
+class SplitStructs : public llvm::PassInfoMixin<SplitStructs> {
+public:
+  llvm::PreservedAnalyses run(llvm::Function &kernel,
+                              llvm::FunctionAnalysisManager &) {
+    function = &kernel;
+    fields.clear();
+    llvm::SmallVector<llvm::PHINode *> phis;
+    llvm::SmallVector<llvm::ExtractValueInst *> extracts;
+    for (llvm::Instruction &instruction : llvm::instructions(kernel)) {
+      if (auto *phi = llvm::dyn_cast<llvm::PHINode>(&instruction))
+        if (phi->getType()->isStructTy())
+          phis.push_back(phi);
+      if (auto *extract = llvm::dyn_cast<llvm::ExtractValueInst>(&instruction))
+        if (extract->getNumIndices() == 1 &&
+            extract->getAggregateOperand()->getType()->isStructTy())
+          extracts.push_back(extract);
+    }
+    for (llvm::PHINode *phi : phis)
+      for (llvm::Type *type : phi->getType()->subtypes())
+        fields[phi].push_back(llvm::PHINode::Create(
+            type, phi->getNumIncomingValues(), "", phi->getIterator()));
+    for (llvm::PHINode *phi : phis)
+      for (auto [block, value] :
+           llvm::zip(phi->blocks(), phi->incoming_values()))
+        for (auto [i, field] : llvm::enumerate(fields.lookup(phi)))
+          llvm::cast<llvm::PHINode>(field)->addIncoming(fieldOf(value, i),
+                                                        block);
+    for (llvm::ExtractValueInst *extract : extracts)
+      extract->replaceAllUsesWith(
+          fieldOf(extract->getAggregateOperand(), *extract->idx_begin()));
+    return llvm::PreservedAnalyses::none();
+  }
+
+private:
+  llvm::Value *fieldOf(llvm::Value *value, unsigned i) {
+    while (auto *insert = llvm::dyn_cast<llvm::InsertValueInst>(value)) {
+      if (insert->getNumIndices() != 1)
+        break;
+      if (*insert->idx_begin() == i)
+        return insert->getInsertedValueOperand();
+      value = insert->getAggregateOperand();
+    }
+    if (auto *constant = llvm::dyn_cast<llvm::Constant>(value))
+      if (llvm::Value *element = constant->getAggregateElement(i))
+        return element;
+    llvm::SmallVector<llvm::Value *> &known = fields[value];
+    if (known.empty()) {
+      // Calls of kernels do not end a block.
+      auto *instruction = llvm::dyn_cast<llvm::Instruction>(value);
+      llvm::BasicBlock *block =
+          instruction ? instruction->getParent() : &function->getEntryBlock();
+      llvm::IRBuilder<> b(block, instruction
+                                     ? std::next(instruction->getIterator())
+                                     : block->begin());
+      for (unsigned k = 0; k < value->getType()->getStructNumElements(); ++k)
+        known.push_back(b.CreateExtractValue(value, k));
+    }
+    return known[i];
+  }
+
+  llvm::Function *function = nullptr;
+  llvm::DenseMap<llvm::Value *, llvm::SmallVector<llvm::Value *>> fields;
+};
+} // namespace
 
 /// Gives what went wrong.
 static llvm::Error optimize(llvm::Module &module,
                             llvm::TargetMachine &machine) {
   llvm::PassBuilder builder(&machine);
+  builder.registerPipelineParsingCallback(
+      [](llvm::StringRef name, llvm::FunctionPassManager &passes,
+         llvm::ArrayRef<llvm::PassBuilder::PipelineElement>) {
+        if (name != "split-structs")
+          return false;
+        passes.addPass(SplitStructs());
+        return true;
+      });
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graphs;
