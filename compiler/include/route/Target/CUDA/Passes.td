@@ -121,10 +121,13 @@ def RouteLowerLaunches : Pass<"route-lower-launches", "::mlir::ModuleOp"> {
   let description = [{
     `gpu.launch_func` becomes a call of `route_launcher.launch`, which the entry's
     last argument, the route_env, leads to. A buffer becomes the fields of its
-    descriptor, as the conversion of kernels expects. Kernels are numbered in the
-    order of the module of kernels.
+    descriptor, as the conversion of kernels expects; those that its type says are
+    constants, and a launch stores each value once. Their addresses a function of
+    the module makes of a table. Kernels are numbered in the order of the module
+    of kernels.
   }];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect",
+    "::mlir::scf::SCFDialect"];
 }
 
 def RouteKeepIntrinsics : Pass<"route-keep-intrinsics"> {
