@@ -100,17 +100,20 @@ static void eraseEntry(ModuleOp module, const std::string &name,
       function->erase();
 }
 
-/// The machine code of a wrapped module. It runs on any processor that a
-/// library does.
+/// The machine code of a wrapped module: of one that only launches kernels, or
+/// else of any, which runs on any processor that a library does.
 static LogicalResult emitHostCode(ModuleOp module, const std::string &name,
-                                  unsigned optLevel, DeviceLibrary &device) {
+                                  bool onlyLaunches, DeviceLibrary &device) {
   PassManager rest(module.getContext());
   rest.enableVerifier(false);
-  addLowerToLLVMPasses(rest, IsaLevel::V3);
+  if (onlyLaunches)
+    addLaunchesToLLVMPasses(rest);
+  else
+    addLowerToLLVMPasses(rest, IsaLevel::V3);
   if (failed(rest.run(module)))
     return failure();
   TargetOptions target = TargetOptions::forLevel(IsaLevel::V3);
-  target.optLevel = optLevel;
+  target.quick = onlyLaunches;
   module.walk([&](Operation *op) {
     if (op->hasAttr("route.export"))
       target.exports.push_back(op->getAttrOfType<StringAttr>("sym_name").str());
@@ -146,7 +149,8 @@ static LogicalResult compileHostParts(ModuleOp host,
           return entry.symbol == name && entry.hasHostPart;
         }))
       eraseEntry(host, name, wrap.suffix);
-  return emitHostCode(host, options.name + ".host.o", /*optLevel=*/3, device);
+  return emitHostCode(host, options.name + ".host.o", /*onlyLaunches=*/false,
+                      device);
 }
 
 /// The ports of an entry that are in the host's memory.
@@ -245,8 +249,8 @@ route::compileForDevice(ModuleOp module, const LibraryOptions &options) {
   module->removeAttr(gpu::GPUDialect::getContainerModuleAttrName());
 
   // The host's code meanwhile. The GPU's part of it is a few calls.
-  if (failed(emitHostCode(module, options.name + ".cuda.o", /*optLevel=*/1,
-                          device)) ||
+  if (failed(emitHostCode(module, options.name + ".cuda.o",
+                          /*onlyLaunches=*/true, device)) ||
       failed(compileHostParts(**parts, options, device)))
     return failure();
   FailureOr<DeviceCode> code = compilation.finish(module);

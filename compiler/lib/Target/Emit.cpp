@@ -27,9 +27,12 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/IPO/GlobalDCE.h"
+#include "llvm/Transforms/Scalar/DCE.h"
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/LoopPassManager.h"
 #include "llvm/Transforms/Scalar/LoopStrengthReduce.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
 
 #include <algorithm>
 #include <memory>
@@ -139,11 +142,26 @@ std::unique_ptr<llvm::TargetMachine> makeMachine(const TargetOptions &options,
     return nullptr;
   llvm::TargetOptions rules;
   rules.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-  auto level =
-      static_cast<llvm::CodeGenOptLevel>(std::min(options.optLevel, 3u));
+  llvm::CodeGenOptLevel level = options.quick
+                                    ? llvm::CodeGenOptLevel::Less
+                                    : llvm::CodeGenOptLevel::Aggressive;
   return std::unique_ptr<llvm::TargetMachine>(
       target->createTargetMachine(triple, options.cpu, options.features, rules,
                                   llvm::Reloc::PIC_, std::nullopt, level));
+}
+
+/// Takes our own notes off arguments. The translation would warn of each, and
+/// print the whole function for every warning.
+void dropArgumentNotes(ModuleOp module) {
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+    for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+      SmallVector<NamedAttribute> kept;
+      for (NamedAttribute attribute :
+           mlir::function_interface_impl::getArgAttrs(function, i))
+        if (isa_and_nonnull<LLVM::LLVMDialect>(attribute.getNameDialect()))
+          kept.push_back(attribute);
+      function.setArgAttrs(i, kept);
+    }
 }
 
 /// Visibility and linkage of what the module defines.
@@ -247,10 +265,9 @@ bool isOfKernels(const llvm::Any &ir, const Functions &kernels) {
   return false;
 }
 
-void optimize(llvm::Module &module, llvm::TargetMachine &machine,
-              unsigned level, const Functions &kernels) {
+void optimize(llvm::Module &module, llvm::TargetMachine &machine, bool quick,
+              const Functions &kernels) {
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = level >= 2;
   // Neither pays in what we generate, and both cost time and size.
   tuning.SLPVectorization = false;
   tuning.LoopUnrolling = false;
@@ -273,23 +290,27 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine,
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graphs, modules);
-  static const llvm::OptimizationLevel levels[] = {
-      llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
-      llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
-  llvm::OptimizationLevel chosen = levels[std::min(level, 3u)];
-  llvm::ModulePassManager passes =
-      level == 0 ? builder.buildO0DefaultPipeline(chosen)
-                 : builder.buildPerModuleDefaultPipeline(chosen);
-  if (level > 0)
-    for (llvm::Function &function : module)
-      if (kernels.contains(&function)) {
-        function.addFnAttr(llvm::Attribute::NoInline);
-        llvm::FunctionPassManager few;
-        few.addPass(llvm::EarlyCSEPass());
-        few.addPass(llvm::createFunctionToLoopPassAdaptor(
-            llvm::LoopStrengthReducePass()));
-        few.run(function, functions);
-      }
+  llvm::ModulePassManager passes;
+  if (quick) {
+    llvm::FunctionPassManager few;
+    few.addPass(llvm::EarlyCSEPass());
+    few.addPass(llvm::SimplifyCFGPass());
+    few.addPass(llvm::DCEPass());
+    passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(few)));
+    passes.addPass(llvm::GlobalDCEPass());
+    passes.run(module, modules);
+    return;
+  }
+  passes = builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3);
+  for (llvm::Function &function : module)
+    if (kernels.contains(&function)) {
+      function.addFnAttr(llvm::Attribute::NoInline);
+      llvm::FunctionPassManager few;
+      few.addPass(llvm::EarlyCSEPass());
+      few.addPass(llvm::createFunctionToLoopPassAdaptor(
+          llvm::LoopStrengthReducePass()));
+      few.run(function, functions);
+    }
   usual = true;
   passes.run(module, modules);
 }
@@ -310,6 +331,7 @@ LogicalResult emit(ModuleOp module, const TargetOptions &options,
 
   llvm::LLVMContext context;
   context.setDiagnosticHandler(std::make_unique<ErrorCollector>(error));
+  dropArgumentNotes(module);
   std::unique_ptr<llvm::Module> ir = translateModuleToLLVMIR(module, context);
   if (!ir)
     return module.emitError("the module does not translate to LLVM IR");
@@ -321,7 +343,7 @@ LogicalResult emit(ModuleOp module, const TargetOptions &options,
   llvm::raw_string_ostream text(error);
   if (llvm::verifyModule(*ir, &text))
     return module.emitError("the LLVM IR is malformed: ") << error;
-  optimize(*ir, *machine, options.optLevel, kernelsOf(module, *ir));
+  optimize(*ir, *machine, options.quick, kernelsOf(module, *ir));
 
   shareTables(*ir);
 

@@ -13,7 +13,8 @@ using namespace mlir;
 
 namespace route {
 
-void addLowerToLLVMPasses(OpPassManager &pm, IsaLevel level) {
+/// What vectors and functions of floats become.
+static void addVectorsToScalars(OpPassManager &pm, IsaLevel level) {
   OpPassManager &functions = pm.nest<func::FuncOp>();
   functions.addPass(createConvertLinalgToLoopsPass());
   VectorTransferToSCFOptions toLoops;
@@ -22,13 +23,21 @@ void addLowerToLLVMPasses(OpPassManager &pm, IsaLevel level) {
   RouteExpandMathOptions math;
   math.avx512 = level != IsaLevel::V3;
   pm.addPass(createRouteExpandMath(math));
+}
+
+/// `vectors` is the level of code that has any.
+static void addPasses(OpPassManager &pm, std::optional<IsaLevel> vectors) {
+  if (vectors)
+    addVectorsToScalars(pm, *vectors);
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());
-  ConvertVectorToLLVMPassOptions vectors;
-  vectors.x86Vector = true;
-  pm.addPass(createConvertVectorToLLVMPass(vectors));
-  pm.addPass(createConvertMathToLLVMPass());
+  if (vectors) {
+    ConvertVectorToLLVMPassOptions options;
+    options.x86Vector = true;
+    pm.addPass(createConvertVectorToLLVMPass(options));
+    pm.addPass(createConvertMathToLLVMPass());
+  }
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
@@ -36,7 +45,14 @@ void addLowerToLLVMPasses(OpPassManager &pm, IsaLevel level) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createRouteMoveBf16());
+  if (vectors)
+    pm.addPass(createRouteMoveBf16());
 }
+
+void addLowerToLLVMPasses(OpPassManager &pm, IsaLevel level) {
+  addPasses(pm, level);
+}
+
+void addLaunchesToLLVMPasses(OpPassManager &pm) { addPasses(pm, std::nullopt); }
 
 } // namespace route

@@ -45,7 +45,7 @@ struct TargetOptions {
   std::string triple; ///< empty: the host's
   std::string cpu = "x86-64-v3";
   std::string features; ///< as in "+avx512bf16,-prefer-256-bit"
-  unsigned optLevel = 3;
+  bool quick = false;   ///< few passes, for code that takes no time to run
   /// Functions and globals that stay visible outside. Every other definition
   /// becomes internal. Empty: nothing is internal, everything hidden.
   std::vector<std::string> exports;
@@ -60,6 +60,10 @@ struct TargetOptions {
 /// may use, with the same results.
 void addLowerToLLVMPasses(mlir::OpPassManager &pm,
                           IsaLevel level = IsaLevel::V3);
+
+/// The same for code that launches kernels, where sizes are all that is
+/// computed.
+void addLaunchesToLLVMPasses(mlir::OpPassManager &pm);
 
 /// What emit writes.
 enum class OutputKind { Object, Assembly, LLVMIR };
