@@ -87,7 +87,7 @@ if [ "$1" = make ]; then
   exit
 fi
 here=$(cd "$(dirname "$0")" && pwd)
-export ROUTE_RUNTIME=$here/libroute_rt.so ROUTE_PYTHON=$here/example PYTHONPATH=$here/example:$here/scripts PYTHONUNBUFFERED=1
+export ROUTE_RUNTIME=$here/libroute_rt.so ROUTE_PYTHON=$here/example PYTHONPATH=$here/example:$here/scripts:$here/measure PYTHONUNBUFFERED=1
 case $1 in
 fuzz)
   fuzz "${@:2}" ;;

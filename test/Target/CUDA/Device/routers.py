@@ -1,11 +1,12 @@
 """Routers on a GPU against the same library on the CPU, bit for bit, and timed beside SGLang's kernel.
 
-    python3 routers.py LIBRARIES [--only NAMES] [--tokens NUMBERS] [--bench] [--peers FOLDER]
+    python3 routers.py LIBRARIES [--only NAMES] [--tokens NUMBERS] [--bench] [--peers FOLDER] [--bandwidth B] [--rate R]
 
 LIBRARIES is a folder that make_routers.py filled; of it some are checked, as in `--only softmax-8-2,top-p-64`, or all. So are
 batches of those sizes, as in `--tokens 1,33`, or of very few to very many. Inputs hold ties, signed zeros, NaN, infinities and denormals.
 --peers: a folder with sgl_gate.py, the file sglang/kernels/ops/moe/moe_fused_gate.py of the sglang package without the
-package's own imports.
+package's own imports. --bandwidth and --rate: as test/Perf/CUDA/measure.py has them, which measures them otherwise, once at the start
+of --bench; its folder is on PYTHONPATH or, in the repository, found from here.
 """
 
 import argparse
@@ -18,6 +19,9 @@ import sys
 import torch
 
 from device import Library, same_bits
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../Perf/CUDA"))
+from measure import Floor, floor_options
 
 
 def logits(tokens, experts, kind, seed):
@@ -86,7 +90,7 @@ def timed(run, copies):
     return statistics.median(times[5:])
 
 
-def bench(folder, peers):
+def bench(folder, peers, floor):
     gate = None
     if peers:
         sys.path.insert(0, peers)
@@ -148,7 +152,7 @@ def bench(folder, peers):
                 print("   compile:", str(error).splitlines()[0][:100])
                 row.append(float("nan"))
             size = 4 if info["type"] == "f32" else 2
-            row.append((T * E * size + (T if token_choice else E) * k * 8) / info.get("bandwidth", 3.0e12) * 1e6)
+            row.append(floor(T * E * size + (T if token_choice else E) * k * 8, 0))
             print(f"{info['name']:24s} {T:6d} " + " ".join(f"{t:8.2f}" for t in row), flush=True)
 
 
@@ -159,8 +163,9 @@ if __name__ == "__main__":
     parser.add_argument("--tokens", type=lambda sizes: [int(size) for size in sizes.split(",")])
     parser.add_argument("--bench", action="store_true")
     parser.add_argument("--peers")
+    floor_options(parser)
     options = parser.parse_args()
     failures = check(options.libraries, options.only, options.tokens)
     if options.bench:
-        bench(options.libraries, options.peers)
+        bench(options.libraries, options.peers, Floor(options))
     sys.exit(1 if failures else 0)
