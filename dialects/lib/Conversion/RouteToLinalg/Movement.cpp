@@ -127,10 +127,11 @@ Value Lowering::takeAt(Value table, Value indices, Location loc) {
                    inner, at, arith::CmpIPredicate::sge, args[0], zero);
                Value none = arith::ConstantOp::create(
                    inner, at, inner.getZeroAttr(from.getElementType()));
+               SmallVector<Value> row;
+               for (int64_t i = 0; i + 1 < from.getRank(); ++i)
+                 row.push_back(linalg::IndexOp::create(inner, at, i));
                auto read = [&](OpBuilder &here, Value index) -> Value {
-                 SmallVector<Value> place;
-                 for (int64_t i = 0; i + 1 < from.getRank(); ++i)
-                   place.push_back(linalg::IndexOp::create(here, at, i));
+                 SmallVector<Value> place(row);
                  place.push_back(arith::IndexCastOp::create(
                      here, at, here.getIndexType(), index));
                  return tensor::ExtractOp::create(here, at, table, place);
