@@ -248,7 +248,7 @@ void EntryChecker::checkPlans(Run &run) {
         continue;
       char *bytes = run.outputs[j].data();
       if (port.role == ROUTE_ROLE_PLAN_STATUS && count(port) == items) {
-        auto *status = reinterpret_cast<int32_t *>(bytes);
+        auto *status = reinterpret_cast<int64_t *>(bytes);
         bool good = true;
         for (uint64_t k = 0; k < items; ++k)
           good &= status[k] == 0 || used[k] == 0;

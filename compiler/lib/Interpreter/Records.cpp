@@ -3,6 +3,7 @@
 // An object for each item, and one for what is over no items.
 #include "route/Interpreter/Inputs.h"
 #include "route/Interpreter/Machine.h"
+#include "route/Refusals.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
@@ -116,6 +117,24 @@ static AxisRef outermost(const RuntimeValue &value) {
   return axis;
 }
 
+/// `, "PLAN.reason": REASON` behind `PLAN.status`, the code of a refusal that
+/// has one.
+static void printReason(llvm::raw_ostream &os, Machine &machine,
+                        const NamedValue &status, int64_t item) {
+  StringRef plan = status.name;
+  auto *codes = std::get_if<Array>(&status.value);
+  if (!plan.consume_back(".status") || !codes ||
+      codes->axes.size() != (item >= 0 ? 1 : 0))
+    return;
+  SmallVector<int64_t> position(codes->axes.size(), item);
+  int64_t found = codes->at(position).asInt();
+  forEachReason(machine.module, [&](int64_t code, StringRef reason) {
+    if (code == found)
+      os << ", " << llvm::json::Value((plan + ".reason").str()) << ": "
+         << llvm::json::Value(reason);
+  });
+}
+
 void route::interp::printRecords(llvm::raw_ostream &os, Machine &machine,
                                  ArrayRef<NamedValue> values, StringRef items) {
   auto ofItems = [&](const NamedValue &entry) {
@@ -131,6 +150,7 @@ void route::interp::printRecords(llvm::raw_ostream &os, Machine &machine,
         continue;
       os << (first ? "" : ", ") << llvm::json::Value(entry.name) << ": ";
       printer.print(entry, item);
+      printReason(os, machine, entry, item);
       first = false;
     }
     os << '}';

@@ -59,8 +59,11 @@ public:
         u64(0), // notes
         null(),
         u64(0), // budgets
-        null(),
-        u64(0), // reject reasons
+        table(schema.rejects,
+              [&](const RejectSchema &row) {
+                return structOf({text(row.reason), u64(row.code)});
+              }),
+        u64(schema.rejects.size()),
         table(schema.entries,
               [&](const EntrySchema &row) { return entry(row); }),
         u64(schema.entries.size()),

@@ -165,6 +165,12 @@ private:
     case ROUTE_ROLE_PLAN_COUNT:
       out << ", how many are chosen";
       break;
+    case ROUTE_ROLE_PLAN_STATUS:
+      out << ", 0 or the code of the refusal";
+      for (const RejectSchema &reject : schema.rejects)
+        out << (&reject == schema.rejects.data() ? ": " : ", ") << reject.code
+            << ' ' << reject.reason;
+      break;
     case ROUTE_ROLE_PLAN_COLUMN:
       out << ", a column of the plan";
       break;

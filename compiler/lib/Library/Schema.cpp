@@ -5,6 +5,7 @@
 #include "route/Dialect/Route/IR/Spelling.h"
 #include "route/Library/Element.h"
 #include "route/Notice.h"
+#include "route/Refusals.h"
 #include "route/route_limits.h"
 #include "route/route_module.h"
 #include "llvm/ADT/STLExtras.h"
@@ -43,6 +44,9 @@ public:
       schema.enums.push_back(
           {enumeration.getSymName().str(), strings(enumeration.getLabels()),
            enumeration->hasAttr("json"), enumeration->hasAttr("of_axis")});
+    forEachReason(module, [&](int64_t code, StringRef reason) {
+      schema.rejects.push_back({reason.str(), code});
+    });
     // Entries first, so that states of columns are known to the pools.
     for (func::FuncOp entry : getEntries(module))
       if (failed(collectSymbols(entry)))
@@ -380,9 +384,10 @@ private:
       if (auto plan = entry.getArgAttrOfType<IntegerAttr>(i, kPlanAttr)) {
         row.kind = ROUTE_ENTRY_ROUTER;
         port.subject = plan.getInt();
-        port.role = part == "index"   ? ROUTE_ROLE_PLAN_INDEX
-                    : part == "count" ? ROUTE_ROLE_PLAN_COUNT
-                                      : ROUTE_ROLE_PLAN_COLUMN;
+        port.role = part == "index"    ? ROUTE_ROLE_PLAN_INDEX
+                    : part == "count"  ? ROUTE_ROLE_PLAN_COUNT
+                    : part == "status" ? ROUTE_ROLE_PLAN_STATUS
+                                       : ROUTE_ROLE_PLAN_COLUMN;
       }
       if (role == "offsets") {
         port.type.element = ROUTE_I32;

@@ -5,6 +5,7 @@
 #include "Elaborator.h"
 #include "Unsigned.h"
 #include "route/Dialect/Signal/IR/Signal.h"
+#include "route/Refusals.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -122,6 +123,7 @@ Value Elaborator::evalReject(const CallExpr &expr) {
                   "a refusal's code is a whole number from 1 to 999");
     refusal.number = *code;
   }
+  addReason(*module, int64_t(refusal.number), refusal.text);
   return refusal;
 }
 

@@ -8,6 +8,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Transforms/CSE.h"
+#include "route/Refusals.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -311,6 +312,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(FileId file) {
     return nullptr;
   checkUnread();
   numberDraws();
+  keepSoleReasons(*module);
   // What the checker lets through must verify; a user never sees the reason.
   mlir::ScopedDiagnosticHandler handler(
       &context, [&](mlir::Diagnostic &diagnostic) {

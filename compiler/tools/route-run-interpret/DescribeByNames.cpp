@@ -2,6 +2,7 @@
 #include "RunByNames.h"
 #include "route/Dialect/Route/IR/RouteOps.h"
 #include "route/Library/Element.h"
+#include "route/Refusals.h"
 #include "route/route.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -89,7 +90,7 @@ ports(ArrayRef<Type> types, function_ref<Attribute(unsigned, StringRef)> attr) {
 static std::vector<Section> describe(ModuleOp module) {
   Section axes{"axes", {}}, inputs{"inputs", {}}, pools{"pools", {}},
       params{"parameters", {}}, states{"state", {}}, budgets{"budgets", {}},
-      entries{"entries", {}};
+      rejects{"rejects", {}}, entries{"entries", {}};
   for (auto axis : module.getOps<AxisOp>()) {
     if (axis.getKind() == AxisKind::plan || axis.getOriginal())
       continue;
@@ -146,6 +147,11 @@ static std::vector<Section> describe(ModuleOp module) {
     item["window"] = budget.getWindow();
     budgets.items.push_back(std::move(item));
   }
+  forEachReason(module, [&](int64_t code, StringRef reason) {
+    llvm::json::Object item = named(reason, "");
+    item["code"] = code;
+    rejects.items.push_back(std::move(item));
+  });
   for (auto func : module.getOps<FuncOp>()) {
     llvm::json::Object item = named(func.getSymName(), "");
     item["role"] = func.getKind() == FuncKind::handler ? StringRef("event")
@@ -165,7 +171,7 @@ static std::vector<Section> describe(ModuleOp module) {
   }
   std::vector<Section> sections;
   for (Section *section :
-       {&axes, &inputs, &pools, &params, &states, &budgets, &entries})
+       {&axes, &inputs, &pools, &params, &states, &budgets, &rejects, &entries})
     sections.push_back(std::move(*section));
   return sections;
 }
@@ -182,6 +188,8 @@ static std::string summary(const llvm::json::Object &item) {
     add(*role);
   if (auto size = item.getInteger("size"))
     add(std::to_string(*size));
+  if (auto code = item.getInteger("code"))
+    add(std::to_string(*code));
   if (auto pool = item.getString("pool"))
     add(("over " + *pool).str());
   if (auto window = item.getString("window"))

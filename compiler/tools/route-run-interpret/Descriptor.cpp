@@ -149,6 +149,11 @@ Descriptor::Descriptor(Schema schema, std::string name, std::string sourceHash,
                       keep(std::move(initial)), 0, row.meaning});
   module.num_states = states.size();
   module.states = keep(std::move(states));
+  std::vector<route_reject_desc> rejects;
+  for (const RejectSchema &row : tables.rejects)
+    rejects.push_back({row.reason.c_str(), row.code});
+  module.num_rejects = rejects.size();
+  module.rejects = keep(std::move(rejects));
   std::vector<route_entry_desc> entries;
   for (const EntrySchema &row : tables.entries) {
     route_entry_desc entry = {};

@@ -247,8 +247,8 @@ typedef struct route_budget_desc {
 } route_budget_desc;
 
 typedef struct route_reject_desc {
-  const char *reason;
-  int64_t code; /* the status an item gets; never 0 */
+  const char *reason; /* of every refusal with this code */
+  int64_t code;       /* the status an item gets; never 0 */
 } route_reject_desc;
 
 /*===--- Entries ----------------------------------------------------------===*/
@@ -268,7 +268,7 @@ enum route_port_role {
             names the chosen axis; rows >= count are -1 */
   ROUTE_ROLE_PLAN_COUNT = 4, /* i32, without the rank axis: rows chosen */
   ROUTE_ROLE_PLAN_STATUS =
-      5, /* i32, without the rank axis: 0, or reject code */
+      5, /* i64, over the items: 0, or the code of the refusal */
   ROUTE_ROLE_PLAN_COLUMN = 6, /* a column of the plan, rank axis last but for
                                  the column's own; rows >= count are zero */
   /* Output: a note of the decision; `subject` is the note's index. */

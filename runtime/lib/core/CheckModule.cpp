@@ -394,8 +394,9 @@ route_status Checker::checkPort(const route_entry_desc &entry,
   case ROUTE_ROLE_PLAN_INDEX:
     return expect(port.num_axes >= 1 && port.type.rows_of >= 0 && !unknown);
   case ROUTE_ROLE_PLAN_COUNT:
-  case ROUTE_ROLE_PLAN_STATUS:
     return expect(integers && !unknown);
+  case ROUTE_ROLE_PLAN_STATUS:
+    return expect(!unknown && port.type.element == ROUTE_I64);
   case ROUTE_ROLE_PLAN_COLUMN:
     return expect(port.num_axes >= 1);
   case ROUTE_ROLE_NOTE:

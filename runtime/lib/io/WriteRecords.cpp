@@ -38,7 +38,7 @@ private:
              uint64_t position, const Value *counts);
   const Value *countsOf(const route_port_desc &port) const;
   void needs(uint64_t mask);
-  void reason(const route_port_desc &port, int32_t status, bool &first);
+  void reason(const route_port_desc &port, int64_t status, bool &first);
 
   const route_module_desc &module;
   const route_entry_desc &entry;
@@ -105,7 +105,7 @@ void RecordWriter::needs(uint64_t mask) {
 }
 
 /// "PLAN.reason": the name of a rejection's code, where it has one.
-void RecordWriter::reason(const route_port_desc &port, int32_t status,
+void RecordWriter::reason(const route_port_desc &port, int64_t status,
                           bool &first) {
   std::string plan = port.name;
   for (const route_port_desc &other : table(entry.outputs, entry.num_outputs))
@@ -134,8 +134,8 @@ void RecordWriter::port(size_t index, int64_t item, bool &first) {
   }
   array(port, value, axis, position, countsOf(port));
   if (port.role == ROUTE_ROLE_PLAN_STATUS && axis == port.num_axes) {
-    int32_t status;
-    memcpy(&status, value.bytes() + position * 4, sizeof(status));
+    int64_t status;
+    memcpy(&status, value.bytes() + position * sizeof(status), sizeof(status));
     if (status != 0)
       reason(port, status, first);
   }

@@ -38,7 +38,8 @@ static void body(void *argument, int64_t begin, int64_t end, int64_t worker) {
   const route_invocation *call = argument;
   float *x = call->inputs[0].data;
   int32_t *index = call->outputs[0].data, *count = call->outputs[1].data;
-  int32_t *status = call->outputs[2].data, *colour = call->outputs[4].data;
+  int64_t *status = call->outputs[2].data;
+  int32_t *colour = call->outputs[4].data;
   float *weight = call->outputs[3].data;
   for (int64_t i = begin; i < end; ++i) {
     count[i] = 1;
@@ -99,7 +100,7 @@ static const route_port_desc outputs[] = {
      0},
     {"p.count", NUMBER(ROUTE_I32), item_rank, 1, 0, 0, 0, ROUTE_ROLE_PLAN_COUNT,
      0, 0},
-    {"p.status", NUMBER(ROUTE_I32), item_rank, 1, 0, 0, 0,
+    {"p.status", NUMBER(ROUTE_I64), item_rank, 1, 0, 0, 0,
      ROUTE_ROLE_PLAN_STATUS, 0, 0},
     {"p.weight",
      {ROUTE_F32, SAID, -1, -1, 0},

@@ -101,7 +101,7 @@ static int32_t pick(const route_invocation *call) {
       ++space;
     ((int32_t *)out[O_INDEX].data)[i] = row < 0 ? -1 : row;
     ((int32_t *)out[O_COUNT].data)[i] = row >= 0;
-    ((int32_t *)out[O_STATUS].data)[i] = row >= 0 ? 0 : 429;
+    ((int64_t *)out[O_STATUS].data)[i] = row >= 0 ? 0 : 429;
     ((int32_t *)out[O_EFFORT].data)[i] = row == LARGE ? 2 : row == CODER;
     route_text word = {prompt.data, space};
     ((route_text *)out[O_WORD].data)[i] = word;
@@ -150,7 +150,7 @@ static const route_port_desc pick_outputs[] = {
      0},
     {"pick.count", NUMBER(ROUTE_I32, 0, 0), a_request_rank, 1, 0, 0, 0,
      ROUTE_ROLE_PLAN_COUNT, 0, 0},
-    {"pick.status", NUMBER(ROUTE_I32, 0, 0), a_request_rank, 1, 0, 0, 0,
+    {"pick.status", NUMBER(ROUTE_I64, 0, 0), a_request_rank, 1, 0, 0, 0,
      ROUTE_ROLE_PLAN_STATUS, 0, 0},
     {"effort",
      {ROUTE_I32, 0, 1, -1, 0},

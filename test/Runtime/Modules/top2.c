@@ -84,7 +84,7 @@ static void gate_tokens(void *argument, int64_t begin, int64_t end,
   const float *w = call->params[P_GATE], *scale = call->params[P_SCALE];
   const float *bias = call->state[S_BIAS];
   int32_t *index = call->outputs[0].data, *count = call->outputs[1].data;
-  int32_t *status = call->outputs[2].data;
+  int64_t *status = call->outputs[2].data;
   float *weight = call->outputs[3].data;
   for (int64_t t = begin; t < end; ++t) {
     const float *x = (const float *)call->inputs[0].data + t * NUM_HIDDEN;
@@ -130,7 +130,7 @@ static const route_port_desc plan[] = {
     {"p", ROWS(EXPERTS), a_token_rank, 2, 0, 0, 0, ROUTE_ROLE_PLAN_INDEX, 0, 0},
     {"p.count", NUMBER(ROUTE_I32), a_token_rank, 1, 0, 0, 0,
      ROUTE_ROLE_PLAN_COUNT, 0, 0},
-    {"p.status", NUMBER(ROUTE_I32), a_token_rank, 1, 0, 0, 0,
+    {"p.status", NUMBER(ROUTE_I64), a_token_rank, 1, 0, 0, 0,
      ROUTE_ROLE_PLAN_STATUS, 0, 0},
     {"p.weight", NUMBER(ROUTE_F32), a_token_rank, 2, 0, 0, 0,
      ROUTE_ROLE_PLAN_COLUMN, 0, 0},

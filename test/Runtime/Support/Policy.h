@@ -42,7 +42,8 @@ struct PickCall {
   Array<float> embed{{3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}};
   Array<uint8_t> embedKnown{{3}, {1, 0, 1}};
   Array<uint64_t> id{{3}, {100, 101, 102}};
-  Array<int32_t> index{{3, 1}}, count{{3}}, status{{3}}, effort{{3}};
+  Array<int32_t> index{{3, 1}}, count{{3}}, effort{{3}};
+  Array<int64_t> status{{3}};
   Array<route_text> word{{3}};
   Array<uint64_t> needs{{3}};
   Array<float> score{{3}};

@@ -87,7 +87,8 @@ struct Fixture {
 /// Arguments of one call of `gate` for T tokens.
 struct GateCall {
   Array<float> x;
-  Array<int32_t> index, count, status;
+  Array<int32_t> index, count;
+  Array<int64_t> status;
   Array<float> weight;
   Workspace workspace;
   route_argument inputs[1], outputs[4];

@@ -71,6 +71,12 @@ struct StateSchema {
   uint32_t meaning = 0; ///< of the words of a table; else 0
 };
 
+/// A code of refusals and its reason.
+struct RejectSchema {
+  std::string reason;
+  int64_t code = 0;
+};
+
 struct PortSchema {
   std::string name;
   TypeSchema type;
@@ -98,6 +104,7 @@ struct Schema {
   std::vector<PoolSchema> pools;
   std::vector<ParamSchema> params;
   std::vector<StateSchema> states;
+  std::vector<RejectSchema> rejects;
   std::vector<EntrySchema> entries;
 
   /// Index of an axis, parameter or state by name; -1 without one.

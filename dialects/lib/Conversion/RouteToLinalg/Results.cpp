@@ -121,12 +121,14 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
     if (hangsOnOtherItems(value))
       attrs.push_back(b.getNamedAttr(kOtherItemsAttr, b.getUnitAttr()));
   };
+  Axis decided; // of the last plan that leaves
   for (auto [i, value] : llvm::enumerate(op.getOperands())) {
     auto given = func.getResultAttrOfType<StringAttr>(i, "route.name");
     std::string name =
         given ? given.getValue().str() : "result" + std::to_string(i);
     if (auto type = dyn_cast<PlanType>(value.getType())) {
       Plan &rows = plan(value);
+      decided = type.getAxis();
       planRanks[type.getAxis().getValue()] = rows.rank;
       if (rows.extent)
         deriveSize((type.getAxis().getValue() + ".rank").str(), rows.extent);
@@ -167,6 +169,9 @@ LogicalResult Lowering::lowerReturn(ReturnOp op) {
     for (Axis axis : type.getAxes())
       if (planNumber.contains(axis.getValue()))
         llvm::append_range(extra, planAttrs(axis, "column"));
+    if (auto role = func.getResultAttrOfType<StringAttr>(i, kRoleAttr);
+        decided && role && role.getValue() == "status")
+      llvm::append_range(extra, planAttrs(decided, "status"));
     if (auto unit = func.getResultAttr(i, kUnitAttr))
       extra.push_back(b.getNamedAttr(kUnitAttr, unit));
     output(tensor, name, type.getAxes(), extra);
