@@ -126,6 +126,7 @@ private:
   Value elaboratePool(const ast::PoolDecl &decl, Scope &scope);
   Value elaborateParam(const ast::ParamDecl &decl, Scope &scope);
   bool checkTensorName(const ast::StringExpr &name, const TypeInfo &type);
+  bool checkTensorShape(ParamOp param, SourceRange written);
   Value elaborateSignal(const ast::SignalDecl &decl, Scope &scope);
   Value thresholdLabel(const Value &label, const Value &score,
                        Storage &storage);

@@ -5,6 +5,7 @@
 #include "Collections.h"
 #include "Elaborator.h"
 #include "route/Dialect/Route/IR/Spelling.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace route;
@@ -108,6 +109,80 @@ bool Elaborator::checkTensorName(const StringExpr &name, const TypeInfo &type) {
   return true;
 }
 
+/// The shape of each tensor that a name stands for, read over axes of these
+/// sizes: without the leading ones that its placeholders go along.
+static llvm::SmallVector<int64_t> shapeOfTensor(StringRef name,
+                                                llvm::ArrayRef<int64_t> sizes) {
+  llvm::StringSet<> told;
+  for (size_t at = name.find('{'); at != StringRef::npos;
+       at = name.find('{', at + 1)) {
+    StringRef axis =
+        name.substr(at + 1).take_until([](char c) { return c == '}'; });
+    axis.consume_back(".name");
+    told.insert(axis);
+  }
+  return llvm::to_vector(
+      sizes.drop_front(std::min<size_t>(told.size(), sizes.size())));
+}
+
+/// The sizes of an array's dimensions in a checkpoint: axes that it stores as
+/// one are one, as `groups` says, if there are any.
+static llvm::SmallVector<int64_t> storedSizes(llvm::ArrayRef<AxisInfo *> axes,
+                                              llvm::ArrayRef<int64_t> groups) {
+  llvm::SmallVector<int64_t> sizes;
+  for (size_t i = 0; !axes.empty(); ++i) {
+    size_t count = groups.empty() ? 1 : groups[i];
+    int64_t size = 1;
+    for (AxisInfo *axis : axes.take_front(count))
+      size *= axis->size;
+    sizes.push_back(size);
+    axes = axes.drop_front(count);
+  }
+  return sizes;
+}
+
+/// Refuses a tensor that a parameter declared before has with another shape: no
+/// checkpoint would fit both.
+bool Elaborator::checkTensorShape(ParamOp param, SourceRange written) {
+  auto shapeOf = [&](ParamOp op) {
+    auto groups = op->getAttrOfType<mlir::DenseI64ArrayAttr>("groups");
+    std::vector<AxisInfo *> axes;
+    for (mlir::FlatSymbolRefAttr axis : cast<ArrayType>(op.getType()).getAxes())
+      axes.push_back(e.axisOf(axis));
+    return shapeOfTensor(op.getFrom(),
+                         storedSizes(axes, groups ? groups.asArrayRef()
+                                                  : llvm::ArrayRef<int64_t>()));
+  };
+  auto spell = [](llvm::ArrayRef<int64_t> shape) {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    out << '[';
+    llvm::interleaveComma(shape, out);
+    out << ']';
+    return text;
+  };
+  llvm::SmallVector<int64_t> shape = shapeOf(param);
+  for (const Storage &other : storages) {
+    if (other.kind != Storage::Kind::Param || !other.symbol)
+      continue;
+    auto op = module->lookupSymbol<ParamOp>(other.symbol.getRootReference());
+    if (!op || op == param || op.getFrom() != param.getFrom() ||
+        op.getFileAttr() != param.getFileAttr())
+      continue;
+    if (shapeOf(op) == shape) // the first speaks for all
+      return true;
+    error(diag::badSize, written,
+          "tensor '" + param.getFrom() + "' has shape " + spell(shape) +
+              " here and " + spell(shapeOf(op)) + " for parameter '" +
+              other.name + "'")
+        .label(other.range, "declared here")
+        .note("no checkpoint has both: parameters of one tensor have its "
+              "shape");
+    return false;
+  }
+  return true;
+}
+
 /// Whether an array of known sizes has more bytes than can be counted.
 static bool isTooLarge(const TypeInfo &type) {
   int64_t bytes = 8; // an element's, at most
@@ -180,6 +255,8 @@ Value Elaborator::elaborateParam(const ParamDecl &decl, Scope &scope) {
     op->setAttr("groups", e.builder.getDenseI64ArrayAttr(type.groups));
   if (blocks)
     op->setAttr("mxfp4", e.builder.getUnitAttr());
+  if (!checkTensorShape(op, decl.source ? decl.source->range : decl.name.range))
+    return Value();
   Value value = Value::ofKind(Kind::Storage);
   value.storage = &storage;
   return value;
