@@ -164,6 +164,9 @@ private:
           return failure();
         bytes = multiply(loc, bytes, *copy);
       }
+      if (saturates && type.getRank() == 1 &&
+          type.getElementType().isInteger(32))
+        bytes = countable(loc, bytes);
       Value up = add(loc, bytes,
                      arith::ConstantIndexOp::create(b, loc, kAlignment - 1));
       Value units = arith::DivUIOp::create(
@@ -196,6 +199,16 @@ private:
                            b, loc, sum,
                            arith::ConstantIndexOp::create(b, loc, INT64_MAX))
                      : sum;
+  }
+
+  /// The bytes of a list of 32-bit numbers, or what no memory has where those
+  /// could not count it: such lists hold places of items and slots.
+  Value countable(Location loc, Value bytes) {
+    Value most = arith::ConstantIndexOp::create(b, loc, 4 * int64_t(INT32_MAX));
+    Value fits =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ule, bytes, most);
+    return arith::SelectOp::create(
+        b, loc, fits, bytes, arith::ConstantIndexOp::create(b, loc, INT64_MAX));
   }
 
   static int64_t elementBytes(Type type) {

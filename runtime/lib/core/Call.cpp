@@ -12,6 +12,19 @@ void route::runInline(void *, int64_t count, int64_t, route_body_fn body,
     body(argument, 0, count, 0);
 }
 
+/// Entries tell of sizes that no call may have by the largest number of bytes.
+static bool isTooLarge(uint64_t bytes) { return bytes > INT64_MAX - 64; }
+
+static route_status failAsTooLarge(const char *entry, const char *which,
+                                   route_error *error) {
+  return fail(
+      error, ROUTE_ERROR_WORKSPACE,
+      "entry '%.100s' takes no call of these sizes: 2^31 items or slots "
+      "(items x chosen) or more are to be put in order, or its "
+      "%sworkspace has 2^63 bytes or more",
+      entry, which);
+}
+
 route_status route::workspaceBytes(const route_context &context, uint32_t index,
                                    const int64_t *sizes, int64_t workers,
                                    uint64_t &own, uint64_t &total,
@@ -19,11 +32,9 @@ route_status route::workspaceBytes(const route_context &context, uint32_t index,
   const route_entry_desc &entry = context.desc().entries[index];
   own = entry.workspace_size ? entry.workspace_size(sizes, workers) : 0;
   uint64_t scratch = 0;
-  if (own > INT64_MAX - 64 || !scratchBytes(entry, sizes, {}, scratch) ||
+  if (isTooLarge(own) || !scratchBytes(entry, sizes, {}, scratch) ||
       !add(alignUp(own), scratch, total))
-    return fail(error, ROUTE_ERROR_WORKSPACE,
-                "the workspace of entry '%.100s' at these sizes overflows",
-                entry.name);
+    return failAsTooLarge(entry.name, "", error);
   own = alignUp(own);
   return ROUTE_OK;
 }
@@ -42,13 +53,11 @@ route_status route::hostWorkspaceBytes(const route_context &context,
   if (bytes)
     own = bytes(sizes, workers);
   uint64_t arrays = 0;
-  if (own > INT64_MAX - 64 ||
+  if (isTooLarge(own) ||
       !(copied ? copyBytes(entry, sizes, arrays)
                : scratchBytes(entry, sizes, info.hostPorts, arrays)) ||
       !add(alignUp(own), arrays, total))
-    return fail(error, ROUTE_ERROR_WORKSPACE,
-                "the host workspace of entry '%.100s' at these sizes overflows",
-                entry.name);
+    return failAsTooLarge(entry.name, "host ", error);
   own = alignUp(own);
   return ROUTE_OK;
 }
@@ -129,6 +138,8 @@ route_status EntryCall::prepare(route_error *error) {
     return status;
   uint64_t own =
       entry.workspace_size ? entry.workspace_size(arguments.sizes, workers) : 0;
+  if (isTooLarge(own))
+    return failAsTooLarge(entry.name, "", error);
   Scratch scratch = {small, sizeof(small)}, unused = {};
   if (route_status status =
           takeWorkspace(entry.name, "", call.workspace, call.workspace_size,
