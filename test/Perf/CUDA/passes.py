@@ -4,8 +4,8 @@
     python3 passes.py run FOLDER [--tokens 1,32,512,8192]
 
 A layer is a router with its product (softmax of the best) and gated experts, or such a router alone, of f32 and with a bias, by
-high and low parts of bf16. For each pass the layer that it is for, without it and with it: graphs over several sets of inputs, replayed in random order, medians in microseconds. Both must give the same
-results but for rounding, or the line ends with WRONG.
+high and low parts of bf16, or the chances of all experts by their logits. For each pass the layer that it is for, without it and with it: graphs over several sets of inputs, replayed in random
+order, medians in microseconds. Both must give the same results but for rounding, or the line ends with WRONG.
 
 `run` needs torch, and libroute_rt.so named by $ROUTE_RUNTIME.
 """
@@ -46,6 +46,10 @@ router layer(x) {{
   return choose {K} of experts per token by l weight softmax(l over chosen)
 }}
 """
+CHANCES = """axis token, hidden = {H}
+signal x: {type}[token, hidden]
+route layer(x) -> {type}[token, hidden] = softmax(x over hidden)
+"""
 PLAIN = dict(gate_up="(half, inner), hidden", down="hidden, inner")
 TURNS = dict(gate_up="hidden, (inner, half)", down="inner, hidden")
 LAYERS = {  # experts, chosen, hidden, inner, type, matrices
@@ -53,6 +57,7 @@ LAYERS = {  # experts, chosen, hidden, inner, type, matrices
     "turns32": (32, 4, 2880, 2880, "bf16", TURNS),
     "half": (128, 8, 2048, 768, "f16", PLAIN),
     "gate": (32, 4, 2880, 0, "bf16", {}),  # gpt-oss's, with no experts
+    "chances": (0, 0, 128, 0, "f32", {}),
 }
 PASSES = {  # the layer each is for
     "ragged-fuse-router": "qwen3",
@@ -63,7 +68,7 @@ PASSES = {  # the layer each is for
     "ragged-split-epilogues": "qwen3",
     "ragged-narrow-results": "qwen3",
     "ragged-fuse-slots": "qwen3",
-    "row-fuse-consumers": "qwen3",
+    "row-fuse-consumers": "chances",
     "convert-ragged-to-wgmma": "qwen3",
     "ragged-join-interleaved": "turns32",
     "ragged-narrow-products": "half",
@@ -78,8 +83,8 @@ def make(routec, folder):
         source = os.path.join(folder, name + ".route")
         with open(source, "w") as file:
             experts = EXPERTS.format(type=kind, **matrices) if matrices else ""
-            file.write((SOURCE if matrices else GATE).format(E=E, K=K, H=H, I=I, type=kind, experts=experts))
-        precision = "f32" if matrices else "split-bf16"
+            file.write((SOURCE if matrices else GATE if E else CHANCES).format(E=E, K=K, H=H, I=I, type=kind, experts=experts))
+        precision = "f32" if matrices or not E else "split-bf16"
         compile = [routec, "--target=cpu,cuda", "--cpu=v3", "--gate-precision=" + precision, source, "-o"]
         subprocess.run([*compile, os.path.join(folder, name + ".so")], check=True)
         for each in (p for p, layer in PASSES.items() if layer == name):
@@ -96,6 +101,8 @@ def tensors(E, H, I, dtype, matrices):
     def normal(*shape, scale, dtype=dtype):
         return torch.empty(*shape, dtype=dtype, device="cuda").normal_(0, scale, generator=g)
 
+    if not E:
+        return {}
     if not matrices:
         return {"layer.w": normal(E, H, scale=H ** -0.5, dtype=torch.float32), "layer.bias": normal(E, scale=0.1)}
     up, down = ((E, H, 2 * I), (E, I, H)) if matrices is TURNS else ((E, 2 * I, H), (E, H, I))
@@ -108,7 +115,7 @@ def run(options):
     from device import Library
     wrong = 0
     for name, (E, K, H, I, kind, matrices) in LAYERS.items():
-        dtype = torch.bfloat16 if kind == "bf16" else torch.float16
+        dtype = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}[kind]
         params = tensors(E, H, I, dtype, matrices)
         passes = [p for p, layer in PASSES.items() if layer == name]
         libraries = {p: Library(os.path.join(options.folder, f"{name}{'-' + p if p else ''}.so"), tensors=params)
@@ -126,7 +133,7 @@ def run(options):
                 graphs[each], _ = capture(lambda call: call(), [(call,) for call in results[each]])
             times = medians(graphs, copies, options.seconds * len(graphs) / 4)
             base = times[""]
-            output = "layer" if matrices else "layer.weight"
+            output = "layer" if matrices or not E else "layer.weight"
             whole = results[""][-1].outputs[output].float()
             for each in passes:
                 if each not in times:
