@@ -19,7 +19,7 @@ inline constexpr llvm::StringLiteral kReadsAttr = "route.reads";
 /// On an entry that is an event's handler: the event.
 inline constexpr llvm::StringLiteral kEventAttr = "route.event";
 /// On an output of a plan: its number among the entry's plans, and what it is
-/// (index, count, column).
+/// (index, count, status, column).
 inline constexpr llvm::StringLiteral kPlanAttr = "route.plan";
 inline constexpr llvm::StringLiteral kPartAttr = "route.part";
 /// On an output over items: what it is for one hangs on the others.

@@ -75,7 +75,8 @@ typedef enum route_status {
   ROUTE_ERROR_TENSOR_VALUE = 38,     /* row or member out of range, bad offsets,
                                         bool or text */
   ROUTE_ERROR_KNOWN = 39,        /* known bytes where nothing may be unknown */
-  ROUTE_ERROR_WORKSPACE = 40,    /* too small or not aligned to 64 bytes */
+  ROUTE_ERROR_WORKSPACE = 40,    /* too small, not aligned to 64 bytes, or of a
+                                    call of 2^31 slots or more */
   ROUTE_ERROR_ENTRY_FAILED = 41, /* the entry function returned an error */
   ROUTE_ERROR_AXIS = 42,         /* an axis's size cannot be told, or is bad */
   /* State and traces. */
