@@ -519,6 +519,7 @@ private:
   bool checkRules(const ast::ChooseExpr &expr);
   bool surroundRules(RuleChoice &rules);
   bool holdRules(RuleChoice &rules);
+  bool surelyHasRow(mlir::Value plan);
   bool fireRules(RuleChoice &rules);
   std::optional<RuleTaking> askRule(RuleChoice &rules, size_t place,
                                     mlir::Value here);
@@ -565,6 +566,7 @@ private:
   Value evalNoted(const ast::WithExpr &expr);
 
   // Routes.cpp
+  void orderMetrics(mlir::Block &block);
   void checkOutputNames(FuncOp func, StringRef entry);
   struct Result {
     mlir::Value value;

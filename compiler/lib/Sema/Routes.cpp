@@ -442,6 +442,20 @@ static mlir::Operation *inputRead(FuncOp entry, StringRef name) {
   return found;
 }
 
+/// Puts the metrics of an entry at its end, in the order in which the file
+/// writes them, those of imported files behind them by the names of the files:
+/// it is that of the outputs, which hosts pass by place.
+void Elaborator::orderMetrics(mlir::Block &block) {
+  llvm::SmallVector<EmitOp> written(block.getOps<EmitOp>());
+  auto place = [&](EmitOp op) {
+    SourceRange at = emits.lookup(op);
+    return std::tuple(at.file != mainFile, sources.name(at.file), at.begin);
+  };
+  llvm::sort(written, [&](EmitOp a, EmitOp b) { return place(a) < place(b); });
+  for (EmitOp op : written)
+    op->moveBefore(&block, block.end());
+}
+
 /// What an entry returns and the metrics that it emits are its outputs, by
 /// name.
 void Elaborator::checkOutputNames(FuncOp func, StringRef entry) {
@@ -519,6 +533,7 @@ void Elaborator::emitEntry(RouteInstance &route, SourceRange range) {
                         cast<AxisOp>(other->getParentOp()).getSymName().str() +
                         "', which it reads too")
           .help("call the parameter something else");
+  orderMetrics(block);
   checkOutputNames(func, decl.name.text);
   keepForHandlers(results);
   llvm::SmallVector<mlir::Value> returned;

@@ -279,11 +279,8 @@ bool Elaborator::surroundRules(RuleChoice &rules) {
 
 /// When each rule holds, and how surely.
 bool Elaborator::holdRules(RuleChoice &rules) {
-  bool good = true, always = false;
+  bool good = true;
   for (const std::unique_ptr<RuleDecl> &rule : rules.expr.rules) {
-    if (always && rules.first)
-      error(diag::ruleNeverFires, rule->range, "this rule can never fire")
-          .note("a rule before it always does");
     e.loc = locationOf(rule->range);
     mlir::Value when = e.constantInt(e.i1(), 1),
                 confidence = e.constant(e.f32(), 1);
@@ -303,12 +300,7 @@ bool Elaborator::holdRules(RuleChoice &rules) {
         confidence = value.is(Kind::Match) ? e.computing((*value.parts)[1].ir)
                                            : e.cast(when, e.f32());
         lintRule(*rule, when, rules.first);
-        if (auto constant = when.getDefiningOp<ConstantOp>())
-          if (auto truth = dyn_cast<mlir::IntegerAttr>(constant.getValue()))
-            always |= truth.getValue().isOne();
       }
-    } else {
-      always = true;
     }
     good &= bool(when);
     rules.holds.push_back(when);
@@ -317,17 +309,78 @@ bool Elaborator::holdRules(RuleChoice &rules) {
   return good;
 }
 
+static std::optional<int64_t> constantOf(mlir::Value value) {
+  while (auto broadcast = value.getDefiningOp<BroadcastOp>())
+    value = broadcast.getOperand();
+  auto constant = value.getDefiningOp<ConstantOp>();
+  auto number = constant ? dyn_cast<mlir::IntegerAttr>(constant.getValue())
+                         : mlir::IntegerAttr();
+  if (!number)
+    return std::nullopt;
+  return number.getType().isInteger(1) ? number.getValue().getZExtValue()
+                                       : number.getValue().getSExtValue();
+}
+
+/// Whether a mask surely allows a row of `pool` to every item: it names one.
+static bool surelyAllows(mlir::Value mask, const AxisInfo *pool) {
+  if (!mask || constantOf(mask) == 1)
+    return true;
+  if (auto either = mask.getDefiningOp<route::BinaryOp>())
+    return either.getKind() == BinaryKind::logical_or &&
+           (surelyAllows(either.getLhs(), pool) ||
+            surelyAllows(either.getRhs(), pool));
+  auto equal = mask.getDefiningOp<CompareOp>();
+  auto places = equal ? equal.getLhs().getDefiningOp<IotaOp>() : IotaOp();
+  if (!places || equal.getKind() != CompareKind::eq ||
+      cast<route::ArrayType>(places.getType()).getAxes().front() !=
+          pool->symbol)
+    return false;
+  std::optional<int64_t> place = constantOf(equal.getRhs());
+  return place && *place >= 0 && *place < pool->size;
+}
+
+/// Whether a plan has a row for every item whatever the inputs are.
+bool Elaborator::surelyHasRow(mlir::Value plan) {
+  if (auto first = plan.getDefiningOp<FirstPlanOp>())
+    return llvm::any_of(llvm::zip(first.getWhens(), first.getPlans()),
+                        [&](const auto &each) {
+                          return constantOf(std::get<0>(each)) == 1 &&
+                                 surelyHasRow(std::get<1>(each));
+                        });
+  auto choose = plan.getDefiningOp<ChooseOp>();
+  if (!choose || choose.getSource() || choose.getUnder())
+    return false;
+  const AxisInfo *axis = e.axisOf(cast<PlanType>(plan.getType()).getAxis());
+  const AxisInfo *pool = axis->candidates();
+  // Of an axis within another an item may have no position.
+  if (pool->size < 1 || !pool->parents.empty() ||
+      llvm::is_contained(axis->items(), pool))
+    return false;
+  bool some = choose.getKind() == ChoiceKind::all ||
+              choose.getKind() == ChoiceKind::until ||
+              (choose.getKind() == ChoiceKind::count &&
+               constantOf(choose.getCount()).value_or(0) > 0);
+  return some && surelyAllows(choose.getMask(), pool);
+}
+
 /// What each rule takes, in the order in which they are asked.
 bool Elaborator::fireRules(RuleChoice &rules) {
-  bool good = true;
+  bool good = true, always = false;
   for (const RuleTurn &turn : rules.turns) {
+    if (always)
+      error(diag::ruleNeverFires, rules.expr.rules[turn.front()]->range,
+            "this rule can never fire")
+          .note("a rule before it always does");
     if (turn.size() > 1) {
       good = good && askInRounds(rules, turn);
     } else if (rules.holds[turn.front()]) {
       auto taking = askRule(rules, turn.front(), {});
       good &= taking.has_value();
-      if (taking)
-        rules.takings.push_back(std::move(*taking));
+      if (!taking)
+        continue;
+      always |= rules.first && constantOf(taking->when) == 1 &&
+                (taking->refusal || surelyHasRow(taking->plan.axis->plan));
+      rules.takings.push_back(std::move(*taking));
     }
   }
   return good;

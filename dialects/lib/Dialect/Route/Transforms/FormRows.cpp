@@ -301,7 +301,11 @@ struct FormRows : route::impl::RouteFormRowsBase<FormRows> {
           formRows(*block, group, item);
           ++numGroups;
         }
+      // Metrics keep their order, which is that of the outputs.
+      SmallVector<EmitOp> metrics(block->getOps<EmitOp>());
       sortTopologically(block);
+      for (EmitOp op : metrics)
+        op->moveBefore(block->getTerminator());
     });
   }
 
