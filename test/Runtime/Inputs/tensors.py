@@ -59,6 +59,20 @@ fails(lambda: route.load(library, tensors={"gate.w": on_gpu}, runtime=runtime))
 fails(lambda: route.load(library, tensors={"gate.v": w}, runtime=runtime))
 fails(lambda: route.load(library, tensors={"gate.w": torch.make((64, 8), "float32", weight)}, runtime=runtime))
 fails(lambda: route.load(library, tensors={"gate.w": [1.0]}, runtime=runtime))
+
+
+class Unlendable:
+    """An array of ml_dtypes' bfloat16, which NumPy does not lend."""
+    dtype = "bfloat16"
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def __dlpack__(self, **_):
+        raise BufferError("DLPack has no such type")
+
+
+fails(lambda: route.load(library, tensors={"gate.w": Unlendable()}, runtime=runtime))
 learned = torch.make((5, 64), "float32", inputs)
 learned.requires_grad = True
 fails(lambda: gate.gate(x=learned))

@@ -99,7 +99,10 @@ class Library:
             tensor = tensor.detach() if _dlpack.is_torch(tensor) else _values.lendable(tensor)
             if _dlpack.on_gpu(tensor):
                 device = _dlpack.device_of(tensor)
-            self._borrowed.append(_dlpack.Borrowed(tensor))
+            try:
+                self._borrowed.append(_dlpack.Borrowed(tensor))
+            except BufferError as problem:
+                raise _values.named(_dlpack.explained(problem, tensor), f"parameter '{name}'") from None
             slot.name, slot.tensor = name.encode(), c.pointer(self._borrowed[-1].tensor)
         options.params, options.num_params = given, len(tensors)
         with device:

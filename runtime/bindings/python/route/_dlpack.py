@@ -63,6 +63,13 @@ class Borrowed:
         self.shape = tuple(self.tensor.shape[: self.tensor.ndim])
 
 
+def explained(problem, value):
+    """The error with what to do where the value's elements are bf16 that its library (NumPy with ml_dtypes) cannot lend."""
+    if str(getattr(value, "dtype", "")) != "bfloat16":
+        return problem
+    return BufferError(f"{problem}: bf16 is uint16 in NumPy, give .view(numpy.uint16)")
+
+
 def empty(like, shape, element):
     """A new tensor of `like`'s library on its device; None for elements that the library does not have."""
     if is_torch(like):
