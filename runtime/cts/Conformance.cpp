@@ -179,7 +179,14 @@ bool EntryChecker::run(route_context *context, Values &inputs,
     recorded = {trace->data(), trace->size(), 0};
     call.trace = &recorded;
   }
-  if (route_status status = make(context, index, &call, &error)) {
+  route_status status = make(context, index, &call, &error);
+  if (trace && status == ROUTE_ERROR_TRACE_SPACE) {
+    // The call says how much it needs.
+    trace->resize(recorded.size);
+    recorded = {trace->data(), trace->size(), 0};
+    status = make(context, index, &call, &error);
+  }
+  if (status) {
     // An event may refuse what it is told; a decision may not fail.
     if (status == ROUTE_ERROR_ENTRY_FAILED && entry.kind == ROUTE_ENTRY_EVENT)
       return false;
