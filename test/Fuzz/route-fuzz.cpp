@@ -41,7 +41,7 @@ struct Settings {
   uint64_t seed = 1;
   uint64_t cases = UINT64_MAX;
   unsigned seconds = 0; ///< 0: no limit
-  int64_t most = 40;
+  int64_t most = 40, terms = 0;
   bool print = false, keepGoing = false, check = false, plant = false,
        whole = false, cuda = false;
 };
@@ -102,7 +102,7 @@ int runGiven(const Settings &settings) {
     std::ifstream file(path);
     std::stringstream text;
     text << file.rdbuf();
-    Spec spec{text.str(), settings.whole, {}};
+    Spec spec{text.str(), settings.whole, {settings.terms}};
     for (const std::string &cpu : levels(settings.cpu)) {
       Report report = runCase(spec, optionsOf(settings, settings.seed, cpu));
       printf("%s, %s: %s\n%s\n", path.c_str(), cpu.c_str(),
@@ -124,7 +124,7 @@ int usage() {
       "[--cases N] [--seconds N] [--cpu LEVEL] [--folder DIR] "
       "[--print] [--keep-going] [--check] [--plant] [--cuda] "
       "[--disable-pass NAME]\n"
-      "       route-fuzz --spec FILE... [--whole] [--most ITEMS] "
+      "       route-fuzz --spec FILE... [--whole] [--terms N] [--most ITEMS] "
       "[--cpu LEVEL] [--cuda] [--disable-pass NAME] [--gate-precision P]\n");
   return 2;
 }
@@ -175,6 +175,8 @@ int main(int argc, char **argv) {
       settings.seconds = static_cast<unsigned>(atoi(value.c_str()));
     else if (flag == "--most")
       settings.most = strtoll(value.c_str(), nullptr, 10);
+    else if (flag == "--terms")
+      settings.terms = strtoll(value.c_str(), nullptr, 10);
     else if (flag == "--cpu")
       settings.cpu = value;
     else if (flag == "--disable-pass")
