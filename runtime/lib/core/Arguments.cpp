@@ -42,8 +42,9 @@ bool route::fitsType(const route_tensor &tensor, uint32_t element) {
   };
   if (is(expected.code, expected.bits))
     return true;
-  // NumPy and older DLPack have no bool and no handle of their own.
+  // NumPy and older DLPack have no bool, bf16 and handle of their own.
   return (element == ROUTE_BOOL && is(ROUTE_DTYPE_UINT, 8)) ||
+         (element == ROUTE_BF16 && is(ROUTE_DTYPE_UINT, 16)) ||
          (element == ROUTE_HANDLE && is(ROUTE_DTYPE_UINT, 64));
 }
 
