@@ -126,7 +126,8 @@ static llvm::SmallVector<int64_t> shapeOfTensor(StringRef name,
 }
 
 /// The sizes of an array's dimensions in a checkpoint: axes that it stores as
-/// one are one, as `groups` says, if there are any.
+/// one are one, as `groups` says, if there are any. One that a call decides is
+/// negative.
 static llvm::SmallVector<int64_t> storedSizes(llvm::ArrayRef<AxisInfo *> axes,
                                               llvm::ArrayRef<int64_t> groups) {
   llvm::SmallVector<int64_t> sizes;
@@ -134,7 +135,7 @@ static llvm::SmallVector<int64_t> storedSizes(llvm::ArrayRef<AxisInfo *> axes,
     size_t count = groups.empty() ? 1 : groups[i];
     int64_t size = 1;
     for (AxisInfo *axis : axes.take_front(count))
-      size *= axis->size;
+      size = size < 0 || axis->size < 0 ? -1 : size * axis->size;
     sizes.push_back(size);
     axes = axes.drop_front(count);
   }
@@ -157,9 +158,17 @@ bool Elaborator::checkTensorShape(ParamOp param, SourceRange written) {
     std::string text;
     llvm::raw_string_ostream out(text);
     out << '[';
-    llvm::interleaveComma(shape, out);
+    llvm::interleaveComma(
+        shape, out, [&](int64_t size) { size < 0 ? out << '?' : out << size; });
     out << ']';
     return text;
+  };
+  // A size that a call decides may be any.
+  auto fit = [](llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b) {
+    return a.size() == b.size() && llvm::all_of(llvm::zip(a, b), [](auto each) {
+             auto [x, y] = each;
+             return x < 0 || y < 0 || x == y;
+           });
   };
   llvm::SmallVector<int64_t> shape = shapeOf(param);
   for (const Storage &other : storages) {
@@ -169,12 +178,17 @@ bool Elaborator::checkTensorShape(ParamOp param, SourceRange written) {
     if (!op || op == param || op.getFrom() != param.getFrom() ||
         op.getFileAttr() != param.getFileAttr())
       continue;
-    if (shapeOf(op) == shape) // the first speaks for all
-      return true;
+    llvm::SmallVector<int64_t> before = shapeOf(op);
+    if (fit(before, shape)) {
+      // The first that knows all its sizes speaks for all.
+      if (llvm::none_of(before, [](int64_t size) { return size < 0; }))
+        return true;
+      continue;
+    }
     error(diag::badSize, written,
           "tensor '" + param.getFrom() + "' has shape " + spell(shape) +
-              " here and " + spell(shapeOf(op)) + " for parameter '" +
-              other.name + "'")
+              " here and " + spell(before) + " for parameter '" + other.name +
+              "'")
         .label(other.range, "declared here")
         .note("no checkpoint has both: parameters of one tensor have its "
               "shape");
